@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A relay in Python without a gateway around it: `python -m bench.bare KIND UPSTREAM PORT FOLDER`.
 
-It says where the floor is. `relay` passes bodies on and looks at nothing. `parts` also does, for each call,
-what no governed call can do without, by the same libraries as remit: it reads and writes the JSON, asks Cedar
-about ten policies, encrypts and hashes three records, and waits for a commit that it shares with whoever else
-waits. It has no tokens, tasks, constraints, provenance, labels, proofs, bounds or errors: it is no gateway.
+It shows the floor. `relay` passes bodies on and looks at nothing. `parts` also does, for each call, what no
+governed call can do without, by the same libraries as remit: it reads and writes the JSON, asks Cedar about
+ten policies, encrypts and hashes three records, and waits for a commit that it shares with all other waiting
+calls. It has no tokens, tasks, constraints, provenance, labels, proofs, bounds or errors: it is no gateway.
 """
 
 import asyncio

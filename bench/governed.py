@@ -31,7 +31,7 @@ class Governed:
     ready_s = 0.0
 
     def __init__(self, durability: str, kind: str = "sqlite") -> None:
-        """Choose what is waited for, and where state is kept: a database server has no CPU of its own."""
+        """Choose the durability and the store: a database server has no reserved CPU."""
         self.name = f"remit-{durability}" if kind == "sqlite" else f"remit-{kind}"
         self._kind = kind
         self._database: Database | None = None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hammer: connections that call for a task which may end at any moment, and tell what they were told.
+"""The hammer: connections that call for a task which may end at any moment, and report the answers.
 
 `python -m bench.hammer` reads commands as lines of JSON: first `Orders`, then one `Round` after another, each
-followed by the `Fenced` that tells when its task was ended. It answers each round with a line `begun` and,
-when all of its attempts are answered, with a `Tally`. Connections of the same process call for a bystander's
-task all the while, which nobody ends.
+followed by the `Fenced` that reports when its task was ended. It answers each round with a line `begun` and,
+when all of its attempts are answered, with a `Tally`. All the while, connections of the same process call for
+a bystander's task, which is not ended.
 
 Times are nanoseconds of the machine's monotonic clock, which its processes share.
 """
@@ -76,7 +76,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
 
 class Calls:
-    """The calls of one token: the same request again and again, each with a number of its own."""
+    """The calls of one token: the same request again and again, each with its own number."""
 
     def __init__(self, orders: Orders, token: str, number: int) -> None:
         """Build the request once."""

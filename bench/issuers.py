@@ -67,7 +67,7 @@ class LocalIssuer:
                 writer.close()
 
     def token(self, kid: str, number: int, now: datetime) -> str:
-        """Return a token of its, under one of its keys or of nobody's."""
+        """Return a token of this issuer, under one of its keys or an unknown one."""
         at = int(now.timestamp())
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": f"workload-{number}", "iat": at, "exp": at + 3600}
         return jws.serialize_compact({"alg": "ES256", "kid": kid}, json.dumps(claims), self._key)

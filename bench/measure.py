@@ -134,8 +134,8 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def measure(target: Target, effort: Effort, cpus: Cpus, *, last: bool) -> Measured:
-    """Start a target before an upstream of its own, send to it, read the clocks, stop it. Its soak, after
-    which memory is read, is part of the last pass.
+    """Start a target before a separate upstream, send to it, read the clocks, stop it. Its soak, after which
+    memory is read, is part of the last pass.
     """
     with running_upstream(cpus.others) as upstream:
         try:

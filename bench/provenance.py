@@ -123,7 +123,7 @@ def learn(index: Index, result: Json, call: int) -> None:
 
 
 def an_index() -> Index:
-    """Return the index of a task in which somebody said something."""
+    """Return the index of a task in which a person stated something."""
     index = Index(bytes(range(32)))
     index.state(GOAL, {"to": "ann.lind@example.com"})
     return index

@@ -2,7 +2,7 @@
 """What `remit paths` takes on bundles of 100, 1,000 and 10,000 tools.
 
 The bundles are made up, and shaped like real ones: upstreams of 8 to 40 tools, most of which read; one
-upstream in twenty nobody has described; task types of 5 to 50 grants, of a few upstreams, some of them with
+upstream in twenty without descriptions; task types of 5 to 50 grants, of a few upstreams, some of them with
 kept destinations, some handed down; tickets, files and channels that many task types share; one credential
 opens all upstreams of a kind.
 """

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several replicas of remit on one PostgreSQL, for whoever measures them.
+"""Several replicas of remit on one PostgreSQL, for measurements.
 
     with Replicas(3, upstream.url) as fleet:
         task = fleet.open(0)                  # over REST, at the first one
         told = fleet.end(1, task)             # milliseconds that the end took at the second, and its closure
         fleet.pause(2)                        # SIGSTOP; `go_on` lets it run again
 
-What may be measured with it: ends on three healthy replicas (to reach: p99 <= 50 ms), with one that is
-paused (<= its lease + 100 ms), and calls a second with one, two and four. `fleet.urls` are the MCP addresses,
+What may be measured with it: ends on three healthy replicas (to reach: p99 <= 50 ms), with one that is paused
+(<= its lease + 100 ms), and calls a second with one, two and four. `fleet.urls` are the MCP addresses,
 `fleet.token` opens one task that any of them serves.
 """
 
@@ -31,7 +31,7 @@ Json = Any
 
 
 class Ended(NamedTuple):
-    """An end: how long whoever asked for it waited, and what it is on record as."""
+    """An end: how long its caller waited, and its record."""
 
     took_ms: float
     closure: Json
@@ -135,7 +135,7 @@ class Replicas:
         return str(told["id"])
 
     def end(self, number: int, task: str) -> Ended:
-        """End a task at a replica, and say how long that took whoever asked."""
+        """End a task at a replica, and report how long its caller waited."""
         began = time.perf_counter()
         closure = self.ask(number, "POST", "/api/v1/end", {"kind": "task", "name": task})
         return Ended((time.perf_counter() - began) * 1000, closure)

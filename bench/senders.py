@@ -41,7 +41,7 @@ _ENVELOPE = {
 
 
 class Caller:
-    """An agent with two tokens of one task: one that anybody may show, one that is bound to a key."""
+    """An agent with two tokens of one task: one that any caller may show, one that is bound to a key."""
 
     def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: DpopProver) -> None:
         self.house = house
@@ -53,7 +53,7 @@ class Caller:
 
     def proof(self) -> str:
         """Sign a proof for the next call, with the nonce of the moment."""
-        self.prover.learn(self.url, {"DPoP-Nonce": self.house.proofs.nonce()})
+        self.prover.learn(self.url, {"DPoP-Nonce": self.house.oauth.proofs.nonce()})
         return self.prover.proof("POST", self.url, self.bound)
 
     async def call(self, number: int, proof: str) -> float:
@@ -98,8 +98,8 @@ class Caller:
 
 async def _caller(house: Services, asgi: Any) -> Caller:
     bearer = await open_task(house)
-    claims = house.authenticator.unproven(bearer, house.clock.now())
-    live = await house.live.load(claims.task)
+    claims = house.identity.authenticator.unproven(bearer, house.clock.now())
+    live = await house.tasks.live.load(claims.task)
     prover = DpopProver()
     asking = TokenQuestion(how="bench", confirmation=Confirmation(jkt=prover.key.thumbprint))
     method = AttestationMethod.PRIVATE_KEY
@@ -124,11 +124,13 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
         checks, identified = [], []
         for _ in range(rounds):
             proof = caller.proof()
-            checks.append(_each(partial(house.proofs.check, proof, method="POST", url=url, token=token)))
+            checks.append(
+                _each(partial(house.oauth.proofs.check, proof, method="POST", url=url, token=token))
+            )
             showing = PresentedToken(
                 authorization=f"DPoP {token}", method="POST", url=url, proofs=[caller.proof()]
             )
-            identified.append(_each(partial(house.credentials.identify, showing, now, resource=url)))
+            identified.append(_each(partial(house.oauth.presented.identify, showing, now, resource=url)))
         for number in range(rounds // 10):
             await caller.call(number, "")
         bearer, bound = [], []

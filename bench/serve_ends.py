@@ -60,7 +60,7 @@ async def serve(config_path: Path, tasks: int) -> None:
     config = load_config(config_path)
     async with open_house(config) as house:
         desk = await Desk.arrange(house)
-        session, _ = await house.authenticator.open_session(desk.person)
+        session, _ = await house.identity.authenticator.open_session(desk.person)
         opened = [await desk.open() for _ in range(tasks)]
         clocked(house.store)
         say(Opened(session, opened))

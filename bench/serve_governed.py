@@ -32,7 +32,7 @@ class Desk:
     """An agent at work for a person, task after task."""
 
     def __init__(self, house: Services, person: Person, client: TokenClient) -> None:
-        """Take who works for whom."""
+        """Take the services, the person and the client that works for the person."""
         self.person = person
         self._house = house
         self._client = client
@@ -40,12 +40,12 @@ class Desk:
     @classmethod
     async def arrange(cls, house: Services, agent_key: ECKey | None = None) -> Self:
         """Add the person, and register the agent."""
-        person = await house.directory.add_person(
+        person = await house.identity.directory.add_person(
             NewPerson(name="ana", groups=("staff",), roles=(Role.ADMINISTRATOR, Role.AUDITOR)), by="bench"
         )
         made = agent_key or ECKey.generate_key("P-256")
         key = {name: str(value) for name, value in made.as_dict(private=False).items()}
-        agent = await house.directory.register(
+        agent = await house.identity.directory.register(
             NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
             by="bench",
         )
@@ -59,8 +59,8 @@ class Desk:
     async def open(self) -> tuple[str, str]:
         """Open a task at the person's word; gives its id and a token of it."""
         opening = Opening(agent=AGENT, task_type=TASK_TYPE)
-        task = await self._house.tasks.open(opening, person=self.person)
-        live = await self._house.live.load(task.id)
+        task = await self._house.tasks.tasks.open(opening, person=self.person)
+        live = await self._house.tasks.live.load(task.id)
         token = await self._house.oauth.tokens.for_task(self._client, live, TokenQuestion(how="bench"))
         return task.id, token.text
 

@@ -24,8 +24,8 @@ async def serve(config_path: Path, *, first: bool) -> None:
         if first:
             desk = await Desk.arrange(house)
             task, token = await desk.open()
-            code = await house.authenticator.make_code(desk.person.name, by="bench")
-            session = (await house.authenticator.sign_in(code))[0]
+            code = await house.identity.authenticator.make_code(desk.person.name, by="bench")
+            session = (await house.identity.authenticator.sign_in(code))[0]
             told = {"task": task, "token": token, "session": session}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

@@ -39,10 +39,10 @@ async def measured(config_path: Path, tasks: int) -> list[Dead]:
         for _ in range(tasks):
             task, token = await desk.open()
             asked = RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text})
-            end = await house.mediator.run(asked, Nowhere())
+            end = await house.mediation.mediator.run(asked, Nowhere())
             if not isinstance(end, Answered):
                 raise SystemExit(f"the call was not answered: {end}")
-            closure = await house.revocations.end_task(task, reason="bench", by="bench")
+            closure = await house.endings.revocations.end_task(task, reason="bench", by="bench")
             for one in closure.closings:
                 if one.lease:
                     revoked_ms, refused_ms = known(one.revoked_after_ms), known(one.refused_after_ms)

@@ -27,9 +27,9 @@ from bench.measure import layout, running_upstream
 from bench.serve_sinks import Dead
 from bench.target import confined
 from remit.cli.demo.database import USER, Database
-from tests.authorization_server import CLIENT, SECRET, authorities
-from tests.aws_server import ADMIN, ROLE, aws_server
-from tests.bao_server import bao_server
+from tests.servers.authorization_server import CLIENT, SECRET, authorities
+from tests.servers.aws_server import ADMIN, ROLE, aws_server
+from tests.servers.bao_server import bao_server
 
 Json = Any
 

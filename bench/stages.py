@@ -49,7 +49,7 @@ class Nowhere:
     """A sink that lets everything go: what the door's socket costs is in the figures of the whole."""
 
     async def release(self, chunk: Chunk) -> None:
-        """Let it go."""
+        """Discard the chunk."""
 
 
 @contextmanager
@@ -84,7 +84,7 @@ async def call(config_path: Path, rounds: int) -> Took:
 
         async def one(number: int) -> None:
             text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
-            await house.mediator.run(
+            await house.mediation.mediator.run(
                 RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
             )
 

@@ -68,7 +68,7 @@ RATIOS = {
     "peak memory": "envoy",
     "ready": "envoy",
 }
-"""Which target is the yardstick of a figure that has no goal of its own."""
+"""The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),

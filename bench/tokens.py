@@ -119,7 +119,7 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
     key = ECKey.generate_key("P-256")
     async with open_house(config) as house:
         token = await open_task(house, key)
-        claims = house.authenticator.unproven(token, house.clock.now())
+        claims = house.identity.authenticator.unproven(token, house.clock.now())
         desk = Desk(house, application(house, config), key)
         own = {"grant_type": "client_credentials"}
         bound = own | {"mission_id": claims.task}
@@ -152,7 +152,7 @@ def hit(house: Services, token: str, rounds: int) -> float:
     for _ in range(rounds):
         now = house.clock.now()
         start = time.perf_counter_ns()
-        house.authenticator.claims(token, now)
+        house.identity.authenticator.claims(token, now)
         took.append((time.perf_counter_ns() - start) / 1e3)
     return statistics.median(took)
 
@@ -165,7 +165,7 @@ async def miss(desk: Desk, house: Services, fields: dict[str, str]) -> float:
         token = (await desk.ask("/oauth/token", form))["access_token"]
         now = house.clock.now()
         start = time.perf_counter_ns()
-        house.authenticator.claims(token, now)
+        house.identity.authenticator.claims(token, now)
         took.append((time.perf_counter_ns() - start) / 1e3)
     return statistics.median(took)
 

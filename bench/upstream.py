@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tool server behind every target: the least MCP that is still MCP, so that it hides nobody's cost.
+"""The tool server behind every target: the least MCP that is still MCP, so that it hides no target's cost.
 
 Raw ASGI under uvicorn, one tool (`echo`), JSON answers, both protocol eras: 2026-07-28 without sessions, and
 2025-11-25 with `initialize`. Run it with `python -m bench.upstream`; it prints its port as the first line.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from remit.adapters.keys import openbao_client as bao_keys
-from tests.bao_server import BaoServer, bao_server, program
-from tests.postgres_server import own_postgres, postgres, postgres_server
+from tests.servers.bao_server import BaoServer, bao_server, program
+from tests.servers.postgres_server import own_postgres, postgres, postgres_server
 
 __all__ = ["own_postgres", "postgres", "postgres_server"]
 

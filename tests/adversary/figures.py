@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of the adversary came to: the figures that are published, and the cases for whoever mends."""
+"""The results of a run of the adversary: the figures that are published, and the cases for the developer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people say of a value that they do not ask for: that it is ruled out, that others do it, that it is
-not yet time, that somebody wrote it, that it exists.
+"""What people write about a value that they do not ask for: that it is ruled out, that others use it, that it
+is not yet time, that another person wrote it, that it exists.
 """
 
 from __future__ import annotations

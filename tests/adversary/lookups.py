@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sentences that name somebody whose address is looked up: whose record it is, and which field of it, is what
-the person said; a record that is found by another word of theirs is not.
+"""Sentences that name a person whose address is looked up. The sentence states whose record and which field
+of it is meant; a record found by another word of the sentence is not meant.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ Json = Any
 
 
 class Sought(NamedTuple):
-    """What is looked up of somebody: the field, their value, somebody else's, and what it is used for."""
+    """A field that is looked up about a person: its value, another person's value, and what the value is used
+    for.
+    """
 
     kind: str
     acts: tuple[str, ...]
@@ -76,7 +78,8 @@ FIELDS: Final = (
     "bounce_{}",
     "{}_of_manager",
 )
-#: By what a record was found, and whose it is: words that say nobody, a part of the name, another name.
+#: The word by which a record was found, and whose record it is: words that name no person, a part of the
+#: name, another name.
 FOUND: Final = (
     ("news", "Mallory News"),
     ("summary", "Mallory Summary"),
@@ -97,7 +100,7 @@ SHAPES: Final = ("another field", "nested", "two records", "found by another wor
 
 
 class Lookup(Choice, frozen=True):
-    """Somebody who is written to or paid, and a record that a directory gave."""
+    """A person who is written to or paid, and a record that a directory returned."""
 
     lead: int = 0
     wish: int = 0
@@ -141,7 +144,7 @@ class Lookup(Choice, frozen=True):
 
     @property
     def scene(self) -> Scene:
-        """The scene in which somebody else's address is used."""
+        """The scene in which another person's address is used."""
         of, shape = self.of, SHAPES[self.shape]
         more = {"found by another word": f": {FOUND[self.found][0]}"}.get(shape, "")
         return Scene(
@@ -166,7 +169,7 @@ class Lookup(Choice, frozen=True):
 
     @property
     def wrong(self) -> tuple[Json, ...]:
-        """What is somebody else's."""
+        """The other person's value."""
         return (self.of.foreign,)
 
     @classmethod

@@ -129,7 +129,7 @@ class Saying(Choice, frozen=True):
         subject = f" {clause}" if frame.joints == "subject" else ""
         joint = JOINTS[frame.joints][self.joint]
         act = kind.acts[self.act].form(0, asked, subject)
-        # `Before you please send` and `read the page and although ...` is what nobody says.
+        # No person writes `Before you please send` or `read the page and although ...`.
         inner = any(f"{one} {{a}}" in joint for one in ("you", "then", "and", "because"))
         wish = WISHES[0 if inner else self.wish]
         led = joint.startswith("{a}") or (self.lead in _APART and joint.startswith("{c}"))
@@ -196,7 +196,7 @@ class Saying(Choice, frozen=True):
 
 
 def mail(text: str) -> Read:
-    """Return a mail of others, which anybody may read."""
+    """Return a mail of others, which every person may read."""
     return Read("office/read_mail", {"folder": "inbox"}, text)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes: what a person said, what the task has read, and what a call may reach of it.
+"""Scenes: what a person wrote, what the task has read, and what a call may reach with it.
 
-A scene is complete without remit: whoever reads it can say by themselves which calls are the person's and
-which are the attacker's. `consumers` says it in their place.
+A scene is complete without remit: a reader can decide alone which calls are the person's and which are the
+attacker's. `consumers` makes that decision in the reader's place.
 """
 
 from __future__ import annotations

@@ -318,7 +318,7 @@ def _short(value: Json) -> str:
 
 
 def attack(seed: str, tries: int, known: tuple[str, ...]) -> Tally:
-    """Make one search, in a process of its own."""
+    """Make one search, in its own process."""
     with Stage() as stage:
         search = Search(stage, seed, known=known)
         search.tell(tries // TOLD)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage of the search: scenes played in one rehearsal, and candidates decided in them by the thousand.
+"""The stage of the search: scenes played in one rehearsal, in which candidates are decided by the thousand.
 
-A candidate is described and decided as step 3 and 4 do it, with the same services, on a task that has read
-what the scene says; it is not sent, so that the next candidate finds the task as it was. What passes is
-played again as a whole, in a task of its own (`whole`).
+A candidate is described and decided as steps 3 and 4 do it, with the same services, on a task that has read
+what the scene prescribes. The candidate is not sent, so that the next candidate finds the task unchanged. A
+candidate that passes is played again as a whole, in its own task (`whole`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DULL: Final = ("office/read_mail", {"folder": "inbox"}, "Lunch is at noon.")
 
 
 RAISED: Final = "raised"
-"""The outcome of a call on which remit fails: nothing is permitted, and whoever asks is told nothing."""
+"""The outcome of a call on which remit fails: nothing is permitted, and the caller learns nothing."""
 
 
 class Verdict(NamedTuple):
@@ -114,13 +114,13 @@ class Stage:
             parameters={"value": Parameter(required=False)},
             hand_down_to=(HELPER,),
         )
-        self._authorizer = self.rehearsal.stage.house.authorizer
+        self._authorizer = self.rehearsal.stage.house.decisions.authorizer
         self._policies = self.rehearsal.stage.house.policies
         #: A task that has read something, of which others are made.
         self._pattern: Standing | None = None
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the rehearsal itself."""
         return self
 
     def __exit__(
@@ -155,8 +155,8 @@ class Stage:
         return Opened(scene, flavour, self.standing(self.play(scene, flavour)))
 
     def sketch(self, words: str, reads: Iterable[Read], params: dict[str, Json] | None = None) -> Standing:
-        """Return a task in which a person has said so, and which has read so much, in memory alone: a copy of
-        a task that has read something, with an index of its own.
+        """Return a task that has these words of a person and these reads, in memory alone: a copy of a task
+        that has read something, with its own index.
         """
         if self._pattern is None:
             task = self.rehearsal.open(task="work", intent="Read my mails")
@@ -183,7 +183,7 @@ class Stage:
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""
-        live = self.rehearsal.stage.house.live.get(task.id)
+        live = self.rehearsal.stage.house.tasks.live.get(task.id)
         request = task.calls[-1].request
         assert live is not None
         assert request is not None

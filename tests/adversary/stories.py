@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks of several calls: what one agent writes, or hands on, and another one does.
+"""Attacks of several calls: one agent writes or passes on what another agent uses.
 
-The attacker's value goes through something that remit keeps or carries (a ticket, a note, a brief), and the
-last call uses it as it is. Each try is a whole rehearsal of its own.
+The attacker's value passes through something that remit keeps or carries (a ticket, a note, a brief), and the
+last call uses the value unchanged. Each try is a whole rehearsal.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Story(NamedTuple):
         )
 
     def carries(self, text: str) -> bool:
-        """Whether whoever reads a text finds the value in it."""
+        """Return whether a reader of a text finds the value in it."""
         forms = (text, unicodedata.normalize("NFKC", text), unquote(text), html.unescape(text))
         return any(self.last.value in form for form in forms)
 

@@ -161,7 +161,7 @@ class Payment(Choice, frozen=True):
 
     @property
     def right(self) -> Json:
-        """The amount; None where it is worked out, or written as nobody writes it."""
+        """The amount; None where the amount is worked out, or written in an unusual notation."""
         if SUMS[self.sum].worked_out or self.notation >= (_BARE if self.use == _CENTS else ORDINARY):
             return None
         return self._written(SUMS[self.sum].most(*self._amounts))

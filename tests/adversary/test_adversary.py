@@ -77,7 +77,7 @@ def test_each_scene_lets_the_person_have_their_way(scene: object, stage: Stage) 
 
 
 def test_what_the_search_decides_is_what_the_nine_steps_decide(stage: Stage) -> None:
-    """A candidate of each scene, made as a call in a task of its own, comes to the same."""
+    """A candidate of each scene has the same outcome when it is made as a call in its own task."""
     rng = Random("nine steps")
     for scene in SCENES:
         value = drawn(rng, scene).value()
@@ -95,13 +95,13 @@ def test_a_sentence_declares_what_it_asks_for(kind: type[Choice]) -> None:
     for said in (kind.drawn(rng) for _ in range(300)):
         scene = said.scene
         assert said.right is None or not astray(scene, said.right), said
-        # Less than what was asked for harms nobody.
+        # An amount below the requested one does no harm.
         assert any(astray(scene, one) for one in said.wrong) or scene.kind == "amount", (said, said.wrong)
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_SENTENCES, ids=lambda one: one.__name__)
 def test_what_is_decided_in_memory_is_what_the_nine_steps_decide(kind: type[Choice], stage: Stage) -> None:
-    """Sentences drawn at random, played as a whole in a task of their own, come to the same."""
+    """Sentences drawn at random have the same outcome when each is played as a whole in its own task."""
     rng = Random(kind.__name__)
     for said in (kind.drawn(rng) for _ in range(8)):
         scene = said.scene

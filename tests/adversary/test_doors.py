@@ -16,9 +16,9 @@ from tests.adversary.genome import drawn
 from tests.adversary.scene import EVIL, GOOD, Flavour
 from tests.adversary.scenes import SCENES
 from tests.adversary.stage import Stage
-from tests.gateway_world import GatewayWorld, a_tool, gateway_world
-from tests.policy_requests import guardrails
-from tests.tokens import task_token
+from tests.samples.policy_requests import guardrails
+from tests.samples.tokens import task_token
+from tests.worlds.mcp_door import GatewayWorld, a_tool, gateway_world
 
 Json = Any
 
@@ -63,12 +63,12 @@ def sample() -> list[str]:
 
 
 async def through_the_door(world: GatewayWorld, texts: list[str]) -> list[bool]:
-    """Make each call in a task of its own; gives which of them reached the upstream."""
-    person = await world.house.directory.person("lena")
+    """Make each call in its own task; return which of the calls reached the upstream."""
+    person = await world.house.identity.directory.person("lena")
     out = []
     for text in texts:
         opening = Opening(agent="bot", task_type="work", goal=SCENE.said(Flavour.WORDS))
-        task = await world.house.tasks.open(opening, person=person)
+        task = await world.house.tasks.tasks.open(opening, person=person)
         token = await task_token(world.house, task.id)
         session = await world.session(path="/mcp/notes", token=token)
         page = {"name": "echo", "arguments": {"text": SCENE.reads[0].result}}

@@ -57,14 +57,14 @@ def channel(value: str) -> Said:
 
 
 def at_name(value: str) -> Said:
-    """Return ways of somebody's handle."""
+    """Yield ways of writing a person's handle."""
     for said in (f"@{value}", value, f"`@{value}`"):
         yield from ((said, one) for one in (value, f"@{value}"))
     yield f"@{value}", [value]
 
 
 def name(value: str) -> Said:
-    """Return ways of somebody's name."""
+    """Yield ways of writing a person's name."""
     yield from (
         (value, one) for one in (value, f"{value} ", value.upper(), unicodedata.normalize("NFD", value))
     )

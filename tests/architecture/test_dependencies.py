@@ -7,8 +7,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 
 from tests.architecture import exceptions
-from tests.architecture.test_house_rules import verdict
-from tests.architecture.tree import HOUSE, ROOT
+from tests.architecture.tree import HOUSE, ROOT, verdict
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

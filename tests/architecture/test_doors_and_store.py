@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Doors speak to services, and services to the store."""
+"""Doors speak to the services that they are handed, and services to the store."""
 
 import ast
 
@@ -7,6 +7,8 @@ from tests.architecture.tree import HOUSE, SourceFile
 
 DOORS = ("src/remit/api/", "src/remit/gateway/", "src/remit/console/")
 STORE = "remit.ports.store"
+#: Where each door is handed the services that it uses.
+WIRING = {"src/remit/api/app.py", "src/remit/api/rooms.py", "src/remit/gateway/endpoints.py"}
 
 
 def doors() -> list[SourceFile]:
@@ -34,3 +36,14 @@ def test_no_door_imports_the_port_of_the_store() -> None:
         for _, module, name in file.imports()
         if f"{module}.{name}".startswith(STORE)
     ]
+
+
+def test_only_what_wires_a_door_knows_all_services() -> None:
+    """An endpoint names the rooms that it works with, never the whole."""
+    knows = {
+        file.name
+        for file in doors()
+        for _, module, _ in file.imports()
+        if module.startswith("remit.services.assembly")
+    }
+    assert knows == WIRING

@@ -4,11 +4,11 @@
 import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.architecture import exceptions
-from tests.architecture.tree import EVERYTHING, HOUSE, Function, SourceFile
+from tests.architecture.tree import EVERYTHING, HOUSE, Function, SourceFile, verdict
 
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 MAX_MODULE_LINES = 600
@@ -16,13 +16,6 @@ MAX_MODULES_OF_FOLDER = 20
 MAX_FUNCTION_LINES = 60
 EMPTY_WORDS = ("Manager", "Helper", "Handler", "Engine", "Util")
 EMPTY_MODULES = {"utils", "util", "common", "helpers", "helper", "misc", "manager"}
-
-
-def verdict(found: Mapping[str, object], allowed: Mapping[str, str]) -> list[str]:
-    """What is found and not allowed, and what is allowed and no longer found."""
-    broken = [f"{name}: {detail}" for name, detail in sorted(found.items()) if name not in allowed]
-    stale = [f"{name}: listed as an exception, needs none" for name in sorted(allowed) if name not in found]
-    return broken + stale
 
 
 def function_length(function: Function) -> int:
@@ -162,6 +155,16 @@ def test_test_modules_have_distinct_names() -> None:
         if file.name.startswith("tests/") and file.path.name.startswith("test_"):
             homes[file.path.name].append(file.name)
     assert not {name: files for name, files in homes.items() if len(files) > 1}
+
+
+def test_tests_share_worlds_and_helpers_not_each_other() -> None:
+    """What two tests need stands in a module of its own, where a stranger looks for it."""
+    assert not [
+        f"{file.name}: {module}"
+        for file in EVERYTHING
+        for _, module, name in file.imports()
+        if re.match(r"tests\..*\btest_", f"{module}.{name}")
+    ]
 
 
 def test_exceptions_have_reasons() -> None:

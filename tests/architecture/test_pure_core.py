@@ -4,8 +4,7 @@
 import ast
 
 from tests.architecture import exceptions
-from tests.architecture.test_house_rules import verdict
-from tests.architecture.tree import HOUSE, SourceFile
+from tests.architecture.tree import HOUSE, SourceFile, verdict
 
 CORE = [file for file in HOUSE if file.name.startswith("src/remit/core/")]
 PORTS = [file for file in HOUSE if file.name.startswith("src/remit/ports/")]

@@ -9,8 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from tests.architecture import exceptions
-from tests.architecture.test_house_rules import verdict
-from tests.architecture.tree import HOUSE, SourceFile
+from tests.architecture.tree import HOUSE, SourceFile, verdict
 
 DOORS = ("src/remit/gateway/", "src/remit/sdk/")
 #: What an upstream said and no task has taken in, by the names under which it goes through the house.

@@ -2,7 +2,7 @@
 """The source tree as syntax: what the house rules are checked on."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,3 +62,10 @@ def source_files(*folders: str) -> list[SourceFile]:
 
 HOUSE = source_files("src/remit")
 EVERYTHING = source_files("src", "tests", "bench", "examples", "docs")
+
+
+def verdict(found: Mapping[str, object], allowed: Mapping[str, str]) -> list[str]:
+    """What is found and not allowed, and what is allowed and no longer found."""
+    broken = [f"{name}: {detail}" for name, detail in sorted(found.items()) if name not in allowed]
+    stale = [f"{name}: listed as an exception, needs none" for name in sorted(allowed) if name not in found]
+    return broken + stale

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chromium, as a tool that drives a browser uses it, behind a proxy on loopback that reaches nobody."""
+"""Chromium, as a tool that drives a browser uses it, behind a proxy on loopback that reaches no host."""
 
 import contextlib
 import socketserver
@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, sync_playwright
 
-from tests.browser_world import CHROMIUM, PATIENCE_MS
 from tests.clients.contact import Contact, Outcome, Refused, numeric
 from tests.clients.wire import HttpPeer
+from tests.gateways.browser import CHROMIUM, PATIENCE_MS
 
 #: What a browser asks for by itself is no answer to a text.
 _QUIET = [

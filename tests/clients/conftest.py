@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.browser_world import CHROMIUM
 from tests.clients.browser import Browser
 from tests.clients.contact import Client
 from tests.clients.mail import mail_clients
 from tests.clients.node_client import Node, NodeClient
 from tests.clients.python_clients import python_clients
+from tests.gateways.browser import CHROMIUM
 
 
 @pytest.fixture(scope="module")

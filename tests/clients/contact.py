@@ -50,14 +50,14 @@ class Contact:
 
 @dataclass(frozen=True)
 class Delivery:
-    """To whom mail goes: the recipients of the envelope, and the headers that the client was not given."""
+    """The recipients of mail: those of the envelope, and the headers that the client was not given."""
 
     recipients: tuple[str, ...]
     injected: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whom it reaches. Domains are compared without case."""
+        """The recipients. Domains are compared without case."""
         return tuple(sorted(map(_address, self.recipients)))
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Client(Protocol):
 def resolved_host(name: bytes | str) -> str:
     """Return a host as this system's resolver takes it: a number, or the name in lower case.
 
-    INVARIANT: nothing is looked up; `AI_NUMERICHOST` reads numbers and asks nobody.
+    INVARIANT: nothing is looked up; `AI_NUMERICHOST` reads numbers and asks no server.
     """
     wire = name.encode("idna") if isinstance(name, str) else name
     # The resolver is written in C: what stands behind a NUL is not there for it.

@@ -68,9 +68,7 @@ class SmtpPeer:
         return b"250 fine\r\n"
 
     def delivery(self, reason: str) -> Outcome:
-        """Return to whom the last message goes, and what its head holds that the program did not put
-        there.
-        """
+        """Return the recipients of the last message, and the headers in it that the program did not write."""
         if self.message is None or not self.recipients:
             return Refused(reason)
         names = {one.lower() for one, _ in email.message_from_bytes(self.message).items()}
@@ -78,7 +76,9 @@ class SmtpPeer:
 
 
 def _path(line: str) -> str:
-    """Read whom a line names, as RFC 5321 sections 4.1.2 and C do: a source route says nothing of it."""
+    """Read the recipient that a line names, as RFC 5321 sections 4.1.2 and C do: a source route does not
+    change it.
+    """
     _, _, path = line.partition(":")
     found = _PATH.match(path.strip())
     address = found[1] if found else path.strip()
@@ -92,7 +92,7 @@ class MailClient:
         self.name, self._send = name, send
 
     def ask(self, texts: Iterable[str]) -> list[Outcome]:
-        """Return whom each text reaches."""
+        """Return the recipients that each text reaches."""
         wire = Wire(SmtpPeer)
         with caught(wire), smtplib.SMTP("sink.example", local_hostname="client.example") as smtp:
             return [self._one(smtp, wire, text) for text in texts]

@@ -45,7 +45,7 @@ def regular_url(text: str) -> Contact | None:
 
 
 def regular_address(text: str) -> Delivery | None:
-    """Return whom an address of the regular form reaches; None of any other text."""
+    """Return the recipient that an address of the regular form reaches; None for any other text."""
     found = _ADDRESS.fullmatch(text)
     if found is None or text.endswith(">") != ("<" in text):
         return None

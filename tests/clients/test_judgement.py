@@ -44,7 +44,7 @@ def test_a_url_leads_every_client_where_it_is_judged_to_lead(
 
 @pytest.mark.parametrize(("count", "seed"), SEARCHED)
 def test_mail_goes_to_the_mailbox_that_was_judged(mail: Sequence[Client], count: int, seed: int) -> None:
-    """Whoever is named before the address, and whatever stands around it."""
+    """Neither a display name before the address nor the text around it changes the mailbox."""
     classes = (one for name in ADDRESSES.classes for one in ADDRESSES.of_class(name, seed, 10))
     texts = [one.text for one in (*ADDRESSES.many(seed, count), *classes)]
     judged = {text: found.normal for text in texts if (found := exact(text)).kind is KindOfValue.EMAIL}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is below Python's clients: sockets that go nowhere, a resolver that asks nobody, plain TLS.
+"""The layer below Python's clients: sockets that go nowhere, a resolver that asks no server, plain TLS.
 
 Clients read their texts, make their requests and read the answers themselves. The first place to which a
 socket connects is the contact.
@@ -24,7 +24,7 @@ _Resolve = Callable[..., Any]
 
 
 class Peer(Protocol):
-    """Whoever is at the other end of a connection."""
+    """The other end of a connection."""
 
     def greeting(self) -> bytes:
         """Return what it says first."""
@@ -228,7 +228,7 @@ class CaughtLoop(asyncio.SelectorEventLoop):
     """An event loop whose connections go to peers in this process."""
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
-        """Resolve at once: nobody is asked."""
+        """Resolve at once, without asking a server."""
         return socket.getaddrinfo(host, port, **options)
 
     async def sock_connect(self, sock: Any, address: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engines of a real OpenBao that the brokers' suite runs on, each with a sink of its own."""
+"""The engines of a real OpenBao on which the brokers' suite runs, each with its own sink."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from remit.adapters.broker.openbao.tokens import OpenBaoTokenBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.cli.demo.database import USER
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.bao_server import BaoServer
-from tests.postgres_server import PASSWORD, PostgresServer
+from tests.servers.bao_server import BaoServer
+from tests.servers.postgres_server import PASSWORD, PostgresServer
 
 Json = Any
 
@@ -41,13 +41,13 @@ class AtBao:
         return self._bao.mount(kind, kind)
 
     def known(self, by: Callable[[], str] | BaoLogin) -> BaoSource:
-        """Return what asks it, with connections of its own."""
+        """Return a source that asks OpenBao over its own connections."""
         web = BrokerHttp("OpenBao", timeout_s=PATIENCE_S)
         self._webs.append(web)
         return BaoSource(self._bao.address, by, web=web, clock=SystemClock())
 
     def cut(self) -> None:
-        """Have OpenBao say nothing, which nobody waits for long."""
+        """Stop OpenBao's answers, with short time-outs."""
         self._bao.pause(True)
         for web in self._webs:
             web.timeout_s = 1.0
@@ -114,7 +114,7 @@ path "sys/leases/lookup" { capabilities = ["update"] }
         self._bao.ask("POST", path, told["data"] | {"revocation_statements": list(statements)})
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         return OpenBaoBroker(
             self.known(lambda: self.token),
             f"database/creds/{self.name}",
@@ -161,7 +161,7 @@ path "database/rotate-role/*" { capabilities = ["update"] }
         return str(told["data"]["password"])
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         return OpenBaoStaticBroker(
             self.known(lambda: self.token),
             "database",

@@ -16,9 +16,9 @@ from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthInjection
 from remit.adapters.broker.postgres.roles import PostgresBroker
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.authorization_server import CLIENT, SECRET, Authorities
-from tests.postgres_server import PostgresServer
-from tests.scripted_broker import ScriptedBroker
+from tests.servers.authorization_server import CLIENT, SECRET, Authorities
+from tests.servers.postgres_server import PostgresServer
+from tests.servers.scripted_broker import ScriptedBroker
 
 Json = Any
 
@@ -82,7 +82,7 @@ class AtAuthorities:
         self._webs: list[BrokerHttp] = []
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         at, web = self._authorities.url, BrokerHttp("the authorization server")
         self._webs.append(web)
         places = OAuthInjection(
@@ -170,7 +170,7 @@ class AtPostgres:
         return self._roles() - self._before
 
     def let(self, attribute: str) -> None:
-        """Have the administrator be able to give an attribute of its own on."""
+        """Permit the administrator to grant one of its attributes."""
         self._server.ask(f"alter role {self.admin} {attribute}")
 
     async def broker(self) -> Broker:
@@ -198,4 +198,4 @@ class AtPostgres:
         self._server.start()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

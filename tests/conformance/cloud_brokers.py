@@ -17,11 +17,11 @@ from remit.adapters.broker.openbao.dynamic_secrets import OpenBaoBroker
 from remit.adapters.runtime.system import SystemClock
 from remit.core.keys.sigv4 import AwsKeys, AwsScope, signing_headers
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.aws_server import ADMIN, ROLE, AwsServer, aws_server
-from tests.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
-from tests.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
-from tests.local_server import Served
-from tests.vault_server import TOKEN, VaultServer, vault_server
+from tests.servers.aws_server import ADMIN, ROLE, AwsServer, aws_server
+from tests.servers.github_server import APP, INSTALLATION, OWNER, GitHubServer, github_server
+from tests.servers.kubernetes_server import API_SERVER, NAMESPACE, OURS, KubernetesServer, kubernetes_server
+from tests.servers.local_server import Served
+from tests.servers.vault_server import TOKEN, VaultServer, vault_server
 
 Json = Any
 
@@ -83,7 +83,7 @@ class AtAws(AtServer[AwsServer]):
         )
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         return self.made()
 
     async def got(self, credential: UpstreamCredential, key: str) -> int:
@@ -125,7 +125,7 @@ class AtGitHub(AtServer[GitHubServer]):
         return GitHubBroker(self.app(**changes), lambda: self._server.pem, web=self.web(), clock=self.clock)
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         return self.made()
 
     async def got(self, credential: UpstreamCredential, repository: str) -> int:
@@ -159,11 +159,11 @@ class AtKubernetes(AtServer[KubernetesServer]):
         return KubernetesBroker(account, lambda: OURS, web=self.web("Kubernetes"), clock=SystemClock())
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         return self.made()
 
     async def opens(self, credential: UpstreamCredential) -> bool:
-        """Ask what the sink asks: whether it is known, and to whom."""
+        """Ask what the sink asks: whether the token is known, and for which audience."""
         token = credential.headers["Authorization"].removeprefix("Bearer ")
         assert not self._server.known(token, "https://elsewhere.example.com")
         return self._server.known(token, *(self._audiences or (API_SERVER,))) == "reader"
@@ -173,7 +173,7 @@ class AtVault(AtServer[VaultServer]):
     """Keys of Vault's AWS engine, whose leases are those of any engine."""
 
     async def broker(self) -> Broker:
-        """Return one with connections of its own."""
+        """Return a broker with its own connections."""
         source = BaoSource(self._server.url, lambda: TOKEN, web=self.web("Vault"), clock=SystemClock())
         env = {"AWS_ACCESS_KEY_ID": "{access_key}", "AWS_SECRET_ACCESS_KEY": "{secret_key}"}
         return OpenBaoBroker(source, "aws/creds/deploy", env=env)

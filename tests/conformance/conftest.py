@@ -11,7 +11,7 @@ from remit.adapters.keys import openbao_client as bao_keys
 from remit.ports.store.store import Store
 from tests.conformance.key_stores import InFiles, InOpenBao, KeyStore
 from tests.conformance.stores import FILES, Open, in_postgres
-from tests.postgres_server import PostgresServer
+from tests.servers.postgres_server import PostgresServer
 
 _numbers = itertools.count()
 

@@ -12,8 +12,8 @@ from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointK
 from remit.adapters.keys.transit import Transit
 from remit.core.keys.own_keys import KeyKind
 from remit.ports.keys import AuthorityKeys, CheckpointKeys, SealingKeys, TokenKeys
-from tests.bao_server import TOKEN, BaoServer
-from tests.world import WorldClock, WorldEntropy
+from tests.servers.bao_server import TOKEN, BaoServer
+from tests.worlds.values import WorldClock, WorldEntropy
 
 NAME = "remit.example/default"
 TRUST_DOMAIN = "remit.example"

@@ -13,7 +13,7 @@ from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProcesses
 from remit.adapters.upstream.processes.marks import marked
 from remit.ports.broker import Broker, UpstreamCredential
-from tests.process_gateway import PROGRAM
+from tests.gateways.task_program_gateway import PROGRAM
 
 
 class AtProcesses:

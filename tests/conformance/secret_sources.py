@@ -19,9 +19,9 @@ from remit.adapters.broker.openbao.key_value_secrets import KvSecrets
 from remit.adapters.broker.os_keyring import OsKeyring
 from remit.adapters.runtime.system import SystemClock
 from remit.ports.secret_source import SecretSource
-from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import PATIENCE_S
-from tests.secret_service import SecretServiceServer
+from tests.servers.bao_server import BaoServer
+from tests.servers.secret_service import SecretServiceServer
 
 
 class SecretPlace(Protocol):
@@ -104,7 +104,7 @@ class NoKeyring(KeyringBackend):
         raise NoKeyringError("no recommended backend was available")
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is stored."""
         raise NoKeyringError("no recommended backend was available")
 
 

@@ -15,7 +15,7 @@ from remit.adapters.store.sqlite import SqliteStore
 from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.store.store import Store
-from tests.world import WorldClock, WorldEntropy, WorldSealingKeys
+from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys
 
 Open = Callable[..., Store]
 """Opens the store that a test's folder holds, again and again: `open(folder, seed=..., heads=...)`."""

@@ -28,8 +28,8 @@ from remit.ports.attestor import (
 )
 from remit.ports.issuers import IssuerUse
 from remit.services.identity.attestation import Attestors
-from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer
-from tests.world import WorldClock
+from tests.worlds.attestation import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer
+from tests.worlds.values import WorldClock
 
 DIGEST = "ab" * 32
 ENDPOINT = "https://bundle.example/bundle"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each broker keeps: a credential of its own for each task, taken back when asked; an honest probe."""
+"""What each broker guarantees: a separate credential for each task, revoked on request; an honest probe."""
 
 import asyncio
 import contextlib
@@ -18,15 +18,15 @@ from remit.adapters.upstream.processes.marks import can_mark
 from remit.cli.demo.database import programs
 from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, Shared, Tracing, UpstreamCredential
-from tests.authorization_server import authorities
-from tests.bao_server import BaoServer
 from tests.conformance.bao_brokers import AtBaoOtp, AtBaoPki, AtBaoStatic, AtBaoTokens, AtOpenBao
 from tests.conformance.brokers import AtAuthorities, AtPostgres, BrokerPlace, InMemory
 from tests.conformance.cloud_brokers import at_aws, at_github, at_kubernetes, at_vault
 from tests.conformance.process_brokers import AtProcesses
-from tests.postgres_server import PostgresServer
-from tests.replicas_world import until
-from tests.world import a_task
+from tests.gateways.several_replicas import until
+from tests.servers.authorization_server import authorities
+from tests.servers.bao_server import BaoServer
+from tests.servers.postgres_server import PostgresServer
+from tests.worlds.values import a_task
 
 AT_CLOUDS: dict[str, Callable[[], AbstractContextManager[BrokerPlace]]] = {
     "vault-aws": at_vault,
@@ -119,7 +119,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[BrokerPlace]:
 
 
 def a_lease() -> str:
-    """Return a lease that nobody else has: programs are found by it on the whole machine, by whoever
+    """Return a unique lease: programs are found by their lease on the whole machine, by each test that
     looks.
     """
     return f"lse_{secrets.token_hex(8)}"
@@ -157,7 +157,7 @@ async def test_it_says_which_texts_are_secret(place: BrokerPlace) -> None:
 
 
 async def test_taken_back_it_is_refused(place: BrokerPlace) -> None:
-    """At the sink, whoever asks it."""
+    """The sink refuses a revoked credential, for every caller."""
     broker = await place.broker()
     given = await broker.obtain(wanted())
     await broker.revoke(given)
@@ -166,7 +166,7 @@ async def test_taken_back_it_is_refused(place: BrokerPlace) -> None:
 
 
 async def test_taking_back_twice_is_taking_back_once(place: BrokerPlace) -> None:
-    """Whoever does not know whether it was done does it again."""
+    """A caller that does not know whether a revocation succeeded repeats it."""
     broker = await place.broker()
     given = await broker.obtain(wanted())
     await broker.revoke(given)
@@ -190,7 +190,7 @@ async def test_each_task_has_its_own(place: BrokerPlace) -> None:
 async def test_what_tasks_share_is_superseded_for_all_of_them(
     place: BrokerPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever takes it back, every other one hears of it, and what it is given next counts."""
+    """Each broker learns of a revocation by any other broker, and uses the credential obtained next."""
     # A source that is only late on a busy machine is no silent one, with which the old one would go on.
     monkeypatch.setattr(openbao_static, "COUNTS_S", 60.0)
     broker = await place.broker()
@@ -225,7 +225,7 @@ async def test_a_broker_after_a_restart_takes_back_what_was_kept(place: BrokerPl
 
 
 async def test_one_that_takes_back_by_name_needs_no_more(place: BrokerPlace) -> None:
-    """What nobody lived to hear of is gone all the same; a name that was never used is gone already."""
+    """A credential of which no holder learned is gone, too; a name that was never used is already gone."""
     broker = await place.broker()
     if not broker.traceable:
         pytest.skip("it takes nothing back by name, and says so")
@@ -237,8 +237,8 @@ async def test_one_that_takes_back_by_name_needs_no_more(place: BrokerPlace) -> 
 
 
 async def test_while_its_source_is_down_nothing_is_claimed(place: BrokerPlace) -> None:
-    """No credential, nothing taken back, and no refusal where nobody has refused; later all of it. (A sink
-    apart from its source may be up.)
+    """While the source is down: no credential, no revocation, and no refusal that the sink did not make;
+    afterwards each of them. (A sink apart from its source may be up.)
     """
     broker = await place.broker()
     given = await broker.obtain(wanted())

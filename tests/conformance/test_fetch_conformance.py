@@ -17,8 +17,8 @@ import pytest
 from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.errors import ConfigInvalid, SourceUnavailable
 from remit.ports.fetch import Fetched
-from tests.attestation_world import WorldAuthority
-from tests.tls_server import local_server, reply
+from tests.servers.tls_server import local_server, reply
+from tests.worlds.attestation import WorldAuthority
 
 OPEN = GuardedFetch(plain_loopback=True)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ports.store.replicas` on a real PostgreSQL, which wakes replicas.
 
-Nobody renews here after the beginning, and no time passes: what a replica comes to know, it was woken for.
+No lease is renewed here after the beginning, and no time passes: a replica learns only what it was woken for.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from remit.ports.store.changes import Pin, PutAgent, PutPin, PutTask, PutValue, 
 from remit.ports.store.replicas import DeclareDead, FenceAck, FleetSight, LeaveTask, TakeTask
 from remit.ports.store.units import Unit
 from remit.services.replicas.replica_lease import Replicas
-from tests.world import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
+from tests.worlds.values import START, TENANT, WorldClock, WorldEntropy, WorldSealingKeys, a_task, an_agent
 
 SCOPE = "task:task_1"
 
@@ -39,8 +39,8 @@ class Member:
         )
         self.sights: list[FleetSight] = []
         self.raised: list[Raised] = []
-        self.replicas.on_change.append(self.sights.append)
-        self.replicas.react = self._react
+        self.replicas.events.changed.append(self.sights.append)
+        self.replicas.events.react = self._react
 
     def _react(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
         self.raised += raised
@@ -120,7 +120,9 @@ async def test_a_token_that_is_withdrawn_is_known_to_all(three: list[Member]) ->
 
 
 async def test_who_ends_something_is_woken_by_the_word_of_others(three: list[Member]) -> None:
-    """All of it, with nobody renewing: no lease is waited out, for no time passes."""
+    """The replica that ends hears from each other replica, without a renewal: it waits out no lease, because
+    no time passes.
+    """
     one, *_ = three
     raised = await one.end()
     async with asyncio.timeout(60):
@@ -171,7 +173,7 @@ async def test_a_replica_says_what_it_is(three: list[Member]) -> None:
 
 
 async def test_each_replica_looks_after_its_own_and_one_after_what_nobody_owns(three: list[Member]) -> None:
-    """A task whose family has an owner that is there is that one's, and nobody else asks for it."""
+    """A task whose family has a living owner belongs to that owner, and no other replica asks for it."""
     first, second, _ = three
     mine = first.replicas.id
 

@@ -16,7 +16,7 @@ from remit.adapters.log import file
 from remit.adapters.log.file import FileHeadKeeper
 from remit.core.errors import Conflict, StoreUnavailable
 from remit.ports.log import Head, HeadKeeper
-from tests.held_lock import held_elsewhere
+from tests.faults.held_lock import held_elsewhere
 
 Keep = Callable[[Path], HeadKeeper]
 
@@ -60,7 +60,7 @@ async def test_a_head_changes_only_from_what_was_expected(keep: Keep, tmp_path: 
 
 @each_keeper
 async def test_a_head_never_becomes_smaller(keep: Keep, tmp_path: Path) -> None:
-    """A log only grows, whoever asks."""
+    """A log only grows, for every caller."""
     heads = keep(tmp_path)
     await heads.swap(ORIGIN, None, a_head(7))
     with pytest.raises(Conflict):
@@ -121,7 +121,7 @@ async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     "damage", [b"", b"{", b"null", b'{"origin":"x","size":1,"root":"","note":""}', b"\xff\x00"]
 )
 async def test_a_damaged_file_is_a_fault_and_not_a_log_without_a_head(tmp_path: Path, damage: bytes) -> None:
-    """Else whoever can write to the file could make start-up forget what was signed."""
+    """Otherwise, write access to the file would suffice to make start-up forget what was signed."""
     heads = FileHeadKeeper(tmp_path)
     await heads.swap(ORIGIN, None, a_head(1))
     next(tmp_path.glob("*.head")).write_bytes(damage)  # noqa: ASYNC240
@@ -156,7 +156,7 @@ async def test_a_process_that_was_stopped_while_it_swaps_holds_up_swaps_and_noth
 async def test_a_slow_disk_holds_up_a_swap_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever gives up waiting for it leaves it to its end: the next one finds it done."""
+    """A caller that stops waiting leaves the swap to finish: the next caller finds it done."""
     heads, synced, goes_on = FileHeadKeeper(tmp_path), os.fsync, threading.Event()
 
     def slow(descriptor: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The issuers' adapter before an OpenID Connect provider that others wrote, as a process of its own."""
+"""The issuers' adapter before a third-party OpenID Connect provider, which runs as its own process."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from remit.core.errors import Unauthenticated
 from remit.core.identity.workload import IssuerBinding, matches
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
-from tests.ports import free_port
+from tests.servers.ports import free_port
 
 CLIENT = "remit-test"
 BACK = "http://127.0.0.1/back"

@@ -27,7 +27,7 @@ def b64(value: object) -> str:
 
 
 def forged(keys: TokenKeys, signer: Any, header: dict[str, Any]) -> str:
-    """Return a token with this header, signed by somebody else's key."""
+    """Return a token with this header, signed by another party's key."""
     known = {"alg": "ES256", "typ": "at+jwt", "kid": keys.jwks()["keys"][0]["kid"]}
     registry = jws.JWSRegistry(algorithms=["ES256", "Ed25519"], strict_check_header=False)
     return jws.serialize_compact(known | header, json.dumps(CLAIMS), signer, registry=registry)

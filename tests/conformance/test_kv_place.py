@@ -5,7 +5,7 @@ from remit.adapters.broker.http import BrokerHttp
 from remit.adapters.broker.openbao.client import BaoSource
 from remit.adapters.broker.openbao.key_value import KvPath
 from remit.adapters.runtime.system import SystemClock
-from tests.bao_server import BaoServer
+from tests.servers.bao_server import BaoServer
 
 
 async def test_others_find_the_newest_one_alone(bao: BaoServer) -> None:

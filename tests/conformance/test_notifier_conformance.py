@@ -9,8 +9,8 @@ from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.adapters.notifier.webhook import Webhook, signature
 from remit.core.errors import ConfigInvalid, Malformed, SourceUnavailable
 from remit.ports.notifier import Notification, Notifier
-from tests.hook_server import SECRET, HookServer, hook_server
-from tests.world import START, WorldClock
+from tests.servers.hook_server import SECRET, HookServer, hook_server
+from tests.worlds.values import START, WorldClock
 
 ONE = Notification(id="msg_one", kind="lease.open", at=START, facts={"lease": "lse_1", "revoked": True})
 
@@ -61,7 +61,7 @@ async def test_what_is_refused_is_refused(notifier: Notifier, server: HookServer
 
 
 async def test_nobody_there_is_to_be_told_later() -> None:
-    """A port on which nobody listens."""
+    """A port on which no process listens makes the notification fail for now."""
     hook = Webhook(
         "http://127.0.0.1:9/hook",
         lambda: SECRET,

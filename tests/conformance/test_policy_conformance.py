@@ -14,7 +14,7 @@ from remit.adapters.policy.cedar import CedarPolicies
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.errors import ConfigInvalid
 from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
-from tests.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, agent, request, source
+from tests.samples.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 
 
 class Dialect(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 from remit.core.errors import KeyUnavailable
 from remit.ports.secret_source import GONE
 from tests.conformance.secret_sources import AtKeyring, AtKv, AtSecretService, SecretPlace
-from tests.secret_service import secret_service
+from tests.servers.secret_service import secret_service
 
 SECRET = "hunter2-und-ein-ä"
 

@@ -35,7 +35,7 @@ from remit.ports.store.store import Store
 from remit.ports.store.tasks import Usage
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, a_person, a_task, an_agent, an_event
+from tests.worlds.values import START, TENANT, a_person, a_task, an_agent, an_event
 
 pytestmark = each_store
 
@@ -126,7 +126,7 @@ async def test_a_name_is_taken_once(store: Store) -> None:
 
 
 async def test_what_others_changed_is_not_undone(store: Store) -> None:
-    """With `was`, an agent or a person is replaced only if nobody has changed them since they were read."""
+    """With `was`, an agent or a person is replaced only if unchanged since they were read."""
     agent = an_agent()
     person = a_person("lena")
     await store.commit(Unit((PutAgent(agent), PutPerson(person))))
@@ -194,7 +194,9 @@ async def test_units_submitted_together_stand_or_fall_alone(store: Store) -> Non
 
 
 async def test_what_is_committed_at_once_comes_after_what_was_submitted_before(store: Store) -> None:
-    """To wait for nobody changes neither the order nor what a refusal leaves, also where others do wait."""
+    """A commit that waits for no others changes neither the order nor what a refusal leaves, also beside
+    commits that wait.
+    """
     bounds = {"task_one": Budgets(calls=3)}
     one = Unit(changes=(TakeBudget(bounds, calls=1),), events=(an_event(task="task_one"),))
     behind = store.submit(Unit(events=(an_event(call="behind"),)))
@@ -332,7 +334,7 @@ async def test_tasks_are_found_by_agent_state_and_descent(store: Store) -> None:
 
 
 async def test_tasks_are_found_by_the_person_they_are_for(store: Store) -> None:
-    """Tasks for a person are listed whoever does them, and tasks for nobody are not among them."""
+    """Tasks for a person are listed for every agent that does them; tasks for no person are not listed."""
     await store.commit(
         Unit(
             changes=(

@@ -16,7 +16,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT, a_person, a_task, an_approval
+from tests.worlds.values import START, TENANT, a_person, a_task, an_approval
 
 pytestmark = each_store
 
@@ -35,7 +35,9 @@ async def test_a_task_comes_with_all_that_descend_from_it(store: Store) -> None:
 
 
 async def test_open_approvals_are_those_that_could_still_be_used(store: Store) -> None:
-    """Pending ones, and given ones that nobody has used; of the tasks that were named, however many."""
+    """Open approvals are pending ones and granted, unused ones; they come from the named tasks, however
+    many.
+    """
     names = [f"task_{n:03}" for n in range(120)]
     put = [PutApproval(an_approval(f"of-{name}", task=name)) for name in names]
     put += [
@@ -54,7 +56,7 @@ async def test_open_approvals_are_those_that_could_still_be_used(store: Store) -
 
 
 async def test_a_credential_comes_with_whose_it_is(store: Store) -> None:
-    """In one look; a credential of nobody who is known is none."""
+    """One look-up returns a credential and its person; a credential of an unknown person is not found."""
     lena = a_person()
     of_lena, of_nobody = (
         Credential(

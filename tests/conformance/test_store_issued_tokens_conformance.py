@@ -13,7 +13,7 @@ from remit.ports.store.changes import PutFamily, PutRefreshToken, UseRefreshToke
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, WorldClock
+from tests.worlds.values import START, TENANT, WorldClock
 
 pytestmark = each_store
 

@@ -21,7 +21,7 @@ from remit.ports.log import Head
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
+from tests.worlds.values import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 
 pytestmark = each_store
 
@@ -184,8 +184,8 @@ async def test_a_forgotten_subject_can_never_be_read_again(open_store: Open, tmp
 
 
 async def test_what_tells_of_a_forgetting_is_committed_with_it(open_store: Open, tmp_path: Path) -> None:
-    """And not where there was nobody to forget. What it seals itself is sealed again, even under that
-    name.
+    """Without a subject to forget, nothing is committed. A value that the event itself seals is sealed with a
+    new key, even under the forgotten name.
     """
     store = open_store(tmp_path)
     await store.commit(Unit(events=(a_permit("call_one"),)))

@@ -2,7 +2,6 @@
 """What every store keeps to about who there is: proofs, delegation records, findings, credentials."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from remit.core.errors import Conflict
 from remit.core.findings.finding import Finding, FindingKind, FindingState, finding_id
 from remit.core.identity.principals import Agent, LastProof
 from remit.core.identity.workload import Assurance, Binding, IssuerBinding, SpiffeBinding
-from remit.core.tasks.delegation_record import Delegation
 from remit.ports.store.changes import (
     Credential,
     EndCredentials,
@@ -27,25 +25,9 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT, a_person, an_agent
+from tests.worlds.values import HOUR, START, TENANT, a_delegation, a_person, an_agent
 
 pytestmark = each_store
-
-HOUR = timedelta(hours=1)
-
-
-def a_delegation(id: str = "dlg_one", **changes: Any) -> Delegation:
-    """Return a record that lives for an hour."""
-    known: dict[str, Any] = {
-        "tenant": TENANT,
-        "id": id,
-        "person": "lena",
-        "agent": "contract-bot",
-        "task_type": "summarise",
-        "made": START,
-        "expires": START + HOUR,
-    }
-    return Delegation(**(known | changes))
 
 
 def a_finding(which: str = "key", **changes: Any) -> Finding:
@@ -129,7 +111,7 @@ async def test_findings_are_found_by_what_they_are_about_and_their_state(store: 
 
 
 async def test_all_credentials_of_one_person_end_at_once(store: Store) -> None:
-    """Sessions and codes of that person, in that tenant, and of nobody else."""
+    """Sessions and codes of that person in that tenant end, and those of no one else."""
 
     def credential(digest: str, person: str, tenant: str = TENANT) -> Credential:
         kind = "code" if digest == "b" else "session"

@@ -23,7 +23,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT
+from tests.worlds.values import START, TENANT
 
 pytestmark = each_store
 
@@ -45,7 +45,7 @@ def a_passkey(id: str = "key-1", person: str = "lena", counter: int = 0) -> Pass
 
 
 async def test_a_ticket_is_used_once(store: Store) -> None:
-    """Whoever comes second is refused, and what the first use led to is known."""
+    """The second user of a ticket is refused, and the result of the first use is known."""
     await store.commit(Unit(changes=(PutOneTimeCode(a_ticket()),)))
     use = Unit(changes=(UseOneTimeCode(TENANT, "d", START, outcome="task_one"),))
     results = await asyncio.gather(store.commit(use), store.commit(use), return_exceptions=True)
@@ -88,7 +88,7 @@ async def test_a_passkey_that_counts_must_rise(store: Store) -> None:
 
 
 async def test_a_passkey_belongs_to_one_person(store: Store) -> None:
-    """Its id is taken, and nobody else removes it."""
+    """A passkey's id is unique, and no other person removes the passkey."""
     await store.commit(Unit(changes=(PutPasskey(a_passkey()),)))
     with pytest.raises(Conflict):
         await store.commit(Unit(changes=(PutPasskey(a_passkey(person="leo")),)))
@@ -116,7 +116,7 @@ async def test_a_subject_is_one_person(store: Store) -> None:
 
 
 async def test_the_sessions_of_a_person_are_listed(store: Store) -> None:
-    """Newest first, by kind, and nobody else's."""
+    """A person's sessions are listed newest first, by kind, without those of other people."""
     for digest, person, kind, hours in (("a", "lena", "browser", 0), ("b", "lena", "session", 1),
                                         ("c", "leo", "browser", 2), ("d", "lena", "browser", 3)):  # fmt: skip
         made, until = START + timedelta(hours=hours), START + timedelta(days=1)

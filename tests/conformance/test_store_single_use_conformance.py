@@ -20,7 +20,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.world import START, TENANT, an_approval
+from tests.worlds.values import START, TENANT, an_approval
 
 pytestmark = each_store
 
@@ -70,7 +70,7 @@ async def test_approvals_are_found_by_task_call_and_state(store: Store) -> None:
 
 
 async def test_a_code_is_taken_once(store: Store) -> None:
-    """Whoever comes second finds nothing."""
+    """The second request for a code finds nothing."""
     code = Credential(tenant=TENANT, digest="d", kind="code", person="lena", created=START, expires=START)
     await store.commit(Unit(changes=(PutCredential(code),)))
     taking = Unit(changes=(TakeCredential(TENANT, "d"),))

@@ -22,7 +22,7 @@ from remit.ports.store.changes import (
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import START, TENANT, a_task
+from tests.worlds.values import START, TENANT, a_task
 
 pytestmark = each_store
 

@@ -10,7 +10,7 @@ from remit.ports.store.changes import CheckValue, PutValue
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.world import TENANT
+from tests.worlds.values import TENANT
 
 
 @each_store

@@ -14,8 +14,7 @@ from remit.ports.store.changes import PutApproval, PutDelegation, PutPerson, Put
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import each_store
-from tests.conformance.test_store_registry_conformance import a_delegation
-from tests.world import START, TENANT, a_person, a_task, an_approval
+from tests.worlds.values import START, TENANT, a_delegation, a_person, a_task, an_approval
 
 pytestmark = each_store
 
@@ -103,7 +102,7 @@ async def test_what_was_said_is_gone_with_its_key(store: Store) -> None:
 
 
 async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
-    """Whoever still has it in memory and puts the row back does not give it another key."""
+    """A caller that still has the row in memory and puts it back does not give it another key."""
     await filled(store)
     await store.forget(TENANT, "lena")
     later = changed(TASK, intent=changed(TASK.intent, turns=(UserMessageRecord("and C-43", START),)))
@@ -124,14 +123,16 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
     assert record is not None
     assert (task.intent.goal, task.intent.params, task.intent.turns, task.grants) == ("", {}, (), ())
     assert (approval.state, approval.arguments, record.goal) == (ApprovalState.DENIED, {}, "")
-    # What is said from then on is under a key of its own.
+    # Words stated from now on are under a new key.
     anew = changed(TASK, id="task_new")
     await store.commit(Unit((PutTask(anew),)))
     assert await store.task(TENANT, "task_new") == anew
 
 
 async def test_words_of_two_people_are_under_two_keys(store: Store) -> None:
-    """Who states a task for somebody else said the words; for whom it is has the parameters."""
+    """The words belong to the person who states a task for another person; the parameters belong to that
+    other person.
+    """
     both = changed(TASK, intent=changed(TASK.intent, requested_by="leo"))
     await store.commit(Unit((PutTask(both),)))
     await store.forget(TENANT, "leo")

@@ -18,7 +18,7 @@ from remit.adapters.upstream.mcp.stdio import McpStdio
 from remit.core.decisions.mediation import ChunkKind
 from remit.core.errors import Busy, OutOfOrder, UpstreamFault, UpstreamUnreachable
 from remit.ports.upstream import Call, Catalogue
-from tests.upstream_subjects import (
+from tests.worlds.upstream_subjects import (
     CALLABLE,
     KINDS,
     MAX_RESULT_BYTES,
@@ -106,7 +106,7 @@ async def test_what_a_server_does_not_know_is_its_own_error(contracts: Subject) 
 
 
 async def test_many_calls_at_once_get_each_its_own_answer(called: Subject) -> None:
-    """Answers go to whoever asked, in whatever order they come."""
+    """Each answer goes to the call that requested it, in any order of arrival."""
     calls = [run(called, tool("echo", task=f"t{n % 3}", n=n)) for n in range(40)]
     for n, (chunk,) in enumerate(await asyncio.gather(*calls)):
         assert json.loads(chunk.body)["structuredContent"]["arguments"] == {"n": n}
@@ -157,7 +157,9 @@ async def test_progress_comes_before_the_result_and_only_when_wanted(scripted: S
 
 
 async def test_a_log_message_reaches_only_the_call_it_belongs_to(scripted: Subject) -> None:
-    """Over HTTP the call's stream says whose it is; over stdio nothing does, so nobody gets it."""
+    """Over HTTP the call's stream identifies the call; over stdio nothing does, so no call gets the
+    message.
+    """
     chunks = await run(scripted, asking("log", log_level="info"))
     methods = [chunk.method for chunk in chunks]
     assert methods == (["notifications/message", ""] if scripted.over("http") else [""])
@@ -186,7 +188,7 @@ async def test_a_servers_question_is_told_from_a_result(scripted: Subject) -> No
 
 
 async def test_bodies_have_no_line_breaks(called: Subject) -> None:
-    """However a server indents, whoever embeds a body in a stream of lines or events can do so."""
+    """However a server indents, a body can be embedded in a stream of lines or events."""
     (chunk,) = await run(called, tool("echo", text="two\nlines"))
     assert b"\n" not in chunk.body
     assert json.loads(chunk.body)["structuredContent"]["arguments"] == {"text": "two\nlines"}

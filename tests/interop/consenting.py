@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 from remit.core.identity.workload import ClientBinding
 from remit.services.identity.directory import NewAgent
-from tests.attestation_world import WorldAuthority
+from tests.gateways.live_gateway import LiveGateway
 from tests.interop import suite
-from tests.live_gateway import LiveGateway
-from tests.page_world import Browsing, Page
-from tests.ports import free_port
-from tests.tls_server import local_server, reply
+from tests.servers.ports import free_port
+from tests.servers.tls_server import local_server, reply
+from tests.worlds.attestation import WorldAuthority
+from tests.worlds.pages import Browsing, Page
 
 Json = Any
 
@@ -77,7 +77,7 @@ class Person(Browsing):
 
     async def consent(self, address: str) -> str:
         """Sign in, agree, and give the address that the browser is sent to."""
-        code = self.gateway.wait(self.gateway.house.authenticator.make_code("ana", by="ana"))
+        code = self.gateway.wait(self.gateway.house.identity.authenticator.make_code("ana", by="ana"))
         done = await self.fill(await self.get("/oauth/sign-in"), "sign-in", code=code)
         assert done.status == 303, done.text
         page = await self.get(address)
@@ -112,7 +112,7 @@ def application(folder: Path, port: int) -> Iterator[tuple[LiveGateway, str]]:
             purpose="reads notes",
             bindings=(ClientBinding(found[0].url("/client.json")),),
         )
-        await gateway.house.directory.register(new, by="ana")
+        await gateway.house.identity.directory.register(new, by="ana")
         return serving
 
     with gateway:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.live_gateway import ROOT, LiveGateway
-from tests.ports import free_port
+from tests.gateways.live_gateway import ROOT, LiveGateway
+from tests.servers.ports import free_port
 
 Json = Any
 
@@ -31,7 +31,7 @@ permit (principal, action, resource);
 
 @contextlib.contextmanager
 def fixture_server() -> Iterator[str]:
-    """Run the fixture server as a process of its own, and give its address."""
+    """Run the fixture server as its own process, and return its address."""
     port = free_port()
     command = [sys.executable, "-m", "tests.interop.fixture", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run came to: for a machine, for whoever ran it, and for the documentation."""
+"""The results of a run: for a machine, for the person who ran it, and for the documentation."""
 
 import datetime
 import json

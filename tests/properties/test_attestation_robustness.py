@@ -19,8 +19,8 @@ from remit.core.identity.spiffe import check_jwt_svid, check_x509_svid, read_bun
 from remit.core.keys.jwks import read_keyset
 from remit.ports.attestor import ShownAssertion
 from remit.ports.issuers import IssuerUse
-from tests.attestation_world import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer, b64, sign
-from tests.world import START, WorldClock
+from tests.worlds.attestation import AUDIENCE, WorldAuthority, WorldFetch, WorldIssuer, b64, sign
+from tests.worlds.values import START, WorldClock
 
 ISSUER = WorldIssuer()
 AUTHORITY = WorldAuthority()

@@ -19,7 +19,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 from remit.services.credentials.scrubbing import REMOVED, Scrubber
-from tests.encoders import ENCODERS, WRAPPERS
+from tests.samples.encoders import ENCODERS, WRAPPERS
 
 #: What is odd in some encoding stands beside what tokens are made of.
 LETTERS = string.ascii_letters + string.digits + "-._~+/=" * 4 + "\\%&<>'\"`{}; :#" * 2

@@ -19,7 +19,7 @@ from remit.core.evidence.checkpoint import Checkpoint, VerifierKey, sign_checkpo
 from remit.core.evidence.export import checkpoint_line, header_line
 from remit.core.evidence.merkle import Frontier, leaf_hash
 from remit.core.evidence.verification import ExportReport, verify_export
-from tests.call_world import call_world
+from tests.worlds.calls import call_world
 
 Json = Any
 Export = tuple[tuple[bytes, ...], VerifierKey]
@@ -38,8 +38,8 @@ def exports() -> tuple[Export, Export]:
             task, token = await world.open("hello")
             await world.call(token, "write", text="hello")
             await world.call(token, "write", text="ünwanted")
-            await world.house.revocations.end_task(task.id, reason="done", by="root")
-            evidence = world.house.evidence
+            await world.house.endings.revocations.end_task(task.id, reason="done", by="root")
+            evidence = world.house.evidence.log
             key = VerifierKey.parse(evidence.verifier)
             whole = tuple([line async for line in evidence.export()])
             of_task = tuple([line async for line in evidence.export(task=task.id)])
@@ -184,7 +184,9 @@ def a_key(name: str, seed: int) -> tuple[VerifierKey, Ed25519PrivateKey]:
 
 
 def test_a_log_that_was_rewritten_and_signed_anew_is_caught() -> None:
-    """Whoever rewrites everything still needs the log's key: another's signature does not hold."""
+    """An attacker who rewrites everything still needs the log's key: the signature of another key does not
+    verify.
+    """
     lines, key = exports()[0]
     origin = json.loads(lines[0])["origin"]
     forger, private = a_key(key.name, 1)

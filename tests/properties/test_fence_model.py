@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.fence_model import MUTATIONS, explore
+from tests.samples.fence_model import MUTATIONS, explore
 
 
 def test_the_protocol_keeps_its_promises_in_every_run() -> None:

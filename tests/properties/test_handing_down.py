@@ -15,8 +15,8 @@ from remit.core.scope import risen
 from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of, inherited_epochs
 from remit.core.tasks.grant import Ceilings, Grant
 from remit.core.tasks.task import MAX_CHAIN, Budgets, HandDown, Task
-from tests.properties.test_attenuation import ARGUMENTS, CEILINGS, SPECS
-from tests.world import START, a_task, an_agent
+from tests.samples.constraint_specs import ARGUMENTS, CEILINGS, SPECS
+from tests.worlds.values import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])
 GRANTS = st.lists(
@@ -139,7 +139,7 @@ def test_each_grant_is_counted_in_every_ancestor(
 def test_a_chain_has_no_cycle_and_is_no_deeper_than_all_agree(
     grants: tuple[Grant, ...], steps: Any, rule: HandDown
 ) -> None:
-    """No agent twice; no more levels than the rule has; nobody whom the rule does not name."""
+    """A chain has no agent twice, no more levels than the rule, and no agent that the rule does not name."""
     line = line_of(root(grants, Budgets(), rule, {}), steps)
     last = line[-1]
     assert len(set(last.actors)) == len(last.actors) <= MAX_CHAIN
@@ -165,7 +165,7 @@ def test_what_ended_an_ancestor_ends_the_child(
 
 @given(GRANTS, CHAINS)
 def test_intent_and_person_go_down_unchanged(grants: tuple[Grant, ...], steps: Any) -> None:
-    """What an agent asks for is never intent, and nobody else is acted for."""
+    """An agent's request is never intent, and the person acted for never changes."""
     line = line_of(root(grants, Budgets(), DEPTH_RULE, {}), steps)
     assert all(task.intent == line[0].intent for task in line)
     assert {task.on_behalf_of for task in line} == {"lena"}

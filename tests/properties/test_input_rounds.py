@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from remit.gateway.mcp.input_rounds import Rounds, declared
 from remit.gateway.mcp.messages import WireFault
-from tests.world import WorldClock, WorldEntropy
+from tests.worlds.values import WorldClock, WorldEntropy
 
 Json = Any
 

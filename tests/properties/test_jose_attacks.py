@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.oauth.dpop import token_hash, verify_proof
-from tests.jose_doors import (
+from tests.samples.jose_doors import (
     DOORS,
     KEY,
     KID,
@@ -46,7 +46,7 @@ def test_a_good_token_is_taken(door: Door) -> None:
 
 @every_door
 def test_a_signature_of_another_key_is_refused(door: Door) -> None:
-    """The same bytes, signed by somebody else."""
+    """The same bytes, signed by another party, are refused."""
     door.refuses(door.token(key=OTHER))
 
 

@@ -150,7 +150,7 @@ def test_a_point_of_small_order_is_no_key(refuses: Refuses, name: str) -> None:
 @every_place
 @pytest.mark.parametrize("kind", ["oct", "RSA", "AKP", "X25519", "", "EC ", "none"])
 def test_keys_of_other_kinds_are_none(refuses: Refuses, kind: str) -> None:
-    """A secret, too small an RSA key, a key for encryption, and what nobody knows."""
+    """A secret, too small an RSA key, a key for encryption, and an unknown kind are no keys."""
     refuses({"kty": kind, "crv": "X25519", "k": "c2VjcmV0", "n": b64(b"\xff" * 64), "e": "AQAB", "x": "AA"})
 
 

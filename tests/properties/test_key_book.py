@@ -8,7 +8,7 @@ from hypothesis import given
 
 from remit.adapters.keys.key_versions import Entries, KeyVersion, Rules, current_of, ordered, over, turned
 from remit.core.keys.own_keys import KeyKind, KeyStanding
-from tests.world import START
+from tests.worlds.values import START
 
 OVERLAP = timedelta(hours=1)
 AHEAD = Rules(kind=KeyKind.TOKEN, overlap=OVERLAP)

@@ -21,7 +21,16 @@ from remit.core.decisions.decision import Decision, Outcome
 from remit.core.decisions.mediation import Answered, Chunk, Refused, Step, answer, mediate, resume
 from remit.core.errors import Fenced, RemitError, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome
-from tests.scripted_steps import HANDLE, NOTE, NOW, RESULT, STEP_OF, ScriptedSteps, outcome_of, taken_in
+from tests.samples.scripted_steps import (
+    HANDLE,
+    NOTE,
+    NOW,
+    RESULT,
+    STEP_OF,
+    ScriptedSteps,
+    outcome_of,
+    taken_in,
+)
 
 PATHS: dict[str, Callable[[ScriptedSteps], Coroutine[Any, Any, object]]] = {
     "mediate": mediate, "answer": answer, "resume": resume,

@@ -22,7 +22,7 @@ from remit.core.identity.workload import Assurance
 from remit.core.label import Classes, Label, Trust
 from remit.core.tools.tool import Tool
 from tests.examples import FEWER
-from tests.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
+from tests.samples.policy_requests import DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 
 AGENTS = (agent("clerk", "legal"), agent("legal", "bots"), agent("lone"), agent("both", "legal", "bots"))
 

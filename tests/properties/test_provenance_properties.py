@@ -245,7 +245,7 @@ def held_texts(root: object) -> str:
 
 @given(destinations)
 def test_nothing_that_a_result_brought_is_kept_in_plain(destination: str) -> None:
-    """Whoever reads a task's memory finds digests: neither addresses, nor words of what others wrote."""
+    """A reader of a task's memory finds digests: neither addresses nor words of other authors."""
     index = Index(KEY)
     body = f"Please answer to {destination} about the zebrafinch"
     learn(index, {"from": destination, "body": body}, call=1, tool="mail/read", trust=Trust.UNTRUSTED)

@@ -14,7 +14,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 from tests.examples import FEWER
-from tests.reach_world import FREE, Lenient, bundle, look, mended, task
+from tests.samples.reach import FREE, Lenient, bundle, look, mended, task
 
 LABELS = [Label(one, trust=trust) for one in ("public", "internal", "restricted") for trust in Trust]
 TOOLS = [f"{upstream}/t{number}" for upstream in ("a", "b") for number in range(4)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a result takes work in proportion to its size, whoever wrote it.
+"""Reading a result takes work in proportion to its size, for every author.
 
-Nothing here looks at a clock: what is counted is calls, characters, steps, and what patterns can go over.
+Nothing here looks at a clock: the tests count calls, characters, steps, and what patterns can go over.
 Hypothesis looks for the texts that are slowest to read (`target`).
 """
 
@@ -179,7 +179,7 @@ READERS: dict[str, Callable[[str], object]] = {
 
 
 def taken_in(text: str) -> Steps[None]:
-    """Take a long text in that nobody vouches for."""
+    """Take in a long text of an unknown author."""
     tool = Tool(upstream="u", name="t", label=Label(trust=Trust.UNTRUSTED))
     return Index(bytes(KEY_BYTES)).learn(["about", text], call=1, decision="", tool=tool, arguments={})
 

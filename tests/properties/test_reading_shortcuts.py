@@ -60,7 +60,7 @@ def test_words_without_a_mark_are_bare(written: list[str]) -> None:
 @example(["ab"], ["ab"])
 @example(["a"], ["a"])
 def test_a_text_is_named_by_all_of_its_stems_or_as_a_whole(said: list[str], asked: list[str]) -> None:
-    """Also where the first thing that it names tells already that nobody has named it."""
+    """The rule holds also where the first stem already shows that the text was not named."""
     utterance, text = Utterance(), " ".join(asked)
     utterance.hear(" ".join(said))
     stems = stems_of(text)

@@ -21,7 +21,7 @@ from remit.core.tools.http_api import (
     write_request,
 )
 from remit.core.tools.http_api.response import ReplyPiece, complete, located, piece_of
-from tests.rest_world import DOCUMENT
+from tests.worlds.http_door import DOCUMENT
 
 Json = Any
 
@@ -154,7 +154,7 @@ def test_no_document_breaks_the_reader(paths: dict[str, Json]) -> None:
 
 @given(location=st.one_of(st.text(max_size=60), NASTY.map(lambda text: f"http://shop.example/v1/{text}")))
 def test_a_location_is_below_the_api_or_dropped(location: str) -> None:
-    """What is passed on is a path of plain segments, and never an address of its own."""
+    """A location that is passed on is a path of plain segments, and never an address."""
     found = located(location, "http://shop.example/v1", "/customers/c-1")
     if found:
         path = unquote(found.partition("?")[0])

@@ -13,7 +13,7 @@ from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.task import Ancestor, Budgets, Task, TaskType
 from remit.services.tasks.opening_rules import granted
 from remit.services.tasks.revalidation import RevalidatedTask, below, standing
-from tests.world import START, a_task, an_agent
+from tests.worlds.values import START, a_task, an_agent
 
 TOOLS = st.sampled_from(["files/read", "files/write", "mail/send"])
 CONSTRAINTS = st.sampled_from(

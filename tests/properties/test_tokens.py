@@ -15,7 +15,7 @@ from remit.core.oauth.resource import Resources
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import MAX_CHAIN
 from tests.refusals import refused
-from tests.world import START
+from tests.worlds.values import START
 
 Json = Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Doors for management: REST, the token endpoint, health and figures."""
+"""Endpoints for management: REST, the token endpoint, health and metrics."""
 
 from remit.api.app import PATHS, app
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management doors as one ASGI application: REST, token endpoint, health, figures, OpenAPI."""
+"""The management endpoints as one ASGI application: REST, token endpoint, health, metrics, OpenAPI."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +23,7 @@ from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
 from remit.api.rest.route import Endpoint, RestRequest, RestServices
+from remit.api.rooms import endpoint_rooms, health_rooms, oauth_rooms, page_rooms
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
 from remit.api.ssf import routes as ssf_routes
@@ -31,7 +34,7 @@ from remit.services.limits.sign_in_attempts import SignInAttempts
 
 log = logging.getLogger("remit.api")
 
-#: The paths that belong to this application; whoever puts the doors together sends these here.
+#: The paths of this application. The front dispatches requests for these paths here.
 PATHS = (
     "/api/",
     "/oauth/",
@@ -47,7 +50,7 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 def app(
-    house: Services,
+    services: Services,
     *,
     reload: Callable[[], Bundle],
     waiting: Callable[[], tuple[str, ...]] = tuple,
@@ -58,25 +61,32 @@ def app(
 ) -> Starlette:
     """Return the application.
 
-    `reload` reads the bundle from its files and raises `ConfigInvalid`; `waiting` names what else has changed
-    in the configuration and counts after the next start. Both are called in a thread.
-    `remote_sign_in` lets people sign in with a code from other machines. Addresses are those of the
+    `reload` reads the policy bundle from its files and raises `ConfigInvalid`. `waiting` names the other
+    changed sections of the configuration, which take effect at the next start. Both are called in a thread.
+    `remote_sign_in` permits sign-in with a code from other machines. Client addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
     desk = RestServices(
-        house=house,
+        tenant=services.tenant,
+        public_url=services.public_url,
+        clock=services.clock,
+        tasks=services.tasks.tasks,
+        live=services.tasks.live,
+        identity=services.identity,
+        oauth=services.oauth,
+        points=services.answers.points,
         reload=reload,
         waiting=waiting,
         remote_sign_in=remote_sign_in,
         max_body_bytes=max_body_bytes,
         max_depth=max_depth,
         watch_s=watch_s,
-        tries=SignInAttempts(house.clock),
+        tries=SignInAttempts(services.clock),
     )
-    origins = own_origins(house.public_url)
-    pages = people_routes.routes(house, desk.tries, remote_sign_in=remote_sign_in)
-    # Routes are tried in this order: what is asked most comes first.
-    routes = [*_others(house), *_rest(desk), *pages]
+    origins = own_origins(services.public_url)
+    pages = people_routes.routes(page_rooms(services), desk.tries, remote_sign_in=remote_sign_in)
+    # Routes are tried in this order: the most frequent requests come first.
+    routes = [*_others(services), *_rest(desk, endpoint_rooms(services)), *pages]
     guarded = [
         Route(path, _edge(_methods(serving), origins), methods=sorted(serving)) for path, serving in routes
     ]
@@ -85,15 +95,17 @@ def app(
     return made
 
 
-def _rest(desk: RestServices) -> Iterable[tuple[str, dict[str, Serve]]]:
+def _rest(desk: RestServices, rooms: dict[type[object], object]) -> Iterable[tuple[str, dict[str, Serve]]]:
     by_path: dict[str, dict[str, Serve]] = {}
     for endpoint in ENDPOINTS:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, desk)
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(
+            endpoint, desk, rooms[endpoint.rooms]
+        )
     return by_path.items()
 
 
-def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
-    health = Health(house)
+def _others(services: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
+    health = Health(health_rooms(services))
     told = document()
 
     async def live(_: Request) -> Response:
@@ -108,13 +120,11 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     async def openapi(_: Request) -> Response:
         return answer(told)
 
-    async def bundle(_: Request) -> Response:
-        return await trust_bundle(house)
-
+    issuing = services.identity.issuing
     return (
-        *oauth_routes.routes(house),
-        *ssf_routes.routes(house),
-        *(((BUNDLE_PATH, {"GET": bundle}),) if house.issuing is not None else ()),
+        *oauth_routes.routes(oauth_rooms(services)),
+        *ssf_routes.routes(services.signals, services.public_url),
+        *(((BUNDLE_PATH, {"GET": partial(trust_bundle, issuing)}),) if issuing is not None else ()),
         ("/health/live", {"GET": live}),
         ("/health/ready", {"GET": ready}),
         ("/metrics", {"GET": metrics}),
@@ -122,9 +132,9 @@ def _others(house: Services) -> Iterable[tuple[str, dict[str, Serve]]]:
     )
 
 
-def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
+def _serving(endpoint: Endpoint[Any], desk: RestServices, rooms: object) -> Serve:
     async def serve(request: Request) -> Response:
-        errand = await received(request, endpoint, desk)
+        errand = await received(request, endpoint, desk, rooms)
         try:
             given = await _read(request, endpoint, errand)
         except Malformed as error:
@@ -136,15 +146,15 @@ def _serving(endpoint: Endpoint, desk: RestServices) -> Serve:
         result = await endpoint.serve(given)
         response = result if isinstance(result, Response) else answer(result, endpoint.status)
         if nonce := getattr(request.state, "nonce", ""):
-            # RFC 9449 section 8.2: the nonce to use from now on.
+            # RFC 9449 section 8.2: the nonce for the next proof.
             response.headers["DPoP-Nonce"] = nonce
         return response
 
     return serve
 
 
-async def _read(request: Request, endpoint: Endpoint, errand: RestRequest) -> RestRequest:
-    """Read body and query, once it is known that the caller may call at all."""
+async def _read(request: Request, endpoint: Endpoint[Any], errand: RestRequest[Any]) -> RestRequest[Any]:
+    """Read body and query, once the caller is known to be permitted to call."""
     asked = taken = None
     if endpoint.asks is not None:
         asked = query(request, endpoint.asks)
@@ -161,7 +171,7 @@ async def _read(request: Request, endpoint: Endpoint, errand: RestRequest) -> Re
 
 def _methods(serving: dict[str, Serve]) -> Serve:
     async def serve(request: Request) -> Response:
-        # A HEAD is answered as a GET: the server leaves the body out.
+        # A HEAD is answered like a GET: the server omits the body.
         method = "GET" if request.method == "HEAD" else request.method
         return await serving[method](request)
 
@@ -169,12 +179,12 @@ def _methods(serving: dict[str, Serve]) -> Serve:
 
 
 def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
-    """The edge of the door: what is raised inside becomes a problem, and nothing of a defect is told."""
+    """Return a handler that turns exceptions into problems and reveals nothing of an internal defect."""
 
     async def edge(request: Request) -> Response:
         response = await answered(request)
         if (given := request.headers.get("x-request-id")) is not None:
-            # AuthZEN section 10.1.3: the caller's own name for the request, given back as it is.
+            # AuthZEN section 10.1.3: return the caller's request ID unchanged.
             response.headers["X-Request-ID"] = given
         return response
 
@@ -198,7 +208,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    """Answer for a path or a method that there is not."""
+    """Answer a request for an unknown path or an unsupported method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:
         response = problem(
@@ -210,6 +220,6 @@ async def _unknown(request: Request, error: Exception) -> Response:
         response.headers.update({"Allow": headers["Allow"]} if "Allow" in headers else {})
         return response
     if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
-        # Somebody with a browser: what is theirs is one page.
+        # A person with a browser: their account is one page.
         return RedirectResponse(ACCOUNT_PATH, status_code=303)
     return problem(NotFound("there is nothing here", code="no-route", remediation=f"see {OPENAPI_PATH}"))

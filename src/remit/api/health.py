@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether remit lives, whether it can decide, and its figures (Prometheus text format 0.0.4)."""
+"""Liveness, readiness and metrics of remit (Prometheus text format 0.0.4)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import Response
@@ -13,29 +14,59 @@ from starlette.responses import Response
 from remit.api.http_messages import HEADERS, answer
 from remit.core.errors import RemitError
 from remit.core.scope import EVERYTHING
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.ports.upstream import Upstream
+from remit.services.credentials.assembly import CredentialServices
 from remit.services.credentials.lease_records import OpenSink
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.endings.assembly import EndingServices
+from remit.services.evidence.assembly import EvidenceServices
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.limits.durations import RecentTimes
+from remit.services.mediation.assembly import MediationServices
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
+from remit.services.signals.assembly import SignalServices
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
 
-#: How long an answer about the store stands, so that asking does not become writing.
+#: Seconds for which the result of a probe of the store is reused, so that health checks cause few writes.
 PROBE_S = 2.0
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether calls can be decided. An upstream that is away makes its own calls fail, and nothing else.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRooms:
+    """What is asked."""
 
-    `store`: `writable`, or the code of why not; `store-silent` where it has answered no commit for a lease.
-    `replica`: `alone`, `leased`, or `fenced` without a lease; then it is not ready. `bundle` is `superseded`
-    where another replica has put in force what is not in the files of this one. `replicas` is how many serve
-    this store, `late_replicas` how many of them may not act, `differing_bundles` how many decide by another
-    bundle than the one in force.
-    `everything_locked` and `locks` tell of the kill switch, `open_sinks` of credentials that outlive their
-    tasks, `telling_fails` of those who are told of events, or asked, and do not answer: numbers alone, for
-    everybody may ask this. `log` says what reading the evidence again after the start has come to: `reading`,
-    `holds` or `changed`.
-    `fence_ms` and `dead_ms` are the median and the 99th percentile of how long fences lately took to stand,
-    by the kind of scope, and credentials to be refused at their sinks, by kind.
+    upstreams: Mapping[str, Upstream]
+    clock: Clock
+    policies: Policies
+    tools: ToolServices
+    credentials: CredentialServices
+    evidence: EvidenceServices
+    replicas: ReplicaServices
+    tasks: TaskServices
+    decisions: DecisionServices
+    endings: EndingServices
+    mediation: MediationServices
+    inspection: InspectionServices
+    signals: SignalServices
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether calls can be decided. An unreachable upstream fails only its own calls.
+
+    `store`: `writable`, or the code of the fault; `store-silent` if it has answered no commit for the length
+    of a lease. `replica`: `alone`, `leased`, or `fenced` without a lease; a fenced replica is not ready.
+    `bundle` is `superseded` if another replica has applied a bundle that differs from this replica's files.
+    `replicas` is the number of replicas of this store, `late_replicas` the number of those that may not act,
+    `differing_bundles` the number of those that decide by another bundle than the one in force.
+    `everything_locked` and `locks` report the kill switch, `open_sinks` credentials that outlive their tasks,
+    `telling_fails` receivers and sources of events that do not answer. These are numbers only, because any
+    caller may read them. `log` is the state of reading the evidence log after the start: `reading`, `holds`
+    or `changed`. `fence_ms` and `dead_ms` are the median and the 99th percentile of recent times: `fence_ms`
+    until a fence is in place, by the kind of scope; `dead_ms` until sinks refuse a credential, by its kind.
     """
 
     ready: bool
@@ -57,70 +88,76 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """Asks the parts how they are."""
+    """Checks the health of the services."""
 
-    def __init__(self, house: Services) -> None:
-        """Begin without an answer."""
-        self._house = house
+    def __init__(self, rooms: HealthRooms) -> None:
+        """Begin without a probe result."""
+        self._rooms = rooms
         self._asked_s = -PROBE_S
         self._store = ""
         self._probing: asyncio.Task[None] | None = None
 
     def live(self) -> Response:
-        """Say that this process answers."""
+        """Report that this process answers."""
         return answer({"status": "live"})
 
     async def ready(self) -> Response:
-        """Return whether calls can be decided: 200 or 503."""
-        house = self._house
+        """Return whether calls can be decided: status 200 or 503."""
+        rooms = self._rooms
         store = await self._probe()
         try:
-            _ = house.policies.applied
+            _ = rooms.policies.applied
             bundle = "applied"
         except RemitError as error:
             bundle = error.code
-        ready = store == "writable" and bundle == "applied" and house.replicas.holds()
-        if bundle == "applied" and house.reactions.superseded:
+        ready = store == "writable" and bundle == "applied" and rooms.replicas.membership.holds()
+        if bundle == "applied" and rooms.endings.reactions.superseded:
             bundle = "superseded"
-        known = sum(house.tools.catalogue(name) is not None for name in house.upstreams)
-        # A store that does not answer the probe answers no other question.
+        known = sum(rooms.tools.registry.catalogue(name) is not None for name in rooms.upstreams)
+        # A store that does not answer the probe would answer no other query.
         shut = await self._shut() if store == "writable" else []
-        roll = house.roster.seen()
+        roll = rooms.inspection.roster.seen()
         told = Readiness(
             ready=ready,
             store=store,
-            replica=house.replicas.state,
+            replica=rooms.replicas.membership.state,
             bundle=bundle,
             upstreams_known=known,
-            upstreams=len(house.upstreams),
+            upstreams=len(rooms.upstreams),
             replicas=len(roll.enforcers) or 1,
             late_replicas=roll.late,
             differing_bundles=roll.differing,
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
-            open_sinks=sum(one.alarmed for one in house.leases.open_sinks()),
+            open_sinks=sum(one.alarmed for one in rooms.credentials.leases.open_sinks()),
             telling_fails=self._fails(),
-            log=house.log_reading.state,
-            fence_ms=house.revocations.times.by_kind(),
-            dead_ms=house.leases.times.by_kind(),
+            log=rooms.evidence.log_reading.state,
+            fence_ms=rooms.endings.revocations.times.by_kind(),
+            dead_ms=rooms.credentials.leases.times.by_kind(),
         )
         return answer(told, 200 if ready else 503)
 
     def _fails(self) -> int:
-        house = self._house
+        rooms = self._rooms
         return sum(
-            len(one.failing) for one in (house.telling, house.notifications, house.polling, house.silence)
+            len(one.failing)
+            for one in (
+                rooms.signals.telling,
+                rooms.signals.notifications,
+                rooms.signals.polling,
+                rooms.signals.silence,
+            )
         )
 
     async def _shut(self) -> list[str]:
         try:
-            return [one.scope for one in await self._house.locks.by_hand()]
+            return [one.scope for one in await self._rooms.endings.locks.by_hand()]
         except RemitError:
-            return []  # the store's own state stands beside this
+            return []  # the answer reports the store's state separately
 
     async def _probe(self) -> str:
-        """Write to the store, at most once in `PROBE_S`; a lease is as long as it is given to answer."""
-        now_s, lease_s = self._house.clock.boot_s(), self._house.replicas.lease.lease_s
+        """Write to the store, at most once in `PROBE_S`; wait for its answer for the length of a lease."""
+        now_s, lease_s = self._rooms.clock.boot_s(), self._rooms.replicas.membership.lease.lease_s
         if self._probing is None and now_s - self._asked_s >= PROBE_S:
             self._asked_s = now_s
             self._probing = asyncio.create_task(self._write())
@@ -131,21 +168,24 @@ class Health:
 
     async def _write(self) -> None:
         try:
-            self._store = await self._house.replicas.probe()
+            self._store = await self._rooms.replicas.membership.probe()
         finally:
             self._probing = None
 
     async def metrics(self) -> Response:
-        """Return the figures."""
-        house = self._house
-        waiting = await house.approvals.waiting()
-        live = house.live.all()
+        """Return the metrics."""
+        rooms = self._rooms
+        waiting = await rooms.decisions.approvals.waiting()
+        live = rooms.tasks.live.all()
         lines = [
             *_family(
                 "remit_calls_total",
                 "counter",
                 "Governed calls since start, by how they ended.",
-                {f'{{ended="{ended}"}}': count for ended, count in sorted(house.mediator.ends.items())},
+                {
+                    f'{{ended="{ended}"}}': count
+                    for ended, count in sorted(rooms.mediation.mediator.ends.items())
+                },
             ),
             *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
             *_family(
@@ -155,10 +195,13 @@ class Health:
                 "remit_calls_deferred",
                 "gauge",
                 "Calls that go on at their upstreams after their answer.",
-                {"": len(house.deferrals)},
+                {"": len(rooms.mediation.deferrals)},
             ),
             *_family(
-                "remit_log_events", "gauge", "Events in the evidence log.", {"": await house.evidence.size()}
+                "remit_log_events",
+                "gauge",
+                "Events in the evidence log.",
+                {"": await rooms.evidence.log.size()},
             ),
             *_family(
                 "remit_approvals_pending",
@@ -170,20 +213,30 @@ class Health:
                 "remit_leases",
                 "gauge",
                 "Credentials of upstreams: held by tasks, and still open after an end.",
-                {f'{{state="{state}"}}': count for state, count in house.leases.counts().items()},
+                {f'{{state="{state}"}}': count for state, count in rooms.credentials.leases.counts().items()},
             ),
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
-            *_times("remit_fence_ms", "Milliseconds until a fence stood.", "scope", house.revocations.times),
-            *_times("remit_lease_dead_ms", "Milliseconds until a sink refused.", "kind", house.leases.times),
-            *await _replicas(house),
-            *_family("remit_tools", "gauge", "Registered tools.", {"": len(house.tools.all())}),
+            *_times(
+                "remit_fence_ms",
+                "Milliseconds until a fence stood.",
+                "scope",
+                rooms.endings.revocations.times,
+            ),
+            *_times(
+                "remit_lease_dead_ms",
+                "Milliseconds until a sink refused.",
+                "kind",
+                rooms.credentials.leases.times,
+            ),
+            *await _replicas(rooms),
+            *_family("remit_tools", "gauge", "Registered tools.", {"": len(rooms.tools.registry.all())}),
         ]
         return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE, headers=HEADERS)
 
     def _alarms(self, locks: Counter[str]) -> list[str]:
-        """Return what somebody should look at: open sinks, whom remit cannot tell, locks."""
-        house = self._house
-        sinks = [one for one in house.leases.open_sinks() if one.alarmed]
+        """Return metrics for alarms: open sinks, failing receivers and sources of events, locks."""
+        rooms = self._rooms
+        sinks = [one for one in rooms.credentials.leases.open_sinks() if one.alarmed]
         return [
             *_family(
                 "remit_sinks_open",
@@ -207,7 +260,10 @@ class Health:
                 "remit_signals_total",
                 "counter",
                 "Security event tokens since start, by what became of them.",
-                {f'{{became="{became}"}}': count for became, count in sorted(house.signals.counts.items())},
+                {
+                    f'{{became="{became}"}}': count
+                    for became, count in sorted(rooms.signals.heard.counts.items())
+                },
             ),
             *_family(
                 "remit_locks",
@@ -222,13 +278,13 @@ def _kinds(sinks: list[OpenSink]) -> Counter[str]:
     return Counter(one.kind for one in sinks)
 
 
-async def _replicas(house: Services) -> list[str]:
-    """Return the figures of a replica; none where one process serves alone."""
-    if not house.replicas.several:
+async def _replicas(rooms: HealthRooms) -> list[str]:
+    """Return the metrics of a replica; an empty list if one process serves alone."""
+    if not rooms.replicas.membership.several:
         return []
-    standing = house.replicas.standing()
-    roll = house.roster.seen()
-    owned = len(house.ownership) - house.remains.tends  # the chores are owned as a task is
+    standing = rooms.replicas.membership.standing()
+    roll = rooms.inspection.roster.seen()
+    owned = len(rooms.replicas.ownership) - rooms.endings.remains.tends  # the chores are owned as a task is
     ages = {
         f'{{replica="{one.replica.id}"}}': round(one.silent_s, 3)
         for one in standing
@@ -236,7 +292,9 @@ async def _replicas(house: Services) -> list[str]:
     }
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
-        *_family("remit_replica_lapses_total", "counter", "Leases run out.", {"": house.replicas.lapses}),
+        *_family(
+            "remit_replica_lapses_total", "counter", "Leases run out.", {"": rooms.replicas.membership.lapses}
+        ),
         *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
         *_family(
             "remit_replicas_differing",
@@ -250,14 +308,16 @@ async def _replicas(house: Services) -> list[str]:
             "remit_requests_passed_on_total",
             "counter",
             "Requests since start that were passed on between replicas.",
-            {f'{{which="{which}"}}': count for which, count in sorted(house.passing.counts.items())},
+            {f'{{which="{which}"}}': count for which, count in sorted(rooms.replicas.passing.counts.items())},
         ),
-        *_times("remit_fence_acknowledged_ms", "Until others stood too.", "what", house.replicas.times),
+        *_times(
+            "remit_fence_acknowledged_ms", "Until others stood too.", "what", rooms.replicas.membership.times
+        ),
     ]
 
 
 def _times(name: str, told: str, label: str, times: RecentTimes) -> list[str]:
-    """Return a summary: quantiles of the last ones, and the count since start."""
+    """Return a summary: quantiles of recent times, and the count since start."""
     values: dict[str, float] = {
         f'{{{label}="{kind}",quantile="{quantile}"}}': round(ms, 3)
         for (kind, quantile), ms in sorted(times.quantiles().items())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What travels: reading bodies and queries strictly, and writing answers and problems (RFC 9457)."""
+"""HTTP messages: strict reading of bodies and queries, and writing of answers and problems (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ T = TypeVar("T")
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-#: Nothing that a management door answers may be kept by a cache, sniffed, or framed.
+#: Management answers must not be cached, sniffed or framed.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
-#: Seconds within which a body must have come.
+#: Seconds within which a complete body must arrive.
 BODY_TIMEOUT_S = 30.0
 
 _BY_CODE = {
@@ -64,8 +64,10 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A fault as RFC 9457 writes it. `code` is stable, `remediation` says what would make it work, `step` is
-    the step of a call (1 to 9) where there is one.
+    """An error in the form of RFC 9457.
+
+    `code` is stable, `remediation` is how to correct the error, `step` is the step of a call (1 to 9), if
+    any.
     """
 
     type: str = msgspec.field(default_factory=lambda: "about:blank")
@@ -78,14 +80,14 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def status_of(error: RemitError) -> int:
-    """Return the HTTP status of a fault; 500 for what is no fault of the caller and no known shortage."""
+    """Return the HTTP status of an error; 500 for an internal error that is no known shortage."""
     if isinstance(error, Malformed | Busy) and error.code in _BY_CODE:
         return _BY_CODE[error.code]
     return next((status for kind, status in _BY_FAULT if isinstance(error, kind)), 500)
 
 
 def problem(error: RemitError) -> Response:
-    """Return a fault as an answer; one that is no fault of the caller tells nothing but its code."""
+    """Return an error as an answer; for an internal error it reveals only the code."""
     status = status_of(error)
     told = status != 500
     details = ProblemDetails(
@@ -118,7 +120,7 @@ def answer(value: object, status: int = 200) -> Response:
 
 
 async def read(request: Request, media: str, max_bytes: int) -> bytes:
-    """Read a body of one media type; raises `Malformed` for another one, or for too much."""
+    """Read a body of one media type; raise `Malformed` for another media type or a body that is too large."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Malformed(
             "the body is compressed", code="content-encoding", remediation="send it without Content-Encoding"
@@ -141,7 +143,7 @@ async def read(request: Request, media: str, max_bytes: int) -> bytes:
 
 
 async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: int) -> T:
-    """Read a JSON body of a known shape; an unknown field, or a second reading of the text, is refused."""
+    """Read a JSON body of a known type; refuse unknown fields and ambiguous JSON."""
     data = await read(request, JSON, max_bytes)
     value = parse_strict(
         data or b"{}", max_bytes=max_bytes, max_depth=max_depth, max_values=MAX_REQUEST_VALUES
@@ -150,13 +152,13 @@ async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: in
 
 
 async def no_body(request: Request) -> None:
-    """Make sure that nothing is sent where nothing is taken; an empty object counts as nothing."""
+    """Refuse a body for an endpoint that takes none; an empty object counts as no body."""
     if (await read(request, JSON, 1024)).strip() not in (b"", b"{}"):
         raise Malformed("nothing is taken here but an empty body", remediation="send no body")
 
 
 def query(request: Request, kind: type[T]) -> T:
-    """Read the query string into a known shape; a parameter that is unknown or given twice is refused."""
+    """Read the query string into a known type; refuse unknown and repeated parameters."""
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
@@ -166,13 +168,13 @@ def query(request: Request, kind: type[T]) -> T:
 
 
 def no_query(request: Request) -> None:
-    """Make sure that no parameter is given where none is known: it would be silently without effect."""
+    """Refuse parameters for an endpoint that takes none, because they would silently have no effect."""
     for name in request.query_params:
         raise Malformed(f"there is no parameter `{name[:80]}`", remediation="leave it out")
 
 
 def shaped(value: Json, kind: type[T], *, strict: bool) -> T:
-    """Return a value of a known shape; raises `Malformed` that says where it does not fit."""
+    """Return a value converted to a known type; raise `Malformed` that names the place of a mismatch."""
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:

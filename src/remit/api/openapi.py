@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI 3.1 document, and the reference page, both from the route table that serves."""
+"""The OpenAPI 3.1 document and the reference page, both generated from the route table that serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from types import UnionType
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -28,8 +28,8 @@ _REF = "#/components/schemas/{name}"
 _PLACE = re.compile(r"\{(\w+)(?::path)?\}")
 
 
-def callers(endpoint: Endpoint) -> str:
-    """Say in words who may call an endpoint."""
+def callers(endpoint: Endpoint[Any]) -> str:
+    """Return in words which callers an endpoint permits."""
     if endpoint.open:
         return "anybody"
     out: list[str] = []
@@ -46,7 +46,7 @@ def callers(endpoint: Endpoint) -> str:
     return ", ".join(out)
 
 
-def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
+def document(endpoints: Sequence[Endpoint[Any]] = ENDPOINTS) -> dict[str, Json]:
     """Return the OpenAPI document of the management interface."""
     kinds = _kinds(endpoints)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
@@ -99,7 +99,7 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Json]:
     return plain
 
 
-def _kinds(endpoints: Sequence[Endpoint]) -> list[Json]:
+def _kinds(endpoints: Sequence[Endpoint[Any]]) -> list[Json]:
     out: list[Json] = [ProblemDetails, OAuthError, OAuthToken, OAuthPushed]
     for endpoint in endpoints:
         for kind in (endpoint.takes, endpoint.asks, endpoint.gives):
@@ -112,7 +112,9 @@ def _key(kind: Json) -> str:
     return repr(kind)
 
 
-def _operation(endpoint: Endpoint, known: dict[str, Json], components: dict[str, Json]) -> dict[str, Json]:
+def _operation(
+    endpoint: Endpoint[Any], known: dict[str, Json], components: dict[str, Json]
+) -> dict[str, Json]:
     out: dict[str, Json] = {
         "operationId": _operation_id(endpoint),
         "tags": [endpoint.tag],
@@ -146,7 +148,7 @@ def _operation(endpoint: Endpoint, known: dict[str, Json], components: dict[str,
     return out
 
 
-def _success(endpoint: Endpoint, known: dict[str, Json]) -> dict[str, Json]:
+def _success(endpoint: Endpoint[Any], known: dict[str, Json]) -> dict[str, Json]:
     if endpoint.status == 204:
         return {"description": "Done."}
     plain = endpoint.media == "application/json"
@@ -154,7 +156,7 @@ def _success(endpoint: Endpoint, known: dict[str, Json]) -> dict[str, Json]:
     return {"description": "Done.", "content": {endpoint.media: {"schema": schema}}}
 
 
-def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+def _security(endpoint: Endpoint[Any]) -> list[dict[str, list[str]]]:
     out: list[dict[str, list[str]]] = []
     if endpoint.people is not None:
         out.append({"session": []})
@@ -165,14 +167,14 @@ def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     return out
 
 
-def _operation_id(endpoint: Endpoint) -> str:
+def _operation_id(endpoint: Endpoint[Any]) -> str:
     rest = endpoint.path.removeprefix("/api/v1/")
     words = [word for word in re.split(r"[^a-z]+", _PLACE.sub(r"\1", rest)) if word]
     return "_".join([endpoint.method.lower(), *words])
 
 
 def _others(known: dict[str, Json]) -> dict[str, Json]:
-    """The paths beside the REST interface."""
+    """Return the paths outside of the REST interface."""
 
     def given(summary: str, media: str, schema: Json, **codes: str) -> dict[str, Json]:
         responses: dict[str, Json] = {
@@ -224,7 +226,7 @@ def reference_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(endpoint: Endpoint) -> list[str]:
+def _entry(endpoint: Endpoint[Any]) -> list[str]:
     path = _PLACE.sub(r"{\1}", endpoint.path)
     out = [f"### `{endpoint.method} {path}`", "", f"{endpoint.summary}. By {callers(endpoint)}."]
     for word, kind in (("Query", endpoint.asks), ("Body", endpoint.takes)):
@@ -238,7 +240,7 @@ def _entry(endpoint: Endpoint) -> list[str]:
 
 
 def _fields(kind: Json) -> str:
-    """Say what an object has: the answers are structs, lists of structs, or open objects."""
+    """Describe the fields of an object: answers are structs, lists of structs, or open objects."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)
         return ", ".join(f"`{field.name}`{'' if field.required else ' (optional)'}" for field in fields)

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every endpoint that is served and described alike: the REST interface, AuthZEN's, and those of streams."""
+"""Every endpoint that is served and described from one table: the REST interface, AuthZEN, and event
+streams.
+"""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
 from remit.api.authzen import routes as authzen_routes
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest import routes as rest_routes
-from remit.api.rest.route import Endpoint
+from remit.api.rest.route import Endpoint, group
 from remit.api.ssf import table as ssf_table
+from remit.api.ssf.rooms import StreamRooms
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *rest_routes.ENDPOINTS,
-    *(
-        msgspec.structs.replace(one, tag="Decisions for other enforcement points (AuthZEN)")
-        for one in authzen_routes.ENDPOINTS
-    ),
-    *(msgspec.structs.replace(one, tag="Shared signals (SSF)") for one in ssf_table.ENDPOINTS),
+    *group("Decisions for other enforcement points (AuthZEN)", AuthzenRooms, authzen_routes.ENDPOINTS),
+    *group("Shared signals (SSF)", StreamRooms, ssf_table.ENDPOINTS),
 )

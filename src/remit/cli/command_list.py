@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of all commands: what the front page shows, and where each one lives. Imports nothing heavy."""
+"""The list of all commands: what the front page shows, and the module of each. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """One word after `remit`; `home` is the module that defines its `app`, or `module:name`."""
+    """A command: one word after `remit`. `home` is the module that defines its `app`, or `module:name`."""
 
     name: str
     part: str
@@ -22,7 +22,7 @@ class Command(NamedTuple):
 
     @property
     def attribute(self) -> str:
-        """What of the module is the command."""
+        """The attribute of the module that holds the command."""
         return self.home.partition(":")[2] or "app"
 
 
@@ -90,7 +90,7 @@ COMMANDS: tuple[Command, ...] = (
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 
-#: What may stand anywhere before `--`, whatever the command.
+#: The options that are permitted anywhere before `--`, for every command.
 EVERYWHERE = (
     ("--json", "the exact answer as JSON, and nothing else, on standard output"),
     ("--config FILE", "the configuration, or its folder (default: `remit.yaml` of this folder)"),

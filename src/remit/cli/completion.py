@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit completion`: what makes a shell complete commands, verbs, options, and words of closed sets."""
+"""`remit completion`: lets a shell complete commands, verbs, options and words of closed sets."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ app = verb("completion")
 
 @app.default
 def completion(shell: Shell, /, *, install: Switch = False) -> None:
-    """Print the script by which a shell completes `remit`: commands, verbs, options, files, and closed sets.
+    """Print a script that lets a shell complete `remit`: commands, verbs, options, files and closed sets.
 
-    The script knows all of that by itself: neither remit nor Python is started when you press the key. Print
-    it again after an update of remit.
+    The script is static: a press of the key starts neither remit nor Python. Print it again after an update
+    of remit. For example, `remit completion zsh --install` spares you the search for each option's name.
 
     Parameters
     ----------
     shell
-        Of which shell.
+        The shell to write the script for.
     install
-        Write it where that shell looks for such scripts, and have the shell's startup file read it.
+        Write the script to the place where that shell looks for it, and let its startup file read it.
     """
     whole = all_commands()
     if install:
@@ -47,7 +47,7 @@ def completion(shell: Shell, /, *, install: Switch = False) -> None:
 
 
 def all_commands() -> App:
-    """Return all commands below one application; it only serves to write scripts."""
+    """Return all commands below one application, which only serves to write scripts."""
     top = App(name="remit", help_flags=("--help",), version_flags=(), default_command=_everywhere)
     for command in COMMANDS:
         top.command(getattr(importlib.import_module(command.module), command.attribute), name=command.name)
@@ -61,16 +61,16 @@ def _everywhere(
     config: Path | None = None,
     as_: Annotated[str, Parameter(name="--as")] = "",
 ) -> None:
-    """Take what may stand before every command.
+    """Take the options that every command accepts before its name.
 
     Parameters
     ----------
     version
-        Which remit this is.
+        Show the version of remit.
     json
-        The exact answer as JSON.
+        Print the exact answer as JSON.
     config
-        The configuration, or its folder.
+        The configuration file, or its folder.
     as_
         Act as another person who is signed in here.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults at the command line: one line, the remediation, and the exit code of the contract."""
+"""Faults at the command line: one line, the remediation, and the documented exit code."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class UsageFault(Exception):
-    """The command line does not say what to do, or not in a way that is understood."""
+    """A command line that is incomplete or not understood."""
 
     def __init__(self, message: str, *, remediation: str = "") -> None:
-        """Keep the two parts apart."""
+        """Keep message and remediation apart."""
         super().__init__(message)
         self.message = message
         self.remediation = remediation
 
 
 def exit_code(fault: BaseException, defect: int) -> int:
-    """Return the exit code of a fault; `defect` for what nobody expected."""
+    """Return the exit code of a fault; `defect` for an unexpected one."""
     from remit.core import errors
 
     codes: tuple[tuple[type[BaseException], int], ...] = (
@@ -51,8 +51,8 @@ def exit_code(fault: BaseException, defect: int) -> int:
 
 
 def _agent_code(fault: BaseException, defect: int) -> int:
-    """Return the code of a fault of the sdk, which the house's own tree does not hold."""
-    # By name: the sdk is heavy, and where it was not imported it did not raise.
+    """Return the exit code of a fault of the SDK, which is outside the hierarchy of remit's own faults."""
+    # Looked up by name: the SDK is heavy, and an SDK that was not imported cannot have raised.
     faults = sys.modules.get("remit.sdk.errors")
     if faults is not None and isinstance(fault, faults.AgentFault):
         if isinstance(fault, faults.GatewayUnreachable):
@@ -64,7 +64,7 @@ def _agent_code(fault: BaseException, defect: int) -> int:
 
 
 def told(fault: BaseException, code: int) -> int:
-    """Write a fault to standard error as one line, with the remediation, and give the code."""
+    """Write a fault to standard error as one line, with the remediation, and return the code."""
     from remit.cli.safe_text import plain
 
     message = getattr(fault, "message", "")
@@ -92,14 +92,14 @@ def told(fault: BaseException, code: int) -> int:
 def unknown(
     word: str, known: Sequence[str], remediation: str = "`remit --help` lists all commands", below: str = ""
 ) -> UsageFault:
-    """Return the fault of a command that there is not."""
+    """Return the fault of an unknown command."""
     close = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean `remit {below}{close[0]}`?" if close else remediation
     return UsageFault(f"there is no command `{below}{word[:80]}`", remediation=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
-    """Return the parser's complaint in the house's voice."""
+    """Return the parser's complaint in the wording of remit."""
     from cyclopts import MissingArgumentError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
 
     words = " ".join((command, *(fault.command_chain or ())))
@@ -127,7 +127,7 @@ def _unknown_option(fault: UnknownOptionError, remediation: str) -> UsageFault:
     word = (fault.token.keyword or fault.token.value).partition("=")[0]
     known = [name for argument in fault.argument_collection for name in argument.names]
     known += [name.partition(" ")[0] for names, _ in EVERYWHERE for name in names.split(", ")]
-    # Without the dashes, which every option has: they make any two short ones alike.
+    # Without the dashes, which every option has: with them any two short options look alike.
     bare = {name.lstrip("-"): name for name in known}
     close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
     meant = f"did you mean `{bare[close[0]]}`?" if close else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said for every command: how to answer, for whom, and from which configuration."""
+"""The options of every command: the form of the answer, the person to act as, and the configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Invocation(NamedTuple):
-    """One call of `remit`. `profile` is whom to act as; `config` the file or folder that was named."""
+    """One call of `remit`. `profile` is the person to act as; `config` the file or folder that was named."""
 
     json: bool = False
     config: str = ""
@@ -44,7 +44,7 @@ class Invocation(NamedTuple):
         return load_config(path)
 
     def base_url(self) -> str:
-        """The address of remit, without a slash at its end."""
+        """Return the address of remit, without a slash at its end."""
         given = os.environ.get("REMIT_URL", "")
         if given and not given.startswith(("http://", "https://")):
             from remit.core.errors import ConfigInvalid
@@ -57,7 +57,9 @@ class Invocation(NamedTuple):
 
     def authorities(self) -> ssl.SSLContext | bool:
         """Return the certificate authorities to trust at that address: those of `REMIT_CA_FILE`, else the
-        usual ones; raises `ConfigInvalid`.
+        default ones.
+
+        Raises `ConfigInvalid`.
         """
         import ssl
 
@@ -75,11 +77,11 @@ class Invocation(NamedTuple):
             ) from None
 
 
-#: What is closed when the command has ended.
+#: Closed when the command has ended.
 CLOSING: ContextVar[ExitStack] = ContextVar("remit_closing")
 CURRENT: ContextVar[Invocation] = ContextVar("remit_invocation")
 
 
 def current() -> Invocation:
-    """Return what holds for the command that runs."""
+    """Return the invocation of the running command."""
     return CURRENT.get(Invocation())

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `remit`: the front page, finding the command, and the edge where faults become exit codes."""
+"""The command `remit`: the front page, the choice of the command, and the conversion of faults to exit
+codes.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ import remit
 from remit.cli.command_list import BY_NAME, COMMANDS, EVERYWHERE, EXIT_CODES, Command
 from remit.cli.global_options import CLOSING, CURRENT, Invocation
 
-#: Not of the contract: a defect of remit itself (EX_SOFTWARE of sysexits.h), so that no script mistakes it
-#: for a refusal.
+#: Outside the documented codes: a defect of remit itself (EX_SOFTWARE of sysexits.h), so that no script
+#: mistakes it for a refusal.
 DEFECT = 70
 INTERRUPTED = 130
 _FLAGS = {"--json"}
@@ -31,7 +33,7 @@ def main() -> NoReturn:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command line and give its exit code; whatever goes wrong becomes one line, and a code."""
+    """Run one command line and return its exit code; every fault becomes one line and a code."""
     from remit.cli.exit_codes import UsageFault, exit_code, told
 
     invocation = Invocation(json="--json" in argv)
@@ -48,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
         sys.stderr.write("\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); what it did not read it did not want.
+        # The reader of our output has closed it (`| head`) and does not want the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as fault:  # noqa: BLE001 - the edge: no traceback ever, unless it is asked for
@@ -62,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def split(argv: Sequence[str]) -> tuple[Invocation, list[str]]:
-    """Take out what may stand anywhere before `--`; the rest is the command's."""
+    """Extract the options that are permitted anywhere before `--`; the rest belongs to the command."""
     from remit.cli.exit_codes import UsageFault
 
     given: dict[str, str] = {}
@@ -89,7 +91,7 @@ def split(argv: Sequence[str]) -> tuple[Invocation, list[str]]:
 
 
 def available(command: Command) -> bool:
-    """Whether a command's module is there."""
+    """Return whether a command's module is installed."""
     return importlib.util.find_spec(command.module) is not None
 
 
@@ -124,7 +126,7 @@ def _dispatch(command: Command, words: list[str]) -> int:
 
 
 def front_page() -> str:
-    """Return what `remit` alone says."""
+    """Return the output of `remit` without a command."""
     bold, dim, plain = ("\033[1m", "\033[2m", "\033[0m") if _colour() else ("", "", "")
     what = f"remit {remit.__version__}: {remit.__doc__.strip() if remit.__doc__ else ''}"
     lines = [f"{bold}remit{plain}{_broken(what).removeprefix('remit')}", ""]
@@ -144,7 +146,7 @@ def front_page() -> str:
 
 
 def _broken(text: str, indent: int = 0) -> str:
-    """Break a text between words where the terminal ends, further lines `indent` blanks in."""
+    """Wrap a text between words at the terminal's width; further lines are indented by `indent` blanks."""
     if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
         return text
     width = max(shutil.get_terminal_size().columns - indent, 20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How commands are written: nouns with verbs, and verbs alone, with the options that several share."""
+"""How commands are defined: nouns with verbs, single verbs, and the options that several share."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Switch = Annotated[bool, Parameter(negative=())]
 
 
 def noun(name: str, summary: str) -> App:
-    """Return the application of a noun; its verbs are added by `@app.command`."""
+    """Return the application of a noun; `@app.command` adds its verbs."""
     return _app(name, summary)
 
 
 def verb(name: str) -> App:
-    """Return the application of a verb that stands alone; what it does is added by `@app.default`."""
+    """Return the application of a single verb; `@app.default` adds its function."""
     return _app(name, None, usage=f"Usage: {usage_of(name)}")
 
 
 def _default(value: object) -> str | None:
-    """Return a default as help shows it; one that says nothing is left out."""
+    """Return a default as the help shows it; None if it says nothing."""
     return None if value is None or value in ("", (), False) else str(value)
 
 
@@ -44,7 +44,7 @@ _PLAIN = Parameter(show_env_var=False, show_default=_default)
 
 
 def usage_of(name: str) -> str:
-    """Return how a verb is written: what it takes by name, its options, and the program that it starts."""
+    """Return the usage line of a verb: its arguments by name, its options, and the program that it starts."""
     takes, dashes, program = BY_NAME[name].usage.replace("...", "").strip().partition("--")
     return " ".join(
         part for part in ("remit", name, takes.strip(), "[OPTIONS]", dashes, program.strip()) if part
@@ -65,7 +65,7 @@ def _app(name: str, summary: str | None, usage: str | None = None) -> App:
 
 
 def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
-    """Read `name=value` pairs. A value is text: it never turns into a number by looking like one.
+    """Read `name=value` pairs. A value is text: it never becomes a number because it looks like one.
 
     `name=@file` takes the text of a file, `name:=value` takes JSON.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of a person that nobody else may read: the command line's sessions, and codes handed over in one."""
+"""Files that only their owner can read: the command line's sessions, and codes that a file carries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remit.core.errors import KeyUnavailable
 
 
 def read_private(place: Path) -> bytes:
-    """Read a file; raises `KeyUnavailable` where others could read it too, `OSError` where nobody can."""
+    """Read a file; raises `KeyUnavailable` if other users could read it, `OSError` if it is unreadable."""
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
@@ -31,7 +31,7 @@ def read_private(place: Path) -> bytes:
 
 
 def hold(lock: int) -> None:
-    """Wait for the lock of an open file, where the system has such locks."""
+    """Wait for the lock of an open file, on systems with such locks."""
     if os.name == "posix":
         import fcntl
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference of commands and of events, as pages of the documentation, generated from what runs."""
+"""Reference pages of commands, events and findings for the documentation, generated from the code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ there), `prev` (hash of the record before it from the same writer), and where th
 
 
 def cli_page() -> str:
-    """Write docs/reference/cli.md."""
+    """Return the text of docs/reference/cli.md."""
     lines = [_CLI_HEAD, "| everywhere | |", "| --- | --- |"]
     lines += [f"| `{name}` | {says} |" for name, says in EVERYWHERE]
     lines += ["", "| exit code | |", "| --- | --- |"]
@@ -114,7 +114,7 @@ def _help(one: Argument) -> str:
 
 
 def events_page() -> str:
-    """Write docs/reference/events.md."""
+    """Return the text of docs/reference/events.md."""
     lines = [_EVENTS_HEAD]
     for kind in EventKind:
         body = BODIES[kind]
@@ -136,7 +136,7 @@ what is open. Why and what cannot be seen: [agents](../explanation/agents.md).
 
 
 def findings_page() -> str:
-    """Write docs/reference/findings.md."""
+    """Return the text of docs/reference/findings.md."""
     lines = [_FINDINGS_HEAD]
     for kind in FindingKind:
         meaning = FINDING_MEANINGS[kind]

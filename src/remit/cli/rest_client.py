@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit as the command line reaches it: the REST interface, nothing else."""
+"""The command line's access to remit: the REST interface, nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remit.cli.session_file import StoredSession, session_for
 from remit.core import errors
 from remit.core.json_value import Json
 
-#: An end waits for fences and an apply for files; an answer that takes longer than this is none.
+#: An end waits for fences and an apply for files; an answer that takes longer counts as none.
 ANSWER_S = 60.0
 CONNECT_S = 5.0
 
@@ -42,12 +42,12 @@ class Unreachable(errors.RemitError):
 
 
 class Client:
-    """One person at one remit. Sends the session to that address alone: no redirect, no proxy."""
+    """One person's client of one remit. Sends the session to that address alone: no redirect, no proxy."""
 
     def __init__(
         self, base_url: str, session: StoredSession | None = None, *, served_by: int | None = None
     ) -> None:
-        """Take the address and the session. `served_by` is a user id that may serve it, beside the known."""
+        """Keep address and session. `served_by` is a further user id that may serve the address."""
         self.base_url = base_url
         self._extensions = checked(base_url, served_by)
         try:
@@ -68,7 +68,7 @@ class Client:
             closing.callback(self._http.close)
 
     def get(self, *path: str, **query: str | int | bool | None) -> Json:
-        """Read; parameters that are `None` are left out."""
+        """Send a GET request; parameters that are `None` are left out."""
         return self._ask("GET", path, query=query)
 
     def post(self, *path: str, **body: Json) -> Json:
@@ -94,7 +94,7 @@ class Client:
     def stream(
         self, *path: str, endless: bool = False, **query: str | bool | None
     ) -> Iterator[httpx.Response]:
-        """Read a long answer piece by piece; with `endless` nothing need come for as long as it likes."""
+        """Read a long answer piece by piece; with `endless` there is no limit to the pause between pieces."""
         params = {name: _said(value) for name, value in query.items() if value is not None}
         timeout = httpx.Timeout(None if endless else ANSWER_S, connect=CONNECT_S)
         try:
@@ -148,12 +148,12 @@ def connect() -> Client:
 
 
 def anonymous(*, served_by: int | None = None) -> Client:
-    """Return a client for what needs no sign-in."""
+    """Return a client for requests that need no sign-in."""
     return Client(current().base_url(), served_by=served_by)
 
 
 def _address(path: tuple[str, ...]) -> str:
-    # A tool's name holds slashes that are part of the address; nothing else does.
+    # The slashes of a tool's name are part of the address; no other part contains slashes.
     return "/api/v1/" + "/".join(quote(part, safe="/:@" if "/" in part else "") for part in path)
 
 

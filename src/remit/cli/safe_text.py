@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of others made safe to show: what would move the cursor, recolour the screen or reorder the line is
-written out instead.
+"""Makes untrusted text safe to show: characters that would move the cursor, recolour the screen or reorder
+the line are written out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _UNUSUAL = re.compile(r"[^ -~\n]")
 
 
 def plain(text: object, *, lines: bool = False) -> str:
-    """Return a text in which every character that does not show itself stands as `\\u{...}`.
+    """Return a text in which an escape with the code point replaces every hidden character.
 
     With `lines`, newlines and tabs stay.
     """
@@ -31,10 +31,10 @@ def plain(text: object, *, lines: bool = False) -> str:
 
 
 def escaped(json: str, *, yaml: bool = False) -> str:
-    """Return a JSON text, which means the same, whose strings hold no character that does not show itself.
+    """Return an equivalent JSON text whose strings contain no hidden character.
 
-    JSON itself demands that of the first 32 alone. With `yaml` it is YAML too, which writes the characters
-    beyond the first plane in another way.
+    JSON itself demands that only of the first 32 characters. With `yaml` the text is also valid YAML, which
+    writes characters beyond the first plane differently.
     """
     return _UNUSUAL.sub(lambda found: _shown(found[0], yaml), json)
 

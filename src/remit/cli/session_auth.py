@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a person's session is shown: with a proof of the key that it is bound to (RFC 9449).
+"""How a person's session is presented: with a proof of the key that it is bound to (RFC 9449).
 
-Whoever is sent both can use neither for another request, nor at another time.
+A recipient of both can use neither for another request, nor at another time.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from remit.cli.session_file import StoredSession, terminal_key
 
 
 class SessionAuth(httpx.Auth):
-    """Shows a session on each request; one that goes without proofs as a bearer, nobody's not at all."""
+    """Presents a session on each request: with a proof, or as a bearer token if it has none; without a
+    session, nothing.
+    """
 
     def __init__(self, session: StoredSession | None, base_path: str) -> None:
-        """Take it, and the path under which remit is reached; raises `KeyUnusable` where the key that it is
-        bound to is not here.
+        """Keep the session, and the base path of remit; raises `KeyUnusable` if the session's key is not
+        here.
         """
         self._secret = session.secret if session else ""
         self._proven_at = session.proven_at if session else ""
@@ -29,7 +31,7 @@ class SessionAuth(httpx.Auth):
             self._prover = DpopProver(terminal_key())
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send a request; again where the server wants a proof with its nonce."""
+        """Send a request; repeat it if the server demands a proof with its nonce."""
         if not self._proven_at:
             if self._secret:
                 request.headers["Authorization"] = f"Bearer {self._secret}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is signed in here: sessions in one file that its owner alone can read, by address and name.
+"""The sessions of this machine's user, in one file that only its owner can read, by address and name.
 
     $XDG_CONFIG_HOME/remit/sessions.json
     {"http://127.0.0.1:8700": {"current": "ana", "people": {"ana": {...}}}}
 
 Several people may be signed in at once, which tests and demonstrations need; `--as NAME` chooses. Sessions
-are bound to the key that lies beside them (`keys/terminal.key.json`): whoever reads both has them.
+are bound to the key beside them (`keys/terminal.key.json`): a person who can read both can use them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 
 class StoredSession(msgspec.Struct, frozen=True):
-    """One person's session at one address; `expires` is RFC 3339. `proven_at` is remit's own address, which
-    proofs of the terminal's key name; empty for a session that goes without them.
+    """A person's session at one address; `expires` is RFC 3339.
+
+    `proven_at` is remit's own address, which proofs of the terminal's key name; empty for a session without
+    proofs.
     """
 
     person: str
@@ -38,8 +40,9 @@ class StoredSession(msgspec.Struct, frozen=True):
 
 
 class SignedIn(msgspec.Struct, kw_only=True):
-    """Everybody who is signed in at one address; `current` is meant where nobody is named. `served_by` is the
-    user id of this machine that was said to serve there.
+    """All people who are signed in at one address; `current` is the default.
+
+    `served_by` is the user id of this machine that a person named as the server's.
     """
 
     current: str = ""
@@ -48,13 +51,13 @@ class SignedIn(msgspec.Struct, kw_only=True):
 
 
 def sessions_file() -> Path:
-    """Return the place of the file."""
+    """Return the path of the file."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return Path(home) / "remit" / "sessions.json"
 
 
 def session_for(base_url: str) -> StoredSession:
-    """Return the session to show at an address; raises `Unauthenticated` where there is none."""
+    """Return the session to present at an address; raises `Unauthenticated` if there is none."""
     given = os.environ.get("REMIT_SESSION", "")
     wanted = current().profile
     if given and not wanted:
@@ -74,42 +77,40 @@ def session_for(base_url: str) -> StoredSession:
 
 
 def terminal_key(*, make: bool = False) -> AgentKey:
-    """Return the key that the sessions of this user are bound to; raises `KeyUnusable` where there is
-    none.
-    """
+    """Return the key that this user's sessions are bound to; raises `KeyUnusable` if there is none."""
     from remit.sdk.errors import KeyTaken
     from remit.sdk.key import AgentKey
 
     place = sessions_file().parent / "keys" / "terminal.key.json"
     if make and not place.exists():
-        # Somebody else may have made it meanwhile: that one stays.
+        # Another process may have made it since then: that key stays.
         with contextlib.suppress(KeyTaken):
             AgentKey.generate().save(place)
     return AgentKey.load(place)
 
 
 def served_by(base_url: str) -> int | None:
-    """Return the user id that was said to serve an address of this machine."""
+    """Return the user id that a person named as the server's at an address of this machine."""
     return _read().get(base_url, SignedIn()).served_by
 
 
 def remember(
     base_url: str, session: StoredSession, *, profile: str = "", served_by: int | None = None
 ) -> str:
-    """Keep a session under its person's name, or another; gives that name."""
+    """Store a session under its person's name, or under `profile`; return that name."""
     name = profile or session.person
     with _changing() as everywhere:
         here = everywhere.setdefault(base_url, SignedIn())
         here.people[name] = session
         here.served_by = served_by if served_by is not None else here.served_by
-        # Who names themselves does not become the one who is meant when nobody is named.
+        # A named profile does not become the default.
         if not profile or here.current not in here.people:
             here.current = name
     return name
 
 
 def forget(base_url: str) -> str:
-    """Drop the session that is in use; gives the name that it was kept under."""
+    """Delete the session that is in use; return the name that it was stored under."""
     with _changing() as everywhere:
         here = everywhere.get(base_url, SignedIn())
         name = current().profile or here.current
@@ -122,7 +123,7 @@ def forget(base_url: str) -> str:
 
 
 def current_profile(base_url: str) -> str:
-    """Return the name under which the session is kept that commands use without `--as`; empty for none."""
+    """Return the name of the session that commands use without `--as`; empty if there is none."""
     return _read().get(base_url, SignedIn()).current
 
 
@@ -140,7 +141,7 @@ def _read() -> dict[str, SignedIn]:
 
 @contextlib.contextmanager
 def _changing() -> Iterator[dict[str, SignedIn]]:
-    """Let the file be changed by one process at a time; it is replaced whole."""
+    """Let one process at a time change the file; the file is replaced as a whole."""
     place = sessions_file()
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(place.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)

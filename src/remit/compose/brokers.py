@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the credentials of upstreams come from, by the configuration."""
+"""The sources of upstream credentials, from the configuration."""
 
 from __future__ import annotations
 
@@ -89,8 +89,10 @@ def _leasing(
 
 
 async def beyond_rows(lease: LeaseSection, postgres: PostgresLeaseSection) -> list[tuple[str, str]]:
-    """Say what a database role of a lease could do beyond reading and writing rows, and what to do about
-    each; raises `ConfigInvalid`, `KeyUnavailable`.
+    """Return what a lease's database role could do beyond reading and writing rows, with the remediation of
+    each.
+
+    Raises `ConfigInvalid`, `KeyUnavailable`.
     """
     return await _postgres(lease, postgres, SystemEntropy()).beyond_rows()
 

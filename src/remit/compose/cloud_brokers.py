@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The brokers at clouds, by the configuration."""
+"""The brokers of cloud credentials, from the configuration."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def aws_broker(
     def query(url: str, service: str, region: str, version: str) -> AwsQuery:
         return AwsQuery(url, AwsScope(region, service), web=web, clock=clock, version=version)
 
-    # The versions are those of the two interfaces, from when they were made.
+    # The versions of the two APIs, which are their publication dates.
     sts = query(aws.sts_url or f"https://sts.{aws.region}.amazonaws.com", "sts", aws.region, "2011-06-15")
     iam = query(aws.iam_url or "https://iam.amazonaws.com", "iam", aws.iam_region, "2010-05-08")
     return StsBroker(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fetches from addresses that the configuration names. It is made when something is fetched first."""
+"""Fetching from addresses in the configuration. The fetcher is made at the first fetch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Fetching(TypedDict, total=False):
-    """What `GuardedFetch` is told."""
+    """The arguments of `GuardedFetch`."""
 
     private: bool
     plain_loopback: bool
@@ -26,15 +26,15 @@ class Fetching(TypedDict, total=False):
 
 
 class LazyFetch:
-    """`ports.fetch.Fetch` and `ports.delivery.Deliver`: a `GuardedFetch` from the first fetch on."""
+    """`ports.fetch.Fetch` and `ports.delivery.Deliver`: a `GuardedFetch` that is made at the first fetch."""
 
     def __init__(self, **told: Unpack[Fetching]) -> None:
-        """Take what the fetch is told."""
+        """Keep the arguments of the fetcher."""
         self._told = told
 
     @cached_property
     def fetch(self) -> GuardedFetch:
-        """The fetch itself; raises `ConfigInvalid`."""
+        """The fetcher itself; raises `ConfigInvalid`."""
         from remit.adapters.fetch.ssrf_guard import GuardedFetch
 
         return GuardedFetch(**self._told)
@@ -42,7 +42,7 @@ class LazyFetch:
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Return the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one GET, whatever its status; raise `SourceUnavailable`."""
         return await self.fetch.get(url, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s)
 
     async def post(
@@ -56,15 +56,15 @@ class LazyFetch:
         max_bytes: int = 262_144,
         timeout_s: float = 10.0,
     ) -> Fetched:
-        """Return the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one POST, whatever its status; raise `SourceUnavailable`."""
         return await self.fetch.post(
             url, body, media=media, headers=headers, accept=accept, max_bytes=max_bytes, timeout_s=timeout_s
         )
 
 
 def guarded_fetch(**told: Unpack[Fetching]) -> LazyFetch | GuardedFetch:
-    """Return what fetches and delivers; raises `ConfigInvalid` where certificate authorities cannot be
-    read.
+    """Return the fetcher, which also delivers; raises `ConfigInvalid` if certificate authorities are
+    unreadable.
     """
     late = LazyFetch(**told)
     if told.get("ca_file") is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys, where the configuration has them, and the trust domain of its own that some are for."""
+"""Remit's own keys, as configured, and its own trust domain, which some of them serve."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from remit.adapters.peers.linux import CAN_TELL, LinuxPeers
 from remit.config import Config, KeysSection, WorkloadApiSection
 from remit.core.errors import ConfigInvalid
 from remit.core.keys.own_keys import KeyKind
+from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
-from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
-from remit.services.identity.keys import Keyring
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.svid_issuing import SvidIssuing, SvidRule
 
-#: How long the work of a previous key of the trust domain is accepted beyond the life of an SVID.
+#: How long signatures of the trust domain's previous key are accepted beyond the life of an SVID.
 GRACE = timedelta(minutes=5)
-#: A certificate of an authority is made one period before it signs, signs for one, and is trusted after that.
+#: An authority's certificate is made one period before it signs, signs for one, and is trusted for one more.
 PERIODS_OF_LIFE = 3
-#: Seconds between two looks at what the keys need.
+#: Seconds between two checks of what the keys need.
 KEEP_S = 30.0
-#: Seconds between two looks whether another replica has replaced one.
+#: Seconds between two checks whether another replica has replaced a key.
 LOOK_S = 1.0
-#: How long a sealing key stays beside the next one, so that each replica seals again what it holds.
+#: How long a sealing key stays beside the next one, so that each replica reseals what it holds.
 REST = timedelta(seconds=4 * KEEP_S)
-#: Seconds between two renewals of the token for OpenBao.
+#: Seconds between two renewals of the OpenBao token.
 RENEW_S = 300.0
 
 
 async def open_keys(
     config: Config, clock: Clock, entropy: Entropy, stack: AsyncExitStack, name: str
 ) -> Keyring:
-    """Open the keys of every kind, making the first of each; `name` signs the log. Raises `KeyUnavailable`.
+    """Open the keys of every kind and make the first of each; `name` signs the log.
 
-    What is held open is closed with `stack`.
+    Raises `KeyUnavailable`. `stack` closes what is held open.
     """
     folder, own = config.at(config.keys.path), config.workload_api
     life = timedelta(seconds=own.svid_ttl_s if own else 0)
@@ -64,7 +65,7 @@ async def open_keys(
 
 
 def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKind, timedelta]:
-    """Return the ages at which keys are replaced by themselves."""
+    """Return the ages at which keys are replaced automatically."""
     periods = {KeyKind.TOKEN: timedelta(seconds=keys.rotate_every)}
     if own is not None:
         turn = timedelta(seconds=own.rotate_every)
@@ -75,7 +76,7 @@ def periods_of(keys: KeysSection, own: WorkloadApiSection | None) -> dict[KeyKin
 def issuing_of(
     config: Config, keys: Keyring, store: Store, clock: Clock, entropy: Entropy
 ) -> SvidIssuing | None:
-    """Return the authority of the own trust domain, where there is one; raises `ConfigInvalid`."""
+    """Return the authority of remit's own trust domain, if configured; raises `ConfigInvalid`."""
     own = config.workload_api
     if own is None or keys.authority is None or keys.svids is None:
         return None
@@ -102,24 +103,29 @@ def issuing_of(
     )
 
 
-async def serve_keys(config: Config, house: Services, upkeep: Upkeep, stack: AsyncExitStack) -> None:
-    """Keep the keys from now on, and serve the Workload API until `stack` is closed."""
-    house.rotations.rest = lambda: REST if house.replicas.several else timedelta()
-    upkeep.every("look at the keys", LOOK_S, house.rotations.look)
-    upkeep.every("keep the keys", KEEP_S, house.rotations.keep)
-    for name, chore in house.rotations.chores.items():
+async def serve_keys(
+    config: Config,
+    identity: IdentityServices,
+    sightings: SharedIdentities,
+    upkeep: Upkeep,
+    stack: AsyncExitStack,
+) -> None:
+    """Maintain the keys from now on, and serve the Workload API until `stack` is closed."""
+    upkeep.every("look at the keys", LOOK_S, identity.rotations.look)
+    upkeep.every("keep the keys", KEEP_S, identity.rotations.keep)
+    for name, chore in identity.rotations.chores.items():
         upkeep.every(name, RENEW_S, chore)
-    # What was due while nobody was here comes first.
-    await house.rotations.keep()
-    issuing, own = house.issuing, config.workload_api
+    # Rotations that became due while remit was down come first.
+    await identity.rotations.keep()
+    issuing, own = identity.issuing, config.workload_api
     if issuing is None or own is None:
         return
     await issuing.refresh()
-    issuing.on_given(house.sightings.given)
-    house.rotations.on_change(
+    issuing.on_given(sightings.given)
+    identity.rotations.events.changed.append(
         lambda kind: upkeep.soon("publish the bundle", issuing.refresh) if issuing.follows(kind) else None
     )
-    # Also now and then, in case it could not be recorded when it changed.
+    # Also periodically, in case a change could not be recorded.
     upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
     from remit.api.spiffe.listener import WorkloadEndpoint
 

@@ -36,7 +36,7 @@ def oauth_broker(
     known_by: Callable[[], str],
     stack: AsyncExitStack,
 ) -> Broker:
-    """Return the broker of an upstream whose credentials are tokens; `known_by` reads its client's secret."""
+    """Return the broker of an upstream whose credentials are tokens; `known_by` reads its client secret."""
     from remit.adapters.broker.oauth.tokens import OAuthBroker, OAuthInjection
 
     web = _web(oauth, config, stack)
@@ -63,7 +63,7 @@ def oauth_broker(
 
 
 def known_by_of(name: str, oauth: OAuthLeaseSection, rotated: RotatedSecrets) -> Callable[[], str]:
-    """Return what reads what remit is known by at an upstream's server: a key, or the secret that counts."""
+    """Return a reader of remit's credential at an upstream's server: a key, or the secret in use."""
     if oauth.rotate is None:
         return _configured(oauth)
     from remit.adapters.broker.oauth.registration import secret_in
@@ -80,7 +80,7 @@ def client_secret_of(
     entropy: Entropy,
     stack: AsyncExitStack,
 ) -> Rotating:
-    """Return what changes the secret of a client, by its record at the server."""
+    """Return the rotation of a client's secret, through the client's record at the server."""
     from remit.adapters.broker.oauth.registration import OAuthClientSecret
 
     web = _web(oauth, config, stack)

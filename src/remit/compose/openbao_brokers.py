@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The brokers at OpenBao, by the configuration."""
+"""The brokers of OpenBao credentials, from the configuration."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def openbao_broker(
     *,
     sink_ca: str,
 ) -> Broker:
-    """Return the broker of an upstream whose credentials come from OpenBao; `sink_ca` are the authorities
-    that the upstream is verified by.
+    """Return the broker of an upstream whose credentials come from OpenBao.
+
+    `sink_ca` are the authorities that verify the upstream.
     """
     bao = source_of(openbao, config, clock, stack)
     if openbao.pki is not None:
@@ -86,7 +87,7 @@ def openbao_broker(
 
 
 def source_of(at: BaoSourceSection, config: Config, clock: Clock, stack: AsyncExitStack) -> BaoSource:
-    """Return an OpenBao as remit is known there; `stack` closes its connections."""
+    """Return an OpenBao client with remit's login there; `stack` closes its connections."""
     from remit.adapters.broker.http import BrokerHttp
     from remit.adapters.broker.openbao.client import BaoSource
 

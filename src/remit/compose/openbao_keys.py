@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys where they are in OpenBao. Imported only then: it loads an HTTP client."""
+"""Remit's own keys in OpenBao. Imported only if configured: it loads an HTTP client."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from remit.adapters.keys.openbao_signing import BaoAuthorityKeys, BaoCheckpointK
 from remit.adapters.keys.transit import Transit
 from remit.config import Config, OpenBaoSection
 from remit.core.keys.own_keys import KeyKind
+from remit.ports.keys import Keyring
 from remit.ports.runtime import Clock, Entropy
-from remit.services.identity.keys import Keyring
 
 
 @dataclass(frozen=True, slots=True)
 class BaoKeys:
-    """Keys in OpenBao, and how to let go of the connection to it."""
+    """Keys in OpenBao, and how to close the connection to it."""
 
     keyring: Keyring
     close: Callable[[], Awaitable[None]]
@@ -36,9 +36,9 @@ async def open_bao_keys(
     life: timedelta,
     overlap: timedelta,
 ) -> BaoKeys:
-    """Open the keys of every kind, making the first of each. Raises `KeyUnavailable`.
+    """Open the keys of every kind and make the first of each. Raises `KeyUnavailable`.
 
-    `name` signs the log. A key of the trust domain signs for `life`, and is trusted for `overlap` after it.
+    `name` signs the log. A key of the trust domain signs for `life`, and is trusted for `overlap` after that.
     """
     folder, own = config.at(config.keys.path), config.workload_api
     bao = bao_of(section, config, clock)

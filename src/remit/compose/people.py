@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What serves people at their browsers, from the configuration."""
+"""The services for people in their browsers, from the configuration."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from remit.config import Config
 from remit.core.identity.admission import AdmissionRules
 from remit.core.identity.principals import Role
 from remit.ports.fetch import Fetch
+from remit.services.people.assembly import PeopleSettings
+from remit.services.people.connections import Connections
 from remit.services.people.consents import ConsentRules
 from remit.services.people.sessions import Entrance
 
 
-def entrances_of(config: Config) -> dict[str, Entrance]:
-    """Return the providers at which people sign in, with the rules that say who they are here."""
+def people_settings(config: Config, connections: Connections | None) -> PeopleSettings:
+    """Return what holds for people at their browsers; `connections` keeps what they have let remit use."""
+    return PeopleSettings(
+        entrances=_entrances(config),
+        browser_ttl_s=int(config.sign_in.browser_ttl_s),
+        passkeys=config.sign_in.passkeys,
+        consent=_consent_rules(config),
+        connections=connections,
+    )
+
+
+def _entrances(config: Config) -> dict[str, Entrance]:
+    """Return the identity providers for sign-in, with the rules that map their accounts to people here."""
     if not config.sign_in.oidc:
         return {}
     from remit.adapters.provider.oidc import OidcProvider
@@ -42,8 +55,8 @@ def entrances_of(config: Config) -> dict[str, Entrance]:
     return out
 
 
-def consent_rules(config: Config) -> ConsentRules:
-    """Return what holds for tasks that people open at their browser."""
+def _consent_rules(config: Config) -> ConsentRules:
+    """Return the rules for tasks that people open in their browser."""
     return ConsentRules(
         fresh_s=int(config.sign_in.fresh_s),
         idle_s=int(config.sign_in.idle_s),
@@ -53,7 +66,7 @@ def consent_rules(config: Config) -> ConsentRules:
 
 
 def document_fetch_of(config: Config) -> Fetch | None:
-    """Return what fetches the documents of applications; `None` where they are not taken."""
+    """Return the fetcher for the metadata documents of applications; `None` if they are not accepted."""
     clients = config.sign_in.clients
     if not clients.documents:
         return None

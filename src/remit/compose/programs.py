@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs that remit starts, and how far this machine keeps them and remit itself apart."""
+"""The programs that remit starts, and how well this machine isolates them from remit and each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remit.core.errors import ConfigInvalid
 
 
 def users_of(config: Config) -> UserIds | None:
-    """Return the user ids that programs run as; raises `ConfigInvalid` where they cannot."""
+    """Return the user ids that programs run as; raises `ConfigInvalid` if this is not possible."""
     if not config.programs.users:
         return None
     if os.geteuid() != 0:
@@ -26,7 +26,7 @@ def users_of(config: Config) -> UserIds | None:
         )
     first, last = config.programs.users
     if taken := _taken(first, last):
-        # All processes of these ids are killed: nobody else may have one.
+        # All processes with these ids are killed: no other user may have one of them.
         raise ConfigInvalid(
             f"user ids from {first} to {last} are somebody's already: {taken}",
             key="programs.users",
@@ -36,7 +36,7 @@ def users_of(config: Config) -> UserIds | None:
 
 
 def _taken(first: int, last: int) -> str:
-    """Say whose user ids in a range are; empty where they are nobody's."""
+    """Return whose user ids a range contains; empty if they are unused."""
     import pwd
 
     for entry in pwd.getpwall():
@@ -53,24 +53,27 @@ def _taken(first: int, last: int) -> str:
 
 
 def keeps_apart() -> bool:
-    """Whether this machine keeps programs of one user from looking into each other."""
+    """Return whether this machine prevents programs of one user from inspecting each other."""
     return separation.version() > 0
 
 
 def enter_domain() -> bool:
-    """Keep this process, and all that it starts from now on, from looking into any other; `False` where that
-    cannot be. For a process that is about to become another program.
+    """Prevent this process, and everything that it starts from now on, from inspecting any other process.
+
+    Return `False` if that is not possible. For a process that is about to become another program.
     """
     return separation.keep_apart()
 
 
 def encloses() -> bool:
-    """Whether this machine gives a task's program a PID namespace, all of which ends at once."""
-    # In a process of its own: what makes a namespace must have one thread.
+    """Return whether this machine can give a task's program a PID namespace, which ends as a whole."""
+    # In a separate process: only a process with a single thread can make a namespace.
     argv = [sys.executable, "-I", "-S", str(namespace.__file__)]
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0  # noqa: S603 - our own
 
 
 def hide_this_process() -> None:
-    """Let nobody of the same user look into this process: its memory holds what every upstream opens."""
+    """Prevent other processes of the same user from inspecting this one: its memory holds the credentials of
+    all upstreams.
+    """
     separation.hide()

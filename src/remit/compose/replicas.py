@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This process as a replica: what the others are told of it, and what it does all the time to be one."""
+"""This process as a replica: what it reports to the others, and its continuous duties."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from remit.config import Config
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.replica import Replica
 from remit.gateway.asgi import Application
-from remit.gateway.forwarding import ForwardingFront
+from remit.gateway.endpoints import forwarding_front
 from remit.ports.forwarding import Forwarder
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.services.assembly.services import Services
 from remit.services.assembly.upkeep import Upkeep
+from remit.services.endings.takeover import Takeover
+from remit.services.policy.bundle import Policies
 from remit.services.replicas.replica_lease import RENEWALS
 
 
 def several(config: Config) -> bool:
-    """Whether several processes may serve the store of a configuration."""
+    """Return whether several processes may serve the store of a configuration."""
     return config.store.kind == "postgres"
 
 
 def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
-    """Return the replicas of a store; `None` where one process alone may write it."""
+    """Return the replicas of a store; `None` if only a single process may write it."""
     if not several(config):
         return None
     from remit.adapters.store.postgres import PostgresStore
@@ -42,7 +44,7 @@ def fleet_of(config: Config, store: Store, clock: Clock) -> Fleet | None:
 
 
 def replica_of(config: Config, address: str, clock: Clock) -> Replica:
-    """Say what others are told of this process; `address` is where it listens."""
+    """Return the description of this process for other replicas; `address` is where it listens."""
     return Replica(
         id="",
         host=socket.gethostname(),
@@ -56,59 +58,60 @@ def replica_of(config: Config, address: str, clock: Clock) -> Replica:
     )
 
 
-def passer_of(config: Config) -> Forwarder | None:
-    """Return connections to other replicas, where there can be others."""
+def forwarder_of(config: Config) -> Forwarder | None:
+    """Return the connections to other replicas; `None` if there can be no others."""
     if not several(config):
         return None
     return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
-def front(house: Services, config: Config, doors: Application) -> Application:
-    """Put before the doors what passes requests on to other replicas, where there can be others."""
-    if house.forwarder is None:
+def front(services: Services, config: Config, doors: Application) -> Application:
+    """Put the forwarding to other replicas in front of the endpoints, if there can be other replicas."""
+    if services.replicas.forwarder is None:
         return doors
-    return ForwardingFront(house, house.forwarder, doors, max_body_bytes=config.limits.max_request_bytes)
+    return forwarding_front(
+        services, services.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
+    )
 
 
-def tended(house: Services, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-    """Return a chore that one replica does for all: the one that tends."""
+def tended(remains: Takeover, chore: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """Return a chore that a single replica does for all: the tending one."""
 
     async def where_it_is_due() -> None:
-        if house.remains.tends:
+        if remains.tends:
             await chore()
 
     return where_it_is_due
 
 
-async def put_in_force(house: Services, bundle: Bundle, go_back: bool) -> None:
-    """Put the bundle of the files here in force; where there can be others, unless they have replaced it."""
-    if house.replicas.several:
-        await house.policies.begin(bundle, by="remit", go_back=go_back)
+async def put_in_force(policies: Policies, bundle: Bundle, *, several: bool, go_back: bool) -> None:
+    """Put the bundle of the local files in force, unless another replica has replaced it."""
+    if several:
+        await policies.begin(bundle, by="remit", go_back=go_back)
     else:
-        await house.policies.apply(bundle, by="remit")
+        await policies.apply(bundle, by="remit")
 
 
-async def enter(house: Services, stack: AsyncExitStack, reload: Callable[[], Bundle]) -> None:
-    """Become a replica, and stay one until the stack is closed: after the last commit. `reload` reads the
-    bundle again, where another replica has applied another one.
-    """
-    house.reactions.reload, house.reactions.adopted = reload, house.rebundling.look
-    if not house.replicas.several:
+async def enter(services: Services, stack: AsyncExitStack) -> None:
+    """Become a replica, and stay one until the stack is closed: after the last commit."""
+    if not services.replicas.membership.several:
         return
-    stack.push_async_callback(house.replicas.leave)
-    stack.push_async_callback(house.reactions.stop)
-    if house.forwarder is not None:
-        stack.push_async_callback(house.forwarder.close)
-    await house.replicas.enter()
+    stack.push_async_callback(services.replicas.membership.leave)
+    stack.push_async_callback(services.endings.reactions.stop)
+    if services.replicas.forwarder is not None:
+        stack.push_async_callback(services.replicas.forwarder.close)
+    await services.replicas.membership.enter()
     beat = Upkeep()
     stack.push_async_callback(beat.close)
-    pause_s = house.replicas.lease.lease_s / RENEWALS
-    beat.every("renew the lease", pause_s, house.replicas.renew)
-    beat.every("look after other replicas", pause_s, house.replicas.keep_up)
-    beat.every("tend what others have left", 1.0, house.remains.tend)
-    beat.every("end what others have used up", 1.0, tended(house, house.spent.turn))
-    beat.every("say what this replica is", 1.0, partial(_describe, house))
+    pause_s = services.replicas.membership.lease.lease_s / RENEWALS
+    beat.every("renew the lease", pause_s, services.replicas.membership.renew)
+    beat.every("look after other replicas", pause_s, services.replicas.membership.keep_up)
+    beat.every("tend what others have left", 1.0, services.endings.remains.tend)
+    beat.every(
+        "end what others have used up", 1.0, tended(services.endings.remains, services.endings.spent.turn)
+    )
+    beat.every("say what this replica is", 1.0, partial(_describe, services))
 
 
-async def _describe(house: Services) -> None:
-    await house.replicas.describe(bundle=house.policies.digest, version=__version__)
+async def _describe(services: Services) -> None:
+    await services.replicas.membership.describe(bundle=services.policies.digest, version=__version__)

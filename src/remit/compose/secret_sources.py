@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The secrets that lie in OpenBao or in the system's keyring, read before anything needs them."""
+"""The secrets in OpenBao or in the system's keyring, read before anything needs them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from remit.services.credentials.secret_sources import FetchedSecrets
 
 
 async def fetch(config: Config, clock: Clock, stack: AsyncExitStack, *parts: object) -> FetchedSecrets:
-    """Read those of some parts of a configuration, or all of them; what cannot be read is refused where it is
-    used. `stack` closes what asks.
+    """Read the secrets of some parts of a configuration, or all of them; `stack` closes the connections.
 
-    The keyring comes first: remit's login at OpenBao may lie there.
+    A secret that cannot be read is refused where it is used. The keyring comes first: it may hold remit's
+    login at OpenBao.
     """
     fetched, parts = FetchedSecrets(clock), parts or (config,)
     wanted, at = _named(parts, "openbao"), bao_of(config.secrets, config.keys)
@@ -36,7 +36,7 @@ async def fetch(config: Config, clock: Clock, stack: AsyncExitStack, *parts: obj
 
 
 def fetch_now(config: Config, *parts: object) -> None:
-    """Read them once, for a command that looks at the configuration and serves nothing."""
+    """Read the secrets once, for a command that checks the configuration and serves nothing."""
     if not any(_named(parts or (config,), scheme) for scheme in FETCHED):
         return
 

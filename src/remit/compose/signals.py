@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals, as the configuration says: who may tell us, whom we ask, and whom we tell."""
+"""Shared signals from the configuration: transmitters, polled sources, and receivers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from remit.adapters.runtime.system import SystemClock
 from remit.compose.fetching import guarded_fetch
 from remit.config import Config, SecretRef
 from remit.ports.issuers import IssuerUse
+from remit.services.signals.assembly import SignalSettings
 from remit.services.signals.notifications import NotificationTarget
 from remit.services.signals.polling import PolledSource
 from remit.services.signals.receiver import Transmitter, issuer_name
@@ -43,8 +44,20 @@ def signal_issuers(config: Config, public_url: str) -> list[Issuer]:
     ]
 
 
-def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
-    """Return who may tell us of events; raises `KeyUnavailable`."""
+def signal_settings(config: Config, public_url: str) -> SignalSettings:
+    """Return who tells and who is told; raises `KeyUnavailable`."""
+    return SignalSettings(
+        transmitters=_transmitters(config, public_url),
+        polled=_polled(config),
+        watched=_watched(config),
+        receivers=_receivers(config),
+        push_targets=_targets(config),
+        addressees=_addressees(config),
+    )
+
+
+def _transmitters(config: Config, public_url: str) -> dict[str, Transmitter]:
+    """Return the transmitters that may send events to remit; raises `KeyUnavailable`."""
     return {
         name: Transmitter(
             name=name,
@@ -68,8 +81,8 @@ def transmitters_of(config: Config, public_url: str) -> dict[str, Transmitter]:
     }
 
 
-def polled_of(config: Config) -> dict[str, PolledSource]:
-    """Return whom we ask for events; raises `ConfigInvalid`."""
+def _polled(config: Config) -> dict[str, PolledSource]:
+    """Return the sources that remit polls for events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.poll is not None:
@@ -87,8 +100,8 @@ def polled_of(config: Config) -> dict[str, PolledSource]:
     return out
 
 
-def watched_of(config: Config) -> dict[str, WatchedTransmitter]:
-    """Return whose silence is told of; raises `ConfigInvalid`."""
+def _watched(config: Config) -> dict[str, WatchedTransmitter]:
+    """Return the transmitters whose silence is reported; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.receive.items():
         if one.alive is not None:
@@ -108,8 +121,8 @@ def watched_of(config: Config) -> dict[str, WatchedTransmitter]:
     return out
 
 
-def receivers_of(config: Config) -> dict[str, Receiver]:
-    """Return whom we tell of events."""
+def _receivers(config: Config) -> dict[str, Receiver]:
+    """Return the receivers of remit's events."""
     return {
         name: Receiver(
             name=name,
@@ -124,8 +137,8 @@ def receivers_of(config: Config) -> dict[str, Receiver]:
     }
 
 
-def targets_of(config: Config) -> dict[str, PushTarget]:
-    """Return where their events go; raises `ConfigInvalid`."""
+def _targets(config: Config) -> dict[str, PushTarget]:
+    """Return the addresses for the receivers' events; raises `ConfigInvalid`."""
     out = {}
     for name, one in config.signals.send.items():
         if one.push is not None:
@@ -141,8 +154,8 @@ def targets_of(config: Config) -> dict[str, PushTarget]:
     return out
 
 
-def addressees_of(config: Config) -> dict[str, NotificationTarget]:
-    """Return who is told of what needs somebody; raises `ConfigInvalid` or `KeyUnavailable`."""
+def _addressees(config: Config) -> dict[str, NotificationTarget]:
+    """Return the targets of notifications; raises `ConfigInvalid` or `KeyUnavailable`."""
     out = {}
     for name, one in config.notify.items():
         key_of(one.secret.resolve())

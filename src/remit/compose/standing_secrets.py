@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The secrets that the configuration refers to, and which of them remit rotates."""
+"""The secrets that the configuration refers to, with those that remit rotates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from remit.services.people.connections import Connections
 if TYPE_CHECKING:
     from remit.adapters.broker.openbao.key_value import KvPath
 
-#: What remit changes by itself, as the configuration has it.
+#: The configuration keys of secrets that remit rotates.
 ROTATED = {"password": "lease.password.first", "oauth": "lease.oauth.client_secret"}
 
 
@@ -43,7 +43,7 @@ def credentials_of(
     assertion_issuer: AssertionIssuer,
     stack: AsyncExitStack,
 ) -> tuple[RotatedSecrets, Connections, dict[str, Broker]]:
-    """Return where the credentials of upstreams come from, and what keeps the secrets that outlive a task."""
+    """Return the sources of upstream credentials, and the keepers of secrets that outlive a task."""
     clock, entropy = SystemClock(), SystemEntropy()
     rotated = _rotated_of(config, store, clock, entropy, sealing, stack)
     connections = _connections_of(config, store, clock, entropy, sealing, rotated, stack)
@@ -54,7 +54,7 @@ def credentials_of(
 def _rotated_of(
     config: Config, store: Store, clock: Clock, entropy: Entropy, sealing: SealingKeys, stack: AsyncExitStack
 ) -> RotatedSecrets:
-    """Return what rotates the secrets that can be; nothing is read yet."""
+    """Return the rotation of all secrets that support it; reads nothing yet."""
     rotating: dict[str, Rotating] = {}
     every: dict[str, timedelta] = {}
     for name, section in config.upstreams.items():
@@ -91,7 +91,7 @@ def _connections_of(
     rotated: RotatedSecrets,
     stack: AsyncExitStack,
 ) -> Connections:
-    """Return what keeps the refresh tokens of people."""
+    """Return the service that keeps people's refresh tokens."""
     return Connections(
         connectors_of(config, clock, entropy, rotated, stack),
         store=store,
@@ -104,20 +104,20 @@ def _connections_of(
 
 async def look_after_secrets(
     config: Config,
-    house: Services,
+    services: Services,
     rotated: RotatedSecrets,
     fetched: FetchedSecrets,
     sealing: SealingKeys,
     upkeep: Upkeep,
 ) -> None:
-    """Read the secrets that are kept, and have all that stand rotated and told of from now on."""
+    """Read the stored secrets, and from now on rotate standing secrets and report on them."""
     await rotated.load()
-    standing = _standing_of(config, house, rotated, fetched, sealing)
-    house.rotations.on_rewrap(rotated.reseal)
-    house.rotations.on_rewrap(standing.reseal)
+    standing = _standing_of(config, services, rotated, fetched, sealing)
+    resealing = services.identity.rotations.events.rewrapping
+    resealing += [rotated.reseal, standing.reseal]
     await standing.look()
-    if (connections := house.people.connections) is not None:
-        house.rotations.on_rewrap(connections.reseal)
+    if (connections := services.people.connections) is not None:
+        resealing.append(connections.reseal)
         upkeep.every("take connections back", 30.0, connections.sweep)
     upkeep.every("read secrets again", EVERY_S, fetched.refresh)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
@@ -125,7 +125,7 @@ async def look_after_secrets(
 
 
 def _standing_of(
-    config: Config, house: Services, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
+    config: Config, services: Services, rotated: RotatedSecrets, fetched: FetchedSecrets, sealing: SealingKeys
 ) -> StandingSecrets:
     secrets = [
         StandingSecret(
@@ -143,10 +143,10 @@ def _standing_of(
     return StandingSecrets(
         secrets,
         rotated=rotated,
-        findings=house.findings,
-        store=house.store,
-        clock=house.clock,
-        entropy=house.entropy,
+        findings=services.findings.findings,
+        store=services.store,
+        clock=services.clock,
+        entropy=services.entropy,
         sealing=sealing,
         tenant=config.tenant,
         max_age=timedelta(seconds=config.limits.secret_age_s),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store that the configuration names, opened, or looked at without opening it."""
+"""The store that the configuration names: opened, or read without opening it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.ports.store.store import Store
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and whatever above it is missing, for this user alone; what is there stays as it is."""
+    """Make a folder, and missing folders above it, for this user only; leave existing ones unchanged."""
     if not folder.exists():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -27,7 +27,7 @@ def make_private(folder: Path) -> None:
 def open_store(
     config: Config, clock: Clock, entropy: Entropy, sealing: SealingKeys, origin: Callable[[str], str]
 ) -> tuple[Store, FileHeadKeeper]:
-    """Open the store, held against the last signed head that is kept outside of it."""
+    """Open the store, checked against the last signed head, which is kept outside of it."""
     section = config.store
     make_private(config.at(config.log_head.path))
     heads = FileHeadKeeper(config.at(config.log_head.path))
@@ -59,7 +59,7 @@ def open_store(
 
 
 def pins_of(config: Config) -> list[Pin]:
-    """Return what was last seen of tools; reads alone, also while another process has the store open."""
+    """Return the last seen state of tools; reads only, also while another process has the store open."""
     fetch_now(config, config.store)
     if config.store.url is not None:
         from remit.adapters.store.postgres.reads import pins_at as pins_in
@@ -70,10 +70,11 @@ def pins_of(config: Config) -> list[Pin]:
 
 
 def check_log(config: Config, origin: Callable[[str], str]) -> None:
-    """Hold the log in the store against its signed head as a start does; reads alone, also while another
-    process has the store open. Raises what a start would.
+    """Check the log in the store against its signed head, and raise what a start would raise.
+
+    Reads only, also while another process has the store open.
     """
-    # In this order: another process may be adding to the log, and signs what it has added.
+    # In this order: another process may be appending to the log, and signs what it has appended.
     head = FileHeadKeeper(config.at(config.log_head.path)).read(origin(config.tenant))
     if config.store.url is not None:
         from remit.adapters.store.postgres.reads import check_at as check_in
@@ -84,8 +85,10 @@ def check_log(config: Config, origin: Callable[[str], str]) -> None:
 
 
 def database_at(config: Config) -> tuple[str, bool]:
-    """Say where the PostgreSQL of the configuration is and how it stands, and whether what goes there can be
-    read on the way; raises `StoreUnavailable` or `KeyUnavailable`.
+    """Return the address and state of the configured PostgreSQL, and whether its traffic is readable on the
+    way.
+
+    Raises `StoreUnavailable` or `KeyUnavailable`.
     """
     from remit.adapters.store.postgres.reads import described
 

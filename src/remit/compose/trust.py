@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By whose word workloads are known, as the configuration says: issuers, trust domains, the kernel."""
+"""The authorities on workload identity, from the configuration: issuers, trust domains, the kernel."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ from remit.ports.peers import Peers
 from remit.ports.runtime import Clock
 from remit.services.identity.attestation import Attestors
 
-#: A file of a token that a key set asks for is small.
+#: Largest file with a token that a key set requires.
 MAX_BEARER_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What judges workloads, and what reads keys meanwhile."""
+    """The attestors of workloads, and the readers of keys in the background."""
 
     issuers: OidcIssuers
     spiffe: SpiffeAttestor
 
     @property
     def attestors(self) -> Attestors:
-        """All attestors, as one."""
+        """All attestors as one."""
         return Attestors((OidcAttestor(self.issuers), self.spiffe, LocalAttestor()))
 
     async def faults(self) -> dict[str, str]:
-        """Ask every issuer and read every bundle, and say why what cannot be had; empty where it can."""
+        """Query every issuer and read every bundle; return the reason of each failure, empty if all work."""
         issuers, domains = await asyncio.gather(self.issuers.faults(), self.spiffe.faults())
         return {f"issuer `{name}`": fault for name, fault in issuers.items()} | {
             f"trust domain `{name}`": fault for name, fault in domains.items()
@@ -66,8 +66,9 @@ class Trusted:
 def trust_of(
     config: Config, public_url: str, clock: Clock, own: Mapping[str, Callable[[], TrustAnchors]] | None = None
 ) -> Trusted:
-    """Return what the section `trust` asks for. `own` are bundles of trust domains of our own; raises
-    `ConfigInvalid`.
+    """Return what the section `trust` configures; raises `ConfigInvalid`.
+
+    `own` are bundles of remit's own trust domains.
     """
     trust = config.trust
     kept_s = float(trust.keys_kept_s)
@@ -98,7 +99,10 @@ def trust_of(
 
 
 async def look_at_trust(config: Config) -> dict[str, str]:
-    """Ask whom the configuration trusts, and say why what cannot be had; raises `ConfigInvalid`."""
+    """Query the authorities that the configuration trusts; return the reason of each failure.
+
+    Raises `ConfigInvalid`.
+    """
     trusted = trust_of(config, config.listen.url, SystemClock())
     try:
         return await trusted.faults()
@@ -131,7 +135,7 @@ def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str
 
 
 def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
-    """Return where the bundle of one trust domain comes from; raises `ConfigInvalid`."""
+    """Return the source of one trust domain's bundle; raises `ConfigInvalid`."""
     if section.workload_api:
         return workload_api_source(name, "" if section.workload_api == "env" else section.workload_api)
     if not section.bundle_endpoint:
@@ -153,11 +157,11 @@ def source_of(name: str, section: TrustDomainSection, config: Config) -> Source:
 
 
 def local_peers() -> Peers:
-    """Return what looks at the other end of Unix sockets."""
+    """Return the service that identifies the other end of Unix sockets."""
     return LinuxPeers()
 
 
 def _bearer(path: Path) -> dict[str, str]:
-    """Read a token that the platform renews in its file; raises `OSError`, which fails the fetch."""
+    """Read a token from a file that the platform renews; raises `OSError`, which fails the fetch."""
     with path.open("rb") as opened:
         return {"Authorization": f"Bearer {opened.read(MAX_BEARER_BYTES).decode('ascii').strip()}"}

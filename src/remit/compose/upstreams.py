@@ -22,12 +22,16 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tools.http_api import Api
 from remit.ports.broker import Broker
 from remit.ports.upstream import HttpUpstream, Upstream, offered
-from remit.services.assembly.services import Services
+from remit.services.credentials.leases import Leases
 from remit.services.credentials.scrubbing import cleaned
-from remit.services.endings.idle_programs import KIND, IdlePrograms
+from remit.services.endings.events import EndEvents
+from remit.services.endings.idle_programs import IdlePrograms
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.assembly import ToolServices
 
 OnState = Callable[[str, bool, str], None]
-#: How long a process of a task that has ended may take to end by itself once it is asked to.
+#: How long a process of an ended task may take to exit once it is asked to.
 GRACE_S = 0.25
 
 
@@ -50,8 +54,9 @@ def upstream_of(
     api: Api | None = None,
     users: UserIds | None = None,
 ) -> Upstream:
-    """Return the adapter of one upstream; `api` are its routes where it is an HTTP API, `users` the user ids
-    of programs, which all upstreams share.
+    """Return the adapter of one upstream.
+
+    `api` are its routes if it is an HTTP API, `users` the user ids of programs, which all upstreams share.
     """
     limits = config.limits
     if section.serves_one_task:
@@ -84,7 +89,7 @@ def upstream_of(
 
 
 def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContext] | None:
-    """Return what makes contexts that verify a server; `None` where its address has no TLS."""
+    """Return a factory of TLS contexts that verify a server; `None` if its address has no TLS."""
     if not section.url.startswith("https:"):
         return None
     trusted = str(config.at(section.tls_ca)) if section.tls_ca else None
@@ -92,18 +97,16 @@ def _tls(section: UpstreamSection, config: Config) -> Callable[[], ssl.SSLContex
 
 
 def starters_of(upstreams: Mapping[str, Upstream]) -> dict[str, Broker]:
-    """Return what starts processes for tasks, of the upstreams that are such processes."""
+    """Return the brokers that start processes for tasks, for upstreams that are such processes."""
     return {name: ProcessBroker(one) for name, one in upstreams.items() if isinstance(one, TaskProcesses)}
 
 
-def idle_programs_of(config: Config, house: Services) -> IdlePrograms:
-    """Return what ends the programs of tasks that nobody uses; closures say how many those were."""
+def idle_programs_of(config: Config, leases: Leases, live: LiveTasks, events: EndEvents) -> IdlePrograms:
+    """Return the service that ends unused programs of tasks; closures report their number."""
     after_s = {
         name: float(one.process_idle_s) for name, one in config.upstreams.items() if one.serves_one_task
     }
-    idle = IdlePrograms(house.leases, house.live, after_s)
-    house.derived.kept_by(KIND, idle.ended)
-    return idle
+    return IdlePrograms(leases, live, events, after_s)
 
 
 def _stdio(
@@ -171,14 +174,14 @@ def _task_processes(
     )
 
 
-async def offer_apis(house: Services, upstreams: Mapping[str, Upstream]) -> None:
-    """Have HTTP APIs offer what the bundle in force says of them.
+async def offer_apis(policies: Policies, tools: ToolServices, upstreams: Mapping[str, Upstream]) -> None:
+    """Let HTTP APIs offer the operations that the bundle in force describes.
 
     INVARIANT: a changed operation is suspended before anything is read or written by its new document.
     """
-    apis = house.policies.applied.bundle.apis
+    apis = policies.applied.bundle.apis
     for name, upstream in upstreams.items():
         if isinstance(upstream, HttpUpstream) and (api := apis.get(name)) and api is not upstream.api:
-            changed = await house.tools.learned(name, offered(api, name))
+            changed = await tools.registry.learned(name, offered(api, name))
             upstream.offer(api)
-            house.announcements.changed(name, changed)
+            tools.announcements.changed(name, changed)

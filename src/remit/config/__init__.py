@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration: `remit.yaml` and the bundle beside it, read whole, every problem named."""
+"""Configuration: `remit.yaml` and its bundle, read as a whole, with every problem named."""
 
 from remit.config.bundle.bundle import examine_bundle, load_bundle, problems
 from remit.config.credentials.aws import AwsLeaseSection

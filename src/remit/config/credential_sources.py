@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What opens upstreams, by name: secrets that stand, and where each task or call gets one of its own."""
+"""The credentials of upstreams, by name: standing secrets, and sources with one for each task or call."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from remit.core.policy.reach import CredentialSource, CredentialSources, Lifetim
 
 
 def credentials_of_upstreams(upstreams: Mapping[str, UpstreamSection]) -> CredentialSources:
-    """Return the credentials that calls to each upstream carry; the same one has the same name everywhere."""
+    """Return the credentials that calls to each upstream carry; the same credential has the same name
+    everywhere.
+    """
     return {name: tuple(dict.fromkeys(_of(section))) for name, section in upstreams.items()}
 
 
 def _of(section: UpstreamSection) -> Iterator[CredentialSource]:
     lease = section.lease
-    # Beside a lease, `headers` are for remit's own questions, and no call carries them.
+    # Beside a lease, `headers` are for remit's own requests; no call carries them.
     for part in (section.env, {} if lease is not None else section.headers):
         for _, reference in references(part):
             yield CredentialSource(reference.where)
@@ -28,7 +30,7 @@ def _of(section: UpstreamSection) -> Iterator[CredentialSource]:
 
 
 def _name(lease: LeaseSection) -> str:
-    """Say which account at which source it is of."""
+    """Return the name of a lease's account and source."""
     if (oauth := lease.oauth) is not None:
         return f"oauth: {oauth.client_id} at {oauth.token_url}"
     if (postgres := lease.postgres) is not None:

@@ -31,14 +31,14 @@ from remit.core.policy.bundle import file_digest
 from remit.core.tasks.plan import PLAN_TOOL
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: What remit writes itself, so that no configuration can break the framing of a request.
+#: Headers that remit writes itself, so that no configuration can break the framing of a request.
 _OWN_HEADERS = frozenset(
     {"connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 
 
 def config_path(where: Path | str) -> Path:
-    """Return the path of the configuration: a file, or the `remit.yaml` of a folder. Absolute."""
+    """Return the absolute path of the configuration: a file, or the `remit.yaml` of a folder."""
     path = Path(os.path.abspath(where))
     return path / CONFIG_NAME if path.is_dir() else path
 
@@ -52,7 +52,7 @@ def load_config(where: Path | str = CONFIG_NAME) -> Config:
 
 
 def examine_config(where: Path | str = CONFIG_NAME) -> tuple[Config | None, list[ConfigInvalid]]:
-    """Read the configuration and give it, as far as it could be read, with all that is wrong with it."""
+    """Read the configuration as far as possible, and return it with all its problems."""
     path = config_path(where)
     folder = Folder(path.parent)
     try:
@@ -70,7 +70,7 @@ def examine_config(where: Path | str = CONFIG_NAME) -> tuple[Config | None, list
 
 
 def first_of(problems: list[ConfigInvalid]) -> ConfigInvalid:
-    """Return the first problem as the exception to raise; its remediation says how many others there are."""
+    """Return the first problem as the exception to raise; its remediation states the number of others."""
     first = problems[0]
     others = len(problems) - 1
     if others:
@@ -84,11 +84,11 @@ def _in_order(found: list[ConfigInvalid]) -> list[ConfigInvalid]:
 
 
 def _check(config: Config, node: Node, problems: Problems) -> None:
-    """Check what no single value can say of itself."""
+    """Check rules across several values."""
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
     if (own := PLAN_TOOL.upstream) in config.governed:
-        # An approval of a call there could be used for a longer plan.
+        # An approval of a call there could be used to extend a plan.
         key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
         way = "choose another name"
         problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, remediation=way)
@@ -121,7 +121,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         del places["store.path"]
     real = {key: os.path.abspath(config.at(path)) for key, path in places.items()}
     for key in ("keys.path", "log_head.path"):
-        # Keys and head are what a stolen or rolled back store is checked against: they stay apart from it.
+        # Keys and head reveal a stolen or rolled back store: they must be kept apart from it.
         if real[key] == real.get("store.path") or (key == "log_head.path" and real[key] == real["keys.path"]):
             problems.add(
                 "is used twice", line=node.line_of(key), key=key, remediation="give each its own place"
@@ -140,7 +140,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
     if upstream.url:
         _check_url(upstream.url, f"{key}.url", node, problems)
         if upstream.openapi and "?" in upstream.url:
-            # The path of each operation is put behind it.
+            # The path of each operation is appended to it.
             problems.add(
                 "has a query",
                 line=node.line_of(f"{key}.url"),

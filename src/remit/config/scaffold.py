@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that `remit init` makes: small, commented, and running as it is; what git leaves alone."""
+"""The folder that `remit init` makes: small, commented and ready to run; and what git ignores in it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from remit.core.errors import ConfigInvalid
 
-#: What a folder needs before it governs anything; the rest is the sample.
+#: The least that a folder needs to govern anything; the other files are the sample.
 _BARE = ("remit.yaml", "policies/")
 _SAMPLE = re.compile(r"^  notes:\n.*?(?=^\n)", re.MULTILINE | re.DOTALL)
 
 
 def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True) -> list[Path]:
-    """Write the starting files into `target` and give them, in order.
+    """Write the starting files into `target` and return them, in order.
 
-    Without `sample` no server, tool or task is written: the block `upstreams` is empty then, for the caller
-    to fill. Nothing is overwritten: any file in the way raises `ConfigInvalid`, and then nothing is written.
+    Without `sample` no server, tool or task is written, and the block `upstreams` is empty for the caller to
+    fill. Nothing is overwritten: any existing file raises `ConfigInvalid`, and then nothing is written.
     `python` starts the example server; it must have remit's own libraries.
     """
     templates = _templates(resources.files("remit") / "templates")
@@ -37,16 +37,16 @@ def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True)
             )
     for path, text in wanted.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Inside double quotes YAML reads a backslash as an escape.
+        # In double quotes YAML reads a backslash as an escape.
         path.write_text(text.replace("@python@", python.replace("\\", "\\\\")), encoding="utf-8")
     return list(wanted)
 
 
 def keep_from_git(folder: Path) -> None:
-    """Have git leave alone a folder in which keys and secrets lie; what is said there already stays."""
+    """Make git ignore a folder with keys and secrets; keep existing entries."""
     place = folder / ".gitignore"
     if folder.is_dir() and not place.exists():
-        # Where nothing can be written nothing new can be kept, either.
+        # In a folder that is not writable, no new secret can be stored either.
         with contextlib.suppress(OSError):
             place.write_text("*\n", encoding="utf-8")
 

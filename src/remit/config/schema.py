@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published JSON Schemas and the reference page, from the same declarations that files are read by."""
+"""The published JSON Schemas and the reference page, generated from the declarations that read the files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remit.core.tools.constraint import KINDS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-#: Page below docs/ -> what it describes: the file's name for people, and its form.
+#: Page below docs/ -> its content: the file's name for people, and its form.
 SCHEMAS: Final[dict[str, tuple[str, Any]]] = {
     "reference/schemas/remit.json": ("remit.yaml", Config),
     "reference/schemas/tools.json": ("tools/*.yaml", ToolsFile),
@@ -68,7 +68,7 @@ _GRANT: Final = {
 }
 
 
-# Forms that are read elsewhere (`core.tools.constraint`, `core.tasks.grant`), with what they are made of.
+# Forms that are read elsewhere (`core.tools.constraint`, `core.tasks.grant`), with their parts.
 _WRITTEN: Final[dict[str, dict[str, Json]]] = {
     "Constraint": {"Constraint": _CONSTRAINT},
     "Grant": {"Constraint": _CONSTRAINT, "Grant": _GRANT},
@@ -112,7 +112,7 @@ def _bare_schema(kind: inspect.Type, extra: dict[str, Any], defs: dict[str, Json
     if isinstance(kind, inspect.StructType):
         name = kind.cls.__name__
         if name not in defs:
-            defs[name] = {}  # its place, before what it refers to
+            defs[name] = {}  # reserves its position, before the types that it refers to
             defs[name] = _section_schema(kind, defs)
         return {"$ref": f"#/$defs/{name}"}
     if isinstance(kind, inspect.DictType):
@@ -142,7 +142,7 @@ def _bare_schema(kind: inspect.Type, extra: dict[str, Any], defs: dict[str, Json
         return {"enum": list(kind.values)}
     if isinstance(kind, inspect.EnumType):
         return {"enum": [member.value for member in kind.cls]}
-    return {} if isinstance(kind, inspect.AnyType) else {"type": "string"}  # a secret is written as a text
+    return {} if isinstance(kind, inspect.AnyType) else {"type": "string"}  # a secret is written as text
 
 
 def _section_schema(kind: inspect.StructType, defs: dict[str, Json]) -> dict[str, Json]:
@@ -178,7 +178,7 @@ def _integer_schema(kind: inspect.IntType, least: int | None) -> dict[str, Json]
 
 
 def _default(item: inspect.Field) -> Json:
-    """Return a field's default as JSON; `None` where it has none to speak of."""
+    """Return a field's default as JSON; `None` if there is none worth showing."""
     if item.default is msgspec.NODEFAULT or isinstance(item.default, msgspec.Struct):
         return None
     return msgspec.to_builtins(item.default) if item.default != "" else None
@@ -236,7 +236,7 @@ def _rows(section: inspect.StructType, above: str) -> Iterator[tuple[str, str, s
 
 
 def _inside(kind: inspect.Type, key: str) -> tuple[inspect.StructType | None, str]:
-    """Return the section that stands under a key, and what its own keys begin with."""
+    """Return the section below a key, and the prefix of its own keys."""
     if isinstance(kind, inspect.UnionType):
         kind = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
     if isinstance(kind, inspect.StructType):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit.yaml` may say: one frozen section per part. Schema and reference are generated from these."""
+"""The permitted content of `remit.yaml`: one frozen section per part. Schema and reference are generated from
+these.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,14 @@ CONFIG_NAME: Final = "remit.yaml"
 
 
 class LogHeadSection(Section, frozen=True, kw_only=True):
-    """Where the last signed size and root of the log are kept, apart from the store."""
+    """The place of the last signed size and root of the log, apart from the store."""
 
     kind: Annotated[Literal["file"], Meta(description="Which keeper.")] = "file"
     path: Annotated[Text, Meta(description="Folder of the heads.")] = ".remit/head"
 
 
 class PolicySection(Section, frozen=True, kw_only=True):
-    """What anyone may ever do."""
+    """The policies: the upper limit of what any agent may ever do."""
 
     kind: Annotated[Literal["cedar"], Meta(description="Policy language.")] = "cedar"
     path: Annotated[Text, Meta(description="Folder of the policies, inside the folder of this file.")] = (
@@ -72,7 +74,7 @@ class ZoneSection(Section, frozen=True, kw_only=True):
 
 
 class LimitsSection(Section, frozen=True, kw_only=True):
-    """Bounds on what is taken in, held and waited for."""
+    """Limits on input, memory and waiting times."""
 
     max_request_bytes: Annotated[Size, Meta(description="Largest request from an agent.")] = MIB
     max_bodies_bytes: Annotated[
@@ -123,8 +125,8 @@ class LimitsSection(Section, frozen=True, kw_only=True):
 
 
 class UpstreamSection(Section, frozen=True, kw_only=True):
-    """One MCP server: either a `command` that speaks over stdio, or a `url`. With `openapi` what is at the
-    `url` is an HTTP API.
+    """One MCP server: either a `command` that speaks over stdio, or a `url`. With `openapi` the `url` is that
+    of an HTTP API.
     """
 
     command: Annotated[
@@ -209,17 +211,17 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
 
     @property
     def observed(self) -> bool:
-        """Whether decisions are only recorded."""
+        """Whether decisions are only recorded, not enforced."""
         return self.mode == "observe"
 
     @property
     def serves_one_task(self) -> bool:
-        """Whether its program is started for each task."""
+        """Whether a separate program is started for each task."""
         return bool(self.command) and (self.per_task or self.lease is not None)
 
 
 class ProgramsSection(Section, frozen=True, kw_only=True):
-    """What holds for all programs that remit starts."""
+    """Settings of all programs that remit starts."""
 
     users: Annotated[
         tuple[int, ...],
@@ -231,7 +233,7 @@ class ProgramsSection(Section, frozen=True, kw_only=True):
 
 
 class EnforcementPointSection(Section, frozen=True, kw_only=True):
-    """Another enforcement point, which asks remit (AuthZEN) and carries out what is permitted itself."""
+    """Another enforcement point, which asks remit (AuthZEN) and itself carries out what is permitted."""
 
     resources: Annotated[
         tuple[UpstreamName, ...],
@@ -262,7 +264,7 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
 
 
 class AuthzenSection(Section, frozen=True, kw_only=True):
-    """Answers to other enforcement points."""
+    """The answers to other enforcement points."""
 
     permit_ttl_s: Annotated[
         Seconds, Meta(ge=1, le=300, description="How long a permit counts that somebody else carries out.")
@@ -273,14 +275,14 @@ class AuthzenSection(Section, frozen=True, kw_only=True):
 
 
 class InitiativeSection(Section, frozen=True, kw_only=True):
-    """An AI programme's unit."""
+    """A unit of an AI programme."""
 
     sponsor: Annotated[Text, Meta(description="The person who answers for it.")]
     description: Annotated[str, Meta(description="What it is for.")] = ""
     agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
 
 
-#: What `remit policy apply` reads again, and what is no section.
+#: Sections that `remit policy apply` reads again, and fields that are not sections.
 _READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256"})
 
 
@@ -348,12 +350,12 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def governed(self) -> tuple[str, ...]:
-        """What tools can belong to: the upstreams, and what other enforcement points guard."""
+        """The possible owners of tools: the upstreams, and what other enforcement points guard."""
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
         return tuple(dict.fromkeys((*self.upstreams, *guarded)))
 
     def waiting(self, running: Config) -> tuple[str, ...]:
-        """Name the sections that differ from those of a remit that runs, and are read at its start alone.
+        """Return the sections that differ from those of a running remit, and are read only at its start.
 
         The port does not count: `remit up --port` may have chosen another.
         """
@@ -369,7 +371,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def data_classes(self) -> Classes:
-        """The classes as core knows them, with the bounds of zones; the usual clearance unless given."""
+        """The classes in the form of core, with the bounds of zones; by default the usual clearance."""
         order, clearance = self.classes.order, self.classes.clearance
         crossings = {
             name: zone.max_crossings for name, zone in self.zones.items() if zone.max_crossings is not None

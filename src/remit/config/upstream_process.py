@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upstream may say of a program, and what of an address."""
+"""The settings of an upstream that is a program, and of one that is an address."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from remit.config.reading.decoding import Problems
 from remit.config.reading.yaml_lines import Node
 from remit.config.settings import ProgramsSection, UpstreamSection
 
-#: Below it are the users of the system, and who sits at the machine.
+#: Lower ids belong to users of the system, and to people at the machine.
 _FIRST_USER: Final = 10_000
 _LAST_USER: Final = 2**31 - 1
-#: Names the lease that a process serves: remit sets it.
+#: Names the lease that a process serves; remit sets it.
 _OWN: Final = "REMIT_LEASE"
 
 
 def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
-    """Note what belongs to the other kind of upstream, and a lease that a program cannot carry."""
+    """Note settings of the other kind of upstream, and a lease that a program cannot carry."""
     lease = upstream.lease
     if upstream.command:
         foreign: dict[str, object] = {"headers": upstream.headers, "tls_ca": upstream.tls_ca}
@@ -69,7 +69,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
 
 
 def check_programs(programs: ProgramsSection, node: Node, problems: Problems) -> None:
-    """Note a range of user ids that is none."""
+    """Note an invalid range of user ids."""
     users = programs.users
     if users and not (len(users) == 2 and _FIRST_USER <= users[0] <= users[1] <= _LAST_USER):
         problems.add(
@@ -81,7 +81,7 @@ def check_programs(programs: ProgramsSection, node: Node, problems: Problems) ->
 
 
 def check_variables(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
-    """Note names that no variable of a program's environment can have."""
+    """Note names that an environment variable cannot have."""
     leased = upstream.lease.env if upstream.lease is not None else {}
     for name in (*(f"env.{one}" for one in upstream.env), *(f"lease.env.{one}" for one in leased)):
         variable = name.rpartition("env.")[2]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON that has one reading: the strict parser at the door, and the canonical form that is signed and hashed.
+"""JSON with exactly one interpretation: the strict parser for input, and the canonical form for signing and
+hashing.
 
 `parse_strict` refuses every text that two parsers could read differently (RFC 7493, I-JSON). `encode` writes
-RFC 8785 (JSON Canonicalization Scheme), so that equal values have equal bytes and `digest` names a value.
+RFC 8785 (JSON Canonicalization Scheme), so that equal values have equal bytes and `digest` identifies a
+value.
 """
 
 import hashlib
@@ -18,16 +20,16 @@ from remit.core.errors import Malformed
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 MAX_REQUEST_VALUES = 100_000
-"""Values that one request may hold: nobody else has a turn while they are read and written."""
+"""Limit of values in one request: no other task runs while these are read and written."""
 MAX_SAFE_INTEGER = 2**53 - 1
-"""The largest integer that every JSON parser holds exactly (RFC 7493 section 2.2)."""
+"""The largest integer that every JSON parser represents exactly (RFC 7493 section 2.2)."""
 
 _DUMP = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SCALARS = frozenset({str, int, bool, type(None)})
 _BOXES = frozenset({dict, list})
 
-# A string of a JSON text, or the unfinished rest of a broken one. Possessive throughout, and it matches at
-# every quote it meets, so a search is linear on any input.
+# A string of a JSON text, or the unterminated rest of a broken text. Every quantifier is possessive and the
+# pattern matches at every quote, so a search is linear on any input.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?(?:"|\Z)', re.DOTALL)
 _STRING_OR_NUMBER = re.compile(
     rb"(" + _STRING.pattern + rb")|-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+", re.DOTALL
@@ -35,31 +37,31 @@ _STRING_OR_NUMBER = re.compile(
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 _PARSER_DEPTH = 1000
-"""Nesting that orjson surely reads; it refuses from 1025 on."""
+"""Nesting depth that orjson reads for certain; it refuses depths from 1025."""
 
 
 def encode(value: object) -> bytes:
-    """Write `value` as RFC 8785 bytes.
+    """Encode `value` as RFC 8785 bytes.
 
-    Takes what JSON holds: dicts with string keys, lists or tuples, strings, integers within +-(2**53 - 1),
+    Accepts JSON values: dicts with string keys, lists or tuples, strings, integers within +-(2**53 - 1),
     finite floats, booleans, None. Raises `Malformed` for anything else: `number-out-of-range`,
-    `lone-surrogate`, `too-deep`, or `not-json` for a type that JSON does not know.
+    `lone-surrogate`, `too-deep`, or `not-json` for a type outside JSON.
     """
     try:
         fast = orjson.dumps(value, option=_DUMP)
-    except TypeError:  # too large an integer, a lone surrogate, an unknown type, too deep: told apart below
+    except TypeError:  # integer too large, lone surrogate, unknown type, or too deep; distinguished below
         return _encode_slowly(value)
-    # orjson agrees with RFC 8785 on strings, integers and literals; not on all floats, nor on the order of
-    # keys beyond ASCII (UTF-8 against UTF-16 order), and it also writes types that JSON does not know.
+    # orjson agrees with RFC 8785 on strings, integers and literals. It differs on some floats and on the
+    # order of non-ASCII keys (UTF-8 against UTF-16 order), and it also writes types outside JSON.
     return fast if _is_plain(value) else _encode_slowly(value)
 
 
 def encode_trusted(value: object) -> bytes:
-    """Write a record that remit itself has built as RFC 8785 bytes, without looking at it first.
+    """Encode a record that remit itself has built as RFC 8785 bytes, without checking it first.
 
-    INVARIANT: the caller built `value` from exact dicts, lists, strings, integers, booleans and None only: no
-    floats, no subclasses, no keys beyond ASCII. Then the result equals `encode(value)`. String values may
-    come from outside, keys and containers may not. Raises `Malformed` as `encode` does.
+    INVARIANT: the caller built `value` only from exact dicts, lists, strings, integers, booleans and None: no
+    floats, no subclasses, no non-ASCII keys. Then the result equals `encode(value)`. String values may come
+    from outside; keys and containers may not. Raises `Malformed` as `encode` does.
     """
     try:
         return orjson.dumps(value, option=_DUMP)
@@ -68,22 +70,23 @@ def encode_trusted(value: object) -> bytes:
 
 
 def digest(value: object) -> str:
-    """Name a value by its content: `sha256:` and the hexadecimal SHA-256 of its RFC 8785 bytes."""
+    """Return the content digest of a value: `sha256:` and the hexadecimal SHA-256 of its RFC 8785 bytes."""
     return "sha256:" + hashlib.sha256(encode(value)).hexdigest()
 
 
 def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64, max_values: int | None = None) -> Json:
-    """Read one JSON text of untrusted origin, or refuse it with `Malformed`.
+    """Parse one untrusted JSON text, or refuse it with `Malformed`.
 
-    `max_bytes` bounds its size, `max_depth` the nesting of objects and arrays (a bare scalar has depth 0;
-    beyond 1000 nothing is read, whatever the bound). Refused, by code:
+    `max_bytes` bounds the size, `max_depth` the nesting of objects and arrays. A bare scalar has depth 0.
+    Nesting beyond 1000 is always refused, whatever `max_depth` is. Refusals, by code:
 
-    - `too-large` (also for more than `max_values`, which take fifty times the memory and time of a text that
-      is as long), `too-deep`;
+    - `too-large` (also for more than `max_values`: a text of many values takes fifty times the memory and
+      time of another text of the same length), `too-deep`;
     - `duplicate-key`: in any object, also where two keys are equal only once unescaped;
-    - `number-out-of-range`: any number beyond +-(2**53 - 1), however it is written;
+    - `number-out-of-range`: any number beyond +-(2**53 - 1), in any notation;
     - `lone-surrogate`: half of a surrogate pair, in a value or a key;
-    - `not-json`: all else that RFC 8259 forbids, with invalid UTF-8, a byte order mark, NaN, trailing data.
+    - `not-json`: everything else that RFC 8259 forbids, including invalid UTF-8, a byte order mark, NaN and
+      trailing data.
 
     Source: RFC 7493.
     """
@@ -100,10 +103,10 @@ def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64, max_values
     except orjson.JSONDecodeError as fault:
         raise _why_not_json(data, max_depth, fault) from None
     members, texts = _walk(value, max_depth)
-    # Outside of strings a JSON text has exactly one colon for each member it writes, and a parsed object
-    # keeps one member for each distinct key: the text repeats no key if and only if the two counts agree.
-    # The text holds at least the colons of its members and, unless one is escaped, those of the strings that
-    # were kept; if it holds no more than these, no member was dropped.
+    # Outside strings, a JSON text has exactly one colon for each member that it writes. A parsed object keeps
+    # one member for each distinct key. So the text repeats no key if and only if the two counts agree. The
+    # text holds at least the colons of its members and, unless one is escaped, the colons of the parsed
+    # strings. If the text holds no more than these, the parser dropped no member.
     colons = data.count(b":")
     if colons != members and colons != members + _colons_in(texts, data):
         colons = _STRING.sub(b"", data).count(b":")
@@ -113,20 +116,22 @@ def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64, max_values
 
 
 def _marks(data: bytes) -> int:
-    """Count the marks before values of a JSON text, and those that stand in its strings."""
+    """Count the marks that precede values in a JSON text (`,`, `[` and `{`), including those inside
+    strings.
+    """
     return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _colons_in(texts: Iterable[str], data: bytes) -> int:
-    """Count the colons that parsed strings hold; -1 if the text may have written one of them as an escape."""
-    # (Not `in`, which takes bytes for a number first, and makes an error of that.)
+    """Count the colons in parsed strings; return -1 if the text may have written a colon as an escape."""
+    # (`find`, not `in`: `in` first tries the bytes as a number, which costs an exception.)
     if data.find(b"\\u003a") >= 0 or data.find(b"\\u003A") >= 0:
         return -1
     return "".join(texts).count(":")
 
 
 def _walk(value: Any, max_depth: int) -> tuple[int, list[str]]:
-    """Visit a value level by level: check depth and numbers, count members, gather strings and keys."""
+    """Visit a value level by level: check depth and numbers, count members, collect strings and keys."""
     members = 0
     texts: list[str] = []
     level: list[Any] = [[value]] if type(value) not in _BOXES else [value]
@@ -164,7 +169,7 @@ def _out_of_range() -> Malformed:
 
 
 def _why_not_json(data: bytes, max_depth: int, fault: orjson.JSONDecodeError) -> Malformed:
-    """Find the stable code for a text that the parser refused; linear in the input."""
+    """Find the stable code for a text that the parser refused, in time linear in the input."""
     bare = _STRING.sub(b'""', data)
     bound = min(max_depth, _PARSER_DEPTH)
     depth = 0
@@ -172,9 +177,9 @@ def _why_not_json(data: bytes, max_depth: int, fault: orjson.JSONDecodeError) ->
         depth += 1 if mark[0] in b"[{" else -1
         if depth > bound:
             return Malformed(f"JSON is nested deeper than {bound}", code="too-deep")
-    # A text that becomes valid without its numbers had one that no double can hold (the stand-in is `[]`,
-    # which no other byte can join or follow); one that becomes valid only without its surrogates too had
-    # half a pair.
+    # A text that becomes valid without its numbers held a number that no double can represent. (The stand-in
+    # is `[]`, which no other byte can join or follow.) A text that becomes valid only when its surrogates are
+    # replaced too held half a pair.
     small = _STRING_OR_NUMBER.sub(lambda found: found[1] or b"[]", data)
     if _is_json(small):
         return _out_of_range()
@@ -192,11 +197,12 @@ def _is_json(data: bytes) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Return whether orjson writes `value` exactly as RFC 8785 does. Bounded: orjson has already
-    written it.
+    """Return whether orjson writes `value` exactly as RFC 8785 does.
+
+    The work is bounded, because orjson has already written `value`.
     """
     waiting: list[Any] = [[value]]
-    for box in waiting:  # grows while it is read
+    for box in waiting:  # the list grows during the loop
         if type(box) is dict:
             if not "".join(box).isascii():
                 return False
@@ -207,7 +213,7 @@ def _is_plain(value: object) -> bool:
         if not kinds:
             continue
         if float in kinds:
-            # Neither whole numbers, which have no `.0` there, nor those that have an exponent.
+            # Excludes whole numbers, which RFC 8785 writes without `.0`, and numbers that need an exponent.
             floats = [one for one in items if type(one) is float]
             if not all(1e-5 <= abs(one) < 1e15 and not one.is_integer() for one in floats):
                 return False

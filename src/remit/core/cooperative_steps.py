@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work in steps: a generator that pauses between short steps, and returns what it has found.
+"""Work in steps: a generator that pauses between short steps, and returns its result.
 
-How long a turn takes is said by whoever drives the steps (`services.limits.time_slices`): core reads no
-clock. A step goes over `STEP` characters, or a few dozen small things, so that also the slowest of texts
-takes it little time.
+The driver of the steps (`services.limits.time_slices`) sets the length of a time slice, because core reads no
+clock. A step covers `STEP` characters, or a few dozen small items, so that even the slowest text takes little
+time per step.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 _SPACE = re.compile(r"\s")
-# Marks that stand in no name of a host. A long word is cut before one of them: no part of a name is found as
-# a name of its own.
+# Characters that occur in no host name. A long word is cut before one of them, so that part of a host name is
+# never found as a name itself.
 _MARK = re.compile(r"[=:/?#&<>()\[\]{}\"'`|,;\\]")
 Found = TypeVar("Found")
 Steps = Generator[None, None, Found]
 
 STEP = 512
-"""Characters that one step goes over, where each of them may be slow to read."""
+"""Characters that one step processes where each character may be slow to read."""
 NOWHERE = 1 << 62
-"""A place that is in no text."""
+"""A position beyond the end of every text."""
 PIECE = 16_384
 """Characters of a long text that are prepared at a time."""
 SLICE = 4_096
-"""Characters of a text that is so short that it is gone over at once, in C."""
+"""Limit of characters for a text that is processed at once, in C."""
 MAX_WORD = 2_048
-"""Characters of a word that no piece ends in."""
+"""Length of a word, in characters, up to which no piece is cut inside the word."""
 LAP = 4_096
-"""Characters that two pieces of a longer word have in common, or some hundred fewer: what stands across a cut
-stands whole in one of them, in whatever encodings, if it is no longer.
+"""Characters that two pieces of a longer word share (or some hundred fewer): a value that crosses a cut and
+is no longer than this is complete in one of the pieces, in every encoding.
 """
 EACH = 64
-"""Characters that take as long as it takes to look at a text at all."""
+"""The fixed cost of looking at any text, expressed in characters."""
 EXPANDED = 18
-"""Characters that one character beyond ASCII has at most when it is folded."""
+"""Most characters that one character beyond ASCII becomes when it is folded."""
 
 
 def finish(steps: Steps[Found]) -> Found:
-    """Do all steps at once, and give what they have found."""
+    """Run all steps at once, and return their result."""
     try:
         while True:
             next(steps)
@@ -60,19 +60,19 @@ def slices(text: str, mark: str = "") -> Iterator[str]:
 
 
 def weight(text: str) -> int:
-    """Return how many characters there are to go over in a text, once it is folded."""
+    """Return the number of characters to process in a text, after folding."""
     return len(text) if text.isascii() else EXPANDED * len(text)
 
 
 class WorkCount:
-    """Says when others may have a turn: after so many characters as a step goes over, in whatever texts."""
+    """Signals when other tasks should run: after as many characters as one step covers, across all texts."""
 
     def __init__(self) -> None:
-        """Begin a step."""
+        """Start a step."""
         self._gone = 0
 
     def over(self, text: str) -> bool:
-        """Count a text; say whether a step is over with it."""
+        """Count a text; return whether it completes a step."""
         self._gone += EACH + weight(text)
         if self._gone <= 2 * STEP:
             return False
@@ -81,8 +81,10 @@ class WorkCount:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Yield a long text in pieces of about `PIECE` characters. What stands in the text stands in them: a
-    piece begins a little before the last one ended, and `LAP` before within a word.
+    """Yield a long text in overlapping pieces of about `PIECE` characters.
+
+    A piece begins a little before the previous one ended, and `LAP` characters before within a word, so that
+    the pieces together hold everything that the text holds.
     """
     start = 0
     while len(text) - start > PIECE + PIECE // 4:
@@ -102,15 +104,16 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def whole_words(text: str, size: int) -> Iterator[str]:
-    """Yield a long text in pieces as `pieces` does, but without the words that it cuts: a part of a word is
-    another word. An empty piece stands for each part of them.
+    """Yield a long text in pieces as `pieces` does, but without the words that a cut would split.
+
+    A part of a word would be a different word. An empty piece replaces each part.
     """
     start, within = 0, False
     while start < len(text):
         rest = len(text) - start <= size + size // 4
         end = len(text) if rest else _between_words(text, start, size)
         if within:
-            # What is left of a long word, to where it ends.
+            # The rest of a long word, up to its end.
             blank = _SPACE.search(text, start, start + size)
             start, within = (blank.start(), False) if blank else (start + size, True)
             yield ""
@@ -118,7 +121,7 @@ def whole_words(text: str, size: int) -> Iterator[str]:
             yield text[start:end]
             start = end if rest else _begin(text, start, end, size)
         else:
-            # A word is too long that goes on at `start + size`; what stands before it is read.
+            # A word that continues at `start + size` is too long; the text before it is yielded.
             end = _last_blank(text, start, start + size)
             yield text[start : max(start, end)]
             start, within = start + size, True
@@ -133,9 +136,9 @@ def _between_words(text: str, start: int, size: int) -> int:
 
 
 def _begin(text: str, start: int, end: int, size: int) -> int:
-    """Return where the piece after one from `start` to `end` begins."""
-    # An account number has at most 34 characters, a blank between any two of them, and it may begin
-    # within a word.
+    """Return the start of the piece that follows the one from `start` to `end`."""
+    # An account number has at most 34 characters with possible blanks between them, and may begin within a
+    # word.
     back = max(start + 1, end - 80)
     begin = _last_blank(text, max(start + 1, back - size // 8), back)
     begin = text.find(" ", back, end) if begin < 0 else begin
@@ -147,19 +150,19 @@ def _last_blank(text: str, start: int, end: int) -> int:
 
 
 class Ahead:
-    """Where the next match of a pattern stands in a text: looked up once for all places before it.
+    """The position of the next match of a pattern in a text, searched once for all positions before it.
 
-    INVARIANT: asked of places that only go up, it goes over the text once, however often it is asked.
+    INVARIANT: for non-decreasing positions, the text is searched only once in total.
     """
 
     def __init__(self, pattern: re.Pattern[str], text: str) -> None:
-        """Begin before the text."""
+        """Start before the text."""
         self._pattern = pattern
         self._text = text
         self._found = (-1, -1)
 
     def after(self, at: int) -> tuple[int, int]:
-        """Return start and end of the first match from `at` on; far behind the text where there is none."""
+        """Return start and end of the first match from `at` on; `NOWHERE` for both where there is none."""
         if self._found[0] < at:
             found = self._pattern.search(self._text, at)
             self._found = found.span() if found else (NOWHERE, NOWHERE)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that stand in drafts alone, each under the draft and the month from which it was taken.
+"""Names from drafts, each under its draft and the month of the draft's version.
 
-A draft that moves is followed here and nowhere else.
+A change of a draft is followed only here.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# draft-mcguinness-oauth-mission, 2026-11: a task is a mission there.
+# draft-mcguinness-oauth-mission, 2026-11: the draft's name for a task.
 MISSION: Final = "mission"
 MISSION_ID: Final = "id"
 MISSION_ISSUER: Final = "issuer"
@@ -18,13 +18,13 @@ AUTHORITY_HASH: Final = "authority_hash"
 MISSION_ACCESS: Final = "mission_resource_access"
 MISSION_INTENT: Final = "mission_intent"
 MISSION_SUPPORTED: Final = "mission_bound_authorization_supported"
-#: The request parameter that names a task of the very agent that asks. The draft leaves it to deployments: it
-#: is a reference and no credential.
+#: The request parameter that names a task of the requesting agent itself. The draft leaves this to
+#: deployments. The value is a reference, not a credential.
 MISSION_PARAMETER: Final = "mission_id"
 #: What domain-separates the digest of authority.
 AUTHORITY_SET_KIND: Final = "mission-authority-set"
 
-# draft-mcguinness-oauth-actor-profile, 2026-06: what kind of party a subject or an actor is.
+# draft-mcguinness-oauth-actor-profile, 2026-06: the kind of party that a subject or an actor is.
 SUB_PROFILE: Final = "sub_profile"
 PROFILE_AGENT: Final = "ai_agent"
 PROFILE_USER: Final = "user"
@@ -43,5 +43,5 @@ GRANT_PROFILES: Final = "authorization_grant_profiles_supported"
 # draft-ietf-oauth-client-id-metadata-document-03, 2026-11.
 CLIENT_DOCUMENTS_SUPPORTED: Final = "client_id_metadata_document_supported"
 
-# draft-ietf-oauth-grant-management, 2023: what everything issued under one grant has in common.
+# draft-ietf-oauth-grant-management, 2023: the identifier shared by everything issued under one grant.
 GRANT_ID: Final = "grant_id"

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fault that remit raises, as one tree.
 
-A policy outcome is a value (`core.decisions.decision`), never an exception. What is raised here is a fault:
-bad input, a part that is not reachable, a promise that cannot be kept. Each fault carries a stable `code` for
-programs, a message for people that never holds a secret, the remediation, and, apart from both, a `debug`
-text that stays inside the process.
+A policy outcome is a value (`core.decisions.decision`), never an exception. An exception is a fault: bad
+input, an unreachable dependency, a promise that remit cannot keep. Each fault carries a stable `code` for
+programs, a message for people that never holds a secret, and the remediation. A separate `debug` text stays
+inside the process.
 """
 
 from __future__ import annotations
 
-#: What a caller is to do about a request: by whether it may have been carried out.
+#: What a caller should do about a request, keyed by whether it may have been carried out.
 _AGAIN = {False: "call again", True: "find out whether the call took effect before you make it again"}
 
 
 class RemitError(Exception):
     """A fault with a stable code.
 
-    `message` is safe to show to whoever asked; `debug` is not, and is written to no response and no evidence.
-    `remediation` says what would make it work. `step` is the number of the step of a call (1 to 9) where it
-    arose.
+    `message` is safe to show to the caller. `debug` is not, and goes into no response and no evidence.
+    `remediation` states what would make the request work. `step` is the number of the step of a call (1 to 9)
+    at which the fault arose.
     """
 
     code = "fault"
@@ -32,7 +32,7 @@ class RemitError(Exception):
         debug: str = "",
         step: int | None = None,
     ) -> None:
-        """Keep the parts apart; `str(error)` is the public text alone."""
+        """Store each text separately; `str(error)` contains only the public ones."""
         super().__init__(message)
         self.message = message
         if code is not None:
@@ -47,7 +47,7 @@ class RemitError(Exception):
 
 
 class Malformed(RemitError):
-    """Bytes from outside that are not what they claim to be (bad JSON, bad framing, bad encoding)."""
+    """Bytes from outside that are not of their declared form (bad JSON, bad framing, bad encoding)."""
 
     code = "malformed"
 
@@ -69,7 +69,7 @@ class ConfigInvalid(RemitError):
         remediation: str = "",
         code: str | None = None,
     ) -> None:
-        """Build the one line that a person needs: where, what, and the remediation."""
+        """Build one line for a person: the place, the problem, and the remediation."""
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         at = f"`{key}`: " if key else ""
         super().__init__(f"{place}{at}{message}", remediation=remediation, code=code)
@@ -79,16 +79,16 @@ class ConfigInvalid(RemitError):
 
 
 class Unauthenticated(RemitError):
-    """The caller is not who it says, or says nothing (HTTP 401)."""
+    """The caller has not proved its identity, or claims none (HTTP 401)."""
 
     code = "unauthenticated"
 
 
 class ProofRefused(Unauthenticated):
-    """A proof of possession is missing or does not hold (RFC 9449).
+    """A proof of possession is missing or invalid (RFC 9449).
 
-    `error` is what the standard calls it on the wire: `invalid_dpop_proof`, or `use_dpop_nonce` where the
-    caller should come again with `nonce` in its proof. `code` says more, for the evidence.
+    `error` is the standard's error code on the wire: `invalid_dpop_proof`, or `use_dpop_nonce` where the
+    caller should retry with `nonce` in its proof. `code` is more specific, for the evidence.
     """
 
     code = "proof-refused"
@@ -103,38 +103,38 @@ class ProofRefused(Unauthenticated):
         remediation: str = "",
         debug: str = "",
     ) -> None:
-        """Remember the wire's own error, and the nonce to use."""
+        """Store the wire's error code, and the nonce to use."""
         super().__init__(message, code=code, remediation=remediation, debug=debug, step=1)
         self.error = error
         self.nonce = nonce
 
 
 class Forbidden(RemitError):
-    """The caller is known and may not do this management action (HTTP 403)."""
+    """The caller is authenticated and may not perform this management action (HTTP 403)."""
 
     code = "forbidden"
 
 
 class NotFound(RemitError):
-    """There is no such thing, or the caller may not know that there is."""
+    """The named thing does not exist, or the caller may not learn that it exists."""
 
     code = "not-found"
 
 
 class Conflict(RemitError):
-    """The state has moved on: a name is taken, an approval was used, an epoch has risen."""
+    """The state has changed: a name is taken, an approval was used, an epoch has risen."""
 
     code = "conflict"
 
 
 class ChangedMeanwhile(Conflict):
-    """What was read has been changed by somebody else: to write it back would undo that."""
+    """The record has changed since it was read: writing it back would undo that change."""
 
     code = "changed-meanwhile"
 
 
 class Fenced(Conflict):
-    """A scope of the call has been ended: nothing more is permitted under it.
+    """A scope of the call has ended: nothing more is permitted under it.
 
     `sent` is true when the call had already been written to its upstream: its outcome is unknown.
     """
@@ -150,18 +150,20 @@ class Fenced(Conflict):
         remediation: str = "",
         step: int | None = None,
     ) -> None:
-        """Remember whether the call may have taken effect."""
+        """Store whether the call may have taken effect."""
         super().__init__(message, code=code, remediation=remediation, step=step)
         self.sent = sent
 
 
 class Elsewhere(Conflict):
-    """The live state of `task` is another replica's, which decides. `owner` is its id, empty if unknown."""
+    """Another replica owns the live state of `task`, and decides. `owner` is the replica's id, empty if
+    unknown.
+    """
 
     code = "task-elsewhere"
 
     def __init__(self, task: str, owner: str = "") -> None:
-        """Remember who owns it."""
+        """Store the owner of the task."""
         super().__init__(
             f"task `{task}` is served by another replica",
             remediation="call again; it is passed on to that one",
@@ -171,30 +173,30 @@ class Elsewhere(Conflict):
 
 
 class BudgetExhausted(Conflict):
-    """A budget of the task or of one of its ancestors cannot pay for this call."""
+    """A budget of the task or of one of its ancestors does not cover this call."""
 
     code = "budget-exhausted"
 
 
 class OutOfOrder(RemitError):
-    """A step of a call was taken before the one it rests on: a defect, answered by refusing the call."""
+    """A step of a call was taken before a step that it depends on: a defect. The call is refused."""
 
     code = "out-of-order"
 
 
 class VerificationFailed(RemitError):
-    """Evidence, a signature or a proof does not hold; says which and where."""
+    """Evidence, a signature or a proof is invalid; the message names which one, and where."""
 
     code = "verification-failed"
 
 
 class HeadMissing(VerificationFailed):
-    """A log has events, and no signed head of it is kept, by which a shorter log could be told from it."""
+    """A log has events but its signed head is missing, so a truncated log could not be detected."""
 
     code = "head-missing"
 
     def __init__(self, tenant: str, size: int) -> None:
-        """Say how many events there are."""
+        """State the number of events in the message."""
         super().__init__(
             f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
             remediation="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
@@ -204,25 +206,23 @@ class HeadMissing(VerificationFailed):
 
 
 class NotVerifiable(RemitError):
-    """There is not enough at hand to tell whether the evidence holds (unlike `VerificationFailed`, which says
-    it does not).
-    """
+    """There is too little data to verify the evidence (`VerificationFailed` means that it is invalid)."""
 
     code = "not-verifiable"
 
 
 class StoreUnavailable(RemitError):
-    """The store cannot commit: disk full, lost, locked or failing. No call is permitted meanwhile."""
+    """The store cannot commit: disk full, lost, locked or failing. Until it can, no call is permitted."""
 
     code = "store-unavailable"
 
 
 class CommitInDoubt(StoreUnavailable):
-    """The store was lost while a commit was under way: nobody knows yet whether it holds."""
+    """The store was lost during a commit: it is not yet known whether the commit took effect."""
 
 
 class OutOfForce(StoreUnavailable):
-    """This replica has no lease: it cannot reach the store, and what was ended meanwhile it could not know.
+    """This replica has no lease: it cannot reach the store, so it cannot know what has ended since.
 
     `sent` is true when the call had already been written to its upstream: its outcome is unknown.
     """
@@ -230,7 +230,7 @@ class OutOfForce(StoreUnavailable):
     code = "replica-fenced"
 
     def __init__(self, *, sent: bool = False) -> None:
-        """Remember whether the call may have taken effect."""
+        """Store whether the call may have taken effect."""
         super().__init__(
             "this replica cannot renew its lease in the store, so it refuses everything",
             remediation=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
@@ -247,7 +247,7 @@ class OwnerAway(StoreUnavailable):
     code = "task-owner-away"
 
     def __init__(self, debug: str, *, sent: bool = False) -> None:
-        """Remember whether the request may have taken effect."""
+        """Store whether the request may have taken effect."""
         super().__init__(
             "the replica that serves this task does not answer"
             + ("; the call may have taken effect" if sent else ""),
@@ -258,7 +258,7 @@ class OwnerAway(StoreUnavailable):
 
 
 class PolicyUnavailable(RemitError):
-    """The policy engine erred, timed out or answered something unknown: the decision is Deny."""
+    """The policy engine failed, timed out or gave an unknown answer: the decision is Deny."""
 
     code = "policy-unavailable"
 
@@ -266,7 +266,8 @@ class PolicyUnavailable(RemitError):
 class KeyUnavailable(RemitError):
     """A key or a secret cannot be read or used.
 
-    `place` is where the configuration names it, for whoever runs remit; callers are told the message alone.
+    `place` is the key or secret's place in the configuration, for operators; callers receive only the
+    message.
     """
 
     code = "key-unavailable"
@@ -274,11 +275,13 @@ class KeyUnavailable(RemitError):
 
 
 class NothingDone(KeyUnavailable):
-    """A source of credentials was not asked, or has said no: there is nothing to be taken back."""
+    """A source of credentials was not asked, or has refused: there is nothing to revoke."""
 
 
 class SourceUnavailable(RemitError):
-    """A document that trust rests on (a key set, metadata, a bundle) cannot be had, or may not be fetched."""
+    """A document that trust depends on (a key set, metadata, a bundle) is unavailable, or may not be
+    fetched.
+    """
 
     code = "source-unavailable"
 
@@ -300,7 +303,7 @@ class UpstreamUnreachable(RemitError):
         debug: str = "",
         code: str | None = None,
     ) -> None:
-        """Remember whether the request may have taken effect."""
+        """Store whether the request may have taken effect."""
         super().__init__(message, remediation=remediation, debug=debug, code=code, step=7)
         self.sent = sent
 
@@ -312,22 +315,24 @@ class UpstreamFault(UpstreamUnreachable):
 
 
 class Busy(RemitError):
-    """A bound on work at hand is reached; try again later (HTTP 429 or 503)."""
+    """A limit on concurrent work is reached; retry later (HTTP 429 or 503)."""
 
     code = "busy"
 
 
 def outcome_of(error: RemitError) -> str:
-    """Say what became of the call that a fault ended: `not-sent`, or `unknown` where it may have taken
-    effect. Empty where the fault came before there was anything to send.
+    """Return the outcome of the call that a fault ended: `not-sent`, or `unknown` where it may have taken
+    effect.
+
+    Returns an empty text where the fault came before there was anything to send.
     """
     if isinstance(error, Fenced | UpstreamUnreachable | OutOfForce | OwnerAway):
         return "unknown" if error.sent else "not-sent"
-    # Step 8 withholds what it cannot learn from: the upstream has answered by then.
+    # Step 8 withholds an answer that it cannot learn from; the upstream has answered by then.
     withheld = isinstance(error, StoreUnavailable) and error.step is not None and error.step >= 8
     return "unknown" if withheld else ""
 
 
 def repeatable(error: RemitError) -> bool:
-    """Whether a client may be told to ask again: never where what it asked for may have been done."""
+    """Return whether a client may be asked to retry: never where its request may have been carried out."""
     return not isinstance(error, CommitInDoubt) and outcome_of(error) != "unknown"

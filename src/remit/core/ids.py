@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identifiers: short, typed by their prefix, never guessable where that matters.
+"""Identifiers: short, typed by their prefix, and unguessable where that matters.
 
-An identifier is made from random bytes that the caller brings (core has no entropy of its own).
+The caller supplies the random bytes for an identifier, because core has no entropy source.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ID_BYTES = 10
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-# Two letters for each 10 bits: RFC 4648 base32, in lower case, in an eighth of the time that `base64` takes.
+# Two letters for each 10 bits: lower-case RFC 4648 base32, in an eighth of the time of `base64`.
 _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
@@ -32,12 +32,12 @@ def make_id(prefix: str, entropy: bytes) -> str:
     return f"{prefix}_{''.join([_PAIRS[bits >> shift & 1023] for shift in range(70, -1, -10)])}"
 
 
-#: Whom the evidence names where no person or agent acted: remit itself, and a provider that people come from.
+#: Names that the evidence records where no person or agent acted: remit itself, and a provider of people.
 RESERVED = frozenset({"remit", "provider"})
 
 
 def check_subject(value: str, what: str) -> str:
-    """Return `value` back if a person or an agent can have it as a name, else raise `Malformed`."""
+    """Return `value` if it may name a person or an agent, else raise `Malformed`."""
     if value in RESERVED:
         raise Malformed(
             f"`{value}` cannot name {what}: the evidence means remit's own work by it",
@@ -48,7 +48,7 @@ def check_subject(value: str, what: str) -> str:
 
 
 def check_name(value: str, what: str) -> str:
-    """Return `value` back if it can name a `what`, else raise `Malformed` with the rule."""
+    """Return `value` if it may name a `what`, else raise `Malformed` with the rule."""
     if not NAME.match(value):
         raise Malformed(
             f"`{value[:80]}` cannot name {what}",

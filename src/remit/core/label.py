@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels: what is known of data. A label only ever rises within a task.
+"""Labels: the known properties of data. Within a task, a label never falls.
 
 A label is a point in a product of four parts: data class (a chain), categories (a set), trust (two values)
-and the zones the data came through (a set). `join` is the least label that covers both. What is unknown is
-the worst.
+and the zones that the data came through (a set). `join` is the least label that covers both. An unknown
+property counts as the worst.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ import msgspec
 from remit.core.errors import ConfigInvalid
 
 MAX_CROSSINGS = 3
-"""Crossings between trust zones that a chain may make, unless configured."""
+"""Default limit on the crossings between trust zones in a chain."""
 
 
 class Trust(enum.StrEnum):
-    """Whether someone outside could have written the data."""
+    """Whether an outsider could have written the data."""
 
     TRUSTED = "trusted"
     UNTRUSTED = "untrusted"
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """Who learns what is sent to a tool: `self`, `internal`, `external`, or a named group (`group:legal`)."""
+    """The recipients of data sent to a tool: `self`, `internal`, `external`, or a named group
+    (`group:legal`).
+    """
 
     name: str
 
@@ -43,18 +45,18 @@ _GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def audience_fault(audience: str) -> str:
-    """Say what is wrong with an audience's name; empty where nothing is."""
+    """Return the fault in an audience's name; empty where it is valid."""
     if audience in ("self", "internal", "external") or _GROUP.fullmatch(audience):
         return ""
     return f"`{audience[:80]}` is no audience"
 
 
 class Classes(msgspec.Struct, frozen=True):
-    """The data classes of an organisation, lowest first, and what each audience is cleared for.
+    """The data classes of an organisation, lowest first, and the clearance of each audience.
 
     `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed
-    is cleared for the lowest class alone. `crossings` gives for trust zones how often a chain may carry data
-    out of them into others.
+    is cleared only for the lowest class. `crossings` maps trust zones to the number of times that a chain may
+    carry data out of them into others.
     """
 
     order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
@@ -64,7 +66,7 @@ class Classes(msgspec.Struct, frozen=True):
     crossings: dict[str, int] = {}
 
     def rank(self, name: str) -> int:
-        """Return the place of a class, 0 for the lowest; an unknown class raises `ConfigInvalid`."""
+        """Return the rank of a class, 0 for the lowest; raise `ConfigInvalid` for an unknown class."""
         try:
             return self.order.index(name)
         except ValueError:
@@ -74,7 +76,7 @@ class Classes(msgspec.Struct, frozen=True):
 
     @property
     def top(self) -> str:
-        """The highest class: what unknown data is taken for."""
+        """The highest class, which is assumed for unknown data."""
         return self.order[-1]
 
     @property
@@ -83,7 +85,7 @@ class Classes(msgspec.Struct, frozen=True):
         return self.order[0]
 
     def max_crossings(self, left: frozenset[str]) -> int:
-        """Return how many crossings a chain may make whose data leaves these zones."""
+        """Return the number of crossings permitted to a chain whose data leaves these zones."""
         return min((self.crossings[zone] for zone in left if zone in self.crossings), default=MAX_CROSSINGS)
 
     def cleared(self, audience: Audience, data_class: str) -> bool:
@@ -93,7 +95,7 @@ class Classes(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What is known of some data."""
+    """The known properties of some data."""
 
     data_class: str = "public"
     categories: frozenset[str] = frozenset()
@@ -117,7 +119,7 @@ class Label(msgspec.Struct, frozen=True):
         return self.join(other, classes) == self
 
     def says_nothing(self, classes: Classes) -> bool:
-        """Return whether there is nothing in it to remember: lowest class, trusted, no category, no zone."""
+        """Return whether the label is minimal: lowest class, trusted, no category, no zone."""
         return (
             self.data_class == classes.bottom
             and self.trust is Trust.TRUSTED
@@ -127,7 +129,7 @@ class Label(msgspec.Struct, frozen=True):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The label as evidence and tokens have it."""
+        """The label in the form of evidence and tokens."""
         return {
             "class": self.data_class,
             "trust": self.trust.value,
@@ -136,26 +138,27 @@ class Label(msgspec.Struct, frozen=True):
         }
 
     def known_to(self, classes: Classes) -> Label:
-        """Return the label with a class that is not known here taken for the highest."""
+        """Return the label with an unknown class replaced by the highest."""
         if self.data_class in classes.order:
             return self
         return msgspec.structs.replace(self, data_class=classes.top)
 
     def crossings(self, into: frozenset[str] = frozenset()) -> int:
-        """Count how often the data has passed from one trust zone into another, a step into the zones `into`
-        included: each zone beyond the first counts once.
+        """Count the data's passages between trust zones, including a step into the zones `into`.
+
+        Each zone beyond the first counts once.
         """
         zones = self.zones | into if into else self.zones
         return len(zones) - 1 if zones else 0
 
 
 def worst(classes: Classes) -> Label:
-    """Return the label of data that nobody described: the top class, untrusted."""
+    """Return the label of data without a description: the top class, untrusted."""
     return Label(data_class=classes.top, trust=Trust.UNTRUSTED)
 
 
 def joined(labels: Iterable[Label | None], classes: Classes) -> Label | None:
-    """Return the least label that covers all of them; None where there are none."""
+    """Return the least label that covers all of them; None for an empty input."""
     out: Label | None = None
     for one in labels:
         if one is not None:
@@ -164,10 +167,11 @@ def joined(labels: Iterable[Label | None], classes: Classes) -> Label | None:
 
 
 class Lowering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody who has looked at data says of it, in place of what remit knows.
+    """A person's assessment of data after examining it, in place of what remit knows.
 
-    `to_class` is its class (empty: as it was), `trusted` that nothing in it speaks to agents in a stranger's
-    name, `without` are categories and trust zones that do not count any more. It never raises anything.
+    `to_class` is the data's class (empty: unchanged). `trusted` states that the data holds no instructions to
+    agents from outsiders. `without` are categories and trust zones that no longer count. A lowering never
+    raises a label.
     """
 
     to_class: str = ""
@@ -175,7 +179,7 @@ class Lowering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     without: tuple[str, ...] = ()
 
     def of(self, label: Label, classes: Classes) -> Label:
-        """Return a label as lowered; raises `ConfigInvalid` for a class that there is none of."""
+        """Return a label as lowered; raise `ConfigInvalid` for a class that does not exist."""
         lower = self.to_class and classes.rank(self.to_class) < classes.rank(label.data_class)
         return Label(
             data_class=self.to_class if lower else label.data_class,

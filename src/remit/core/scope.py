@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scopes: what can be ended, and the epochs by which an end is seen.
+"""Scopes: the units that can be ended, and the epochs that make an ending visible.
 
 Every call lies in several scopes: its task, the task's ancestors, the agents of all of these and their
 owners, the person it is for, the tool, the upstream, and everything. Each scope has an epoch that only rises.
-A task remembers the epochs of its scopes from when it was opened; once a scope's epoch is higher, nothing of
-that task is permitted any more. A locked scope also refuses new tasks until it is unlocked.
+A task remembers the epochs of its scopes from the time when it was opened. Once a scope's epoch is higher,
+nothing of that task is permitted any longer. A locked scope also refuses new tasks until it is unlocked.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 EVERYTHING = "everything:*"
-"""The scope that every call lies in."""
+"""The scope that contains every call."""
 
 
 class ScopeKind(enum.StrEnum):
-    """What can be ended."""
+    """The kinds of scope that can be ended."""
 
     TASK = "task"
     AGENT = "agent"
@@ -49,7 +49,7 @@ def risen(remembered: Mapping[str, int], current: Mapping[str, int], scopes: Ite
     A scope that is in neither mapping has epoch 0.
     """
     if not current:
-        return ""  # nothing was ever ended
+        return ""  # no scope was ever ended
     for name in scopes:
         epoch = current.get(name)
         if epoch is not None and epoch > remembered.get(name, 0):

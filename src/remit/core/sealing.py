@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How values are kept out of the evidence log and yet bound to it.
+"""Sealing: keeps values out of the evidence log and yet binds the log to them.
 
-A leaf holds a salted commitment to each sensitive value (`commit`), which tells nothing without its salt.
+A leaf holds a salted commitment to each sensitive value (`commit`), which reveals nothing without its salt.
 Values and salts are encrypted together, one blob per event, under a key of their subject (`seal`); that key
-is stored wrapped under a key-encryption key (`wrap_key`). Who deletes a subject's key makes its values
-unreadable for good, while each leaf, and so each proof, stays as it was.
+is stored wrapped under a key-encryption key (`wrap_key`). Deleting a subject's key makes its values
+unreadable for good, while each leaf, and so each proof, stays unchanged.
 
 Encryption is AES-256-GCM (NIST SP 800-38D), commitments are HMAC-SHA256 (RFC 2104); all entropy is an
 argument.
@@ -27,7 +27,7 @@ NONCE_SIZE = 12
 SALT_SIZE = 16
 MAX_SALT_SIZE = 32
 
-# The first byte of a blob says how to read the rest. The contexts keep the blobs of the two purposes apart.
+# The first byte of a blob states its format. The contexts separate the blobs of the two purposes.
 _VERSION = b"\x01"
 _SEAL_CONTEXT = b"remit seal v1\x00"
 _WRAP_CONTEXT = b"remit wrap v1\x00"
@@ -37,25 +37,25 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _URL_UNSAFE = bytes.maketrans(b"-_", b"+/")
 
 Openings = dict[str, list[Json]]
-"""For each name, what opens its commitment: `[salt in base64url, value]`."""
+"""For each name, the opening of its commitment: `[salt in base64url, value]`."""
 
 
 def commit(name: str, value: object, salt: bytes) -> str:
     """Commit to a named value: base64url of HMAC-SHA256 with `salt` as key, over RFC 8785 of `[name, value]`.
 
-    `salt` is 16 to 32 random bytes, used for this one value only: a guessed value cannot be tried without
-    it. Raises `Malformed` for another size, and for a value that has no canonical form.
+    `salt` is 16 to 32 random bytes, used only for this value: without the salt, a guessed value cannot be
+    tested. Raises `Malformed` for another size, and for a value without a canonical form.
     """
     if not SALT_SIZE <= len(salt) <= MAX_SALT_SIZE:
         raise Malformed(f"a salt is {SALT_SIZE} to {MAX_SALT_SIZE} bytes")
     pair = [name, value]
-    # Lists and scalars other than floats are written alike by both encoders; the check is most of the cost.
+    # Both encoders write lists and non-float scalars alike; the check is most of the cost.
     plain = type(name) is str and type(value) in _SCALARS
     return _text(hmac.digest(salt, encode_trusted(pair) if plain else encode(pair), "sha256"))
 
 
 def open_commitment(commitment: str, name: str, value: object, salt: bytes) -> bool:
-    """Return whether `commitment` is to this name and value, in time that does not depend on the answer."""
+    """Return whether `commitment` is to this name and value, in time independent of the result."""
     return hmac.compare_digest(
         commit(name, value, salt).encode(), commitment.encode("utf-8", "surrogatepass")
     )
@@ -75,9 +75,9 @@ def conceal(values: Mapping[str, object], salts: Sequence[bytes]) -> tuple[dict[
 
 
 def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json]:
-    """Return the values of an unsealed blob, once each is seen to be what its leaf committed to.
+    """Return the values of an unsealed blob after checking each against its leaf's commitment.
 
-    Raises `VerificationFailed` that names the first value that is not, or that one of the two sides lacks.
+    Raises `VerificationFailed` that names the first value that differs, or that is missing on either side.
     """
     if openings.keys() != commitments.keys():
         name = min(openings.keys() ^ commitments.keys())
@@ -95,13 +95,12 @@ def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json
 
 
 def seal(subject_key: bytes | AESGCM, nonce: bytes, openings: Openings, associated_data: bytes) -> bytes:
-    """Encrypt an event's openings under its subject's key: 32 bytes, or what `cipher` made of them.
+    """Encrypt an event's openings under its subject's key: 32 bytes, or the result of `cipher` for them.
 
-    `associated_data` is the event's id or leaf hash: the blob opens for that event alone.
-    INVARIANT: `nonce` is 12 random bytes, never used with this key before (one key seals at most 2**32
-    events).
+    `associated_data` is the event's id or leaf hash: the blob opens only for that event. INVARIANT: `nonce`
+    is 12 random bytes, never used with this key before (one key seals at most 2**32 events).
     """
-    # Nothing is hashed here, so it need not be canonical: it only has to come back as it was.
+    # Nothing is hashed here, so the form need not be canonical, only lossless.
     try:
         plaintext = orjson.dumps(openings)
     except TypeError as fault:
@@ -110,16 +109,18 @@ def seal(subject_key: bytes | AESGCM, nonce: bytes, openings: Openings, associat
 
 
 def unseal(subject_key: bytes, sealed: bytes, associated_data: bytes) -> Openings:
-    """Decrypt what `seal` made; `VerificationFailed` for another key, another event or a changed blob."""
+    """Decrypt the output of `seal`; raise `VerificationFailed` for another key, another event or a changed
+    blob.
+    """
     plaintext = _decrypt(subject_key, sealed, _SEAL_CONTEXT + associated_data, "sealed values")
     return cast(Openings, orjson.loads(plaintext))  # authentic, so written by `seal`
 
 
 def wrap_key(sealing_key: bytes, nonce: bytes, subject_key: bytes, subject: str) -> bytes:
-    """Encrypt a subject's key under the key-encryption key, for this subject alone.
+    """Encrypt a subject's key under the key-encryption key, bound to this subject.
 
-    AES-GCM rather than AES key wrap (RFC 5649), because that binds no name: a wrapped key could change its
-    subject. INVARIANT: `nonce` is 12 random bytes, never used with this key before.
+    AES-GCM rather than AES key wrap (RFC 5649), because the latter binds no name: a wrapped key could be
+    moved to another subject. INVARIANT: `nonce` is 12 random bytes, never used with this key before.
     """
     if len(subject_key) != KEY_SIZE:
         raise Malformed(f"a subject's key is {KEY_SIZE} bytes")
@@ -127,12 +128,14 @@ def wrap_key(sealing_key: bytes, nonce: bytes, subject_key: bytes, subject: str)
 
 
 def unwrap_key(sealing_key: bytes, wrapped: bytes, subject: str) -> bytes:
-    """Decrypt what `wrap_key` made; `VerificationFailed` for another key or subject, or a changed blob."""
+    """Decrypt the output of `wrap_key`; raise `VerificationFailed` for another key or subject, or a changed
+    blob.
+    """
     return _decrypt(sealing_key, wrapped, _WRAP_CONTEXT + subject.encode(), "wrapped key")
 
 
 def cipher(key: bytes) -> AESGCM:
-    """Make a key ready for many uses; keep it no longer than the key itself."""
+    """Prepare a key for many uses; keep the result no longer than the key itself."""
     if len(key) != KEY_SIZE:
         raise Malformed(f"a key for sealing is {KEY_SIZE} bytes")
     return AESGCM(key)
@@ -158,12 +161,12 @@ def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> byte
 
 
 def _text(data: bytes) -> str:
-    """Write base64url without padding (RFC 7515 appendix C)."""
+    """Encode base64url without padding (RFC 7515 appendix C)."""
     return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def _bytes(text: Json) -> bytes:
-    """Read a salt, in the only spelling that it has."""
+    """Decode a salt, in canonical base64url only."""
     written = str(text)
     try:
         data = binascii.a2b_base64(written.encode().translate(_URL_UNSAFE) + b"=" * (-len(written) % 4))

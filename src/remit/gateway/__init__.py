@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 4: the doors for traffic. A door adds no rules."""
+"""Floor 4: the endpoints for traffic of agents. An endpoint adds no rules."""

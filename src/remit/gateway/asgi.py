@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all doors share of ASGI: whole responses, bounded bodies, and a bound on what is in hand."""
+"""What all endpoints share of ASGI: whole responses, bounded bodies, and a limit on requests in progress."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 
-#: Where the scope holds what returns once the connection takes more: what is sent then is written at once.
+#: Scope key of a function that waits until the connection accepts more data, so that the next write happens
+#: at once.
 ROOM: Final = "remit.room"
 JSON_TYPE: Final = (b"content-type", b"application/json")
 NO_STORE: Final = (b"cache-control", b"no-store")
-#: Bodies above this size are sent in pieces: the server takes a piece of any size at once, and only the next
-#: one waits for the client. What has been handed over is in nobody's hand any more, and past any end.
+#: Larger bodies are sent in pieces: the server accepts a piece of any size at once, and only the next piece
+#: waits for the client. A piece that has been sent can no longer be withheld, even if the task ends.
 PIECE_BYTES: Final = 65_536
 
 
 async def respond(send: Send, status: int, body: bytes, headers: HeaderLines = ()) -> None:
-    """Send one whole response; JSON where there is a body and `headers` say nothing else."""
+    """Send one whole response; a body is JSON unless `headers` state another type."""
     head = [NO_STORE, (b"content-length", b"%d" % len(body)), *headers]
     if body and not any(name == b"content-type" for name, _ in headers):
         head.append(JSON_TYPE)
@@ -37,7 +38,7 @@ async def respond(send: Send, status: int, body: bytes, headers: HeaderLines = (
 
 
 async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes = b"") -> None:
-    """Send the body of a response, at the pace at which the client takes it: `before`, `body`, `after`."""
+    """Send the body of a response at the client's pace: `before`, `body`, `after`."""
     if len(body) <= PIECE_BYTES:
         await send({"type": "http.response.body", "body": before + body + after})
         return
@@ -50,13 +51,15 @@ async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes =
 
 
 def raw_path(scope: Scope) -> bytes:
-    """Return the path as it was sent, without the query."""
+    """Return the path exactly as it was sent, without the query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     return path
 
 
 def with_nonce(send: Send, nonce: bytes) -> Send:
-    """Tell a client with its answer which nonce to use from now on (RFC 9449 section 8.2)."""
+    """Return a `send` that adds the nonce for the client's next proof to the answer (RFC 9449 section
+    8.2).
+    """
 
     async def told(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
@@ -67,11 +70,11 @@ def with_nonce(send: Send, nonce: bytes) -> Send:
 
 
 async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarms: Deadlines) -> bytes:
-    """Read a request's body; raises `Malformed` with the code `too-large`, `body-timeout` or `broken-off`."""
+    """Read a request's body; raise `Malformed` with the code `too-large`, `body-timeout` or `broken-off`."""
     parts: list[bytes] = []
     size = 0
     try:
-        # The first piece too: of a body that was announced, none may ever come.
+        # The timeout includes the first piece: an announced body may never arrive.
         with alarms.within(timeout_s):
             while True:
                 if size > max_bytes:
@@ -91,13 +94,13 @@ async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarm
 
 
 def check_length(length: bytes, max_bytes: int) -> None:
-    """Refuse a body by the length that it is announced with; raises `Malformed`."""
+    """Refuse a body whose announced length is over the limit; raise `Malformed`."""
     if length and (not length.isdigit() or int(length[:20]) > max_bytes):
         raise too_large(max_bytes)
 
 
 def too_large(max_bytes: int) -> Malformed:
-    """The fault of a body that is over its limit."""
+    """Return the error for a body that is over its limit."""
     return Malformed(
         f"the body is over the limit of {max_bytes} bytes",
         code="too-large",
@@ -106,35 +109,37 @@ def too_large(max_bytes: int) -> Malformed:
 
 
 class RequestsInProgress:
-    """Counts requests in hand, over all doors that share it: no agent may keep them from all others."""
+    """Counts requests in progress over all endpoints that share it, so that one agent cannot block all
+    others.
+    """
 
     def __init__(self, *, most: int, most_of_agent: int) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self._most = most
         self._most_of_agent = most_of_agent
         self.count = 0
         self._by_agent: Counter[str] = Counter()
 
     def check(self) -> None:
-        """Raise `Busy` where there are too many."""
+        """Raise `Busy` if there are too many."""
         if self.count > self._most:
             raise Busy("too many requests are in hand")
 
     def add(self, agent: str) -> None:
-        """Count a request of an agent; raises `Busy` where it has too many. It is counted either way."""
+        """Count a request of an agent; raise `Busy` if it has too many. It is counted in either case."""
         self._by_agent[agent] += 1
         if self._by_agent[agent] > self._most_of_agent:
             raise Busy("this agent has too many requests in hand")
 
     def remove(self, agent: str) -> None:
-        """Count a request of an agent no more."""
+        """Stop counting a request of an agent."""
         self._by_agent[agent] -= 1
         if not self._by_agent[agent]:
             del self._by_agent[agent]
 
 
 def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None) -> Application:
-    """Put before all doors what says where requests come from, and counts their bodies until the answer."""
+    """Wrap all endpoints: record where requests come from, and count their bodies until the answer."""
     known = proxies or Proxies()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,9 +165,9 @@ def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None)
 
 
 def foreign(values: Mapping[str, str], twice: Collection[str], own: Collection[str]) -> bool:
-    """Whether a request says that a page of another origin made it (DNS rebinding, cross-site calls).
+    """Return whether a page of another origin made the request (DNS rebinding, cross-site calls).
 
-    `own` are the origins that may call, or addresses below them.
+    `own` are the permitted origins, or URLs below them.
     """
     origin = values.get("origin")
     return origin is not None and ("origin" in twice or origin.lower() not in {origin_of(one) for one in own})

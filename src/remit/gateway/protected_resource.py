@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door as a protected resource, to the letter of MCP's authorization: who may ask, and what is said.
+"""An endpoint as a protected resource, exactly as MCP's authorization requires: tokens and challenges.
 
-Each path is a resource of its own: `/mcp`, `/mcp/{upstream}` and `/http/{upstream}` accept exactly the tokens
-that are for them (RFC 8707), and each says where such tokens come from (RFC 9728). A token that holds but is
-not enough is answered with `insufficient_scope` and all that is needed (step-up); one that needs a proof with
-a nonce, with the nonce (RFC 9449 section 9).
+Each path is a separate resource: `/mcp`, `/mcp/{upstream}` and `/http/{upstream}` accept only tokens for them
+(RFC 8707), and each states where such tokens come from (RFC 9728). A valid token with too little scope is
+answered with `insufficient_scope` and all needed scopes (step-up); a token that needs a proof with a nonce is
+answered with the nonce (RFC 9449 section 9).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from remit.core.ids import NAME
 from remit.core.oauth.dpop import ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.gateway.asgi import Scope, Send, respond
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
 from remit.services.oauth.presented_tokens import Identified, PresentedToken
+from remit.services.oauth.server import AuthorizationServer
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALGORITHMS: Final = " ".join(ALGORITHMS)
@@ -28,13 +29,18 @@ _HEADER = tuple[bytes, bytes]
 
 
 class ProtectedResource:
-    """What a door knows of its own resources, and of those who ask for them."""
+    """An endpoint's resources, and the authentication of their callers."""
 
-    def __init__(self, house: Services, prefix: str) -> None:
-        """Take the services, and where the door lies."""
-        self._house = house
-        self._base = house.public_url.rstrip("/")
+    def __init__(
+        self, *, public_url: str, prefix: str, clock: Clock, issuer: str, oauth: AuthorizationServer
+    ) -> None:
+        """Take where the door lies, and what judges the tokens that `issuer` has issued."""
+        self._base = public_url.rstrip("/")
         self._prefix = prefix
+        self._clock = clock
+        self._issuer = issuer
+        self._presented = oauth.presented
+        self._proofs = oauth.proofs
 
     def identify(
         self,
@@ -45,10 +51,10 @@ class ProtectedResource:
         resource: str,
         url: str,
     ) -> Identified:
-        """Step 1. Give who asks; raises `Unauthenticated`.
+        """Authenticate the caller (step 1); raise `Unauthenticated`.
 
-        `authorization` and `proofs` are all values that the request shows; `resource` is the path of the
-        resource (empty: any of this house), `url` what a proof is for, without query.
+        `authorization` and `proofs` are all values in the request; `resource` is the path of the resource
+        (empty: any resource of this deployment), `url` the URL for a proof, without query.
         """
         if len(authorization) > 1:
             raise Unauthenticated(
@@ -64,22 +70,24 @@ class ProtectedResource:
             proofs=[proof.decode("latin-1") for proof in proofs],
             certificate=scope.get("remit.peer_certificate", ()),
         )
-        now = self._house.clock.now()
+        now = self._clock.now()
         wanted = self._base + resource if resource else ""
-        return self._house.credentials.identify(showing, now, resource=wanted)
+        return self._presented.identify(showing, now, resource=wanted)
 
     def challenges(self, path: str, error: RemitError) -> tuple[_HEADER, ...]:
-        """Return the headers of a refusal: what would do (RFC 6750 section 3, RFC 9449 section 7.1)."""
+        """Return the headers of a refusal: the credentials needed (RFC 6750 section 3, RFC 9449 section
+        7.1).
+        """
         where = f'resource_metadata="{self._base}{METADATA}{self.path_of(path)}", scope="{TASK_SCOPE}"'
         if isinstance(error, ProofRefused):
             said = f'DPoP error="{error.error}", error_description="{error.code}", algs="{_ALGORITHMS}"'
-            nonce = error.nonce or self._house.proofs.nonce()
+            nonce = error.nonce or self._proofs.nonce()
             return (_challenge(f"{said}, {where}"), (b"dpop-nonce", nonce.encode()))
         if error.code == "no-task":
-            # The token holds and is not enough: MCP's step-up, with all scopes that are needed.
+            # The token is valid but not sufficient: MCP's step-up, with all needed scopes.
             return (_challenge(f'Bearer error="insufficient_scope", {where}'),)
         if error.code == "no-token":
-            # RFC 6750 section 3.1: no error where no credentials were shown.
+            # RFC 6750 section 3.1: no error code if no credentials were sent.
             return (_challenge(f"Bearer {where}"), _challenge(f'DPoP algs="{_ALGORITHMS}", {where}'))
         said = f'error="invalid_token", error_description="{error.code}"'
         return (
@@ -88,21 +96,22 @@ class ProtectedResource:
         )
 
     async def metadata(self, scope: Scope, send: Send) -> None:
-        """Answer for the metadata (RFC 9728): which authorization server issues tokens for this resource.
+        """Serve the metadata (RFC 9728): the authorization server that issues tokens for this resource.
 
-        Any upstream's name gets a document, so that names cannot be tried out without a token.
+        Every upstream name gets a document, so that names cannot be probed without a token.
         """
         path = scope["path"][len(METADATA) :].rstrip("/")
         if scope["method"] not in ("GET", "HEAD"):
             await respond(send, 405, b"", ((b"allow", b"GET, HEAD"),))
             return
-        # RFC 9728 section 3.3: a document at the root could only speak of a resource that is not here.
+        # RFC 9728 section 3.3: a document at the root could only describe a resource that does not exist
+        # here.
         if path != self.path_of(path):
             await respond(send, 404, b"")
             return
         document = {
             "resource": f"{self._base}{path}",
-            "authorization_servers": [self._house.authenticator.issuer],
+            "authorization_servers": [self._issuer],
             "scopes_supported": [TASK_SCOPE],
             "bearer_methods_supported": ["header"],
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
@@ -114,7 +123,7 @@ class ProtectedResource:
         await respond(send, 200, b"" if scope["method"] == "HEAD" else orjson.dumps(document))
 
     def path_of(self, path: str) -> str:
-        """Return the path of the resource that a request path belongs to."""
+        """Return the path of the resource to which a request path belongs."""
         name = path.removeprefix(self._prefix + "/").rstrip("/")
         return (
             f"{self._prefix}/{name}"

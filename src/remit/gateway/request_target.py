@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets that name their host (RFC 9112 section 3.2.2): remit serves its own name, and is no proxy."""
+"""Request targets that name their host (RFC 9112 section 3.2.2): remit serves only its own name, and is no
+proxy.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,12 @@ from typing import Final
 from remit.gateway.asgi import Application, Receive, Scope, Send, respond
 from remit.gateway.http.problems import PROBLEM_TYPE, HttpProblem
 
-#: Where the scope holds the target of a request that names its host: absolute form, or `CONNECT`.
+#: Scope key of the target of a request that names its host: absolute form, or `CONNECT`.
 TARGET: Final = "remit.target"
 
 
 def own_target_only(inner: Application, public_url: str) -> Application:
-    """Put before all doors what refuses tunnels, and targets that name another host than remit's address."""
+    """Wrap all endpoints: refuse tunnels, and targets with another host than remit's own."""
     base = public_url.rstrip("/")
     own = base.lower().encode() + b"/"
 

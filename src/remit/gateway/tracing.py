@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""W3C Trace Context: the one thing that travels of what an agent says beside a call.
+"""W3C Trace Context: the only data beside a call that is forwarded.
 
-`traceparent` alone, which names a trace in hexadecimal. `tracestate` and `baggage` are free text: what
-is in no argument is in no grant, no decision and no evidence, so it goes nowhere.
+Only `traceparent`, which names a trace in hexadecimal. `tracestate` and `baggage` are free text: data outside
+of arguments is in no grant, no decision and no evidence, so it is not forwarded.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 from remit.core.json_value import Json
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-#: Headers of tracing: no parameter of any API.
+#: Tracing headers; they are no parameters of any API.
 TRACING: Final = ("traceparent", "tracestate", "baggage")
 
 
 def travelling(beside: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what may travel of what stands beside a call; what has another form is left out."""
+    """Return the part of the data beside a call that may be forwarded; omit a malformed value."""
     value = beside.get("traceparent")
     return {"traceparent": value} if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else {}

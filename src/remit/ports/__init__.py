@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 2: what the services need from outside, as Protocols that state durability and concurrency."""
+"""Floor 2: the external services that remit needs, as Protocols that state durability and concurrency."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attestors: what a workload shows becomes what it proved, or is refused."""
+"""Attestors: they judge the evidence that a workload shows, and return what it proves or refuse it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ class ShownAssertion(msgspec.Struct, frozen=True):
 
 
 class ShownCertificate(msgspec.Struct, frozen=True):
-    """The certificates of a TLS client, leaf first, DER; the TLS handshake has proven that it holds the
-    leaf's key, and nothing else was checked yet.
+    """The certificates of a TLS client, leaf first, DER.
+
+    The TLS handshake has proven possession of the leaf's key; nothing else was checked yet.
     """
 
     chain_der: tuple[bytes, ...]
 
 
 class ShownPeer(msgspec.Struct, frozen=True):
-    """The process at the other end of a Unix socket, as the kernel told when it was asked.
+    """The process at the other end of a Unix socket, as the kernel reported it.
 
     `executable_digest` is empty where remit may not see the program of another user's process.
     """
@@ -45,20 +46,23 @@ Shown = ShownAssertion | ShownCertificate | ShownPeer
 
 
 class Attestor(Protocol):
-    """Judges what workloads show. Safe for many at once on one event loop; one that waits delays nobody
-    else. Nothing is durable: after a restart it learns its keys again.
+    """Judges the evidence that workloads show.
+
+    Safe for many at once on one event loop; a waiting check delays no other. Nothing is durable: after a
+    restart it fetches its keys again.
     """
 
     def judges(self, shown: Shown) -> bool:
-        """Whether this is for it to judge, by form and by unverified issuer or trust domain. No I/O, never
-        raises.
+        """Return whether this attestor judges the evidence, by form and by unverified issuer or trust domain.
+
+        No I/O, never raises.
         """
         ...
 
     async def attest(self, shown: Shown) -> Attested:
-        """Return what was proven; raises `Unauthenticated` with a code, and within a bounded time, otherwise.
+        """Return what was proven; otherwise raises `Unauthenticated` with a code, within a bounded time.
 
-        Fails closed: keys that cannot be had, a bundle that has expired or a claim that is not understood
-        refuse. It does not know agents: whether a binding matches is for the caller to see.
+        Fails closed: unavailable keys, an expired bundle or a claim that is not understood are refusals. The
+        attestor does not know agents: the caller checks whether a binding matches.
         """
         ...

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections: a person lets remit act for them at an upstream's authorization server, once, and remit keeps
-the refresh token that comes of it.
+"""Connections: a person authorizes remit once at an upstream's authorization server.
+
+Remit keeps the resulting refresh token.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ T = TypeVar("T")
 
 
 class UnfitConnection(KeyUnavailable):
-    """A server has given a refresh token that is not used, for `why`: whoever keeps them takes it back."""
+    """A server has issued a refresh token that is not used, for `why`: the caller revokes it."""
 
     def __init__(self, why: KeyUnavailable, refresh: str) -> None:
-        """Take what is said of it, and the token."""
+        """Take the reason, and the token."""
         super().__init__(why.message, code=why.code, remediation=why.remediation, debug=why.debug)
         self.refresh = refresh
 
@@ -26,17 +27,17 @@ class UnfitConnection(KeyUnavailable):
 class Connector(Protocol):
     """One authorization server, as a client that people connect. Safe for many at once; keeps nothing.
 
-    All raise `KeyUnavailable` for what it refuses, and where it does not answer.
+    All methods raise `KeyUnavailable` where the server refuses or does not answer.
     """
 
     @property
     def server(self) -> str:
-        """What people know it as: its host."""
+        """The server's name for people: its host."""
         ...
 
     @property
     def place(self) -> str:
-        """Where tokens are asked for. A refresh token is shown to the place that gave it, alone."""
+        """Where tokens are requested. A refresh token is shown only to the place that issued it."""
         ...
 
     def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
@@ -44,25 +45,27 @@ class Connector(Protocol):
         ...
 
     async def redeem(self, *, code: str, issuer: str, redirect_uri: str, verifier: str) -> str:
-        """Exchange the code that came back for a refresh token. `issuer` is the `iss` that came with it.
+        """Exchange the returned code for a refresh token. `issuer` is the `iss` that came with the code.
 
-        Raises `UnfitConnection` where that gives more than was asked for.
+        Raises `UnfitConnection` where the server grants more than was requested.
         """
         ...
 
     async def revoke(self, refresh: str) -> None:
-        """Have a refresh token opened nothing any more (RFC 7009). Idempotent."""
+        """Revoke a refresh token (RFC 7009). Idempotent."""
         ...
 
 
 class KeptTokens(Protocol):
-    """The refresh tokens that are kept, sealed. One use of each at a time."""
+    """The stored refresh tokens, sealed. One use of each at a time."""
 
     async def used(self, upstream: str, task: Task, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
-        """Return what `use` makes of the refresh token of a task's person, with the next refresh token or an
-        empty text. The next one is durable before this returns, and also where nobody waits any more.
+        """Return the result of `use` with the refresh token of a task's person.
+
+        `use` returns its result and the next refresh token, or an empty text. The next token is durable
+        before this returns, and also where the caller no longer waits.
 
         Raises `KeyUnavailable` where the person has not connected the upstream, and as `use` does; a `use`
-        that raises with code `connection-lost` says that the token is dead.
+        that raises with code `connection-lost` reports that the token is dead.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling others something, at an address that the configuration or they themselves have named."""
+"""Sending of data to an address that the configuration or its owner has named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remit.ports.fetch import Fetched
 
 
 class Deliver(Protocol):
-    """POST to somebody. Safe for many at once on one event loop; keeps nothing."""
+    """Sends POST requests. Safe for many at once on one event loop; keeps nothing."""
 
     async def post(
         self,
@@ -25,6 +25,6 @@ class Deliver(Protocol):
     ) -> Fetched:
         """Return the answer to one POST, whatever its status; raises `SourceUnavailable`.
 
-        Under the same guard as `Fetch.get`. Nothing is sent twice: an answer that was lost is lost.
+        Under the same guard as `Fetch.get`. Nothing is sent twice: a lost answer stays lost.
         """
         ...

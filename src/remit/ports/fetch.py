@@ -9,7 +9,9 @@ import msgspec
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer: names of `headers` are in lower case, and the last of several of one name is kept."""
+    """An answer: names of `headers` are in lower case, and of several headers with one name the last is
+    kept.
+    """
 
     url: str
     status: int
@@ -18,7 +20,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def max_age_s(self) -> int | None:
-        """For how long the answer may be kept (RFC 9111 section 5.2.2); None where it does not say."""
+        """How long the answer may be cached (RFC 9111 section 5.2.2); `None` where it does not state that."""
         for directive in self.headers.get("cache-control", "").lower().split(","):
             name, _, value = directive.strip().partition("=")
             if name in ("no-store", "no-cache"):
@@ -29,16 +31,16 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetch(Protocol):
-    """GET of a document. Safe for many at once on one event loop; keeps nothing."""
+    """Sends GET requests for documents. Safe for many at once on one event loop; keeps nothing."""
 
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
         """Return the answer to one GET, whatever its status; raises `SourceUnavailable`.
 
-        Only `https` (and `http` to this machine where the configuration says so), only to addresses that
-        the configuration or their public nature permit, checked after resolution on the very address that is
-        connected to. Redirects are refused. `max_bytes` and `timeout_s` bound the whole of it, name
-        resolution included. No cookie, credential or proxy of the process goes along.
+        Only `https` (and `http` to this machine where the configuration permits it), and only to addresses
+        that the configuration or their public nature permits, checked after resolution on the very address of
+        the connection. Redirects are refused. `max_bytes` and `timeout_s` bound the whole request, name
+        resolution included. No cookie, credential or proxy of the process is used.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passing a request on to another replica, and its answer back as it comes."""
+"""Forwarding of a request to another replica, and of its answer as the answer arrives."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ class ForwardedRequest(msgspec.Struct, frozen=True):
 
 
 class ForwardedAnswer(Protocol):
-    """The answer, whose head is there; its body comes in pieces."""
+    """The answer after its head has arrived; its body comes in pieces."""
 
     @property
     def status(self) -> int:
-        """Its status."""
+        """The answer's status."""
         ...
 
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Its headers."""
+        """The answer's headers."""
         ...
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Return its body as it comes."""
+        """Return the body in pieces as it arrives."""
         ...
 
 
 class Forwarder(Protocol):
     """Connections to other replicas. For one event loop.
 
-    `ask` raises `UpstreamUnreachable`; with `sent` unset nothing has reached the other one. Whoever leaves
-    the context before the end cuts the connection, which the other one notices.
+    `ask` raises `UpstreamUnreachable`; with `sent` unset nothing has reached the other replica. Leaving the
+    context before the end cuts the connection, which the other replica notices.
     """
 
     def ask(self, address: str, request: ForwardedRequest) -> AbstractAsyncContextManager[ForwardedAnswer]:

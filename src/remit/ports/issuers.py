@@ -13,11 +13,11 @@ from remit.core.json_value import Json
 
 
 class IssuerUse(enum.StrEnum):
-    """For what an issuer is believed; each issuer for what the configuration says, and nothing else.
+    """What an issuer is trusted for; each issuer only for what the configuration states.
 
     `workloads`: its subjects are programs. `people`: its subjects are people of the organisation. `id-jag`:
-    it says which agent may act for which person (identity assertion JWT authorization grant). `signals`: it
-    tells of what happened to subjects elsewhere (security event tokens).
+    it states which agent may act for which person (identity assertion JWT authorization grant). `signals`: it
+    reports what happened to subjects elsewhere (security event tokens).
     """
 
     WORKLOADS = "workloads"
@@ -27,10 +27,10 @@ class IssuerUse(enum.StrEnum):
 
 
 class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token whose signature, issuer, audience and times hold.
+    """A token whose signature, issuer, audience and times are valid.
 
-    `name` is how the configuration calls the issuer, `instance` the running copy that the token was issued
-    to, where the issuer's platform says so.
+    `name` is the issuer's name in the configuration, `instance` the running copy that the token was issued
+    to, where the issuer's platform states it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token whose issuer, type and signature hold, and nothing else yet: its claims were not looked at."""
+    """A token whose issuer, type and signature are valid; its claims were not checked yet."""
 
     name: str
     issuer: str
@@ -53,31 +53,33 @@ class SignedToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrustedIssuers(Protocol):
-    """Verifies tokens of others. Safe for many at once on one event loop; a slow issuer delays only tokens
-    of its own. Keys that are known go on during an outage; an unknown key fails in bounded time.
+    """Verifies tokens of other issuers.
+
+    Safe for many at once on one event loop; a slow issuer delays only its own tokens. Known keys stay usable
+    during an outage; an unknown key fails in bounded time.
     """
 
     def trusts(self, token: str, use: IssuerUse) -> bool:
-        """Whether the token says it is of an issuer trusted for this use. No I/O, never raises."""
+        """Return whether the token claims an issuer that is trusted for this use. No I/O, never raises."""
         ...
 
     async def verify(
         self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
     ) -> IssuedToken:
-        """Return header and claims of a token that holds now; raises `Unauthenticated`.
+        """Return header and claims of a token that is valid now; raises `Unauthenticated`.
 
-        `audience` is one the token must have in `aud`; empty: the one that the configuration gives for this
-        issuer. `token_type` is the header's `typ` that it must have; empty: none of those that mark a token
-        for another purpose. Codes: `token-malformed`, `token-issuer`, `token-type`, `token-algorithm`,
+        `audience` is one that the token must have in `aud`; empty: the one that the configuration sets for
+        this issuer. `token_type` is the header's `typ` that it must have; empty: none of those that mark a
+        token for another purpose. Codes: `token-malformed`, `token-issuer`, `token-type`, `token-algorithm`,
         `token-signature`, `token-audience`, `token-expired`, `token-not-yet-valid`, `token-claims`,
         `issuer-unavailable`.
         """
         ...
 
     async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
-        """Return header and claims of a token whose signature holds; raises `Unauthenticated`.
+        """Return header and claims of a token whose signature is valid; raises `Unauthenticated`.
 
-        For tokens that have not the claims of RFC 7519 that `verify` checks: whoever asks reads audience and
-        times. `token_type` is the header's `typ` that it must have. Codes as those of `verify`.
+        For tokens without the claims of RFC 7519 that `verify` checks: the caller checks audience and times.
+        `token_type` is the header's `typ` that the token must have. Codes as those of `verify`.
         """
         ...

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys: signing of tokens, checkpoints and certificates, and sealing of values.
 
-The keys of each purpose are distinct and live outside the store. No method gives a private key away, except
+The keys of each purpose are distinct and are kept outside the store. No method returns a private key, except
 those of `SealingKeys`, which wrap the per-subject keys inside this process.
 
-All of them live on one event loop; several processes may have the same ones. Checking never waits: public
-keys are in memory. Signing may wait for whoever holds the private key, for a bounded time; `KeyUnavailable`
-says that it could not be used, and then nothing was signed. What `rotate` has returned survives the loss of
-power.
+All keys are used on one event loop; several processes may have the same ones. Verifying never waits: public
+keys are in memory. Signing may wait for the holder of the private key, for a bounded time; `KeyUnavailable`
+reports that the key could not be used, and then nothing was signed. What `rotate` has returned survives a
+power loss.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from remit.core.json_value import Json
@@ -20,11 +22,11 @@ from remit.core.keys.own_keys import HeldKey, KeyKind
 
 
 class RotatingKeys(Protocol):
-    """What the keys of every kind share."""
+    """The interface that the keys of every kind share."""
 
     @property
     def kind(self) -> KeyKind:
-        """For what these keys serve."""
+        """The purpose of these keys."""
         ...
 
     def held(self) -> tuple[HeldKey, ...]:
@@ -32,43 +34,48 @@ class RotatingKeys(Protocol):
         ...
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Keep every other process with these keys from taking a turn meanwhile: in one a key is replaced and
-        that is recorded.
+        """Take a turn, in which a key is replaced and that is recorded.
 
-        Who ends, however that comes about, keeps nobody. Raises `KeyUnavailable` where another process does
-        not let go for some seconds. Everything else goes on without a turn.
+        No other process with these keys takes a turn at the same time. A process that ends, for whatever
+        reason, blocks no other. Raises `KeyUnavailable` where another process keeps its turn for some
+        seconds. Everything else needs no turn.
         """
         ...
 
     async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
-        """Let the next key sign from now on and give it; what the key before it signed stays accepted for the
-        overlap of its kind.
+        """Let the next key sign from now on and return it.
 
-        `at_once`: the key may be in other hands. The new key is one that was never published, and what
-        earlier ones signed is refused from now on (notes of the log excepted: they say when they were
-        signed). `seen`: the id of the newest key, the first of `held`, as the caller has looked at it; where
-        another process has made a newer one since, that is taken over, and `ChangedMeanwhile` raised. Raises
-        `KeyUnavailable` too; after either nothing has changed.
+        Signatures of the previous key stay valid for the overlap of its kind.
+
+        `at_once`: the key may be compromised. The new key is one that was never published, and signatures of
+        earlier keys are refused from now on (except notes of the log: they state when they were signed).
+        `seen`: the id of the newest key, the first of `held`, as the caller has seen it. Where another
+        process has made a newer one since then, that is taken over, and `ChangedMeanwhile` is raised. Raises
+        `KeyUnavailable` too; after either error nothing has changed.
         """
         ...
 
     async def refresh(self) -> bool:
-        """Take over what another process on the same keys has made of them; gives whether there was
-        something. Raises `KeyUnavailable`, and then nothing has changed.
+        """Take over changes that another process made to the keys; return whether there were any.
+
+        Raises `KeyUnavailable`, and then nothing has changed.
         """
         ...
 
     async def tidy(self) -> tuple[HeldKey, ...]:
-        """Drop the previous keys whose time is over, and give them."""
+        """Drop the previous keys whose time is over, and return them."""
         ...
 
 
 class TokenKeys(RotatingKeys, Protocol):
-    """Signing and checking of JWTs (RFC 7515, RFC 7519)."""
+    """Signing and verification of JWTs (RFC 7515, RFC 7519)."""
 
     @property
     def generation(self) -> int:
-        """Rises whenever a key is accepted no longer: who remembers what was verified forgets it then."""
+        """A number that rises whenever a key is no longer accepted.
+
+        Callers that remember verified tokens then forget them.
+        """
         ...
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
@@ -76,11 +83,11 @@ class TokenKeys(RotatingKeys, Protocol):
         ...
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Return header and claims of a token of ours whose signature holds; raises `Unauthenticated`
-        otherwise.
+        """Return header and claims of a token of remit with a valid signature.
 
-        Refuses every algorithm but those of `core.oauth.access_token.ALGORITHMS`, an unknown `kid`, `crit`,
-        and an embedded key, before any key is used.
+        Otherwise raises `Unauthenticated`. Refuses every algorithm but those of
+        `core.oauth.access_token.ALGORITHMS`, an unknown `kid`, `crit`, and an embedded key, before any key is
+        used.
         """
         ...
 
@@ -94,19 +101,19 @@ class CheckpointKeys(RotatingKeys, Protocol):
 
     @property
     def verifier(self) -> str:
-        """The public key in the C2SP verifier form, `name+hash+key`: all that an offline verifier needs."""
+        """The public key in the C2SP verifier form, `name+hash+key`: all an offline verifier needs."""
         ...
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The public keys of all checkpoints that may still be met, newest first."""
+        """The public keys of all checkpoints that may still be in use, newest first."""
         ...
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Return the raw Ed25519 signatures over a note's body, each after the verifier that it holds for.
+        """Return the raw Ed25519 signatures over a note's body, each after the verifier that it belongs to.
 
-        The first is the current key's. Previous keys sign beside it for their overlap, so that whoever knows
-        only one of those can still verify. Raises `KeyUnavailable`.
+        The first is the current key's. Previous keys also sign for their overlap, so that a verifier that
+        knows only one of those can still verify. Raises `KeyUnavailable`.
         """
         ...
 
@@ -114,7 +121,7 @@ class CheckpointKeys(RotatingKeys, Protocol):
 class SealingKeys(RotatingKeys, Protocol):
     """The keys under which per-subject keys are wrapped. In memory once opened: neither method waits.
 
-    A previous key stays until `retire` says that nothing is wrapped under it any more.
+    A previous key stays until `retire` reports that nothing is wrapped under it any longer.
     """
 
     @property
@@ -123,16 +130,16 @@ class SealingKeys(RotatingKeys, Protocol):
         ...
 
     def sealing_key(self, id: str) -> bytes:
-        """Return the 32 bytes of a key; without an id (`""`) of the oldest. Raises `KeyUnavailable`."""
+        """Return the 32 bytes of a key, or of the oldest key for the id `""`. Raises `KeyUnavailable`."""
         ...
 
     async def retire(self, id: str) -> None:
-        """Destroy a previous key. INVARIANT (the caller's): nothing is wrapped under it."""
+        """Destroy a previous key. INVARIANT (for the caller): nothing is wrapped under it."""
         ...
 
 
 class AuthorityKeys(RotatingKeys, Protocol):
-    """The certificate authority of the own trust domain (ECDSA P-256 with SHA-256)."""
+    """The certificate authority of remit's own trust domain (ECDSA P-256 with SHA-256)."""
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -145,7 +152,31 @@ class AuthorityKeys(RotatingKeys, Protocol):
         ...
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Return the DER signature over a certificate's `TBSCertificate` under the current key; raises
-        `KeyUnavailable`.
-        """
+        """Return the current key's DER signature over a `TBSCertificate`; raises `KeyUnavailable`."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of a process, by kind; keys of a trust domain only where the process has its own trust
+    domain.
+    """
+
+    tokens: TokenKeys
+    checkpoints: CheckpointKeys
+    sealing: SealingKeys
+    authority: AuthorityKeys | None = None
+    svids: TokenKeys | None = None
+    #: Periodic work that the key adapters need, by name.
+    chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+
+    def kinds(self) -> dict[KeyKind, RotatingKeys]:
+        """Return all keys, by kind."""
+        found: tuple[RotatingKeys | None, ...] = (
+            self.tokens,
+            self.checkpoints,
+            self.sealing,
+            self.authority,
+            self.svids,
+        )
+        return {one.kind: one for one in found if one is not None}

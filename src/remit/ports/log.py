@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log's head, kept outside the store.
 
-Whoever can roll back the store could roll back everything that the store remembers. So the last signed size
-and root also live elsewhere, change only by compare-and-swap, and start-up refuses a tree that is behind
-them.
+An attacker who can roll back the store could roll back everything that the store remembers. So the last
+signed size and root are also kept elsewhere and change only by compare-and-swap, and start-up refuses a tree
+that is behind them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class HeadKeeper(Protocol):
-    """Keeps one head per log origin. Durable before `swap` returns; one writer at a time per origin, and
-    nobody waits for another one without end.
+    """Keeps one head per log origin.
+
+    Durable before `swap` returns; one writer at a time per origin, and no writer waits for another one
+    forever.
     """
 
     def read(self, origin: str) -> Head | None:
@@ -33,7 +35,8 @@ class HeadKeeper(Protocol):
         ...
 
     async def swap(self, origin: str, expected: Head | None, new: Head) -> None:
-        """Replace the head if it is still `expected`; raises `Conflict` if it is not, `StoreUnavailable` if
-        it cannot.
+        """Replace the head if it is still `expected`.
+
+        Raises `Conflict` if it is not, `StoreUnavailable` on failure.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling people, where they are, of something that needs them."""
+"""Notifications to people about events that need them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from remit.core.json_value import Json
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of the log that somebody wants to hear of: its readable facts, and nothing that is sealed.
+    """One event of the log for a subscriber: its readable facts, without sealed values.
 
-    `id` is the same whenever it is told again.
+    `id` stays the same when the notification is repeated.
     """
 
     id: str
@@ -24,13 +24,15 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notifier(Protocol):
-    """Tells one addressee. Safe for many at once on one event loop; keeps nothing.
+    """Notifies one addressee. Safe for many at once on one event loop; keeps nothing.
 
-    Durability: when `notify` returns, the addressee has taken it. It may have taken it before as well.
+    Durability: when `notify` returns, the addressee has accepted the notification, possibly more than once.
     """
 
     async def notify(self, notification: Notification) -> None:
-        """Tell it; raises `SourceUnavailable` where it should be told again later, and `Malformed` where the
-        addressee refuses this one.
+        """Send a notification.
+
+        Raises `SourceUnavailable` where it should be sent again later, and `Malformed` where the addressee
+        refuses this one.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is at the other end of a Unix socket, as the kernel tells it."""
+"""The process at the other end of a Unix socket, as the kernel reports it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,41 @@ from remit.ports.attestor import ShownPeer
 
 
 class Peer(Protocol):
-    """The process that opened one connection. Held by the kernel's handle on that very process, so another
-    process that gets the same number later is not taken for it.
+    """The process that opened one connection.
+
+    It is held by the kernel's handle on that very process, so that another process that gets the same number
+    later is not confused with it.
     """
 
     @property
     def pid(self) -> int:
-        """Its process id, when it connected."""
+        """The process id at the time of the connection."""
         ...
 
     @property
     def uid(self) -> int:
-        """Its effective user id, when it connected."""
+        """The effective user id at the time of the connection."""
         ...
 
     async def shown(self) -> ShownPeer:
-        """Return what it shows, with the SHA-256 of its executable, read now; raises `Unauthenticated` where
-        it has ended, or where it cannot be told (`peer-unknown`).
+        """Return the process's evidence, with the SHA-256 of its executable, read now.
+
+        Raises `Unauthenticated` where the process has ended, or where it cannot be determined
+        (`peer-unknown`).
         """
         ...
 
     def close(self) -> None:
-        """Let go of the process; to be called when the connection is closed."""
+        """Release the process handle; call this when the connection is closed."""
         ...
 
 
 class Peers(Protocol):
-    """Looks at connected Unix sockets. Safe for many at once on one event loop."""
+    """Inspects connected Unix sockets. Safe for many at once on one event loop."""
 
     def at(self, descriptor: int) -> Peer:
-        """Return the process at the other end of a connected Unix socket; raises `Unauthenticated`
-        (`peer-unknown`) where the kernel does not tell.
+        """Return the process at the other end of a connected Unix socket.
+
+        Raises `Unauthenticated` (`peer-unknown`) where the kernel does not report it.
         """
         ...

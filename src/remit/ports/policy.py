@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy engine: what anyone may ever do."""
+"""The policy engine: the upper bound on what each agent may do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from remit.core.policy.bundle import PolicySource
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
-# `PolicySource` is at home in core; the engine's callers take it from here.
+# `PolicySource` is defined in core; the engine's callers import it from here.
 __all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce"]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong with a policy; `severity` is `error` or `warning`. An error keeps the set from being
-    loaded.
-    """
+    """A problem in a policy; `severity` is `error` or `warning`. An error prevents loading of the set."""
 
     severity: str
     text: str
@@ -33,7 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class RuleInForce(NamedTuple):
-    """One rule: what it does with what it is about, why in its own words, and its text as it was written."""
+    """One rule: its effect, its subject, its reason in its own words, and its text as it was written."""
 
     id: str
     digest: str
@@ -43,9 +41,7 @@ class RuleInForce(NamedTuple):
 
 
 class LoadedPolicy(Protocol):
-    """One version of the policies, parsed and indexed. Immutable; safe to use from one event loop without
-    locks.
-    """
+    """One version of the policies, parsed and indexed. Immutable; needs no locks on one event loop."""
 
     digest: str
 
@@ -53,8 +49,8 @@ class LoadedPolicy(Protocol):
         """Decide one request, without I/O.
 
         INVARIANT: any diagnostic of the engine, a request that does not fit the schema, a missing entity or
-        an undefined result stands in `errors`, which makes the decision Deny. Never raises for the content of
-        a request.
+        an undefined result is reported in `errors`, which makes the decision Deny. Never raises because of a
+        request's content.
         """
         ...
 
@@ -73,7 +69,7 @@ class PolicyEngine(Protocol):
     def check(
         self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
     ) -> list[Problem]:
-        """Return what is wrong: syntax, types, an argument that no tool has, a duplicate `@id`."""
+        """Return the problems: syntax, types, an argument that no tool has, a duplicate `@id`."""
         ...
 
     def load(
@@ -83,5 +79,5 @@ class PolicyEngine(Protocol):
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
     ) -> LoadedPolicy:
-        """Parse and index; raises `ConfigInvalid` with the first error that `check` finds."""
+        """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds."""
         ...

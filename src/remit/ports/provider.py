@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The organisation's identity provider: people go there with their browser and come back proven."""
+"""The organisation's identity provider: people authenticate there with their browser and return."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from remit.core.json_value import Json
 
 
 class ProvenPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider says of somebody, its signature checked. `authenticated` is when they last proved
-    themselves there; `None` where it does not say.
+    """A provider's statement about a person, with its signature checked.
+
+    `authenticated` is when the person last authenticated there; `None` where the provider does not state it.
     """
 
     issuer: str
@@ -25,13 +26,13 @@ class ProvenPerson(msgspec.Struct, frozen=True, kw_only=True):
 class Provider(Protocol):
     """One OpenID Connect provider. Safe for many at once on one event loop; keeps its metadata and keys.
 
-    Both methods raise `Unauthenticated` (codes begin with `sign-in-`) for what the provider or the browser
-    brings and does not hold, and `SourceUnavailable` where the provider does not answer in bounded time.
+    Both methods raise `Unauthenticated` (codes begin with `sign-in-`) for invalid data from the provider or
+    the browser, and `SourceUnavailable` where the provider does not answer in bounded time.
     """
 
     @property
     def issuer(self) -> str:
-        """Its issuer, as the configuration gives it."""
+        """The provider's issuer, as configured."""
         ...
 
     async def address(
@@ -39,15 +40,15 @@ class Provider(Protocol):
     ) -> str:
         """Return where to send the browser (OpenID Connect Core section 3.1.2.1, with PKCE).
 
-        `fresh` asks for a new proof of the person, whatever session they have there.
+        `fresh` requests a new authentication of the person, whatever session the person has there.
         """
         ...
 
     async def redeem(
         self, *, code: str, issuer: str, redirect_uri: str, verifier: str, nonce: str
     ) -> ProvenPerson:
-        """Exchange the code that came back for a checked ID token (section 3.1.3).
+        """Exchange the returned code for a checked ID token (section 3.1.3).
 
-        `issuer` is the `iss` that came with it (RFC 9207); empty where none did.
+        `issuer` is the `iss` that came with the code (RFC 9207); empty where none came.
         """
         ...

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clock and entropy: the two things that core may never reach for itself."""
+"""Clock and entropy: the two things that core may never access directly."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ class Clock(Protocol):
     """Time. Safe to use from any thread at once; never raises."""
 
     def now(self) -> datetime:
-        """Return the time of day as an aware datetime in UTC; may jump when the machine's clock is set."""
+        """Return the time of day as an aware datetime in UTC; it may jump when the machine's clock is set."""
         ...
 
     def boot_s(self) -> float:
-        """Return seconds on a clock that never goes back and goes on during suspend (CLOCK_BOOTTIME); for
-        leases.
+        """Return seconds on a clock that never goes back; for leases.
+
+        It continues during suspend (CLOCK_BOOTTIME).
         """
         ...
 

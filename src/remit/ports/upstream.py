@@ -14,9 +14,9 @@ from remit.core.keys.certificate import ClientCertificate
 from remit.core.keys.sigv4 import Sign
 from remit.core.tools.http_api import Api
 
-#: The lists of which MCP announces changes; the templates of resources count to `resources`.
+#: The lists whose changes MCP announces; resource templates belong to `resources`.
 LISTS: Final = frozenset(("tools", "resources", "prompts"))
-#: How an upstream says that one of them has changed, and which.
+#: The method with which an upstream announces a change of a list, and the list.
 LIST_CHANGED: Final = {f"notifications/{name}/list_changed": name for name in sorted(LISTS)}
 
 
@@ -33,7 +33,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     prompts: tuple[dict[str, Json], ...] = ()
 
     def offers(self, *path: str) -> bool:
-        """Whether a capability is there and not false."""
+        """Return whether a capability is present and not false."""
         node: Json = self.capabilities
         for key in path:
             node = node.get(key) if isinstance(node, dict) else None
@@ -44,13 +44,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One JSON-RPC request for an upstream, as it was decided.
 
     `params` is the decided value, without `_meta`; the adapter adds what its protocol era demands and
-    serialises it once. `meta` holds entries of `_meta` that may travel (trace context), never the agent's
-    own. `task` keys whatever the upstream keeps per task (a session), `lease` names the process that serves
-    the call where each task has one of its own. `sign` gives further headers of the request that it becomes,
-    where its credential signs and is not shown; `certificate` is what its connection shows. `wants_progress`
-    asks for progress notifications. `capabilities` is what the agent's client can answer where the upstream
-    asks back, empty where the task may answer nothing; only a server of 2026-07-28 is told. `surface` is the
-    digest of what was decided about, empty where the tool is not what was accepted.
+    serialises it once. `meta` has entries of `_meta` that may travel (trace context), never the agent's own.
+    `task` is the key of what the upstream keeps per task (a session); `lease` names the process that serves
+    the call where each task has its own. `sign` returns further headers of the resulting request, where its
+    credential signs and is not shown; `certificate` is shown on its connection. `wants_progress` asks for
+    progress notifications. `capabilities` is what the agent's client can answer where the upstream asks back,
+    empty where the task may answer nothing; it is sent only to a server of 2026-07-28. `surface` is the
+    digest of the surface that was decided about, empty where the tool is not the accepted one.
     """
 
     method: str
@@ -67,13 +67,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exchange(Protocol):
-    """One call with a connection in hand. Used by one task of the event loop; not shared."""
+    """One call with a connection. Used by one task of the event loop; not shared."""
 
     def send(self) -> None:
         """Write the call now, synchronously, at most once.
 
-        Nothing is awaited between the caller's look at the fence and the bytes leaving for the operating
-        system. Raises `UpstreamUnreachable` (`sent` says whether bytes may have left).
+        Nothing is awaited between the caller's check of the fence and the bytes leaving for the operating
+        system. Raises `UpstreamUnreachable` (`sent` states whether bytes may have left).
         """
         ...
 
@@ -90,13 +90,13 @@ class Exchange(Protocol):
         ...
 
     def cancel(self, reason: str) -> None:
-        """Tell the upstream that nobody waits any longer, if it can be told; never raises."""
+        """Notify the upstream, if possible, that no one waits for the call any longer; never raises."""
         ...
 
     def release(self) -> None:
-        """Give the connection back, or drop it if the exchange did not end; safe to call twice.
+        """Return the connection, or drop it if the exchange did not end; safe to call twice.
 
-        A `receive` that is waiting meanwhile ends in `UpstreamUnreachable` (`sent` as it is).
+        A waiting `receive` then ends in `UpstreamUnreachable` (`sent` unchanged).
         """
         ...
 
@@ -105,8 +105,8 @@ class Upstream(Protocol):
     """One MCP server, over any transport and of any protocol era. Safe for many calls at once on one event
     loop.
 
-    Errors: `UpstreamUnreachable`, `UpstreamFault`, `Busy`. A crashed process is restarted with back-off; the
-    calls that it had in hand end in `UpstreamUnreachable(sent=True)`.
+    Errors: `UpstreamUnreachable`, `UpstreamFault`, `Busy`. A crashed process is restarted with back-off; its
+    pending calls end in `UpstreamUnreachable(sent=True)`.
     """
 
     name: str
@@ -114,24 +114,24 @@ class Upstream(Protocol):
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Connect and learn what is offered. `on_change` is called when the upstream says that its lists
-        changed, or may have, after `on_notification` has told which one it says; that is called with other
-        notifications that belong to no call, too (a resource was updated).
+        """Connect and learn what is offered.
+
+        `on_change` is called when the upstream announces that its lists changed, or when they may have.
+        Before that, `on_notification` is called with the announcement. `on_notification` is also called with
+        other notifications that belong to no call (a resource was updated).
         """
         ...
 
     async def catalogue(self) -> Catalogue:
-        """Ask the upstream for all that it offers, now."""
+        """Ask the upstream for everything that it offers now."""
         ...
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
-        """Get a connection in hand for a call, with the leased credential in `headers`; nothing is sent
-        yet.
-        """
+        """Get a connection for a call, with the leased credential in `headers`; nothing is sent yet."""
         ...
 
     async def end_task(self, task: str) -> None:
-        """Forget what is kept for a task (its session); never raises."""
+        """Forget the state of a task (its session); never raises."""
         ...
 
     async def stop(self) -> None:
@@ -140,7 +140,7 @@ class Upstream(Protocol):
 
 
 def offered(api: Api, name: str) -> Catalogue:
-    """Return the operations of an HTTP API as what the upstream of that name offers."""
+    """Return the operations of an HTTP API as the offer of the upstream with that name."""
     return Catalogue(
         protocol="http/1.1",
         server={"name": api.title or name, "version": api.version or "0"},
@@ -154,8 +154,8 @@ class HttpUpstream(Upstream, Protocol):
     """One HTTP API, whose operations are tools by an OpenAPI document.
 
     It takes two kinds of calls: `tools/call`, whose result has the shape of MCP, and
-    `core.tools.http_api.REQUEST` with the same params, whose answer comes as it is, in pieces
-    (`core.tools.http_api.ReplyPiece`). `base` is its address, without a slash at its end.
+    `core.tools.http_api.REQUEST` with the same params, whose answer comes unchanged, in pieces
+    (`core.tools.http_api.ReplyPiece`). `base` is its address, without a trailing slash.
     """
 
     api: Api

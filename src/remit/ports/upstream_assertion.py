@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vouching: remit's own word to an authorization server for whom a task is, and which agent does it."""
+"""Upstream assertions: remit states to an authorization server whose task it is, and which agent acts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from remit.core.tasks.task import Task
 class AssertionIssuer(Protocol):
     """Signs short-lived assertions for one audience each. Safe for many at once; nothing is kept.
 
-    Both raise `KeyUnavailable`: the first where a task is for nobody, both where the key cannot be used.
+    Both methods raise `KeyUnavailable`: the first where a task is for no person, both where the key cannot be
+    used.
     """
 
     async def for_person(self, task: Task, audience: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rehearsal: the services of the gateway in process, with no server and no upstream.
+"""Rehearsal: the services of the gateway in process, without server and upstreams.
 
 For tests of policies, simulations and benchmarks. A stable interface: see `docs/reference/rehearsal.md`.
 """

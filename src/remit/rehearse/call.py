@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of a rehearsal, as it was decided, and the end that its result brings."""
+"""One call of a rehearsal, as it was decided, and its completion by a result."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from remit.rehearse.stand_in import CallRun, result_chunk
 
 
 class RehearsedCall:
-    """One call, as it was decided. What was permitted waits at its upstream until `RehearsedTask.result`."""
+    """A decided call. A permitted call waits at its upstream until `RehearsedTask.result`."""
 
     def __init__(self, task: str, tool: str, arguments: dict[str, Json], run: CallRun) -> None:
-        """Take the call as the nine steps left it; `task` is the id of its task."""
+        """Keep the call in its state after the nine steps' decision; `task` is the id of its task."""
         self.task = task
         self.tool = tool
         self.arguments = arguments
         self.run = run
-        #: What was decided; a fault before the call had gone is a refusal, as it is at the gateway.
+        #: The decision; a fault before the call was sent is a refusal, as at the gateway.
         self.decision: Decision = _decision(run)
 
     @property
@@ -30,12 +30,12 @@ class RehearsedCall:
 
     @property
     def permitted(self) -> bool:
-        """Whether the call goes on: permitted, or refused by an upstream in observe mode."""
+        """Whether the call continues: permitted, or refused for an upstream in observe mode."""
         return self.decision.proceeds and self.run.sent
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it was refused or asked about: code, text, rule, remediation, argument, step."""
+        """Why the call was refused or needs approval: code, text, rule, remediation, argument, step."""
         return self.decision.reasons
 
     @property
@@ -45,28 +45,29 @@ class RehearsedCall:
 
     @property
     def request(self) -> AccessRequest | None:
-        """All that the decision looked at; `None` where the call was refused before step 4."""
+        """Everything that the decision considered; `None` if the call was refused before step 4."""
         return self.run.request
 
     @property
     def flow(self) -> Flow:
-        """Where the arguments came from."""
+        """The provenance of the arguments."""
         return self.run.request.flow if self.run.request else NO_FLOW
 
     @property
     def approval(self) -> str:
-        """The id of the question to a human, or of the approval that permitted the call; may be empty."""
+        """The id of the requested approval, or of the approval that permitted the call; may be empty."""
         return self.decision.approval
 
     def __repr__(self) -> str:
-        """Say it as a test's failure should."""
+        """Return the call in the form that a test failure should show."""
         why = "; ".join(f"{one.rule or one.code}: {one.text}" for one in self.reasons)
         return f"<{self.tool} {self.outcome.value}{f' ({why})' if why else ''}>"
 
 
 async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
-    """Return a call its result, and go with it to its end; gives what is released. Raises `Conflict` where it
-    waits for none, and the fault that ends it.
+    """Give a call its result, complete the call, and return what is released.
+
+    Raises `Conflict` if the call does not wait for a result, and the fault that ends it.
     """
     assert run.driven is not None
     if run.answer.done() and not run.driven.done():
@@ -80,7 +81,7 @@ async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
 
 
 def _decision(run: CallRun) -> Decision:
-    """Return what was decided; a fault that kept the call from going is a refusal with the fault's reason."""
+    """Return the decision; a fault that stopped the call is a refusal with the fault's reason."""
     driven = run.driven
     fault = driven.exception() if driven is not None and driven.done() and not driven.cancelled() else None
     if fault is None:

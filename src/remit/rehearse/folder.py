@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of a rehearsal: a bundle as it is, with what `remit init` writes where a part is missing."""
+"""The folder of a rehearsal: an unchanged bundle, with the files of `remit init` for missing parts."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from remit.config.sections.sign_in import SignInSection
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 
-#: A person may look at a call for as long as they like before they say what the tool gave back.
+#: A person may study a call for any length of time before giving the tool's result.
 PATIENCE_S = 30 * 86_400
-#: Rehearsals open tasks as fast as they can; the bounds of a living house are not what they ask about.
+#: Rehearsals open tasks as fast as they can; the limits of a production gateway are not their subject.
 MANY = 10_000_000
 _NO_UPSTREAM = "tools"
 
 
 def config_of(bundle: Path | None, place: Path) -> Config:
-    """Read the configuration of a bundle; a part that is missing is written to `place` as `remit init` does.
+    """Read the configuration of a bundle; write missing parts to `place` as `remit init` does.
 
-    Raises `ConfigInvalid` where the folder is none, or its configuration is not sound.
+    Raises `ConfigInvalid` if the folder does not exist, or its configuration is invalid.
     """
     if bundle is not None and not bundle.is_dir():
         raise ConfigInvalid(
@@ -52,9 +52,10 @@ def config_of(bundle: Path | None, place: Path) -> Config:
 
 
 def alone(config: Config, place: Path) -> Config:
-    """Return the configuration with everything that it keeps under `place`, and nothing that it would reach.
+    """Return the configuration with all its files under `place`, and without any external connection.
 
-    INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the house that it rehearses.
+    INVARIANT: a rehearsal touches no store, key, secret, server or issuer of the installation that it
+    rehearses.
     """
     upstreams = {
         name: UpstreamSection(command=("rehearsed",), mode=one.mode, sender_constraint=one.sender_constraint)
@@ -78,7 +79,7 @@ def alone(config: Config, place: Path) -> Config:
 
 
 def _fill(bundle: Path | None, place: Path) -> None:
-    """Write a whole bundle to `place`: what there is of one, and the rest as `remit init` writes it."""
+    """Write a complete bundle to `place`: the existing parts, and the others as `remit init` writes them."""
     scaffold(place, sample=False)
     written = bundle is not None and (bundle / CONFIG_NAME).exists()
     if bundle is not None:
@@ -100,7 +101,7 @@ def _fill(bundle: Path | None, place: Path) -> None:
 
 
 def _upstreams(tools: Path) -> list[str]:
-    """Return the upstreams that tool files name; what is wrong with the files is told when they are read."""
+    """Return the upstreams that tool files name; problems of the files are reported when they are read."""
     found = []
     for path in sorted((*tools.rglob("*.yaml"), *tools.rglob("*.yml"))):
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rehearsals: tasks, calls and results as they would go through the gateway, one line of a test each.
+"""Rehearsals: tasks, calls and results as they would go through the gateway, each in one line of a test.
 
-The interface is synchronous; the services run on an event loop of their own, in a thread of their own, so
-that it can be used anywhere, also inside of a running event loop.
+The interface is synchronous. The services run on a separate event loop in a separate thread, so that the
+interface works anywhere, also inside a running event loop.
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ APPROVER = "rehearsal-approver"
 
 
 class RehearsedTask:
-    """One open task. Made by `Rehearsal.open`."""
+    """An open task. Made by `Rehearsal.open`."""
 
     def __init__(self, rehearsal: Rehearsal, task: Task, person: str) -> None:
-        """Take a task that was opened."""
+        """Keep a task that was opened."""
         self._r = rehearsal
         self._task = task
         self._person = person
         self._label = task.label
         #: All calls so far, in order.
         self.calls: list[RehearsedCall] = []
-        #: What the end came to, once it was ended.
+        #: The result of the end, once the task has ended.
         self.closure: Closure | None = None
 
     @property
     def id(self) -> str:
-        """The task's id, under which the evidence has it."""
+        """The task's id, also in the evidence."""
         return self._task.id
 
     @property
     def label(self) -> Label:
-        """What the task has read so far, joined."""
-        live = self._r.stage.house.live.get(self.id)
+        """The joined label of everything that the task has read so far."""
+        live = self._r.stage.house.tasks.live.get(self.id)
         if live is not None:
             self._label = live.label
         return self._label
 
     @property
     def refused(self) -> list[RehearsedCall]:
-        """The calls that did not go on: denied, or waiting for a human."""
+        """The calls that did not continue: denied, or waiting for a person."""
         return [call for call in self.calls if not call.permitted]
 
     def call(self, tool: str, arguments: Mapping[str, Json] | None = None) -> RehearsedCall:
         """Make a call as the agent would, through steps 1 to 7; `tool` is `upstream/name`.
 
-        A refusal is an answer, not an exception. What was permitted waits for `result`.
+        A refusal is an answer, not an exception. A permitted call waits for `result`.
         """
         if not tool.partition("/")[0] or not tool.partition("/")[2]:
             raise Malformed(f"`{tool[:80]}` names no tool", remediation="write `upstream/tool`")
@@ -80,11 +80,11 @@ class RehearsedTask:
         return made
 
     def result(self, call: RehearsedCall, given: Json, *, error: bool = False) -> Json:
-        """Say what the tool gives back, and take it through steps 8 and 9: labels, provenance, outcome.
+        """Set the tool's result, and take it through steps 8 and 9: labels, provenance, outcome.
 
-        `given` is text, or JSON; `error` is the tool's own error flag. Gives what the agent gets, as an MCP
-        result. Raises `Conflict` for a call that waits for nothing, `Fenced` where the task was ended
-        meanwhile, and `Malformed` for what is no result; then the call still waits.
+        `given` is text, or JSON; `error` is the tool's own error flag. Returns what the agent gets, as an MCP
+        result. Raises `Conflict` for a call that does not wait for a result, `Fenced` if the task has ended
+        since then, and `Malformed` for an invalid result; then the call still waits.
         """
         if call.task != self.id:
             raise Conflict(
@@ -97,33 +97,35 @@ class RehearsedTask:
         return self._r.run(finish(call.run, given, error=error))
 
     def read(self, tool: str, arguments: Mapping[str, Json] | None, given: Json) -> RehearsedCall:
-        """Make a call, and give its result where it is permitted: `call` and `result` in one."""
+        """Make a call, and give its result if it is permitted: `call` and `result` in one."""
         made = self.call(tool, arguments)
         if made.permitted:
             self.result(made, given)
         return made
 
     def user(self, text: str) -> None:
-        """Add a later turn of the person who stated the intent; raises `Forbidden` where that is nobody."""
+        """Add a user message of the person who requested the task; raises `Forbidden` if there is none."""
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
             raise Conflict("nobody states the intent of this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.turn(self.id, text, person))
+        self._r.run(self._r.stage.house.tasks.tasks.turn(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
-        """Ask for a longer plan, as the agent would; a refusal or a question is in what is given."""
-        return self._r.run(self._r.stage.house.plans.extend(self.id, plan, by=self._task.agent))
+        """Ask for an extension of the plan, as the agent would; a refusal or a pending approval is in the
+        answer.
+        """
+        return self._r.run(self._r.stage.house.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
     def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
-        """Have a human approve exactly this call, or longer plan: asked for again, it passes once.
+        """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
 
-        An approver who is unknown is there from now on. Raises `Conflict` where nobody was asked, and
-        `Forbidden` where that person may not answer.
+        An unknown approver is added. Raises `Conflict` if no approval was requested, and `Forbidden` if that
+        person may not decide it.
         """
         self._answer(call, by, approve=True)
 
     def deny(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
-        """Have a human refuse exactly this call. Raises as `approve` does."""
+        """Refuse exactly this call, or plan extension, as a person. Raises like `approve`."""
         self._answer(call, by, approve=False)
 
     def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool) -> None:
@@ -134,7 +136,7 @@ class RehearsedTask:
             )
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.house.approvals.answer(decision.approval, person, approve=approve))
+        self._r.run(stage.house.decisions.approvals.answer(decision.approval, person, approve=approve))
 
     def hand_down(
         self,
@@ -145,42 +147,42 @@ class RehearsedTask:
         params: Mapping[str, Json] | None = None,
         brief: str = "",
     ) -> RehearsedTask:
-        """Hand the task down to another agent, narrowed to `tools`; gives the child task.
+        """Hand the task down to another agent, narrowed to `tools`; return the child task.
 
-        Raises as the gateway does: the task type says to whom its tasks may be handed down.
+        Raises as the gateway does: the task type names the agents to which its tasks may be handed down.
         """
         stage = self._r.stage
 
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
-            heir = await stage.house.directory.agent(agent)
+            heir = await stage.house.identity.directory.agent(agent)
             handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),
                 brief=brief,
             )
-            return await stage.house.tasks.open_child(self.id, heir, handing)
+            return await stage.house.tasks.tasks.open_child(self.id, heir, handing)
 
         return RehearsedTask(self._r, self._r.run(hand()), self._person)
 
     def end(self, reason: str = "done") -> Closure:
-        """Complete the task: from now on every call of it is refused, and what waits is cut."""
-        _ = self.label  # kept: the live task is let go
+        """Complete the task: from now on every call of it is refused, and waiting calls are cut."""
+        _ = self.label  # kept: the live task is released
         house = self._r.stage.house
         self.closure = self._r.run(
-            house.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
+            house.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
         )
         return self.closure
 
 
 class Rehearsal:
-    """A bundle in force, in a house that keeps nothing. Use it as a context manager, or call `close`.
+    """A bundle in force, in services that store nothing. Use it as a context manager, or call `close`.
 
-    `bundle` is a folder as `remit init` makes it; a part that is missing (`remit.yaml`, `policies/`) is what
-    `remit init` writes, and without `bundle` all of it is. `task_types` are added to those of the folder.
-    One rehearsal serves any number of tasks, one after the other or at once; making one reads and checks the
-    whole bundle. Raises `ConfigInvalid` where the bundle is not sound.
+    `bundle` is a folder as `remit init` makes it. A missing part (`remit.yaml`, `policies/`) is replaced by
+    the file that `remit init` writes; without `bundle` every part is. `task_types` are added to those of the
+    folder. One rehearsal serves any number of tasks, one after the other or at once; making one reads and
+    checks the whole bundle. Raises `ConfigInvalid` if the bundle is invalid.
     """
 
     def __init__(self, bundle: str | Path | None = None, *, task_types: Sequence[TaskType] = ()) -> None:
@@ -197,17 +199,17 @@ class Rehearsal:
             raise
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the rehearsal itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the connection."""
         self.close()
 
     def close(self) -> None:
-        """Let go of everything; safe to call twice."""
+        """Release everything; safe to call twice."""
         if self._closed:
             return
         self.run(self.stage.close())
@@ -233,11 +235,11 @@ class Rehearsal:
         hand_down_to: Sequence[str] = (),
         requires_person: bool = True,
     ) -> TaskType:
-        """Add a task type beside those of the folder; gives it.
+        """Add a task type beside those of the folder; return it.
 
-        A grant is a tool's id, which lets it be called with any arguments, or a mapping as `grants` of a file
-        in `tasks/` has it. Without `run_by` and `requested_by` any agent may run it, and any person state it.
-        Raises `ConfigInvalid`.
+        A grant is a tool's id, which permits calls with any arguments, or a mapping in the form of `grants`
+        in a file of `tasks/`. Without `run_by` and `requested_by` any agent may run it, and any person may
+        request it. Raises `ConfigInvalid`.
         """
         templates = tuple(
             GrantTemplate(one, other_arguments=True)
@@ -259,13 +261,13 @@ class Rehearsal:
         return made
 
     def person(self, name: str, *, groups: Sequence[str] = (), roles: Sequence[Role] = ()) -> None:
-        """Add a person who is in exactly these groups, beside those of `remit.yaml`, and has these roles."""
+        """Add a person with these roles, in exactly these groups beside those of `remit.yaml`."""
         self.run(self.stage.add_person(name, tuple(groups), tuple(roles)))
 
     def agent(
         self, name: str, *, owner: str = "", groups: Sequence[str] = (), environment: str = "development"
     ) -> None:
-        """Register an agent with a key of its own; without `owner` a made-up person answers for it."""
+        """Register an agent with its own key; without `owner` a made-up person answers for it."""
         self.run(self.stage.add_agent(name, owner, tuple(groups), environment))
 
     def open(
@@ -278,13 +280,13 @@ class Rehearsal:
         params: Mapping[str, Json] | None = None,
         plan: Sequence[PlanWish] | None = None,
     ) -> RehearsedTask:
-        """Open a task of a type: `on_behalf_of` states the intent and its parameters, signed in.
+        """Open a task of a type, requested by `on_behalf_of`, who is signed in and sets the parameters.
 
-        An agent and a person who are unknown are there from now on, in the groups that the task type asks
-        for; those who are known stay who they are. Agents hold keys, so that no call fails for want of
-        assurance. With `on_behalf_of=""` the agent speaks for itself, where the type permits that. `plan`
-        lists what the work will need: tools (`upstream/name`), and where known their arguments
-        (`core.tasks.plan.PlanEntry`). Raises `NotFound`, `Forbidden` or `Malformed` as the gateway does.
+        An unknown agent or person is added, in the groups that the task type demands; known ones stay
+        unchanged. Agents hold keys, so that no call fails for lack of assurance. With `on_behalf_of=""` the
+        agent requests the task itself, if the type permits that. `plan` lists what the work will need: tools
+        (`upstream/name`), and where known their arguments (`core.tasks.plan.PlanEntry`). Raises `NotFound`,
+        `Forbidden` or `Malformed` as the gateway does.
         """
         opening = Opening(
             agent=agent,
@@ -297,9 +299,9 @@ class Rehearsal:
         return RehearsedTask(self, self.run(self.stage.open_task(opening)), on_behalf_of)
 
     def restore(self) -> None:
-        """Let the upstreams begin again: what tasks wrote there is gone, with the labels that lay on it.
+        """Reset the upstreams: delete everything that tasks wrote there, with its stored labels.
 
-        For whoever rehearses each case in a fresh environment. Raises `Conflict` while a call waits for its
+        For rehearsals of each case in a fresh environment. Raises `Conflict` while a call waits for its
         result.
         """
         if self.stage.busy:
@@ -307,13 +309,16 @@ class Rehearsal:
         self.run(self.stage.restore())
 
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
-        """Return the evidence so far, as `remit audit log --json` does: all of it, or of some kinds, or of
-        one task (by its id).
+        """Return the evidence so far in the form of `remit audit log --json`.
+
+        Return all events, those of some kinds, or those of one task (by its id).
         """
         return self.run(self.stage.events(task, kinds))
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Do something on the rehearsal's event loop, and wait for it; for what this interface lacks."""
+        """Run a coroutine on the rehearsal's event loop, and wait for it; for features that this interface
+        lacks.
+        """
         if self._closed:
             work.close()
             raise Conflict("the rehearsal is closed", remediation="make a new one")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The house of a rehearsal, and who is in it: what the synchronous interface stands on."""
+"""The services of a rehearsal, with their people and agents: the basis of the synchronous interface."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
 
 BY = "rehearsal"
-#: Who answers for agents that nobody else answers for.
+#: The owner of agents without another owner.
 OWNER = "rehearsal-owner"
-#: Seconds before its end at which a token is replaced.
+#: Seconds before its expiry at which a token is replaced.
 RENEW_S = 30
 PAGE = 1000
 GROUP = "group:"
 
 
 class RehearsalStage:
-    """One house with its bundle applied, for one event loop. Opened by `open`, closed by `close`."""
+    """The services with their bundle applied, for one event loop. Opened by `open`, closed by `close`."""
 
     def __init__(self, bundle: Path | None, task_types: Sequence[TaskType]) -> None:
         """Read the bundle; raises `ConfigInvalid`."""
@@ -67,13 +67,13 @@ class RehearsalStage:
         self.house: Services
 
     async def open(self) -> None:
-        """Open the house and apply the bundle; raises `ConfigInvalid` where its policies are not sound."""
+        """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
         self.house = await self._stack.enter_async_context(open_records(self._config, upstreams))
         await self._apply()
 
     async def close(self) -> None:
-        """Let go of calls in hand, and of all that was kept."""
+        """Release pending calls, and everything that was stored."""
         for run in tuple(self._runs):
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
@@ -87,12 +87,12 @@ class RehearsalStage:
             name = digest({"bundle": read.digest, "task_types": written})
             read = msgspec.structs.replace(read, task_types={**read.task_types, **self._types}, digest=name)
         await self.house.policies.apply(read, by=BY)
-        await self.house.tools.described()
+        await self.house.tools.registry.described()
 
-    # Who and what there is.
+    # People, agents and task types.
 
     async def add_type(self, task_type: TaskType, *, open_to_all: bool) -> None:
-        """Add a task type, or put another one in its place."""
+        """Add a task type, or replace the one of that name."""
         before = dict(self._types)
         self._types[task_type.name] = task_type
         try:
@@ -109,20 +109,22 @@ class RehearsalStage:
 
     async def add_person(self, name: str, groups: tuple[str, ...], roles: tuple[Role, ...]) -> Person:
         """Add a person."""
-        return await self.house.directory.add_person(NewPerson(name=name, roles=roles, groups=groups), by=BY)
+        return await self.house.identity.directory.add_person(
+            NewPerson(name=name, roles=roles, groups=groups), by=BY
+        )
 
     async def person(
         self, name: str, *, groups: tuple[str, ...] = (), roles: tuple[Role, ...] = ()
     ) -> Person:
-        """Return a person, who is added where they are unknown."""
+        """Return a person; add an unknown one."""
         try:
-            return await self.house.directory.person(name)
+            return await self.house.identity.directory.person(name)
         except NotFound:
             await self.add_person(name, groups, roles)
-            return await self.house.directory.person(name)
+            return await self.house.identity.directory.person(name)
 
     async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
-        """Register an agent with a key of its own."""
+        """Register an agent with its own key."""
         owner = owner or OWNER
         if not owner.startswith(GROUP):
             await self.person(owner)
@@ -135,13 +137,13 @@ class RehearsalStage:
             groups=groups,
             environment=environment,
         )
-        await self.house.directory.register(new, by=BY)
+        await self.house.identity.directory.register(new, by=BY)
         self._keys[name] = public
 
     async def prepare(self, agent: str, task: str, person: str) -> None:
-        """Have agent and person there, where they are unknown, such that the task type may be run by them.
+        """Add agent and person, if unknown, so that they may run and request the task type.
 
-        Who is known stays who they are: what a type refuses them, it refuses here too.
+        Known ones stay unchanged: what a type refuses them, it refuses here too.
         """
         found = self.type_of(task)
         if person:
@@ -159,18 +161,18 @@ class RehearsalStage:
                 await self._apply()
 
     async def open_task(self, opening: Opening) -> Task:
-        """Open a task at the word of the person whom it is for, or of the agent where there is none."""
+        """Open a task requested by the person it is for, or by the agent if there is none."""
         await self.prepare(opening.agent, opening.task_type, opening.on_behalf_of)
         if opening.on_behalf_of:
             person = await self.person(opening.on_behalf_of)
-            return await self.house.tasks.open(opening, person=person)
-        agent = await self.house.directory.agent(opening.agent)
-        return await self.house.tasks.open(opening, agent=agent)
+            return await self.house.tasks.tasks.open(opening, person=person)
+        agent = await self.house.identity.directory.agent(opening.agent)
+        return await self.house.tasks.tasks.open(opening, agent=agent)
 
     # Calls.
 
     async def start(self, task: str, tool: str, arguments: dict[str, Json]) -> CallRun:
-        """Take a call as far as it goes by itself: it is refused, or it stands at its upstream."""
+        """Take a call as far as possible: it is refused, or it waits at its upstream."""
         upstream, _, name = tool.partition("/")
         run = CallRun(upstream, name)
         token, proven = await self._token(task)
@@ -178,7 +180,7 @@ class RehearsalStage:
 
         async def drive() -> Any:
             CURRENT.set(run)
-            return await self.house.mediator.run(asked, run, partial(RehearsedSteps, run))
+            return await self.house.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
 
         driven = asyncio.get_running_loop().create_task(drive())
         run.driven = driven
@@ -190,23 +192,23 @@ class RehearsalStage:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is under way."""
+        """Whether a call is in progress."""
         return bool(self._runs)
 
     def _over(self, driven: asyncio.Task[Any]) -> None:
         self._runs.discard(driven)
         if not driven.cancelled():
-            driven.exception()  # looked at: a call that was cut may never be asked about again
+            driven.exception()  # retrieved: a call that was cut may never be awaited
 
     async def _token(self, task: str) -> tuple[str, Confirmation]:
-        """Return a token of a task, bound to the key of its agent, with the proof that the key is held.
+        """Return a token of a task, bound to the key of its agent, with the proof of possession.
 
-        For a task that has ended the last one is given: it is the gateway that refuses it.
+        For a task that has ended, return the last token: the gateway refuses it.
         """
         kept = self._tokens.get(task)
         if kept is not None and kept[2] - self.house.clock.now().timestamp() > RENEW_S:
             return kept[:2]
-        live = await self.house.live.load(task)
+        live = await self.house.tasks.live.load(task)
         if kept is not None and live.task.state.ended:
             return kept[:2]
         confirmation = Confirmation(jkt=thumbprint(self._keys[live.task.agent]))
@@ -222,23 +224,23 @@ class RehearsalStage:
         return given.text, confirmation
 
     async def restore(self) -> None:
-        """Forget what tasks have written, once what is under way has been written."""
+        """Delete what tasks have written, after pending events have been recorded."""
         await asyncio.sleep(0)
         await self.house.store.commit(Unit(tenant=self.house.tenant))
-        await self.house.stored_labels.forget()
+        await self.house.flow.stored_labels.forget()
 
-    # The evidence.
+    # Evidence.
 
     async def events(self, task: str, kinds: tuple[str, ...]) -> list[dict[str, Json]]:
-        """Return what was recorded, in order, once what is under way has been written."""
+        """Return the recorded events in order, after pending events have been recorded."""
         house = self.house
         await asyncio.sleep(0)
-        await house.mediator.count_refusals()
-        await house.mediator.retry_late()
+        await house.mediation.mediator.count_refusals()
+        await house.mediation.mediator.retry_late()
         await house.store.commit(Unit(tenant=house.tenant))
         found: list[dict[str, Json]] = []
         start = 0
-        while page := await house.evidence.pages(start=start, limit=PAGE, kinds=kinds, task=task):
+        while page := await house.evidence.log.pages(start=start, limit=PAGE, kinds=kinds, task=task):
             found += [readable(entry) for entry in page]
             start = page[-1].index + 1
         return found
@@ -249,6 +251,6 @@ def _groups(named: Sequence[str]) -> tuple[str, ...]:
 
 
 def _new_key() -> dict[str, str]:
-    """Return the public part of a new key; the private one is never used: nothing is signed with it here."""
+    """Return the public part of a new key; the private part is never used, because nothing is signed here."""
     public = ECKey.generate_key("P-256").as_dict(private=False)
     return checked_public_jwk({name: str(public[name]) for name in ("kty", "crv", "x", "y")})

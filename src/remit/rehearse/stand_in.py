@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in for the upstreams of a rehearsal: a call waits until it is said what the tool gives back."""
+"""The stand-in for the upstreams of a rehearsal: a call waits until the test gives the tool's result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CallRun:
     """One call of a rehearsal, on its way through the nine steps. Also the `Sink` of what is released."""
 
     def __init__(self, upstream: str, name: str) -> None:
-        """Begin before step 1; `settled` is done once the call was refused or stands at its upstream."""
+        """Start before step 1; `settled` is done once the call was refused or waits at its upstream."""
         self.upstream = upstream
         self.name = name
         self.request: AccessRequest | None = None
@@ -41,12 +41,12 @@ class CallRun:
         self.driven: asyncio.Task[End] | None = None
 
     async def release(self, chunk: Delivery) -> None:
-        """Take what the agent would get."""
+        """Keep what the agent would get."""
         if chunk.last:
             self.released = msgspec.json.decode(chunk.body)
 
     def settle(self) -> None:
-        """Say that it is known how the call stands."""
+        """Mark the call's state as known."""
         if not self.settled.done():
             self.settled.set_result(None)
 
@@ -81,66 +81,66 @@ CURRENT: ContextVar[CallRun] = ContextVar("remit_rehearsed_call")
 
 
 class _StandInExchange:
-    """One call at an upstream that is not there."""
+    """A call at an upstream that does not exist."""
 
     def __init__(self, run: CallRun) -> None:
         self._run = run
 
     def send(self) -> None:
-        """Take note."""
+        """Record that the call was sent."""
         self._run.sent = True
 
     async def receive(self) -> Chunk:
-        """Return what was said that the tool gives back, once it was said."""
+        """Return the tool's result, once the test has given it."""
         return await asyncio.shield(self._run.answer)
 
     def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
-        """Nothing was asked."""
+        """Do nothing: no request was made."""
 
     def cancel(self, reason: str) -> None:
         """End the wait."""
         self.release()
 
     def release(self) -> None:
-        """End the wait: nobody will say any more what came back."""
+        """End the wait: no result will be given any longer."""
         if not self._run.answer.done():
             self._run.answer.set_exception(
                 UpstreamUnreachable("the call was cut before its result was given", sent=self._run.sent)
             )
-            self._run.answer.exception()  # looked at: nobody may be waiting for it
+            self._run.answer.exception()  # retrieved: the answer may never be awaited
 
 
 class StandIn:
-    """`ports.upstream.Upstream` of a rehearsal. It offers nothing by itself: `tools/` says what there is."""
+    """`ports.upstream.Upstream` of a rehearsal. It offers nothing itself: `tools/` describes the tools."""
 
     def __init__(self, name: str) -> None:
-        """Stand in for the upstream of that name."""
+        """Replace the upstream of that name."""
         self.name = name
 
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is no connection."""
 
     async def catalogue(self) -> Catalogue:
-        """Nothing is offered that `tools/` does not know."""
+        """Return an empty catalogue: `tools/` describes the tools."""
         return Catalogue(protocol="2026-07-28")
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> _StandInExchange:
-        """Return the exchange of the call that is under way."""
+        """Return the exchange of the call in progress."""
         return _StandInExchange(CURRENT.get())
 
     async def end_task(self, task: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: nothing is stored."""
 
     async def stop(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process."""
 
 
 def result_chunk(run: CallRun, given: Json, *, error: bool) -> Chunk:
-    """Return a result as a server of MCP sends it: text as text, structure as `structuredContent`.
+    """Return a result as an MCP server sends it: text as text, structure as `structuredContent`.
 
-    Raises `Malformed` where it is nothing that JSON can hold.
+    Raises `Malformed` if JSON cannot represent it.
     """
     if run.name in RESERVED_OPERATIONS and isinstance(given, dict):
         result: Json = given

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apart: what agents import. It knows the wire, not the house."""
+"""The SDK that agents import. It depends on the protocol only, not on remit's services."""

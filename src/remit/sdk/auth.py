@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's token on every request of an `httpx2` client: what the official MCP client takes as its `auth`.
+"""A task's token on every request of an `httpx2` client, such as the `auth` of the official MCP client.
 
 async with AgentSession(url, "note-bot", key) as agent:
     task = await agent.open("tidy-note")
@@ -7,7 +7,7 @@ async with AgentSession(url, "note-bot", key) as agent:
     async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
         ...
 
-An HTTP API is called with `TaskAuth(task, agent.prover, upstream="crm", door="http")`, at `{url}/http/crm`.
+Call an HTTP API with `TaskAuth(task, agent.prover, upstream="crm", door="http")`, at `{url}/http/crm`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from remit.sdk.wire import TASK_HEADER
 
 
 class TaskAuth(httpx2.Auth):
-    """Shows a token with a proof of its key (DPoP), and gets another where the gateway takes it no longer."""
+    """Sends a token with a proof of its key (DPoP), and gets a new token when the gateway refuses the old
+    one.
+    """
 
     requires_request_body = True
 
     def __init__(self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", door: str = "mcp") -> None:
-        """Take where tokens come from, the key that they are bound to, and the upstream that is called, at
-        which door; all of them together where none is named.
+        """Keep the source of tokens, the key to which they are bound, and the upstream and endpoint to call.
+
+        Without `upstream`, the calls go to all upstreams of the endpoint together.
         """
         self._door = door
         self._upstream = upstream
@@ -38,7 +41,9 @@ class TaskAuth(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send a request until it is looked at: with the nonce that the gateway wants, and a fresh token."""
+        """Send a request until the gateway accepts its credentials: with the required nonce, and a fresh
+        token.
+        """
         url = str(request.url)
         token, fresh = await self._tokens.token(upstream=self._upstream, door=self._door), False
         if self._tokens.id:

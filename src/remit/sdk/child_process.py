@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running a program as a child: signals go on to it, its exit is ours, and it does not outlive us."""
+"""Running a program as a child: it gets the signals of this process, sets its exit code, and ends with it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from remit.sdk.relay import process_tree
 FORWARDED: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 )
-#: What a terminal sends to all of its foreground group by itself.
+#: Signals that a terminal sends to its whole foreground process group.
 _FROM_KEYBOARD: Final = frozenset(
     getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)
 )
-#: How often adopted descendants that have ended are collected.
+#: Seconds between two collections of adopted descendants that have ended.
 BURY_S: Final = 1.0
 
 
 class SignalRelay:
-    """From `with` on, signals that would end this process are kept, and go to the child once it is there."""
+    """Catches signals that would end this process, and sends them to the child once it has started."""
 
     def __init__(self) -> None:
-        """Catch nothing yet."""
+        """Begin without catching signals; `with` starts it."""
         self._child: int | None = None
         self.pending: list[int] = []
         self.arrived = asyncio.Event()
@@ -37,7 +37,7 @@ class SignalRelay:
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         for number in FORWARDED:
-            with contextlib.suppress(NotImplementedError):  # Windows: the child gets the console's own events
+            with contextlib.suppress(NotImplementedError):  # Windows: the console signals the child
                 loop.add_signal_handler(number, self._caught, number)
         return self
 
@@ -48,7 +48,7 @@ class SignalRelay:
                 loop.remove_signal_handler(number)
 
     def hand_to(self, child: int | None) -> None:
-        """Send what came so far, and all that comes, to `child`."""
+        """Send all pending and all future signals to `child`."""
         self._child = child
         for number in self.pending if child is not None else ():
             self._send(number)
@@ -67,7 +67,9 @@ class SignalRelay:
 
 
 def in_foreground() -> bool:
-    """Whether this process is in the foreground of a terminal, whose keyboard then signals the child too."""
+    """Return whether this process is in a terminal's foreground, so that its keyboard signals the child
+    too.
+    """
     if not hasattr(os, "tcgetpgrp"):
         return False
     try:
@@ -88,18 +90,19 @@ async def run_child(
     signals: SignalRelay,
     confine: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run a program to its end; gives the exit code for this process: its own, or 128 + the signal's number.
+    """Run a program to its end; return the exit code for this process: the program's, or 128 + its signal
+    number.
 
-    It shares our standard streams and process group. On Linux it gets SIGTERM when this process ends in any
-    way, its orphans stay below this process, and `confine` is called in it before it becomes the program.
-    Raises `AgentFault` where it cannot be started.
+    The program shares the standard streams and the process group. On Linux it gets SIGTERM when this process
+    ends in any way, its orphans stay below this process, and `confine` is called in it before the program
+    starts. Raise `AgentFault` if it cannot be started.
     """
     process_tree.adopt_orphans()
     own = os.getpid()
 
     def begin() -> None:
         confine()
-        # Behind it: a change of rights may clear this.
+        # After `confine`: a change of privileges may clear this setting.
         process_tree.end_with_parent(own, signal.SIGTERM)
 
     prepare = begin if sys.platform == "linux" else None

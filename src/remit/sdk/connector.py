@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connections of an agent: each new one is looked at before anything is written to it."""
+"""The connections of an agent: each new one is checked before any data is written to it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-#: Below the five seconds after which common servers close an idle connection: a request is not sent into
-#: one that is being closed, which could not be told from one that was carried out.
+#: Below the five seconds after which common servers close an idle connection. So no request is sent into a
+#: connection that is being closed, where the client could not know whether it was executed.
 IDLE_S: Final = 2
 
-#: Takes the socket of a connection; raises `AgentFault` where nothing may be written to it.
+#: Takes the socket of a connection; raises `AgentFault` if no data may be written to it.
 Look = Callable[[Any], None]
 
 
 class AgentConnector(aiohttp.TCPConnector):
-    """A pool without a bound. `look` is asked of each new connection that no certificate vouches for."""
+    """An unlimited pool. `look` checks each new connection that is not authenticated by TLS."""
 
     def __init__(self, tls: ssl.SSLContext | bool, look: Look | None = None) -> None:
-        """Take what TLS is spoken with, and who looks."""
+        """Keep the TLS settings and the check."""
         super().__init__(ssl=tls, limit=0, keepalive_timeout=IDLE_S)
         self._look = look
         self._looked_at: WeakSet[aiohttp.client_proto.ResponseHandler] = WeakSet()
@@ -37,7 +37,7 @@ class AgentConnector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - named by aiohttp
     ) -> Connection:
-        """Return a connection, one that was kept or a new one."""
+        """Return a pooled or a new connection."""
         connection = await super().connect(req, traces, timeout)
         protocol, transport = connection.protocol, connection.transport
         if self._look is None or req.is_ssl() or protocol is None or protocol in self._looked_at:

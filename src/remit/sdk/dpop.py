@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DPoP from the sender's side (RFC 9449): each request proves that its sender holds the token's key.
+"""DPoP on the sender's side (RFC 9449): each request proves that its sender has the token's key.
 
-A server may ask for a nonce of its own in each proof; the newest that it gave is used, and a request that was
-refused for want of one is signed and sent again. It was not looked at, so nothing happens twice.
+A server may require a nonce in each proof; the newest nonce is used. A request that was refused for lack of a
+nonce is signed and sent again. The server did not process it, so nothing is executed twice.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ HEADER: Final = "DPoP"
 NONCE: Final = "DPoP-Nonce"
 USE_NONCE: Final = "use_dpop_nonce"
 INVALID_PROOF: Final = "invalid_dpop_proof"
-#: A server's clock that is off by less than this is not what a proof was refused for.
+#: A smaller clock difference to the server is not the reason why a proof was refused.
 CLOCK_OFF_S: Final = 5.0
 MAX_NONCE: Final = 1024
-#: How often a request is signed: again for a nonce, and again by the server's clock.
+#: Maximum number of signatures of a request: the first, one for a nonce, one for the server's clock.
 PROOF_TRIES: Final = 3
 _ERROR: Final = re.compile(r'\berror="?([A-Za-z_]+)')
 
 
 class DpopProver:
-    """Signs proofs with one key, made for this process unless given, and remembers nonces by origin."""
+    """Signs proofs with one key, by default a new one for this process, and stores nonces by origin."""
 
     def __init__(self, key: AgentKey | None = None) -> None:
-        """Take the key; a new one of P-256 where none is given. It never leaves this object."""
+        """Keep the key, by default a new P-256 key. It never leaves this object."""
         self.key = key if key is not None else AgentKey.generate()
         self._nonces: dict[str, str] = {}
         self._ahead_s: dict[str, float] = {}
 
     def proof(self, method: str, url: str, token: str = "") -> str:
-        """Sign a proof for one request; `token` is the access token beside it, empty at a token endpoint."""
+        """Sign a proof for one request; `token` is its access token, empty at a token endpoint."""
         origin = _origin(url)
         claims: dict[str, Json] = {
             "jti": secrets.token_urlsafe(18),
@@ -60,16 +60,16 @@ class DpopProver:
         return self.key.sign(claims, {"typ": PROOF_TYPE, "jwk": self.key.public_jwk})
 
     def learn(self, url: str, headers: Mapping[str, str]) -> None:
-        """Remember the nonce that an answer brings (section 8.2); call it for every answer."""
+        """Store the nonce of an answer (section 8.2); call this method for every answer."""
         nonce = headers.get(NONCE, "")
         if 0 < len(nonce) <= MAX_NONCE:
             self._nonces[_origin(url)] = nonce
 
     def again(self, url: str, status: int, headers: Mapping[str, str], error: str = "") -> bool:
-        """Whether the same request should be signed and sent once more; call it after `learn`.
+        """Return whether to sign the same request and send it again; call this method after `learn`.
 
-        `error` is the OAuth error of a token endpoint's answer; a protected resource says it in
-        `WWW-Authenticate`. So it should for want of a nonce, or where the clocks disagree.
+        It is so if a nonce was missing, or if the clocks disagree. `error` is the OAuth error in a token
+        endpoint's answer; a protected resource returns it in `WWW-Authenticate`.
         """
         if status == 401 and not error:
             error = challenge_error(headers, "dpop")
@@ -88,10 +88,10 @@ class DpopProver:
 
 
 def challenge_error(headers: Mapping[str, str], scheme: str) -> str:
-    """Return the `error` of a `WWW-Authenticate` challenge of one scheme; empty where there is none."""
+    """Return the `error` of a `WWW-Authenticate` challenge of one scheme; empty if there is none."""
     given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
     for line in given or [headers.get("WWW-Authenticate", "")]:
-        # One header may hold challenges of several schemes: each begins with a word and a space.
+        # One header may contain challenges of several schemes: each begins with a word and a space.
         for part in re.split(r"(?:^|,\s*)(?=[A-Za-z0-9-]+\s+[A-Za-z_]+=)", line):
             if part.lower().startswith(scheme + " ") and (found := _ERROR.search(part)):
                 return found[1]

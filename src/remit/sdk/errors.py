@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong between an agent and its gateway."""
+"""Errors between an agent and its gateway."""
 
 from __future__ import annotations
 
 
 class AgentFault(Exception):
-    """A fault on the agent's side of the wire; `remediation` says what would make it work. Never holds a
+    """An error on the agent's side of the connection; `remediation` is how to correct it. It never contains a
     secret.
     """
 
     def __init__(self, message: str, *, remediation: str = "") -> None:
-        """Keep the two parts apart; `str(fault)` joins them."""
+        """Keep message and remediation separately; `str(fault)` joins them."""
         super().__init__(message)
         self.message = message
         self.remediation = remediation
@@ -21,15 +21,15 @@ class AgentFault(Exception):
 
 
 class KeyUnusable(AgentFault):
-    """The agent's key cannot be read, or others could read it too."""
+    """The agent's key cannot be read, or other users could read it too."""
 
 
 class KeyTaken(KeyUnusable):
-    """There is a key of this name already, and no key is ever replaced."""
+    """A key of this name exists already; a key is never replaced."""
 
 
 class GatewayUnreachable(AgentFault):
-    """No answer came from the gateway. Whether it saw the request is not known."""
+    """The gateway did not answer. Whether it received the request is unknown."""
 
 
 class GatewayRefused(AgentFault):
@@ -39,7 +39,7 @@ class GatewayRefused(AgentFault):
     """
 
     def __init__(self, message: str, *, status: int, code: str = "", remediation: str = "") -> None:
-        """Keep status and code for programs."""
+        """Keep status and code for the calling program."""
         super().__init__(message, remediation=remediation)
         self.status = status
         self.code = code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task's way to the gateway's doors: the token is put on here, and nowhere else."""
+"""A task's client for the gateway's endpoints: only this module adds the token."""
 
 from __future__ import annotations
 
@@ -14,34 +14,33 @@ from remit.sdk.errors import GatewayRefused, GatewayUnreachable
 from remit.sdk.session import ENDED
 from remit.sdk.wire import TASK_HEADER, Gateway, segment
 
-#: Read of a refusal, to show it.
+#: Maximum number of bytes of a refusal to read, in order to show it.
 MAX_REFUSAL_BYTES: Final = 64 * 1024
-#: What the HTTP door says of its own answers; an API cannot.
+#: The header that marks the HTTP endpoint's own answers; an API cannot set it.
 REFUSED: Final = "Remit-Refused"
 
 
 class Tokens(Protocol):
-    """Where the token comes from."""
+    """A source of tokens."""
 
     @property
     def id(self) -> str:
-        """The task that its tokens are of; empty where nobody knows."""
+        """The task of the tokens; empty if it is unknown."""
         ...
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return a token for one upstream at a door, or for all together; never `not_this`, which was
-        refused.
+        """Return a token for one upstream at an endpoint, or for all upstreams together.
 
-        Raises `GatewayRefused`.
+        Never return `not_this`, which was refused. Raise `GatewayRefused`.
         """
         ...
 
 
 class GatewayReply:
-    """An answer of the gateway: status and headers, and its body either still to be read or read already."""
+    """An answer of the gateway: status, headers, and a body that is either unread or already read."""
 
     def __init__(self, response: aiohttp.ClientResponse, body: bytes | None = None) -> None:
-        """Take the response; with `body` it was read and released."""
+        """Keep the response; with `body` it was read and released already."""
         self.response = response
         self.body = body
         self.status = response.status
@@ -49,10 +48,10 @@ class GatewayReply:
 
 
 class GatewayClient:
-    """Sends requests to the gateway as the task, each with the token of that moment."""
+    """Sends requests to the gateway for the task, each with the current token."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens, prover: DpopProver | None = None) -> None:
-        """Take the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
+        """Keep the pool and the source of tokens; with a prover the tokens are bound to its key (DPoP)."""
         self._gateway = gateway
         self._tokens = tokens
         self._prover = prover
@@ -67,12 +66,12 @@ class GatewayClient:
         *,
         below: str | None = None,
     ) -> GatewayReply:
-        """Send one request; the caller closes the answer's response. With `below` it is one of an HTTP API,
-        for that address below the upstream's.
+        """Send one request; the caller closes the answer's response.
 
-        Sent again, once, with a new token, is only what the gateway refused before it looked at the call: a
-        401, or a refusal that says that the task has ended and nothing was sent. Raises `GatewayUnreachable`,
-        or `GatewayRefused` where no token is to be had.
+        `below` makes it a request to an HTTP API, with that target below the upstream's path. A request is
+        sent again, once, with a new token, only if the gateway refused it before it processed the call: a
+        401, or a refusal that states that the task has ended and nothing was sent. Raise
+        `GatewayUnreachable`, or `GatewayRefused` if no token can be obtained.
         """
         door = "mcp" if below is None else "http"
         path = f"/{door}/{segment(upstream)}" if upstream else f"/{door}"
@@ -80,7 +79,8 @@ class GatewayClient:
         token = await self._tokens.token(upstream=upstream, door=door)
         answer = await self._send(method, path, headers, body, token)
         if answer.status not in (401, 403, 409) or (below is not None and REFUSED not in answer.headers):
-            # INVARIANT: what an API itself answers is never taken for a refusal after which to send again.
+            # INVARIANT: an API's own answer is never taken for a refusal after which the request is sent
+            # again.
             return answer
         refusal = await _read_refusal(answer.response)
         if answer.status == 401 or _says_ended(refusal):
@@ -94,10 +94,10 @@ class GatewayClient:
     async def _send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, token: str
     ) -> GatewayReply:
-        # Replicas find each other's tasks by the token; a balancer before them, by this.
+        # Replicas find the owner of a task by the token; a load balancer finds it by this header.
         headers = {**headers, TASK_HEADER: self._tokens.id} if self._tokens.id else headers
         if self._prover is None:
-            # INVARIANT: what is in `headers` was chosen by name; no Authorization of the caller's is in it.
+            # INVARIANT: `headers` were selected by name; they contain no Authorization of the caller.
             shown = {**headers, "Authorization": f"Bearer {token}"}
             return GatewayReply(await self._gateway.exchange(method, path, headers=shown, body=body))
         # RFC 9449 section 4.2: without query.
@@ -116,7 +116,7 @@ class GatewayClient:
 def _says_ended(refusal: bytes) -> bool:
     try:
         told = json.loads(refusal)
-        # JSON-RPC, or a problem of the HTTP door.
+        # JSON-RPC, or a problem of the HTTP endpoint.
         data = told["error"]["data"] if "error" in told else told
         return data["code"] in ENDED and data["outcome"] == "not-sent"
     except (ValueError, KeyError, TypeError):

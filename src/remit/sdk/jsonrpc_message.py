@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a transport reads of a JSON-RPC message: whether it asks, tells or answers, and to which id."""
+"""The transport's view of a JSON-RPC message: request, notification or answer, and its ID."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Id = str | int | float | None
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What the transport reads of a message."""
+    """The members of a message that the transport reads."""
 
     id: Id | msgspec.UnsetType = msgspec.UNSET
     method: str = ""
@@ -21,23 +21,23 @@ class Envelope(msgspec.Struct, frozen=True):
 
     @property
     def is_request(self) -> bool:
-        """Whether an answer is owed."""
+        """Whether the message needs an answer."""
         return bool(self.method) and self.id is not msgspec.UNSET
 
     @property
     def is_answer(self) -> bool:
-        """Whether this is a result or an error."""
+        """Whether the message is a result or an error."""
         return not self.method and self.id is not msgspec.UNSET
 
 
 class MessageOutline(msgspec.Struct, frozen=True):
-    """As `Envelope`, without what may be large."""
+    """Like `Envelope`, without potentially large members."""
 
     id: Id | msgspec.UnsetType = msgspec.UNSET
     method: str = ""
 
 
-# A request's id stands before its params or behind them: then nothing but the object's own end follows.
+# A request's ID precedes its params, or follows them: then only the end of the object comes after it.
 _ID: Final = rb'"id"\s*:\s*(-?[0-9]{1,16}|"(?:[^"\\]|\\.){0,128}")'
 _OTHER: Final = rb'"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,128}"'
 _ID_AT_START: Final = re.compile(rb"\s*\{\s*(?:" + _OTHER + rb"\s*,\s*){0,2}" + _ID + rb"\s*[,}]")
@@ -48,17 +48,17 @@ _LOOK = msgspec.json.Decoder(MessageOutline)
 
 
 def read_message(line: bytes) -> Envelope:
-    """Read a message; raises `msgspec.DecodeError` or, for what is no object, `ValidationError`."""
+    """Read a message; raise `msgspec.DecodeError` or, for a value that is no object, `ValidationError`."""
     return _READ.decode(line)
 
 
 def id_key(id: Id | msgspec.UnsetType) -> Id:
-    """Return an id as a key that tells 1 from "1"."""
+    """Return an ID as a key that distinguishes 1 from "1"."""
     return f"s{id}" if isinstance(id, str) else None if id is msgspec.UNSET else id
 
 
 def look(data: bytes) -> Envelope:
-    """Read id and method alone; an empty envelope where there is nothing to read."""
+    """Read only ID and method; return an empty envelope for an unreadable message."""
     try:
         shape = _LOOK.decode(data)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
@@ -67,7 +67,7 @@ def look(data: bytes) -> Envelope:
 
 
 def guess_id(head: bytes, tail: bytes) -> Id:
-    """Find the id of a message that cannot be read as a whole, from its two ends; None for none."""
+    """Find the ID of a message that is too long to read, from its two ends; None if there is none."""
     found = _ID_AT_START.match(head) or _ID_AT_END.search(tail)
     if found is None:
         return None
@@ -78,12 +78,14 @@ def guess_id(head: bytes, tail: bytes) -> Id:
 
 
 def one_line(data: bytes) -> bytes:
-    """Return a JSON text in one line; a line break inside a string is always escaped, so nothing changes."""
+    """Return a JSON text in one line; line breaks inside strings are always escaped, so the value is
+    unchanged.
+    """
     return data.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def next_cursor(body: bytes) -> str:
-    """Return where a list goes on; empty at its end."""
+    """Return the cursor of the next page of a list; empty at its end."""
     try:
         cursor = json.loads(body)["result"].get("nextCursor")
     except (ValueError, KeyError, TypeError, AttributeError):

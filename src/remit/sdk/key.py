@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent's key: a JWK (RFC 7517) in a file that its owner alone can read, and what is signed with it."""
+"""An agent's key: a JWK (RFC 7517) in a file that only its owner can read, and signatures with it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from remit.sdk.errors import KeyTaken, KeyUnusable
 
 Json = Any
 
-#: Lifetime of a client assertion. It is used at once; this only allows for clocks that disagree.
+#: Lifetime of a client assertion. It is used at once; the lifetime only allows for clocks that disagree.
 ASSERTION_TTL_S: Final = 60
 MAX_KEY_BYTES: Final = 8192
 _ALGORITHMS: Final = {("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "Ed25519"}
-#: Whether the mode bits of a file say who may read it.
+#: Whether the mode bits of a file determine who may read it.
 _HAS_MODES: Final = os.name == "posix"
 
 
 class AgentKey:
-    """The private key with which an agent proves itself; its text form never shows the key."""
+    """The private key with which an agent authenticates; its text form never reveals the key."""
 
     __slots__ = ("_key", "algorithm")
 
     def __init__(self, key: ECKey | OKPKey) -> None:
-        """Take a private key of P-256 (signs ES256) or Ed25519 (signs Ed25519, RFC 9864)."""
+        """Keep a private key of P-256 (signs ES256) or Ed25519 (signs Ed25519, RFC 9864)."""
         public = key.as_dict(private=False)
         algorithm = _ALGORITHMS.get((str(public.get("kty")), str(public.get("crv"))))
         if algorithm is None or not key.is_private:
@@ -49,19 +49,19 @@ class AgentKey:
         self.algorithm = algorithm
 
     def __repr__(self) -> str:
-        """Name the key by its thumbprint (RFC 7638)."""
+        """Return a text with the key's thumbprint (RFC 7638)."""
         return f"AgentKey({self.thumbprint})"
 
     @classmethod
     def generate(cls, curve: Literal["P-256", "Ed25519"] = "P-256") -> AgentKey:
-        """Make a new key."""
+        """Generate a new key."""
         if curve == "P-256":
             return cls(ECKey.generate_key("P-256", private=True))
         return cls(OKPKey.generate_key("Ed25519", private=True))
 
     @classmethod
     def load(cls, path: Path) -> AgentKey:
-        """Read a key from its file; raises `KeyUnusable` where others can read or replace it."""
+        """Read a key from its file; raise `KeyUnusable` if other users can read or replace it."""
         try:
             descriptor = os.open(
                 path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -86,10 +86,9 @@ class AgentKey:
         return cls(key)
 
     def save(self, path: Path) -> None:
-        """Write the key to a new file (0600, in a folder of 0700). Raises `KeyTaken` for one that is there:
-        none is ever replaced.
+        """Write the key to a new file (0600, in a folder of 0700); raise `KeyTaken` if the file exists.
 
-        The file appears whole or not at all, and stays after a power loss once this has returned.
+        The file appears as a whole or not at all, and survives a power loss once this method has returned.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_shared(path.parent, path.parent.stat(), "folder", "700")
@@ -100,7 +99,7 @@ class AgentKey:
                 opened.write(json.dumps(self._key.as_dict(private=True), sort_keys=True).encode() + b"\n")
                 opened.flush()
                 os.fsync(descriptor)
-            # A link, not a rename: it fails where the name is taken.
+            # A link, not a rename: it fails if the name exists.
             os.link(draft, path)
         except FileExistsError:
             raise KeyTaken(f"`{path}` is there already", remediation="use it, or move it away") from None
@@ -111,17 +110,17 @@ class AgentKey:
 
     @property
     def public_jwk(self) -> dict[str, str]:
-        """The public part, as it is registered."""
+        """The public key, in the form for registration."""
         members = self._key.as_dict(private=False)
         return {name: str(members[name]) for name in ("kty", "crv", "x", "y") if name in members}
 
     @property
     def thumbprint(self) -> str:
-        """The RFC 7638 thumbprint of the public part (SHA-256, base64url)."""
+        """The RFC 7638 thumbprint of the public key (SHA-256, base64url)."""
         return str(self._key.thumbprint())
 
     def assertion(self, agent: str, audience: str, *, now: float | None = None) -> str:
-        """Sign a client assertion (RFC 7523 section 3): short-lived, for one audience, usable once."""
+        """Sign a client assertion (RFC 7523 section 3): short-lived, for one audience, for one use."""
         moment = int(time.time() if now is None else now)
         claims = {
             "iss": agent,
@@ -146,10 +145,10 @@ class AgentKey:
 
 @functools.cache
 def instance() -> str:
-    """Name this place, so that a key that is also used elsewhere is noticed.
+    """Return a name for this place, so that use of a key elsewhere is detected.
 
-    It is the same for every process of this user on this machine or in this container, and a digest, which
-    tells nothing of either.
+    It is the same for every process of this user on this machine or in this container. It is a digest, which
+    reveals neither.
     """
     try:
         machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()

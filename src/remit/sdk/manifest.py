@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an agent is made of, as one digest: model, prompts, tools and code.
+"""An agent's manifest as one digest: model, prompts, tools and code.
 
-The digest is the SHA-256 of the RFC 8785 form of `{"code": ..., "model": ..., "prompt": ..., "tools": ...}`,
-where files stand by the SHA-256 of their content, folders as a map from path to that, and what is not given
-is left out. It says that something changed, never what it is.
+The digest is the SHA-256 of the RFC 8785 form of `{"code": ..., "model": ..., "prompt": ..., "tools": ...}`.
+A file is represented by the SHA-256 of its content, a folder by a map from paths to such digests; missing
+parts are left out. The digest shows that a part changed, not which one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
-#: Names of what a folder holds besides what somebody wrote.
+#: Names in a folder that are not part of an agent's source.
 SKIPPED = frozenset({".git", "__pycache__", ".venv", "node_modules"})
 MAX_FILES = 100_000
 
@@ -20,13 +20,13 @@ MAX_FILES = 100_000
 def manifest_digest(
     *, model: str = "", prompt: Path | None = None, tools: Path | None = None, code: Path | None = None
 ) -> str:
-    """Return `sha256:` and the digest; raises `OSError` for what cannot be read."""
+    """Return `sha256:` and the digest; raise `OSError` for an unreadable file."""
     parts: dict[str, object] = {"model": model} if model else {}
     for name, place in (("prompt", prompt), ("tools", tools), ("code", code)):
         if place is not None:
             parts[name] = _content(place)
-    # RFC 8785 for text keys within ASCII and text values: sorted, compact. Paths outside ASCII are escaped
-    # by no form, so they are written as they are.
+    # RFC 8785 for ASCII keys and text values: sorted, compact. RFC 8785 does not escape paths outside of
+    # ASCII, so they are written unchanged.
     written = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(written.encode("utf-8", "surrogateescape")).hexdigest()
 

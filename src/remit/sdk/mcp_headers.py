@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headers that MCP 2026-07-28 wants beside a request's body, derived from the body.
+"""The headers that MCP 2026-07-28 requires in addition to a request's body, derived from the body.
 
 Source: MCP 2026-07-28, transports, "Standard request headers" and "Custom headers" (`x-mcp-header`).
 """
@@ -27,15 +27,15 @@ _ENCODED: Final = re.compile(r"=\?base64\?.*\?=", re.DOTALL)
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 MAX_DEPTH: Final = 32
 
-#: Path of an argument -> the name that follows `Mcp-Param-`.
+#: Path of an argument -> the name after `Mcp-Param-`.
 Mirrored = dict[tuple[str, ...], str]
 
 
 def stateless_version(params: Json) -> str:
-    """Return the revision that a message's `_meta` names, or an empty text where it is of the older era."""
+    """Return the revision in a message's `_meta`, or an empty text for a message of the older era."""
     meta = params.get("_meta") if isinstance(params, dict) else None
     version = meta.get(VERSION_META) if isinstance(meta, dict) else None
-    # Revisions are dates, so their order is that of their text.
+    # Revisions are dates, so their text order is their order.
     return version if isinstance(version, str) and version >= STATELESS_FROM else ""
 
 
@@ -56,14 +56,14 @@ def request_headers(version: str, method: str, params: Json, mirrored: Mirrored)
 
 
 def encoded(value: str) -> str:
-    """Return a value as a header can carry it: as it is, or as `=?base64?...?=`."""
+    """Return a value in the form for a header: unchanged, or as `=?base64?...?=`."""
     if _PLAIN.fullmatch(value) and not _ENCODED.fullmatch(value):
         return value
     return f"=?base64?{base64.b64encode(value.encode('utf-8', 'surrogatepass')).decode('ascii')}?="
 
 
 def mirrored_by(schema: Json) -> Mirrored:
-    """Return the arguments that an input schema wants mirrored, by `x-mcp-header` on its properties."""
+    """Return the arguments that an input schema requires in headers, by `x-mcp-header` on its properties."""
     found: Mirrored = {}
     open_ends: list[tuple[tuple[str, ...], Json]] = [((), schema)]
     while open_ends:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is sent twice. The HTTP client sends what it takes for repeatable again when a connection that was
-kept breaks; but a call that may have been carried out is its caller's to repeat, or not.
+"""Protection against sending a request twice.
+
+The HTTP client repeats requests that it considers repeatable when a pooled connection breaks. But only the
+caller can decide whether to repeat a call that may have been executed.
 """
 
 from __future__ import annotations
@@ -9,12 +11,12 @@ import aiohttp
 
 
 class BrokenOff(aiohttp.ClientConnectionError):
-    """The connection broke before there was an answer: nobody knows whether the request was carried out."""
+    """The connection broke before an answer arrived: whether the request was executed is unknown."""
 
 
 async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Have a request sent once, as a middleware of a session; raises `BrokenOff` where the client would send
-    it again.
+    """Send a request once, as a middleware of a session; raise `BrokenOff` where the client would send it
+    again.
     """
     try:
         return await handler(request)

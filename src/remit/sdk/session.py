@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent at a gateway, and its task there: tokens by assertion, a lease kept alive, an end.
+"""An agent at a gateway, and its task there: tokens by assertion, a renewed lease, and completion.
 
 async with AgentSession("http://127.0.0.1:8700", "note-bot", AgentKey.load(path)) as agent:
     task = await agent.open("tidy-note", params={"note": "shopping"}, lease_s=15)
@@ -28,15 +28,15 @@ from remit.sdk.workload import TokenFile
 
 Json = Any
 
-#: Codes with which the gateway says that a task has ended.
+#: Codes by which the gateway reports that a task has ended.
 ENDED: Final = frozenset({"task-ended", "task-expired", "task-lease", "fenced", "no-task"})
-#: Codes of an end that nobody ordered: time went by while nobody renewed, for instance in a machine's sleep.
+#: Codes of an end by lapse of time: the lease was not renewed, for instance while the machine slept.
 RAN_OUT: Final = frozenset({"task-expired", "task-lease"})
 COMPLETE_TRIES: Final = 3
 
 
 class _TokenSource:
-    """Holds tokens, one for each resource, and gets the next; callers at once share one request."""
+    """Keeps one token for each resource and gets the next one; concurrent callers share one request."""
 
     def __init__(self) -> None:
         self._held: dict[str, Token] = {}
@@ -54,7 +54,7 @@ class _TokenSource:
 
 
 class AgentSession(_TokenSource):
-    """An agent with its key at one gateway. Use it inside one event loop."""
+    """An agent with its key at one gateway. Use it in one event loop."""
 
     def __init__(
         self,
@@ -66,10 +66,10 @@ class AgentSession(_TokenSource):
         issuer: str = "",
         look: Look | None = None,
     ) -> None:
-        """Take the address, and the key or the platform's token by which the agent proves itself; `issuer` is
-        what the gateway calls itself, if not its address. `look` looks at each connection before it is used.
+        """Keep the gateway's URL, and the key or the platform's token by which the agent authenticates.
 
-        All tokens are bound to a key of this session alone, which never leaves it (`prover`).
+        `issuer` is the gateway's own URL, if it differs from the given one. `look` checks each connection
+        before it is used. All tokens are bound to a key of this session, which never leaves it (`prover`).
         """
         super().__init__()
         self.gateway = Gateway(base_url, ca_file=ca_file, public_url=issuer, look=look)
@@ -90,7 +90,7 @@ class AgentSession(_TokenSource):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; tasks that are open stay open until they are completed or run out."""
+        """Close the connections; open tasks stay open until they are completed or expire."""
         await self.gateway.close()
         await self._web.close()
 
@@ -102,8 +102,10 @@ class AgentSession(_TokenSource):
         return await self._token(f"{self.gateway.public_url}/api/v1", not_this)
 
     async def grant(self, **more: str) -> Token:
-        """Ask for a token by this agent's key (RFC 6749 section 4.4) or by its platform's token (RFC 7523
-        section 2.1), for itself or for a task of its.
+        """Request a token for the agent itself or for one of its tasks.
+
+        The agent authenticates by its key (RFC 6749 section 4.4) or by its platform's token (RFC 7523 section
+        2.1).
         """
         if self._server is None:
             self._server = await find_server(self._web, self.gateway.public_url)
@@ -113,9 +115,9 @@ class AgentSession(_TokenSource):
         return await endpoint.ask({"grant_type": "client_credentials", **more})
 
     async def ask(self, method: str, path: str, *, body: Json = None, task: str = "") -> Json:
-        """Ask a management endpoint as this agent; a token that ran out on the way is replaced once.
+        """Send a request to a management endpoint as this agent; an expired token is replaced once.
 
-        `task` is the task that it is about, if it is about one.
+        `task` is the task that the request concerns, if any.
         """
         token = await self.token()
         try:
@@ -141,12 +143,13 @@ class AgentSession(_TokenSource):
         person_prover: DpopProver | None = None,
         manifest_digest: str = "",
     ) -> TaskSession:
-        """Open a task of this agent, and give it.
+        """Open a task of this agent, and return it.
 
-        With `person_session` (what `remit login` got, and `person_prover` where it is bound to a key) the
-        person states the intent, else the agent does, where the task type permits that. With `lease_s` above
-        0 the task ends when `keep` has not renewed it for so long. `plan` says what the work will need (see
-        `extend_plan`). `manifest_digest` (`remit.sdk.manifest`) says what the agent is made of now.
+        With `person_session` (from `remit login`; with `person_prover` if the session is bound to a key) the
+        person states the intent. Otherwise the agent does, if the task type permits that. With `lease_s`
+        above 0 the task ends when `keep` has not renewed it for that long. `plan` lists what the work will
+        need (see `extend_plan`). `manifest_digest` (`remit.sdk.manifest`) identifies the agent's current
+        manifest.
         """
         asked: dict[str, Json] = {
             "agent": self.agent,
@@ -169,15 +172,15 @@ class AgentSession(_TokenSource):
         return TaskSession(self, task)
 
     def task(self, facts: Json) -> TaskSession:
-        """Return a task of this agent that was opened elsewhere, from what the gateway said of it."""
+        """Return a task of this agent that was opened elsewhere, from the gateway's description of it."""
         return TaskSession(self, facts)
 
 
 class TaskSession(_TokenSource):
-    """One open task: its token, its lease, its end."""
+    """One open task: its token, its lease, its completion."""
 
     def __init__(self, agent: AgentSession, facts: Json) -> None:
-        """Take the task as the gateway gave it."""
+        """Keep the gateway's description of the task."""
         super().__init__()
         if not isinstance(facts, dict) or not isinstance(facts.get("id"), str):
             raise GatewayUnreachable("the gateway gave no task", remediation="check the address")
@@ -188,9 +191,11 @@ class TaskSession(_TokenSource):
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return a token of the task for one upstream at a door (`mcp`, `http`), or for the address that has
-        all; never `not_this`, which was refused. Raises `GatewayRefused` with a code of `ENDED` when the task
-        has ended.
+        """Return a token of the task for one upstream at an endpoint (`mcp`, `http`), or for all upstreams
+        together.
+
+        Never return `not_this`, which was refused. Raise `GatewayRefused` with a code of `ENDED` when the
+        task has ended.
         """
         return await self._token(self.agent.gateway.resource(upstream, door), not_this)
 
@@ -198,13 +203,14 @@ class TaskSession(_TokenSource):
         return await self.agent.grant(mission_id=self.id, resource=resource)
 
     async def renew(self) -> None:
-        """Renew the lease; raises `GatewayRefused` with a code of `ENDED` when the task has ended."""
+        """Renew the lease; raise `GatewayRefused` with a code of `ENDED` when the task has ended."""
         await self.agent.ask("POST", f"{self._path}/renew", task=self.id)
 
     async def keep(self) -> GatewayRefused:
-        """Renew the lease at a third of its length until the task has ended; give the refusal that said so.
+        """Renew the lease at a third of its length until the task has ended; return the refusal that reports
+        the end.
 
-        A gateway that is not reachable is asked again: what ends the task then is its lease, at the gateway.
+        An unreachable gateway is asked again: the task then ends by its lease, at the gateway.
         """
         while True:
             await asyncio.sleep(max(self.lease_s / 3, 0.2) if self.lease_s else 3600)
@@ -217,12 +223,12 @@ class TaskSession(_TokenSource):
                     return refused
 
     async def extend_plan(self, *add: str | Mapping[str, Json]) -> Json:
-        """Ask for a longer plan: by tools (`upstream/tool`), or by
-        `{"tool": ..., "arguments": {name: constraint}}`.
+        """Request an extension of the plan: by tools (`upstream/tool`), or by `{"tool": ..., "arguments":
+        {name: constraint}}`.
 
-        Until the task has read untrusted data this is the agent's own word; from then on a human is asked.
-        Gives `outcome` (`permit`, `deny`, or `defer` while a human is asked, then `approval` names the
-        question), `reasons`, and the `task`. The same request, made again, takes the answer.
+        The agent decides this itself until the task has read untrusted data; from then on a human is asked.
+        Return `outcome` (`permit`, `deny`, or `defer` while a human is asked; then `approval` is the ID of
+        the question), `reasons`, and the `task`. Repeat the same request to get the answer.
         """
         told = await self.agent.ask("POST", f"{self._path}/plan", body={"add": list(add)}, task=self.id)
         if isinstance(told, dict) and isinstance(told.get("task"), dict):
@@ -230,10 +236,10 @@ class TaskSession(_TokenSource):
         return told
 
     async def complete(self, reason: str = "completed") -> Json:
-        """End the task and give its closure.
+        """End the task and return its closure.
 
-        Asked again a few times where no answer comes, since ending twice gives the same closure; raises
-        `GatewayUnreachable` then, and the lease ends the task.
+        The request is repeated a few times if no answer comes, because ending twice gives the same closure.
+        Then raise `GatewayUnreachable`; the lease ends the task.
         """
         for attempt in range(COMPLETE_TRIES):
             try:

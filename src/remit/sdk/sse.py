@@ -12,7 +12,7 @@ MAX_EVENT_BYTES: Final = 128 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event; `retry_ms` is what the server asks clients to wait before they come again, if it says."""
+    """One event; `retry_ms` is the reconnection delay that the server requests, if any."""
 
     data: bytes
     id: str = ""
@@ -21,11 +21,11 @@ class ServerEvent:
 
 
 class EventTooLarge(ValueError):
-    """An event is over the limit; the stream cannot be read on."""
+    """An event is over the limit; reading the stream cannot continue."""
 
 
 async def events(chunks: AsyncIterable[bytes], limit: int = MAX_EVENT_BYTES) -> AsyncIterator[ServerEvent]:
-    """Yield the events of a stream; what stands after the last blank line is no event."""
+    """Yield the events of a stream; text after the last blank line is not an event."""
     data: list[bytes] = []
     size, seen_id, kind, retry_ms = 0, "", "message", None
     async for line in _lines(chunks, limit):
@@ -50,7 +50,7 @@ async def events(chunks: AsyncIterable[bytes], limit: int = MAX_EVENT_BYTES) -> 
 
 
 async def _lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[bytes]:
-    """Split at CRLF, LF or CR; a CR at the end of a chunk waits for what follows it."""
+    """Split at CRLF, LF or CR; a CR at the end of a chunk waits for the next chunk."""
     held = bytearray()
     after_cr = False
     async for chunk in chunks:
@@ -73,7 +73,7 @@ async def _lines(chunks: AsyncIterable[bytes], limit: int) -> AsyncIterator[byte
 
 
 def _breaks(chunk: bytes) -> list[tuple[int, int]]:
-    """Return the places of CR and LF."""
+    """Return the positions of CR and LF."""
     found = []
     for byte in (10, 13):
         at = chunk.find(byte)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway as an agent reaches it: one origin, TLS verified, no redirects, no proxies, no cookies."""
+"""The gateway on the agent's side: one origin, verified TLS, no redirects, no proxies, no cookies."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ Json = Any
 CONNECT_TIMEOUT_S: Final = 10
 ANSWER_TIMEOUT_S: Final = 30
 MAX_ANSWER_BYTES: Final = 1024 * 1024
-#: Names the task of a request, for whatever stands before several replicas. It is a hint and gives nothing.
+#: Names the task of a request, for a load balancer before several replicas. It is a hint and grants nothing.
 TASK_HEADER: Final = "Remit-Task"
-#: How much of an answer is held before its sender is made to wait.
+#: Maximum number of bytes of an answer to buffer before its sender must wait.
 READ_AHEAD_BYTES: Final = 64 * 1024
 
 
 class Gateway:
-    """A connection pool to one gateway. Made and closed inside one event loop."""
+    """A connection pool to one gateway. Created and closed in one event loop."""
 
     def __init__(
         self, base_url: str, *, ca_file: str = "", public_url: str = "", look: Look | None = None
     ) -> None:
-        """Take the gateway's address; plain `http:` is for the local machine alone.
+        """Keep the gateway's URL; plain `http:` is permitted only for the local machine.
 
-        `ca_file` names the certificate authorities to trust instead of the system's; `public_url` is what the
-        gateway calls itself, if not its address. `look` looks at each connection before it is used.
+        `ca_file` names the certificate authorities to trust instead of the system's. `public_url` is the
+        gateway's own URL, if it differs. `look` checks each connection before it is used.
         """
         self.base_url = checked_base(base_url)
         self.public_url = (public_url or self.base_url).rstrip("/")
@@ -52,14 +52,16 @@ class Gateway:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             auto_decompress=False,
-            # Proxies and passwords of the environment are not ours to use: tokens go to the gateway alone.
+            # Proxies and passwords of the environment are ignored: tokens are sent only to the gateway.
             trust_env=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             read_bufsize=READ_AHEAD_BYTES,
         )
 
     def resource(self, upstream: str, door: str = "mcp") -> str:
-        """Return the gateway's resource of one upstream at a door (RFC 8707); without a name, of all."""
+        """Return the gateway's resource of one upstream at an endpoint (RFC 8707); without a name, of all
+        upstreams.
+        """
         return f"{self.public_url}/{door}" + (f"/{segment(upstream)}" if upstream else "")
 
     async def close(self) -> None:
@@ -69,14 +71,14 @@ class Gateway:
     async def exchange(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> aiohttp.ClientResponse:
-        """Send one request and give its answer, with the body still to be read. The caller closes it.
+        """Send one request and return its answer, with an unread body. The caller closes it.
 
-        Nothing is sent twice and no redirect is followed. Raises `GatewayUnreachable`.
+        No request is sent twice and no redirect is followed. Raise `GatewayUnreachable`.
         """
         try:
             return await self._http.request(
                 method,
-                # As it is: an address that is written again can be another one than was signed.
+                # Unchanged: normalization could produce another URL than the signed one.
                 URL(self.base_url + path, encoded=True),
                 headers={**headers, "Accept-Encoding": "identity", "User-Agent": "remit-agent"},
                 data=body,
@@ -96,12 +98,13 @@ class Gateway:
         prover: DpopProver | None = None,
         task: str = "",
     ) -> Json:
-        """Ask a management endpoint, and give its JSON answer (None for an empty one).
+        """Send a request to a management endpoint, and return its JSON answer (None for an empty one).
 
-        With a prover it carries a DPoP proof: a token that is asked for is bound to its key, and `bearer` is
-        one that is. `task` is the task that it is about, if it is about one.
+        With a prover the request carries a DPoP proof: a requested token is bound to its key, and `bearer` is
+        such a token. `task` is the task that the request concerns, if any.
 
-        Raises `GatewayRefused` for any other status than 2xx, `GatewayUnreachable` for no usable answer.
+        Raise `GatewayRefused` for any status other than 2xx, `GatewayUnreachable` if there is no usable
+        answer.
         """
         headers = {"Accept": "application/json, application/problem+json"}
         data: bytes | None = None
@@ -157,7 +160,7 @@ class Gateway:
         )
 
     def unreachable(self, fault: BaseException) -> GatewayUnreachable:
-        """Return a transport's fault as ours."""
+        """Return a transport error as a `GatewayUnreachable`."""
         what = (
             "the certificate does not hold"
             if isinstance(fault, ssl.SSLError | aiohttp.ClientSSLError)
@@ -171,7 +174,7 @@ class Gateway:
 
 
 def _error_of(status: int, answer: bytes) -> str:
-    """Return the OAuth error of an answer (RFC 6749 section 5.2), empty where it has none."""
+    """Return the OAuth error of an answer (RFC 6749 section 5.2); empty if it has none."""
     try:
         told = json.loads(answer) if status in (400, 401) else None
     except ValueError:
@@ -189,7 +192,7 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 def checked_base(base_url: str) -> str:
-    """Return a gateway's address in the form that is used; raises `AgentFault` for one that is not safe."""
+    """Return a gateway's URL in normalized form; raise `AgentFault` for an unsafe one."""
     base = base_url.rstrip("/")
     try:
         parts = urlsplit(base)
@@ -209,7 +212,7 @@ def checked_base(base_url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: `localhost`, or an address of the loopback interface."""
+    """Return whether a host is this machine: `localhost`, or an address of the loopback interface."""
     if host == "localhost":
         return True
     try:
@@ -219,5 +222,5 @@ def is_loopback(host: str) -> bool:
 
 
 def segment(text: str) -> str:
-    """Return a text as one segment of a path."""
+    """Return a text as one path segment."""
     return quote(text, safe="")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a workload has from its platform instead of a key: a token in a file, which the platform renews."""
+"""The credential of a workload without a key: a token in a file, which its platform renews."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Final
 
 from remit.sdk.errors import KeyUnusable
 
-#: Longer than any token that the gateway would read.
+#: More than the largest token that the gateway reads.
 MAX_TOKEN_BYTES: Final = 32_768
 
 
 class TokenFile:
-    """A platform's token: of a cluster's service account, of a job, a JWT-SVID. Read again for each use."""
+    """A platform's token: of a cluster's service account, of a job, a JWT-SVID. The file is read for each
+    use.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Take the file; nothing is read yet."""
+        """Keep the path; read nothing yet."""
         self.path = path
 
     def read(self) -> str:
-        """Return the token of this moment; raises `KeyUnusable`."""
+        """Return the current token; raise `KeyUnusable`."""
         try:
             with self.path.open("rb") as opened:
                 text = opened.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()

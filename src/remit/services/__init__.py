@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Floor 3: the use cases, asynchronous, over core values and ports."""
+"""Floor 3: the asynchronous use cases, built on core values and ports."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""To whom mail goes: as mail libraries read addresses, and as programs do that read them by themselves."""
+"""The recipients of mail, as mail libraries read addresses and as programs with their own parsers read
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an argument really reaches, whoever uses it: the oracle of the search. None of remit's code takes
-part.
+"""What an argument really reaches, in any program that uses it: the oracle of the search, without remit's
+code.
 
-Each kind is read as several plausible programs read it, and what one of them reaches is reached. What no
-program reads, reaches nothing.
+Several plausible programs read each kind of argument. The argument reaches everything that one of them
+reaches. An argument that no program reads reaches nothing.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _picked(text: str) -> set[str]:
         for key, name in RECORDS.items():
             known = (key.casefold(), name.casefold())
             exact = piece.lstrip("#") in known or digits == key
-            # A search by name finds whoever has the words in theirs.
+            # A search by name finds each record whose name contains the words.
             found = not key.isdecimal() and len(piece) > 1 and piece in known[1]
             patterned = any(like.fullmatch(one) or fnmatch.fnmatchcase(one, piece) for one in known)
             if exact or found or patterned:

@@ -71,7 +71,9 @@ def _dialled(piece: str) -> set[str]:
 
 
 def handle(value: Json) -> set[str]:
-    """Return all names of people and channels that some program would write to: each may be somebody's."""
+    """Return all names of people and channels that some program would write to: each may be the name of a
+    person.
+    """
     out: set[str] = set()
     for text in texts(value):
         whole = unicodedata.normalize("NFC", text.partition("\x00")[0]).strip(_EDGE)
@@ -166,7 +168,7 @@ def secret(value: Json) -> set[str]:
 
 
 def content(value: Json) -> set[str]:
-    """Return all places to which whoever reads a text is led: links that programs make of it."""
+    """Return all places to which a text leads its reader: links that programs make of the text."""
     out: set[str] = set()
     for text in texts(value):
         for form in {text, html.unescape(text)}:

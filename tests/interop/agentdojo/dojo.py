@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AgentDojo, installed from PyPI into an environment of its own, and driven as a child process."""
+"""AgentDojo, installed from PyPI into a separate environment, and driven as a child process."""
 
 import json
 import os
@@ -72,7 +72,7 @@ class Dojo:
     """A running AgentDojo. Use it as a context manager; it answers one question at a time."""
 
     def __init__(self) -> None:
-        """Start it; whoever calls has seen to it that it is installed."""
+        """Start AgentDojo; the caller has made sure that it is installed."""
         self._process = subprocess.Popen(
             [str(PYTHON), str(HERE / "environment.py")],
             stdin=subprocess.PIPE,
@@ -82,7 +82,7 @@ class Dojo:
         )
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the rehearsal itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

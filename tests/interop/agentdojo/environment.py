@@ -71,7 +71,9 @@ class Scene:
         return self._seen_after
 
     def solved(self) -> bool:
-        """Whether the ground truth solves the task at all, by AgentDojo's own judge, with nobody between."""
+        """Return whether the ground truth solves the task, by AgentDojo's own judge, without remit in
+        between.
+        """
         if self._solved is None:
             episode = Episode(self, None)
             for call in self.user.ground_truth(self.environment(None)):

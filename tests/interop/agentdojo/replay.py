@@ -21,7 +21,7 @@ BUNDLE = Path(__file__).resolve().parent / "bundle"
 
 
 class Approver(enum.StrEnum):
-    """Who answers questions: nobody; a human who knows what was asked for; one who always says yes."""
+    """The approver of requests: none; a human who knows the request; a human who always approves."""
 
     NOBODY = "nobody"
     CAREFUL = "careful"
@@ -71,7 +71,7 @@ class Told:
 
     case: Case
     steps: list[Step] = field(default_factory=list)
-    #: Whether AgentDojo's judge finds the ground truth useful at all, with nobody between.
+    #: Whether AgentDojo's judge finds the ground truth useful, without remit in between.
     solvable: bool = True
     utility: bool = False
     security: bool = False
@@ -91,7 +91,7 @@ class Told:
 
 
 def cases(suites: list[Suite]) -> Iterator[Case]:
-    """Yield every episode with nobody to ask, with and without a plan: each user task alone, and with each
+    """Yield every episode without an approver, with and without a plan: each user task alone, and with each
     injection in both orders.
     """
     for suite in suites:
@@ -163,7 +163,7 @@ def _step(
 
 def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
     """Return the ids of the bundle's tools by the names that AgentDojo has for them."""
-    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.all()}
+    return {tool.name: tool.id for tool in rehearsal.stage.house.tools.registry.all()}
 
 
 def rehearsal_of(suites: list[Suite]) -> Rehearsal:

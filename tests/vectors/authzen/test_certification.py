@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.authzen_world import AuthzenWorld, asking, authzen_world
+from tests.worlds.authzen import AuthzenWorld, asking, authzen_world
 
 Json = Any
 
@@ -193,7 +193,7 @@ BATCHES: dict[str, tuple[dict[str, Json], list[bool]]] = {
 
 @pytest.mark.parametrize("section", BATCHES)
 async def test_batches(world: AuthzenWorld, section: str) -> None:
-    """Several evaluations are answered in their order, each with a decision of its own."""
+    """Several evaluations are answered in their order, each with a separate decision."""
     body, decisions = BATCHES[section]
     told = await world.asks("evaluations", body)
     assert told.status == 200, told.content

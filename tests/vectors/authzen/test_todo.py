@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.authzen_world import AuthzenWorld, authzen_world
+from tests.worlds.authzen import AuthzenWorld, authzen_world
 
 Json = Any
 
 RICK, MORTY = "rick@the-citadel.com", "morty@the-citadel.com"
 SUMMER, BETH, JERRY = "summer@the-smiths.com", "beth@the-smiths.com", "jerry@the-smiths.com"
-#: Who: whether they may create an entry, change or delete one of rick's, and one of their own (for rick: of
-#: morty's). Everybody may see people and the list.
+#: Per person: whether they may create an entry, change or delete one of rick's, and one they created (for
+#: rick: of morty's). All of them may see people and the list.
 MAY: dict[str, tuple[bool, bool, bool]] = {
     RICK: (True, True, True),
     MORTY: (True, False, True),
@@ -56,7 +56,7 @@ def decisions(person: str) -> list[tuple[dict[str, Json], bool]]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
-    """A house with the fixtures, where everybody has a task."""
+    """Provide services with the fixtures, where every person has a task."""
     async with authzen_world(tmp_path) as made:
         for person in MAY:
             await made.begin(person, "keep-todos")

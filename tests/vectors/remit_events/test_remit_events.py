@@ -15,7 +15,7 @@ import pytest
 from remit.core.canonical import encode, encode_trusted
 from remit.core.evidence.event import Event, EventBody, EventKind, fields_of
 from remit.core.evidence.events.kinds import BODIES
-from tests.world import START, TENANT
+from tests.worlds.values import START, TENANT
 
 Json = Any
 

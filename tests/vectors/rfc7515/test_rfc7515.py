@@ -8,11 +8,10 @@ import pytest
 from remit.core.errors import Malformed, Unauthenticated
 from remit.core.keys.jwks import read_keyset, verify_signature
 from remit.core.keys.jws import base64url, read_compact
+from tests.vectors.jose_examples import CLAIMS, EC_KEY, HS256, NONE, PAYLOAD
 
 Json = Any
 
-_PAYLOAD = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
-CLAIMS = {"iss": "joe", "exp": 1300819380, "http://example.com/is_root": True}
 
 # Appendix A.2.
 RSA_KEY = {
@@ -26,21 +25,14 @@ RSA_KEY = {
     "e": "AQAB",
 }
 RS256 = (
-    f"eyJhbGciOiJSUzI1NiJ9.{_PAYLOAD}."
+    f"eyJhbGciOiJSUzI1NiJ9.{PAYLOAD}."
     "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb"
     "F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383"
     "LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy"
     "wlVmtVrBp0igcN_IoypGlUPQGe77Rw"
 )
-# Appendix A.3.
-EC_KEY = {
-    "kty": "EC",
-    "crv": "P-256",
-    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
-}
 ES256 = (
-    f"eyJhbGciOiJFUzI1NiJ9.{_PAYLOAD}."
+    f"eyJhbGciOiJFUzI1NiJ9.{PAYLOAD}."
     "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
 )
 # Appendix A.4: its payload is the word `Payload`.
@@ -61,13 +53,10 @@ EDDSA = (
     "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
     "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
 )
-# Appendix A.1 (a shared secret) and A.5 (no signature at all).
-HS256 = f"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{_PAYLOAD}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 HS256_KEY = {
     "kty": "oct",
     "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
 }
-NONE = f"eyJhbGciOiJub25lIn0.{_PAYLOAD}."
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from remit.core.errors import Malformed
 from remit.core.keys.jwk import checked_public_jwk
 from remit.core.keys.jwks import read_keyset
-from tests.vectors.rfc7638.test_rfc7638 import RSA_KEY
+from tests.vectors.jose_examples import RSA_KEY
 
 Json = Any
 

@@ -10,7 +10,7 @@ from remit.core.errors import Malformed, Unauthenticated
 from remit.core.identity.registered_claims import check_registered
 from remit.core.keys.jwks import read_keyset
 from remit.core.keys.jws import read_compact
-from tests.vectors.rfc7515.test_rfc7515 import CLAIMS, EC_KEY, HS256, NONE
+from tests.vectors.jose_examples import CLAIMS, EC_KEY, HS256, NONE
 
 Json = Any
 NOW = datetime(2011, 3, 22, 18, 43, tzinfo=UTC)

@@ -8,19 +8,8 @@ import pytest
 
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.keys.jwks import read_keyset
+from tests.vectors.jose_examples import RSA_KEY
 
-RSA_KEY = {
-    "kty": "RSA",
-    "n": (
-        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiF"
-        "V4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9"
-        "c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1"
-        "jF44-csFCur-kEgU8awapJzKnqDKgw"
-    ),
-    "e": "AQAB",
-    "alg": "RS256",
-    "kid": "2011-04-29",
-}
 ED25519_KEY = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 EC_KEY = {
     "kty": "EC",

@@ -9,7 +9,7 @@ from remit.core.errors import Unauthenticated
 from remit.core.oauth.access_token import AccessClaims, validate
 from remit.core.oauth.resource import Resources
 from tests.refusals import refused
-from tests.world import START
+from tests.worlds.values import START
 
 Json = Any
 
@@ -63,6 +63,6 @@ def test_an_actor_that_cannot_be_read_is_refused(act: Json) -> None:
 
 
 def test_the_current_actor_is_the_client() -> None:
-    """RFC 9068 section 2.2: `client_id` is who asked for the token; nobody else acts by it."""
+    """RFC 9068 section 2.2: `client_id` is the client that requested the token; no other party acts by it."""
     with refused("token-task", Unauthenticated):
         read("another", {"sub": "service"})

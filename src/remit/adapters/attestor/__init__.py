@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attestors, and what they rest on: keys of issuers and bundles of trust domains."""
+"""Attestors, and their trust anchors: keys of issuers and bundles of trust domains."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the bundles of trust domains come from: files, the Workload API, bundle endpoints.
+"""Sources of trust domain bundles: files, the Workload API, bundle endpoints.
 
-Each source gives the bundle and the seconds for which it is fresh; `Refreshed` does the rest.
+Each source returns the bundle and the seconds for which it is fresh; `RefreshedTrustBundle` does the rest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from remit.ports.fetch import Fetch
 Source = Callable[[], Awaitable[tuple[TrustAnchors, float]]]
 Context = Callable[[], Awaitable[ssl.SSLContext]]
 
-#: A bundle is read again after its hint, within these; without a hint, after the second.
+#: Bounds of a bundle's refresh hint: least, default without a hint, and most seconds until it is read again.
 MIN_FRESH_S: Final = 10.0
 USUAL_FRESH_S: Final = 60.0
 MAX_FRESH_S: Final = 3600.0
@@ -52,8 +52,8 @@ def file_source(trust_domain: str, path: Path) -> Source:
 
 
 def endpoint_source(trust_domain: str, url: str, fetch: Fetch) -> Source:
-    """Read a bundle from a bundle endpoint whose server the web's authorities vouch for (`https_web`, SPIFFE
-    Federation section 5.2.1).
+    """Read a bundle from an endpoint with a web certificate (`https_web`, SPIFFE Federation section
+    5.2.1).
     """
 
     async def read() -> tuple[TrustAnchors, float]:
@@ -67,13 +67,14 @@ def endpoint_source(trust_domain: str, url: str, fetch: Fetch) -> Source:
 
 
 def workload_api_source(trust_domain: str, socket: str = "") -> Source:
-    """Read a bundle from the Workload API at `socket` (`unix:///path`), or where `SPIFFE_ENDPOINT_SOCKET`
-    says: that of the agent's own trust domain, or one that it is federated with.
+    """Read a bundle from the Workload API at `socket` (`unix:///path`), or at `SPIFFE_ENDPOINT_SOCKET`.
+
+    The bundle is of the SPIFFE agent's own trust domain, or of one that it is federated with.
     """
 
     async def read() -> tuple[TrustAnchors, float]:
         place = socket or os.environ.get(ENDPOINT_SOCKET, "")
-        # The agent beside us is asked often: what it learns of a revoked authority should count soon.
+        # The local SPIFFE agent is asked often, so that a revoked authority loses effect soon.
         return await asyncio.to_thread(_from_workload_api, trust_domain, place), MIN_FRESH_S
 
     return read
@@ -82,10 +83,10 @@ def workload_api_source(trust_domain: str, socket: str = "") -> Source:
 def spiffe_endpoint_source(
     trust_domain: str, url: str, *, server_id: str, bootstrap: Path, fetch_with: Callable[[Context], Fetch]
 ) -> Source:
-    """Read a bundle from an endpoint that shows an X.509-SVID of its own (`https_spiffe`, section 5.2.2).
+    """Read a bundle from an endpoint that shows its own X.509-SVID (`https_spiffe`, section 5.2.2).
 
-    Its server is checked against the bundle that was read last; against the file `bootstrap` at first.
-    `server_id` is its SPIFFE ID; `fetch_with` gives a fetcher that uses a TLS context.
+    The server is checked against the bundle that was read last, and at first against the file `bootstrap`.
+    `server_id` is its SPIFFE ID; `fetch_with` returns a fetcher that uses a TLS context.
     """
     first = file_source(trust_domain, bootstrap)
     last: TrustAnchors | None = None
@@ -94,7 +95,7 @@ def spiffe_endpoint_source(
         known = last or (await first())[0]
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
-        # The name of the host says nothing here: who the server is, its SPIFFE ID says.
+        # The host name does not matter: the SPIFFE ID identifies the server.
         made.check_hostname = False
         made.load_verify_locations(
             cadata="".join(one.public_bytes(Encoding.PEM).decode() for one in known.authorities)
@@ -127,7 +128,9 @@ def _checking(expected: str) -> type[ssl.SSLObject]:
 
 
 def _forward_only(read: Source) -> Source:
-    """Refuse a bundle that is older than one that was seen: who could serve it could bring back old keys."""
+    """Refuse a bundle older than one already seen, because an attacker could use it to bring back old
+    keys.
+    """
     highest = -1
 
     async def checked() -> tuple[TrustAnchors, float]:
@@ -148,7 +151,7 @@ def _forward_only(read: Source) -> Source:
 
 def _fresh_s(anchors: TrustAnchors) -> float:
     hint = anchors.refresh_hint_s
-    # A hint of 0 means that there is none (SPIFFE Trust Domain and Bundle, section 4.1.2).
+    # A hint of 0 means no hint (SPIFFE Trust Domain and Bundle, section 4.1.2).
     return USUAL_FRESH_S if not hint else min(max(float(hint), MIN_FRESH_S), MAX_FRESH_S)
 
 
@@ -157,7 +160,7 @@ def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
         raise SourceUnavailable(
             f"`{ENDPOINT_SOCKET}` is not set", remediation="set it, or write the socket's address"
         )
-    # Not at the start: it brings gRPC's own C core along, for the few who take bundles this way.
+    # Imported late: it loads gRPC's C core, for the few installations that get bundles this way.
     from spiffe import TrustDomain, WorkloadApiClient
     from spiffe.errors import PySpiffeError
 
@@ -185,9 +188,7 @@ def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
 
 
 def _jwt_keys(found: Mapping[str, object]) -> VerificationKeys:
-    """Read keys that the library has read already by our own rules; a kind that no JWT-SVID has is left
-    out.
-    """
+    """Read the library's keys again by our own rules; leave out kinds that no JWT-SVID uses."""
     listed = []
     for kid, key in found.items():
         with contextlib.suppress(JoseError, ValueError, TypeError):

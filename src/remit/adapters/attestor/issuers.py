@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.issuers.TrustedIssuers` over OIDC: metadata, key sets, and tokens that are checked against them."""
+"""`ports.issuers.TrustedIssuers` over OIDC: metadata, key sets, and checks of tokens against them."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from remit.ports.fetch import Fetch
 from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 from remit.ports.runtime import Clock
 
-#: What a key set is fresh for: what its answer says, within these; without a word, the last.
+#: Bounds of a key set's freshness in seconds: least, most, and the default if the answer states none.
 MIN_FRESH_S: Final = 60.0
 MAX_FRESH_S: Final = 3600.0
 USUAL_FRESH_S: Final = 900.0
 MAX_METADATA_BYTES: Final = 65_536
-#: `typ` of tokens that say nothing of their purpose (RFC 7519 section 5.1), or are access tokens (RFC 9068).
+#: `typ` of tokens without a stated purpose (RFC 7519 section 5.1), or of access tokens (RFC 9068).
 PLAIN_TYPES: Final = frozenset({"", "jwt", "at+jwt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """One issuer as the configuration trusts it: under which name, for what, and where its keys are.
+    """One issuer that the configuration trusts: its name, its uses, and the place of its keys.
 
-    Keys come from `jwks_file`, else from `jwks_uri`, else from where the issuer's metadata says.
-    `max_life_s` bounds its tokens' validity, 0 for no bound.
+    Keys come from `jwks_file`, else from `jwks_uri`, else from the address in the issuer's metadata.
+    `max_life_s` bounds the validity of its tokens; 0 means no bound.
     """
 
     name: str
@@ -62,17 +62,19 @@ class Issuer:
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What was learned of an issuer: its keys, and the algorithms that its metadata names (None: no word)."""
+    """Known facts about an issuer: its keys, and the algorithms in its metadata (None: not stated)."""
 
     keys: VerificationKeys
     algorithms: frozenset[str] | None = None
 
 
 class OidcIssuers:
-    """Verifies tokens of all issuers of the configuration. Each has a cache of its own."""
+    """Verifies tokens of all configured issuers. Each issuer has a separate cache."""
 
     def __init__(self, issuers: Sequence[Issuer], clock: Clock) -> None:
-        """Take the issuers: no two of one `iss` for one use. Nothing is fetched before it is needed."""
+        """Take the issuers: no two with the same `iss` for the same use. Nothing is fetched before it is
+        needed.
+        """
         self._clock = clock
         self._issuers = {(one.issuer, use): one for one in issuers for use in one.uses}
         self._keys = {one.name: _cache(one, clock) for one in issuers}
@@ -83,12 +85,14 @@ class OidcIssuers:
             await cache.close()
 
     async def faults(self) -> dict[str, str]:
-        """Ask each issuer, and say by its name why its keys cannot be had; empty where they can."""
+        """Query each issuer; return by name why its keys are unavailable, or an empty text if they are
+        available.
+        """
         found = await asyncio.gather(*(cache.fault() for cache in self._keys.values()))
         return dict(zip(self._keys, found, strict=True))
 
     def trusts(self, token: str, use: IssuerUse) -> bool:
-        """Whether the token says it is of an issuer trusted for this use."""
+        """Return whether the token names an issuer that is trusted for this use."""
         try:
             return (_issuer(_compact(token)), use) in self._issuers
         except Unauthenticated:
@@ -97,9 +101,9 @@ class OidcIssuers:
     async def verify(
         self, token: str, *, use: IssuerUse, audience: str = "", token_type: str = ""
     ) -> IssuedToken:
-        """Return header and claims of a token that holds now; raises `Unauthenticated`."""
+        """Return header and claims of a token that is valid now; raise `Unauthenticated`."""
         compact = _compact(token)
-        # 1. An issuer that is trusted for this.
+        # 1. The issuer is trusted for this use.
         issuer = self._issuers.get((_issuer(compact), use))
         if issuer is None:
             raise _refused(
@@ -107,7 +111,7 @@ class OidcIssuers:
                 "token-issuer",
                 "add it under `trust.issuers`",
             )
-        # 2. A token for this purpose. What needs no key comes before the keys: it costs no fetch.
+        # 2. The token is for this purpose. Checks without keys come first, because they need no fetch.
         _check_type(compact, token_type, use)
         held = check_registered(
             compact.claims,
@@ -118,7 +122,7 @@ class OidcIssuers:
         )
         if use is IssuerUse.WORKLOADS and issuer.platform is not None:
             issuer.platform.check(compact.claims)
-        # 3. A signature of that issuer.
+        # 3. The signature is the issuer's.
         verify_signature(token, compact.header, await self._candidates(issuer, compact, use))
         return IssuedToken(
             name=issuer.name,
@@ -132,7 +136,7 @@ class OidcIssuers:
         )
 
     async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:
-        """Return header and claims of a token whose signature holds; raises `Unauthenticated`."""
+        """Return header and claims of a token with a valid signature; raise `Unauthenticated`."""
         compact = _compact(token)
         issuer = self._issuers.get((_issuer(compact), use))
         if issuer is None:
@@ -159,7 +163,7 @@ class OidcIssuers:
             known = await cache.current()
             found = known.keys.candidates(compact.header)
             if not found:
-                # A key that is not known may be new: look once more, as often as the cache permits.
+                # An unknown key may be new: fetch again, as often as the cache permits.
                 known = await cache.renewed()
                 found = known.keys.candidates(compact.header)
         except SourceUnavailable as fault:
@@ -170,7 +174,7 @@ class OidcIssuers:
                 debug=f"{fault.code}: {fault}; {fault.debug}",
                 step=1,
             ) from None
-        # The metadata speaks of ID tokens; an ID-JAG is none, nor is a security event token.
+        # The metadata describes ID tokens; an ID-JAG or a security event token is not one.
         speaks = use not in (IssuerUse.ID_JAG, IssuerUse.SIGNALS)
         if speaks and algorithm not in (known.algorithms or {algorithm}):
             raise not_accepted
@@ -187,14 +191,15 @@ def _cache(issuer: Issuer, clock: Clock) -> RefreshedTrustBundle[_Known]:
 
 
 class _KeySource:
-    """Where the keys of one issuer come from."""
+    """The source of one issuer's keys."""
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
     async def read(self) -> tuple[_Known, float]:
-        """Return what is known of the issuer and for how long it is fresh; raises `RemitError` or
-        `OSError`.
+        """Return the issuer's known facts and how many seconds they are fresh.
+
+        Raises `RemitError` or `OSError`.
         """
         issuer = self._issuer
         if issuer.jwks_file is not None:
@@ -219,7 +224,7 @@ class _KeySource:
         if answer.status != 200:
             raise SourceUnavailable(f"`{address[:200]}` answered {answer.status}", code="fetch-failed")
         metadata = parse_strict(answer.body, max_bytes=MAX_METADATA_BYTES, max_depth=16)
-        # Section 4.3: the issuer in the document must be exactly the one that was asked.
+        # Section 4.3: the issuer in the document must equal the requested one exactly.
         if not isinstance(metadata, dict) or metadata.get("issuer") != self._issuer.issuer:
             raise Malformed(f"`{address[:200]}` is the metadata of another issuer", code="issuer-metadata")
         place = metadata.get("jwks_uri")
@@ -232,18 +237,18 @@ class _KeySource:
 
 
 def _metadata_of(issuer: Issuer) -> str:
-    """Return where an issuer describes itself."""
+    """Return the address of an issuer's metadata."""
     if issuer.uses == {IssuerUse.SIGNALS}:
-        # SSF 1.0 section 7.2.1: between host and path.
+        # SSF 1.0 section 7.2.1: the well-known part is between host and path.
         parts = urlsplit(issuer.issuer)
         return f"{parts.scheme}://{parts.netloc}/.well-known/ssf-configuration{parts.path.rstrip('/')}"
-    # OpenID Connect Discovery 1.0 section 4: below the issuer, without a slash at its end.
+    # OpenID Connect Discovery 1.0 section 4: below the issuer, without its trailing slash.
     return issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def _compact(token: str) -> Compact:
     try:
-        # `x5t` names a certificate without bringing one; Microsoft Entra writes it into each header.
+        # `x5t` names a certificate without including one; Microsoft Entra writes it into each header.
         return read_compact(token, permitted=("x5t",))
     except Malformed as fault:
         raise _refused("cannot be read", "token-malformed", debug=fault.debug or fault.message) from None
@@ -255,7 +260,7 @@ def _issuer(compact: Compact) -> str:
 
 
 def _check_type(compact: Compact, wanted: str, use: IssuerUse) -> None:
-    # RFC 8725 section 3.11: a token of another kind, from the same issuer, must not pass for this one.
+    # RFC 8725 section 3.11: the issuer's tokens of another type must not be accepted as this one.
     found = str(compact.header.get("typ", "")).lower().removeprefix("application/")
     if wanted:
         fine = found == wanted.lower()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads on this machine, as the kernel names the other end of a Unix socket (`ports.peers`)."""
+"""Attests local workloads, which the kernel identifies as the peer of a Unix socket (`ports.peers`)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class LocalAttestor:
-    """`ports.attestor.Attestor` over peers of Unix sockets: user id and executable, graded `asserted`."""
+    """`ports.attestor.Attestor` for peers of Unix sockets: user id and executable, graded `asserted`."""
 
     def judges(self, shown: Shown) -> bool:
-        """Whether it is a peer of a Unix socket."""
+        """Return whether the evidence is a peer of a Unix socket."""
         return isinstance(shown, ShownPeer)
 
     async def attest(self, shown: Shown) -> Attested:
-        """Return the local workload; raises `Unauthenticated`."""
+        """Return the local workload; raise `Unauthenticated`."""
         if (
             not isinstance(shown, ShownPeer)
             or shown.uid < 0

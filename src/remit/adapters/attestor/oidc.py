@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads that show a token of their platform: Kubernetes, GitHub Actions, a cloud, any OIDC issuer."""
+"""Attests workloads by a token of their platform: Kubernetes, GitHub Actions, a cloud, any OIDC issuer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from remit.ports.issuers import IssuerUse, TrustedIssuers
 
 
 class OidcAttestor:
-    """`ports.attestor.Attestor` over the issuers that are trusted for workloads."""
+    """`ports.attestor.Attestor` for the issuers that are trusted for workloads."""
 
     def __init__(self, issuers: TrustedIssuers) -> None:
         """Take the issuers."""
         self._issuers = issuers
 
     def judges(self, shown: Shown) -> bool:
-        """Whether it is a JWT of an issuer that is trusted for workloads."""
+        """Return whether the evidence is a JWT of an issuer that is trusted for workloads."""
         return (
             isinstance(shown, ShownAssertion)
             and shown.type == JWT_TYPE
@@ -25,14 +25,14 @@ class OidcAttestor:
         )
 
     async def attest(self, shown: Shown) -> Attested:
-        """Return issuer and subject of a token that holds, with its claims; raises `Unauthenticated`."""
+        """Return issuer, subject and claims of a valid token; raise `Unauthenticated`."""
         if not isinstance(shown, ShownAssertion) or shown.type != JWT_TYPE:
             raise Unauthenticated("this is not a token of an issuer", code="not-attestable", step=1)
         token = await self._issuers.verify(shown.token, use=IssuerUse.WORKLOADS)
         return Attested(
             workload=issuer_workload(token.issuer, token.subject),
             method=AttestationMethod.OIDC,
-            # A token can be copied: whoever signed it, it is a bearer until a key is shown beside it.
+            # A token can be copied: whatever its issuer, it is a bearer token until a key is proven with it.
             assurance=AttestationMethod.OIDC.assurance,
             facts=token.claims,
             instance=token.instance,

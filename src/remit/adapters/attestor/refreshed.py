@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is read from elsewhere and kept for a while: keys of an issuer, the bundle of a trust domain."""
+"""Cached values from external sources: keys of an issuer, the bundle of a trust domain."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ log = logging.getLogger("remit")
 
 T = TypeVar("T")
 
-#: How long one reading may take, whatever it consists of.
+#: Longest time for one reading, with all its steps.
 READ_TIMEOUT_S: Final = 5.0
-#: Readings are at least this far apart, whoever asks and however they end.
+#: Least seconds between readings, whichever caller asks and however the readings end.
 PAUSE_S: Final = 10.0
-#: For how long something that cannot be read again is still used.
+#: Seconds for which a value is still used if it cannot be read again.
 KEPT_S: Final = 24 * 3600.0
 
 
 class RefreshedTrustBundle(Generic[T]):
-    """A value that `read` gives together with the seconds for which it is fresh.
+    """A value that `read` returns together with the seconds for which it is fresh.
 
-    One reading at a time, at most one in `pause_s`, each within `timeout_s`. What is fresh is given at once.
-    What is not is read again first, unless the last attempt failed or it is only a little old: then it is
-    given at once while it is read beside. After `kept_s` without a successful reading it is given no more.
+    Readings run one at a time, at most one in `pause_s`, each within `timeout_s`. A fresh value is returned
+    at once. A stale value is read again first, unless the last attempt failed or the value is only a little
+    old: then it is returned at once and read in the background. After `kept_s` without a successful reading
+    it is no longer returned.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class RefreshedTrustBundle(Generic[T]):
         pause_s: float = PAUSE_S,
         kept_s: float = KEPT_S,
     ) -> None:
-        """Begin with nothing; `name` is what messages call it."""
+        """Start without a value; `name` is used in messages."""
         self.name = name
         self._read = read
         self._clock = clock
@@ -58,7 +59,7 @@ class RefreshedTrustBundle(Generic[T]):
         self._reading: asyncio.Task[None] | None = None
 
     async def current(self) -> T:
-        """Return the value; raises `SourceUnavailable` where there is none, in bounded time."""
+        """Return the value; raise `SourceUnavailable` if there is none, in bounded time."""
         age = self._age()
         if age is None or (age >= 2 * self._fresh_s and self._failure is None):
             await self._renew()
@@ -67,12 +68,12 @@ class RefreshedTrustBundle(Generic[T]):
         return self._held()
 
     async def renewed(self) -> T:
-        """Return the value after one more reading, where one may be made now; raises `SourceUnavailable`."""
+        """Return the value after one more reading, if one is permitted now; raise `SourceUnavailable`."""
         await self._renew()
         return self._held()
 
     async def fault(self) -> str:
-        """Read it, and say why it cannot be had; empty where it can."""
+        """Read the value; return why it is unavailable, or an empty text if it is available."""
         try:
             await self.current()
         except SourceUnavailable as unavailable:
@@ -101,7 +102,7 @@ class RefreshedTrustBundle(Generic[T]):
         return self._value
 
     def _begin(self) -> asyncio.Task[None] | None:
-        """Begin a reading, or give the one that is being made; None where it is too early for one."""
+        """Start a reading, or return the one in progress; None if it is too early for another."""
         if self._reading is None or self._reading.done():
             if self._clock.boot_s() < self._next_at:
                 return None
@@ -110,7 +111,7 @@ class RefreshedTrustBundle(Generic[T]):
 
     async def _renew(self) -> None:
         if reading := self._begin():
-            # Whoever waits may go away; the others still want it.
+            # A caller that waits may be cancelled; the others still need the value.
             await asyncio.shield(reading)
 
     async def _make(self) -> None:

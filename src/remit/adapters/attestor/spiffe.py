@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads that show an SVID: X.509-SVIDs over mTLS, and JWT-SVIDs."""
+"""Attests workloads that present an SVID: X.509-SVIDs over mTLS, and JWT-SVIDs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 
 class SpiffeAttestor:
-    """`ports.attestor.Attestor` over trust domains whose bundles are known. Any other is foreign: refused."""
+    """`ports.attestor.Attestor` for trust domains with known bundles.
+
+    Any other trust domain is refused as foreign.
+    """
 
     def __init__(
         self,
@@ -34,11 +37,11 @@ class SpiffeAttestor:
         kept_s: float = KEPT_S,
         own: Mapping[str, Callable[[], TrustAnchors]] | None = None,
     ) -> None:
-        """Take a source for each trust domain. `audience` is what JWT-SVIDs must be for.
+        """Take a source for each trust domain. `audience` is the required audience of JWT-SVIDs.
 
-        `own` are trust domains of this remit, with what gives their bundles as they are now. It knows their
-        workloads by user and program alone, so their SVIDs prove no more than that, and the key of a
-        certificate.
+        `own` maps this remit's own trust domains to functions that return their current bundles. remit knows
+        the workloads there only by user and program, so their SVIDs prove no more than that and, with a
+        certificate, its key.
         """
         self._own = dict(own or {})
         self._clock = clock
@@ -55,12 +58,14 @@ class SpiffeAttestor:
             await bundle.close()
 
     async def faults(self) -> dict[str, str]:
-        """Read each bundle, and say by its trust domain why it cannot be had; empty where it can."""
+        """Read each bundle; return by trust domain why it is unavailable, or an empty text if it is
+        available.
+        """
         found = await asyncio.gather(*(bundle.fault() for bundle in self._domains.values()))
         return dict(zip(self._domains, found, strict=True))
 
     def judges(self, shown: Shown) -> bool:
-        """Whether it claims a SPIFFE ID, of whatever trust domain."""
+        """Return whether the evidence claims a SPIFFE ID of any trust domain."""
         try:
             match shown:
                 case ShownCertificate(chain_der):
@@ -72,12 +77,12 @@ class SpiffeAttestor:
                 case _:
                     return False
         except Unauthenticated:
-            # What says that it is an SVID is judged here even where it is none.
+            # Evidence declared as an SVID is judged here even if it is not one.
             return isinstance(shown, ShownAssertion) and shown.type == JWT_SPIFFE_TYPE
         return True
 
     async def attest(self, shown: Shown) -> Attested:
-        """Return the SPIFFE ID of an SVID that holds; raises `Unauthenticated`."""
+        """Return the SPIFFE ID of a valid SVID; raise `Unauthenticated`."""
         match shown:
             case ShownCertificate(chain_der):
                 return await self._certificate(chain_der)
@@ -128,14 +133,14 @@ class SpiffeAttestor:
     def _assurance(self, spiffe_id: SpiffeId, method: AttestationMethod) -> Assurance:
         if spiffe_id.trust_domain not in self._own:
             return method.assurance
-        # INVARIANT: having remit issue a document of what was only asserted to it makes no more of it.
+        # INVARIANT: an identity that was only asserted to remit gains no assurance from a document of remit.
         held = Assurance.KEY_BOUND if method is AttestationMethod.X509_SVID else Assurance.ASSERTED
         return min(held, method.assurance)
 
     async def _under(self, claimed: SpiffeId, check: Callable[[TrustAnchors], T]) -> T:
-        """Check under the bundle of the trust domain, once more under a newer one where that may help."""
+        """Check against the trust domain's bundle, and again against a newer one if that may help."""
         if own := self._own.get(claimed.trust_domain):
-            # In this process: nothing is cached, so that a key which was dropped is dropped now.
+            # In this process nothing is cached, so that a dropped key loses effect at once.
             return check(own())
         bundle = self._domains.get(claimed.trust_domain)
         if bundle is None:

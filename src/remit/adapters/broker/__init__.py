@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where upstream credentials come from."""
+"""Sources of upstream credentials."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GitHub: a token of an app's installation for each task, narrowed by repository and permission.
+"""GitHub: one installation token of an app per task, narrowed by repository and permission.
 
-1. remit shows that it is the app by a JWT under the app's key (RS256, ten minutes at the most), and asks for
-   a token of the installation: for these repositories, with these permissions. To GitHub an empty list means
-   all, so that neither is ever sent empty; and an answer that gives more than was asked for is not used
-2. the token takes itself back (DELETE /installation/token)
-3. it is tried at GitHub, which is the sink (GET /installation/repositories)
+1. remit proves that it is the app by a JWT signed with the app's key (RS256, at most ten minutes), and asks
+   for a token of the installation for these repositories with these permissions. GitHub reads an empty list
+   as "all", so remit never sends an empty one. An answer that grants more than was asked for is not used.
+2. The token revokes itself (DELETE /installation/token).
+3. The token is probed at GitHub, which is the sink (GET /installation/repositories).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCred
 from remit.ports.runtime import Clock
 
 VERSION: Final = "2022-11-28"
-#: GitHub's bound is ten minutes; its clock may be behind ours.
+#: GitHub's limit is ten minutes; its clock may be behind ours.
 JWT_LIFE: Final = timedelta(minutes=9)
 JWT_EARLY: Final = timedelta(seconds=60)
 LEVELS: Final = ("read", "write", "admin")
@@ -39,9 +39,10 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,2000}")
 
 
 class GitHubApp(msgspec.Struct, frozen=True, kw_only=True):
-    """Which installation of which app, and what a task's token may. `repositories` are names with what the
-    task is about in braces; `permissions` are of every token, those of `tool_permissions` only where the task
-    was granted the tool.
+    """The app and installation, and the rights of a task's token.
+
+    `repositories` are names, with task values in braces. `permissions` apply to every token, those of
+    `tool_permissions` only where the task was granted the tool.
     """
 
     api: str
@@ -54,11 +55,11 @@ class GitHubApp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GitHubBroker:
-    """`ports.broker.Broker` at one installation of a GitHub App."""
+    """`ports.broker.Broker` for one installation of a GitHub App."""
 
     kind = "github-token"
     standing = False
-    #: Only the token itself says which it is: one whose answer was lost ends within the hour.
+    #: Only the token itself identifies it: a token whose answer was lost expires within the hour.
     traceable = False
 
     def __init__(
@@ -71,7 +72,7 @@ class GitHubBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the app; `private_key` reads its key as PEM for each JWT."""
+        """Store the app; `private_key` returns its key as PEM for each JWT."""
         self._app = app
         self._private_key = private_key
         self._web = web
@@ -79,7 +80,7 @@ class GitHubBroker:
         self._injection = Injection.of_bearer(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         repositories, permissions = self._repositories(wanted), self._permissions(wanted)
         path = f"/app/installations/{self._app.installation}/access_tokens"
         asked = {"repositories": repositories, "permissions": permissions}
@@ -96,7 +97,7 @@ class GitHubBroker:
             lease=wanted.lease,
             sink=f"{self._app.owner}/{','.join(repositories)}",
             until=until_of(told.get("expires_at")),
-            # The token itself is in the other form, too, for whoever decodes that.
+            # The bare token is a secret in the basic form too: the basic form can be decoded.
             secrets=(token, basic) if self._injection.uses("basic") else (token,),
             handle={"token": token},
         )
@@ -108,7 +109,9 @@ class GitHubBroker:
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. One that GitHub does not know any more is taken back."""
+        """Revoke the token (step 2). Raises `KeyUnavailable`. A token that GitHub no longer knows counts as
+        revoked.
+        """
         token = credential.handle.get("token", "")
         if not token:
             raise KeyUnavailable(
@@ -119,7 +122,7 @@ class GitHubBroker:
         await self._take_back(token)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         token = credential.handle.get("token", "")
         if not token:
             return Probe.UNREACHABLE
@@ -129,7 +132,7 @@ class GitHubBroker:
             return Probe.UNREACHABLE
         if _unknown(answer):
             return Probe.REFUSED
-        # 403 and 429 are also what GitHub says to whoever asks too often.
+        # GitHub also answers 403 and 429 to a client that asks too often.
         return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
 
     async def close(self) -> None:
@@ -163,10 +166,10 @@ class GitHubBroker:
         return found
 
     def _see_narrow(self, told: dict[str, Json], repositories: list[str], asked: dict[str, str]) -> None:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         given, known = told.get("permissions"), told.get("repositories")
         names = {one.get("name") for one in known or () if isinstance(one, dict)}
-        # It comes with every other permission.
+        # GitHub adds `metadata: read` to every other permission.
         allowed = {"metadata": "read"} | asked
         if (
             told.get("repository_selection") != "selected"
@@ -226,5 +229,8 @@ def _names_one(text: str) -> bool:
 
 
 def _unknown(answer: BrokerResponse) -> bool:
-    """Whether GitHub itself knows a token no more: who stands before it can say 401 of one that lives."""
+    """Return whether GitHub itself no longer knows a token.
+
+    A proxy before GitHub can answer 401 for a token that is alive.
+    """
     return answer.status == 401 and answer.object.get("message") == "Bad credentials"

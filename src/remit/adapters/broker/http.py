@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP as brokers speak it: one request, one answer, both bounded; no redirect is followed, nothing retried.
+"""HTTP for brokers: one request, one answer, both bounded; no redirects, no retries.
 
-The addresses are those of the configuration, so they may lie anywhere; plain `http` is for this machine
-alone, which the configuration checks.
+The addresses come from the configuration, so they may be anywhere. Plain `http` is only for this machine,
+which the configuration checks.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from remit.core.json_value import Json
 MAX_ANSWER_BYTES: Final = 256 * 1024
 TIMEOUT_S: Final = 8.0
 MAX_CONNECTIONS: Final = 16
-#: The code where a source has said nothing, or that it cannot answer now.
+#: The code for a source that did not answer, or answered that it cannot do so now.
 SILENT: Final = "source-lost"
 
 
 class BrokerResponse(msgspec.Struct, frozen=True):
-    """An answer that was read whole; `challenge` is what its `WWW-Authenticate` says."""
+    """An answer that was read completely; `challenge` is its `WWW-Authenticate` header."""
 
     status: int
     body: bytes = b""
@@ -35,7 +35,7 @@ class BrokerResponse(msgspec.Struct, frozen=True):
 
     @property
     def object(self) -> dict[str, Json]:
-        """The JSON object that it holds; empty where it holds none."""
+        """The JSON object in the body; empty if there is none."""
         try:
             found = orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -44,12 +44,13 @@ class BrokerResponse(msgspec.Struct, frozen=True):
 
 
 class _Broken(aiohttp.ClientConnectionError):
-    """The connection broke before there was an answer."""
+    """The connection broke before an answer arrived."""
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep the client from sending again what may have been done: a secret that was replaced would be
-    lost.
+    """Keep the client from repeating a request that may have been executed.
+
+    A secret that was replaced would be lost.
     """
     try:
         return await handler(request)
@@ -60,12 +61,14 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 class BrokerHttp:
-    """A connection pool to one source. Lives on one event loop; connects when first asked. `timeout_s` is the
-    longest wait for a whole answer.
+    """A connection pool to one source.
+
+    It belongs to one event loop and connects at the first request. `timeout_s` is the longest wait for a
+    whole answer.
     """
 
     def __init__(self, name: str, *, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S) -> None:
-        """Take what the source is called in errors."""
+        """Store the name of the source for error messages."""
         self.timeout_s = timeout_s
         self._name = name
         self._tls = tls
@@ -81,8 +84,9 @@ class BrokerHttp:
         json: Json = None,
         content: bytes | None = None,
     ) -> BrokerResponse:
-        """Ask, and give the answer whatever its status; raises `KeyUnavailable` where there is none,
-        `NothingDone` where it was not even sent.
+        """Send a request and return the answer whatever its status.
+
+        Raises `KeyUnavailable` if no answer arrives, `NothingDone` if the request was not even sent.
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -99,7 +103,7 @@ class BrokerHttp:
             given = {"data": content}
         try:
             async with self._session.request(
-                # A redirect would carry the credential elsewhere.
+                # A redirect would carry the credential to another server.
                 method,
                 url,
                 headers=headers,

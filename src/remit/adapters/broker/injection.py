@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a credential is carried: headers of a call, or the environment of a process started for the task.
+"""How a credential is injected: into the headers of a call, or the environment of a process started for the
+task.
 
-A template names what its source gives in braces: `Bearer {token}`. What a template does not name does not
+A template names values of the source in braces: `Bearer {token}`. A value that no template names does not
 leave the broker.
 """
 
@@ -14,19 +15,19 @@ from remit.core.errors import KeyUnavailable
 
 
 class InjectedHeaders(NamedTuple):
-    """A credential as it is injected."""
+    """A credential in the form in which it is injected."""
 
     headers: dict[str, str]
     env: dict[str, str]
 
 
 class Injection:
-    """The templates of one upstream."""
+    """The injection templates of one upstream."""
 
     def __init__(
         self, headers: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
     ) -> None:
-        """Take templates by header, and by variable of the environment."""
+        """Store the templates by header name, and by environment variable."""
         self._headers = dict(headers or {})
         self._env = dict(env or {})
 
@@ -34,19 +35,20 @@ class Injection:
     def of_bearer(
         cls, headers: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
     ) -> Injection:
-        """Return the templates of a source whose `{token}` is a bearer token: where none is given, calls
-        carry it as RFC 6750 says.
+        """Return the templates of a source whose `{token}` is a bearer token.
+
+        Without templates, calls carry the token as RFC 6750 specifies.
         """
         return cls(headers or ({} if env else {"Authorization": "Bearer {token}"}), env)
 
     def uses(self, name: str) -> bool:
-        """Whether a template names it."""
+        """Return whether a template names this value."""
         return any(f"{{{name}}}" in one for one in (*self._headers.values(), *self._env.values()))
 
     def filled(self, values: Mapping[str, str], source: str) -> InjectedHeaders:
-        """Put a credential's values where their names stand.
+        """Insert a credential's values into the templates.
 
-        Raises `KeyUnavailable` where one is missing, or is not what a header or a variable can hold.
+        Raises `KeyUnavailable` if a value is missing, or if a header or variable cannot hold it.
         """
         headers = {
             name: _text(one, values, source, f"header `{name}`") for name, one in self._headers.items()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes: a token of a service account for each task, bound to an object that is deleted when it ends.
+"""Kubernetes: one service account token per task, bound to an object that is deleted when the task ends.
 
-1. a Secret that is named after the lease is made, empty, and a token is asked for that is bound to it
-   (TokenRequest). The API server takes no token back, but knows none whose object is gone
-2. the object is deleted; by its name, so that a lost answer leaves nothing behind
-3. a token for the API server itself is tried there (SelfSubjectReview); one for another audience is shown to
-   the API server as that audience does (TokenReview)
+1. An empty Secret named after the lease is created, and a token bound to it is requested (TokenRequest). The
+   API server cannot revoke a token, but refuses a token whose object is gone.
+2. The object is deleted by its name, so that a lost answer leaves nothing behind.
+3. A token for the API server itself is probed there (SelfSubjectReview). A token for another audience is
+   presented to the API server the way that audience would (TokenReview).
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 
-#: Kubernetes gives no token a shorter life.
+#: Kubernetes refuses a shorter life for a token.
 SHORTEST_S: Final = 600
 _AUTH: Final = "/apis/authentication.k8s.io/v1"
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-#: What a TokenReview says of a token that is no good; of anything else that went wrong it says other things.
+#: The errors by which a TokenReview reports an invalid token; other failures have other messages.
 _NO: Final = re.compile(r"invalid bearer token|has been invalidated|has expired|token is expired")
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose tokens they are. `name` may have in braces what the task is about; no `audiences`: the API
-    server's own.
+    """The service account whose tokens are issued.
+
+    `name` may contain task values in braces. With no `audiences`, tokens are for the API server itself.
     """
 
     api: str
@@ -47,7 +48,7 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KubernetesBroker:
-    """`ports.broker.Broker` at one service account, or one for each value of a parameter."""
+    """`ports.broker.Broker` for one service account, or for one per value of a parameter."""
 
     kind = "kubernetes-token"
     standing = False
@@ -63,7 +64,7 @@ class KubernetesBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the account; `token` reads remit's own at each request."""
+        """Store the account; `token` returns remit's own token at each request."""
         self._account = account
         self._token = token
         self._web = web
@@ -72,7 +73,7 @@ class KubernetesBroker:
         self._objects = f"/api/v1/namespaces/{account.namespace}"
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         account = fill(self._account.name, texts_of(wanted), _is_name)
         if not _is_name(account):
             raise NothingDone(
@@ -91,7 +92,7 @@ class KubernetesBroker:
         try:
             answer = await self._ask("POST", f"{self._objects}/serviceaccounts/{account}/token", asked)
         except NothingDone as fault:
-            # The object is there: there is something to take back.
+            # The object exists already and must be deleted, so this is not `NothingDone`.
             raise KeyUnavailable(fault.message, code=fault.code, remediation=fault.remediation) from None
         status = answer.object.get("status")
         token = status.get("token") if isinstance(status, dict) else None
@@ -110,21 +111,23 @@ class KubernetesBroker:
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. One that is gone is taken back."""
+        """Revoke the credential (step 2). Raises `KeyUnavailable`. A credential that is gone counts as
+        revoked.
+        """
         name = object_of(credential.lease)
         answer = await self._ask("DELETE", f"{self._objects}/secrets/{name}")
         if answer.status not in (200, 202, 404):
             raise self._refused(f"to delete `{name}`", answer)
         if answer.status == 404 and answer.object.get("reason") != "NotFound":
-            # Something else than an API server, or a path that it does not have.
+            # This is not an API server, or the API server does not have this path.
             raise self._refused(f"to delete `{name}`", answer)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         token = credential.handle.get("token", "")
         try:
             if not token:
-                # Its answer was lost: nobody has it, and it is as dead as its object.
+                # The answer was lost: no one holds the token, and it is dead once its object is.
                 return await self._object_is_gone(object_of(credential.lease))
             if not self._account.audiences:
                 return await self._tried_at_the_server(token)
@@ -151,7 +154,7 @@ class KubernetesBroker:
         if answer.status != 201 or not isinstance(uid, str):
             nothing = 400 <= answer.status < 500
             raise self._refused(f"to make `{name}`", answer, NothingDone if nothing else KeyUnavailable)
-        # With its uid: another object of the same name would not do.
+        # With the uid, so that another object of the same name does not keep the token alive.
         return {"apiVersion": "v1", "kind": "Secret", "name": name, "uid": uid}
 
     async def _tried_at_the_server(self, token: str) -> Probe:
@@ -196,8 +199,9 @@ class KubernetesBroker:
 
 
 def object_of(lease: str) -> str:
-    """Return the name of the object that a lease's token is bound to; raises `KeyUnavailable` for no
-    lease.
+    """Return the name of the object that a lease's token is bound to.
+
+    Raises `KeyUnavailable` for a text that is not a lease id.
     """
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Narrowing a credential to its task: templates of the configuration, filled with what the task is about.
+"""Narrowing a credential to its task: templates of the configuration, filled with the task's values.
 
-`{task}`, `{agent}`, `{person}` and `{lease}` stand for those, any other name in braces for the task's
-parameter of that name. A value is put into one text of a structure, never into what is parsed afterwards, so
-that it adds no structure. What a value may not hold there, so that it does not widen what the template meant,
-is said by whoever fills.
+`{task}`, `{agent}`, `{person}` and `{lease}` denote those of the task; any other name in braces denotes the
+task's parameter of that name. A value is inserted into a single text of a structure, never into text that is
+parsed afterwards, so that it adds no structure. The caller decides which characters a value must not contain,
+so that it does not widen the template's meaning.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted
 
 PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
-#: Says whether a value may stand where it would.
+#: Returns whether a value may be inserted at its place.
 Fits = Callable[[str], bool]
 
 
 def texts_of(wanted: LeaseWanted) -> dict[str, Json]:
-    """Return what a template can name. remit's own words come before parameters."""
+    """Return the values that a template can name. remit's own names take precedence over parameters."""
     task = wanted.task
     own = {"task": task.id, "agent": task.agent, "person": task.on_behalf_of, "lease": wanted.lease}
     return {**task.intent.params, **own}
@@ -32,7 +32,7 @@ def texts_of(wanted: LeaseWanted) -> dict[str, Json]:
 def fill(template: Json, values: Mapping[str, Json], fits: Fits) -> Json:
     """Fill every text of a structure; raises `NothingDone` for a value that is missing or does not fit.
 
-    A text of a list that is one name and nothing else, and whose value is a list, becomes several.
+    A list item that consists of one name only, and whose value is a list, becomes several items.
     """
     if isinstance(template, str):
         return PLACE.sub(lambda place: _text(place[1], values, fits), template)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standing secrets in the keyring of the system, as `keyring` finds it.
+"""Standing secrets in the operating system's keyring, as found by `keyring`.
 
-A keyring may ask a person to unlock it, and keep whoever reads waiting for as long as that takes. So each is
-read in a thread of its own, which nobody waits for at the end, and nothing more is asked while one waits.
+A keyring may ask a person to unlock it, and keep the reader waiting that long. So each secret is read in a
+separate thread, which a shutdown does not wait for. While one read is waiting, no other is started.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ PATIENCE_S: Final = 10.0
 
 
 class OsKeyring:
-    """`ports.secret_source.SecretSource`: names are `SERVICE/NAME`, and the last `/` parts them."""
+    """`ports.secret_source.SecretSource`: names are `SERVICE/NAME`, split at the last `/`."""
 
     def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Ask nothing yet."""
+        """Start without reading anything."""
         self._patience_s = patience_s
         self._turn = asyncio.Lock()
         self._asking: asyncio.Future[str | None] | None = None
 
     async def read(self, name: str) -> ReadSecret:
-        """Ask for it. A keyring tells neither versions nor times."""
+        """Read a secret. A keyring reports neither versions nor times."""
         service, _, user = name.rpartition("/")
         async with self._turn:
             if self._asking is not None and not self._asking.done():
@@ -61,7 +61,7 @@ class OsKeyring:
 
 
 def _asked(service: str, user: str) -> asyncio.Future[str | None]:
-    """Have a thread ask; what comes of it when nobody listens any more is dropped."""
+    """Start a read in a thread; its result is dropped if no caller waits for it."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str | None] = loop.create_future()
 
@@ -70,7 +70,7 @@ def _asked(service: str, user: str) -> asyncio.Future[str | None]:
             return
         if fault:
             answer.set_exception(KeyringError(fault))
-            answer.exception()  # it is looked at, whoever still waits
+            answer.exception()  # mark the exception as retrieved, even if no caller waits
         else:
             answer.set_result(found)
 
@@ -80,9 +80,9 @@ def _asked(service: str, user: str) -> asyncio.Future[str | None]:
         try:
             found = keyring.get_password(service, user)
         except Exception as error:  # noqa: BLE001 - its parts raise faults of their own
-            # The fault itself holds the connection that it was met on.
+            # The exception itself references the connection on which it occurred.
             fault = type(error).__name__
-        with contextlib.suppress(RuntimeError):  # the loop is closed
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
             loop.call_soon_threadsafe(tell, found, fault)
 
     threading.Thread(target=ask, name="keyring", daemon=True).start()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetching with a guard against requests that others would have us make (server-side request forgery).
+"""Fetches documents with a guard against server-side request forgery.
 
-The name is resolved once, here; each address found is checked; and the connection goes to these addresses and
-to no others, so that a name cannot answer differently in between. Redirects are refused, not followed.
+The name is resolved once, here. Each address found is checked, and the connection goes to these addresses
+only, so that the name cannot resolve differently in between. Redirects are refused, not followed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from remit.ports.fetch import Fetched
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_URL: Final = 2048
-#: Fetches at once. More wait, and their waiting counts.
+#: Most fetches at once. Further ones wait, and the wait counts towards their timeout.
 AT_ONCE: Final = 32
-#: Addresses of one name that are looked at.
+#: Most addresses of one name that are considered.
 MAX_ADDRESSES: Final = 16
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-#: RFC 4291 section 2.4 and IANA: all global unicast addresses of IPv6 that were ever given out.
+#: RFC 4291 section 2.4 and IANA: all global unicast addresses of IPv6 assigned so far.
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-#: Never asked: where clouds keep metadata and credentials beside the link-local addresses (AWS and Google
-#: over IPv6, Alibaba, Oracle in 192.0.0.0/24, and Azure, whose address is a public one), and what IANA has
-#: set apart that not every version of Python knows of.
+#: Never contacted: the addresses of cloud metadata and credentials besides the link-local ones (AWS and
+#: Google over IPv6, Alibaba, Oracle in 192.0.0.0/24, and Azure, whose address is a public one), and IANA's
+#: reserved networks that some versions of Python do not know.
 _NEVER: Final = tuple(
     ipaddress.ip_network(one)
     for one in (
@@ -55,9 +55,9 @@ class GuardedFetch:
     """`ports.fetch.Fetch` and `ports.delivery.Deliver` over aiohttp.
 
     `private` also permits addresses of private networks (a cluster's own API server), `plain_loopback` also
-    `http` to this machine (development). Neither ever permits the addresses where clouds keep their metadata,
-    link-local or not. `ca_file` holds the certificate authorities to believe instead of the system's,
-    `context` gives the whole of TLS for one request; `headers` is asked for further headers of each request.
+    `http` to this machine (development). Neither ever permits the addresses of cloud metadata, link-local or
+    not. `ca_file` holds the certificate authorities that replace the system's, `context` returns the complete
+    TLS context for one request; `headers` returns additional headers for each request.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GuardedFetch:
         context: Callable[[], Awaitable[ssl.SSLContext]] | None = None,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """Read the certificate authorities; raises `ConfigInvalid`."""
+        """Read the certificate authorities; raise `ConfigInvalid`."""
         self._private = private
         self._plain_loopback = plain_loopback
         self._headers = headers
@@ -82,13 +82,13 @@ class GuardedFetch:
             ) from None
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._free = asyncio.Semaphore(AT_ONCE)
-        # Resolving blocks a thread: of this fetcher alone, so that slow names delay nothing else.
+        # Resolving blocks a thread: this fetcher has separate threads, so that slow names delay nothing else.
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="resolve")
 
     async def get(
         self, url: str, *, accept: str = "application/json", max_bytes: int = 262_144, timeout_s: float = 5.0
     ) -> Fetched:
-        """Return the answer to one GET, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one GET, whatever its status; raise `SourceUnavailable`."""
         return await self._within(timeout_s, "GET", url, {"Accept": accept}, None, max_bytes)
 
     async def post(
@@ -102,7 +102,7 @@ class GuardedFetch:
         max_bytes: int = 262_144,
         timeout_s: float = 10.0,
     ) -> Fetched:
-        """Return the answer to one POST, whatever its status; raises `SourceUnavailable`."""
+        """Return the answer to one POST, whatever its status; raise `SourceUnavailable`."""
         given = {**(headers or {}), "Accept": accept, "Content-Type": media}
         return await self._within(timeout_s, "POST", url, given, body, max_bytes)
 
@@ -180,7 +180,7 @@ class GuardedFetch:
             (family, str(where[0]), port) for family, _, _, _, where in found[:MAX_ADDRESSES]
         ]
         for _, address, _ in addresses:
-            # INVARIANT: one address that is not permitted refuses the name, whatever else it resolves to.
+            # INVARIANT: one address that is not permitted refuses the name, whatever its other addresses are.
             if not self._permitted(address, parts.scheme):
                 raise _forbidden(url, "is at an address that may not be asked")
         return addresses
@@ -202,7 +202,9 @@ class GuardedFetch:
 
 
 def _meant(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address leads to, where it does (RFC 4291, 3056, 4380, 6052)."""
+    """Return the IPv4 address inside an IPv6 address, or the address unchanged (RFC 4291, 3056, 4380,
+    6052).
+    """
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise ValueError("an address with a scope")
@@ -217,7 +219,7 @@ def _meant(address: Address) -> Address:
 
 
 class _Pinned(AbstractResolver):
-    """Gives the addresses that were checked, whatever it is asked."""
+    """A resolver that returns the checked addresses for every name."""
 
     def __init__(self, addresses: list[tuple[socket.AddressFamily, str, int]]) -> None:
         self._addresses = addresses
@@ -225,7 +227,7 @@ class _Pinned(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return them as aiohttp wants them."""
+        """Return the checked addresses in aiohttp's form."""
         return [
             ResolveResult(
                 hostname=host,
@@ -239,7 +241,7 @@ class _Pinned(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
 
 async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
@@ -255,8 +257,10 @@ async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> b
 
 
 def _why(fault: Exception) -> str:
-    """Say what went wrong. What the system says of an address or of TLS holds no secret; what is said of a
-    message can hold all of it, our own headers included.
+    """Describe a fault without secrets.
+
+    System messages about an address or TLS hold no secret; a message about a request or answer may repeat all
+    of it, including our own headers.
     """
     return repr(fault) if isinstance(fault, OSError) else type(fault).__name__
 

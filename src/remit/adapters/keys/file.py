@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys as files in one folder, one book a kind beside them.
+"""Keys as files in one folder, with one book for each kind.
 
     token-1.pem, token-2.pem, ...    ES256, for access tokens
     checkpoint-1.pem, ...            Ed25519, for heads of the log
     sealing-1.key, ...               32 random bytes each
-    ca-1.pem, ...                    P-256, and the authority's certificate after it
+    ca-1.pem, ...                    P-256, followed by the authority's certificate
     svid-1.pem, ...                  ES256, for JWT-SVIDs
 
-A file of one purpose cannot be read as one of another: the types differ, and the books name each key.
+A key file of one purpose cannot be read as one of another: the types differ, and the books name each key.
 """
 
 from __future__ import annotations
@@ -58,40 +58,41 @@ class FileTokenKeys(RotatingFileKeys[ECKey]):
     def __init__(
         self, folder: Path, clock: Clock, *, kind: KeyKind = KeyKind.TOKEN, overlap: timedelta | None = None
     ) -> None:
-        """Load the keys in `folder`, or make the first; raises `KeyUnavailable`.
+        """Load the keys in `folder`, or create the first; raise `KeyUnavailable`.
 
-        `kind` is `TOKEN`, or `SVID` for JWT-SVIDs; `overlap` is no shorter than the longest life of a token.
+        `kind` is `TOKEN`, or `SVID` for JWT-SVIDs; `overlap` must be no shorter than the longest life of a
+        token.
         """
         self.kind = kind
         self._shelf = KeyFolder(folder, jwt_rules(kind, overlap), _JWT, clock)
 
     @property
     def generation(self) -> int:
-        """Rises whenever a key is accepted no longer."""
+        """A counter that rises whenever a key is no longer accepted."""
         return self._shelf.generation
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
-        """Return a compact JWS over `claims` under the current key."""
+        """Return a compact JWS over `claims`, signed with the current key."""
         header = {"alg": ALGORITHM, "kid": self._shelf.current.id, "typ": token_type}
         return jws.serialize_compact(header, encode(claims), self._shelf.key, registry=REGISTRY)
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Return header and claims of a token of ours whose signature holds."""
+        """Return header and claims of an own token with a valid signature."""
         return verified(token, self._shelf.keys)
 
     def jwks(self) -> dict[str, Json]:
-        """Return the public keys as a JWK Set, the current one first."""
+        """Return the public keys as a JWK Set, with the current key first."""
         current = self._shelf.current.id
         return public_set({current: self._shelf.key} | self._shelf.keys)
 
 
 class FileCheckpointKeys(RotatingFileKeys[Ed25519PrivateKey], RotatingVerifiers[Ed25519PrivateKey]):
-    """`ports.keys.CheckpointKeys`: Ed25519, published in the C2SP form of a note's verifier."""
+    """`ports.keys.CheckpointKeys`: Ed25519, published as C2SP verifier keys of notes."""
 
     kind = KeyKind.CHECKPOINT
 
     def __init__(self, folder: Path, name: str, clock: Clock) -> None:
-        """Load the keys in `folder`, or make the first; `name` is the signer's name in its notes."""
+        """Load the keys in `folder`, or create the first; `name` is the signer's name in notes."""
         craft = KeyFormat(
             what="an Ed25519 private key",
             suffix="pem",
@@ -102,20 +103,18 @@ class FileCheckpointKeys(RotatingFileKeys[Ed25519PrivateKey], RotatingVerifiers[
         self._shelf = KeyFolder(folder, CHECKPOINT_RULES, craft, clock)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Return the current key's signature over a note's body, and those of previous keys."""
+        """Return the signatures of the current key and of previous keys over a note's body."""
         signers = islice(self._shelf.keys.items(), MAX_SIGNERS)
         return tuple((verifier, key.sign(body)) for verifier, key in signers)
 
 
 class FileSealingKeys(RotatingSealing):
-    """`ports.keys.SealingKeys`. Losing a key that is in use loses every value sealed under it: copy the
-    folder to a safe place.
-    """
+    """`ports.keys.SealingKeys`. Losing a key in use loses every value sealed under it: back up the folder."""
 
     kind = KeyKind.SEALING
 
     def __init__(self, folder: Path, entropy: Entropy, clock: Clock) -> None:
-        """Load the keys in `folder`, or make the first."""
+        """Load the keys in `folder`, or create the first."""
         craft = KeyFormat(
             what="a sealing key",
             suffix="key",
@@ -124,7 +123,7 @@ class FileSealingKeys(RotatingSealing):
             name=sealing_id,
         )
         check_folder(folder)
-        # Before there was more than one, it had no number.
+        # A single sealing key of an older version has no number.
         only = folder / "sealing.key"
         if only.exists() and not only.is_symlink() and not (folder / "sealing-1.key").exists():
             only.rename(folder / "sealing-1.key")
@@ -132,7 +131,7 @@ class FileSealingKeys(RotatingSealing):
 
 
 def sealing_id(key: bytes) -> str:
-    """Name a sealing key without telling anything of it: 32 random bytes cannot be guessed from a digest."""
+    """Return the id of a sealing key, a digest: 32 random bytes cannot be guessed from it."""
     return hashlib.sha256(b"remit sealing key id 1\x00" + key).hexdigest()[:16]
 
 
@@ -159,8 +158,10 @@ class FileAuthorityKeys(RotatingFileKeys[Authority]):
         life: timedelta,
         overlap: timedelta,
     ) -> None:
-        """Load the keys in `folder`, or make the first. `life` is that of a certificate of the authority,
-        `overlap` no shorter than that of the longest SVID.
+        """Load the keys in `folder`, or create the first.
+
+        `life` is the life of an authority certificate; `overlap` must be no shorter than the life of the
+        longest SVID.
         """
         craft = KeyFormat(
             what=f"an authority of trust domain `{trust_domain}`",
@@ -173,7 +174,7 @@ class FileAuthorityKeys(RotatingFileKeys[Authority]):
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
-        """The certificates of next, current and previous keys."""
+        """The certificates of the next, current and previous keys."""
         return tuple(one.certificate for one in self._shelf.keys.values())
 
     @property
@@ -182,7 +183,7 @@ class FileAuthorityKeys(RotatingFileKeys[Authority]):
         return self._shelf.key.certificate
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Return the signature over a certificate."""
+        """Return the signature over a certificate's to-be-signed bytes."""
         return self._shelf.key.private.sign(tbs, ec.ECDSA(hashes.SHA256()))
 
 

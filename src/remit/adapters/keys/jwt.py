@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checking JWTs of ours under their public keys, wherever the private ones are. ES256 alone.
+"""Checks own JWTs with their public keys, wherever the private keys are. ES256 only.
 
-Tokens are ES256 because they are checked more often than they are signed: 13,400 checks a second and core
-against 8,600 with Ed25519 (OpenSSL has assembly for P-256).
+Tokens use ES256 because they are checked more often than they are signed: 13,400 checks a second on one core,
+against 8,600 with Ed25519 (OpenSSL has assembly code for P-256).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
 def verified(token: str, keys: Mapping[str, ECKey]) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Return header and claims of a token that one of `keys` (by `kid`) has signed; raises
-    `Unauthenticated`.
-    """
+    """Return header and claims of a token signed by one of `keys` (by `kid`); raise `Unauthenticated`."""
     header = _header(token)
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in ALGORITHMS or algorithm != ALGORITHM:

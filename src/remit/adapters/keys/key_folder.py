@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of one kind as files in one folder (mode 0700), each key in a file of its own (mode 0600)."""
+"""The keys of one kind in one folder (mode 0700), each key in a separate file (mode 0600)."""
 
 from __future__ import annotations
 
@@ -39,13 +39,16 @@ from remit.ports.runtime import Clock
 K = TypeVar("K")
 
 _Stamp = tuple[int, int, int] | None
-#: Seconds to wait for another process that replaces a key of the kind and records it.
+#: Seconds to wait for another process that is replacing a key of this kind and recording it.
 TURN_PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFormat(Generic[K]):
-    """How keys of a kind are made, read (raises `ValueError`) and named. `what` they are, for messages."""
+    """How keys of a kind are created, read (raises `ValueError`) and named.
+
+    `what` describes the keys in messages.
+    """
 
     what: str
     suffix: str
@@ -55,15 +58,15 @@ class KeyFormat(Generic[K]):
 
 
 class KeyFolder(Generic[K]):
-    """The keys of one kind that are in files.
+    """The keys of one kind that are stored in files.
 
-    `keys` has those that are not retired, by id, in the order of the book; `generation` rises when one leaves
-    it. Other processes may have the same folder: what one makes of the book the others take over (`refresh`),
-    and each change is made to the book as it is, by one at a time.
+    `keys` contains those that are not retired, by id, in the order of the book; `generation` rises when a key
+    leaves it. Other processes may use the same folder: each takes over the others' changes to the book
+    (`refresh`), and each change applies to the book's current content, by one process at a time.
     """
 
     def __init__(self, folder: Path, rules: Rules, craft: KeyFormat[K], clock: Clock) -> None:
-        """Load the keys in `folder`, or make the first; raises `KeyUnavailable`."""
+        """Load the keys in `folder`, or create the first; raise `KeyUnavailable`."""
         self._folder = folder
         self._rules = rules
         self._craft = craft
@@ -87,20 +90,22 @@ class KeyFolder(Generic[K]):
         return self.keys[self.current.id]
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Return every entry as the port has it."""
+        """Return every entry in the port's form."""
         return held(self.entries, self._rules.kind)
 
     @property
     def changed(self) -> bool:
-        """Whether another process has written the book since it was read here."""
+        """Whether another process has written the book since it was last read here."""
         return self._stamped() != self._stamp
 
     def doubt(self) -> None:
-        """Have the next look read the book itself: what a file server tells of a file may be seconds old."""
+        """Force the next check to read the book itself, because a file server's metadata may be seconds
+        old.
+        """
         self._stamp = None
 
     def refresh(self) -> bool:
-        """Take over what another process has made of the book; gives whether there was something."""
+        """Take over another process's changes to the book; return whether there were any."""
         if not self.changed:
             return False
         stamp, found = self._stamped(), read_book(self._folder, self._rules.kind)
@@ -113,13 +118,13 @@ class KeyFolder(Generic[K]):
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Have the turn in which a key is replaced and that is recorded, and keep it from other processes."""
+        """Hold the lock under which one process replaces a key and records that."""
         async with alone(self._folder / f".{self._rules.kind}.turn.lock", TURN_PATIENCE_S):
             self.doubt()
             yield
 
     def expect(self, seen: str) -> None:
-        """Raise `ChangedMeanwhile` where the newest key is another one than a caller has seen, if any."""
+        """Raise `ChangedMeanwhile` if `seen` is given and is no longer the newest key."""
         if seen and self.entries[0].id != seen:
             raise ChangedMeanwhile(
                 f"another process has replaced the {self._rules.kind} key meanwhile",
@@ -127,10 +132,10 @@ class KeyFolder(Generic[K]):
             )
 
     async def rotate(self, *, at_once: bool, seen: str = "") -> HeldKey:
-        """Let another key sign from now on, and give it."""
+        """Replace the key that signs; return the new one."""
         async with self._alone():
-            # INVARIANT: of those who have seen the same key one replaces it: the book is as it is now, and
-            # nobody else changes it before this has.
+            # INVARIANT: of several callers that saw the same key, only one replaces it: the book is current,
+            # and no other process changes it before this change is written.
             self.expect(seen)
             now, ahead = self._clock.now(), self._rules.ahead
             fresh = []
@@ -138,14 +143,14 @@ class KeyFolder(Generic[K]):
                 fresh.append(self._make(now, KeyStanding.CURRENT))
             if ahead:
                 fresh.append(self._make(now, KeyStanding.NEXT, above=fresh))
-            # INVARIANT: what is fresh is durable before the book names it.
+            # INVARIANT: new keys are durable before the book names them.
             self._settle(turned(self.entries, self._rules, tuple(fresh), now, at_once=at_once))
             if at_once:
                 self._tidy()
             return self.held()[1 if ahead else 0]
 
     async def tidy(self) -> tuple[HeldKey, ...]:
-        """Destroy the previous keys whose time is over, and give them."""
+        """Destroy the previous keys whose time is over, and return them."""
         if not over(self.entries, self._rules, self._clock.now())[1]:
             return ()
         async with self._alone():
@@ -160,7 +165,7 @@ class KeyFolder(Generic[K]):
         return held(gone, self._rules.kind)
 
     async def retire(self, id: str) -> None:
-        """Destroy a previous key by name; raises `Conflict` for any other."""
+        """Destroy a previous key by its id; raise `Conflict` for any other key."""
         async with self._alone():
             found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
             if not found:
@@ -171,7 +176,9 @@ class KeyFolder(Generic[K]):
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Have the book as it is, and keep it from every other process meanwhile: nothing is awaited."""
+        """Lock the book against every other process and read it; the caller must not await anything
+        inside.
+        """
         async with alone(self._folder / ".lock"):
             self.doubt()
             self.refresh()
@@ -185,7 +192,7 @@ class KeyFolder(Generic[K]):
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _begin(self) -> Entries:
-        """Take the keys that lie there without a book, of which the highest signs, or make the first."""
+        """Adopt keys that have no book yet, where the highest number signs, or create the first key."""
         now = self._clock.now()
         numbers = numbered(self._folder, self._rules.kind, self._craft.suffix)
         if not numbers:
@@ -207,12 +214,12 @@ class KeyFolder(Generic[K]):
         return begin_book(self._folder, self._rules.kind, entries)
 
     def _load(self) -> None:
-        """Read every key that the book names and that should be there."""
+        """Read every key that the book names and that must exist."""
         keys: dict[str, K] = {}
         lost = []
         for one in self._living(self.entries):
             if one.standing is not KeyStanding.CURRENT and not self._place(one.version).exists():
-                lost.append(one)  # a previous key ends when its file goes, a next one is made again
+                lost.append(one)  # a previous key ends when its file is deleted, a next key is created again
                 continue
             key = self._read(one.version)
             if self._craft.name(key) != one.id:
@@ -228,10 +235,10 @@ class KeyFolder(Generic[K]):
             self._settle(ordered((fresh, *self.entries)))
 
     def _living(self, entries: Entries) -> Entries:
-        """Return those whose key signs or whose work is accepted now.
+        """Return the entries whose key signs or whose signatures are accepted now.
 
-        Loading writes nothing for what has run out: another process may be at work on the same folder, and
-        what is destroyed is to be recorded (`tidy`).
+        Loading deletes no expired key: another process may be using the same folder, and a destruction must
+        be recorded (`tidy`).
         """
         kept, _ = over(entries, self._rules, self._clock.now())
         return tuple(one for one in kept if one.standing is not KeyStanding.RETIRED)
@@ -239,14 +246,14 @@ class KeyFolder(Generic[K]):
     def _make(
         self, now: datetime, standing: KeyStanding, above: list[KeyVersion] | None = None
     ) -> KeyVersion:
-        """Make a key with a number that no other has or had."""
+        """Create a key with a number that no other key has or had."""
         known = [one.version for one in (*self._entries(), *(above or ()))]
         known += numbered(self._folder, self._rules.kind, self._craft.suffix)
         version = max(known, default=0) + 1
         create_secret(self._place(version), self._craft.make(now))
         name = self._craft.name(self._read(version))
         if any(one.id == name for one in (*self._entries(), *(above or ()))):
-            # Whoever makes the keys gave one that is known, maybe the very one that is to be replaced.
+            # The source of keys has returned a known key, perhaps the very one to be replaced.
             remove_secret(self._place(version))
             raise KeyUnavailable(
                 f"the new {self._rules.kind} key is not a new one",
@@ -258,7 +265,7 @@ class KeyFolder(Generic[K]):
         return getattr(self, "entries", ())
 
     def _settle(self, entries: Entries) -> None:
-        """Write the book, and hold the keys that it names now."""
+        """Write the book, and load the keys that it names now."""
         write_book(self._folder, self._rules.kind, entries)
         self._stamp = self._stamped()
         self._hold(entries)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The book of a kind of key: which versions there are and where each stands, in `<kind>.json`.
+"""The book of a kind of key: its versions and their standings, in `<kind>.json`.
 
-The book holds no secret. It is written after a new key is durable and before it signs, and replaced whole, so
-that a crash leaves the state before or the state after; a key that no book names was never used.
+The book holds no secret. It is written after a new key is durable and before that key signs. It is replaced
+as a whole, so that a crash leaves the state before or the state after. A key that no book names was never
+used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ORDER = {standing: place for place, standing in enumerate(KeyStanding)}
 
 
 class KeyVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of a key. `until` as in `core.keys.own_keys.HeldKey`."""
+    """One version of a key. `until` is as in `core.keys.own_keys.HeldKey`."""
 
     version: int
     id: str
@@ -33,10 +34,10 @@ Entries = tuple[KeyVersion, ...]
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How the keys of a kind are turned. `ahead`: the next key is made and published before it signs.
+    """How the keys of a kind are rotated. `ahead`: the next key is created and published before it signs.
 
-    `overlap`: how long the work of a previous key is accepted; `None`: until it is retired by name.
-    `remembered`: a key whose time is over is destroyed, and its public half stays known.
+    `overlap`: how long a previous key's signatures are accepted; `None`: until it is retired by id.
+    `remembered`: a key whose time is over is destroyed, but its public half stays known.
     """
 
     kind: KeyKind
@@ -51,13 +52,14 @@ class _Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def place_of(folder: Path, kind: KeyKind) -> Path:
-    """Return the place of a kind's book."""
+    """Return the path of a kind's book."""
     return folder / f"{kind}.json"
 
 
 def read_book(folder: Path, kind: KeyKind) -> Entries | None:
-    """Return the entries, or `None` where no book was begun; raises `KeyUnavailable` for one that is no book
-    of this kind.
+    """Return the entries, or `None` if there is no book.
+
+    Raises `KeyUnavailable` for a book that is invalid or of another kind.
     """
     place = place_of(folder, kind)
     if not place.is_symlink() and not place.exists():
@@ -73,21 +75,22 @@ def read_book(folder: Path, kind: KeyKind) -> Entries | None:
 
 
 def write_book(folder: Path, kind: KeyKind, entries: Entries) -> None:
-    """Replace the book, whole and durable."""
+    """Replace the book, atomically and durably."""
     replace_secret(place_of(folder, kind), _written(kind, entries))
 
 
 def begin_book(folder: Path, kind: KeyKind, entries: Entries) -> Entries:
-    """Begin the book unless another process was first; give what stands in it."""
+    """Create the book unless another process was first; return its entries."""
     create_secret(place_of(folder, kind), _written(kind, entries))
     return read_book(folder, kind) or entries
 
 
 def turned(entries: Entries, rules: Rules, fresh: Entries, now: datetime, *, at_once: bool) -> Entries:
-    """Return the entries after a rotation that brings `fresh` along, whose standings are set already.
+    """Return the entries after a rotation that adds `fresh`, whose standings are already set.
 
-    In order, the next key becomes the current one. `at_once` a fresh one does, and what there was before is
-    gone, or (where it is remembered, or has no overlap) stays for what it did.
+    In a regular rotation the next key becomes the current one. With `at_once` a fresh key does; the earlier
+    next key is dropped, and earlier keys are accepted no longer (unless the kind has no overlap). Where keys
+    are remembered, their public halves stay known.
     """
     kept: list[KeyVersion] = []
     for one in entries:
@@ -105,7 +108,7 @@ def turned(entries: Entries, rules: Rules, fresh: Entries, now: datetime, *, at_
 
 
 def over(entries: Entries, rules: Rules, now: datetime) -> tuple[Entries, Entries]:
-    """Split the entries into those that stay and those whose time is over by `now`."""
+    """Split the entries into those that stay and those whose time is over at `now`."""
     gone = tuple(
         one
         for one in entries
@@ -118,17 +121,17 @@ def over(entries: Entries, rules: Rules, now: datetime) -> tuple[Entries, Entrie
 
 
 def ordered(entries: Entries) -> Entries:
-    """Return next, current, previous and retired ones, the newest of each first."""
+    """Return the entries ordered as next, current, previous and retired, each with the newest first."""
     return tuple(sorted(entries, key=lambda one: (_ORDER[one.standing], -one.version)))
 
 
 def current_of(entries: Entries) -> KeyVersion:
-    """Return the one that signs."""
+    """Return the entry of the key that signs."""
     return next(one for one in entries if one.standing is KeyStanding.CURRENT)
 
 
 def held(entries: Entries, kind: KeyKind) -> tuple[HeldKey, ...]:
-    """Return the entries as the port has them."""
+    """Return the entries in the port's form."""
     return tuple(
         HeldKey(kind=kind, id=one.id, standing=one.standing, made=one.made, until=one.until)
         for one in entries

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speaking to OpenBao: one request, one answer, both bounded; an outage is a `KeyUnavailable` at once."""
+"""A client of OpenBao with bounded requests and answers.
+
+During an outage each call raises `KeyUnavailable` at once.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from remit.ports.runtime import Clock
 
 #: Longest wait for an answer. A transit operation takes a few milliseconds.
 TIMEOUT_S = 3.0
-#: After a failure everybody is refused for so long before one tries again: nobody queues up behind an
-#: outage.
+#: Seconds after a failure in which every call is refused before one tries again, so that no calls queue up
+#: during an outage.
 PAUSE_S = 1.0
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_CONNECTIONS = 16
 
 
 class Bao:
-    """One OpenBao server, as whoever holds `token`; lives on one event loop.
+    """A client of one OpenBao server, authenticated by `token`; for one event loop.
 
-    `token` is asked for at each request, so that an agent may replace it in its file.
+    `token` is called for each request, so that an agent may replace the token in its file.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Bao:
         namespace: str = "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take where it is; connects when first asked."""
+        """Take the address; the first request connects."""
         self._address = address.rstrip("/")
         self._token = token
         self._clock = clock
@@ -45,7 +48,7 @@ class Bao:
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._down_until = float("-inf")
-        #: Requests that were sent, for whoever counts.
+        #: Number of requests sent, for statistics.
         self.asked = 0
 
     async def close(self) -> None:
@@ -54,18 +57,18 @@ class Bao:
             await self._session.close()
 
     async def read(self, path: str) -> dict[str, Json] | None:
-        """Return the data at a path, `None` where there is nothing; raises `KeyUnavailable`."""
+        """Return the data at a path, or `None` if there is none; raise `KeyUnavailable`."""
         return await self._ask("GET", path, None)
 
     async def write(self, path: str, **body: Json) -> dict[str, Json]:
-        """Do something, and give the data of the answer; raises `KeyUnavailable`."""
+        """Send a write and return the data of the answer; raise `KeyUnavailable`."""
         found = await self._ask("POST", path, body)
         if found is None:
             raise self._refused(path, "there is no such key or path")
         return found
 
     async def renew(self) -> None:
-        """Renew the token, where it can be renewed."""
+        """Renew the token if it is renewable."""
         found = await self.read("auth/token/lookup-self") or {}
         if found.get("renewable"):
             await self.write("auth/token/renew-self")
@@ -87,7 +90,7 @@ class Bao:
                 f"{self._address}/v1/{path}",
                 data=orjson.dumps(body) if body is not None else None,
                 headers=headers,
-                # A redirect would carry the token elsewhere.
+                # A redirect would send the token elsewhere.
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             ) as response:
@@ -106,7 +109,7 @@ class Bao:
         if status == 204 or (status == 200 and not content):
             return {}
         if status in (502, 503, 504, 472, 473):
-            # Sealed, standby or not there: the next one need not find out for itself.
+            # Sealed, standby or absent: further requests within the pause fail at once.
             self._down_until = self._clock.boot_s() + PAUSE_S
         if status != 200:
             raise self._refused(path, f"status {status}", content[:500].decode("utf-8", "replace"))

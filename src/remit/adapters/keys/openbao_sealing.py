@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sealing keys that OpenBao's transit engine has made and encrypted, and that it alone can decrypt."""
+"""Sealing keys that OpenBao's transit engine creates and encrypts, and that only it can decrypt."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from remit.ports.runtime import Clock
 
 
 class BaoSealingKeys(RotatingSealing):
-    """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, when opened."""
+    """`ports.keys.SealingKeys`: random bytes that only OpenBao can decrypt; decrypted once, at opening."""
 
     kind = KeyKind.SEALING
 
     def __init__(self, folder: Path, clock: Clock, remote: Remote, opened: dict[Reference, bytes]) -> None:
-        """Take a remote key and what of it was decrypted; see `open`."""
+        """Take a remote key and its decrypted sealing keys; see `open`."""
         self._folder = folder
         self._remote = remote
         self._opened = opened
@@ -40,7 +40,7 @@ class BaoSealingKeys(RotatingSealing):
 
     @classmethod
     async def open(cls, folder: Path, clock: Clock, place: Transit) -> BaoSealingKeys:
-        """Have the keys decrypted, or make the first; raises `KeyUnavailable`."""
+        """Decrypt the keys, or create the first; raise `KeyUnavailable`."""
         remote = Remote(place, KeyKind.SEALING, "aes256-gcm96")
         check_folder(folder)
         async with contextlib.AsyncExitStack() as stack:
@@ -54,7 +54,7 @@ class BaoSealingKeys(RotatingSealing):
             return cls(folder, clock, remote, opened)
 
     async def refresh(self) -> bool:
-        """Take over what another process has made of them; what is new is decrypted first."""
+        """Take over another process's changes; new keys are decrypted first."""
         if not self._shelf.changed:
             return False
         for one in _wrapped(self._folder):
@@ -72,7 +72,7 @@ class BaoSealingKeys(RotatingSealing):
         return self._opened[reference]
 
     async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
-        """Make a new key to wrap under from now on."""
+        """Create a new key for wrapping from now on."""
         async with self._remote.alone(self._folder):
             self._shelf.doubt()
             await self.refresh()
@@ -85,14 +85,14 @@ class BaoSealingKeys(RotatingSealing):
     async def retire(self, id: str) -> None:
         """Destroy a previous key."""
         async with self._remote.alone(self._folder):
-            # The shelf takes over what another process has put there, and that has to be decrypted before.
+            # The key folder takes over new keys of another process, which must be decrypted before.
             self._shelf.doubt()
             await self.refresh()
             await self._shelf.retire(id)
 
 
 def _wrapped(folder: Path) -> list[Reference]:
-    """Return the sealing keys that lie in a folder, encrypted."""
+    """Return the encrypted sealing keys in a folder."""
     found = []
     for file in sorted(folder.glob(f"{KeyKind.SEALING}-*.{SUFFIX}")):
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys that sign, in OpenBao: the private halves never leave its transit engine.
+"""Signing keys in OpenBao: the private halves never leave its transit engine.
 
-Every signature that comes back is checked under the public half that is known here, before it is used.
+Every returned signature is checked with the locally known public half before it is used.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ log = logging.getLogger("remit.keys")
 
 
 class _Signing:
-    """What the three kinds that sign share."""
+    """The shared behaviour of the three kinds of signing keys."""
 
     kind: KeyKind
     _folder: Path
     _shelf: KeyFolder[Any]
     _remote: Remote
     _ahead = True
-    # What a crash kept from being destroyed is destroyed after the start.
+    # A trim that a crash prevented is done after the start.
     _trim_due = True
 
     def held(self) -> tuple[HeldKey, ...]:
@@ -64,7 +64,7 @@ class _Signing:
         return self._shelf.held()
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Keep other processes from taking a turn meanwhile."""
+        """Hold the lock that keeps other processes from rotating."""
         return self._shelf.turn()
 
     async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
@@ -72,7 +72,7 @@ class _Signing:
         async with self._remote.alone(self._folder):
             self._shelf.doubt()
             self._shelf.refresh()
-            # Before versions are made that nobody would use.
+            # Checked before versions are created that would stay unused.
             self._shelf.expect(seen)
             newest = max(one.reference.version for one in self._shelf.keys.values())
             await self._remote.stock(2 if at_once and self._ahead else 1, newest)
@@ -83,28 +83,27 @@ class _Signing:
         return turned
 
     async def refresh(self) -> bool:
-        """Take over what another process has made of them."""
+        """Take over another process's changes to the keys."""
         return self._shelf.refresh()
 
     async def tidy(self) -> tuple[HeldKey, ...]:
-        """Have the versions destroyed whose time is over."""
+        """Destroy the versions whose time is over."""
         gone = await self._shelf.tidy()
         self._trim_due = self._trim_due or bool(gone)
         if self._trim_due:
-            # Where another process is at it for too long: at the next look.
+            # If another process holds the lock too long, the next check tries again.
             with contextlib.suppress(KeyUnavailable):
                 async with self._remote.alone(self._folder):
                     await self._trim()
         return gone
 
     async def _prepare(self) -> None:
-        """Complete what is in stock."""
+        """Complete the versions in stock."""
 
     async def _trim(self) -> None:
-        """Have transit destroy what no book names any more.
+        """Let transit destroy the versions that no book names any longer.
 
-        By now the rotation has happened, so a fault is no refusal: what could not be done is tried again at
-        each look.
+        The rotation has already happened, so a fault refuses nothing: each later check tries the trim again.
         """
         try:
             await self._remote.trim(min(one.reference.version for one in self._shelf.keys.values()))
@@ -143,18 +142,18 @@ class BaoTokenKeys(_Signing):
         kind: KeyKind = KeyKind.TOKEN,
         overlap: timedelta | None = None,
     ) -> BaoTokenKeys:
-        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        """Load the keys that `folder` describes, or create the first; raise `KeyUnavailable`."""
         remote = Remote(place, kind, "ecdsa-p256")
         async with first_versions(remote, folder, jwt_rules(kind, overlap)):
             return cls(folder, clock, remote, kind, overlap)
 
     @property
     def generation(self) -> int:
-        """Rises whenever a key is accepted no longer."""
+        """A counter that rises whenever a key is no longer accepted."""
         return self._shelf.generation
 
     async def sign(self, claims: dict[str, Json], *, token_type: str) -> str:
-        """Return a compact JWS over `claims` under the current key."""
+        """Return a compact JWS over `claims`, signed with the current key."""
         current, key = self._shelf.current, self._shelf.key
         header = {"alg": ALGORITHM, "kid": current.id, "typ": token_type}
         text = f"{_b64(encode(header))}.{_b64(encode(claims))}"
@@ -167,11 +166,11 @@ class BaoTokenKeys(_Signing):
         return token
 
     def verify(self, token: str) -> tuple[dict[str, Json], dict[str, Json]]:
-        """Return header and claims of a token of ours whose signature holds."""
+        """Return header and claims of an own token with a valid signature."""
         return verified(token, self._keys())
 
     def jwks(self) -> dict[str, Json]:
-        """Return the public keys as a JWK Set, the current one first."""
+        """Return the public keys as a JWK Set, with the current key first."""
         current = self._shelf.current.id
         return public_set({current: self._shelf.key.public} | self._keys())
 
@@ -203,20 +202,20 @@ class BaoCheckpointKeys(_Signing, RotatingVerifiers[RemoteKey]):
 
     @classmethod
     async def open(cls, folder: Path, name: str, clock: Clock, place: Transit) -> BaoCheckpointKeys:
-        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        """Load the keys that `folder` describes, or create the first; raise `KeyUnavailable`."""
         remote = Remote(place, KeyKind.CHECKPOINT, "ed25519")
         async with first_versions(remote, folder, CHECKPOINT_RULES):
             return cls(folder, name, clock, remote)
 
     async def sign_note(self, body: bytes) -> tuple[tuple[str, bytes], ...]:
-        """Return the current key's signature over a note's body, and those of previous keys."""
+        """Return the signatures of the current key and of previous keys over a note's body."""
         (current, first), *others = list(self._shelf.keys.items())[:MAX_SIGNERS]
         made = [(current, await self._signed(first, body))]
         for verifier, one in others:
             try:
                 made.append((verifier, await self._signed(one, body)))
             except KeyUnavailable as fault:
-                # A version that somebody destroyed in transit must not keep the log from being signed.
+                # A version that was destroyed in transit must not prevent signing of the log.
                 if verifier not in self._silent:
                     log.warning("a previous key does not sign the log beside the current one: %s", fault)
                 self._silent.add(verifier)
@@ -266,7 +265,7 @@ class BaoAuthorityKeys(_Signing):
         life: timedelta,
         overlap: timedelta,
     ) -> BaoAuthorityKeys:
-        """Load what `folder` says of the keys, or make the first; raises `KeyUnavailable`."""
+        """Load the keys that `folder` describes, or create the first; raise `KeyUnavailable`."""
         remote = Remote(place, KeyKind.CA, "ecdsa-p256")
         async with first_versions(remote, folder, authority_rules(overlap)):
             await _Certify(remote, trust_domain, entropy, clock, life)()
@@ -277,7 +276,7 @@ class BaoAuthorityKeys(_Signing):
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
-        """The certificates of next, current and previous keys."""
+        """The certificates of the next, current and previous keys."""
         return tuple(one.public[1] for one in self._shelf.keys.values())
 
     @property
@@ -287,14 +286,14 @@ class BaoAuthorityKeys(_Signing):
         return der
 
     async def sign(self, tbs: bytes) -> bytes:
-        """Return the signature over a certificate."""
+        """Return the signature over a certificate's to-be-signed bytes."""
         key = self._shelf.key
         return await _certifying(self._remote, key.reference.version, key.public[0], tbs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Certify:
-    """Gives each fresh version of an authority its self-signed certificate."""
+    """Gives each fresh version of an authority key its self-signed certificate."""
 
     remote: Remote
     trust_domain: str
@@ -325,7 +324,7 @@ class _Certify:
 
 
 async def _certifying(remote: Remote, version: int, public: ec.EllipticCurvePublicKey, tbs: bytes) -> bytes:
-    """Return the signature over a certificate, checked under the key that is meant."""
+    """Return the signature over a certificate, checked with the intended public key."""
     signature = await remote.sign(version, tbs)
     try:
         public.verify(signature, tbs, ec.ECDSA(hashes.SHA256()))

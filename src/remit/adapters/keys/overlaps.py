@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the keys of each kind overlap, wherever they are kept."""
+"""How long the keys of each kind overlap, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import timedelta
 from remit.adapters.keys.key_versions import Rules
 from remit.core.keys.own_keys import KeyKind
 
-#: Longer than any token of ours lives (`limits.token_ttl_s` is at most an hour), and than clocks are apart.
+#: Longer than the life of any own token (`limits.token_ttl_s` is at most an hour) plus the clock difference.
 TOKEN_OVERLAP = timedelta(hours=1, minutes=5)
 
-#: For so long the previous key signs heads of the log beside the current one, so that whoever verifies once a
-#: month still learns of the new key from the old one.
+#: For this time the previous key signs heads of the log beside the current one, so that a verifier who checks
+#: once a month still learns the new key from the old one.
 CHECKPOINT_OVERLAP = timedelta(days=35)
 
-#: Keys that sign a head at the most, however often they were rotated: a note holds a hundred signatures.
+#: Most keys that sign one head, however often they were rotated: a note holds a hundred signatures.
 MAX_SIGNERS = 8
 
 CHECKPOINT_RULES = Rules(kind=KeyKind.CHECKPOINT, overlap=CHECKPOINT_OVERLAP, ahead=False, remembered=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the keys of every port do with the shelf that they lie on, wherever their private halves are."""
+"""Behaviour that the keys of every port share, wherever their private halves are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ K = TypeVar("K")
 
 
 class RotatingFileKeys(Generic[K]):
-    """Keys that a shelf holds whole: their turns and ends are the shelf's own."""
+    """Keys that are stored completely in a key folder, which also rotates and destroys them."""
 
     _shelf: KeyFolder[K]
 
@@ -23,43 +23,43 @@ class RotatingFileKeys(Generic[K]):
         return self._shelf.held()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Keep other processes from taking a turn meanwhile."""
+        """Hold the lock that keeps other processes from rotating."""
         return self._shelf.turn()
 
     async def rotate(self, *, at_once: bool = False, seen: str = "") -> HeldKey:
-        """Let the next key do the work from now on."""
+        """Let the next key sign or wrap from now on."""
         return await self._shelf.rotate(at_once=at_once, seen=seen)
 
     async def refresh(self) -> bool:
-        """Take over what another process has made of them."""
+        """Take over another process's changes to the keys."""
         return self._shelf.refresh()
 
     async def tidy(self) -> tuple[HeldKey, ...]:
-        """Destroy the previous keys whose time is over; public halves that are remembered stay known."""
+        """Destroy the previous keys whose time is over; remembered public halves stay known."""
         return await self._shelf.tidy()
 
 
 class RotatingVerifiers(Generic[K]):
-    """The public side of keys for checkpoints: the book names each key by its verifier."""
+    """The public side of checkpoint keys: the book names each key by its verifier."""
 
     _shelf: KeyFolder[K]
 
     @property
     def verifier(self) -> str:
-        """The public key that checks what is signed now."""
+        """The public key for checking new signatures."""
         return self._shelf.current.id
 
     @property
     def verifiers(self) -> tuple[str, ...]:
-        """The public keys of all checkpoints that were ever signed, newest first."""
+        """The public keys of all checkpoints ever signed, newest first."""
         return tuple(one.id for one in self._shelf.entries)
 
 
 class RotatingSealing(RotatingFileKeys[bytes]):
-    """Keys for sealing: none goes by its age, for values may still be wrapped under it."""
+    """Sealing keys: none expires by age, because values may still be wrapped under it."""
 
     async def tidy(self) -> tuple[HeldKey, ...]:
-        """Nothing: a previous key goes when it is retired."""
+        """Do nothing: a previous sealing key is destroyed only when it is retired."""
         return ()
 
     async def retire(self, id: str) -> None:
@@ -72,7 +72,7 @@ class RotatingSealing(RotatingFileKeys[bytes]):
         return self._shelf.current.id
 
     def sealing_key(self, id: str) -> bytes:
-        """Return the 32 bytes of a key by id, of the oldest without one; raises `KeyUnavailable`."""
+        """Return the 32 bytes of a key by id, or of the oldest for an empty id; raise `KeyUnavailable`."""
         keys = self._shelf.keys
         found = keys.get(id) if id else next(reversed(keys.values()))
         if found is None:

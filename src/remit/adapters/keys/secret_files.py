@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that hold secrets: made whole, readable by this user alone, and refused when they are not."""
+"""Files that hold secrets: written atomically, readable by this user alone, and refused otherwise."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from typing import Final
 from remit.core.errors import KeyUnavailable
 
 MAX_BYTES = 64 * 1024
-#: Seconds to wait for another process that changes the same keys, and between two tries.
+#: Seconds to wait for another process that changes the same keys, and between two attempts.
 PATIENCE_S: Final = 2.0
 AGAIN_S: Final = 0.02
 
 
 def check_folder(folder: Path) -> None:
-    """Create a folder for keys with mode 0700, or refuse one that others could enter."""
+    """Create a folder for keys with mode 0700, or refuse one that other users could enter."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -35,9 +35,11 @@ def check_folder(folder: Path) -> None:
 
 
 def read_secret(place: Path) -> bytes:
-    """Return a key file's bytes; a link, another owner or a wider mode than 0600 raises `KeyUnavailable`."""
+    """Return a key file's bytes; raise `KeyUnavailable` for a link, another owner or a mode wider than
+    0600.
+    """
     try:
-        # The checks look at the open file, so that it cannot be exchanged between check and read.
+        # The checks use the open file, so that it cannot be exchanged between check and read.
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as fault:
         raise _unavailable(place, fault) from fault
@@ -51,19 +53,19 @@ def read_secret(place: Path) -> bytes:
 
 
 def create_secret(place: Path, data: bytes) -> None:
-    """Make a key file with mode 0600, whole and durable, unless there is one: then that one stays."""
+    """Create a key file with mode 0600, atomically and durably; an existing file stays unchanged."""
     _place(place, data, _link)
 
 
 def replace_secret(place: Path, data: bytes) -> None:
-    """Make a file with mode 0600 or replace the one there is, whole and durable: never half of it."""
+    """Create or replace a file with mode 0600, atomically and durably."""
     _place(place, data, os.replace)
 
 
 def remove_secret(place: Path) -> None:
-    """Remove a key file for good; it does not matter whether there is one.
+    """Delete a key file durably; a missing file is no fault.
 
-    What the disk itself keeps of removed files is not in our hands.
+    Data that the disk itself retains of deleted files is out of our control.
     """
     try:
         place.unlink(missing_ok=True)
@@ -90,7 +92,7 @@ def _place(place: Path, data: bytes, settle: Callable[[Path, Path], None]) -> No
 
 
 def _link(fresh: Path, place: Path) -> None:
-    with contextlib.suppress(FileExistsError):  # another process was first, and its key is the key
+    with contextlib.suppress(FileExistsError):  # another process was first, and its key is used
         os.link(fresh, place)
 
 
@@ -103,7 +105,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def numbered(folder: Path, purpose: str, suffix: str) -> list[int]:
-    """Return the numbers of a purpose's key files, `purpose-1.suffix` and so on, the highest first."""
+    """Return the numbers of a purpose's key files (`purpose-1.suffix` and so on), highest first."""
     pattern = re.compile(rf"{purpose}-(\d{{1,9}})\.{suffix}\Z")
     return sorted(
         (int(found[1]) for one in folder.iterdir() if (found := pattern.match(one.name))), reverse=True
@@ -133,8 +135,10 @@ def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
 
 @contextlib.asynccontextmanager
 async def alone(lock: Path, patience_s: float | None = None) -> AsyncIterator[None]:
-    """Hold a lock that processes share while the block runs; raises `KeyUnavailable` where another one does
-    not let go of it for `patience_s` seconds (`PATIENCE_S` unless given).
+    """Hold an inter-process lock while the block runs.
+
+    Raises `KeyUnavailable` if another process keeps the lock for `patience_s` seconds (`PATIENCE_S` unless
+    given).
     """
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -143,8 +147,8 @@ async def alone(lock: Path, patience_s: float | None = None) -> AsyncIterator[No
     try:
         tries = math.ceil((PATIENCE_S if patience_s is None else patience_s) / AGAIN_S)
         while not _taken(descriptor):
-            # Tries are counted, and not seconds: on a machine that stood still for some of these nobody else
-            # has gone on either.
+            # Counts attempts instead of seconds: if the whole machine stood still, the other process made no
+            # progress either.
             tries -= 1
             if tries < 0:
                 raise KeyUnavailable(

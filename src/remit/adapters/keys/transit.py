@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao's transit engine: making versions of a key, signing under one, and what is kept here of each.
+"""OpenBao's transit engine: versions of a key, signatures, and the local record of each version.
 
-Beside each book, what a version is stands in a file of its own: for a signing key its number in transit and
-its public half (so that checking needs no OpenBao, and a key that was exchanged there is noticed), for a
-sealing key its 32 bytes as transit has encrypted them.
+Beside each book, every version has a file. For a signing key it holds the version's number in transit and its
+public half, so that checking needs no OpenBao and an exchanged key is noticed. For a sealing key it holds the
+32 bytes as encrypted by transit.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
 
 SUFFIX = "bao"
-#: For how long a change waits for that of another process: some requests to OpenBao.
+#: Seconds that a change waits for another process's change, which makes some requests to OpenBao.
 PATIENCE_S = 5.0
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a file says of one version: `public` is its public half as transit shows it; `certificate` the
-    authority's in base64 DER; `wrapped` a sealing key, encrypted by transit.
+    """The file content of one version.
+
+    `public` is the public half as transit shows it, `certificate` the authority's certificate in base64 DER,
+    `wrapped` a sealing key encrypted by transit.
     """
 
     key: str
@@ -46,9 +48,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @dataclass(frozen=True, slots=True)
 class Transit:
-    """Where in OpenBao the keys are: the server, the mount of its transit engine, and what names begin
-    with.
-    """
+    """The place of the keys in OpenBao: server, mount of the transit engine, prefix of key names."""
 
     bao: Bao
     mount: str = "transit"
@@ -56,10 +56,10 @@ class Transit:
 
 
 class Remote:
-    """One transit key of ours, of which versions are made ahead of being put on a shelf."""
+    """One transit key of ours, whose versions are created before they enter a key folder."""
 
     def __init__(self, place: Transit, kind: KeyKind, type: str) -> None:
-        """Name it; `type` as transit has it."""
+        """Set the key's name and its `type` in transit's terms."""
         self._place = place
         self.name = f"{place.prefix}-{kind}"
         self._type = type
@@ -67,24 +67,25 @@ class Remote:
         self._newest = 0
 
     def alone(self, folder: Path) -> AbstractAsyncContextManager[None]:
-        """Keep every other process with the same folder from changing this key meanwhile.
+        """Keep every other process with the same folder from changing this key during the block.
 
-        INVARIANT: it is changed by one process at a time. What one has made and not put on the shelf yet, the
-        other would have destroyed; and OpenBao refuses every later version of a key that is rotated while it
-        is trimmed.
+        INVARIANT: one process at a time changes the key. Otherwise another process could have versions
+        destroyed that this one has created but not yet stored, and OpenBao refuses every later version of a
+        key that is rotated while it is trimmed.
         """
         return alone(folder / f".{self.name}.lock", PATIENCE_S)
 
     async def stock(self, count: int, shelved: int = 0) -> None:
-        """Have `count` fresh versions ready, none of them older than `shelved`, for what is older another
-        process may have had destroyed; raises `KeyUnavailable`.
+        """Ensure that `count` fresh versions newer than `shelved` are in stock; raise `KeyUnavailable`.
+
+        Another process may have had older versions destroyed.
         """
         self._stock = [one for one in self._stock if one.version > shelved]
         while len(self._stock) < count:
             self._stock.append(await self._fresh())
 
     def take(self) -> Reference:
-        """Take the next fresh version."""
+        """Remove and return the next fresh version."""
         if not self._stock:
             raise KeyUnavailable(
                 f"no new version of `{self.name}` is at hand", remediation="start remit again"
@@ -92,12 +93,12 @@ class Remote:
         return self._stock.pop(0)
 
     def keep(self, reference: Reference) -> None:
-        """Put one more version in stock."""
+        """Add a version to the stock."""
         self._stock.append(reference)
 
     @property
     def count(self) -> int:
-        """How many are in stock."""
+        """The number of versions in stock."""
         return len(self._stock)
 
     async def _fresh(self) -> Reference:
@@ -122,13 +123,13 @@ class Remote:
                 debug=str(fault),
             ) from fault
         if version <= self._newest:
-            # A stale replica, say: what is to be replaced would sign on.
+            # For example from a stale replica: the version to be replaced would keep signing.
             raise odd(self.name, f"version {version} is no new one")
         self._newest = version
         return Reference(key=self.name, version=version, public=public)
 
     async def sign(self, version: int, data: bytes, *, jws: bool = False) -> bytes:
-        """Return the signature over `data` under one version; raises `KeyUnavailable`."""
+        """Return the signature over `data` under one version; raise `KeyUnavailable`."""
         ecdsa = self._type.startswith("ecdsa")
         path = f"{self._place.mount}/sign/{self.name}" + ("/sha2-256" if ecdsa else "")
         body: dict[str, Json] = {"input": base64.b64encode(data).decode(), "key_version": version}
@@ -144,7 +145,7 @@ class Remote:
             raise odd(self.name, str(fault)) from fault
 
     async def trim(self, lowest: int) -> None:
-        """Have transit destroy the versions before `lowest`."""
+        """Let transit destroy the versions before `lowest`."""
         path = f"{self._place.mount}/keys/{self.name}"
         await self._place.bao.write(
             f"{path}/config", min_decryption_version=lowest, min_encryption_version=lowest
@@ -152,7 +153,7 @@ class Remote:
         await self._place.bao.write(f"{path}/trim", min_available_version=lowest)
 
     async def datakey(self) -> tuple[Reference, bytes]:
-        """Make 32 random bytes; gives them as transit has encrypted them, and themselves."""
+        """Create 32 random bytes; return their reference, encrypted by transit, and the bytes."""
         path = f"{self._place.mount}/keys/{self.name}"
         if await self._place.bao.read(path) is None:
             await self._place.bao.write(path, type=self._type)
@@ -161,13 +162,13 @@ class Remote:
         )
         reference = Reference(key=self.name, wrapped=str(found.get("ciphertext", "")))
         key = _plain(self.name, found)
-        # INVARIANT: nothing is sealed under a key that could not be had again at the next start.
+        # INVARIANT: nothing is sealed under a key that could not be decrypted at the next start.
         if await self.decrypt(reference) != key:
             raise odd(self.name, "the encrypted key is another one")
         return reference, key
 
     async def decrypt(self, reference: Reference) -> bytes:
-        """Return what `datakey` made."""
+        """Return the bytes that `datakey` created."""
         found = await self._place.bao.write(
             f"{self._place.mount}/decrypt/{self.name}", ciphertext=reference.wrapped
         )
@@ -185,7 +186,7 @@ def _plain(name: str, found: dict[str, Json]) -> bytes:
 
 
 def odd(name: str, debug: str = "") -> KeyUnavailable:
-    """Return the fault of an answer that is not what only our key could have given."""
+    """Return the error for an answer that does not match our key."""
     return KeyUnavailable(
         f"what OpenBao answered for `{name}` does not hold under the key that is known here",
         code="key-store-odd",
@@ -196,7 +197,7 @@ def odd(name: str, debug: str = "") -> KeyUnavailable:
 
 @dataclass(frozen=True, slots=True)
 class RemoteKey:
-    """One version on a shelf: how its file has it, and its public half as its kind needs it."""
+    """One version in a key folder: its file content, and its public half in the form that its kind needs."""
 
     reference: Reference
     public: Any
@@ -204,7 +205,7 @@ class RemoteKey:
 
 @asynccontextmanager
 async def first_versions(remote: Remote, folder: Path, rules: Rules) -> AsyncIterator[None]:
-    """Have the first versions in stock where no book was begun; the book is begun in the block."""
+    """Put the first versions in stock if there is no book; the block creates the book."""
     check_folder(folder)
     if read_book(folder, rules.kind) is not None:
         yield
@@ -218,7 +219,7 @@ async def first_versions(remote: Remote, folder: Path, rules: Rules) -> AsyncIte
 def remote_craft(
     remote: Remote, read: Callable[[Reference], Any], name: Callable[[RemoteKey], str]
 ) -> KeyFormat[RemoteKey]:
-    """Return the craft of keys that are in transit; `read` gives the public half, or raises `ValueError`."""
+    """Return the key format of keys in transit; `read` returns the public half, or raises `ValueError`."""
 
     def whole(data: bytes) -> RemoteKey:
         reference = decode(data)
@@ -236,5 +237,5 @@ def remote_craft(
 
 
 def decode(data: bytes) -> Reference:
-    """Read a reference; raises `ValueError`."""
+    """Decode a reference; raise `ValueError`."""
     return msgspec.json.decode(data, type=Reference)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log heads as files, one for each origin, in a folder that is not the store's."""
+"""Log heads as files, one for each origin, in a folder separate from the store's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import msgspec
 from remit.core.errors import Conflict, StoreUnavailable
 from remit.ports.log import Head
 
-#: Seconds to wait for another process that is about to swap, and between two tries.
+#: Seconds to wait for another process that holds the lock, and between two attempts.
 PATIENCE_S: Final = 2.0
 AGAIN_S: Final = 0.02
 
@@ -26,7 +26,7 @@ _PLAIN = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file holds, as JSON."""
+    """The JSON content of a head file."""
 
     origin: str
     size: int
@@ -37,13 +37,13 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FileHeadKeeper:
     """`ports.log.HeadKeeper` on a folder (mode 0700) with one file (mode 0600) for each origin.
 
-    Compare-and-swap holds among all processes of this machine: every swap reads, compares and renames under a
-    lock. The new file and the folder's entry for it are on the disk before `swap` returns; a thread waits for
-    that. A process that was stopped while it has the lock holds up the swaps of others, and nothing else.
+    Compare-and-swap is atomic among all processes of this machine: every swap reads, compares and renames
+    under a lock. Before `swap` returns, the new file and its folder entry are on the disk; a thread waits for
+    that. A process that was stopped while it holds the lock delays the swaps of others, and nothing else.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Keep heads in `folder`, which is created when it is missing."""
+        """Keep heads in `folder`; create the folder if it is missing."""
         self._folder = folder
 
     def read(self, origin: str) -> Head | None:
@@ -59,7 +59,8 @@ class FileHeadKeeper:
             record = msgspec.json.decode(data, type=_Record)
             root = base64.b64decode(record.root, validate=True)
         except (msgspec.DecodeError, ValueError) as fault:
-            # Not "no head": whoever can damage the file could otherwise make start-up forget what was signed.
+            # Not "no head": otherwise a user who can damage the file could make a start forget what was
+            # signed.
             raise StoreUnavailable(
                 f"the head file `{place}` is damaged",
                 remediation="restore it from a copy, or from a witness of the log",
@@ -81,7 +82,7 @@ class FileHeadKeeper:
             )
         except OSError as fault:
             raise _unavailable(place, fault) from fault
-        # The thread goes on to its end whatever becomes of its caller, and lets go of the lock then.
+        # The thread finishes regardless of its caller, and then releases the lock.
         await asyncio.shield(swapping)
 
     def _swap(self, lock: int, origin: str, expected: Head | None, new: Head) -> None:
@@ -100,20 +101,20 @@ class FileHeadKeeper:
             os.close(lock)
 
     def _place(self, origin: str) -> Path:
-        # Readable, and different for different origins whatever characters they hold.
+        # Readable, and distinct for distinct origins, whatever characters they contain.
         digest = hashlib.sha256(origin.encode()).hexdigest()[:16]
         return self._folder / f"{_PLAIN.sub('_', origin)[:80]}-{digest}.head"
 
     async def _locked(self, place: Path) -> int:
-        """Return the lock, which whoever has it closes."""
+        """Take the lock and return its descriptor, which the caller closes."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = place.with_suffix(".lock")
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             tries = math.ceil(PATIENCE_S / AGAIN_S)
             while not _taken(lock):
-                # Tries are counted, and not seconds: on a machine that stood still for some of these nobody
-                # else has gone on either.
+                # Counts attempts instead of seconds: if the whole machine stood still, the other process made
+                # no progress either.
                 tries -= 1
                 if tries < 0:
                     raise StoreUnavailable(

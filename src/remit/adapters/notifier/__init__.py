@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways of telling people and systems of what needs them."""
+"""Ways to notify people and systems of what needs their attention."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ports.notifier.Notifier` by webhooks that are signed as Standard Webhooks 1.0 says (`v1`: HMAC-SHA256)."""
+"""`ports.notifier.Notifier` by webhooks, signed as in Standard Webhooks 1.0 (`v1`: HMAC-SHA256)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from remit.ports.runtime import Clock
 PREFIX: Final = "whsec_"
 #: Standard Webhooks: a secret has 24 to 64 bytes.
 SIZES: Final = (24, 64)
-#: Statuses that say something of this message, and not of the receiver's state.
+#: Statuses that refuse this message, rather than report the receiver's state.
 _REFUSES: Final = frozenset({400, 413, 415, 422})
 
 
 class Webhook:
-    """POSTs each notification to one address."""
+    """Sends each notification to one address by POST."""
 
     def __init__(self, url: str, secret: Callable[[], str], *, deliver: Deliver, clock: Clock) -> None:
-        """Take the address, and what gives the secret each time."""
+        """Take the address, and `secret`, which returns the secret each time."""
         self._url = url
         self._secret = secret
         self._deliver = deliver
         self._clock = clock
 
     async def notify(self, notification: Notification) -> None:
-        """Send it, signed; a receiver tells a repetition by `webhook-id`, and an old one by its time."""
+        """Send a signed notification; `webhook-id` reveals a repetition, and the timestamp an old one."""
         body = msgspec.json.encode(
             {
                 "type": notification.kind,
@@ -60,13 +60,13 @@ class Webhook:
 
 
 def signature(secret: str, message_id: str, sent: str, body: bytes) -> str:
-    """Return the value of `webhook-signature`; raises `ConfigInvalid` for what is no secret."""
+    """Return the value of `webhook-signature`; raise `ConfigInvalid` for an invalid secret."""
     signed = f"{message_id}.{sent}.".encode() + body
     return f"v1,{base64.b64encode(hmac.digest(key_of(secret), signed, hashlib.sha256)).decode()}"
 
 
 def key_of(secret: str) -> bytes:
-    """Return the key that a secret writes, with its prefix or without."""
+    """Return the key that a secret encodes, with or without its prefix."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Peers of Unix sockets on Linux: `SO_PEERCRED`, a pidfd of the peer, and its executable by `/proc`.
+"""Peers of Unix sockets on Linux: `SO_PEERCRED`, a pidfd of the peer, and its executable through `/proc`.
 
-What this tells is who connected, from which file its program was loaded, and no more: an interpreter's digest
-says nothing of the script, and whoever may trace the process may speak for it. It is graded `asserted`.
+This identifies the process that connected and the file of its program, and no more. An interpreter's digest
+does not identify the script, and a user who may trace the process can act as it. So the result is graded
+`asserted`.
 """
 
 from __future__ import annotations
@@ -22,18 +23,19 @@ from typing import Final
 from remit.core.errors import Unauthenticated
 from remit.ports.attestor import ShownPeer
 
-#: Whether this system tells who is at the other end.
+#: Whether this system can identify the peer of a Unix socket.
 CAN_TELL: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
-# struct ucred of unix(7): pid, uid, gid.
+# `struct ucred` of unix(7): pid, uid, gid.
 _UCRED: Final = struct.Struct("iII")
-#: Linux 6.5: a pidfd of the very process that connected. Python has no name for it yet.
+#: Linux 6.5: a pidfd of the process that actually connected. Python has no name for it yet.
 _SO_PEERPIDFD: Final = 77
-#: Executables that are larger are not read.
+#: Larger executables are not read.
 MAX_EXECUTABLE_BYTES: Final = 1 << 30
-#: Digests remembered, by the file's identity, size and times of change.
+#: Cached digests, keyed by the file's identity, size and times of change.
 MAX_DIGESTS: Final = 256
-#: Programs read at once. Whoever shows large ones again and again delays other processes, and nothing else.
+#: Programs read at once. A user who repeatedly presents large programs delays other processes, and nothing
+#: else.
 READERS: Final = 2
 _PIECE: Final = 1 << 20
 
@@ -41,10 +43,10 @@ _FileKey = tuple[int, int, int, int, int]
 
 
 class LinuxPeers:
-    """`ports.peers.Peers` on Linux. Digests of executables are remembered while their files are unchanged."""
+    """`ports.peers.Peers` on Linux. Digests of executables are cached while their files are unchanged."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
-        """Begin with no digest known."""
+        """Start with no cached digest."""
         self._proc = proc
         self._digests: OrderedDict[_FileKey, str] = OrderedDict()
         self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="peers")
@@ -59,7 +61,7 @@ class LinuxPeers:
                     raise _unknown("it is no Unix socket")
                 raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
                 pid, uid, _ = _UCRED.unpack(raw)
-                # 0: the peer is in another pid namespace; -1: it has none.
+                # 0: the peer is in another pid namespace; -1: the peer has none.
                 if pid <= 0:
                     raise _unknown("its process is not visible from here")
                 handle = _pidfd(sock, pid)
@@ -72,9 +74,10 @@ class LinuxPeers:
             raise _unknown(str(fault)) from None
 
     def program_of(self, pid: int) -> int:
-        """Return a descriptor of the file that a process runs, -1 where it may not be seen.
+        """Return a descriptor of the file that a process runs, or -1 if access is denied.
 
-        It only names the file, and opens nothing; while it is held, no other file gets the same identity.
+        The descriptor only names the file and does not open it for reading. While it is held, no other file
+        gets the same identity.
         """
         try:
             return os.open(self._proc / str(pid) / "exe", os.O_PATH | os.O_CLOEXEC)
@@ -82,7 +85,7 @@ class LinuxPeers:
             return -1
 
     def same(self, pid: int, uid: int, program: int) -> bool:
-        """Whether a process still runs a file and as a user; blocks. Raises `OSError`."""
+        """Return whether a process still runs this program as this user; blocks. Raises `OSError`."""
         ids = (self._proc / str(pid) / "status").read_text().partition("\nUid:")[2].split(maxsplit=2)
         if len(ids) < 2 or ids[1] != str(uid):
             return False
@@ -90,7 +93,7 @@ class LinuxPeers:
 
     def digest_of(self, program: int) -> str:
         """Return the SHA-256 (hex) of the file that a descriptor names; blocks. Raises `OSError`."""
-        # Opened through the descriptor: the file itself, whatever stands under its name now.
+        # Opened through the descriptor: the file itself, whatever its name refers to now.
         with (self._proc / "self" / "fd" / str(program)).open("rb", buffering=0) as opened:
             status = os.fstat(opened.fileno())
             if status.st_size > MAX_EXECUTABLE_BYTES:
@@ -108,14 +111,15 @@ class LinuxPeers:
 
 
 class LinuxPeer:
-    """One process, by a handle of the kernel, with the program that it ran when it connected.
+    """One process, held by a kernel handle, with the program that it ran when it connected.
 
-    A process that becomes another program, or another user, is not the one that connected: what it left the
-    connection to, before it changed, would otherwise be served in its name.
+    A process that has switched to another program or user no longer counts as the one that connected.
+    Otherwise a process that inherited the connection before the switch would be served under the new
+    identity.
     """
 
     def __init__(self, peers: LinuxPeers, pid: int, uid: int, handle: int, program: int) -> None:
-        """Take the handle and the program's descriptor, which `close` gives back."""
+        """Take the handle and the program's descriptor, which `close` closes."""
         self.pid = pid
         self.uid = uid
         self._peers = peers
@@ -123,35 +127,38 @@ class LinuxPeer:
         self._program = program
 
     async def shown(self) -> ShownPeer:
-        """Return what the process shows now."""
+        """Return the process's current identity."""
         run = asyncio.get_running_loop().run_in_executor
         try:
             digest = await run(self._peers.readers, self._look)
         except OSError as fault:
             raise _unknown(str(fault)) from None
-        # INVARIANT: looked at after the reading. While the process has not ended, its number is its own, so
-        # what was read is its, and not that of another that came after it.
+        # INVARIANT: checked after the reading. While the process lives, its number is not reused, so what was
+        # read belongs to it and not to a later process.
         if self._handle < 0 or _ended(self._handle):
             raise _unknown("its process has ended")
         return ShownPeer(pid=self.pid, uid=self.uid, executable_digest=digest)
 
     def _look(self) -> str:
-        """Return the digest of the program; blocks. Raises `OSError`, also where it is another one by now."""
+        """Return the digest of the program; blocks.
+
+        Raises `OSError`, also if the process runs another program now.
+        """
         digest = ""
         if self._program >= 0:
             try:
                 digest = self._peers.digest_of(self._program)
             except PermissionError:
-                # Of another user's process only who may trace it sees the program (proc_pid_exe(5)): the user
-                # is known all the same.
+                # Only a user who may trace a process of another user sees its program (proc_pid_exe(5)); the
+                # user id is known all the same.
                 digest = ""
-        # INVARIANT: what was read is the program that connected, and the process runs it still.
+        # INVARIANT: the digest is of the program that connected, and the process still runs it.
         if not self._peers.same(self.pid, self.uid, self._program if digest else -1):
             raise OSError("it runs another program, or as another user, than when it connected")
         return digest
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Release the handles of the process."""
         handles, self._handle, self._program = (self._handle, self._program), -1, -1
         for one in handles:
             if one >= 0:
@@ -162,13 +169,13 @@ def _pidfd(sock: socket.socket, pid: int) -> int:
     try:
         return sock.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
     except OSError:
-        # Before Linux 6.5: by number. A process that took the number since the connection began would pass
-        # for the peer, which is one more reason for grading this `asserted`.
+        # Before Linux 6.5: by number. A process that took over the number since the connection began would
+        # pass for the peer, which is one more reason for the grade `asserted`.
         return os.pidfd_open(pid)
 
 
 def _ended(handle: int) -> bool:
-    # pidfd_open(2): it becomes readable when the process ends.
+    # pidfd_open(2): the pidfd becomes readable when the process ends.
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity providers of people."""
+"""Identity providers for people."""

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People's sign-in at an OpenID Connect provider: authorization code with PKCE and nonce (OpenID Connect
-Core 1.0), discovery (OpenID Connect Discovery 1.0), `iss` in the answer (RFC 9207).
+"""Sign-in of people at an OpenID Connect provider.
 
-The provider is named by whoever runs remit, so it may lie anywhere; but each answer is bounded in size and
-time, no redirect is followed, and plain `http` is spoken to this machine alone.
+Authorization code with PKCE and nonce (OpenID Connect Core 1.0), discovery (OpenID Connect Discovery 1.0),
+`iss` in the answer (RFC 9207).
+
+The operator names the provider, so it may be at any address. But each answer is bounded in size and time, no
+redirect is followed, and plain `http` is used only to this machine.
 """
 
 from __future__ import annotations
@@ -31,9 +33,9 @@ from remit.ports.runtime import Clock
 
 MAX_ANSWER_BYTES: Final = 262_144
 TIMEOUT_S: Final = 10.0
-#: Metadata and keys are asked for again after this long; keys also when a token names one that is not known.
+#: Metadata and keys are fetched again after this time; keys also when a token names an unknown one.
 KEEP = timedelta(minutes=10)
-#: Keys are not asked for more often than this, whatever tokens name.
+#: Least time between two fetches of the keys, whatever tokens name.
 KEYS_AT_MOST_EVERY = timedelta(seconds=10)
 LEEWAY_S: Final = 30
 
@@ -61,8 +63,8 @@ class OidcProvider:
         scopes: tuple[str, ...] = ("openid",),
         ca_file: Path | None = None,
     ) -> None:
-        """Take what remit is called there; raises `ConfigInvalid` for an issuer or authorities that cannot be
-        used.
+        """Take remit's client registration; raise `ConfigInvalid` for an invalid issuer or unusable
+        authorities.
         """
         _check(issuer)
         self.issuer = issuer
@@ -81,7 +83,7 @@ class OidcProvider:
     async def address(
         self, *, redirect_uri: str, state: str, nonce: str, challenge: str, fresh: bool = False
     ) -> str:
-        """Return where to send the browser."""
+        """Return the address to send the browser to."""
         metadata = await self._discovered()
         asked = {
             "response_type": "code",
@@ -100,9 +102,9 @@ class OidcProvider:
     async def redeem(
         self, *, code: str, issuer: str, redirect_uri: str, verifier: str, nonce: str
     ) -> ProvenPerson:
-        """Exchange the code that came back for a checked ID token."""
+        """Exchange the returned code for a checked ID token."""
         metadata = await self._discovered()
-        # RFC 9207 section 2.4: an answer of another server is not taken, and a missing name is no name.
+        # RFC 9207 section 2.4: refuse another server's answer, and a missing name where the server sends one.
         if issuer != metadata.issuer and (issuer or metadata.authorization_response_iss_parameter_supported):
             raise _refused("the answer is from another provider", "sign-in-issuer")
         form = {
@@ -114,7 +116,7 @@ class OidcProvider:
         }
         headers = {}
         if self._secret and "client_secret_basic" in metadata.token_endpoint_auth_methods_supported:
-            # RFC 6749 section 2.3.1: both parts are form-encoded before they are put together.
+            # RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
             pair = f"{quote_plus(self._client_id)}:{quote_plus(self._secret)}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
         elif self._secret:
@@ -127,7 +129,7 @@ class OidcProvider:
         return await self._checked(token, metadata, nonce)
 
     async def _checked(self, token: str, metadata: _Metadata, nonce: str) -> ProvenPerson:
-        """OpenID Connect Core section 3.1.3.7."""
+        """Check an ID token as OpenID Connect Core section 3.1.3.7 requires."""
         try:
             read = read_compact(token, max_bytes=MAX_ANSWER_BYTES)
         except Malformed as error:
@@ -179,7 +181,7 @@ class OidcProvider:
                 metadata = msgspec.convert(_object(body), _Metadata)
             except msgspec.ValidationError as error:
                 raise self._down("its metadata is not complete", str(error)) from None
-            # OpenID Connect Discovery section 4.3: to the letter.
+            # OpenID Connect Discovery section 4.3: exact match.
             if status != 200 or metadata.issuer != self.issuer:
                 raise self._down("its metadata is not its own", metadata.issuer)
             for one in (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that show a task's own certificate: a pool for each task and certificate, cut when it ends.
+"""Connections that present a task's client certificate: one pool per task and certificate, cut when the task
+ends.
 
-A connection is who it was made as, for as long as it lives: none is ever handed from one task to another.
+A connection keeps the identity with which it was made. No connection is passed from one task to another.
 """
 
 from __future__ import annotations
@@ -18,31 +19,31 @@ from remit.adapters.upstream.http1 import Limits, Origin, Pool
 from remit.core.errors import UpstreamUnreachable
 from remit.core.keys.certificate import ClientCertificate
 
-#: Gives a context that verifies the server, without a certificate of its own.
+#: Returns a context that verifies the server and has no client certificate.
 MakeTls = Callable[[], ssl.SSLContext]
-#: How many ended tasks are remembered.
+#: Number of ended tasks that are remembered.
 MAX_ENDED: Final = 4096
 
 
 class ClientCertificatePools:
-    """The pools of one upstream. For one event loop."""
+    """The client certificate pools of one upstream. For one event loop."""
 
     def __init__(self, origin: Origin, limits: Limits, tls: MakeTls) -> None:
-        """Connect to nothing yet."""
+        """Start without connections."""
         self._origin = origin
         self._limits = limits
         self._tls = tls
         self._pools: dict[str, dict[str, Pool]] = {}
-        # A call that is on its way here when its task ends leaves nothing behind.
+        # Ended tasks: a call that arrives here after the end of its task creates no pool.
         self._ended: dict[str, None] = {}
 
     async def of(self, task: str, lease: str, certificate: ClientCertificate) -> Pool:
-        """Return the pool of a task whose connections show a certificate."""
+        """Return the pool of a task whose connections present this certificate."""
         if task in self._ended:
             raise _over(task)
         pools = self._pools.setdefault(task, {})
         if lease not in pools:
-            # In a thread: it reads the authorities of the system.
+            # In a thread, because it reads the system's CA certificates.
             context = await asyncio.to_thread(showing, self._tls, certificate)
             if self._pools.get(task) is not pools:
                 raise _over(task)
@@ -69,11 +70,11 @@ def _over(task: str) -> UpstreamUnreachable:
 
 
 def showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:
-    """Return a context that verifies the server and shows a certificate. Blocks: for a thread."""
+    """Return a context that verifies the server and presents a certificate. Blocks: run it in a thread."""
     context = tls()
     pem = f"{certificate.chain}{certificate.key}".encode()
     if hasattr(os, "memfd_create"):
-        # OpenSSL reads it by a name, and this one is on no disk.
+        # OpenSSL loads the certificate from a path; this path is in memory, not on disk.
         held = os.memfd_create("certificate", os.MFD_CLOEXEC)
         try:
             os.write(held, pem)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to other replicas (`ports.forwarding.Passer`), by the client that upstreams are called with."""
+"""Connections to other replicas (`ports.forwarding`), by the client for calls to upstreams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from remit.adapters.upstream.http1 import Connection, Limits, Origin, Pool, ResponseHead
 from remit.ports.forwarding import ForwardedRequest
 
-#: Another replica bounds what it answers itself; streams may be silent for long.
+#: Another replica limits its own answers; streams may be silent for a long time.
 LIMITS: Final = Limits(
     max_body_bytes=2**40,
     connect_timeout_s=2.0,
@@ -19,35 +19,35 @@ LIMITS: Final = Limits(
     idle_timeout_s=86_400.0,
     max_connections=1024,
 )
-#: Replicas come and go: pools of those that were not asked for long are closed.
+#: Replicas come and go: the least recently used pools are closed.
 MOST_POOLS: Final = 64
 
 
 class OwnerAnswer:
-    """One answer on its way."""
+    """One answer that is being received."""
 
     def __init__(self, head: ResponseHead, connection: Connection) -> None:
-        """Take a connection on which a head has come."""
+        """Store a connection whose head has arrived."""
         self.status = head.status
         self.headers = head.headers
         self._connection = connection
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Return the body as it comes."""
+        """Return the body as it arrives."""
         return self._connection.chunks()
 
 
 class HttpForwarder:
-    """One pool for each replica."""
+    """One pool of connections for each replica."""
 
     def __init__(self, tls_ca: str = "") -> None:
-        """`tls_ca` is the file of the authorities to trust for other replicas, beside the system's."""
+        """Store `tls_ca`, the file of CA certificates for other replicas, in addition to the system's."""
         self._tls_ca = tls_ca
         self._pools: dict[str, Pool] = {}
 
     @asynccontextmanager
     async def ask(self, address: str, request: ForwardedRequest) -> AsyncIterator[OwnerAnswer]:
-        """Send a request, once."""
+        """Send a request once, and yield its answer."""
         connection = await (await self._pool(address)).acquire()
         try:
             connection.send(request.method.encode(), request.target, request.headers, request.body)
@@ -63,7 +63,7 @@ class HttpForwarder:
             if origin.scheme == "https":
                 context = ssl.create_default_context(cafile=self._tls_ca or None)
             pool = Pool(origin, limits=LIMITS, ssl_context=context)
-        self._pools[address] = pool  # the last one asked stands last
+        self._pools[address] = pool  # the most recently used pool is last
         if len(self._pools) > MOST_POOLS:
             await self._pools.pop(next(iter(self._pools))).close()
         return pool

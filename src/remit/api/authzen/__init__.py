@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AuthZEN Authorization API 1.0: decisions for other enforcement points. A door that only answers."""
+"""AuthZEN Authorization API 1.0: decisions for other enforcement points. These endpoints forward no calls."""

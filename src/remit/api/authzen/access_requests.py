@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access requests: what was denied and a person may approve (AuthZEN Access Request and Approval Profile).
+"""Access requests: denied calls that a person may approve (AuthZEN Access Request and Approval Profile).
 
-The question is put to people when the evaluation defers; an access request leads back to it. Its task is the
-approval: `pending`, `approved`, `denied`, and `expired`, which an approval that was used up is too. After an
-approval the enforcement point evaluates again, and that evaluation decides.
+The evaluation that defers asks people for an approval; an access request refers to that evaluation. The task
+of an access request is the approval: `pending`, `approved`, `denied` or `expired`. A used approval is also
+`expired`. After an approval the enforcement point evaluates again, and the new evaluation decides.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from remit.api.authzen.evaluation import REFUSALS, point_of
 from remit.api.authzen.mapping import question
 from remit.api.authzen.messages import AccessRequestAnswer, AccessRequestForm, ApprovalTask, EvaluationForm
 from remit.api.authzen.paths import REQUESTS_PATH
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.http_messages import HEADERS, PROBLEM, answer
 from remit.api.rest.route import RestRequest
 from remit.core.decisions.access_request import call_digest
@@ -35,12 +36,12 @@ _STATUS = {
 }
 
 
-async def submitted(errand: RestRequest) -> Response:
-    """Return the task of an access request, which is the approval that the denied evaluation asked for."""
+async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
+    """Return the task of an access request: the approval that the denied evaluation asked for."""
     form: AccessRequestForm = errand.body
     point, caller = point_of(errand)
-    house = errand.house
-    if house.clock.now() >= form.denial.expires_at:
+    rooms = errand.rooms
+    if errand.desk.clock.now() >= form.denial.expires_at:
         return _problem("expired_denial", 410, "the denial has expired; evaluate again")
     approval = await _of(errand, point, form.denial.evaluation_id.partition("~")[2])
     if approval is None:
@@ -50,33 +51,35 @@ async def submitted(errand: RestRequest) -> Response:
             subject=form.subject, action=form.action, resource=form.resource, context=form.context
         )
         asked = question(one, point, caller)
-        claims = await house.answers.subjects.claims(point, caller, asked.subject, house.clock.now())
+        claims = await rooms.answers.subjects.claims(point, caller, asked.subject, errand.desk.clock.now())
     except REFUSALS:
         return _problem("invalid_denial_binding", 400, "the request is not the one that was denied")
     tool = f"{asked.asked.upstream}/{asked.asked.name}"
     if approval.call != call_digest(claims.task, tool, asked.asked.arguments):
         return _problem("invalid_denial_binding", 400, "the request is not the one that was denied")
-    told = _told(approval, house.public_url)
+    told = _told(approval, errand.desk.public_url)
     response = answer(told, 202 if approval.state is ApprovalState.PENDING else 201)
     response.headers["Location"] = told.task.status_endpoint
     return response
 
 
-async def shown(errand: RestRequest) -> Response:
-    """Return where an access request stands."""
+async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
+    """Return the state of an access request."""
     point, _ = point_of(errand)
     approval = await _of(errand, point, errand.place["request"])
     if approval is None:
         return _problem("unknown_task", 404, "there is no such access request")
-    return answer(_told(approval, errand.house.public_url))
+    return answer(_told(approval, errand.desk.public_url))
 
 
-async def _of(errand: RestRequest, point: EnforcementPoint, approval_id: str) -> Approval | None:
-    """Return an approval that this enforcement point may know of."""
-    house = errand.house
+async def _of(
+    errand: RestRequest[AuthzenRooms], point: EnforcementPoint, approval_id: str
+) -> Approval | None:
+    """Return an approval if this enforcement point may see it."""
+    rooms = errand.rooms
     try:
-        approval = await house.approvals.get(approval_id)
-        agent = await house.directory.agent(approval.agent)
+        approval = await rooms.decisions.approvals.get(approval_id)
+        agent = await rooms.identity.directory.agent(approval.agent)
     except NotFound:
         return None
     known = point.covers(agent) and approval.tool.partition("/")[0] in point.resources
@@ -105,7 +108,7 @@ def _task(approval: Approval, status: str, public_url: str) -> ApprovalTask:
 
 
 def _problem(kind: str, status: int, detail: str) -> Response:
-    """Return a problem of a type that the profile defines."""
+    """Return a problem with a type that the profile defines."""
     told = {
         "type": _ERROR + kind,
         "title": HTTPStatus(status).phrase,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation and evaluations: each one decided, recorded and answered in its order, and results taken."""
+"""Evaluation and evaluations: decide, record and answer each one in order, and accept results of calls."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from remit.api.authzen.messages import (
     ResultForm,
 )
 from remit.api.authzen.responses import faulty, permitted, refused
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import Permitted
@@ -32,15 +33,15 @@ from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
 from remit.services.authzen.enforcement_points import EnforcementPoint
 
-#: What is said of the subject, the task or the call: a refusal. Everything else is a fault of the request, or
-#: ours, and is no decision.
+#: Errors about the subject, the task or the call are refusals. All other errors are faults of the request or
+#: of remit, and are no decision.
 REFUSALS = (Unauthenticated, NotFound, Forbidden, Conflict, Busy)
 
 
-def point_of(errand: RestRequest) -> tuple[EnforcementPoint, Principal]:
-    """Return the enforcement point that asks, and how it was proven; raises `Forbidden` for anybody else."""
+def point_of(errand: RestRequest[AuthzenRooms]) -> tuple[EnforcementPoint, Principal]:
+    """Return the calling enforcement point and its principal; raise `Forbidden` for any other caller."""
     agent, claims = errand.agent, errand.claims
-    point = errand.house.answers.point(agent.name) if agent is not None else None
+    point = errand.rooms.answers.point(agent.name) if agent is not None else None
     if point is None or claims is None:
         raise Forbidden(
             "this agent is no enforcement point",
@@ -50,13 +51,13 @@ def point_of(errand: RestRequest) -> tuple[EnforcementPoint, Principal]:
     return point, claims.principal
 
 
-async def evaluation(errand: RestRequest) -> EvaluationAnswer:
+async def evaluation(errand: RestRequest[AuthzenRooms]) -> EvaluationAnswer:
     """Decide one evaluation."""
     return await _decide(errand, errand.body, single=True)
 
 
-async def evaluations(errand: RestRequest) -> EvaluationsAnswer:
-    """Decide several evaluations, one after another: what one reads counts for those after it."""
+async def evaluations(errand: RestRequest[AuthzenRooms]) -> EvaluationsAnswer:
+    """Decide several evaluations in order: data that one evaluation reads affects the following ones."""
     form: EvaluationsForm = errand.body
     point_of(errand)
     each = merged(form)
@@ -77,13 +78,16 @@ async def evaluations(errand: RestRequest) -> EvaluationsAnswer:
     return EvaluationsAnswer(evaluations=tuple(answers))
 
 
-async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = False) -> EvaluationAnswer:
+async def _decide(
+    errand: RestRequest[AuthzenRooms], form: EvaluationForm, *, single: bool = False
+) -> EvaluationAnswer:
     point, caller = point_of(errand)
-    house = errand.house
+    rooms = errand.rooms
     try:
-        end = await house.answers.answer(question(form, point, caller))
+        end = await rooms.answers.answer(question(form, point, caller))
     except Elsewhere as error:
-        # An item of several may be asked on from where they were passed on to; a single one may not.
+        # A replica may forward an item of several evaluations once more, but not a forwarded single
+        # evaluation.
         if errand.arrived.passed_on and single:
             raise
         try:
@@ -91,31 +95,31 @@ async def _decide(errand: RestRequest, form: EvaluationForm, *, single: bool = F
         except Elsewhere as lost:
             return faulty(lost)
     except REFUSALS as error:
-        if error.step != 5:  # what step 5 lost is in the evidence already
+        if error.step != 5:  # a refusal in step 5 is in the evidence already
             await _recorded(errand, error)
         return faulty(error)
     if isinstance(end, Permitted):
         return permitted(end)
     approval = None
     if end.decision.outcome is Outcome.DEFER:
-        approval = await house.approvals.find(end.decision.approval)
-    return refused(end, approval, house.public_url, again="approval" in form.context)
+        approval = await rooms.decisions.approvals.find(end.decision.approval)
+    return refused(end, approval, errand.desk.public_url, again="approval" in form.context)
 
 
-async def _recorded(errand: RestRequest, error: RemitError) -> None:
-    """Write that a question was refused before it was decided; a flood of them is counted."""
+async def _recorded(errand: RestRequest[AuthzenRooms], error: RemitError) -> None:
+    """Record a request that was refused before a decision; a flood of such requests is only counted."""
     told = Unauthenticated(error.message, code=error.code)
-    with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await errand.house.authenticator.refused(told, "authzen")
+    with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
+        await errand.rooms.identity.authenticator.refused(told, "authzen")
 
 
-async def result(errand: RestRequest) -> ResultAnswer:
-    """Take the result of a permitted call."""
+async def result(errand: RestRequest[AuthzenRooms]) -> ResultAnswer:
+    """Record the result of a permitted call."""
     point, _ = point_of(errand)
     form: ResultForm = errand.body
     outcome = CallOutcome(form.outcome)
     try:
-        await errand.house.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
+        await errand.rooms.answers.report(point, form.evaluation_id, outcome, form.result_bytes)
     except NotFound as unknown:
         if errand.arrived.passed_on:
             raise

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From AuthZEN's four (subject, action, resource, context) to a task and a call of a tool.
+"""Mapping from AuthZEN's subject, action, resource and context to a task and a tool call.
 
 - COAZ-MCP's default mapping: `tools/call` of a resource `{type: tool, id: name}`; `resources/read`,
-  `resources/subscribe` and `prompts/get` likewise. The name may carry its upstream, as `upstream/name` or
-  `upstream__name`, and must where the enforcement point guards several.
-- Everything else: the resource's type is what `tools/` calls the upstream, the action's name is the tool. Its
-  arguments are `id`, and the properties of resource and action by their names; those of the subject stand in
-  the argument `subject`. They are what the enforcement point says, and are decided like any argument.
+  `resources/subscribe` and `prompts/get` likewise. The name may include its upstream, as `upstream/name` or
+  `upstream__name`. It must do so if the enforcement point guards several upstreams.
+- Everything else: the type of the resource is the upstream's name in `tools/`, the name of the action is the
+  tool. The arguments are `id` and the properties of resource and action, by their names. The properties of
+  the subject are in the argument `subject`. All are claims of the enforcement point, and are decided like any
+  argument.
 
-What fits neither is refused.
+A request that fits neither is refused.
 """
 
 from __future__ import annotations
@@ -46,18 +47,18 @@ KINDS: Final = {
     "person": SubjectKind.PERSON,
 }
 TOOL_CALL: Final = "tools/call"
-#: Operations that MCP has beside tools: the resource's type, our operation, and the argument that is its id.
+#: MCP operations besides tools: the type of the resource, remit's operation, and the argument for the id.
 OPERATIONS: Final = {
     "resources/read": ("resource", RESOURCE_READ, "uri"),
     "resources/subscribe": ("resource", RESOURCE_SUBSCRIBE, "uri"),
     "prompts/get": ("prompt", PROMPT_GET, "name"),
 }
-#: Properties of the subject that say which task is meant, and are no facts for policies.
+#: Properties of the subject that identify the task. Policies do not see them as facts.
 _ABOUT_TASK: Final = frozenset({"access_token", "task", "agent"})
 
 
 def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -> EvaluationQuestion:
-    """Return what is asked; raises `Malformed`, or `NotFound` for what is no subject or resource here."""
+    """Return the question; raise `Malformed`, or `NotFound` for an unknown subject or resource."""
     subject = subject_of(form.subject, form.context)
     upstream, name, arguments = call_of(form.action, form.resource, point)
     said = {key: value for key, value in form.subject.properties.items() if key not in _ABOUT_TASK}
@@ -68,9 +69,9 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
 
 
 def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
-    """Return who is asked about; raises `NotFound` for a type that stands for no task."""
+    """Return the subject of the question; raise `NotFound` for a type that identifies no task."""
     told = {name: form.properties.get(name, "") for name in _ABOUT_TASK}
-    # COAZ-MCP: `context.agent` is the token's `client_id`.
+    # COAZ-MCP: `context.agent` is the `client_id` of the token.
     agent = told["agent"] or context.get("agent", "")
     if not all(isinstance(value, str) for value in (*told.values(), agent)):
         raise Malformed("`access_token`, `task` and `agent` of a subject are strings")
@@ -94,7 +95,7 @@ def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
 def call_of(
     action: ActionForm, resource: ResourceForm, point: EnforcementPoint
 ) -> tuple[str, str, dict[str, Json]]:
-    """Return upstream, name and arguments of the call that an action on a resource is."""
+    """Return upstream, name and arguments of the call that the action on the resource represents."""
     if action.name == TOOL_CALL:
         upstream, name = _named(resource, "tool", point)
         arguments = action.properties.get("arguments", {})
@@ -120,14 +121,14 @@ def _own(name: str) -> str:
 
 
 def _with(arguments: dict[str, Json], more: Properties, what: str) -> dict[str, Json]:
-    """Join names that must not meet: which of two values is meant could be read in two ways."""
+    """Join two sets of arguments; refuse a name that is in both, because its value would be ambiguous."""
     if twice := arguments.keys() & more.keys():
         raise Malformed(f"{what} give `{min(twice)[:80]}` a second time", remediation="give it once")
     return {**arguments, **more}
 
 
 def _named(resource: ResourceForm, kind: str, point: EnforcementPoint) -> tuple[str, str]:
-    """Return upstream and own name of what MCP names."""
+    """Return the upstream and the upstream's own name of a tool or prompt that MCP names."""
     if resource.type == kind:
         for mark in ("/", "__"):
             upstream, found, name = resource.id.partition(mark)
@@ -148,10 +149,10 @@ def _only(resource: ResourceForm, kind: str, point: EnforcementPoint) -> str:
 
 
 def merged(form: EvaluationsForm) -> list[dict[str, Json]]:
-    """Return each evaluation with the defaults around it, still to be read.
+    """Return each evaluation merged with the defaults of the request, not yet decoded.
 
-    An entity replaces its default whole, except that `type`, `id` and `name`, where it lacks them, are the
-    default's (AuthZEN certification, 3.2.7).
+    An entity replaces its default as a whole. Only a missing `type`, `id` or `name` is taken from the default
+    (AuthZEN certification, 3.2.7).
     """
     given = {
         name: value
@@ -171,12 +172,12 @@ def merged(form: EvaluationsForm) -> list[dict[str, Json]]:
 
 
 def read_one(value: dict[str, Json]) -> EvaluationForm:
-    """Read one evaluation; raises `Malformed`."""
+    """Decode one evaluation; raise `Malformed` if it is invalid."""
     return shaped(value, EvaluationForm, strict=True)
 
 
 def place_of(page: PageForm, searched: msgspec.Struct) -> str:
-    """Return the name behind which a page begins; raises `Malformed` for a token of another search."""
+    """Return the name after which a page begins; raise `Malformed` for a token of another search."""
     if not page.token:
         return ""
     try:
@@ -189,7 +190,7 @@ def place_of(page: PageForm, searched: msgspec.Struct) -> str:
 
 
 def token_of(after: str, searched: msgspec.Struct) -> str:
-    """Return the token of the page that begins behind a name; empty where there is none."""
+    """Return the token of the page that begins after a name; an empty text if there is no further page."""
     if not after:
         return ""
     return base64.urlsafe_b64encode(f"{_mark(searched)}\n{after}".encode()).decode("ascii")

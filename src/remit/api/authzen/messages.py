@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AuthZEN's messages hold. Fields that are not known are passed over, as the standard demands."""
+"""AuthZEN's messages. Unknown fields are ignored, as the standard requires."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from remit.core.json_value import Json
 
 Properties = dict[str, Json]
 
-#: Evaluations in one request.
+#: Maximum number of evaluations in one request.
 MAX_EVALUATIONS = 100
-#: Results in one page, unless fewer are asked for.
+#: Maximum number of results in one page; the caller may ask for fewer.
 MAX_PAGE = 100
 
 Word = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -23,10 +23,10 @@ Name = Annotated[str, Meta(min_length=1, max_length=2048)]
 
 
 class SubjectForm(msgspec.Struct, frozen=True, kw_only=True):
-    """About whom: `type` is `task`, `agent`, or one of `user`, `identity` and `person`.
+    """The subject: `type` is `task`, `agent`, or one of `user`, `identity` and `person`.
 
-    Of `properties`, `access_token` (the task's token), `task` and `agent` say which task is meant; the others
-    reach the decision as the argument `subject`.
+    Of `properties`, `access_token` (the task's token), `task` and `agent` identify the task. All other
+    properties are part of the decision, as the argument `subject`.
     """
 
     type: Word
@@ -35,14 +35,14 @@ class SubjectForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done; `properties.arguments` are the arguments of a `tools/call`."""
+    """The action; `properties.arguments` are the arguments of a `tools/call`."""
 
     name: Word
     properties: Properties = {}
 
 
 class ResourceForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What it is done to."""
+    """The resource of the action."""
 
     type: Word
     id: Name
@@ -50,21 +50,21 @@ class ResourceForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject or a resource that is searched for; an `id` is passed over."""
+    """A subject or a resource to search for; an `id` is ignored."""
 
     type: Word
     properties: Properties = {}
 
 
 class PageForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page: `token` is the `next_token` of the page before."""
+    """The page to return: `token` is the `next_token` of the previous page."""
 
     token: Annotated[str, Meta(max_length=8192)] = ""
     limit: Annotated[int, Meta(ge=1)] = MAX_PAGE
 
 
 class EvaluationForm(msgspec.Struct, frozen=True, kw_only=True):
-    """May this subject do this to this resource?"""
+    """One evaluation: may this subject do this action on this resource?"""
 
     subject: SubjectForm
     action: ActionForm
@@ -73,7 +73,7 @@ class EvaluationForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OptionsForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How several evaluations are made."""
+    """Options for several evaluations."""
 
     evaluations_semantic: Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"] = (
         "execute_all"
@@ -81,10 +81,10 @@ class OptionsForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluationsForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Several evaluations, in order; what stands outside of them holds for each that does not say it
-    itself.
+    """Several evaluations, in order, with defaults.
 
-    Without `evaluations`, or with none in it, it is a single evaluation.
+    Members outside of `evaluations` are defaults for each evaluation that lacks them. Without `evaluations`,
+    or with an empty list, the request is a single evaluation.
     """
 
     subject: Properties | UnsetType = UNSET
@@ -96,7 +96,7 @@ class EvaluationsForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SubjectSearchForm(msgspec.Struct, frozen=True, kw_only=True):
-    """Which subjects of a type may do this to this resource?"""
+    """Search: which subjects of a type may do this action on this resource?"""
 
     subject: KindForm
     action: ActionForm
@@ -106,7 +106,7 @@ class SubjectSearchForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResourceSearchForm(msgspec.Struct, frozen=True, kw_only=True):
-    """To which resources of a type may this subject do this?"""
+    """Search: on which resources of a type may this subject do this action?"""
 
     subject: SubjectForm
     action: ActionForm
@@ -116,7 +116,7 @@ class ResourceSearchForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionSearchForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What may this subject do to this resource?"""
+    """Search: which actions may this subject do on this resource?"""
 
     subject: SubjectForm
     resource: ResourceForm
@@ -125,7 +125,7 @@ class ActionSearchForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DenialForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The denied evaluation that an access request comes from."""
+    """The denied evaluation to which an access request refers."""
 
     evaluation_id: Annotated[str, Meta(min_length=1, max_length=256)]
     expires_at: Moment
@@ -142,7 +142,7 @@ class AccessRequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How a permitted call ended: `evaluation_id` is that of the permit."""
+    """The result of a permitted call: `evaluation_id` is the ID of the permit."""
 
     evaluation_id: Annotated[str, Meta(min_length=1, max_length=256)]
     outcome: Literal["ok", "tool-error", "protocol-error", "not-sent"]
@@ -150,7 +150,7 @@ class ResultForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluationAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision; `context` says why, or until when it holds."""
+    """The decision; `context` gives its reasons or its validity."""
 
     decision: bool
     context: Properties | UnsetType = UNSET
@@ -165,21 +165,21 @@ class EvaluationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_token` asks for the next page; it is empty on the last one."""
+    """Page information: `next_token` requests the next page; it is empty on the last page."""
 
     next_token: str
     count: int
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: subjects and resources with `type` and `id`, actions with `name`."""
+    """The search results: subjects and resources with `type` and `id`, actions with `name`."""
 
     results: tuple[dict[str, str], ...]
     page: PageAnswer
 
 
 class ApprovalTask(msgspec.Struct, frozen=True, kw_only=True):
-    """An access request on its way: `pending`, `approved`, `denied` or `expired`."""
+    """The task of an access request: `pending`, `approved`, `denied` or `expired`."""
 
     id: str
     status: str
@@ -188,21 +188,21 @@ class ApprovalTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessRequestAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an access request stands; once it is approved, `result` says to evaluate again."""
+    """The state of an access request; once it is approved, `result` asks the caller to evaluate again."""
 
     task: ApprovalTask
     result: Properties | UnsetType = UNSET
 
 
 class ResultAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The result is in the evidence."""
+    """Confirmation that the evidence log contains the result."""
 
     evaluation_id: str
     recorded: bool
 
 
 class PdpMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What this policy decision point offers (AuthZEN section 9)."""
+    """The metadata of this policy decision point (AuthZEN section 9)."""
 
     policy_decision_point: str
     access_evaluation_endpoint: str

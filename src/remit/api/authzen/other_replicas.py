@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking another replica on behalf of an enforcement point: about a task of that one, or to take its report.
+"""Requests to another replica on behalf of an enforcement point: to decide about a task, or to record a
+result.
 
-The other one judges the enforcement point's token itself, and decides by itself. A DPoP proof, which is good
-once, was judged by the replica that was asked. What was asked of a replica in this way it asks nobody else.
+The other replica checks the enforcement point's token and decides. A DPoP proof works once, so the replica
+that received the request checks the proof. A replica does not forward such a request again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from remit.api.authzen.messages import EvaluationAnswer, EvaluationForm, ResultForm
 from remit.api.authzen.paths import EVALUATION_PATH, RESULT_PATH
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.errors import Elsewhere, NotFound, OwnerAway, StoreUnavailable
 from remit.core.replicas.replica import Replica
@@ -20,15 +22,17 @@ from remit.services.replicas.forwarding import WholeAnswer
 
 T = TypeVar("T")
 
-#: Owners that are asked about one task, which may just move.
+#: Maximum number of owners to ask about one task, which may be moving.
 TRIES = 3
-#: What the front of a replica says that does not serve a task, and what an endpoint says.
+#: Statuses of a replica that does not own the task: 421 from its front, 409 from an endpoint.
 _NOT_THERE = (421, 409)
 
 
-async def evaluated(errand: RestRequest, form: EvaluationForm, elsewhere: Elsewhere) -> EvaluationAnswer:
-    """Return the answer of the replica that owns the task; raises `Elsewhere` where none can be told."""
-    passing = errand.house.passing
+async def evaluated(
+    errand: RestRequest[AuthzenRooms], form: EvaluationForm, elsewhere: Elsewhere
+) -> EvaluationAnswer:
+    """Return the answer of the replica that owns the task; raise `Elsewhere` if the owner is unknown."""
+    passing = errand.rooms.replicas.passing
     for _ in range(TRIES):
         owner = await passing.owner(elsewhere.task)
         if owner is None:
@@ -42,10 +46,10 @@ async def evaluated(errand: RestRequest, form: EvaluationForm, elsewhere: Elsewh
     raise elsewhere
 
 
-async def reported(errand: RestRequest, form: ResultForm, unknown: NotFound) -> None:
-    """Have whichever replica gave a permit take its result; raises `NotFound` where none has."""
+async def reported(errand: RestRequest[AuthzenRooms], form: ResultForm, unknown: NotFound) -> None:
+    """Have the replica that gave a permit record its result; raise `NotFound` if no replica gave it."""
     fault: StoreUnavailable | None = None
-    for one in errand.house.passing.others():
+    for one in errand.rooms.replicas.passing.others():
         try:
             answer = await _asked(errand, one, RESULT_PATH, form)
         except StoreUnavailable as error:
@@ -55,14 +59,16 @@ async def reported(errand: RestRequest, form: ResultForm, unknown: NotFound) -> 
             return
         if answer.status != 404:
             fault = OwnerAway(f"it answered {answer.status}")
-    # One that did not answer may be the one.
+    # A replica that did not answer may have given the permit.
     raise fault or unknown
 
 
-async def _asked(errand: RestRequest, other: Replica, path: str, form: msgspec.Struct) -> WholeAnswer:
+async def _asked(
+    errand: RestRequest[AuthzenRooms], other: Replica, path: str, form: msgspec.Struct
+) -> WholeAnswer:
     arrived = errand.arrived
     body = msgspec.json.encode(form)
-    return await errand.house.passing.asked(other, path, arrived.headers, body, arrived.seen)
+    return await errand.rooms.replicas.passing.asked(other, path, arrived.headers, body, arrived.seen)
 
 
 def _read(answer: WholeAnswer, kind: type[T]) -> T:

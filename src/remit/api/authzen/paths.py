@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where AuthZEN's endpoints are."""
+"""Paths of the AuthZEN endpoints."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ SUBJECTS_PATH: Final = "/access/v1/search/subject"
 RESOURCES_PATH: Final = "/access/v1/search/resource"
 ACTIONS_PATH: Final = "/access/v1/search/action"
 REQUESTS_PATH: Final = "/access/v1/requests"
-#: Our own, beside the standard: how a permitted call ended.
+#: An extension of remit to the standard: the result of a permitted call.
 RESULT_PATH: Final = "/access/v1/result"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers as AuthZEN writes them: a decision, and in its context why, until when, and who might approve.
+"""AuthZEN answers: a decision, and in its context the reasons, the validity, and the way to an approval.
 
-`reason_admin` holds the whole reason and is for the enforcement point's own log. `reason_user` may be shown
-to the subject: of a tool that its task was not granted it says nothing.
+`reason_admin` holds the complete reason and is for the enforcement point's own log. `reason_user` may be
+shown to the subject: it reveals nothing of a tool that is not granted to the task.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOT_PERMITTED = "this is not permitted"
 
 
 def permitted(end: Permitted) -> EvaluationAnswer:
-    """Return a permit: it counts until `valid_until`, and its result is reported under `evaluation_id`."""
+    """Return a permit: it is valid until `valid_until`, and its result is reported under `evaluation_id`."""
     context = _common(end)
     if end.decision.valid_until is not None:
         context["valid_until"] = timestamp(end.decision.valid_until)
@@ -33,9 +33,9 @@ def permitted(end: Permitted) -> EvaluationAnswer:
 
 
 def refused(end: Refused, approval: Approval | None, public_url: str, *, again: bool) -> EvaluationAnswer:
-    """Return a refusal; where a person may approve, with the way to ask (`access_request`).
+    """Return a refusal; if a person may approve, include how to request it (`access_request`).
 
-    `again` is whether an approval was shown: then `next_action` says what to do.
+    `again` is whether the request included an approval: `next_action` then states the next step.
     """
     context = _common(end) | _reasons(end.decision)
     if approval is not None:
@@ -51,7 +51,7 @@ def refused(end: Refused, approval: Approval | None, public_url: str, *, again: 
 
 
 def faulty(error: RemitError, *, told: bool = True) -> EvaluationAnswer:
-    """Return the refusal that a fault is. One that is ours says no more than its code (`told` false)."""
+    """Return the refusal for an error. For an internal error (or `told` false) it reveals only the code."""
     status = status_of(error)
     message = str(error) if told and status != 500 else "remit could not decide this"
     return EvaluationAnswer(

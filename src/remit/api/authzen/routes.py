@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoints of AuthZEN, as lines of the one route table."""
+"""The endpoints of AuthZEN, as entries of the one route table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from remit.api.authzen import (
     paths,
     search,
 )
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import Endpoint, RestRequest, of_standard
 
 
-async def metadata(errand: RestRequest) -> messages.PdpMetadata:
-    """Return what this policy decision point offers."""
-    url = errand.house.public_url
+async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
+    """Return the metadata of this policy decision point."""
+    url = errand.desk.public_url
     return messages.PdpMetadata(
         policy_decision_point=url,
         access_evaluation_endpoint=url + paths.EVALUATION_PATH,

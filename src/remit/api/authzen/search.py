@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Searches: subjects, resources and actions that an evaluation would permit now. Nothing is recorded."""
+"""Searches: subjects, resources and actions that an evaluation would permit now. Searches are not
+recorded.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ from remit.api.authzen.messages import (
     SubjectForm,
     SubjectSearchForm,
 )
+from remit.api.authzen.rooms import AuthzenRooms
 from remit.api.rest.route import RestRequest
 from remit.core.errors import NotFound
 from remit.core.tasks.task import Task
@@ -32,14 +35,14 @@ from remit.services.authzen.search import Searches, listed_values
 Named = Callable[[str], EvaluationForm]
 
 
-async def subjects(errand: RestRequest) -> SearchAnswer:
-    """Find who may do this."""
+async def subjects(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
+    """Find the subjects that may do this action on this resource."""
     form: SubjectSearchForm = errand.body
     point, _ = point_of(errand)
     kind = KINDS.get(form.subject.type)
     names: list[str] = []
     if kind is not None and point.vouches is not None:
-        names = await Searches(errand.house.answers).subjects(point, kind, errand.house.clock.now())
+        names = await Searches(errand.rooms.answers).subjects(point, kind, errand.desk.clock.now())
 
     def ask(name: str) -> EvaluationForm:
         subject = SubjectForm(type=form.subject.type, id=name, properties=form.subject.properties)
@@ -51,8 +54,11 @@ async def subjects(errand: RestRequest) -> SearchAnswer:
     return SearchAnswer(results=tuple({"type": form.subject.type, "id": name} for name in found), page=page)
 
 
-async def resources(errand: RestRequest) -> SearchAnswer:
-    """Find to what this subject may do it: tools by their names, others as far as grants list them."""
+async def resources(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
+    """Find the resources on which this subject may do this action.
+
+    Tools are found by their names, other resources only if grants list them.
+    """
     form: ResourceSearchForm = errand.body
     point, _ = point_of(errand)
     task = await _task(errand, form.subject, form)
@@ -80,8 +86,8 @@ def _resource_names(point: EnforcementPoint, task: Task, action: ActionForm, kin
     return listed_values(task, f"{kind}/{action.name}", "id")
 
 
-async def actions(errand: RestRequest) -> SearchAnswer:
-    """Find what this subject may do to this resource."""
+async def actions(errand: RestRequest[AuthzenRooms]) -> SearchAnswer:
+    """Find the actions that this subject may do on this resource."""
     form: ActionSearchForm = errand.body
     _, _ = point_of(errand)
     task = await _task(errand, form.subject, form)
@@ -102,22 +108,22 @@ async def actions(errand: RestRequest) -> SearchAnswer:
 
 
 async def _task(
-    errand: RestRequest, form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
+    errand: RestRequest[AuthzenRooms], form: SubjectForm, searched: ResourceSearchForm | ActionSearchForm
 ) -> Task | None:
     point, caller = point_of(errand)
     try:
         subject = subject_of(form, searched.context)
     except NotFound:
         return None
-    return await Searches(errand.house.answers).task(point, caller, subject, errand.house.clock.now())
+    return await Searches(errand.rooms.answers).task(point, caller, subject, errand.desk.clock.now())
 
 
 async def _found(
-    errand: RestRequest, form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
+    errand: RestRequest[AuthzenRooms], form: msgspec.Struct, page: PageForm, names: Sequence[str], ask: Named
 ) -> tuple[tuple[str, ...], PageAnswer]:
     point, caller = point_of(errand)
     after = place_of(page, form)
-    found = await Searches(errand.house.answers).page(
+    found = await Searches(errand.rooms.answers).page(
         names, lambda name: question(ask(name), point, caller), after, min(page.limit, MAX_PAGE)
     )
     return found.names, PageAnswer(next_token=token_of(found.next, form), count=len(found.names))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge of the endpoints that programs use: faults become OAuth errors, and refusals are recorded."""
+"""The edge of the endpoints for programs: errors become OAuth errors, and refusals are recorded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from remit.api.http_messages import status_of
 from remit.api.oauth.forms import GrantRefused, OAuthRefused, error_answer
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.errors import (
     Conflict,
     Fenced,
@@ -23,43 +24,43 @@ from remit.core.errors import (
     Unauthenticated,
 )
 from remit.core.oauth.mission import BAD_DETAILS
-from remit.services.assembly.services import Services
 
-#: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise as they are.
+#: Codes of RFC 6749, RFC 8707, RFC 9396 and RFC 7009 that services raise and that are returned unchanged.
 _CODES: Final = frozenset(
     {"invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client", "invalid_client", BAD_DETAILS}
 )
-#: What a parent could not hand down.
+#: Codes for authority that a parent task could not delegate.
 _TOO_MUCH: Final = frozenset({"tool-not-granted", "too-many-grants"})
-#: Refusals that say something of whoever asks, and belong into the evidence.
+#: Refusals that concern the caller, and are recorded in the evidence.
 _RECORDED: Final = _CODES - {"invalid_scope", "invalid_target"}
 
 
 async def answered(
-    request: Request, house: Services, serve: Callable[[], Awaitable[Response]], *, door: str = "oauth"
+    request: Request, rooms: OAuthRooms, serve: Callable[[], Awaitable[Response]], *, door: str = "oauth"
 ) -> Response:
-    """Serve a request of a program, whatever becomes of it."""
+    """Serve a request of a program, and turn every error into an OAuth error."""
     try:
         return await serve()
     except ProofRefused as error:
-        await _record(house, error, door)
+        await _record(rooms, error, door)
         response = error_answer(error.error, error.message)
         if error.nonce:
             response.headers["DPoP-Nonce"] = error.nonce
         return response
     except Unauthenticated as error:
-        await _record(house, error, door)
+        await _record(rooms, error, door)
         return error_answer("invalid_client", str(error))
     except RemitError as error:
         status = status_of(error)
         if (status >= 500 or status == 429) and not isinstance(error, OAuthRefused):
-            # RFC 6749 has no code of the token endpoint for a fault of ours; these are RFC 6749's others.
+            # RFC 6749 defines no code for a server fault at the token endpoint; these are its codes for the
+            # authorization endpoint.
             busy = status in (429, 503)
             told = error.message if busy else "remit could not do this"
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)
         if code in _RECORDED:
-            await _record(house, error, door)
+            await _record(rooms, error, door)
         scheme = error.scheme if isinstance(error, OAuthRefused) else ""
         return error_answer(
             code,
@@ -84,6 +85,6 @@ def _code(error: RemitError) -> str:
     return "server_error"
 
 
-async def _record(house: Services, error: RemitError, door: str) -> None:
-    with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-        await house.authenticator.refused(error, door)
+async def _record(rooms: OAuthRooms, error: RemitError, door: str) -> None:
+    with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
+        await rooms.identity.authenticator.refused(error, door)

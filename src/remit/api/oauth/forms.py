@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What travels at the OAuth endpoints: forms in (RFC 6749 appendix B), errors out (RFC 6749 section 5.2)."""
+"""Messages of the OAuth endpoints: forms in (RFC 6749 appendix B), errors out (RFC 6749 section 5.2)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from remit.core.errors import Malformed, RemitError
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 65_536
-#: Parameters that may be given more than once: RFC 8707 section 2, RFC 8693 section 2.1.
+#: Parameters that may be repeated: RFC 8707 section 2, RFC 8693 section 2.1.
 REPEATABLE = frozenset({"resource", "audience"})
-#: More values of one parameter than these are refused: each is looked at.
+#: Maximum number of values of one parameter, because each value is processed.
 MAX_REPEATED = 8
 
 
 class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 6749 section 5.2; `code` is what remit calls it, where that says more."""
+    """An error of RFC 6749 section 5.2; `code` is remit's own code, if it is more precise."""
 
     error: str
     error_description: str
@@ -31,55 +31,57 @@ class OAuthError(msgspec.Struct, frozen=True, omit_defaults=True):
 class OAuthRefused(RemitError):
     """A request that an OAuth endpoint refuses, with its OAuth code (RFC 6749 section 5.2).
 
-    `scheme` is the authentication scheme that the client tried, where it tried one.
+    `scheme` is the authentication scheme that the client tried, if any.
     """
 
     def __init__(self, code: str, told: str, *, scheme: str = "", remediation: str = "") -> None:
-        """Take the registered code, and a text for developers."""
+        """Keep the registered code and a text for developers."""
         super().__init__(told, code=code, remediation=remediation)
         self.scheme = scheme
 
 
 class GrantRefused(Malformed):
-    """A grant that does not hold (`invalid_grant`); its own code says why, in the evidence and beside it."""
+    """An invalid grant (`invalid_grant`); its own code gives the reason, in the evidence and in the
+    answer.
+    """
 
 
 class Form(msgspec.Struct, frozen=True):
-    """The parameters of a request: each one given once, but for those that may be repeated."""
+    """The parameters of a request: each has one value, except those that may be repeated."""
 
     given: dict[str, tuple[str, ...]] = {}
 
     def __contains__(self, name: str) -> bool:
-        """Whether a parameter is given with a value."""
+        """Return whether a parameter is present with a value."""
         return name in self.given
 
     def get(self, name: str, default: str = "") -> str:
-        """Return the value of a parameter that is given once at most."""
+        """Return the value of a parameter that cannot be repeated."""
         found = self.given.get(name)
         return found[0] if found else default
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a parameter that may be repeated."""
+        """Return all values of a parameter that may be repeated."""
         return self.given.get(name, ())
 
     def need(self, name: str) -> str:
-        """Return the value of a parameter; raises `OAuthRefused` where it is missing."""
+        """Return the value of a parameter; raise `OAuthRefused` if it is missing."""
         if name not in self.given:
             raise OAuthRefused("invalid_request", f"`{name}` is missing")
         return self.get(name)
 
 
 async def read_form(request: Request) -> Form:
-    """Read the form of a request; raises `Malformed` or `OAuthRefused`."""
+    """Read the form of a request; raise `Malformed` or `OAuthRefused`."""
     data = await read(request, FORM, MAX_FORM_BYTES)
     if request.query_params:
-        # RFC 6749 section 2.3.1: what identifies a client must not stand in the address.
+        # RFC 6749 section 2.3.1: client credentials must not be in the URL.
         raise OAuthRefused("invalid_request", "parameters belong into the body")
     return parse_form(data)
 
 
 def parse_form(data: bytes) -> Form:
-    """Return the parameters of a form; raises `OAuthRefused` for what cannot be read in one way only."""
+    """Return the parameters of a form; raise `OAuthRefused` for an ambiguous form."""
     try:
         pairs = parse_qsl(
             data.decode("utf-8"), keep_blank_values=True, strict_parsing=bool(data), errors="strict"
@@ -94,22 +96,22 @@ def parse_form(data: bytes) -> Form:
         given[name] = (*given.get(name, ()), value)
         if len(given[name]) > MAX_REPEATED:
             raise OAuthRefused("invalid_request", "a parameter is given too often")
-    # RFC 6749 section 3.2: parameters sent without a value must be treated as if they were omitted.
+    # RFC 6749 section 3.2: parameters without a value must be treated as if they were omitted.
     filled = {name: tuple(one for one in values if one) for name, values in given.items()}
     return Form({name: values for name, values in filled.items() if values})
 
 
 def error_answer(code: str, told: str, *, scheme: str = "", status: int = 0, detail: str = "") -> Response:
-    """Return an error as RFC 6749 section 5.2 writes it; `detail` is our own code."""
+    """Return an error in the form of RFC 6749 section 5.2; `detail` is remit's own code."""
     refused_client = code == "invalid_client"
     response = answer(OAuthError(code, printable(told), detail), status or (401 if refused_client else 400))
     if refused_client:
-        # RFC 6749 section 5.2: the scheme that the client tried, where it tried one.
+        # RFC 6749 section 5.2: the scheme that the client tried, if any.
         response.headers["WWW-Authenticate"] = scheme if scheme in ("Basic", "Bearer", "DPoP") else "Bearer"
     return response
 
 
 def printable(text: str) -> str:
-    """Return a text as an `error_description` may hold it."""
+    """Return a text with only the characters that an `error_description` permits."""
     # RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)

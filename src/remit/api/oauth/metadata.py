@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this authorization server supports (RFC 8414), and nothing that it does not; its public keys."""
+"""The metadata of this authorization server (RFC 8414), limited to what it supports; and its public keys."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from remit.api.oauth.paths import (
     REVOCATION_PATH,
     TOKEN_PATH,
 )
+from remit.api.oauth.rooms import OAuthRooms
 from remit.api.oauth.token_endpoint import GRANTS
 from remit.core.draft_names import (
     CLIENT_DOCUMENTS_SUPPORTED,
@@ -28,16 +29,15 @@ from remit.core.draft_names import (
 )
 from remit.core.oauth.access_token import AGENT_SCOPE, ALGORITHMS
 from remit.core.oauth.resource import TASK_SCOPE
-from remit.services.assembly.services import Services
 
 
-def metadata(house: Services) -> Response:
+def metadata(rooms: OAuthRooms) -> Response:
     """Return the metadata of the authorization server (RFC 8414)."""
-    issuer = house.authenticator.issuer
-    # RFC 8705: a certificate is shown in TLS alone.
+    issuer = rooms.identity.authenticator.issuer
+    # RFC 8705: a certificate needs TLS.
     secure = issuer.startswith("https://")
     methods = [one for one in METHODS if secure or one not in CERTIFICATE_METHODS]
-    public = ["none"] if house.people.documents.taken else []
+    public = ["none"] if rooms.oauth.documents.taken else []
     return answer(
         {
             "issuer": issuer,
@@ -53,7 +53,7 @@ def metadata(house: Services) -> Response:
             "code_challenge_methods_supported": ["S256"],
             # RFC 9207 section 3.
             "authorization_response_iss_parameter_supported": True,
-            CLIENT_DOCUMENTS_SUPPORTED: house.people.documents.taken,
+            CLIENT_DOCUMENTS_SUPPORTED: rooms.oauth.documents.taken,
             "grant_types_supported": sorted(GRANTS),
             **_methods("token", (*methods, *public)),
             **_methods("introspection", methods),
@@ -74,8 +74,8 @@ def _methods(endpoint: str, names: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def jwks(house: Services) -> Response:
-    """Return the public keys of our tokens (RFC 7517)."""
+def jwks(rooms: OAuthRooms) -> Response:
+    """Return the public keys of remit's tokens (RFC 7517)."""
     return Response(
-        msgspec.json.encode(house.token_keys.jwks()), media_type="application/jwk-set+json", headers=HEADERS
+        msgspec.json.encode(rooms.keys.tokens.jwks()), media_type="application/jwk-set+json", headers=HEADERS
     )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization server as OpenAPI describes it: what programs speak to, and where people begin."""
+"""The OpenAPI description of the authorization server: endpoints for programs, and the first pages for
+people.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from remit.core.oauth.client_assertion import ASSERTION_TYPE
 
 _TEXT: Final = {"type": "string"}
 _OPEN: Final = {"type": "object"}
-#: RFC 7521 section 4.2: how a client proves itself. Those that show a certificate send `client_id` alone.
+#: RFC 7521 section 4.2: parameters of client authentication. A client with a certificate sends `client_id`
+#: only.
 _CLIENT: Final[dict[str, Json]] = {
     "client_id": _TEXT,
     "client_assertion_type": {

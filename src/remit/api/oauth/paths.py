@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the authorization server answers."""
+"""Paths of the authorization server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ AUTHORIZE_PATH: Final = "/oauth/authorize"
 PUSHED_PATH: Final = "/oauth/par"
 SIGN_IN_PATH: Final = "/oauth/sign-in"
 SIGN_OUT_PATH: Final = "/oauth/sign-out"
-#: Where people come back from the organisation's provider.
+#: The page to which the organisation's provider sends people back.
 ARRIVAL_PATH: Final = "/oauth/sign-in/arrive"
 PASSKEY_PATH: Final = "/oauth/passkey"
-#: What is a person's own: sessions, passkeys, tasks.
+#: A person's account: sessions, passkeys, tasks.
 ACCOUNT_PATH: Final = "/oauth/account"
-#: Where people come back from an upstream that they connect.
+#: The page to which an upstream's authorization server sends people back.
 CONNECTED_PATH: Final = "/oauth/account/arrive"
-#: Where a person lets the command line act for them.
+#: The page on which a person permits the command line to act for them.
 TERMINAL_PATH: Final = "/oauth/terminal"
 STYLE_PATH: Final = "/oauth/style.css"
 SCRIPT_PATH: Final = "/oauth/passkey.js"

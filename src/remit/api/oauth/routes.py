@@ -16,28 +16,28 @@ from remit.api.oauth.paths import (
     REVOCATION_PATH,
     TOKEN_PATH,
 )
-from remit.services.assembly.services import Services
+from remit.api.oauth.rooms import OAuthRooms
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path of the authorization server, with what answers each method there."""
+def routes(rooms: OAuthRooms) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Return every path of the authorization server, with the handler of each method."""
 
     async def issue(request: Request) -> Response:
-        return await token_endpoint.token(request, house)
+        return await token_endpoint.token(request, rooms)
 
     async def tell(request: Request) -> Response:
-        return await introspection.introspect(request, house)
+        return await introspection.introspect(request, rooms)
 
     async def revoke(request: Request) -> Response:
-        return await introspection.revoke(request, house)
+        return await introspection.revoke(request, rooms)
 
     async def keys(_: Request) -> Response:
-        return metadata.jwks(house)
+        return metadata.jwks(rooms)
 
     async def told(_: Request) -> Response:
-        return metadata.metadata(house)
+        return metadata.metadata(rooms)
 
     return (
         (METADATA_PATH, {"GET": told}),

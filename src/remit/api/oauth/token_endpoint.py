@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token endpoint (RFC 6749 section 3.2).
 
-What it gives opens tasks (scope `remit:agent`), or acts within one (scope `remit:task`). A request with a
-DPoP proof gets a token that is bound to the proof's key (RFC 9449 section 5).
+A token opens tasks (scope `remit:agent`) or acts within one task (scope `remit:task`). A request with a DPoP
+proof gets a token that is bound to the key of the proof (RFC 9449 section 5).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from remit.api.oauth.grants import (
 )
 from remit.api.oauth.grants.request import TokenRequest
 from remit.api.oauth.paths import TOKEN_PATH
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.errors import ProofRefused
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
-from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import IssuedAccessToken
 
 GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[IssuedAccessToken]]]] = {
@@ -39,9 +39,10 @@ GRANTS: Final[dict[str, Callable[[TokenRequest], Awaitable[IssuedAccessToken]]]]
 
 
 class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 6749 section 5.1; `issued_token_type` is RFC 8693's, `authorization_details` RFC 9396's.
+    """The answer of RFC 6749 section 5.1; `issued_token_type` is from RFC 8693, `authorization_details` from
+    RFC 9396.
 
-    `mission_id` is the task, where the token is bound to one.
+    `mission_id` is the task, if the token is bound to one.
     """
 
     access_token: str
@@ -54,8 +55,8 @@ class OAuthToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authorization_details: list[dict[str, Json]] = []
 
 
-async def token(request: Request, house: Services) -> Response:
-    """Answer the token endpoint."""
+async def token(request: Request, rooms: OAuthRooms) -> Response:
+    """Serve the token endpoint."""
 
     async def serve() -> Response:
         form = await read_form(request)
@@ -63,29 +64,29 @@ async def token(request: Request, house: Services) -> Response:
         grant = GRANTS.get(kind)
         if grant is None:
             raise OAuthRefused("unsupported_grant_type", f"the grant types are: {', '.join(sorted(GRANTS))}")
-        confirmation, nonce = _proof(request, house)
-        response = answer(_written(await grant(TokenRequest(request, form, house, confirmation)), form))
+        confirmation, nonce = _proof(request, rooms)
+        response = answer(_written(await grant(TokenRequest(request, form, rooms, confirmation)), form))
         response.headers["Pragma"] = "no-cache"
         if nonce:
             response.headers["DPoP-Nonce"] = nonce
         return response
 
-    return await answered(request, house, serve)
+    return await answered(request, rooms, serve)
 
 
-def _proof(request: Request, house: Services) -> tuple[Confirmation, str]:
-    """Return the key of the request's DPoP proof, and the nonce for the next; raises `ProofRefused`."""
+def _proof(request: Request, rooms: OAuthRooms) -> tuple[Confirmation, str]:
+    """Return the key of the request's DPoP proof and the nonce for the next proof; raise `ProofRefused`."""
     shown = request.headers.getlist("dpop")
     if not shown:
         return Confirmation(), ""
     if len(shown) > 1:
-        # RFC 9449 section 4.3: there is not more than one.
+        # RFC 9449 section 4.3: at most one proof is permitted.
         raise ProofRefused(
             "there is more than one DPoP proof", code="proof-malformed", remediation="send one"
         )
-    url = house.authenticator.issuer + TOKEN_PATH
-    confirmation, used = house.proofs.check(shown[0], method="POST", url=url)
-    return confirmation, house.proofs.fresher(used)
+    url = rooms.identity.authenticator.issuer + TOKEN_PATH
+    confirmation, used = rooms.oauth.proofs.check(shown[0], method="POST", url=url)
+    return confirmation, rooms.oauth.proofs.fresher(used)
 
 
 def _written(given: IssuedAccessToken, form: Form) -> OAuthToken:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The REST interface: one table of endpoints, each beside what serves it."""
+"""The REST interface: one table of endpoints, each with its handler."""

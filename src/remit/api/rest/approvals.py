@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals: what waits for a human, watching for it, and answering."""
+"""Approvals: listing, watching and answering the calls that wait for a human."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import StreamingResponse
@@ -15,82 +16,94 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
+from remit.services.tasks.assembly import TaskServices
 
-#: Looks at the store between two signs of life to a watcher.
+#: Number of polls of the store between two keep-alive messages to a watcher.
 QUIET_LOOKS = 30
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRooms:
+    """The rooms that these endpoints work with."""
+
+    tasks: TaskServices
+    decisions: DecisionServices
+    identity: IdentityServices
+
+
 class ApprovalFilter(Body, frozen=True, kw_only=True):
-    """Which approvals to list."""
+    """Filter for approvals."""
 
     state: ApprovalState | None = None
     task: str = ""
 
 
 class ApprovalAnswer(Body, frozen=True, kw_only=True):
-    """A human's answer."""
+    """A human's answer to an approval."""
 
     approve: bool
     comment: str = ""
 
 
 async def _visible(
-    errand: RestRequest, person: Person, state: ApprovalState | None, task: str
+    errand: RestRequest[ApprovalRooms], person: Person, state: ApprovalState | None, task: str
 ) -> list[Approval]:
-    found = await errand.house.approvals.listed(state, task)
+    found = await errand.rooms.decisions.approvals.listed(state, task)
     if may(person, Duty.APPROVE) or may(person, Duty.AUDIT):
         return found
     return [one for one in found if await _sees(errand, person, one)]
 
 
-async def _sees(errand: RestRequest, person: Person, approval: Approval) -> bool:
-    task = await errand.house.tasks.find(approval.task)
+async def _sees(errand: RestRequest[ApprovalRooms], person: Person, approval: Approval) -> bool:
+    task = await errand.rooms.tasks.tasks.find(approval.task)
     return see_approval(approval, task, person)
 
 
-async def listed(errand: RestRequest) -> Items[ApprovalView]:
+async def listed(errand: RestRequest[ApprovalRooms]) -> Items[ApprovalView]:
     """Return the approvals that the caller may see, newest first."""
     wanted: ApprovalFilter = errand.query
     found = await _visible(errand, errand.someone, wanted.state, wanted.task)
     return Items(tuple(approval_view(one) for one in found))
 
 
-async def _one(errand: RestRequest) -> Approval:
-    approval = await errand.house.approvals.get(errand.place["approval"])
+async def _one(errand: RestRequest[ApprovalRooms]) -> Approval:
+    approval = await errand.rooms.decisions.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
         raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
     return approval
 
 
-async def shown(errand: RestRequest) -> ApprovalView:
-    """Return one approval with the arguments of the call, the rules that asked, and why."""
+async def shown(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
+    """Return one approval with the arguments of the call, the rules that required it, and the reasons."""
     return approval_view(await _one(errand))
 
 
-async def answered(errand: RestRequest) -> ApprovalView:
-    """Take an answer."""
+async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
+    """Approve or deny a call."""
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
-    done = await errand.house.approvals.answer(
+    done = await errand.rooms.decisions.approvals.answer(
         approval.id, errand.someone, approve=answer.approve, comment=answer.comment
     )
     return approval_view(done)
 
 
-async def watched(errand: RestRequest) -> StreamingResponse:
-    """Tell of each new and each changed approval, for as long as the session lives."""
+async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
+    """Stream each new and each changed approval, for as long as the session lives."""
     return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _changes(errand: RestRequest) -> AsyncIterator[bytes]:
+async def _changes(errand: RestRequest[ApprovalRooms]) -> AsyncIterator[bytes]:
     known: dict[str, ApprovalState] = {}
     quiet = 0
     first = True
     while True:
         try:
-            # The session is looked at each time: signing out, and losing a role, ends the watching.
-            person = await errand.house.authenticator.person(errand.secret, errand.arrived.seen.jkt)
+            # The session is checked each time: a sign-out or a lost role ends the stream.
+            person = await errand.rooms.identity.authenticator.person(errand.secret, errand.arrived.seen.jkt)
         except Unauthenticated:
             return
         told = False

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls a management door: a person by a session, or an agent by an access token."""
+"""Authentication at the management endpoints: a person by a session, or an agent by an access token."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -12,7 +13,6 @@ from remit.api.rest.route import Endpoint, HttpOrigin, RestRequest, RestServices
 from remit.core.errors import Fenced, Forbidden, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.access_token import AGENT_SCOPE, AccessClaims, wrong_audience
 from remit.core.replicas.forwarding import Seen, written_chain
-from remit.services.assembly.services import Services
 from remit.services.identity.permissions import require
 from remit.services.limits.client_address import seen_from
 from remit.services.limits.request_bodies import body_of
@@ -23,8 +23,11 @@ MAX_BEARER = 16_384
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
+S = TypeVar("S")
+
+
 def own_origins(public_url: str) -> frozenset[str]:
-    """Return the origins of remit's own pages; the names of the local machine stand for each other."""
+    """Return the origins of remit's own pages; all names of the local machine count as the same host."""
     parts = urlsplit(public_url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -33,7 +36,9 @@ def own_origins(public_url: str) -> frozenset[str]:
 
 
 def may_navigate(request: Request, pages: frozenset[str]) -> bool:
-    """Whether a browser was sent to a page that other sites may send it to: by a link, not in a frame."""
+    """Return whether a browser navigates to a page that other sites may link to: a top-level GET, not in a
+    frame.
+    """
     path = request.url.path
     return (
         request.method in ("GET", "HEAD")
@@ -45,7 +50,7 @@ def may_navigate(request: Request, pages: frozenset[str]) -> bool:
 
 
 def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
-    """Refuse what a browser sends in the name of another site: there is no CORS here."""
+    """Refuse a cross-site request of a browser: there is no CORS here."""
     origin = request.headers.get("origin")
     if (origin is not None and origin.lower() not in origins) or request.headers.get(
         "sec-fetch-site"
@@ -56,10 +61,10 @@ def refuse_cross_site(request: Request, origins: frozenset[str]) -> None:
 
 
 def session_shown(request: Request) -> tuple[str, str]:
-    """Return a person's session secret (RFC 6750 section 2.1, RFC 9449 section 7.1), or an empty text where
-    something else is shown; before it the scheme, in small letters.
+    """Return the authorization scheme in lower case, and a person's session secret.
 
-    Raises `Unauthenticated` for more than one credential, or one that cannot be one.
+    The secret is an empty text for another kind of credential (RFC 6750 section 2.1, RFC 9449 section 7.1).
+    Raise `Unauthenticated` for more than one credential, or for a malformed one.
     """
     given = request.headers.getlist("authorization")
     scheme, _, secret = given[0].partition(" ")
@@ -74,10 +79,10 @@ def session_shown(request: Request) -> tuple[str, str]:
     return scheme, secret if secret.startswith(SESSION_PREFIX) else ""
 
 
-async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> RestRequest:
-    """Return the errand with its caller, or refuse: `Unauthenticated`, or `Forbidden` for the wrong caller.
+async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, rooms: S) -> RestRequest[S]:
+    """Return the request with its caller; raise `Unauthenticated`, or `Forbidden` for the wrong caller.
 
-    A refused credential is written to the evidence.
+    A refused credential is recorded in the evidence.
     """
     client = request.client.host if request.client else ""
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
@@ -92,6 +97,7 @@ async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> 
     )
     errand = RestRequest(
         desk=desk,
+        rooms=rooms,
         place=place,
         client=client,
         proxied=proxied,
@@ -103,58 +109,61 @@ async def received(request: Request, endpoint: Endpoint, desk: RestServices) -> 
     try:
         if "authorization" not in request.headers:
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
-                return await _certified(errand, tuple(chain))
+                return await _certified(errand.by_certificates(tuple(chain)))
             raise Unauthenticated(
                 "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
             )
         scheme, secret = session_shown(request)
         if secret:
             if scheme == "dpop":
-                jkt, nonce = desk.house.credentials.proven(shown_by(request, desk.house), secret)
+                jkt, nonce = desk.oauth.presented.proven(shown_by(request, desk.public_url), secret)
                 request.state.nonce, errand = nonce, errand.proven_by(jkt)
             known = await _person(errand, endpoint, secret)
             body_of(request.scope, f"person {known.someone.name}")
             return known
-        found = desk.house.credentials.identify(shown_by(request, desk.house), desk.house.clock.now())
+        found = desk.oauth.presented.identify(shown_by(request, desk.public_url), desk.clock.now())
         request.state.nonce = found.nonce
         body_of(request.scope, found.claims.client_id)
         return await _agent(errand.proven_by(found.proven.jkt), endpoint, found.claims)
     except Unauthenticated as error:
-        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await desk.house.authenticator.refused(error, "api")
+        with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
+            await desk.identity.authenticator.refused(error, "api")
         raise
 
 
-async def still(errand: RestRequest, endpoint: Endpoint) -> RestRequest:
-    """Return the errand with its caller as they are now; raises as `received` does.
+async def still(errand: RestRequest[S], endpoint: Endpoint[S]) -> RestRequest[S]:
+    """Return the request with the caller's current state; raise the same errors as `received`.
 
-    A body takes as long as its sender likes: who was signed out meanwhile, or lost a role, does nothing more.
+    The sender decides how long a body takes: a caller who has since been signed out, or has lost a role, is
+    refused.
     """
     if errand.person is not None:
         return await _person(errand, endpoint, errand.secret)
-    if errand.claims is not None and errand.claims.token_id:
+    if errand.certificates:
+        return await _certified(errand)
+    if errand.claims is not None:
         return await _agent(errand, endpoint, errand.claims)
     return errand
 
 
-async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestRequest:
-    """Return the errand as that of the enforcement point whose key or SPIFFE ID a certificate is of."""
-    house = errand.house
-    now = int(house.clock.now().timestamp())
-    for name in ("", *house.answers.points):
+async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
+    """Return the request with the enforcement point to which the certificate's key or SPIFFE ID belongs."""
+    desk = errand.desk
+    now = int(desk.clock.now().timestamp())
+    for name in ("", *desk.points):
         try:
-            client = await house.oauth.clients.by_certificate(chain, name)
+            client = await desk.oauth.clients.by_certificate(errand.certificates, name)
         except (Unauthenticated, Malformed):
             continue
         claims = AccessClaims(
-            issuer=house.public_url,
+            issuer=desk.public_url,
             audience=(),
             subject=client.agent.name,
             client_id=client.agent.name,
             token_id="",
             issued=now,
             expires=now,
-            tenant=house.tenant,
+            tenant=desk.tenant,
             assurance=client.assurance,
             attestation=client.method,
             confirmation=client.confirmation,
@@ -169,35 +178,35 @@ async def _certified(errand: RestRequest, chain: tuple[bytes, ...]) -> RestReque
     )
 
 
-async def _person(errand: RestRequest, endpoint: Endpoint, secret: str) -> RestRequest:
-    person = await errand.house.authenticator.person(secret, errand.arrived.seen.jkt)
+async def _person(errand: RestRequest[S], endpoint: Endpoint[S], secret: str) -> RestRequest[S]:
+    person = await errand.desk.identity.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
         raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
     return errand.by_person(person, secret)
 
 
-def shown_by(request: Request, house: Services) -> PresentedToken:
-    """Return what a request shows of its sender: token or session, proofs, certificate."""
+def shown_by(request: Request, public_url: str) -> PresentedToken:
+    """Return the credentials of a request: token or session, proofs, certificate."""
     path = request.scope.get("raw_path") or request.url.path.encode()
     return PresentedToken(
         authorization=request.headers.get("authorization"),
         method=request.method,
-        url=house.public_url.rstrip("/") + path.decode("latin-1"),
+        url=public_url.rstrip("/") + path.decode("latin-1"),
         proofs=request.headers.getlist("dpop"),
         certificate=request.scope.get("remit.peer_certificate", ()),
         judged=request.scope.get("remit.proven", ""),
     )
 
 
-async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) -> RestRequest:
-    house: Services = errand.house
-    now = house.clock.now()
+async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessClaims) -> RestRequest[S]:
+    desk = errand.desk
+    now = desk.clock.now()
     if not (endpoint.agents or endpoint.tasks):
         raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
-    api = house.authenticator.resources.api
+    api = desk.identity.authenticator.resources.api
     if api not in claims.audience:
-        # RFC 9068 section 4: what was asked for another resource opens nothing here.
+        # RFC 9068 section 4: a token that was issued for another resource is refused here.
         raise wrong_audience(api)
     if claims.task:
         if not endpoint.tasks:
@@ -205,9 +214,9 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
                 "a token of a task cannot do this", code="caller", remediation="use the agent's own token"
             )
         try:
-            live = await house.live.bind(claims, now)
+            live = await desk.live.bind(claims, now)
         except Fenced as ended:
-            # The token of an ended task opens no door any more, this one included.
+            # The token of an ended task is refused everywhere, here too.
             raise Unauthenticated(
                 ended.message, code=ended.code, remediation=ended.remediation, step=2
             ) from None
@@ -217,7 +226,7 @@ async def _agent(errand: RestRequest, endpoint: Endpoint, claims: AccessClaims) 
             raise Forbidden(
                 "this needs the token of a task", code="caller", remediation="use the task's token"
             )
-        found = await house.directory.find_agent(claims.client_id)
+        found = await desk.identity.directory.find_agent(claims.client_id)
         if found is None:
             raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
         agent = found

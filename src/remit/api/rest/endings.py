@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ending and locking, and the closures that say what an end meant."""
+"""Ending and locking scopes, and the closures that record what an end revoked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -17,14 +18,39 @@ from remit.core.endings.closure import Cause, Closing, Closure, Lock
 from remit.core.errors import Malformed, NotFound
 from remit.core.findings.finding import FindingKind
 from remit.core.scope import EVERYTHING, ScopeKind, scope
-from remit.services.assembly.services import Services
+from remit.ports.upstream import Upstream
+from remit.services.credentials.assembly import CredentialServices
 from remit.services.credentials.lease_records import OpenSink
+from remit.services.endings.assembly import EndingServices
+from remit.services.evidence.assembly import EvidenceServices
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, end_task, require, see_closure
+from remit.services.people.assembly import PeopleServices
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRooms:
+    """The rooms that these endpoints work with."""
+
+    upstreams: Mapping[str, Upstream]
+    findings: FindingServices
+    tools: ToolServices
+    credentials: CredentialServices
+    evidence: EvidenceServices
+    tasks: TaskServices
+    endings: EndingServices
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class EndScope(Body, frozen=True, kw_only=True):
-    """What to end, and why. Without `kind` it is found by its name. `compromised`, of an upstream: somebody
-    else may have its credentials.
+    """What to end, and why.
+
+    Without `kind` the name alone identifies the scope. `compromised` (upstreams only): the upstream's
+    credentials may be known to an attacker.
     """
 
     name: str = ""
@@ -34,7 +60,7 @@ class EndScope(Body, frozen=True, kw_only=True):
 
 
 class Unlock(Body, frozen=True, kw_only=True):
-    """What may be used again."""
+    """The scope to unlock."""
 
     kind: ScopeKind
     name: str = ""
@@ -48,28 +74,28 @@ class Unlocked(View, frozen=True, kw_only=True):
 
 
 class CloseLease(Body, frozen=True, kw_only=True):
-    """Why a credential counts as dead of which neither source nor sink says so."""
+    """The reason to treat a credential as dead although neither its source nor its sink confirms it."""
 
     because: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
 class ClosureFilter(Body, frozen=True, kw_only=True):
-    """Which closures to list; `scope` as `task:tsk_...` or `agent:name`."""
+    """Filter for closures; `scope` as `task:tsk_...` or `agent:name`."""
 
     scope: str = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
-    """Return what a name names."""
+async def kinds_of(rooms: EndRooms, name: str) -> list[ScopeKind]:
+    """Return the kinds of scope to which a name applies."""
     found: list[ScopeKind] = []
     if name == "everything":
         found.append(ScopeKind.EVERYTHING)
-    # Together: whoever ends something is in a hurry.
+    # In parallel: ending something is urgent.
     task, delegation, agents = await asyncio.gather(
-        house.tasks.find(name),
-        house.delegations.find(name),
-        house.directory.agents(),
+        rooms.tasks.tasks.find(name),
+        rooms.people.delegations.find(name),
+        rooms.identity.directory.agents(),
     )
     if task is not None:
         found.append(ScopeKind.TASK)
@@ -79,31 +105,32 @@ async def kinds_of(house: Services, name: str) -> list[ScopeKind]:
         found.append(ScopeKind.OWNER)
     if delegation is not None:
         found.append(ScopeKind.DELEGATION)
-    if house.tools.get(name) is not None:
+    if rooms.tools.registry.get(name) is not None:
         found.append(ScopeKind.TOOL)
-    if name in house.upstreams:
+    if name in rooms.upstreams:
         found.append(ScopeKind.UPSTREAM)
-    if not found and await house.directory.find_person(name) is not None:
-        # What is done for them; an owner's name means what their agents do, unless `kind` says otherwise.
+    if not found and await rooms.identity.directory.find_person(name) is not None:
+        # The scope of a person: tasks on their behalf. The name of an owner means the tasks of their agents,
+        # unless `kind` states otherwise.
         found.append(ScopeKind.PERSON)
     return found
 
 
-async def meant(house: Services, wanted: EndScope) -> ScopeKind:
-    """Return the kind of scope that is meant.
+async def meant(rooms: EndRooms, wanted: EndScope) -> ScopeKind:
+    """Return the kind of the requested scope.
 
-    Raises `NotFound` for a name that names nothing (a fence on a misspelt name would look like an end and
-    end nothing), and `Malformed` for one that names several things.
+    Raise `NotFound` for an unknown name, because a fence on a misspelt name would look like an end but end
+    nothing. Raise `Malformed` for an ambiguous name.
     """
     if wanted.kind is ScopeKind.EVERYTHING:
         return ScopeKind.EVERYTHING
     if wanted.kind is ScopeKind.TASK:
-        # Whoever ends it looks it up.
+        # The caller of this function looks the task up.
         return ScopeKind.TASK
     if wanted.kind is ScopeKind.PERSON:
-        await house.directory.person(wanted.name)
+        await rooms.identity.directory.person(wanted.name)
         return ScopeKind.PERSON
-    found = await kinds_of(house, wanted.name)
+    found = await kinds_of(rooms, wanted.name)
     if wanted.kind is not None:
         found = [kind for kind in found if kind is wanted.kind]
     if not found:
@@ -119,13 +146,13 @@ async def meant(house: Services, wanted: EndScope) -> ScopeKind:
     return found[0]
 
 
-async def end(errand: RestRequest) -> ClosureView:
+async def end(errand: RestRequest[EndRooms]) -> ClosureView:
     """End a task, or everything under a scope."""
     wanted: EndScope = errand.body
-    person, house = errand.someone, errand.house
-    kind = await meant(house, wanted)
+    person, rooms = errand.someone, errand.rooms
+    kind = await meant(rooms, wanted)
     if kind is ScopeKind.TASK:
-        closure = await house.revocations.end_task(
+        closure = await rooms.endings.revocations.end_task(
             wanted.name, reason=wanted.reason, by=errand.by, agreed=lambda task: end_task(task, person)
         )
         return closure_view(closure)
@@ -134,15 +161,15 @@ async def end(errand: RestRequest) -> ClosureView:
 
 
 async def _end_scope(
-    errand: RestRequest, kind: ScopeKind, wanted: EndScope, *, lock: bool = False
+    errand: RestRequest[EndRooms], kind: ScopeKind, wanted: EndScope, *, lock: bool = False
 ) -> Closure:
     if wanted.compromised and kind is not ScopeKind.UPSTREAM:
         raise Malformed(
             "`compromised` is said of an upstream",
             remediation="name the upstream whose credentials are known",
         )
-    house = errand.house
-    closure = await house.revocations.end_scope(
+    rooms = errand.rooms
+    closure = await rooms.endings.revocations.end_scope(
         kind,
         wanted.name,
         reason=wanted.reason,
@@ -153,70 +180,70 @@ async def _end_scope(
     if wanted.compromised:
         facts = {"how": "reported", "lease": "", "task": "", "sink": wanted.name}
         about = f"upstream:{wanted.name}"
-        await house.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
+        await rooms.findings.findings.see(FindingKind.CREDENTIAL_LEAKED, about, "reported", facts)
     return closure
 
 
-async def lock(errand: RestRequest) -> ClosureView:
-    """End everything under a scope, and keep it shut."""
+async def lock(errand: RestRequest[EndRooms]) -> ClosureView:
+    """End everything under a scope, and keep it locked."""
     wanted: EndScope = errand.body
-    kind = await meant(errand.house, wanted)
+    kind = await meant(errand.rooms, wanted)
     if kind is ScopeKind.TASK:
         raise Malformed("a task cannot be locked", remediation="end it: an ended task never opens again")
     return closure_view(await _end_scope(errand, kind, wanted, lock=True))
 
 
-async def unlock(errand: RestRequest) -> Unlocked:
-    """Let new tasks be opened under a scope again."""
+async def unlock(errand: RestRequest[EndRooms]) -> Unlocked:
+    """Permit new tasks under a scope again."""
     wanted: Unlock = errand.body
-    await errand.house.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
+    await errand.rooms.endings.locks.unlock(wanted.kind, wanted.name, person=errand.someone)
     name = EVERYTHING if wanted.kind is ScopeKind.EVERYTHING else scope(wanted.kind, wanted.name)
     return Unlocked(scope=name, locked=False)
 
 
-async def leases(errand: RestRequest) -> Items[OpenSink]:
-    """Return the credentials that this process takes back."""
-    return Items(tuple(errand.house.leases.open_sinks()))
+async def leases(errand: RestRequest[EndRooms]) -> Items[OpenSink]:
+    """Return the credentials that this process is revoking."""
+    return Items(tuple(errand.rooms.credentials.leases.open_sinks()))
 
 
-async def close_lease(errand: RestRequest) -> Closing:
-    """Close a credential by hand."""
+async def close_lease(errand: RestRequest[EndRooms]) -> Closing:
+    """Record by hand that a credential is dead."""
     wanted: CloseLease = errand.body
-    left = errand.house.leases.left
+    left = errand.rooms.credentials.leases.left
     return await left.close(errand.place["lease"], by=errand.by, because=wanted.because)
 
 
-async def locks(errand: RestRequest) -> Items[Lock]:
-    """Return what is locked."""
-    return Items(tuple(await errand.house.locks.all()))
+async def locks(errand: RestRequest[EndRooms]) -> Items[Lock]:
+    """Return all locks."""
+    return Items(tuple(await errand.rooms.endings.locks.all()))
 
 
-async def closures(errand: RestRequest) -> Items[ClosureView]:
+async def closures(errand: RestRequest[EndRooms]) -> Items[ClosureView]:
     """Return closures, newest first."""
     wanted: ClosureFilter = errand.query
-    found = await errand.house.receipts.closures(wanted.scope, wanted.limit)
+    found = await errand.rooms.evidence.receipts.closures(wanted.scope, wanted.limit)
     return Items(tuple(closure_view(one) for one in found))
 
 
-async def _closure(errand: RestRequest) -> Closure:
+async def _closure(errand: RestRequest[EndRooms]) -> Closure:
     """Return the closure that the path names, if the caller may see it."""
-    house = errand.house
-    found = await house.receipts.closure(errand.place["closure"])
+    rooms = errand.rooms
+    found = await rooms.evidence.receipts.closure(errand.place["closure"])
     kind, _, name = found.scope.partition(":")
-    task = await house.tasks.get(name) if kind == ScopeKind.TASK else None
+    task = await rooms.tasks.tasks.get(name) if kind == ScopeKind.TASK else None
     return see_closure(found, task, errand.someone)
 
 
-async def closure(errand: RestRequest) -> ClosureView:
-    """Return one closure, as it is now."""
+async def closure(errand: RestRequest[EndRooms]) -> ClosureView:
+    """Return the current state of one closure."""
     return closure_view(await _closure(errand))
 
 
-async def receipt(errand: RestRequest) -> StreamingResponse:
-    """Return the receipt of a closure, line by line."""
-    errand.house.receipts.check_pace(errand.someone.name)
-    lines = errand.house.receipts.lines(await _closure(errand))
-    # What can fail does so before an answer has begun.
+async def receipt(errand: RestRequest[EndRooms]) -> StreamingResponse:
+    """Stream the signed receipt of a closure, line by line."""
+    errand.rooms.evidence.receipts.check_pace(errand.someone.name)
+    lines = errand.rooms.evidence.receipts.lines(await _closure(errand))
+    # Errors occur here, before the response begins.
     first = await anext(lines)
 
     async def rest() -> AsyncIterator[bytes]:

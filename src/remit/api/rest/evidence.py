@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence: reading events, proving them, exporting them."""
+"""Evidence: reading, proving and exporting events."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -18,13 +19,23 @@ from remit.core.evidence.chain import Chain
 from remit.core.evidence.event import EventKind
 from remit.core.json_value import Json
 from remit.ports.log import Head
+from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.log import Evidence
 from remit.services.identity.permissions import Duty
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRooms:
+    """The rooms that these endpoints work with."""
+
+    evidence: EvidenceServices
+
+
 class EventFilter(Body, frozen=True, kw_only=True):
-    """Which events to give: the first from index `start` on (below 0 it counts from the end), or the last
-    ones below index `before`; in order either way. `kinds` are separated by commas.
+    """Filter for events, which are always returned in order.
+
+    Either the first events from index `start` (negative: counted from the end), or the last events below
+    index `before`. `kinds` are separated by commas.
     """
 
     start: int = 0
@@ -35,11 +46,11 @@ class EventFilter(Body, frozen=True, kw_only=True):
 
 
 class EventPage(View, frozen=True, kw_only=True):
-    """Events as they stand in the log, with their values where these can still be read. One that was changed
-    in the store has only its `index`, and in `damaged` why.
+    """Events as they are in the log, with their values if these are still readable.
 
-    `next` is the `start` of the next page, and `previous` the `before` of the one before it; `None` at either
-    end. `size` is the number of events in the log.
+    An event that was changed in the store has only its `index`, and the reason in `damaged`. `next` is the
+    `start` of the next page, `previous` the `before` of the previous one; `None` at either end. `size` is the
+    number of events in the log.
     """
 
     items: tuple[dict[str, Json], ...]
@@ -49,7 +60,7 @@ class EventPage(View, frozen=True, kw_only=True):
 
 
 class HeadView(View, frozen=True, kw_only=True):
-    """The signed head of the log: size, Merkle root (hex), the C2SP signed note, and the public key."""
+    """The signed head of the log: size, Merkle root (hex), C2SP signed note, and public key."""
 
     origin: str
     size: int
@@ -59,14 +70,16 @@ class HeadView(View, frozen=True, kw_only=True):
 
 
 class GrowthFilter(Body, frozen=True, kw_only=True):
-    """`old` is how many events the log had when it was looked at before."""
+    """`old` is the earlier size of the log, from which to prove consistency."""
 
     old: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class GrowthView(HeadView, frozen=True, kw_only=True):
-    """The signed head, and the hashes (base64) that lead from the root over the first `old` events to its
-    own (RFC 6962 section 2.1.2).
+    """The signed head, and a consistency proof for the first `old` events (RFC 6962 section 2.1.2).
+
+    The proof is the list of hashes (base64) that lead from the root of the first `old` events to the current
+    root.
     """
 
     old: int
@@ -74,13 +87,13 @@ class GrowthView(HeadView, frozen=True, kw_only=True):
 
 
 class ExportFilter(Body, frozen=True, kw_only=True):
-    """What to export: everything, or one task; `values=false` leaves out what was said."""
+    """What to export: everything, or one task; `values=false` leaves out the events' values."""
 
     task: str = ""
     values: bool = True
 
 
-async def events(errand: RestRequest) -> EventPage:
+async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
     """Return a page of events."""
     wanted: EventFilter = errand.query
     kinds = tuple(kind for kind in wanted.kinds.split(",") if kind)
@@ -89,38 +102,39 @@ async def events(errand: RestRequest) -> EventPage:
             raise Malformed(
                 f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
             )
-    size = await errand.house.evidence.size()
+    size = await errand.rooms.evidence.log.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await errand.house.evidence.pages(
+    found = await errand.rooms.evidence.log.pages(
         start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
     )
     full = len(found) == wanted.limit
-    # What is not asked for in order is not known to be the last, nor the first.
+    # A query with `before` cannot know that there is no next page; a query with `start` cannot know that
+    # there is no previous one.
     after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
     earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
-    items = tuple(errand.house.log_reading.shown(one) for one in found)
+    items = tuple(errand.rooms.evidence.log_reading.shown(one) for one in found)
     return EventPage(items=items, next=after, previous=earlier, size=size)
 
 
-async def chain(errand: RestRequest) -> Chain:
-    """Return what led to a call."""
-    return await errand.house.chains.of(errand.place["call"])
+async def chain(errand: RestRequest[EvidenceRooms]) -> Chain:
+    """Return the chain of events that led to a call."""
+    return await errand.rooms.evidence.chains.of(errand.place["call"])
 
 
-async def proof(errand: RestRequest) -> Response:
-    """Prove that an event is in the log."""
+async def proof(errand: RestRequest[EvidenceRooms]) -> Response:
+    """Return a proof that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
         raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
-    made = await errand.house.evidence.prove(int(index))
+    made = await errand.rooms.evidence.log.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
 
-async def export(errand: RestRequest) -> StreamingResponse:
-    """Return an export, line by line."""
+async def export(errand: RestRequest[EvidenceRooms]) -> StreamingResponse:
+    """Stream an export, line by line."""
     wanted: ExportFilter = errand.query
-    lines = errand.house.evidence.export(task=wanted.task, values=wanted.values)
-    # The first line signs a checkpoint: what can fail does so before an answer has begun.
+    lines = errand.rooms.evidence.log.export(task=wanted.task, values=wanted.values)
+    # The first line signs a checkpoint: errors occur here, before the response begins.
     first = await anext(lines)
 
     async def rest() -> AsyncIterator[bytes]:
@@ -131,16 +145,16 @@ async def export(errand: RestRequest) -> StreamingResponse:
     return StreamingResponse(rest(), media_type="application/jsonl", headers=HEADERS)
 
 
-async def head(errand: RestRequest) -> HeadView:
-    """Return the signed head."""
-    evidence = errand.house.evidence
+async def head(errand: RestRequest[EvidenceRooms]) -> HeadView:
+    """Return the signed head of the log."""
+    evidence = errand.rooms.evidence.log
     return HeadView(**_head(evidence, await evidence.checkpoint()))
 
 
-async def growth(errand: RestRequest) -> GrowthView:
-    """Prove that the log still begins with what it was."""
+async def growth(errand: RestRequest[EvidenceRooms]) -> GrowthView:
+    """Return a proof that the log still begins with its earlier content."""
     wanted: GrowthFilter = errand.query
-    evidence = errand.house.evidence
+    evidence = errand.rooms.evidence.log
     signed, hashes = await evidence.growth(wanted.old)
     proof = tuple(base64.b64encode(one).decode() for one in hashes)
     return GrowthView(**_head(evidence, signed), old=wanted.old, proof=proof)

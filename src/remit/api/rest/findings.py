@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: what was seen that nobody has accounted for."""
+"""Findings: observations that no record explains."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,11 +13,21 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.findings.finding import FINDING_MEANINGS, Finding, FindingKind, FindingState
 from remit.core.json_value import Json
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, require
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRooms:
+    """The rooms that these endpoints work with."""
+
+    findings: FindingServices
+    identity: IdentityServices
+
+
 class FindingView(View, frozen=True, kw_only=True):
-    """A finding, with what its kind means and what to do about it."""
+    """A finding, with the meaning of its kind and the remediation."""
 
     id: str
     kind: FindingKind
@@ -34,14 +45,14 @@ class FindingView(View, frozen=True, kw_only=True):
 
 
 class FindingFilter(Body, frozen=True, kw_only=True):
-    """Which findings to list; `about` as `agent:name` or `person:name`."""
+    """Filter for findings; `about` as `agent:name` or `person:name`."""
 
     about: str = ""
     state: FindingState | None = FindingState.OPEN
 
 
 class Resolving(Body, frozen=True, kw_only=True):
-    """How a finding was dealt with."""
+    """How a finding was resolved."""
 
     resolution: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
@@ -54,38 +65,40 @@ def _view(finding: Finding) -> FindingView:
     )
 
 
-async def _visible(errand: RestRequest, finding: Finding) -> bool:
+async def _visible(errand: RestRequest[FindingRooms], finding: Finding) -> bool:
     if may(errand.someone, Duty.OVERSEE):
         return True
-    agent = await errand.house.directory.find_agent(finding.agent) if finding.agent else None
+    agent = await errand.rooms.identity.directory.find_agent(finding.agent) if finding.agent else None
     return agent is not None and agent.owned_by(errand.someone)
 
 
-async def listed(errand: RestRequest) -> Items[FindingView]:
-    """Return findings, the one seen last first; without a role, those about one's own agents."""
+async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:
+    """Return findings, most recently seen first; without a role, only those about the caller's agents."""
     wanted: FindingFilter = errand.query
-    found = await errand.house.findings.about(wanted.about, wanted.state)
+    found = await errand.rooms.findings.findings.about(wanted.about, wanted.state)
     return Items(tuple([_view(one) for one in found if await _visible(errand, one)]))
 
 
-async def _finding(errand: RestRequest) -> Finding:
-    found = await errand.house.findings.get(errand.place["id"])
+async def _finding(errand: RestRequest[FindingRooms]) -> Finding:
+    found = await errand.rooms.findings.findings.get(errand.place["id"])
     if not await _visible(errand, found):
         raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
     return found
 
 
-async def shown(errand: RestRequest) -> FindingView:
+async def shown(errand: RestRequest[FindingRooms]) -> FindingView:
     """Return a finding."""
     return _view(await _finding(errand))
 
 
-async def resolve(errand: RestRequest) -> FindingView:
-    """Mark a finding as dealt with."""
+async def resolve(errand: RestRequest[FindingRooms]) -> FindingView:
+    """Mark a finding as resolved."""
     wanted: Resolving = errand.body
     found = await _finding(errand)
     require(errand.someone, Duty.ADMINISTER)
-    return _view(await errand.house.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution))
+    return _view(
+        await errand.rooms.findings.findings.resolve(found.id, by=errand.by, resolution=wanted.resolution)
+    )
 
 
 ENDPOINTS = (

@@ -1,27 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The questions `who` and `can`."""
+"""The queries `who` and `can`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, ask_about
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.who import is_token
+from remit.services.tasks.assembly import TaskServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionRooms:
+    """The rooms that these endpoints work with."""
+
+    tasks: TaskServices
+    identity: IdentityServices
+    inspection: InspectionServices
 
 
 class AskWho(Body, frozen=True, kw_only=True):
-    """Whom to ask about: an agent, a task, a workload (such as a SPIFFE ID) or a person."""
+    """What to ask about: an agent, a task, a workload (such as a SPIFFE ID) or a person."""
 
     x: str
 
 
 class AskCan(Body, frozen=True, kw_only=True):
-    """What to ask: may `x` (a task or an agent) call `tool` with `arguments` right now?
+    """The question: may `x` (a task or an agent) call `tool` with `arguments` now?
 
-    Without `tool`: what may it do at all. Without `arguments`: under which grants.
+    Without `tool`: what may it do? Without `arguments`: under which grants may it call the tool?
     """
 
     x: str
@@ -30,31 +43,29 @@ class AskCan(Body, frozen=True, kw_only=True):
 
 
 class AskToken(Body, frozen=True, kw_only=True):
-    """Whom to ask about, where that may be an access token: in the body, so that no log of addresses has
-    it.
-    """
+    """What to ask about. It may be an access token, so it is in the body, which no access log contains."""
 
     x: str
 
 
-async def who(errand: RestRequest) -> dict[str, Json]:
-    """Say who somebody is."""
+async def who(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
+    """Describe an agent, task, workload or person."""
     asked: AskWho = errand.query
     if is_token(asked.x):
         raise Malformed("a token does not belong into an address", remediation="send it by POST")
     return await _who(errand, asked.x)
 
 
-async def who_token(errand: RestRequest) -> dict[str, Json]:
-    """Say whom a token speaks for, or who somebody is."""
+async def who_token(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
+    """Describe the subject of a token, or an agent, task, workload or person."""
     asked: AskToken = errand.body
     return await _who(errand, asked.x.strip())
 
 
-async def _who(errand: RestRequest, name: str) -> dict[str, Json]:
-    """Answer whoever may ask; to others nobody is there."""
+async def _who(errand: RestRequest[InspectionRooms], name: str) -> dict[str, Json]:
+    """Return the description if the caller may see it; raise `NotFound` otherwise."""
     try:
-        told = await errand.house.who.of(name)
+        told = await errand.rooms.inspection.who.of(name)
     except NotFound:
         await _may_ask(errand, name)
         raise
@@ -69,19 +80,19 @@ async def _who(errand: RestRequest, name: str) -> dict[str, Json]:
     return told
 
 
-async def can(errand: RestRequest) -> dict[str, Json]:
-    """Say what somebody may do right now."""
+async def can(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
+    """Return what a task or an agent may do now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
         raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
     await _may_ask(errand, asked.x)
-    return await errand.house.reports.can(asked.x, asked.tool, asked.arguments)
+    return await errand.rooms.inspection.reports.can(asked.x, asked.tool, asked.arguments)
 
 
-async def _may_ask(errand: RestRequest, name: str) -> None:
-    house = errand.house
-    task = await house.tasks.find(name)
-    agent = await house.directory.find_agent(name)
+async def _may_ask(errand: RestRequest[InspectionRooms], name: str) -> None:
+    rooms = errand.rooms
+    task = await rooms.tasks.tasks.find(name)
+    agent = await rooms.identity.directory.find_agent(name)
     ask_about(errand.someone, name, task, agent)
 
 

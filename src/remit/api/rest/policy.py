@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies: checking, applying and showing what is in force."""
+"""Policies: checking and applying a bundle, and showing the bundle in force."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -13,25 +14,39 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
+from remit.services.endings.assembly import EndingServices
 from remit.services.identity.permissions import Duty
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.revalidation import RevalidatedTask
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    tools: ToolServices
+    replicas: ReplicaServices
+    endings: EndingServices
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
-    """Policy sources to check; without them those in the server's own folder are checked."""
+    """Policy sources to check; by default those in the server's own folder."""
 
     policies: tuple[PolicySource, ...] | None = None
 
 
 class CheckedPolicies(View, frozen=True, kw_only=True):
-    """What is wrong; `sound` says that no problem is an error."""
+    """The problems of the policies; `sound` means that none of them is an error."""
 
     sound: bool
     problems: tuple[Problem, ...]
 
 
 class Unsettled(View, frozen=True, kw_only=True):
-    """An open task that a bundle ends (`ends` says why), or takes something from."""
+    """An open task that a bundle ends (`ends` is the reason), or from which it removes authority."""
 
     task: str
     task_type: str
@@ -44,8 +59,10 @@ class Unsettled(View, frozen=True, kw_only=True):
 
 
 class AppliedView(View, frozen=True, kw_only=True):
-    """The bundle in force. `waiting` names sections of the configuration that were changed since the start,
-    and count after the next one; `tasks` are those that ended, or hold less, because it was applied now.
+    """The bundle in force.
+
+    `waiting` are sections of the configuration that changed since the start and take effect at the next
+    start. `tasks` are those that ended or lost authority because the bundle was applied now.
     """
 
     digest: str
@@ -57,14 +74,15 @@ class AppliedView(View, frozen=True, kw_only=True):
 
 
 class ApplyPolicies(Body, frozen=True, kw_only=True):
-    """What is to be put in force: the bundle in the server's folder; with `bundle` only if it is that one."""
+    """What to apply: the bundle in the server's folder; with `bundle` only if it has that digest."""
 
     bundle: str = ""
 
 
 class Preview(View, frozen=True, kw_only=True):
-    """What applying the bundle in the server's folder would do to open tasks. `replaced` where it was in
-    force once, and several replicas decide by another one now.
+    """The effect on open tasks of applying the bundle in the server's folder.
+
+    `replaced`: that bundle was in force before, and several replicas now decide by another one.
     """
 
     bundle: str
@@ -73,7 +91,7 @@ class Preview(View, frozen=True, kw_only=True):
 
 
 class RuleView(View, frozen=True, kw_only=True):
-    """One rule in force: what it does with what it is about, why in its own words, and its text."""
+    """One rule in force: its effect on the calls that match it, its reason in its own words, and its text."""
 
     id: str
     digest: str
@@ -88,17 +106,17 @@ class SchemaText(View, frozen=True, kw_only=True):
     schema: str
 
 
-async def check(errand: RestRequest) -> CheckedPolicies:
-    """Check policies against the tools that are registered now."""
+async def check(errand: RestRequest[PolicyRooms]) -> CheckedPolicies:
+    """Check policies against the currently registered tools."""
     wanted: CheckPolicies = errand.body
     try:
         if wanted.policies is None:
             bundle = await _reload(errand)
         else:
             bundle = msgspec.structs.replace(
-                errand.house.policies.applied.bundle, policies=tuple(wanted.policies)
+                errand.rooms.policies.applied.bundle, policies=tuple(wanted.policies)
             )
-        problems = await errand.house.policies.check(bundle, by=errand.by)
+        problems = await errand.rooms.policies.check(bundle, by=errand.by)
     except ConfigInvalid as error:
         problems = [
             Problem(
@@ -112,24 +130,24 @@ async def check(errand: RestRequest) -> CheckedPolicies:
     return CheckedPolicies(sound=all(one.severity != "error" for one in problems), problems=tuple(problems))
 
 
-async def preview(errand: RestRequest) -> Preview:
-    """Say which open tasks would not go on as they are; nothing changes."""
+async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
+    """Return the open tasks that the bundle in the server's folder would end or restrict; change nothing."""
     bundle = await _reload(errand)
-    found = await errand.house.rebundling.preview(bundle)
-    house = errand.house
-    replaced = house.replicas.several and await house.policies.replaced(bundle)
+    found = await errand.rooms.endings.rebundling.preview(bundle)
+    rooms = errand.rooms
+    replaced = rooms.replicas.membership.several and await rooms.policies.replaced(bundle)
     return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
 
 
-async def apply(errand: RestRequest) -> AppliedView:
-    """Read the server's bundle again and put it in force, for open tasks too."""
+async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
+    """Read the server's bundle again and apply it, also to open tasks."""
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
         raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
-    await errand.house.policies.apply(bundle, by=errand.by)
-    await errand.house.tools.described()
-    changed = await errand.house.rebundling.look()
+    await errand.rooms.policies.apply(bundle, by=errand.by)
+    await errand.rooms.tools.registry.described()
+    changed = await errand.rooms.endings.rebundling.look()
     waiting = await asyncio.to_thread(errand.desk.waiting)
     return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
 
@@ -150,29 +168,32 @@ def _unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
     )
 
 
-async def applied(errand: RestRequest) -> AppliedView:
-    """Say which bundle is in force."""
+async def applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
+    """Show which bundle is in force.
+
+    For example, compare its digest with the digest that a review approved.
+    """
     return _applied(errand)
 
 
-async def rules(errand: RestRequest) -> Items[RuleView]:
+async def rules(errand: RestRequest[PolicyRooms]) -> Items[RuleView]:
     """Return every rule in force."""
-    found = errand.house.policies.applied.policy.rules()
+    found = errand.rooms.policies.applied.policy.rules()
     return Items(tuple(RuleView(**rule._asdict()) for rule in found))
 
 
-async def schema(errand: RestRequest) -> SchemaText:
+async def schema(errand: RestRequest[PolicyRooms]) -> SchemaText:
     """Return the policy schema."""
-    return SchemaText(schema=await errand.house.policies.schema())
+    return SchemaText(schema=await errand.rooms.policies.schema())
 
 
-async def _reload(errand: RestRequest) -> Bundle:
-    # Reads files: not on the event loop.
+async def _reload(errand: RestRequest[PolicyRooms]) -> Bundle:
+    # It reads files, so it runs outside of the event loop.
     return await asyncio.to_thread(errand.desk.reload)
 
 
-def _applied(errand: RestRequest) -> AppliedView:
-    now = errand.house.policies.applied
+def _applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
+    now = errand.rooms.policies.applied
     return AppliedView(
         digest=now.digest,
         tools=len(now.bundle.tools),

@@ -1,19 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that serve one database, as this one sees them."""
+"""The replicas that serve one database, as seen by the answering replica."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, RestRequest
+from remit.services.endings.assembly import EndingServices
 from remit.services.identity.permissions import Duty
+from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.replica_status import Enforcer
+from remit.services.replicas.assembly import ReplicaServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaRooms:
+    """The rooms that these endpoints work with."""
+
+    replicas: ReplicaServices
+    endings: EndingServices
+    inspection: InspectionServices
 
 
 class ReplicaView(View, frozen=True, kw_only=True):
-    """One replica. `silent_ms` is for how long it has not renewed its lease, as far as who answers has seen
-    it; `None` where it has not looked yet. `late`: its lease has run out, and it refuses everything. `tasks`
-    is how many it owns; `tends` whether it does what one does for all. `bundle` is the digest that it decides
-    by, `differs` whether that is another one than the one in force.
+    """One replica.
+
+    `silent_ms` is the time since it last renewed its lease, as observed by the answering replica; `None`
+    before the first observation. `late`: its lease has run out, and it refuses everything. `tasks` is the
+    number of tasks that it owns; `tends` whether it does the shared chores. `bundle` is the digest of its
+    bundle, `differs` whether another bundle is in force.
     """
 
     id: str
@@ -31,10 +47,11 @@ class ReplicaView(View, frozen=True, kw_only=True):
 
 
 class ReplicasView(View, frozen=True, kw_only=True):
-    """Who answers (`me`), whether it may act now, how often it could not since its start, and all of them.
+    """The answering replica (`me`), whether it may act now, how often it lost that right since its start, and
+    all replicas.
 
-    `bundle` is the digest in force: what was applied last, at whichever. `gone` are replicas that were taken
-    for gone and of which something is left. `replicas` is empty where one process alone may write the store.
+    `bundle` is the digest in force: the bundle that any replica applied last. `gone` are replicas that were
+    declared gone and of which work is left. `replicas` is empty if only one process may write the store.
     """
 
     me: str
@@ -46,15 +63,15 @@ class ReplicasView(View, frozen=True, kw_only=True):
     gone: tuple[str, ...]
 
 
-async def replicas(errand: RestRequest) -> ReplicasView:
-    """Say which replicas there are."""
-    house = errand.house
-    roll = await house.roster.call()
+async def replicas(errand: RestRequest[ReplicaRooms]) -> ReplicasView:
+    """Return the replicas of this database."""
+    rooms = errand.rooms
+    roll = await rooms.inspection.roster.call()
     return ReplicasView(
-        me=house.replicas.id,
-        acts=house.replicas.holds(),
-        lapses=house.replicas.lapses,
-        tends=house.remains.tends,
+        me=rooms.replicas.membership.id,
+        acts=rooms.replicas.membership.holds(),
+        lapses=rooms.replicas.membership.lapses,
+        tends=rooms.endings.remains.tends,
         bundle=roll.bundle,
         replicas=tuple(map(_view, roll.enforcers)),
         gone=roll.gone,

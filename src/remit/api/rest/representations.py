@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the interface shows of each thing: the public shape, apart from how the house keeps it."""
+"""Public representations of the interface, separate from the internal types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """The public shape of a thing."""
+    """Base of all public representations."""
 
 
 class PersonView(View, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class PersonView(View, frozen=True, kw_only=True):
 
 
 class AgentView(View, frozen=True, kw_only=True):
-    """An agent with the bindings by which it may prove itself."""
+    """An agent with the bindings by which it may authenticate."""
 
     name: str
     owner: str
@@ -54,14 +54,14 @@ class AgentView(View, frozen=True, kw_only=True):
 
 
 class GrantView(View, frozen=True, kw_only=True):
-    """What a task may call, or plans to: the tool, and in words what its arguments must be."""
+    """A tool that a task may call or plans to call, and the conditions on its arguments in words."""
 
     tool: str
     says: tuple[str, ...]
 
 
 class TaskView(View, frozen=True, kw_only=True):
-    """A task as it stands now."""
+    """A task in its current state."""
 
     id: str
     type: str
@@ -99,7 +99,7 @@ class TaskTypeView(View, frozen=True, kw_only=True):
 
 
 class ArgumentView(View, frozen=True, kw_only=True):
-    """What an argument of a tool, or a part of one, was described as."""
+    """The description of a tool's argument, or of a part of one."""
 
     role: ArgumentRole
     sensitive: bool
@@ -109,7 +109,9 @@ class ArgumentView(View, frozen=True, kw_only=True):
 
 
 class FieldView(View, frozen=True, kw_only=True):
-    """What a field of a tool's results carries, where fields beside it are so."""
+    """The label of a field in a tool's results, and the conditions on adjacent fields under which it
+    applies.
+    """
 
     path: str
     label: dict[str, Json]
@@ -117,7 +119,7 @@ class FieldView(View, frozen=True, kw_only=True):
 
 
 class VariantView(View, frozen=True, kw_only=True):
-    """What a call is where its arguments are so."""
+    """The properties of a call whose arguments meet certain conditions."""
 
     arguments: dict[str, Json]
     effect: str
@@ -125,10 +127,10 @@ class VariantView(View, frozen=True, kw_only=True):
 
 
 class ToolView(View, frozen=True, kw_only=True):
-    """A registered tool; `state` other than `pinned` means that its calls are refused.
+    """A registered tool; calls are refused in any `state` other than `pinned`.
 
-    `unlisted` are arguments that the upstream offers and no file describes, `strange` those that a file
-    describes and the upstream does not offer.
+    `unlisted` are arguments that the upstream offers and no file describes. `strange` are arguments that a
+    file describes and the upstream does not offer.
     """
 
     tool: str
@@ -159,8 +161,10 @@ class ToolView(View, frozen=True, kw_only=True):
 
 
 class ApprovalView(View, frozen=True, kw_only=True):
-    """A question to a human about one exact call, and the answer; `rules` are pairs of id and digest.
-    `expires` is until when it may be answered and used; of an expired one, when that was over.
+    """A question to a human about one exact call, and the answer.
+
+    `rules` are pairs of ID and digest. `expires` is the time until which it may be answered and used; for an
+    expired one, the time at which it expired.
     """
 
     id: str
@@ -181,8 +185,10 @@ class ApprovalView(View, frozen=True, kw_only=True):
 
 
 class ClosureView(View, frozen=True, kw_only=True):
-    """The record of an end; `closed` says that nothing is left open. `acknowledged` tells of every other
-    replica after how many milliseconds its fence stood; `None`: its lease was waited out.
+    """The record of an end; `closed` means that nothing is left open.
+
+    `acknowledged` maps every other replica to the milliseconds until its fence was in place; `None`: remit
+    waited until its lease had run out.
     """
 
     id: str
@@ -201,7 +207,7 @@ class ClosureView(View, frozen=True, kw_only=True):
 
 
 def person_view(person: Person) -> PersonView:
-    """Show a person."""
+    """Return the public representation of a person."""
     return PersonView(
         name=person.name,
         roles=tuple(sorted(person.roles)),
@@ -212,12 +218,14 @@ def person_view(person: Person) -> PersonView:
 
 
 def agent_view(agent: Agent) -> AgentView:
-    """Show an agent."""
+    """Return the public representation of an agent."""
     return AgentView(**{name: getattr(agent, name) for name in AgentView.__struct_fields__})
 
 
 def task_view(task: Task, now: datetime) -> TaskView:
-    """Show a task; one whose deadline has passed is shown as expired, whether or not that is recorded yet."""
+    """Return the public representation of a task; past its deadline it is shown as expired, even before that
+    is recorded.
+    """
     lapsed = task.state is TaskState.ACTIVE and now >= task.deadline
     return TaskView(
         id=task.id,
@@ -248,7 +256,7 @@ def _grants(grants: tuple[Grant, ...]) -> tuple[GrantView, ...]:
 
 
 def task_type_view(task_type: TaskType) -> TaskTypeView:
-    """Show a task type."""
+    """Return the public representation of a task type."""
     return TaskTypeView(
         name=task_type.name,
         purpose=task_type.purpose,
@@ -262,7 +270,7 @@ def task_type_view(task_type: TaskType) -> TaskTypeView:
 
 
 def tool_view(tool: Tool, *, observed: bool) -> ToolView:
-    """Show a tool."""
+    """Return the public representation of a tool."""
     description = tool.surface.get("description")
     return ToolView(
         tool=tool.id,
@@ -311,7 +319,7 @@ def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:
 
 
 def approval_view(approval: Approval) -> ApprovalView:
-    """Show an approval."""
+    """Return the public representation of an approval."""
     known = {name: getattr(approval, name) for name in ApprovalView.__struct_fields__}
     known["rules"] = tuple((rule.id, rule.digest) for rule in approval.rules)
     return ApprovalView(**known | {"state": approval.state.value})

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line of the route table: it serves and documents, so that the two cannot drift apart."""
+"""One entry of the route table: it both serves and documents an endpoint, so that the two cannot diverge."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -16,26 +16,31 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.policy.bundle import Bundle
 from remit.core.replicas.forwarding import Seen
 from remit.core.tasks.task import Task
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, own_task, see_task
 from remit.services.limits.sign_in_attempts import SignInAttempts
+from remit.services.oauth.server import AuthorizationServer
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.tasks import Tasks
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 class Items(msgspec.Struct, Generic[T], frozen=True):
-    """A list of things."""
+    """A list of items."""
 
     items: tuple[T, ...]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a request may say in its body or its query; an unknown field is refused."""
+    """Base of request bodies and queries; an unknown field is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestServices:
-    """What the endpoints work with besides the house.
+    """What all endpoints work with; `points` are the agents that may ask for decisions.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
     sections of the configuration that have changed since the start and count after the next one (slow, too).
@@ -43,7 +48,14 @@ class RestServices:
     looks at the approvals.
     """
 
-    house: Services
+    tenant: str
+    public_url: str
+    clock: Clock
+    tasks: Tasks
+    live: LiveTasks
+    identity: IdentityServices
+    oauth: AuthorizationServer
+    points: Collection[str]
     reload: Callable[[], Bundle]
     waiting: Callable[[], tuple[str, ...]]
     remote_sign_in: bool
@@ -54,8 +66,9 @@ class RestServices:
 
 
 class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request arrived, for asking another replica on its behalf: its headers, what was seen of it, and
-    whether another replica has passed it on.
+    """How a request arrived: its headers, the observed connection, and whether another replica forwarded it.
+
+    This is needed to send the request to another replica.
     """
 
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -67,8 +80,10 @@ _AS_IT_CAME = HttpOrigin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestRequest:
+class RestRequest(Generic[S]):
     """One request whose caller is known: a person with `secret`, or an agent with `claims`, or nobody.
+
+    `rooms` are the services of this endpoint, and `desk` holds those of all endpoints.
 
     `place` are the parts of the path, `body` and `query` have the types that the endpoint names. `client` is
     the caller's address; `proxied` that somebody passed the request on; `origin` the place that the request
@@ -76,6 +91,7 @@ class RestRequest:
     """
 
     desk: RestServices
+    rooms: S
     place: dict[str, str]
     body: Any = None
     query: Any = None
@@ -83,52 +99,52 @@ class RestRequest:
     secret: str = ""
     agent: Agent | None = None
     claims: AccessClaims | None = None
+    certificates: tuple[bytes, ...] = ()
     client: str = ""
     proxied: bool = False
     origin: str = ""
     arrived: HttpOrigin = _AS_IT_CAME
 
-    @property
-    def house(self) -> Services:
-        """All services."""
-        return self.desk.house
-
-    def by_person(self, person: Person, secret: str) -> RestRequest:
-        """Return the errand as a person's."""
+    def by_person(self, person: Person, secret: str) -> RestRequest[S]:
+        """Return the request with a person as its caller."""
         return replace(self, person=person, secret=secret)
 
-    def proven_by(self, jkt: str) -> RestRequest:
-        """Return the errand of a caller whose DPoP proof was judged here."""
+    def proven_by(self, jkt: str) -> RestRequest[S]:
+        """Return the request with the key of a DPoP proof that was checked here."""
         seen = msgspec.structs.replace(self.arrived.seen, jkt=jkt)
         return replace(self, arrived=msgspec.structs.replace(self.arrived, seen=seen))
 
-    def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest:
-        """Return the errand as an agent's."""
+    def by_agent(self, agent: Agent, claims: AccessClaims) -> RestRequest[S]:
+        """Return the request with an agent as its caller."""
         return replace(self, agent=agent, claims=claims)
 
-    def saying(self, *, body: Json, query: Json) -> RestRequest:
-        """Return the errand with what it says."""
+    def by_certificates(self, chain: tuple[bytes, ...]) -> RestRequest[S]:
+        """Return the request with the certificate chain by which its caller is known, leaf first."""
+        return replace(self, certificates=chain)
+
+    def saying(self, *, body: Json, query: Json) -> RestRequest[S]:
+        """Return the request with its body and query."""
         return replace(self, body=body, query=query)
 
     @property
     def someone(self) -> Person:
-        """The person; for endpoints that agents may not call."""
+        """The calling person; for endpoints that agents may not call."""
         if self.person is None:
             raise Forbidden("this is for people", remediation="sign in with `remit login`")
         return self.person
 
     @property
     def by(self) -> str:
-        """The caller's name as the evidence has it."""
+        """The caller's name as it is written in the evidence."""
         return self.person.name if self.person else f"agent:{self.agent.name}" if self.agent else ""
 
     async def task(self) -> Task:
         """Return the task that the path names, if the caller may see it.
 
-        A person sees their own and, with a role, every task; an agent its own tasks; a token that is bound to
-        a task that task alone. What may not be seen is not there (`NotFound`).
+        A person may see their own tasks and, with a role, every task; an agent may see its own tasks; a token
+        that is bound to a task gives access to that task only. Otherwise raise `NotFound`.
         """
-        task = await self.house.tasks.get(self.place["task"])
+        task = await self.desk.tasks.get(self.place["task"])
         if self.person is not None:
             return see_task(task, self.person)
         bound = self.claims.task if self.claims else ""
@@ -137,24 +153,25 @@ class RestRequest:
         return task
 
     def owns(self, task: Task) -> bool:
-        """Whether the task is the caller's own."""
+        """Return whether the task belongs to the caller."""
         return own_task(task, self.person) if self.person else True
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """One operation of the REST interface.
 
     `people` is the duty that a person needs, `None` where people may not call. `agents`: an agent's token
     without a task may. `tasks`: a token that is bound to a task may. `open`: anybody may. `takes`, `asks` and
     `gives` are the types of body, query and answer; `media` is the answer's media type. `lenient` endpoints
     are others' standards: fields that are not known are passed over, and whatever cannot be read is a 400.
-    With `certificates` an enforcement point may come with its TLS certificate alone.
+    With `certificates` an enforcement point may come with its TLS certificate alone. `rooms` is the type of
+    what `serve` works with.
     """
 
     method: str
     path: str
     summary: str
-    serve: Callable[[RestRequest], Awaitable[Any]]
+    serve: Callable[[RestRequest[S]], Awaitable[Any]]
     people: Duty | None = None
     agents: bool = False
     tasks: bool = False
@@ -167,12 +184,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     lenient: bool = False
     certificates: bool = False
+    rooms: Any = None
+
+
+def group(tag: str, rooms: type[S], endpoints: Iterable[Endpoint[S]]) -> tuple[Endpoint[Any], ...]:
+    """Return endpoints that belong together, with the type of what they work with."""
+    return tuple(msgspec.structs.replace(one, tag=tag, rooms=rooms) for one in endpoints)
 
 
 def of_standard(
-    method: str, path: str, summary: str, serve: Callable[[RestRequest], Awaitable[Any]], **more: Any
-) -> Endpoint:
-    """Return an endpoint that agents call as somebody else's standard says: its bodies are read leniently."""
+    method: str, path: str, summary: str, serve: Callable[[RestRequest[S]], Awaitable[Any]], **more: Any
+) -> Endpoint[S]:
+    """Return an endpoint of an external standard for agents: its bodies are read leniently."""
     return Endpoint(
         method=method, path=path, summary=summary, serve=serve, agents=True, lenient="takes" in more, **more
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The route table: every endpoint of the REST interface, in the order in which the documents show them."""
+"""The route table: every endpoint of the REST interface, in the order of the documentation."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
 from remit.api.rest import (
     approvals,
@@ -19,27 +19,23 @@ from remit.api.rest import (
     upstreams,
 )
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
-from remit.api.rest.route import Endpoint
+from remit.api.rest.route import Endpoint, group
 
-_PARTS = {
-    "Signing in": sign_in.ENDPOINTS,
-    "People": people.ENDPOINTS,
-    "Agents": agents.ENDPOINTS,
-    "Delegations": delegations.ENDPOINTS,
-    "Findings": findings.ENDPOINTS,
-    "Tasks": tasks.ENDPOINTS,
-    "Ending": endings.ENDPOINTS,
-    "Approvals": approvals.ENDPOINTS,
-    "Data at rest": stored_labels.ENDPOINTS,
-    "Questions": inspection.ENDPOINTS,
-    "Tools": tools.ENDPOINTS,
-    "Upstreams": upstreams.ENDPOINTS,
-    "Policies": policy.ENDPOINTS,
-    "Evidence": evidence.ENDPOINTS,
-    "Keys": keys.ENDPOINTS,
-    "Replicas": replicas.ENDPOINTS,
-}
-
-ENDPOINTS: tuple[Endpoint, ...] = tuple(
-    msgspec.structs.replace(endpoint, tag=tag) for tag, part in _PARTS.items() for endpoint in part
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *group("Signing in", sign_in.SignInRooms, sign_in.ENDPOINTS),
+    *group("People", people.PersonRooms, people.ENDPOINTS),
+    *group("Agents", agents.AgentRooms, agents.ENDPOINTS),
+    *group("Delegations", delegations.DelegationRooms, delegations.ENDPOINTS),
+    *group("Findings", findings.FindingRooms, findings.ENDPOINTS),
+    *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
+    *group("Ending", endings.EndRooms, endings.ENDPOINTS),
+    *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),
+    *group("Data at rest", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
+    *group("Questions", inspection.InspectionRooms, inspection.ENDPOINTS),
+    *group("Tools", tools.ToolRooms, tools.ENDPOINTS),
+    *group("Upstreams", upstreams.UpstreamRooms, upstreams.ENDPOINTS),
+    *group("Policies", policy.PolicyRooms, policy.ENDPOINTS),
+    *group("Evidence", evidence.EvidenceRooms, evidence.ENDPOINTS),
+    *group("Keys", keys.KeyRooms, keys.ENDPOINTS),
+    *group("Replicas", replicas.ReplicaRooms, replicas.ENDPOINTS),
 )

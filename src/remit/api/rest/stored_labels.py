@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data at rest: what is known of what tasks have written to resources, and declassifying it, and tasks."""
+"""Stored labels: listing the labels of data that tasks wrote to resources; declassifying such data, and
+tasks.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,12 +15,20 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.flow.stored_labels import LOOSE, StoredLabel, WrittenValues
 from remit.core.json_value import Json
 from remit.core.label import Lowering
+from remit.services.flow.assembly import FlowServices
 from remit.services.flow.declassification import task_digest
 from remit.services.identity.permissions import Duty, see_data
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLabelRooms:
+    """The rooms that these endpoints work with."""
+
+    flow: FlowServices
+
+
 class DataFilter(Body, frozen=True, kw_only=True):
-    """Which resources to list."""
+    """Filter for resources."""
 
     upstream: str = ""
     prefix: str = ""
@@ -25,16 +36,16 @@ class DataFilter(Body, frozen=True, kw_only=True):
 
 
 class DataPlace(Body, frozen=True, kw_only=True):
-    """A resource of an upstream; the empty one is the upstream as a whole."""
+    """A resource of an upstream; an empty `resource` means the upstream as a whole."""
 
     upstream: str
     resource: str = ""
 
 
 class Declassifying(Body, frozen=True, kw_only=True):
-    """What somebody says of data that they have looked at. `seen` is the digest of what stood there.
+    """A declassification by a person who has reviewed the data. `seen` is the digest of the reviewed label.
 
-    `to_class` is its class, `without` are categories and trust zones that do not count any more.
+    `to_class` is the new class; `without` are categories and trust zones that no longer apply.
     """
 
     reason: Annotated[str, msgspec.Meta(min_length=1)]
@@ -45,19 +56,19 @@ class Declassifying(Body, frozen=True, kw_only=True):
 
     @property
     def lowering(self) -> Lowering:
-        """What is said of the data."""
+        """The requested lowering of the label."""
         return Lowering(to_class=self.to_class, trusted=self.trusted, without=self.without)
 
 
 class DeclassifyingData(Declassifying, frozen=True, kw_only=True):
-    """The same, and of which resource; with it all that lies in it is declassified."""
+    """A declassification of a resource and of everything below it."""
 
     upstream: str
     resource: str = ""
 
 
 class WrittenView(View, frozen=True, kw_only=True):
-    """A call that wrote there, and what it carried."""
+    """A call that wrote to the resource, and the label of the written data."""
 
     task: str
     agent: str
@@ -70,9 +81,11 @@ class WrittenView(View, frozen=True, kw_only=True):
 
 
 class DataView(View, frozen=True, kw_only=True):
-    """What is known of the data in a resource: `label` of what was written to it, `below` of what lies in it,
-    `null` where nothing was. `known` is `false` for a write whose resource is not known: it counts for all of
-    the upstream. `digest` is what declassifying names.
+    """The stored label of a resource.
+
+    `label` is that of data written to it, `below` that of data written below it; `null` if nothing was
+    written. `known` is `false` for a write to an unknown resource, which counts for the whole upstream. A
+    declassification names `digest`.
     """
 
     upstream: str
@@ -87,7 +100,7 @@ class DataView(View, frozen=True, kw_only=True):
 
 
 class TaskLabel(View, frozen=True, kw_only=True):
-    """What a task carries; `digest` is what declassifying names."""
+    """The label of a task; a declassification names `digest`."""
 
     task: str
     label: dict[str, Json]
@@ -96,7 +109,7 @@ class TaskLabel(View, frozen=True, kw_only=True):
 
 
 def data_view(stored_label: StoredLabel) -> DataView:
-    """Show what is known of a resource."""
+    """Return the public representation of a stored label."""
     return DataView(
         upstream=stored_label.upstream,
         resource=stored_label.resource,
@@ -123,25 +136,25 @@ def _written(one: WrittenValues) -> WrittenView:
     )
 
 
-async def listed(errand: RestRequest) -> Items[DataView]:
-    """Return what is known of resources."""
+async def listed(errand: RestRequest[StoredLabelRooms]) -> Items[DataView]:
+    """Return the stored labels of resources."""
     see_data(errand.someone)
     wanted: DataFilter = errand.query
-    found = await errand.house.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
+    found = await errand.rooms.flow.declassifications.listed(wanted.upstream, wanted.prefix, wanted.limit)
     return Items(tuple(data_view(one) for one in found))
 
 
-async def shown(errand: RestRequest) -> DataView:
-    """Return what is known of one resource."""
+async def shown(errand: RestRequest[StoredLabelRooms]) -> DataView:
+    """Return the stored label of one resource."""
     see_data(errand.someone)
     place: DataPlace = errand.query
-    return data_view(await errand.house.declassifications.get(place.upstream, place.resource))
+    return data_view(await errand.rooms.flow.declassifications.get(place.upstream, place.resource))
 
 
-async def declassified(errand: RestRequest) -> DataView:
-    """Lower what is known of a resource, and of all that lies in it."""
+async def declassified(errand: RestRequest[StoredLabelRooms]) -> DataView:
+    """Lower the stored label of a resource, and of everything below it."""
     said: DeclassifyingData = errand.body
-    done = await errand.house.declassifications.resource(
+    done = await errand.rooms.flow.declassifications.resource(
         said.upstream,
         said.resource,
         said.lowering,
@@ -152,20 +165,20 @@ async def declassified(errand: RestRequest) -> DataView:
     return data_view(done)
 
 
-async def task_label(errand: RestRequest) -> TaskLabel:
-    """Return what a task carries."""
+async def task_label(errand: RestRequest[StoredLabelRooms]) -> TaskLabel:
+    """Return the label of a task."""
     task = await errand.task()
     return TaskLabel(task=task.id, label=task.label.facts, lowered=task.lowered, digest=task_digest(task))
 
 
-async def task_declassified(errand: RestRequest) -> TaskView:
-    """Lower what a task carries."""
+async def task_declassified(errand: RestRequest[StoredLabelRooms]) -> TaskView:
+    """Lower the label of a task."""
     task = await errand.task()
     said: Declassifying = errand.body
-    done = await errand.house.declassifications.task(
+    done = await errand.rooms.flow.declassifications.task(
         task.id, said.lowering, errand.someone, reason=said.reason, seen=said.seen
     )
-    return task_view(done, errand.house.clock.now())
+    return task_view(done, errand.desk.clock.now())
 
 
 ENDPOINTS = (

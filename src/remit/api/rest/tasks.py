@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: opening, showing, extending, renewing and completing them. Their tokens come from `/oauth/token`."""
+"""Tasks: opening, showing, extending, renewing and completing them. Tokens for tasks come from
+`/oauth/token`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -23,15 +26,35 @@ from remit.core.errors import Forbidden
 from remit.core.json_value import Json
 from remit.core.tasks.plan import MAX_PLAN, PlanWish
 from remit.core.tasks.task import TaskState
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.endings.assembly import EndingServices
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, end_task, may, own_task
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.assembly import TaskServices
 from remit.services.tasks.tasks import Opening
+from remit.services.tools.assembly import ToolServices
 
-#: Tasks looked through for one answer.
+#: Maximum number of tasks to search for one answer.
 MOST = 10_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    findings: FindingServices
+    tools: ToolServices
+    tasks: TaskServices
+    decisions: DecisionServices
+    endings: EndingServices
+    identity: IdentityServices
+
+
 class TaskFilter(Body, frozen=True, kw_only=True):
-    """Which tasks to list."""
+    """Filter for tasks."""
 
     agent: str = ""
     state: TaskState | None = None
@@ -39,20 +62,22 @@ class TaskFilter(Body, frozen=True, kw_only=True):
 
 
 class UserMessage(Body, frozen=True, kw_only=True):
-    """What the person who stated the intent adds to it."""
+    """A further message of the person who stated the intent."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Planning(Body, frozen=True, kw_only=True):
-    """What a task will need besides: tools (`upstream/tool`), or tools with constraints on arguments."""
+    """Additions to a task's plan: tools (`upstream/tool`), or tools with constraints on arguments."""
 
     add: Annotated[tuple[PlanWish, ...], msgspec.Meta(min_length=1, max_length=MAX_PLAN)]
 
 
 class PlanAnswer(View, frozen=True, kw_only=True):
-    """Whether the plan grew: `permit` where the task's plan now holds it all, `deny`, or `defer` while a
-    human is asked; then `approval` names the question, and the same request asks again once it is answered.
+    """The outcome of a plan extension: `permit` if the plan now contains all additions, `deny`, or `defer`.
+
+    With `defer`, a human is asked: `approval` is the ID of the approval. Repeat the same request after the
+    answer.
     """
 
     task: TaskView
@@ -62,7 +87,7 @@ class PlanAnswer(View, frozen=True, kw_only=True):
 
 
 class Completing(Body, frozen=True, kw_only=True):
-    """Why a task is done."""
+    """The reason for completing a task."""
 
     reason: str = "completed"
 
@@ -74,51 +99,51 @@ class Renewed(View, frozen=True, kw_only=True):
     until: Moment
 
 
-async def task_types(errand: RestRequest) -> Items[TaskTypeView]:
+async def task_types(errand: RestRequest[TaskRooms]) -> Items[TaskTypeView]:
     """Return the task types in force."""
-    bundle = errand.house.policies.applied.bundle
+    bundle = errand.rooms.policies.applied.bundle
     return Items(tuple(task_type_view(bundle.task_types[name]) for name in sorted(bundle.task_types)))
 
 
-async def listed(errand: RestRequest) -> Items[TaskView]:
-    """Return tasks, newest first: with a role all, else one's own."""
+async def listed(errand: RestRequest[TaskRooms]) -> Items[TaskView]:
+    """Return tasks, newest first; without a role, only the caller's tasks."""
     wanted: TaskFilter = errand.query
     person = errand.someone
     sees_all = may(person, Duty.OVERSEE)
-    found = await errand.house.tasks.newest(
+    found = await errand.rooms.tasks.tasks.newest(
         agent=wanted.agent, state=wanted.state, limit=wanted.limit if sees_all else MOST
     )
     mine = [task for task in found if sees_all or own_task(task, person)]
-    now = errand.house.clock.now()
+    now = errand.desk.clock.now()
     return Items(tuple(task_view(task, now) for task in mine[: wanted.limit]))
 
 
-async def opened(errand: RestRequest) -> TaskView:
+async def opened(errand: RestRequest[TaskRooms]) -> TaskView:
     """Open a task."""
     wanted: Opening = errand.body
-    task = await errand.house.tasks.open(wanted, person=errand.person, agent=errand.agent)
+    task = await errand.rooms.tasks.tasks.open(wanted, person=errand.person, agent=errand.agent)
     if wanted.manifest_digest:
-        # Whoever opens it for the agent passes on what that says of itself.
-        agent = errand.agent or await errand.house.directory.agent(task.agent)
-        errand.house.sightings.manifest(agent, wanted.manifest_digest)
-    return task_view(task, errand.house.clock.now())
+        # A person who opens the task for the agent passes on the agent's manifest digest.
+        agent = errand.agent or await errand.rooms.identity.directory.agent(task.agent)
+        errand.rooms.findings.sightings.manifest(agent, wanted.manifest_digest)
+    return task_view(task, errand.desk.clock.now())
 
 
-async def shown(errand: RestRequest) -> TaskView:
+async def shown(errand: RestRequest[TaskRooms]) -> TaskView:
     """Return one task."""
-    return task_view(await errand.task(), errand.house.clock.now())
+    return task_view(await errand.task(), errand.desk.clock.now())
 
 
-async def turn(errand: RestRequest) -> TaskView:
-    """Extend a task's intent."""
+async def turn(errand: RestRequest[TaskRooms]) -> TaskView:
+    """Extend a task's intent by a user message."""
     task = await errand.task()
     said: UserMessage = errand.body
-    extended = await errand.house.tasks.turn(task.id, said.text, errand.someone)
-    return task_view(extended, errand.house.clock.now())
+    extended = await errand.rooms.tasks.tasks.turn(task.id, said.text, errand.someone)
+    return task_view(extended, errand.desk.clock.now())
 
 
-async def planned(errand: RestRequest) -> PlanAnswer:
-    """Ask for a longer plan."""
+async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
+    """Request an extension of a task's plan."""
     task = await errand.task()
     if not errand.owns(task):
         raise Forbidden(
@@ -127,33 +152,33 @@ async def planned(errand: RestRequest) -> PlanAnswer:
             remediation="ask as the person who stated its intent",
         )
     wish: Planning = errand.body
-    done = await errand.house.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
+    done = await errand.rooms.decisions.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
     decision = done.decision
     if done.holds:
-        # What a client lists is what is planned: it is told to look again.
+        # The plan determines the tools that a client sees, so the client is notified to list them again.
         for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
-            errand.house.announcements.changed(upstream, frozenset(("tools",)))
+            errand.rooms.tools.announcements.changed(upstream, frozenset(("tools",)))
     return PlanAnswer(
-        task=task_view(done.task, errand.house.clock.now()),
+        task=task_view(done.task, errand.desk.clock.now()),
         outcome=decision.outcome if decision else Outcome.PERMIT,
         approval=decision.approval if decision and decision.outcome is Outcome.DEFER else "",
         reasons=tuple(msgspec.to_builtins(one) for one in decision.reasons) if decision else (),
     )
 
 
-async def renew(errand: RestRequest) -> Renewed:
+async def renew(errand: RestRequest[TaskRooms]) -> Renewed:
     """Renew a task's lease."""
     task = await errand.task()
-    return Renewed(task=task.id, until=await errand.house.tasks.renew(task.id))
+    return Renewed(task=task.id, until=await errand.rooms.tasks.tasks.renew(task.id))
 
 
-async def complete(errand: RestRequest) -> ClosureView:
-    """End a task as completed; ending it again gives the same closure."""
+async def complete(errand: RestRequest[TaskRooms]) -> ClosureView:
+    """End a task as completed; a repeated request returns the same closure."""
     task = await errand.task()
     if errand.person is not None:
         end_task(task, errand.person)
     done: Completing = errand.body
-    closure = await errand.house.revocations.end_task(
+    closure = await errand.rooms.endings.revocations.end_task(
         task.id, reason=done.reason, by=errand.by, state=TaskState.COMPLETED
     )
     return closure_view(closure)

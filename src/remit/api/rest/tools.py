@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools: what is registered, what has changed at an upstream, and accepting it."""
+"""Tools: the registered tools, changes at their upstreams, and accepting such changes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,18 +13,30 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.json_value import Json
 from remit.core.tools.suggestions import UpstreamFacts
 from remit.core.tools.tool import ArgumentRole, Tool
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.permissions import Duty
+from remit.services.policy.bundle import Policies
+from remit.services.tools.assembly import ToolServices
 from remit.services.tools.suggestions import suggested
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    tools: ToolServices
+    decisions: DecisionServices
+
+
 class AcceptTool(Body, frozen=True, kw_only=True):
-    """The digest of the offered surface that was looked at."""
+    """The digest of the reviewed offer of the upstream."""
 
     digest: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ToolDiff(View, frozen=True, kw_only=True):
-    """What was accepted of a tool, what its upstream offers now, and the lines in which they differ."""
+    """The accepted version of a tool, the version that its upstream offers now, and the lines that differ."""
 
     tool: str
     changed: bool
@@ -35,8 +48,10 @@ class ToolDiff(View, frozen=True, kw_only=True):
 
 
 class Drafting(Body, frozen=True, kw_only=True):
-    """What to draft, and what is known of the upstream: who learns what its tools are sent, and the highest
-    class of what it holds. Left out they stay the worst. `every`: also what is described already.
+    """What to draft, and facts about the upstream.
+
+    The facts are the audience of data that its tools receive, and the highest class of its data. A missing
+    fact is assumed to be the worst. `every` includes tools that are described already.
     """
 
     audience: str = ""
@@ -45,7 +60,7 @@ class Drafting(Body, frozen=True, kw_only=True):
 
 
 class DraftedToolView(View, frozen=True, kw_only=True):
-    """What a tool is taken for in a draft, and how many of the guesses somebody has to look at."""
+    """A tool in a draft: its assumed properties, and the number of guesses that need a review."""
 
     tool: str
     effect: str
@@ -55,8 +70,9 @@ class DraftedToolView(View, frozen=True, kw_only=True):
 
 
 class DraftedFileView(View, frozen=True, kw_only=True):
-    """The text of a file for `tools/`, empty where nothing is left to draft. `described` were left out
-    because the bundle describes them, `unnamed` because no file can hold their names.
+    """The text of a file for `tools/`; empty if nothing is left to draft.
+
+    `described` are tools that the bundle describes already, `unnamed` tools whose names no file can contain.
     """
 
     upstream: str
@@ -66,18 +82,18 @@ class DraftedFileView(View, frozen=True, kw_only=True):
     unnamed: tuple[str, ...]
 
 
-def _view(errand: RestRequest, tool: Tool) -> ToolView:
-    return tool_view(tool, observed=errand.house.authorizer.observes(tool.upstream))
+def _view(errand: RestRequest[ToolRooms], tool: Tool) -> ToolView:
+    return tool_view(tool, observed=errand.rooms.decisions.authorizer.observes(tool.upstream))
 
 
-async def tools(errand: RestRequest) -> Items[ToolView]:
+async def tools(errand: RestRequest[ToolRooms]) -> Items[ToolView]:
     """Return all registered tools."""
-    return Items(tuple(_view(errand, tool) for tool in errand.house.tools.all()))
+    return Items(tuple(_view(errand, tool) for tool in errand.rooms.tools.registry.all()))
 
 
-async def diff(errand: RestRequest) -> ToolDiff:
-    """Return the difference between what was accepted and what is offered."""
-    pin, lines = errand.house.tools.diff(errand.place["tool"])
+async def diff(errand: RestRequest[ToolRooms]) -> ToolDiff:
+    """Return the difference between the accepted and the offered version of a tool."""
+    pin, lines = errand.rooms.tools.registry.diff(errand.place["tool"])
     return ToolDiff(
         tool=pin.tool,
         changed=pin.accepted_digest != pin.offered_digest,
@@ -89,21 +105,21 @@ async def diff(errand: RestRequest) -> ToolDiff:
     )
 
 
-async def accept(errand: RestRequest) -> ToolView:
-    """Accept what is offered, by its digest."""
+async def accept(errand: RestRequest[ToolRooms]) -> ToolView:
+    """Accept the offered version of a tool, by its digest."""
     wanted: AcceptTool = errand.body
-    tool = await errand.house.tools.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
-    # What clients list has it again: they are told to look.
-    errand.house.announcements.changed(tool.upstream, frozenset(("tools",)))
+    tool = await errand.rooms.tools.registry.accept(errand.place["tool"], digest=wanted.digest, by=errand.by)
+    # The tool is listed again, so clients are notified to list the tools.
+    errand.rooms.tools.announcements.changed(tool.upstream, frozenset(("tools",)))
     return _view(errand, tool)
 
 
-async def draft(errand: RestRequest) -> DraftedFileView:
-    """Draft a file for `tools/`; nothing is written."""
+async def draft(errand: RestRequest[ToolRooms]) -> DraftedFileView:
+    """Return a draft of a file for `tools/`; write nothing."""
     wanted: Drafting = errand.query
     found = suggested(
-        errand.house.tools,
-        errand.house.policies.applied.bundle.classes,
+        errand.rooms.tools.registry,
+        errand.rooms.policies.applied.bundle.classes,
         errand.place["upstream"],
         UpstreamFacts(audience=wanted.audience, data_class=wanted.data_class),
         every=wanted.every,

@@ -1,20 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upstreams: which of them the process that answers reaches, since when, and why not."""
+"""Upstreams: whether the answering process reaches each one, since when, and why not."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, Items, RestRequest
 from remit.core.tools.tool import ToolState
-from remit.ports.upstream import HttpUpstream
+from remit.ports.upstream import HttpUpstream, Upstream
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.permissions import Duty
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRooms:
+    """The rooms that these endpoints work with."""
+
+    upstreams: Mapping[str, Upstream]
+    tools: ToolServices
+    decisions: DecisionServices
 
 
 class UpstreamView(View, frozen=True, kw_only=True):
-    """One upstream. `reachable` is whether it was reached when that was last tried, and `since` from when on;
-    of an HTTP API (`api`) its calls alone try, and `null` says that none of them has failed. `why` is what
-    stands in the way. `tools` are those that it offers, or offered when it was last seen; `known` whether it
-    was asked for them since the start.
+    """One upstream.
+
+    `reachable` is the result of the last attempt to reach it, `since` the time of that state. An HTTP API
+    (`api`) is tried only by calls: `null` means that none of them has failed. `why` is the reason why it is
+    not reachable. `tools` is the number of tools that it offers, or offered when it was last reached; `known`
+    is whether its tools were listed since the start.
     """
 
     name: str
@@ -27,13 +43,13 @@ class UpstreamView(View, frozen=True, kw_only=True):
     observed: bool
 
 
-async def listed(errand: RestRequest) -> Items[UpstreamView]:
-    """Say of each upstream whether it is there."""
-    house = errand.house
+async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
+    """Return the state of each upstream."""
+    rooms = errand.rooms
     found = []
-    for name, upstream in house.upstreams.items():
-        contact = house.reached.of(name)
-        offered = [one for one in house.tools.seen(name) if one.state is not ToolState.GONE]
+    for name, upstream in rooms.upstreams.items():
+        contact = rooms.tools.reached.of(name)
+        offered = [one for one in rooms.tools.registry.seen(name) if one.state is not ToolState.GONE]
         found.append(
             UpstreamView(
                 name=name,
@@ -42,8 +58,8 @@ async def listed(errand: RestRequest) -> Items[UpstreamView]:
                 since=contact.since,
                 why=contact.why,
                 tools=len(offered),
-                known=house.tools.catalogue(name) is not None,
-                observed=house.authorizer.observes(name),
+                known=rooms.tools.registry.catalogue(name) is not None,
+                observed=rooms.decisions.authorizer.observes(name),
             )
         )
     return Items(tuple(found))

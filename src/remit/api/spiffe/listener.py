@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Unix socket of the Workload API: who may connect, how many, and how much they may send."""
+"""The Unix socket of the Workload API, with limits on peers, connections and request sizes."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ from remit.services.limits.rate_limit import RateLimit
 
 log = logging.getLogger("remit.workload")
 
-#: Connections at once, of everybody and of one user; one more is closed.
+#: Maximum number of connections in total, and of one user; a further connection is closed.
 MAX_CONNECTIONS: Final = 512
 MAX_CONNECTIONS_OF_USER: Final = 128
-#: Requests of one user in a minute, however many connections they have; one more is told to come again.
+#: Maximum number of requests of one user in a minute, over all its connections; a further request is asked to
+#: retry.
 REQUESTS_OF_USER: Final = 1_200
-#: Most bytes of one request; a token that is to be checked is the largest thing that comes.
+#: Maximum size of one request; the largest content is a token to validate.
 MAX_REQUEST_BYTES: Final = 64 * 1024
-#: Requests of one connection that were broken off, beyond those that were not, before it is closed.
+#: Maximum excess of failed over successful requests on one connection, before it is closed.
 MAX_BROKEN: Final = 100
 
 _WINDOW: Final = 2**16 - 1
 
 
 class _Connected(Server):
-    """The gRPC half of one connection."""
+    """The gRPC layer of one connection."""
 
     def protocol(self) -> H2Protocol:
-        """Return what speaks HTTP/2 on it."""
+        """Return the HTTP/2 protocol of the connection."""
         return self._protocol_factory()
 
 
 class WorkloadEndpoint:
-    """Serves the Workload API on a Unix socket until it is closed. Lives on one event loop."""
+    """Serves the Workload API on a Unix socket until it is closed. Runs on one event loop."""
 
     def __init__(self, issuing: SvidIssuing, peers: Peers) -> None:
-        """Take the authority, and what looks at connected sockets."""
+        """Keep the issuing authority, and the service that identifies peers of sockets."""
         self._issuing = issuing
         self._peers = peers
         self._pace = RateLimit(REQUESTS_OF_USER, 60.0)
@@ -58,9 +59,9 @@ class WorkloadEndpoint:
         self.connections: set[_Connection] = set()
 
     async def open(self, place: Path, open_to: str = "user") -> None:
-        """Listen at `place`; a socket that nobody listens on any more is replaced.
+        """Listen at `place`; replace a socket on which no process listens.
 
-        Raises `ConfigInvalid` where something else is there, or somebody else listens.
+        Raise `ConfigInvalid` if something else is at `place`, or another process listens there.
         """
         sock = await asyncio.to_thread(bind, place, MODES[open_to])
         self._place = place
@@ -68,7 +69,7 @@ class WorkloadEndpoint:
         self._server = await loop.create_unix_server(lambda: _Connection(self), sock=sock)
 
     async def close(self) -> None:
-        """Listen no more, close all connections, and remove the socket."""
+        """Stop listening, close all connections, and remove the socket."""
         if self._server is None:
             return
         self._server.close()
@@ -81,7 +82,7 @@ class WorkloadEndpoint:
                 self._place.unlink()
 
     def admit(self, connection: _Connection, descriptor: int) -> H2Protocol:
-        """Return what serves a new connection; raises `Unauthenticated` for one that is not served."""
+        """Return the protocol for a new connection; raise `Unauthenticated` for a refused one."""
         peer = self._peers.at(descriptor)
         connection.peer = peer
         users = Counter(one.peer.uid for one in self.connections if one.peer is not None)
@@ -90,12 +91,12 @@ class WorkloadEndpoint:
         self.connections.add(connection)
         config = Configuration(http2_connection_window_size=_WINDOW * 4, http2_stream_window_size=_WINDOW)
         servant = WorkloadApi(self._issuing, peer, self._pace)
-        # Without the optional codec of details: it would be whatever is installed beside.
+        # Without the optional codec for status details, which would depend on other installed packages.
         return _Connected([servant], codec=ProtoCodec(), config=config).protocol()
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, and the bounds on it. The peer is found out once, when it begins."""
+    """One connection and its limits. The peer is identified once, when the connection begins."""
 
     def __init__(self, door: WorkloadEndpoint) -> None:
         self._door = door
@@ -104,7 +105,7 @@ class _Connection(asyncio.Protocol):
         self.peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not every event loop derives its transports from those of asyncio.
+        # Not every event loop derives its transports from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
         try:
             self._inner = self._door.admit(self, transport.get_extra_info("socket").fileno())
@@ -124,7 +125,7 @@ class _Connection(asyncio.Protocol):
             too_large = any(one.data_received > MAX_REQUEST_BYTES for one in streams)
             connection = inner.connection
             broken = connection.streams_failed - connection.streams_succeeded
-        except Exception:  # the edge: whatever bytes break it end this connection alone
+        except Exception:  # the edge: malformed bytes end only this connection
             log.info("a connection to the workload API broke the protocol", exc_info=True)
             self.abort()
             return
@@ -152,6 +153,6 @@ class _Connection(asyncio.Protocol):
             self.peer.close()
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()

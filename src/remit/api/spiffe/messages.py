@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The messages of the Workload API (SPIFFE Workload API, appendix A), described here instead of generated.
 
-They live in a pool of their own: a program that also is a client of the API has its own description of them.
+They are in a separate descriptor pool: a program that is also a client of the API has its own description of
+them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ _Field = descriptor_pb2.FieldDescriptorProto
 STRING: Final = _Field.TYPE_STRING
 BYTES: Final = _Field.TYPE_BYTES
 
-# Field: name, number, and its type (of a message, its name). `*` before a name repeats it, `{}` after it maps
-# texts to bytes.
+# Field: name, number and type (for a message, its name). `*` before a name makes it repeated, `{}` after a
+# name maps strings to bytes.
 _MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
     "X509SVIDRequest": (),
     "X509SVIDResponse": (("*svids", 1, "X509SVID"), ("*crl", 2, BYTES), ("federated_bundles{}", 3, BYTES)),
@@ -65,7 +66,7 @@ def _described() -> _File:
 
 
 def _map(message: descriptor_pb2.DescriptorProto, field: _Field, kind: Any) -> None:
-    """Describe a map as protobuf does: a repeated entry of key and value."""
+    """Describe a map field as protobuf does: as a repeated entry of key and value."""
     entry = message.nested_type.add(name=f"{field.name.title().replace('_', '')}Entry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, type=STRING, label=_Field.LABEL_OPTIONAL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a Unix socket listens: a place that nobody else can take, with its mode from the first moment."""
+"""Unix sockets at a path that no other user can take over, with their mode set from the first moment."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MODES: Final = {"user": 0o600, "group": 0o660, "all": 0o666}
 
 
 def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.socket:
-    """Return a socket that listens at `place`, with its mode from the first moment; errors name `key`."""
+    """Return a socket that listens at `place`, with its mode set before it listens; errors name `key`."""
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_folder(place.parent, key)
         _clear(place, key)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            # INVARIANT: nobody can connect before the mode is set, because nothing listens before.
+            # INVARIANT: no client can connect before the mode is set, because the socket does not listen yet.
             sock.bind(str(place))
             place.chmod(mode)
             sock.listen(128)
@@ -40,7 +40,7 @@ def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.soc
 
 
 def _check_folder(folder: Path, key: str) -> None:
-    """Refuse a folder where another user could put a socket of their own in place of ours."""
+    """Refuse a folder in which another user could replace remit's socket."""
     found = folder.stat()
     trusted = found.st_uid in (0, os.geteuid())
     open_to_others = found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX
@@ -53,7 +53,7 @@ def _check_folder(folder: Path, key: str) -> None:
 
 
 def _clear(place: Path, key: str) -> None:
-    """Remove a socket that nobody listens on; raises `ConfigInvalid` for anything else that is there."""
+    """Remove a socket on which no process listens; raise `ConfigInvalid` for anything else at `place`."""
     try:
         found = os.lstat(place)
     except FileNotFoundError:

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trust bundle of the own trust domain, for whoever checks its SVIDs (SPIFFE Federation, section 5)."""
+"""The trust bundle of remit's own trust domain, for verifiers of its SVIDs (SPIFFE Federation, section 5)."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from remit.core.errors import NotFound
-from remit.services.assembly.services import Services
-from remit.services.identity.svid_issuing import REFRESH_HINT_S
+from remit.services.identity.svid_issuing import REFRESH_HINT_S, SvidIssuing
 
 BUNDLE_PATH: Final = "/spiffe/bundle"
 
 
-async def trust_bundle(house: Services) -> Response:
-    """Return the bundle: public, and fresh for as long as its refresh hint says."""
-    if house.issuing is None:
-        raise NotFound("there is no trust domain here", remediation="configure `workload_api`")
+async def trust_bundle(issuing: SvidIssuing, _: Request) -> Response:
+    """Return the trust bundle: it is public, and valid for the time of its refresh hint."""
     return Response(
-        house.issuing.document,
+        issuing.document,
         media_type="application/json",
         headers={"Cache-Control": f"max-age={REFRESH_HINT_S}"},
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five methods of the Workload API, for the one process that is at the other end of a connection.
+"""The five methods of the Workload API, for the one process at the other end of a connection.
 
-INVARIANT: there is one `WorkloadApi` a connection, made with the peer of that connection; nothing that a
-request says changes who it is from.
+INVARIANT: each connection has its own `WorkloadApi`, made with the peer of that connection; no content of a
+request changes the peer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from remit.services.limits.rate_limit import RateLimit
 
 log = logging.getLogger("remit.workload")
 
-#: SPIFFE Workload Endpoint section 3: no browser and no proxy sends this by itself.
+#: SPIFFE Workload Endpoint section 3: browsers and proxies do not send this header by themselves.
 SECURITY_HEADER: Final = "workload.spiffe.io"
 
-#: Seconds after which a stream looks whether its process still has what it was given.
+#: Seconds between two checks of a stream whether its process is still entitled to the same identities.
 LOOK_S: Final = 5.0
 
 _STATUS: tuple[tuple[type[RemitError], Status], ...] = (
@@ -42,16 +42,16 @@ Method = Callable[["Stream[Any, Any]"], Awaitable[None]]
 
 
 class WorkloadApi:
-    """What one connection is served with."""
+    """The service of one connection."""
 
     def __init__(self, issuing: SvidIssuing, peer: Peer, pace: RateLimit) -> None:
-        """Take the authority, the process that asks, and how often its user may ask."""
+        """Keep the issuing authority, the calling process, and the rate limit of its user."""
         self._issuing = issuing
         self._pace = pace
         self._peer = peer
 
     def __mapping__(self) -> dict[str, Handler]:
-        """Return the methods as `grpclib` has them."""
+        """Return the methods in the form that `grpclib` needs."""
         one, many = Cardinality.UNARY_UNARY, Cardinality.UNARY_STREAM
         methods: tuple[tuple[str, Method, Cardinality, str], ...] = (
             ("FetchX509SVID", self.x509_svids, many, "X509SVID"),
@@ -68,7 +68,9 @@ class WorkloadApi:
         }
 
     async def x509_svids(self, stream: Stream[Any, Any]) -> None:
-        """Give certificates now, and again when half of their life is over or the bundle changes."""
+        """Send certificates now, and again at half of their lifetime or when the bundle or the entitlement
+        changes.
+        """
         await self._asked(stream)
         while True:
             shown = await self._peer.shown()
@@ -93,15 +95,15 @@ class WorkloadApi:
                     break
 
     async def x509_bundles(self, stream: Stream[Any, Any]) -> None:
-        """Give the authorities now, and again when they change."""
+        """Send the authorities now, and again when they change."""
         await self._bundles(stream, "X509BundlesResponse", lambda: b"".join(self._issuing.bundle.authorities))
 
     async def jwt_bundles(self, stream: Stream[Any, Any]) -> None:
-        """Give the keys of JWT-SVIDs now, and again when they change."""
+        """Send the keys of JWT-SVIDs now, and again when they change."""
         await self._bundles(stream, "JWTBundlesResponse", lambda: encode(self._issuing.bundle.jwt_set))
 
     async def jwt_svids(self, stream: Stream[Any, Any]) -> None:
-        """Give tokens for the audiences that are asked for."""
+        """Send tokens for the requested audiences."""
         asked = await self._asked(stream)
         made = await self._issuing.tokens(await self._peer.shown(), tuple(asked.audience), asked.spiffe_id)
         answer = message("JWTSVIDResponse")()
@@ -110,7 +112,7 @@ class WorkloadApi:
         await stream.send_message(answer)
 
     async def validate(self, stream: Stream[Any, Any]) -> None:
-        """Check a token that somebody showed to this process."""
+        """Validate a token that another workload presented to this process."""
         asked = await self._asked(stream)
         await self._given()
         try:
@@ -124,7 +126,7 @@ class WorkloadApi:
     async def _bundles(self, stream: Stream[Any, Any], kind: str, bundle: Callable[[], bytes]) -> None:
         await self._asked(stream)
         while True:
-            # Only those who have an identity here: SPIFFE Workload API section 5.2.2.
+            # Only for processes with an identity here: SPIFFE Workload API section 5.2.2.
             await self._given()
             sequence = self._issuing.bundle.sequence
             answer = message(kind)()
@@ -135,7 +137,7 @@ class WorkloadApi:
                 await self._given()
 
     async def _asked(self, stream: Stream[Any, Any]) -> Any:
-        """Return the one message of a request; raises `Busy` where the user asks too often."""
+        """Return the only message of a request; raise `Busy` above the user's rate limit."""
         if not self._pace.keeps(str(self._peer.uid), asyncio.get_running_loop().time()):
             raise Busy(
                 "this user asks too often",
@@ -149,12 +151,12 @@ class WorkloadApi:
         return found
 
     async def _given(self) -> tuple[Entitled, ...]:
-        """Return what the process has now; raises `Forbidden` and `Unauthenticated`."""
+        """Return the current identities of the process; raise `Forbidden` or `Unauthenticated`."""
         return await self._issuing.entitled(await self._peer.shown())
 
 
 def _edge(method: Method) -> Method:
-    """The edge of the door: faults become the statuses of gRPC, and nothing of a defect is told."""
+    """Return a handler that turns errors into gRPC statuses."""
 
     async def edge(stream: Stream[Any, Any]) -> None:
         metadata: Mapping[str, object] = stream.metadata or {}
@@ -167,7 +169,7 @@ def _edge(method: Method) -> Method:
             for kind, status in _STATUS:
                 if isinstance(fault, kind):
                     raise GRPCError(status, str(fault)) from None
-            # SPIFFE Workload Endpoint section 6: clients try again later.
+            # SPIFFE Workload Endpoint section 6: clients retry later.
             raise GRPCError(Status.UNAVAILABLE, str(fault)) from None
 
     return edge

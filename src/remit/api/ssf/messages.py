@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the messages of stream management hold (SSF 1.0 section 8, RFC 8936 section 2)."""
+"""The messages of stream management (SSF 1.0 section 8, RFC 8936 section 2)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ Status = Literal["enabled", "paused", "disabled"]
 
 
 class DeliveryForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How events are delivered; the address of a push is the configured one, or left out."""
+    """The delivery of events; the URL of a push is the configured one, or left out."""
 
     method: Uri = POLL
     endpoint_url: Annotated[str, Meta(max_length=2048)] = ""
 
 
 class StreamForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream is to be. What is left out stays as it is, or begins as usual."""
+    """The requested properties of a stream. A missing property stays unchanged, or begins with its
+    default.
+    """
 
     stream_id: str = ""
     delivery: DeliveryForm | None = None
@@ -33,7 +35,7 @@ class StreamForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as it is (SSF 1.0 section 8.1.1)."""
+    """The current state of a stream (SSF 1.0 section 8.1.1)."""
 
     stream_id: str
     iss: str
@@ -47,13 +49,13 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which stream."""
+    """The ID of a stream."""
 
     stream_id: str = ""
 
 
 class StatusForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a stream, and why."""
+    """The requested status of a stream, and the reason."""
 
     stream_id: Name
     status: Status
@@ -61,7 +63,7 @@ class StatusForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a stream stands (SSF 1.0 section 8.1.2)."""
+    """The status of a stream (SSF 1.0 section 8.1.2)."""
 
     stream_id: str
     status: Status
@@ -69,7 +71,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StreamSubjectForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A subject that is taken out of a stream, or put back."""
+    """A subject to remove from a stream, or to add again."""
 
     stream_id: Name
     subject: dict[str, Json]
@@ -77,14 +79,14 @@ class StreamSubjectForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A verification event that is wanted; `state` comes back in it."""
+    """A request for a verification event, which returns `state`."""
 
     stream_id: Name
     state: Annotated[str, Meta(max_length=512)] = ""
 
 
 class PollForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A poll (RFC 8936 section 2.2). It is answered at once: `returnImmediately` changes nothing."""
+    """A poll (RFC 8936 section 2.2). It is answered at once: `returnImmediately` has no effect."""
 
     max_events: Annotated[int, Meta(ge=0)] | None = msgspec.field(default=None, name="maxEvents")
     return_immediately: bool = msgspec.field(default=True, name="returnImmediately")
@@ -93,7 +95,7 @@ class PollForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits (RFC 8936 section 2.3): signed tokens by their `jti`."""
+    """The pending events (RFC 8936 section 2.3): signed tokens by their `jti`."""
 
     sets: dict[str, str]
     more_available: bool = msgspec.field(name="moreAvailable")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the endpoints of shared signals are."""
+"""Paths of the endpoints of shared signals."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of shared signals that are not part of the table: metadata, and what others push."""
+"""The routes of shared signals outside of the route table: metadata, and pushes from transmitters."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from remit.api.oauth.paths import JWKS_PATH
 from remit.api.ssf import paths
 from remit.api.ssf.push import push
 from remit.core.signals.security_event_token import POLL, PUSH
-from remit.services.assembly.services import Services
+from remit.services.signals.assembly import SignalServices
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
-def routes(house: Services) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path of shared signals, with what answers each method there."""
+def routes(signals: SignalServices, public_url: str) -> tuple[tuple[str, dict[str, Serve]], ...]:
+    """Return every path of shared signals, with the handler of each method."""
 
     async def take(request: Request) -> Response:
-        return await push(request, house)
+        return await push(request, signals.heard)
 
     async def told(_: Request) -> Response:
-        return metadata(house)
+        return metadata(public_url)
 
     out: list[tuple[str, dict[str, Serve]]] = []
-    if house.signals.transmitters:
+    if signals.heard.transmitters:
         out.append((paths.PUSH_PATH, {"POST": take}))
-    if house.streams.receivers:
+    if signals.streams.receivers:
         out.append((paths.METADATA_PATH, {"GET": told}))
     return tuple(out)
 
 
-def metadata(house: Services) -> Response:
-    """Say how events of this house are received (SSF 1.0 section 7.1)."""
-    base = house.public_url
+def metadata(base: str) -> Response:
+    """Return the transmitter metadata: how to receive remit's events (SSF 1.0 section 7.1)."""
     return answer(
         {
             "spec_version": "1_0",
@@ -50,7 +49,7 @@ def metadata(house: Services) -> Response:
             "remove_subject_endpoint": base + paths.REMOVE_PATH,
             "verification_endpoint": base + paths.VERIFY_PATH,
             "critical_subject_members": ["session"],
-            # RFC 6749: receivers are agents of this house, with tokens of its own authorization server.
+            # RFC 6749: receivers are agents of this deployment, with tokens of its authorization server.
             "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:6749"}],
             "default_subjects": "ALL",
         }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Managing a stream, and polling it: for the agents that the configuration names as receivers."""
+"""Managing and polling a stream, for the agents that the configuration names as receivers."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from remit.api.ssf.messages import (
     VerifyForm,
 )
 from remit.api.ssf.paths import POLL_PATH
+from remit.api.ssf.rooms import StreamRooms
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import NOTICES
 from remit.core.signals.security_event_token import POLL, PUSH
 from remit.services.signals.streams import MIN_VERIFICATION_S, Receiver, Stream
 
-#: Events in one answer to a poll.
+#: Maximum number of events in one answer to a poll.
 MOST: Final = 50
 
 
-def receiver_of(errand: RestRequest) -> Receiver:
-    """Return the receiver that calls; raises `Forbidden`."""
-    return errand.house.streams.receiver_of(errand.agent.name if errand.agent else "")
+def receiver_of(errand: RestRequest[StreamRooms]) -> Receiver:
+    """Return the calling receiver; raise `Forbidden` for any other caller."""
+    return errand.rooms.signals.streams.receiver_of(errand.agent.name if errand.agent else "")
 
 
-async def _stream(errand: RestRequest, stream_id: str) -> tuple[Receiver, Stream]:
+async def _stream(errand: RestRequest[StreamRooms], stream_id: str) -> tuple[Receiver, Stream]:
     receiver = receiver_of(errand)
-    return receiver, await errand.house.streams.get(receiver, stream_id)
+    return receiver, await errand.rooms.signals.streams.get(receiver, stream_id)
 
 
-def _told(errand: RestRequest, receiver: Receiver, stream: Stream) -> StreamAnswer:
-    base = errand.house.public_url
+def _told(errand: RestRequest[StreamRooms], receiver: Receiver, stream: Stream) -> StreamAnswer:
+    base = errand.desk.public_url
     place = receiver.push if stream.method == PUSH else base + POLL_PATH.format(stream=stream.id)
     return StreamAnswer(
         stream_id=stream.id,
@@ -58,11 +59,11 @@ def _told(errand: RestRequest, receiver: Receiver, stream: Stream) -> StreamAnsw
     )
 
 
-async def create(errand: RestRequest) -> Response:
-    """Begin the receiver's stream: 201, or 409 where it has one."""
+async def create(errand: RestRequest[StreamRooms]) -> Response:
+    """Create the receiver's stream: 201, or 409 if it already has one."""
     receiver, form = receiver_of(errand), errand.body
     delivery: DeliveryForm = form.delivery or DeliveryForm()
-    stream = await errand.house.streams.create(
+    stream = await errand.rooms.signals.streams.create(
         receiver,
         method=delivery.method,
         requested=form.events_requested or (),
@@ -72,28 +73,28 @@ async def create(errand: RestRequest) -> Response:
     return answer(_told(errand, receiver, stream), 201)
 
 
-async def shown(errand: RestRequest) -> Response:
-    """Return one stream, or a list of all."""
+async def shown(errand: RestRequest[StreamRooms]) -> Response:
+    """Return one stream, or a list of all streams of the receiver."""
     wanted: StreamQuery = errand.query
     receiver = receiver_of(errand)
     if not wanted.stream_id:
-        found = await errand.house.streams.of(receiver)
+        found = await errand.rooms.signals.streams.of(receiver)
         return answer([_told(errand, receiver, found)] if found else [])
-    stream = await errand.house.streams.get(receiver, wanted.stream_id)
+    stream = await errand.rooms.signals.streams.get(receiver, wanted.stream_id)
     return answer(_told(errand, receiver, stream))
 
 
-async def update(errand: RestRequest) -> StreamAnswer:
-    """Change what is given of a stream (PATCH)."""
+async def update(errand: RestRequest[StreamRooms]) -> StreamAnswer:
+    """Change the given properties of a stream (PATCH)."""
     return await _update(errand, whole=False)
 
 
-async def replace(errand: RestRequest) -> StreamAnswer:
-    """Change a stream to what is given, and the rest to what is usual (PUT)."""
+async def replace(errand: RestRequest[StreamRooms]) -> StreamAnswer:
+    """Set the given properties of a stream, and all others to their defaults (PUT)."""
     return await _update(errand, whole=True)
 
 
-async def _update(errand: RestRequest, *, whole: bool) -> StreamAnswer:
+async def _update(errand: RestRequest[StreamRooms], *, whole: bool) -> StreamAnswer:
     form: StreamForm = errand.body
     if not form.stream_id:
         raise Malformed("`stream_id` is missing", remediation="say which stream")
@@ -107,65 +108,65 @@ async def _update(errand: RestRequest, *, whole: bool) -> StreamAnswer:
     if delivery is not None:
         changes["method"] = delivery.method
     place = delivery.endpoint_url if delivery and delivery.method != POLL else ""
-    changed = await errand.house.streams.update(receiver, stream, endpoint=place, **changes)
+    changed = await errand.rooms.signals.streams.update(receiver, stream, endpoint=place, **changes)
     return _told(errand, receiver, changed)
 
 
-async def delete(errand: RestRequest) -> Response:
+async def delete(errand: RestRequest[StreamRooms]) -> Response:
     """Delete a stream."""
     wanted: StreamQuery = errand.query
     if not wanted.stream_id:
         raise Malformed("`stream_id` is missing", remediation="say which stream")
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.delete(stream)
+    await errand.rooms.signals.streams.delete(stream)
     return answer(None, 204)
 
 
-async def status(errand: RestRequest) -> StatusAnswer:
-    """Say where a stream stands."""
+async def status(errand: RestRequest[StreamRooms]) -> StatusAnswer:
+    """Return the status of a stream."""
     wanted: StreamQuery = errand.query
     _, stream = await _stream(errand, wanted.stream_id)
     return StatusAnswer(stream_id=stream.id, status=stream.status, reason=stream.reason)
 
 
-async def set_status(errand: RestRequest) -> StatusAnswer:
+async def set_status(errand: RestRequest[StreamRooms]) -> StatusAnswer:
     """Enable, pause or disable a stream."""
     wanted: StatusForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    now = await errand.house.streams.set_status(stream, wanted.status, wanted.reason)
+    now = await errand.rooms.signals.streams.set_status(stream, wanted.status, wanted.reason)
     return StatusAnswer(stream_id=now.id, status=now.status, reason=now.reason)
 
 
-async def add(errand: RestRequest) -> dict[str, Json]:
-    """Put a subject back. Whether it is known here is not told."""
+async def add(errand: RestRequest[StreamRooms]) -> dict[str, Json]:
+    """Add a subject again. The answer does not reveal whether the subject is known here."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.add(stream, wanted.subject)
+    await errand.rooms.signals.streams.add(stream, wanted.subject)
     return {}
 
 
-async def remove(errand: RestRequest) -> Response:
-    """Take a subject out."""
+async def remove(errand: RestRequest[StreamRooms]) -> Response:
+    """Remove a subject from a stream."""
     wanted: StreamSubjectForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.remove(stream, wanted.subject)
+    await errand.rooms.signals.streams.remove(stream, wanted.subject)
     return answer(None, 204)
 
 
-async def verify(errand: RestRequest) -> Response:
-    """Have a verification event told."""
+async def verify(errand: RestRequest[StreamRooms]) -> Response:
+    """Request a verification event."""
     wanted: VerifyForm = errand.body
     _, stream = await _stream(errand, wanted.stream_id)
-    await errand.house.streams.verify(stream, wanted.state)
+    await errand.rooms.signals.streams.verify(stream, wanted.state)
     return answer(None, 204)
 
 
-async def poll(errand: RestRequest) -> PollAnswer:
-    """Take acknowledgements, and give what waits (RFC 8936)."""
+async def poll(errand: RestRequest[StreamRooms]) -> PollAnswer:
+    """Process acknowledgements, and return the pending events (RFC 8936)."""
     wanted: PollForm = errand.body
     most = MOST if wanted.max_events is None else min(wanted.max_events, MOST)
     errors = {name: str(one.get("err", "unreadable")) for name, one in wanted.set_errors.items()}
-    sets, more = await errand.house.telling.poll(
+    sets, more = await errand.rooms.signals.telling.poll(
         receiver_of(errand), errand.place["stream"], acks=set(wanted.ack), errors=errors, most=most
     )
     return PollAnswer(sets=sets, more_available=more)

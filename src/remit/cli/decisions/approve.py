@@ -26,16 +26,19 @@ approvals_app = verb("approvals")
 
 @approvals_app.default
 def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | None = None) -> None:
-    """List what waits for a human; approvers and auditors see all, others what is of their tasks.
+    """List calls that wait for a person's approval.
+
+    Approvers and auditors see all of them; others see those of their own tasks. For example, keep
+    `remit approvals --watch` open while an agent deploys, so that its request does not expire unseen.
 
     Parameters
     ----------
     watch
-        Stay, and show each new or changed one; with `--json` one object per line.
+        Keep running, and show each approval that is new or changed; with `--json` one object per line.
     state
-        Those in this state, or `all`.
+        List only approvals in this state, or `all`.
     task
-        Only this task's.
+        List only the approvals of this task.
     """
     client = connect()
     if watch:
@@ -65,7 +68,7 @@ def _row(one: Json) -> tuple[object, ...]:
 
 
 def _until(one: Json) -> Text:
-    """Say until when it may be answered or used, or when it expired; of what was used or refused nothing."""
+    """Return until when an approval is open or usable, or when it expired; empty once used or refused."""
     return terminal.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
 
 
@@ -96,32 +99,37 @@ def _watch(client: Client) -> None:
 
 @app.default
 def approve(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
-    """Let one exact call happen, once, within its time. It is shown first, and you are asked.
+    """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
+
+    For example, an agent wants to mail a contract to the other party: read the recipient and the text here,
+    then permit exactly that mail. Any other call needs its own approval.
 
     Parameters
     ----------
     id
-        The approval's id.
+        The approval's id, from `remit approvals`.
     comment
-        A word for the evidence.
+        A comment for the evidence.
     yes_i_looked
-        The call's digest, where there is no terminal to be asked on: this very call was looked at.
+        The call's digest, which confirms that you looked at this exact call; needed without a terminal.
     """
     return _answer(id, approve=True, comment=comment, given=yes_i_looked)
 
 
 @deny_app.default
 def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
-    """Refuse one exact call. It is shown first, and you are asked.
+    """Refuse one exact call. Shows the call first and asks you.
+
+    For example, refuse a payment to an account that you do not know, and give the reason in `--comment`.
 
     Parameters
     ----------
     id
-        The approval's id.
+        The approval's id, from `remit approvals`.
     comment
-        A word for the evidence.
+        A comment for the evidence.
     yes_i_looked
-        The call's digest, where there is no terminal to be asked on.
+        The call's digest, which confirms that you looked at this exact call; needed without a terminal.
     """
     return _answer(id, approve=False, comment=comment, given=yes_i_looked)
 
@@ -145,7 +153,7 @@ def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
 
 
 def _show(asked: Json) -> None:
-    """Show the exact call: what hides itself in an argument is written out, and nothing is cut off."""
+    """Show the exact call: write hidden characters of an argument visibly, and cut nothing off."""
     grid = terminal.facts(
         [
             ("call", terminal.text(asked["tool"], "bold")),

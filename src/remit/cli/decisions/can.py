@@ -15,10 +15,11 @@ app = verb("can")
 
 @app.default
 def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Switch = False) -> int:
-    """Say what a task, or an agent in its active tasks, may do right now, by which rule, and until when.
+    """Show what a task, or an agent in its active tasks, may do now, by which rule, and until when.
 
-    With a tool and arguments the very decision is made that the call would get; nothing is recorded or spent.
-    Then the exit code is 1 unless every task asked about would be permitted.
+    With a tool and arguments remit makes the same decision as for a real call, but records and spends
+    nothing. The exit code is then 1 unless every task in question permits the call. For example, learn before
+    a deployment whether the agent's task permits it, instead of finding out from a refusal.
 
     Parameters
     ----------
@@ -27,9 +28,9 @@ def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Sw
     tool
         One tool, as `upstream/tool`.
     argument
-        An argument as `name=value` (`name:=JSON` for other than text); may be given several times.
+        An argument as `name=value` (`name:=JSON` for a value that is not text); may be given several times.
     no_arguments
-        Decide the call without any argument.
+        Decide the call without arguments.
     """
     body: dict[str, Json] = {"x": x, "tool": tool}
     if argument or no_arguments:
@@ -43,7 +44,7 @@ def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Sw
 
 
 def _permitted(told: Json) -> bool:
-    """Whether every task would be let through, and there is one."""
+    """Return whether there is at least one task and every task permits the call."""
     answers = [one for task in told["tasks"] for one in task["tools"]]
     good = all(one.get("outcome", "permit") == "permit" and one["granted"] for one in answers)
     return good and bool(answers)
@@ -71,7 +72,7 @@ def _people(told: Json, tool: str) -> None:
         else:
             _grants(task["tools"])
             if any(one["granted"] for one in task["tools"]):
-                # What the rules say rests on the arguments: a grant alone permits nothing.
+                # The rules' answer depends on the arguments: a grant alone permits nothing.
                 terminal.say(
                     f"granted by task type `{task['task_type']}`; the rules are asked at each call, "
                     "and here with a tool and its arguments",
@@ -110,7 +111,7 @@ def _may(one: Json) -> Text:
 
 def _decision(one: Json) -> None:
     terminal.say("  ", terminal.state(one["outcome"]), f"  {one['tool']}", *_by(one))
-    # What refuses, and how it came to that, before what would only be asked about.
+    # First the reasons that refuse, with their history; then those that only require an approval.
     for reason in sorted(one["reasons"], key=lambda told: told["code"] == "approval-needed"):
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         terminal.say(f"    {reason['text']}", terminal.text(rule, "dim"))
@@ -119,5 +120,5 @@ def _decision(one: Json) -> None:
 
 
 def _by(one: Json) -> list[str]:
-    # A refusal's reasons name what refused; its rules may also hold what would have permitted.
+    # The reasons of a refusal name what refused. Its rules may also include rules that would have permitted.
     return ["  by ", ", ".join(one["rules"])] if one["rules"] and one["outcome"] != "deny" else []

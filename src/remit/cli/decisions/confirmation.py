@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That a human is there: a question on a terminal, or proof that somebody looked at exactly this."""
+"""Proof that a person is present: a question on a terminal, or a digest that shows what the person read."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from remit.core.errors import Conflict
 
 
 def looked(question: str, digest: str, given: str, *, option: str) -> bool:
-    """Ask on the terminal and give the answer; elsewhere `given` must be the digest of what was shown.
+    """Ask on the terminal and return the answer; without a terminal `given` must be the digest of what was
+    shown.
 
-    INVARIANT: no script answers without naming the very thing that it answers. A `yes` in a pipe is no human.
+    INVARIANT: a script can answer only by naming the exact thing that it answers. A piped `yes` is not proof
+    of a person.
     """
     if given:
         if given != digest:

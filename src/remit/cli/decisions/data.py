@@ -14,16 +14,18 @@ app = noun("data", "Data at rest: what is known of what tasks have written, wher
 
 @app.command(name="list")
 def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100) -> None:
-    """List the resources to which data with a label was written.
+    """List the resources to which labelled data was written.
+
+    For example, find out where confidential data of a finished task still lies, before you open the next one.
 
     Parameters
     ----------
     upstream
-        Only those of this upstream.
+        List only the resources of this upstream.
     prefix
-        Only those whose names begin so, such as `ticket/`.
+        List only resources whose names begin with this text, such as `ticket/`.
     limit
-        At most so many.
+        List at most this many.
     """
     found = connect().get("data", upstream=upstream or None, prefix=prefix, limit=limit)
     if terminal.is_json():
@@ -49,14 +51,17 @@ def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100
 
 @app.command(name="show")
 def shown(upstream: str, resource: str = "", /) -> None:
-    """Show what is known of the data in a resource, and which calls wrote it.
+    """Show the stored label of a resource, and the calls that wrote its data.
+
+    For example, find out why an agent was refused after it read a ticket: which call wrote untrusted text
+    there, and when.
 
     Parameters
     ----------
     upstream
         The upstream.
     resource
-        The resource, such as `ticket/7`; left out, the upstream as a whole.
+        The resource, such as `ticket/7`; without it, the upstream as a whole.
     """
     _one(connect().get("data", "resource", upstream=upstream, resource=resource or None))
 
@@ -73,24 +78,27 @@ def declassify(
     without: Several = (),
     yes_i_looked: str = "",
 ) -> int:
-    """Say of data in a resource, and in all that lies in it, that it is less than what is known of it.
+    """Lower the stored label of a resource and of everything below it.
+
+    For example, a person has read a draft and confirms that it holds no confidential data: lower its data
+    class, and agents may send it on.
 
     Parameters
     ----------
     upstream
         The upstream.
     resource
-        The resource, such as `ticket/7`; left out, everything in the upstream.
+        The resource, such as `ticket/7`; without it, everything in the upstream.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     to_class
-        Its data class, lower than the one that is known.
+        The new data class, lower than the stored one.
     trusted
-        That nothing in it speaks to agents in a stranger's name.
+        Confirm that the data holds no instructions to agents from an untrusted source.
     without
-        A category or a trust zone that does not count any more; may be given several times.
+        A category or a trust zone to remove from the label; may be given several times.
     yes_i_looked
-        The digest that is shown, where there is no terminal to be asked on.
+        The digest that is shown; needed without a terminal.
     """
     client = connect()
     found = client.get("data", "resource", upstream=upstream, resource=resource or None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking a human whether data is to be declassified: they see what it carries, and by whom."""
+"""Asks a person whether to declassify data: shows the data's label and which calls wrote it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remit.core.json_value import Json
 
 
 def said(to_class: str, trusted: bool, without: tuple[str, ...]) -> str:
-    """Return in words what is said of data; raises `UsageFault` where that is nothing."""
+    """Return the requested change of the label in words; raises `UsageFault` if there is none."""
     words = [f"it is {to_class}"] if to_class else []
     words += ["it is trusted"] if trusted else []
     words += [f"`{one}` does not count" for one in without]
@@ -31,7 +31,7 @@ def lowered(
     trusted: bool,
     without: tuple[str, ...],
 ) -> dict[str, Json] | None:
-    """Ask, and give what to send; `None` where nobody agreed."""
+    """Ask, and return the request to send; `None` if the person did not agree."""
     if not looked(question, digest, given, option="--yes-i-looked"):
         terminal.remark("nothing was declassified")
         return None

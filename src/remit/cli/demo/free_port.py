@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A port of this machine for a server that is about to start."""
+"""Finding a free port of this machine for a server that is about to start."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import socket
 from collections.abc import Iterable
 from typing import Final
 
-#: Below those that Linux gives to the ends of connections (from 32768 on): one of these would often be in use
-#: again before the server takes it.
+#: Below the ephemeral ports of Linux (from 32768 on): an ephemeral port could be in use again before the
+#: server binds it.
 _FIRST: Final = 32_000
 _COUNT: Final = 768
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens now; raises `OSError` where there is none."""
+    """Return a port that no process listens on; raises `OSError` if there is none."""
     begin = secrets.randbelow(_COUNT)
     return first_free(_FIRST + (begin + step) % _COUNT for step in range(_COUNT))
 
 
 def first_free(ports: Iterable[int]) -> int:
-    """Return the first of some ports on which nobody listens now; raises `OSError` where there is none."""
+    """Return the first of the given ports that no process listens on; raises `OSError` if there is none."""
     for port in ports:
         with socket.socket() as probe:
-            # As servers do: what is left of closed connections does not count.
+            # As servers do: remains of closed connections do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells the story on a terminal, and remembers whether every step ended as it should."""
+"""Tells the story on a terminal, and records whether every step ended as expected."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.rule import Rule
 from rich.text import Text
 
-#: Wider lines are harder to read, and narrower ones than a terminal's are cut by nobody.
+#: Wider lines are harder to read.
 _WIDEST = 110
 _OUTPUT_INDENT = 4
 
 
 def stage_console() -> Console:
-    """The console of the story: as wide as the terminal, and never wider than reads well."""
+    """Return the console of the story: as wide as the terminal, up to a width that reads well."""
     made = Console(highlight=False, emoji=False)
     known = made.is_terminal or "COLUMNS" in os.environ
     made.width = min(made.width, _WIDEST) if known else _WIDEST
@@ -24,17 +24,17 @@ def stage_console() -> Console:
 
 
 class Narrator:
-    """Chapters, lines, and claims that are held against what happened."""
+    """Chapters, lines, and claims that are compared with what happened."""
 
     def __init__(self, console: Console) -> None:
-        """Begin with nothing told."""
+        """Start a new story."""
         self._console = console
         self.claims = 0
         self.broken: list[str] = []
 
     @property
     def environment(self) -> dict[str, str]:
-        """What commands are told, so that what they print fits in here, and is coloured where this is."""
+        """The environment of commands: their output fits this console and uses its colours."""
         colour = {"FORCE_COLOR": "1"} if self._console.color_system else {}
         return {"COLUMNS": str(self._console.width - _OUTPUT_INDENT), **colour}
 
@@ -51,17 +51,17 @@ class Narrator:
         self._console.print(Rule(f"[bold]{number}[/] {escape(title)}", align="left", style="dim"))
 
     def say(self, text: str) -> None:
-        """Tell what happens next."""
+        """Announce what happens next."""
         self._set(text, 2)
 
     def quote(self, text: str, by: str = "") -> None:
-        """Show what somebody or something said."""
+        """Show the words of a person or a program."""
         line = Text(f"{by}: " if by else "", style="bold")
         line.append(text, style="italic")
         self._set(line, 6)
 
     def claim(self, holds: bool, text: str, why: str = "") -> bool:
-        """State what should be so, and mark whether it is."""
+        """State what is expected, and mark whether it is true."""
         self.claims += 1
         mark, style = ("✓", "green") if holds else ("✗", "bold red")
         line = Text.assemble((mark, style), (f" {text}", "" if holds else "bold red"))
@@ -73,17 +73,19 @@ class Narrator:
         return holds
 
     def command(self, line: str) -> None:
-        """Show a command as a person would type it."""
+        """Show a command line as a person would type it."""
         self._set(Text(f"$ {line}", style="cyan"), 2, hang=4)
 
     def output(self, text: str) -> None:
-        """Show what a command printed."""
+        """Show a command's output."""
         for line in Text.from_ansi(text.rstrip()).split("\n", allow_blank=True):
             begins = len(line.plain) - len(line.plain.lstrip())
             self._set(line[begins:], _OUTPUT_INDENT + begins, hang=2)
 
     def _set(self, text: Text | str, indent: int, style: str = "", *, hang: int = 0) -> None:
-        """Set a text `indent` columns from the left, and each line after its first one `hang` further."""
+        """Print a text `indent` columns from the left, with every line after the first `hang` columns
+        further.
+        """
         line = text if isinstance(text, Text) else Text(text, style=style)
         room = self._console.width - indent
         if line.cell_len > room:
@@ -94,7 +96,7 @@ class Narrator:
             self._console.print(Text(" " * before).append_text(one), soft_wrap=True)
 
     def end(self, seconds: float) -> int:
-        """Close the story; gives the exit code."""
+        """Close the story; return the exit code."""
         self._console.print()
         if self.broken:
             self._console.print(

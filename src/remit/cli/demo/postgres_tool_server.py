@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register of the story: a real PostgreSQL, and a server over it that is careless."""
+"""The register of the story: a real PostgreSQL, and a careless server in front of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from remit.core.json_value import Json
 
 ADMIN: Final = "REGISTER_ADMIN"
 START_S: Final = 120.0
-#: What a task is given at the database: it sees the row of its own change.
+#: The grants of a task at the database: it sees the row of its own change.
 GRANTS: Final = (
     "grant select on changes to {role}",
     "create policy {role} on changes to {role} using (id = {change})",
@@ -31,7 +31,7 @@ GRANTS: Final = (
 
 @dataclass(frozen=True)
 class SqlTools:
-    """Where the register is, and the log in which its server writes down what it was sent."""
+    """The register's address, and the log in which its server writes every credential that it receives."""
 
     port: int
     admin: str
@@ -39,7 +39,7 @@ class SqlTools:
 
     @property
     def upstream(self) -> Json:
-        """What `remit.yaml` says of it: a role of its own for each task, dropped when the task ends."""
+        """The upstream's entry in `remit.yaml`: one role for each task, dropped when the task ends."""
         return {
             "url": f"http://127.0.0.1:{self.port}/mcp",
             "lease": {
@@ -50,13 +50,13 @@ class SqlTools:
 
     @property
     def stolen(self) -> str:
-        """The last address that the server wrote down: role and password of a task."""
+        """The last address in the server's log: role and password of a task."""
         return self.log.read_text().splitlines()[-1]
 
 
 @asynccontextmanager
 async def register(folder: Path, examples: Path, port: int) -> AsyncIterator[SqlTools]:
-    """Provide the register, for as long as the block runs."""
+    """Provide the register while the block runs."""
     log = folder / "register.log"
     server = subprocess.Popen(  # noqa: ASYNC220, S603
         [

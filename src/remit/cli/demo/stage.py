@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage of the story: a folder, a gateway as its own process, people who are signed in, agents with
-keys.
-"""
+"""The stage of the story: a folder, a gateway process, people who are signed in, and agents with keys."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ from remit.sdk.dpop import DpopProver
 from remit.sdk.key import AgentKey
 from remit.sdk.session import AgentSession
 
-#: The servers of the story, and the folder of each.
+#: The servers of the story, with the folder of each.
 SERVERS = {"contracts": "legal", "mail": "mail", "deploy": "deploy", "tickets": "tickets"}
 
 
@@ -49,9 +47,7 @@ def examples() -> Path:
 
 
 def git_server() -> list[str]:
-    """Return the command of the MCP server that others wrote; raises `ConfigInvalid` where it is not
-    installed.
-    """
+    """Return the command of the third-party MCP server; raises `ConfigInvalid` if it is not installed."""
     beside = Path(sys.executable).with_name("mcp-server-git")
     found = str(beside) if beside.exists() else shutil.which("mcp-server-git")
     if not found:
@@ -62,7 +58,7 @@ def git_server() -> list[str]:
 
 
 def set_up(folder: Path, port: int, register: SqlTools) -> None:
-    """Lay the story's bundle and data into an empty folder."""
+    """Write the story's bundle and data into an empty folder."""
     source = examples()
     shutil.copytree(source / "story" / "bundle", folder, dirs_exist_ok=True)
     shutil.copytree(
@@ -85,11 +81,13 @@ def set_up(folder: Path, port: int, register: SqlTools) -> None:
         "upstreams": upstreams,
         "initiatives": {"legal-assist": {"sponsor": "lena", "agents": ["contract-bot", "ticket-bot"]}},
         "groups": {"legal": ["lena"]},
-        # Lawyers mail contracts to the other side every day: who may learn them is not what protects them.
+        # Lawyers mail contracts to the other party every day: the clearance of the audience does not protect
+        # contracts.
         "classes": {
             "clearance": {"self": "restricted", "internal": "confidential", "external": "confidential"}
         },
-        # On a busy machine a server takes its time: what is left open would be its slowness, and no secret.
+        # A server is slow on a busy machine: a closure would stay open because of that, not because of a
+        # secret.
         "limits": {"closure_wait_s": 20},
     }
     (folder / "remit.yaml").write_text(json.dumps(config, indent=2))
@@ -110,7 +108,7 @@ def _git_env() -> dict[str, str]:
 
 @dataclass
 class Stage:
-    """What the steps of the story work with."""
+    """What the steps of the story work with: folder, gateway, sessions and keys."""
 
     folder: Path
     url: str
@@ -121,7 +119,7 @@ class Stage:
     bound: dict[str, DpopProver] = field(default_factory=dict)
 
     async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
-        """Make one call to the management interface; raises `RuntimeError` with the problem's text on a
+        """Send one request to the management interface; raises `RuntimeError` with the problem's text on a
         refusal.
         """
         bearer = token or self.sessions.get(by, "")
@@ -136,13 +134,13 @@ class Stage:
         self.sessions[name] = (await self.ask("POST", "/api/v1/sign-in", {"code": code}))["session"]
 
     async def add_person(self, name: str, roles: list[str]) -> None:
-        """Add a person and sign them in."""
+        """Add a person and sign the person in."""
         await self.ask("POST", "/api/v1/people", {"name": name, "roles": roles}, by="admin")
         code = (await self.ask("POST", f"/api/v1/people/{name}/code", {}, by="admin"))["code"]
         await self.sign_in(name, code)
 
     async def enrol(self, name: str, purpose: str) -> None:
-        """Register an agent with a key of its own; only the public part leaves this process."""
+        """Register an agent with its own key; only the public part leaves this process."""
         key = AgentKey.generate()
         self.agents[name] = AgentSession(self.url, name, key)
         agent = {
@@ -155,7 +153,7 @@ class Stage:
         await self.ask("POST", "/api/v1/agents", agent, by="admin")
 
     async def agent_token(self, name: str, task: str = "") -> str:
-        """Prove an agent by its key (RFC 7523); gives a token for a task of its, or for none."""
+        """Prove an agent by its key (RFC 7523); return a token for one of its tasks, or for no task."""
         agent = self.agents[name]
         wanted = {"mission_id": task} if task else {"resource": f"{self.url}/mcp"}
         token = (await agent.grant(**wanted)).text
@@ -163,7 +161,7 @@ class Stage:
         return token
 
     async def open_task(self, agent: str, task_type: str, goal: str, params: Json = None) -> tuple[str, str]:
-        """Open a task at lena's word; gives its id and its first access token."""
+        """Open a task requested by lena; return its id and its first access token."""
         opening = {"agent": agent, "task_type": task_type, "goal": goal, "params": params or {}}
         task: str = (await self.ask("POST", "/api/v1/tasks", opening, by="lena"))["id"]
         return task, await self.agent_token(agent, task)
@@ -171,7 +169,7 @@ class Stage:
     async def raw(
         self, method: str, params: Json, token: str = "", *, copied: bool = False
     ) -> httpx2.Response:
-        """Send one MCP request of the newest era by hand; `copied`: without the key of the token."""
+        """Send one MCP request of the newest version by hand; with `copied` without the token's key."""
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
@@ -193,7 +191,7 @@ class Stage:
 
     @asynccontextmanager
     async def client(self, token: str) -> AsyncIterator[Client]:
-        """Provide the official MCP client, talking to remit with this token."""
+        """Provide the official MCP client, connected to remit with this token."""
         async with AsyncExitStack() as stack:
             auth = TaskAuth(OneToken(token), self.bound[token])
             http = httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False)
@@ -202,7 +200,7 @@ class Stage:
             yield await stack.enter_async_context(Client(transport, mode="auto"))
 
     async def events(self, task: str = "", kinds: str = "") -> list[dict[str, Json]]:
-        """Read the evidence."""
+        """Return events of the evidence."""
         query = "&".join(
             part for part in (f"task={task}" if task else "", f"kinds={kinds}" if kinds else "") if part
         )
@@ -211,27 +209,27 @@ class Stage:
 
 
 class OneToken:
-    """A source of one token, dead or alive: the story looks at what becomes of it."""
+    """A source of one fixed token, valid or not: the story shows what happens to it."""
 
     id = ""
 
     def __init__(self, text: str) -> None:
-        """Take the token."""
+        """Keep the token."""
         self._text = text
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return it, whatever was said of it."""
+        """Return the token, whatever the arguments."""
         return self._text
 
 
 def remit_command(*args: str) -> list[str]:
-    """Return the command line of this very remit."""
+    """Return the command line that starts this installation of remit."""
     return [sys.executable, "-m", "remit", *args]
 
 
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
-    """Start the register, and remit in a process of its own; give the stage once it serves."""
+    """Start the register, and remit as a separate process; yield the stage once remit serves."""
     async with AsyncExitStack() as stack:
         the_register = await stack.enter_async_context(register(folder, examples(), free_port()))
         port = free_port()
@@ -249,7 +247,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def _remit(folder: Path, environment: dict[str, str]) -> AsyncIterator[Path]:
-    """Provide the log of a remit that serves, for as long as the block runs."""
+    """Run remit while the block runs, and yield its log."""
     ready, log = folder / "ready.json", folder / "up.log"
     command = remit_command("up", "--config", str(folder / "remit.yaml"), "--ready-file", str(ready))
     with log.open("wb") as out:
@@ -278,7 +276,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
 
 
 def _code(log: Path) -> str:
-    """Read the one-time code of the first administrator from what `remit up` printed."""
+    """Read the first administrator's one-time code from the output of `remit up`."""
     for word in log.read_text().split():
         if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():
             return word

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thief with a task's database password, in a process of its own, who knows nothing of remit.
+"""A thief with a task's database password, in a separate process that knows nothing of remit.
 
-It logs in with what it has, again and again, and keeps one session open, until its standard input is
-closed. Then it says on standard output what came of that. Before that it says a word in a line of its own
-when it is first let in, and when it is first refused, so that nobody guesses how long that takes on a busy
-machine. Its times are on the machine's monotonic clock, which its processes share.
+The thief logs in with the password again and again and keeps one session open, until standard input is
+closed. The result then goes to standard output. Before that, the thief writes one line with one word at the
+first successful login, and another at the first refused login, so that the story need not guess how long this
+takes on a busy machine. Times are on the machine's monotonic clock, which its processes share.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ PAUSE_S: Final = 0.005
 ENOUGH: Final = 10_000
 INSIDE: Final = b"inside\n"
 SHUT_OUT: Final = b"shut out\n"
-#: Longest wait for either.
+#: Longest wait for either word.
 PATIENCE_S: Final = 30.0
 
 
 class StolenCredentials(msgspec.Struct):
-    """What a password was good for: when a login was let in and refused, what could be seen, what became of
-    the session that was kept; and how long the first login took.
+    """What a stolen password was good for.
+
+    When a login was accepted and refused, what was visible, what became of the session that stayed open, and
+    how long the first login took.
     """
 
     saw: list[str] = []
@@ -40,7 +42,7 @@ class StolenCredentials(msgspec.Struct):
 
 
 def rob(address: str, stop: threading.Event) -> StolenCredentials:
-    """Log in until told to stop."""
+    """Log in again and again until stopped."""
     started, loot = time.monotonic(), StolenCredentials()
     with psycopg.connect(address, autocommit=True) as session:
         loot.login_s = time.monotonic() - started
@@ -72,28 +74,28 @@ def _say(word: bytes) -> None:
 
 
 class Thief:
-    """The thief as the story sees them: sent off with an address, and caught later."""
+    """The story's view of the thief: started with an address, stopped later."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take the process."""
+        """Keep the process."""
         self._process = process
 
     @classmethod
     async def send(cls, address: str) -> Thief:
-        """Start one."""
+        """Start a thief with an address."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "remit.cli.demo.thief"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdin is not None
-        # Not an argument: the machine's other users could read those.
+        # Not an argument: other users of the machine could read arguments.
         process.stdin.write(address.encode() + b"\n")
         await process.stdin.drain()
         return cls(process)
 
     async def says(self, word: bytes) -> bool:
-        """Wait until it says that it is in, or out; whether it did, in some half a minute."""
+        """Return whether the thief reports this word (login accepted, or refused) in about half a minute."""
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -102,7 +104,7 @@ class Thief:
             return False
 
     async def caught(self) -> StolenCredentials:
-        """Have it stop, and say what it got."""
+        """Stop the thief, and return the result."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         said, _ = await self._process.communicate()
@@ -110,7 +112,7 @@ class Thief:
 
 
 def main() -> None:
-    """Read the address, rob until the input ends, and tell."""
+    """Read the address, log in until the input ends, and write the result."""
     address = sys.stdin.readline().strip()
     stop = threading.Event()
 

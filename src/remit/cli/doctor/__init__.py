@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit doctor`: what is checked, and how each check reports."""
+"""`remit doctor`: the checks, and how each one reports."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thing that `remit doctor` looked at, and what its looks share."""
+"""The result of one check of `remit doctor`, and helpers that the checks share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONNECT_S = 3
 
 
 class Check(NamedTuple):
-    """One thing that was looked at; `state` is `ok`, `note` or `fail`."""
+    """The result of one check; `state` is `ok`, `note` or `fail`."""
 
     subject: str
     state: str
@@ -24,7 +24,7 @@ class Check(NamedTuple):
 
 @contextlib.contextmanager
 def unwarned() -> Iterator[None]:
-    """Have adapters warn of nothing: what they would say is what a look is about to say."""
+    """Silence the adapters' warnings: the check itself reports what they would warn of."""
     warnings = logging.getLogger("remit")
     level = warnings.level
     warnings.setLevel(logging.ERROR)
@@ -35,7 +35,7 @@ def unwarned() -> Iterator[None]:
 
 
 def no_connection(url: str) -> str:
-    """Connect to where a URL leads, and say why that cannot be done; empty where it can."""
+    """Connect to a URL's host, and return why that fails; empty if it works."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit doctor` looks at. Each check gives findings and raises nothing for what it finds."""
+"""The checks of `remit doctor`. Each check returns findings; a finding never raises."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from remit.core.errors import (
     VerificationFailed,
 )
 
-#: Less free space than this, and the evidence may soon not be written: then nothing is permitted.
+#: With less free space than this, remit may soon be unable to write the evidence and permits nothing.
 LOW_SPACE_BYTES = 256 * 1024 * 1024
-#: Clocks that differ by more make tokens invalid on one side.
+#: A larger difference between clocks makes tokens invalid on one side.
 MAX_SKEW_S = 5.0
 #: Longest wait for one answer.
 ANSWER_S = 5.0
 
 
 def examine_all(invocation: Invocation) -> list[Check]:
-    """Look at everything."""
+    """Run all checks."""
     findings = [*_python(), *_libraries()]
     path = invocation.config_file
     config = examine_config(path)[0] if path.is_file() else None
@@ -67,7 +67,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
     if base_url and answer is not None and _told(answer) is None:
         findings += _running(base_url, answer)
     elif base_url and others:
-        # What another folder's remit says of itself is not about this one.
+        # What the remit of another folder reports is not about this one.
         findings += others
     elif base_url:
         findings += [*_running(base_url, answer), *_clock(answer), *_isolation(base_url, answer)]
@@ -147,7 +147,7 @@ def _openbao(config: Config) -> Iterator[Check]:
             "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", remediation
         )
         return
-    # OpenBao's sys/health: 200 where it serves, 429 and 473 on standby, 501 and 503 where it is not ready.
+    # OpenBao's sys/health: 200 when it serves, 429 and 473 on standby, 501 and 503 when it is not ready.
     if told.status_code in (200, 429, 473):
         yield Check("openbao", "ok", f"`{section.address}` serves")
     else:
@@ -237,7 +237,7 @@ def _log(config: Config) -> Iterator[Check]:
     except ConfigInvalid as fault:
         yield Check("store", "fail", fault.message, fault.remediation or "restore it from a copy")
     except (StoreUnavailable, KeyUnavailable):
-        pass  # `_store` says so
+        pass  # `_store` reports it
 
 
 def _programs(config: Config) -> Iterator[Check]:
@@ -262,7 +262,7 @@ def _programs(config: Config) -> Iterator[Check]:
 
 
 def _ends_of_programs() -> Check:
-    """Say which way this machine gives to end all that a task's program has started."""
+    """Report by which means this machine can end all processes that a task's program has started."""
     from remit.compose.programs import encloses
 
     if encloses():
@@ -293,7 +293,7 @@ def _ask(base_url: str) -> httpx.Response | None:
 
 
 def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
-    """Return what a remit says of itself; nothing where none answers, or something else does."""
+    """Return what a running remit reports about itself; empty if none answers, or another program does."""
     try:
         told = answer.json() if answer is not None else None
     except ValueError:
@@ -350,7 +350,7 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
 
 
 def _endings(told: dict[str, Any]) -> Iterator[Check]:
-    """Say how fast ends were lately: until a fence stood, and until a sink refused."""
+    """Report how fast recent ends were: until a fence was in place, and until a sink refused."""
     for member, says in (("fence_ms", "fences stood after"), ("dead_ms", "credentials were dead after")):
         times = told.get(member) or {}
         shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
@@ -363,7 +363,7 @@ def _clock(answer: httpx.Response | None) -> Iterator[Check]:
     if not date:
         yield Check("clock", "note", "there is no running remit to compare with")
         return
-    # The header has whole seconds: up to one of them is not the clock's.
+    # The header has whole seconds: a difference of up to one second is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
         yield Check("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")

@@ -17,10 +17,12 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "b
 
 @app.default
 def doctor() -> int:
-    """Look whether everything is as it should be: program, configuration, keys, store, upstreams, isolation.
+    """Check program, configuration, keys, store, upstreams and isolation, and report what is wrong.
 
-    A running remit is asked, too: where you are signed in, it says of each upstream since when it reaches it,
-    or does not, and why. Changes nothing. Exits 1 if anything fails; a note is worth knowing, and no failure.
+    `remit doctor` also asks a running remit. If you are signed in there, it reports for each upstream since
+    when it is reachable, or why it is not. The command changes nothing. It exits 1 if a check fails; a note
+    is information, not a failure. For example, run it after a change of `remit.yaml`, or when an agent's
+    calls suddenly fail.
     """
     from remit.cli.doctor.checks import examine_all
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit doctor`: whether secrets can be read, and the sources of leased credentials be
-asked. Nothing is obtained for that, but for a database's role, which is rolled back."""
+"""`remit doctor`: checks whether secrets can be read and the sources of leased credentials answer.
+
+Nothing is obtained for this check except a database role, which is rolled back.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from remit.core.errors import ConfigInvalid, KeyUnavailable
 
 
 def secret_looks(config: Config) -> Iterator[Check]:
-    """Read the secrets that lie in OpenBao or a keyring, also for what is looked at afterwards."""
+    """Read the secrets in OpenBao or a keyring; later checks need them too."""
     named = [(place, ref) for place, ref in references(config) if ref.scheme in FETCHED]
     if not named:
         return
@@ -40,7 +42,7 @@ def secret_looks(config: Config) -> Iterator[Check]:
 
 
 def lease_looks(config: Config) -> Iterator[Check]:
-    """Look at the secrets and the addresses of each upstream's lease."""
+    """Check the secrets and the addresses of each upstream's lease."""
     for upstream, section in config.upstreams.items():
         if section.lease is None:
             continue
@@ -56,7 +58,7 @@ def lease_looks(config: Config) -> Iterator[Check]:
 
 
 def _roles(subject: str, lease: LeaseSection) -> Iterator[Check]:
-    """Say what a task's role could do beyond reading and writing rows."""
+    """Report what a task's role could do beyond reading and writing rows."""
     from remit.compose.brokers import beyond_rows
 
     assert lease.postgres is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking at configuration and bundle from their files alone."""
+"""Checks of configuration and bundle from their files alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _NO_CLASS = re.compile(r"`[^`]+` is not a data class")
 
 
 def examine(path: Path) -> list[Json]:
-    """Return all that is wrong, as the wire writes it: configuration, tools, task types, policies, then what
-    all of it lets happen.
+    """Return all problems in the wire form.
+
+    The order is: configuration, tools, task types, policies, then what all of these together would permit.
     """
     if not path.is_file():
         raise NotFound(f"{path}: is not there", remediation="run `remit init`, or name one by `--config`")
@@ -46,7 +47,7 @@ def _rest(config: Config) -> list[Problem]:
 
 
 def _follows(one: Problem, broken: set[str]) -> bool:
-    """Whether a problem is there only because a section of the configuration could not be read."""
+    """Return whether a problem only follows from a section of the configuration that could not be read."""
     if named := _NO_UPSTREAM.search(one.text):
         section = f"upstreams.{named[1]}"
         return any(key == section or key.startswith(f"{section}.") for key in broken)
@@ -67,8 +68,9 @@ def _bundle(config: Config) -> list[Problem]:
 
 
 def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
-    """Return the tools joined with what their upstreams offered last, where the store that knows it can be
-    read: files can be looked at without it, too, such as where a change of them is reviewed.
+    """Return the tools, joined with what their upstreams offered last if the store is readable.
+
+    Files can be checked without the store too, for example when a change to them is reviewed.
     """
     try:
         return last_seen_tools(config, bundle), []
@@ -79,7 +81,7 @@ def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem
 
 
 def _toxic(found: ReachSurvey) -> Iterator[Problem]:
-    """Tell of each task type in which nothing stands between others' words, private data and a way out."""
+    """Report each task type in which no rule separates untrusted content, private data and a way out."""
     for one in found.toxic:
         if one.openness is Openness.OPEN:
             name = one.runner.task_type.name
@@ -93,7 +95,7 @@ def _toxic(found: ReachSurvey) -> Iterator[Problem]:
 
 
 def _problem(fault: ConfigInvalid) -> Problem:
-    # The place stands in fields of its own; said twice it would push the words off the line.
+    # File and line have their own fields; repeated in the text they would push its words off the line.
     place = (
         f"{fault.file}:{fault.line}: "
         if fault.file and fault.line

@@ -10,9 +10,9 @@ from remit.core.json_value import Json
 
 
 def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
-    """Say what the remit that answers knows of its replicas; `told` is what `/health/ready` says."""
+    """Report what the remit that answers knows of its replicas; `told` is the answer of `/health/ready`."""
     if told.get("replica", "alone") == "alone":
-        return  # one process alone
+        return  # a single process
     count, late, differing = told["replicas"], told["late_replicas"], told["differing_bundles"]
     if told["replica"] != "leased":
         yield Check(

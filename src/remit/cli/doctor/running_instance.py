@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the remit that answers on this machine is the one of this folder."""
+"""Checks whether the remit that answers on this machine is the one of this folder."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _HERE = ("127.0.0.1", "localhost", "::1")
 
 
 def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Check]:
-    """Say where another remit answers at the address that this folder's commands use.
+    """Report if another remit answers at the address that this folder's commands use.
 
-    The process that serves a file notes its number beside it. Of a store that is no file nothing is said.
+    The process that serves a store file writes its process id beside the file. A store that is not a file is
+    not checked.
     """
     if not answers or config.store.kind != "sqlite" or urlsplit(base_url).hostname not in _HERE:
         return []
@@ -32,7 +33,7 @@ def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Check]:
 
 
 def _is_served(config: Config) -> bool:
-    """Whether the process that last took the store is still there; so, too, where that cannot be told."""
+    """Return whether the process that last took the store is still running; true if that is unknown."""
     path = config.at(config.store.path)
     try:
         number = int(path.with_name(path.name + ".lock").read_text(encoding="ascii"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit doctor`: upstreams, as they are found from here, and as the running remit finds them."""
+"""`remit doctor`: upstreams, as seen from here and as seen by the running remit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.core.json_value import Json
 
 
 def told_of_upstreams(base_url: str) -> dict[str, Json]:
-    """Return what the running remit says of each upstream, by name; nothing to who is not signed in there."""
+    """Return what the running remit reports of each upstream, by name; empty without a session there."""
     try:
         found = Client(base_url, session_for(base_url)).get("upstreams")["items"]
         return {str(one["name"]): one for one in found}
@@ -27,14 +27,14 @@ def told_of_upstreams(base_url: str) -> dict[str, Json]:
 
 
 def upstream_looks(config: Config, told: dict[str, Json]) -> Iterator[Check]:
-    """Say of each whether it is there; `told` is what the running remit says of them, where it says so."""
+    """Report whether each upstream is reachable; `told` is the running remit's report, if there is one."""
     for name, section in config.upstreams.items():
         yield _look(f"upstream {name}", config, section, told.get(name))
         yield from _unread(f"upstream {name}", section, told.get(name))
 
 
 def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Check]:
-    """Name the secrets without which remit does not start; a variable may be set where it runs."""
+    """Name the secrets without which remit does not start; a variable may be set where remit runs."""
     for ref in (*section.env.values(), *section.headers.values()):
         if ref.scheme not in ("env", "file") or (ref.scheme == "env" and told is not None):
             continue
@@ -52,7 +52,7 @@ def _look(subject: str, config: Config, section: UpstreamSection, told: Json) ->
         says += f": {told['why']}" if told["why"] else ""
         if not told["api"]:
             return Check(subject, "fail", says, _remediation(section, here))
-        # Only calls try an API: it may be back.
+        # Only calls test an API: it may be reachable again.
         if here:
             return Check(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
         says += "; it takes connections from here"
@@ -69,7 +69,7 @@ def _look(subject: str, config: Config, section: UpstreamSection, told: Json) ->
 
 
 def _from_here(config: Config, section: UpstreamSection) -> str:
-    """Say why it cannot be had from here; empty where it can."""
+    """Return why an upstream is not reachable from here; empty if it is."""
     if not section.command:
         return no_connection(section.url)
     program = section.command[0]

@@ -21,7 +21,7 @@ unlock_app = verb("unlock")
 
 
 def scope_of(x: str) -> dict[str, str]:
-    """Read `name` or `kind:name`; `everything` stands alone."""
+    """Read `name` or `kind:name`; `everything` has no kind."""
     kind, colon, name = x.partition(":")
     if x == ScopeKind.EVERYTHING:
         return {"kind": x, "name": ""}
@@ -40,24 +40,25 @@ def end(
     compromised: Switch = False,
     receipt: Path | None = None,
 ) -> int:
-    """End a task, or all of an agent, owner, person, tool or upstream, and show how fast it was gone.
+    """End a task, or everything of an agent, owner, person, tool or upstream; show how fast access was gone.
 
-    After this has returned, no call under it is permitted. What had been permitted before and has no outcome
-    yet is listed.
+    When the command returns, no call under it is permitted any longer. It lists calls that were permitted
+    earlier and have no outcome yet. For example, an agent behaves strangely: end its task, and remit
+    revokes every credential that was issued for it.
 
     Parameters
     ----------
     x
         A task's id, a name, `kind:name` (task, agent, owner, person, tool, upstream) or `everything`.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     compromised
-        Of an upstream: somebody else may have its credentials. Those of tasks are taken back, and a finding
-        stands until it is dealt with.
+        For an upstream: an attacker may have its credentials. Revoke those of its tasks, and keep a finding
+        open until it is resolved.
     prove
-        Also verify, here, that the closure and what became of each credential are in the signed log.
+        Also verify, here, that the signed log holds the closure and the fate of each credential.
     receipt
-        Keep the proof in this file; `remit audit verify` reads it, offline.
+        Write the proof to this file; `remit audit verify` reads it offline.
     """
     client = connect()
     said = {"compromised": True} if compromised else {}
@@ -78,16 +79,17 @@ def end(
 
 @lock_app.default
 def lock(x: str = "", /, *, reason: str = "") -> int:
-    """End all of an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
+    """End everything of an agent, owner, person, tool or upstream, and refuse new tasks until `remit unlock`.
 
-    Without a name: list what is locked.
+    Without a name, list the locks. For example, lock an agent while you investigate its last task: a mere
+    end would let it begin the next one.
 
     Parameters
     ----------
     x
         A name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     """
     if x:
         closure = connect().post("lock", reason=reason, **scope_of(x))
@@ -114,16 +116,17 @@ def lock(x: str = "", /, *, reason: str = "") -> int:
 
 @unlock_app.default
 def unlock(x: str, /, *, seen: str = "") -> int:
-    """Let new tasks be opened again; what was ended stays ended. Nobody unlocks themselves.
+    """Remove a lock, so that new tasks can be opened; ended tasks stay ended.
 
-    Asks on the terminal, for this gives authority back.
+    You cannot unlock yourself. The command asks on the terminal, because it returns authority. For example,
+    unlock an upstream once its credentials have been replaced.
 
     Parameters
     ----------
     x
-        What was locked: a name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
+        The lock: a name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
     seen
-        The digest of the lock, where there is no terminal.
+        The digest of the lock, which confirms that you saw it; needed without a terminal.
     """
     client = connect()
     locks = client.get("locks")["items"]
@@ -152,9 +155,7 @@ def unlock(x: str, /, *, seen: str = "") -> int:
 
 
 def _locked(x: str, scopes: Sequence[str]) -> str:
-    """Return what a name alone means among what is locked; raises `UsageFault` where that is not one
-    thing.
-    """
+    """Return the locked scope that a bare name means; raises `UsageFault` unless it is exactly one."""
     if "kind" in scope_of(x):
         return x
     meant = [scope for scope in scopes if scope.partition(":")[2] == x]

@@ -12,7 +12,10 @@ app = noun("lease", "Credentials of upstreams that are being taken back, and are
 
 @app.command(name="list")
 def listed() -> None:
-    """List the credentials that are being taken back, oldest first; of several replicas, by this one."""
+    """List the credentials that remit is revoking, oldest first; of several replicas, those of this one.
+
+    For example, after `remit end`, see which credential its upstream still accepts, and for how long already.
+    """
     found = connect().get("leases")
     if terminal.is_json():
         terminal.answer(found)
@@ -36,15 +39,17 @@ def listed() -> None:
 
 @app.command(name="close")
 def close(lease: str, because: str, /) -> None:
-    """Close a credential by hand, once nobody else can say whether it is dead: its machine is gone, or its
-    source. It is tried once more first, and stays open where its sink accepts it.
+    """Close a credential by hand when no system can confirm any longer that it is dead.
+
+    For example, the machine or the source that issued the credential is gone. Remit tries the credential
+    once more first; if its sink still accepts it, it stays open.
 
     Parameters
     ----------
     lease
-        The lease's id: see `remit lease list`.
+        The lease's id, from `remit lease list`.
     because
-        Why it counts as dead; it goes into the closure and into the evidence.
+        Why the credential counts as dead; it goes into the closure and into the evidence.
     """
     closed = connect().post("leases", lease, "close", because=because)
     if terminal.is_json():

@@ -19,26 +19,28 @@ from remit.core.json_value import Json
 
 app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
 
-#: Events asked for at a time.
+#: Events per request.
 PAGE = 1000
-#: An index that no log reaches: what is below it is all there is.
+#: An index that no log reaches; a request below it covers the whole log.
 BEYOND = 2**53 - 1
 
 
 @app.command(name="log")
 def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> int:
-    """Read events, in order: the last ones, or from an index on. The exit code is 4 where one was changed.
+    """Show events in order: the last ones, or those from an index on. Exits 4 if one was changed.
+
+    For example, `remit audit log --task ID` shows everything that a task did, from its opening to its end.
 
     Parameters
     ----------
     limit
-        At most so many.
+        Show at most this many.
     start
-        The index to begin with.
+        Begin at this index.
     kind
-        Only this kind, such as `decision.made`; may be given several times.
+        Show only this kind, such as `decision.made`; may be given several times.
     task
-        Only this task's.
+        Show only the events of this task.
     """
     client = connect()
     items, size = _events(client, limit, start, ",".join(kind), task)
@@ -64,7 +66,7 @@ def _row(event: Json) -> tuple[object, ...]:
 
 
 def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
-    """Return events and the size of the log; without `start` the last ones that fit."""
+    """Return events and the size of the log; without `start` the last events within the limit."""
     found: list[Json] = []
     place: dict[str, int] = {"before": BEYOND} if start is None else {"start": start}
     while True:
@@ -94,12 +96,14 @@ def _event(client: Client, index: int) -> Json:
 
 @app.command(name="show")
 def shown(index: int, /) -> None:
-    """Show one event: its facts, and its values where they can still be read.
+    """Show one event: its facts, and its values as far as they can still be read.
+
+    For example, read the exact arguments of a call that a finding names.
 
     Parameters
     ----------
     index
-        Its place in the log, from 0 on.
+        The event's index in the log, from 0 on.
     """
     event = _event(connect(), index)
     if terminal.is_json():
@@ -127,10 +131,11 @@ def _value(value: Json) -> str:
 
 @app.command(name="chain")
 def chain(call: str, /, *, file: Path | None = None, mermaid: Switch = False) -> None:
-    """Draw how it came to a call: across calls, tasks, agents and what they share, from the evidence alone.
+    """Draw what led to a call, across calls, tasks, agents and shared stores, from the evidence alone.
 
-    For a call that was refused: which value came from which earlier call, what had written there what that
-    one read, and so on, back to the source.
+    For a refused call the chain shows which value came from which earlier call, which call had written the
+    data that this one read, and so on back to the source. For example, find the document that made an agent
+    try to mail your data to an attacker.
 
     Parameters
     ----------
@@ -156,14 +161,16 @@ def chain(call: str, /, *, file: Path | None = None, mermaid: Switch = False) ->
 
 @app.command(name="prove")
 def prove(what: str, /, *, out: Path | None = None) -> None:
-    """Give a receipt that an event, or what tells of an end, is in the signed log, after verifying it here.
+    """Write a receipt that an event, or an end, is in the signed log, after verifying it here.
 
-    Of an event it is a C2SP tlog-proof that holds the event. `remit audit verify` reads both.
+    The receipt of an event is a C2SP tlog-proof that holds the event. `remit audit verify` reads the receipts
+    of events and of ends. For example, give an auditor proof that one approval took place, without the rest
+    of the log.
 
     Parameters
     ----------
     what
-        The event's place in the log, or a closure (`cls_...`).
+        The event's index in the log, or a closure (`cls_...`).
     out
         Write the receipt to this file instead of standard output.
     """
@@ -212,18 +219,19 @@ def _index(text: str) -> int:
 
 @app.command(name="forget")
 def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
-    """Destroy a subject's key: what was said by or about them can never be read again, and proofs still hold.
+    """Destroy a subject's key: recorded values by or about the subject become unreadable, proofs still hold.
 
-    Nothing brings it back. The record of it does not name them.
+    This cannot be undone. The event that records it does not name the subject. For example, a person who
+    leaves demands the erasure of personal data: the log stays verifiable without it.
 
     Parameters
     ----------
     subject
         The name of a person or an agent.
     reason
-        Why, for the evidence.
+        The reason, for the evidence.
     really
-        The name once more, where nobody is at a terminal to be asked.
+        The name again, as confirmation; needed without a terminal.
     """
     from remit.cli.decisions.confirmation import looked
 
@@ -240,16 +248,18 @@ def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
 
 @app.command(name="export")
 def export(file: Path, /, *, task: str = "", no_values: Switch = False) -> None:
-    """Take the evidence away as one file that verifies offline.
+    """Export the evidence as one file that verifies offline.
+
+    For example, give an auditor everything about one task, to be verified without access to remit.
 
     Parameters
     ----------
     file
-        Where to write it.
+        The file to write.
     task
-        Only this task's events, each with its proof.
+        Export only the events of this task, each with its proof.
     no_values
-        Leave out what was said: arguments, names, words.
+        Leave out sealed values: arguments, names, words.
     """
     from remit.cli.evidence.export import fetch
 
@@ -275,29 +285,30 @@ def verify(
     growth: Switch = False,
     anew: Switch = False,
 ) -> int:
-    """Verify evidence: every hash, chain, value and the signature; exits 4 and says which event if not.
+    """Verify evidence: every hash, chain, value and the signature; exits 4 and names the event if one fails.
 
-    An exported file, or a receipt, is verified offline. Without one, the running remit's evidence is
-    fetched, and then verified here.
+    An exported file, or a receipt, is verified offline. Without a file, the evidence of the running remit is
+    fetched and verified here. For example, run it daily from another machine: a log that was cut back or
+    rewritten is then noticed within a day.
 
     Parameters
     ----------
     file
-        What `remit audit export` or `remit audit prove` wrote.
+        A file that `remit audit export` or `remit audit prove` wrote.
     key
         The log's public key, or a file that holds it, from a source that you trust; `remit up` prints it.
-        Without it the key must be one that was seen from here before.
+        Without it, the key must be one that was seen from here before.
     at_least
-        The log must have at least so many events; what was verified here before is remembered.
+        The log must have at least this many events; what was verified here before is remembered.
     task
-        Without a file: verify only this task's events.
+        Without a file: verify only the events of this task.
     no_values
-        Without a file: do not fetch what was said.
+        Without a file: do not fetch sealed values.
     growth
-        Without a file: fetch no events, but the proof that the log begins with those that held here last.
+        Without a file: fetch no events, only the proof that the log extends the one that held here last.
     anew
-        Without a file: the log at this address was begun again, or its key replaced at once. What holds under
-        the key given by `--key` is known here by that key from now on, in place of the one that was seen.
+        Without a file: the log at this address was restarted, or its key replaced at once. If the log holds
+        under the key given by `--key`, that key replaces the one that was seen before.
     """
     from remit.cli.evidence.verification import verify_file, verify_running
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chain as a small picture on a terminal: what led to a call, from its source down to where it stopped."""
+"""A chain as a small picture on a terminal: what led to a call, from its source to where it stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fetched(client: Client, call: str) -> Chain:
 
 
 def chain_in(file: Path, call: str) -> Chain:
-    """Trace a chain in an exported file; raises `NotFound` where that does not hold the call."""
+    """Trace a chain in an exported file; raises `NotFound` if the file does not hold the call."""
     records = [record for line in file.read_bytes().splitlines() if (record := _record(line))]
     task, decision = call, ""
     for record in records:
@@ -51,7 +51,7 @@ def chain_in(file: Path, call: str) -> Chain:
 
 
 def _record(line: bytes) -> Mapping[str, Json] | None:
-    """Return an event of an export as it is read; None for the lines around the events."""
+    """Return an event of an export as parsed; None for the lines around the events."""
     try:
         written = json.loads(line)
         if "leaf" not in written:
@@ -68,7 +68,7 @@ def _no_evidence() -> Malformed:
 
 
 def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
-    """Draw a chain: a line for each task and call, and between them what led from one to the next."""
+    """Draw a chain: a line for each task and call, and between them what connects one to the next."""
     wide = max((len(one.tool) for one in chain.calls), default=0)
     numbers = {one.decision: one for one in chain.calls}
     task = ""
@@ -87,7 +87,7 @@ def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
 
 
 def flowchart(chain: Chain) -> Flowchart:
-    """Draw a chain as a flowchart, each call with its task, and a refusal with its reasons."""
+    """Draw a chain as a flowchart: each call with its task, and a refusal with its reasons."""
     chart = Flowchart("TD")
     for call in chain.calls:
         task = chain.task(call.task)
@@ -123,7 +123,7 @@ def _call(call: ChainCall, wide: int, *, stopped: bool) -> Table:
     told = terminal.text(f" {_name(call):<8}", style)
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(no_wrap=True)
-    # What does not fit goes on below itself, and not below the mark.
+    # Text that does not fit continues below the text, not below the mark.
     line.add_column(overflow="fold")
     line.add_row(Text.assemble("  ", mark, told, terminal.text(f" {call.tool:<{wide}}", "bold")), about)
     return line

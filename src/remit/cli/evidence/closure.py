@@ -61,7 +61,7 @@ def show_closure(closure: Json) -> int:
 
 
 def show_read(closure: ClosureRead) -> None:
-    """Show a closure as its receipt tells of it: the log's own words, and nothing of a running remit's."""
+    """Show a closure from its receipt: only from the signed log, nothing from a running remit."""
     _headline(closure.scope, closure.fence_ms, closed=closure.closed)
     lacking = f"{len(closure.indeterminate)}: {', '.join(closure.indeterminate)}"
     pairs = [
@@ -98,8 +98,8 @@ def _headline(scope: str, fence_ms: float, *, closed: bool) -> None:
 
 
 def _closings(rows: Iterable[tuple[str, str, float | None, Text, int]]) -> None:
-    """Show what was derived: of a credential also when its source had taken it back, and how often its sink
-    was tried.
+    """Show the derived permissions; for a credential also when its source revoked it, and the number of
+    attempts.
     """
     found = list(rows)
     if not found:
@@ -140,7 +140,7 @@ def _acknowledged(after_ms: float | None) -> Text:
 
 
 def show_proof(found: Json) -> None:
-    """Say what of a closure is proven."""
+    """Report what is proven of a closure."""
     count = terminal.counted(found["events"], "event")
     what = f": {count}, in the log {found['origin']} as signed at {found['size']}"
     terminal.say(terminal.text("proven", "green"), what)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verifying that a log has only grown since it was looked at here: by a proof, without its events."""
+"""Verifies by a proof, without the log's events, that a log has only grown since the last look from here."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from remit.core.json_value import Json
 
 
 class _Known(NamedTuple):
-    """What is known of the log here: its key, and the last head that held."""
+    """What is known here of the log: its key, and the last head that held."""
 
     key: VerifierKey
     head: SeenHead
 
 
 def verify_growth(*, key: str, at_least: int) -> int:
-    """Hold the running remit's signed head against the last one that held here; say what was found."""
+    """Compare the running remit's signed head with the last one that held here; report the result."""
     client = connect()
     known = _known(client.base_url, key)
     try:
@@ -58,7 +58,7 @@ def _known(base_url: str, given: str) -> _Known:
 
 
 def _grown(told: Json, known: _Known) -> Checkpoint:
-    """Return the head that was told, if it is signed and begins with the one that is known."""
+    """Return the reported head if it is signed and extends the known one."""
     try:
         proof = [base64.b64decode(one, validate=True) for one in told["proof"]]
         note = str(told["checkpoint"]).encode()

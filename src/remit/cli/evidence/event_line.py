@@ -9,7 +9,7 @@ from remit.cli.output.terminal import STATES
 from remit.cli.safe_text import plain
 from remit.core.json_value import Json
 
-#: The facts of each kind that say most, in order.
+#: The most informative facts of each kind, in order.
 _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
     "bundle.applied": ("bundle", "rules"),
@@ -70,14 +70,14 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "signal.untold": ("receiver", "code"),
     "stream.changed": ("receiver", "change", "stream"),
 }
-#: Facts that are numbers, told with what they count.
+#: Facts that are numbers, shown with their nouns.
 _COUNTS = ("rules", "recovered", "tasks", "further", "result_bytes")
-#: The sealed values that say what it was about, where they can still be read.
+#: The sealed values that name an event's subject, where they can still be read.
 _ABOUT = ("record", "target", "resource", "goal", "text", "person")
 
 
 def saying(event: Json) -> Text:
-    """Return what an event tells, in a few words."""
+    """Return an event in a few words."""
     facts, values = event.get("facts", {}), event.get("values", {})
     said = Text()
     told: list[str] = []
@@ -107,7 +107,7 @@ def saying(event: Json) -> Text:
 
 
 def _short(value: object) -> str:
-    """Return a fact as text: of a digest enough to know it by."""
+    """Return a fact as text; of a digest enough characters to recognise it."""
     word = str(value)
     return word[:23] if word.startswith("sha256:") else word
 
@@ -117,7 +117,7 @@ def _apart(said: Text) -> str:
 
 
 def _rules(event: Json) -> list[str]:
-    """Return what refused or asked; what permitted is not worth the space."""
+    """Return the rules that refused or asked; rules that permitted are left out for brevity."""
     if event["kind"] != "decision.made" or event["facts"].get("outcome") == "permit":
         return []
     reasons = event["facts"].get("reasons", [])

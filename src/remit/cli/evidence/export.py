@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetching an export into a file, whole or not at all."""
+"""Fetching an export into a file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from remit.cli.rest_client import Client, Unreachable
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 
-#: One line stands before the events, and one after them.
+#: One line before the events, and one after them.
 _AROUND = 2
 
 
 def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, under: str = "") -> Json:
-    """Write the export to a file that only this user can read, and say what it holds.
+    """Write the export to a file that only this user can read, and return a summary of it.
 
-    `under` is the key that it will be verified with; without one, the log's must be the one that was seen
+    `under` is the key that will verify the export; without one, the log's key must be the one that was seen
     here before.
     """
     head = client.get("events", "head")
@@ -48,7 +48,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
         if b'\n{"checkpoint"' not in last:
             raise Unreachable("the evidence ended before its signature", remediation="try again")
         if task and lines == _AROUND:
-            # A file that holds nothing verifies, too: a misspelt name must not look like a proof.
+            # A file without events verifies too: a misspelt name must not look like a proof.
             raise NotFound(f"no event tells of a task `{task[:80]}`", remediation="see `remit task list`")
         fresh.replace(place)
     finally:
@@ -64,24 +64,24 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
 
 
 class ExportProgress:
-    """Moves a progress bar on; does nothing where nobody sees it."""
+    """Advances a progress bar; does nothing if no bar is visible."""
 
     def __init__(self, bar: Progress | None, total: int) -> None:
-        """Take the bar, and how much there is to do (0: not known)."""
+        """Keep the bar and the total amount of work (0: unknown)."""
         self._bar = bar
         self._task = bar.add_task("", total=total or None) if bar is not None else None
 
     def __call__(self, count: int) -> None:
-        """Add what was done."""
+        """Add completed work."""
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, count)
 
 
 @contextlib.contextmanager
 def progress(what: str, total: int) -> Iterator[ExportProgress]:
-    """Show how far a long work has come, on a terminal."""
+    """Show the progress of a long operation, on a terminal."""
     console = terminal.err()
-    # Not `is_terminal`: colours may be wished for where nobody sees a bar move.
+    # Not `is_terminal`: colours may be requested where no bar is visible.
     if not sys.stderr.isatty() or terminal.is_json():
         yield ExportProgress(None, total)
         return

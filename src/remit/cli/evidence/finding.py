@@ -15,14 +15,16 @@ app = noun("finding", "Findings: what was seen that nobody has accounted for.")
 
 @app.command(name="list")
 def listed(*, about: str | None = None, resolved: Switch = False) -> None:
-    """List open findings, the one seen last first; without a role, those about your own agents.
+    """List open findings, latest first; without a role, those about your own agents.
+
+    For example, see whether an agent's key is in use in two places, which means that a copy of it exists.
 
     Parameters
     ----------
     about
-        Only those about this, as `agent:name`.
+        List only findings about this, as `agent:name`.
     resolved
-        Those that were dealt with, instead.
+        List the findings that were resolved instead.
     """
     found = connect().get("findings", about=about, state="resolved" if resolved else "open")
     if terminal.is_json():
@@ -48,26 +50,31 @@ def listed(*, about: str | None = None, resolved: Switch = False) -> None:
 
 @app.command(name="show")
 def shown(finding: str, /) -> None:
-    """Show a finding: what was seen, and what to do about it.
+    """Show a finding: what was observed, and how to deal with it.
+
+    For example, read what happened before you decide between `remit finding resolve` and `remit lock`.
 
     Parameters
     ----------
     finding
-        The finding's id.
+        The finding's id, from `remit finding list`.
     """
     _one(connect().get("findings", finding))
 
 
 @app.command(name="resolve")
 def resolve(finding: str, resolution: str, /) -> None:
-    """Mark a finding as dealt with. Seen again, it opens again.
+    """Mark a finding as resolved. If it is observed again, it opens again.
+
+    For example, resolve the finding about a changed manifest once you have reviewed the change and registered
+    the new digest.
 
     Parameters
     ----------
     finding
-        The finding's id.
+        The finding's id, from `remit finding list`.
     resolution
-        How it was dealt with; it goes into the evidence.
+        How it was resolved; it goes into the evidence.
     """
     _one(connect().post("findings", finding, "resolve", resolution=resolution))
 
@@ -94,7 +101,7 @@ def _one(finding: Json) -> None:
 
 
 def _plainly(name: str, value: Json) -> Text | str:
-    """Return a fact as people read it: a list of words without its brackets, a time by the clock here."""
+    """Return a fact in readable form: a list of words without brackets, a time in the local time zone."""
     if name == "since" and isinstance(value, str):
         return terminal.moment(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of logs: their public keys, and the last head that held, so that a changed key and a log that
-was cut back or rewritten are noticed. Whoever verifies from time to time is a witness for themselves.
+"""What was seen of logs from here: their public keys, and the last head that held.
+
+A changed key is noticed, and so is a log that was cut back or rewritten. A person who verifies from time to
+time is their own witness.
 
     $XDG_CONFIG_HOME/remit/logs.json   {"keys": {"<address>": "<verifier>"}, "heads": {"<verifier>": {...}}}
 """
@@ -16,7 +18,7 @@ from remit.cli.session_file import sessions_file
 from remit.core.errors import KeyUnavailable, VerificationFailed
 from remit.core.evidence.checkpoint import VerifierKey
 
-#: What helps where a log is another one on purpose.
+#: The remediation if a log was replaced on purpose.
 ANEW = (
     "where the log was begun anew on purpose, `remit audit verify --anew --key KEY` takes the key that "
     "`remit up` prints there"
@@ -24,7 +26,7 @@ ANEW = (
 
 
 class SeenHead(msgspec.Struct, frozen=True):
-    """The last head of a log that held: its size, its root in hex, and when (RFC 3339)."""
+    """The last head of a log that held: its size, its root in hex, and the time (RFC 3339)."""
 
     size: int
     root: str
@@ -32,14 +34,14 @@ class SeenHead(msgspec.Struct, frozen=True):
 
 
 class SeenLogs(msgspec.Struct, kw_only=True):
-    """All that was seen."""
+    """Everything that was seen."""
 
     keys: dict[str, str] = {}
     heads: dict[str, SeenHead] = {}
 
 
 def trusted_key(base_url: str, told: str) -> VerifierKey:
-    """Return the key of the log at an address: the one that was seen first. Another one now is a fault."""
+    """Return the key that was seen first for the log at an address; a different one raises a fault."""
     key = VerifierKey.parse(told)
     seen = read()
     known = seen.keys.setdefault(base_url, told)
@@ -54,15 +56,14 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
 
 
 def seen_key(base_url: str) -> str:
-    """Return the key that was seen first at an address; empty if none was."""
+    """Return the key that was seen first at an address; empty if there is none."""
     return read().keys.get(base_url, "")
 
 
 def succeed(base_url: str, verifier: str) -> None:
-    """Take another key for the log at an address, with what was seen of its heads.
+    """Replace the key of the log at an address, and keep the last head seen.
 
-    INVARIANT (the caller's): evidence that holds under the key that was seen says that this one came after
-    it.
+    INVARIANT (the caller's): evidence that holds under the old key names this key as its successor.
     """
     seen = read()
     head = seen.heads.get(seen.keys.get(base_url, ""))
@@ -73,10 +74,9 @@ def succeed(base_url: str, verifier: str) -> None:
 
 
 def take(base_url: str, verifier: str) -> str:
-    """Take a key that a person has given for the log at an address, and give the one that was seen there
-    before where it is another.
+    """Set the key that a person has given for the log at an address; return the old key if it differs.
 
-    INVARIANT (the caller's): the log has just held under it.
+    INVARIANT (the caller's): the log has just held under the new key.
     """
     seen = read()
     before = seen.keys.get(base_url, "")
@@ -87,7 +87,7 @@ def take(base_url: str, verifier: str) -> str:
 
 
 def is_known(verifier: str) -> bool:
-    """Whether a key was seen at an address before."""
+    """Return whether a key was seen at an address before."""
     return verifier in read().keys.values()
 
 
@@ -102,7 +102,7 @@ def last_head(verifier: str) -> SeenHead | None:
 
 
 def remember_head(verifier: str, head: SeenHead) -> None:
-    """Keep a head that held, unless a larger one is known."""
+    """Store a head that held, unless a larger one is known."""
     seen = read()
     known = seen.heads.get(verifier)
     if known is None or head.size >= known.size:
@@ -111,12 +111,12 @@ def remember_head(verifier: str, head: SeenHead) -> None:
 
 
 def logs_file() -> Path:
-    """Return the place of the file."""
+    """Return the path of the file."""
     return sessions_file().with_name("logs.json")
 
 
 def read() -> SeenLogs:
-    """Return all that was seen."""
+    """Return everything that was seen."""
     place = logs_file()
     try:
         return msgspec.json.decode(place.read_bytes(), type=SeenLogs)

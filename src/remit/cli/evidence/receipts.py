@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts of one event or one end: verified here before they are given, and read again elsewhere."""
+"""Receipts of one event or one end: verified here before they are written, and read again elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from remit.core.evidence.checkpoint import PROOF_HEADER, LogProof, Note, Verifie
 from remit.core.evidence.verification import ExportReport, verify_export
 from remit.core.json_value import Json
 
-#: So often a closure's event is asked for that is not in the signed log yet, a tenth of a second apart.
+#: Requests for a closure's event that is not in the signed log yet, a tenth of a second apart.
 TRIES: Final = 30
 
 
 def prove_event(client: Client, event: Json) -> Json:
-    """Fetch the proof of an event, hold it against the event's hash and the log's key, and say what holds."""
+    """Fetch the proof of an event, check it against the event's hash and the log's key, and report the
+    result.
+    """
     from remit.cli.evidence.known_logs import trusted_key
     from remit.core.evidence import merkle
     from remit.core.evidence.checkpoint import open_checkpoint
@@ -46,14 +48,14 @@ def prove_event(client: Client, event: Json) -> Json:
 
 
 def is_event_receipt(first: bytes) -> bool:
-    """Whether a file with this first line is the receipt of one event."""
+    """Return whether a file with this first line is the receipt of one event."""
     return first.strip() == PROOF_HEADER.encode()
 
 
 def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int) -> Json:
-    """Say what the receipt of an event shows, offline: the event, where it stands, and what does not hold.
+    """Return what the receipt of an event proves, offline: the event, its index, and what does not hold.
 
-    Raises `NotVerifiable` where there is no key to verify with, or no event in the receipt.
+    Raises `NotVerifiable` if there is no key to verify with, or no event in the receipt.
     """
     told: Json = {"holds": False, "faults": []}
     try:
@@ -77,7 +79,7 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
 
 
 def _signer(note: Note) -> VerifierKey:
-    """Return the key that was seen from here before and by which a checkpoint says that it is signed."""
+    """Return the key, seen from here before, that a checkpoint names as its signer."""
     from remit.cli.evidence.known_logs import known_keys
 
     named = {(line.name, line.key_id) for line in note.signatures}
@@ -91,7 +93,7 @@ def _signer(note: Note) -> VerifierKey:
 
 
 def prove_closure(client: Client, closure: str, place: Path | None = None) -> tuple[ExportReport, Json]:
-    """Fetch the receipt of a closure, verify it, and keep it at `place`; gives what it says, and what holds.
+    """Fetch the receipt of a closure, verify it, and store it at `place`; return its content and the result.
 
     Raises `VerificationFailed` with the first fault.
     """

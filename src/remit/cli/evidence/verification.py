@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verifying exported evidence against a key that is trusted, and against what was seen of the log before."""
+"""Verifies exported evidence against a trusted key, and against what was seen of the log before."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ FAILED = 4
 
 
 class _Named(msgspec.Struct):
-    """What an export says of itself in its first line."""
+    """The statement of an export about itself, in its first line."""
 
     verifier: str = ""
     size: int = 0
 
 
 class VerifiedExport(NamedTuple):
-    """What was found; `seen` is the head that held here before."""
+    """The result of a verification; `seen` is the head that held here before."""
 
     report: ExportReport
     key: str
@@ -50,12 +50,13 @@ class VerifiedExport(NamedTuple):
 
 
 def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bool = False) -> int:
-    """Fetch the running remit's evidence and verify it here; with `anew` under the key that is given, which
-    is then kept in place of the one that was seen.
+    """Fetch the running remit's evidence and verify it here; `anew` verifies it under the given key.
+
+    With `anew` the given key then replaces the one that was seen before.
     """
     client = connect()
-    # A log whose key was replaced is signed under both for a while, and its events name the new one: what is
-    # verified under the key that was seen here vouches for it.
+    # A log whose key was replaced is signed under both keys for a while, and its events name the new key.
+    # Evidence that verifies under the key seen here therefore vouches for the new key.
     given = str(trusted_for(None, key)) if anew else ""
     known = "" if key or task else seen_key(client.base_url)
     with tempfile.TemporaryDirectory(prefix="remit-") as folder:
@@ -74,7 +75,7 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
 
 
 def verify_file(place: Path, *, key: str, at_least: int) -> int:
-    """Verify a file, an export or the receipt of an event; say what was found, and give the exit code."""
+    """Verify a file, an export or the receipt of an event; report the result and return the exit code."""
     with place.open("rb") as opened:
         if is_event_receipt(opened.readline(200)):
             opened.seek(0)
@@ -207,12 +208,12 @@ def _good(verdict: VerifiedExport, what: str) -> None:
 
 
 def _opened(count: int) -> str:
-    """Say how many values could be held against their commitments; a receipt has none."""
+    """Report how many values were checked against their commitments; a receipt has none."""
     return f"{terminal.counted(count, 'event')} with values, each as committed" if count else ""
 
 
 def _unfinished(report: ExportReport) -> str:
-    """Say which permitted calls have no outcome: cut off by an end or a crash, or still in hand."""
+    """Report which permitted calls have no outcome: cut off by an end or a crash, or still pending."""
     count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
     more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
     return f"{terminal.counted(count, 'permitted call')}: {first}{more}" if count else ""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel says of this machine: who serves a port, and what this user could do to remit."""
+"""What the kernel reports of this machine: which user serves a port, and what this user could do to remit."""

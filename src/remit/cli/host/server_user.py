@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom the command line talks to on this machine: asked of the kernel, before anything is sent.
+"""Verifies with the kernel which user the command line talks to on this machine, before anything is sent.
 
-While remit is stopped, another user of the machine can listen at its port. On Linux the kernel says which
-user listens at an address, and whose the other end of a connection is. Who may serve: root, who could do all
-of it anyway; this user; and whoever `remit login --served-by` has named. Over TLS the certificate says who
-serves. On another machine, or where the kernel does not tell (a container behind translated addresses,
-macOS), nothing is refused: a session's proofs are what keeps it there.
+While remit is stopped, another user of the machine can listen at its port. On Linux the kernel reports which
+user listens at an address, and which user owns the other end of a connection. These users may serve: root,
+who could do all of this anyway; this user; and the user that `remit login --served-by` has named. Over TLS
+the certificate identifies the server. On another machine, or where the kernel reports nothing (a container
+behind translated addresses, macOS), nothing is refused: the session's proofs are the protection there.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from remit.core.errors import Unauthenticated
 
 
 def looking(base_url: str, named: int | None = None) -> Callable[[socket.socket], None] | None:
-    """Return what looks at a connection before it is used, and raises `Unauthenticated`; `None` where there
-    is nobody to ask.
+    """Return a function that checks a connection before use and raises `Unauthenticated`; `None` if no check
+    applies.
     """
     if urlsplit(base_url).scheme != "http" or not hasattr(os, "geteuid"):
         return None
@@ -37,7 +37,7 @@ def looking(base_url: str, named: int | None = None) -> Callable[[socket.socket]
 
 
 def checked(base_url: str, named: int | None) -> dict[str, Any]:
-    """Return the extensions of a request by which each connection is looked at before it is used."""
+    """Return the request extensions that check each connection before use."""
     look = looking(base_url, named)
 
     def trace(event: str, facts: dict[str, Any]) -> None:

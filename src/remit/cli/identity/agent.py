@@ -22,7 +22,7 @@ app = noun(
 
 
 def key_place(name: str) -> Path:
-    """Return where an agent's key is kept beside the configuration, unless a place is named."""
+    """Return the default path of an agent's key, beside the configuration."""
     return current().config_file.parent / ".remit" / "agents" / f"{name}.key.json"
 
 
@@ -40,9 +40,11 @@ def register(
     key: Path | None = None,
     proof: BindingOptions | None = None,
 ) -> None:
-    """Register an agent, and say by what it may prove itself.
+    """Register an agent, and set how it proves its identity.
 
-    Without another way, or with `--key`, it is a key that is made here; only its public part is sent.
+    Without another way, or with `--key`, remit uses a key that is made here; only its public part is sent.
+    For example, register the agent of your build pipeline with its SPIFFE ID: its calls then carry its own
+    identity and the name of the person who answers for it.
 
     Parameters
     ----------
@@ -51,17 +53,17 @@ def register(
     owner
         The person who answers for it, or a team as `group:name`.
     purpose
-        What it is for.
+        What the agent is for.
     environment
-        Where it belongs, such as `production`.
+        The environment it belongs to, such as `production`.
     initiative
         The AI programme that it is part of.
     group
         A group; may be given several times.
     manifest
-        A digest over its model, prompt, tools and code, as `remit agent manifest` gives it.
+        A digest over its model, prompt, tools and code, from `remit agent manifest`.
     key
-        The key's file: used where it exists, made where it does not
+        The key's file: used if it exists, otherwise made
         (default: `.remit/agents/NAME.key.json` beside the configuration).
     """
     from remit.core.ids import check_name
@@ -93,10 +95,10 @@ def register(
 
 @contextmanager
 def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | None]]:
-    """Provide the binding of the key at a place, made there where there is none, and the place.
+    """Yield the binding of the key at a path, and the path; make the key if there is none.
 
-    A key that was made for something that then fails is removed: nobody knows it, and left behind it would be
-    taken for a registered one.
+    If the following operation fails, a key that was made for it is removed: no registration refers to it, and
+    a leftover file would be mistaken for a registered key.
     """
     if not wanted:
         yield [], None
@@ -119,7 +121,10 @@ def _own_key(place: Path, *, wanted: bool) -> Iterator[tuple[list[Json], Path | 
 
 @app.command(name="list")
 def agents() -> None:
-    """List agents; without a role, those that one owns."""
+    """List agents; without a role, those that you own.
+
+    For example, find the agents of a colleague who leaves, before they have no owner.
+    """
     found = connect().get("agents")
     if terminal.is_json():
         terminal.answer(found)
@@ -143,7 +148,9 @@ def agents() -> None:
 
 @app.command(name="show")
 def shown(name: str, /) -> None:
-    """Show an agent.
+    """Show an agent: its owner, purpose, state and proofs of identity.
+
+    For example, look up the id that `remit agent unbind` needs.
 
     Parameters
     ----------
@@ -181,14 +188,16 @@ for _verb in (
 
 @app.command(name="bind")
 def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None = None) -> None:
-    """Let an agent prove itself in one more way, which no other agent has.
+    """Add one more way for an agent to prove its identity; no two agents share one.
+
+    For example, bind the new workload before you move an agent to another cluster, then unbind the old one.
 
     Parameters
     ----------
     name
         The agent.
     key
-        A key's file: used where it exists, made where it does not.
+        A key's file: used if it exists, otherwise made.
     """
     client = connect()
     bindings = (proof or BindingOptions()).bindings()
@@ -204,24 +213,28 @@ def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None 
 
 @app.command(name="unbind")
 def unbind(name: str, workload: str, /, *, reason: str = "") -> None:
-    """Take a way of proving itself from an agent: its tokens are refused, and all its tasks end.
+    """Remove one way for an agent to prove its identity; its tokens are refused and all its tasks end.
+
+    For example, unbind a key that lay on a lost laptop.
 
     Parameters
     ----------
     name
         The agent.
     workload
-        What it is not proven by any more, as `remit agent show` has it: `jkt:...`, a SPIFFE ID,
+        The proof to remove, as `remit agent show` prints it: `jkt:...`, a SPIFFE ID,
         `issuer#subject`.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     """
     _one(connect().post("agents", name, "unbind", workload=workload, reason=reason))
 
 
 @app.command(name="owner")
 def owner(name: str, owner: str, /) -> None:
-    """Give an agent somebody else who answers for it.
+    """Change the person or the team that answers for an agent.
+
+    For example, move the agents of a colleague who leaves: an agent without an owner can do nothing.
 
     Parameters
     ----------
@@ -245,24 +258,27 @@ def manifest(
     digest: str = "",
     only_show: Switch = False,
 ) -> None:
-    """Register what an agent is made of. What it reports later is held against it.
+    """Register the digest of an agent's model, prompt, tools and code; later reports are compared with it.
+
+    For example, register the release that you reviewed: an agent that later reports another prompt becomes a
+    finding.
 
     Parameters
     ----------
     name
         The agent.
     model
-        The model that it uses, by name and version.
+        Its model, by name and version.
     prompt
-        A file, or a folder, of its prompts.
+        A file, or a folder, with its prompts.
     tools
-        A file, or a folder, of its tools' descriptions.
+        A file, or a folder, with the descriptions of its tools.
     code
-        A file, or a folder, of its code.
+        A file, or a folder, with its code.
     digest
-        The digest itself, where it was made elsewhere.
+        The digest itself, if it was made elsewhere.
     only_show
-        Give the digest and register nothing.
+        Print the digest and register nothing.
     """
     from remit.sdk.manifest import manifest_digest
 

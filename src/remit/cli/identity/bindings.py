@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options that say by what an agent may prove itself, and how a binding is shown."""
+"""The options that set how an agent proves its identity, and how a binding is shown."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from remit.core.json_value import Json
 @Parameter(name="*")
 @dataclass(frozen=True)
 class BindingOptions:
-    """By what the agent may prove itself.
+    """How an agent proves its identity.
 
     Parameters
     ----------
     spiffe_id
-        A SPIFFE ID, shown by an X.509-SVID or a JWT-SVID.
+        A SPIFFE ID, proven by an X.509-SVID or a JWT-SVID.
     issuer
-        An OIDC issuer whose tokens prove it, with `--subject`.
+        An OIDC issuer whose tokens prove the agent, with `--subject`.
     subject
         The exact `sub` of these tokens.
     claim
-        A further claim that they must have, as `name=value`; the same name several times means one of them.
+        A further claim that the tokens must have, as `name=value`; the same name several times: one of them.
     local
-        The program that it is on this machine: the path of its executable, run by this user.
+        The agent's program on this machine: the path of its executable, run by this user.
     client
-        The address of its client ID metadata document.
+        The address of the agent's client ID metadata document.
     """
 
     spiffe_id: str = ""
@@ -45,7 +45,7 @@ class BindingOptions:
     client: str = ""
 
     def bindings(self) -> list[Json]:
-        """Return the bindings as the interface takes them."""
+        """Return the bindings in the form of the interface."""
         out: list[Json] = []
         if self.spiffe_id:
             out.append({"type": "spiffe", "spiffe_id": self.spiffe_id})
@@ -94,7 +94,7 @@ def _digest(executable: Path) -> str:
 
 
 def binding_line(binding: Json) -> str:
-    """Say in a line by what an agent may prove itself."""
+    """Return one line that names how an agent proves its identity."""
     match binding["type"]:
         case "key":
             from remit.core.keys.jwk import thumbprint

@@ -18,7 +18,10 @@ _STYLES = {"current": "green", "next": "cyan", "previous": "yellow", "retired": 
 
 @app.command(name="list")
 def listed() -> None:
-    """List every key: what it is for, where it stands, and until when its work is accepted."""
+    """List every key: its purpose, its stage, and until when its signatures are accepted.
+
+    For example, check after a rotation until when the previous key is still accepted.
+    """
     items = connect().get("keys")["items"]
     if terminal.is_json():
         terminal.answer({"items": items})
@@ -43,16 +46,19 @@ def listed() -> None:
 
 @app.command(name="rotate")
 def rotate(kind: Kind, /, *, reason: str = "", at_once: Switch = False) -> None:
-    """Let another key sign from now on. What the one before it signed is accepted until that has run out.
+    """Start to sign with another key; signatures of the previous key stay valid until they expire.
+
+    For example, rotate with `--at-once` after a backup with the keys was stolen: remit then refuses every
+    token that the thief could sign.
 
     Parameters
     ----------
     kind
-        For what the keys serve.
+        The purpose of the keys.
     reason
-        Why, for the evidence.
+        The reason, for the evidence.
     at_once
-        The key may be in other hands: what it and the published next one signed is refused from now on.
+        The key may be compromised: refuse from now on what it and the published next key signed.
     """
     turned = connect().post("keys", kind, "rotate", reason=reason, at_once=at_once)
     if terminal.is_json():

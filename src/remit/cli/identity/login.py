@@ -30,22 +30,23 @@ def login(
     browser: Annotated[bool, Parameter(negative=())] = False,
     served_by: str = "",
 ) -> None:
-    """Sign in with a one-time code or at the browser, and keep the session for the commands that follow.
+    """Sign in with a one-time code or at the browser, and keep the session for later commands.
 
-    The first code is printed by `remit up`; later ones come from `remit person code NAME`. With `--as NAME`
-    the session is kept under that name, beside those of others. The code is asked for on the terminal. It is
-    on no command line, which the machine's other users can read and the shell keeps.
+    `remit up` prints the first code; later ones come from `remit person code NAME`. With `--as NAME` the
+    session is kept under that name, beside other sessions. The command asks for the code on the terminal. The
+    code is never an argument, because other users of the machine can read command lines and the shell keeps
+    them. For example, sign in once in the morning, then approve calls and open tasks without further codes.
 
     Parameters
     ----------
     code_file
-        Read the code from this file, which nobody else may read (mode 600).
+        Read the code from this file, which only you may be able to read (mode 600).
     code_stdin
-        Read the code from the standard input.
+        Read the code from standard input.
     browser
-        Sign in at the browser instead: with a passkey, or as your organisation has it.
+        Sign in at the browser instead: with a passkey, or with the provider of your organisation.
     served_by
-        The user of this machine that remit runs as, where that is another one than you; said once.
+        The user of this machine that remit runs as, if that is not you; needed only once.
     """
     if bool(code_file) + code_stdin + browser > 1:
         raise UsageFault("these are several ways to sign in", remediation="give one of them")
@@ -70,7 +71,7 @@ def login(
 
 
 def _user_id(name: str) -> int:
-    """Return the id of a user of this machine, by name or number."""
+    """Return the id of a user of this machine, from a name or number."""
     import pwd
 
     try:
@@ -87,7 +88,7 @@ def _tell(address: str, word: str) -> None:
 
 
 def _code(name: str, *, stdin: bool) -> str:
-    """Take the code from a file of this user alone, from the standard input, or from the terminal."""
+    """Read the code from a file that only this user can read, from standard input, or from the terminal."""
     if stdin:
         return sys.stdin.readline().strip()
     return _read(Path(name)) if name else _ask()
@@ -119,14 +120,17 @@ def _read(place: Path) -> str:
 
 @logout_app.default
 def logout() -> None:
-    """Sign out: end the session at remit, and forget it here."""
+    """Sign out: end the session at remit and delete it here.
+
+    For example, sign out before you leave a shared machine: a copy of the session is then useless.
+    """
     from remit.core.errors import Unauthenticated
 
     client = connect()
     try:
         client.post("sign-out")
     except Unauthenticated:
-        # It had ended there already; here it is forgotten all the same.
+        # It had already ended at remit; it is deleted here nevertheless.
         terminal.remark("the session had ended already")
     name = "" if os.environ.get("REMIT_SESSION") and not current().profile else forget(client.base_url)
     if terminal.is_json():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit login --browser`: the person agrees at their browser, and the answer comes to a port of this
-computer (RFC 8252 section 7.3), worth nothing to whoever else might hear it (RFC 7636).
+"""`remit login --browser`: the person agrees in a browser, and the answer comes to a port of this computer
+(RFC 8252 section 7.3). An eavesdropper cannot use the answer (RFC 7636).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from remit.cli.rest_client import Client
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.json_value import Json
 
-#: How long the person may take.
+#: How long the person may take, in seconds.
 PATIENCE_S = 300.0
 PATH = "/signed-in"
 _DONE = (
@@ -30,7 +30,7 @@ _DONE = (
 
 
 class LoginListener(HTTPServer):
-    """Waits on a free port of this computer for the one answer that has our state."""
+    """Waits on a free port of this computer for the one answer with our state."""
 
     def __init__(self, state: str) -> None:
         """Listen."""
@@ -40,11 +40,11 @@ class LoginListener(HTTPServer):
 
     @property
     def address(self) -> str:
-        """Where the answer is to go."""
+        """The address for the answer."""
         return f"http://127.0.0.1:{self.server_port}{PATH}"
 
     def wait(self, patience_s: float) -> dict[str, str]:
-        """Return the answer; raises `Unauthenticated` where none comes in time."""
+        """Return the answer; raises `Unauthenticated` if none comes in time."""
         until = time.monotonic() + patience_s
         while self.answer is None:
             self.timeout = until - time.monotonic()
@@ -61,7 +61,7 @@ class _Answer(BaseHTTPRequestHandler):
     timeout = 5.0
 
     def do_GET(self) -> None:
-        """Take the answer, if it is the one."""
+        """Take the answer, if it has our state."""
         place = urlsplit(self.path)
         given = {name: values[0] for name, values in parse_qs(place.query).items() if len(values) == 1}
         known = hmac.compare_digest(given.get("state", "").encode(), self.server.state.encode())
@@ -73,21 +73,21 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(_DONE)))
         self.send_header("Cache-Control", "no-store")
-        # The address holds the code: it goes to no other page.
+        # The address holds the code: other pages must not receive it.
         self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
         self.wfile.write(_DONE)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the address holds the code."""
+        """Log nothing: the address holds the code."""
 
 
 def sign_in(
     client: Client, say: Callable[[str, str], None], jkt: str, *, look: Callable[[str], Any] = webbrowser.open
 ) -> Json:
-    """Let the person agree at their browser; gives the new session, bound to the key of the thumbprint `jkt`.
+    """Let the person agree in a browser; return the new session, bound to the key with thumbprint `jkt`.
 
-    `say(address, word)` tells where to go and what the page must show; `look` opens the address.
+    `say(address, word)` shows where to go and what the page must show; `look` opens the address.
     """
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

@@ -22,15 +22,18 @@ def _roles(given: tuple[str, ...]) -> tuple[str, ...]:
 
 @app.command(name="add")
 def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
-    """Add a person. They sign in with a code from `remit person code`.
+    """Add a person, who then signs in with a code from `remit person code`.
+
+    For example, add a colleague as `--role approver`, so that the person who requests a call is not the one
+    who approves it.
 
     Parameters
     ----------
     name
         The person's name here.
     role
-        administrator, approver, operator or auditor; may be given several times. None is needed to own agents
-        and to state the intent of tasks.
+        administrator, approver, operator or auditor; may be given several times. To own agents and to request
+        tasks, a person needs no role.
     group
         A group; may be given several times. Groups of `remit.yaml` are added to these.
     """
@@ -45,7 +48,10 @@ def add(name: str, /, *, role: Several = (), group: Several = ()) -> None:
 
 @app.command(name="list")
 def people() -> None:
-    """List people."""
+    """List people.
+
+    For example, check who may approve calls before you deploy a policy that asks for approvals.
+    """
     found = connect().get("people")
     if terminal.is_json():
         terminal.answer(found)
@@ -67,7 +73,9 @@ def people() -> None:
 
 @app.command(name="code")
 def code(name: str, /) -> None:
-    """Make a one-time code with which a person signs in: shown this once, good for 15 minutes.
+    """Create a one-time code for a person to sign in with: shown only once, valid for 15 minutes.
+
+    For example, help a colleague back in who has lost a passkey.
 
     Parameters
     ----------
@@ -85,35 +93,41 @@ def code(name: str, /) -> None:
 
 @app.command(name="roles")
 def roles(name: str, /, *role: str) -> None:
-    """Give a person other roles than they have; nobody changes their own.
+    """Replace a person's roles; you cannot change your own.
+
+    For example, take every role from a colleague who changes teams, by naming none.
 
     Parameters
     ----------
     name
         The person.
     role
-        All roles that they are to have: administrator, approver, operator, auditor; none takes them all.
+        All roles that the person will have: administrator, approver, operator, auditor; none removes all.
     """
     _one(connect().post("people", name, "roles", roles=_roles(role)))
 
 
 @app.command(name="deactivate")
 def deactivate(name: str, /, *, reason: str = "") -> None:
-    """Take a person out of service: their sessions end, and what is done in their name.
+    """Deactivate a person: their sessions end, and everything that is done in their name.
+
+    For example, deactivate a colleague on the last day at work: no agent acts for that person any longer.
 
     Parameters
     ----------
     name
         The person.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     """
     _one(connect().post("people", name, "state", active=False, reason=reason))
 
 
 @app.command(name="activate")
 def activate(name: str, /) -> None:
-    """Bring a person back; they sign in again.
+    """Reactivate a person, who then has to sign in again.
+
+    For example, bring a colleague back after a leave; ended tasks and sessions stay ended.
 
     Parameters
     ----------
@@ -125,7 +139,9 @@ def activate(name: str, /) -> None:
 
 @app.command(name="sign-out")
 def sign_out(name: str, /) -> None:
-    """End all sessions and codes of a person, and their unused approvals.
+    """End all sessions and codes of a person, and revoke their unused approvals.
+
+    For example, use it when a laptop with an open session was lost, then remove its passkey too.
 
     Parameters
     ----------
@@ -137,7 +153,9 @@ def sign_out(name: str, /) -> None:
 
 @app.command(name="ways")
 def ways(name: str, /) -> None:
-    """List the passkeys of a person, and their accounts at providers.
+    """List a person's passkeys, and their accounts at providers.
+
+    For example, find the id of a passkey on a lost phone for `remit person remove-way`.
 
     Parameters
     ----------
@@ -167,7 +185,9 @@ def ways(name: str, /) -> None:
 
 @app.command(name="remove-way")
 def remove_way(name: str, way: str, /) -> None:
-    """Remove a passkey of a person, or their account at a provider; all their sessions and codes end.
+    """Remove a person's passkey, or account at a provider; all their sessions and codes end.
+
+    For example, remove the passkey of a lost phone, so that its finder cannot sign in.
 
     Parameters
     ----------
@@ -185,7 +205,10 @@ def remove_way(name: str, way: str, /) -> None:
 
 @app.command(name="sessions")
 def sessions() -> None:
-    """List where you are signed in, at browsers and with programs."""
+    """List your own sessions, at browsers and in programs.
+
+    For example, check for a session that you do not recognise.
+    """
     found = connect().get("sessions")
     if terminal.is_json():
         terminal.answer(found)
@@ -209,6 +232,8 @@ def sessions() -> None:
 @app.command(name="end-session")
 def end_session(session: str, /) -> None:
     """End one of your own sessions.
+
+    For example, end the session that you left open in a browser at another desk.
 
     Parameters
     ----------

@@ -29,14 +29,16 @@ app = verb("who")
 
 @app.default
 def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None:
-    """Say who somebody is, who owns it, on whose behalf it acts, and how that was proven. Of nobody: which
-    processes enforce here.
+    """Show the identity of an agent, task, person or token: its owner, for whom it acts, and the proof.
+
+    Without an argument, show the replicas that enforce here. For example, a log names an unknown workload:
+    learn which agent it is, who answers for it, and by which proof.
 
     Parameters
     ----------
     x
         An agent, a task's id, a person, a workload (a SPIFFE ID, `issuer#subject`, `jkt:...`), or an access
-        token; `-` reads it from standard input, so that no list of processes shows a token. The id of a
+        token; `-` reads it from standard input, so that no process list shows a token. The id of a
         replica, or nothing: the replicas that serve this database, their leases, tasks and bundles.
     """
     client = connect()
@@ -45,7 +47,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
         return
     if x == "-":
         x = sys.stdin.read(MAX_INPUT).strip()
-    # In the body, so that no log of addresses ever holds a token.
+    # In the body, so that no access log ever holds a token.
     told = client.post("who", x=x)
     if terminal.is_json():
         terminal.answer(told)
@@ -53,7 +55,8 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     tree = _PICTURES[told["kind"]](told)
     if told.get("agent") or told["kind"] == "workload":
         word, why = isolation(client.base_url)
-        # Of an agent that may run as remit's user that is said already, and says more.
+        # For an agent that may run as remit's user the answer already includes the isolation, with more
+        # detail.
         if word and word != told.get("isolation"):
             tree.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
     for lock in told.get("locks", ()):
@@ -75,7 +78,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
 
 
 def _proof(tree: Tree, fact: Json) -> None:
-    """Draw a fact over what it rests on; what is not so any more is red."""
+    """Draw a fact above the facts it rests on; a fact that no longer holds is red."""
     branch = tree.add(terminal.text(fact["says"], "" if fact["holds"] else "red"))
     for below in fact["below"]:
         _proof(branch, below)
@@ -174,7 +177,7 @@ def _about(tree: Tree, task: Json) -> None:
 
 
 def _leases(tree: Tree, leases: Json) -> None:
-    """Say which credentials of upstreams are held, and which are still open after an end."""
+    """Show the upstream credentials that a task holds, and those that are still open after an end."""
     for one in leases:
         what = f"{one['kind']} for {one['sink']}"
         if not one["ending"]:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the command line shows things: JSON for programs, tables and text for people."""
+"""How the command line shows answers: JSON for programs, tables and text for people."""

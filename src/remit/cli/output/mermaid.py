@@ -7,21 +7,22 @@ import re
 
 from remit.cli.safe_text import plain
 
-#: Everything but letters, digits, spaces and what stands between two words: no label holds markup.
+#: Matches everything except letters, digits, spaces and characters between two words: no label contains
+#: markup.
 _MARKUP = re.compile(r"(?<=[^\W_])[-._@](?=[^\W_])|(?<=[^\W_])[,:](?= )|[^\W_]|[ →/]|(.)", re.DOTALL)
 
 
 def _quoted(*lines: str) -> str:
-    """Return lines as one quoted label, in which other characters stand as `#code;`."""
+    """Return lines as one quoted label, with other characters written as `#code;`."""
     made = (_MARKUP.sub(lambda one: f"#{ord(one[1])};" if one[1] else one[0], plain(line)) for line in lines)
     return f'"{"<br/>".join(line for line in made if line)}"'
 
 
 class Flowchart:
-    """Boxes and arrows; `direction` is `TD` or `LR`. What is drawn twice stands there once."""
+    """Boxes and arrows; `direction` is `TD` or `LR`. A box or arrow that is drawn twice appears once."""
 
     def __init__(self, direction: str) -> None:
-        """Begin with nothing drawn."""
+        """Start with an empty flowchart."""
         self._direction = direction
         self._boxes: dict[str, str] = {}
         self._arrows: dict[tuple[str, str, str], None] = {}

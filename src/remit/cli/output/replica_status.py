@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit who` of nobody: which processes enforce here, how old their leases are, and by what they decide."""
+"""`remit who` without an argument: which replicas enforce, how old their leases are, and their bundles."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from remit.cli.safe_text import plain
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 
-#: How the ids of replicas begin.
+#: The prefix of replica ids.
 PREFIX = "writer_"
 
 
 def show_replicas(client: Client, only: str = "") -> None:
-    """Show all replicas, or one of them."""
+    """Show all replicas, or a single one."""
     told = client.get("replicas")
     if only:
         told["replicas"] = [one for one in told["replicas"] if one["id"] == only]
@@ -43,14 +43,12 @@ def show_replicas(client: Client, only: str = "") -> None:
 
 
 def decides_by(digest: str) -> str:
-    """Return the digest of a bundle as people tell it from others."""
+    """Return a bundle's digest, short enough to read and long enough to distinguish it."""
     return digest.removeprefix("sha256:")[:12] or "not said yet"
 
 
 def _lines(told: Json) -> Iterator[Text]:
-    """Yield what there is to see in columns that fit a narrow screen, and below each replica the rest of it
-    in words.
-    """
+    """Yield the facts in columns for a narrow screen, and below each replica the rest in words."""
     heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]

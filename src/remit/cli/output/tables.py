@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows under headings: a table where it fits, else each row as a few lines of names and values."""
+"""Rows under headings: a table if it fits, else each row as a few lines of names and values."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-#: Where nobody looks at a screen, lines are not broken at its edge: programs cut columns, ids stay whole.
+#: Without a screen, lines are not broken at its edge: programs cut columns, and ids stay whole.
 WIDE = 200
-#: Between columns, and between the pairs of a row that is told as lines.
+#: Blanks between columns, and between the pairs of a row that is shown as lines.
 _BETWEEN = 2
-#: A table may need so many times the room that there is: its longest cells then take two or three lines.
+#: A table may need this many times the available width: its longest cells then take two or three lines.
 _MOST = 1.5
 
 
 class Trimmed:
-    """Something to show, without the blanks at the ends of its lines: what is copied is what was said."""
+    """Something to show, without blanks at line ends: copied text then equals the original."""
 
     def __init__(self, inner: RenderableType) -> None:
-        """Keep what is shown."""
+        """Keep the inner renderable."""
         self._inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -39,7 +39,7 @@ class Trimmed:
 
 
 class FittedRows:
-    """Rows under headings. The first `whole` columns are never broken, nor is a word of the others."""
+    """Rows under headings. The first `whole` columns are never broken, nor is a word of another column."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class FittedRows:
         head: int = 1,
         indent: int = 0,
     ) -> None:
-        """Keep the rows. `head`: so many cells begin a row that is told as lines, without their names;
-        `indent`: so many blanks stand before each line.
+        """Keep the rows. Begin a row shown as lines with `head` cells without names; indent by `indent`
+        blanks.
         """
         self._columns, self._rows, self._whole = columns, rows, whole
         self._head, self._indent = head, indent
@@ -65,7 +65,7 @@ class FittedRows:
             yield from self._lines(console, options.max_width)
 
     def _fits(self, width: int) -> bool:
-        """Whether every word has room, and no row becomes a tall column of single words."""
+        """Return whether every word has room, and no row becomes a tall column of single words."""
         gaps = _BETWEEN * (len(self._columns) - 1)
         natural = sum(self._natural(number) for number in range(len(self._columns)))
         least = sum(self._least(number) for number in range(len(self._columns)))
@@ -78,7 +78,7 @@ class FittedRows:
         return max(cell_len(self._columns[number]), *(cell.cell_len for cell in self._cells(number)))
 
     def _least(self, number: int) -> int:
-        """Return the room that a column needs: for its longest cell where that stays whole, else for a
+        """Return the width that a column needs: of its longest cell if that stays whole, else of its longest
         word.
         """
         if number < self._whole:
@@ -96,7 +96,9 @@ class FittedRows:
         return made
 
     def _widths(self, width: int) -> list[int]:
-        """Return each column what it needs, and share the rest, first with those that want least of it."""
+        """Give each column the width that it needs, and share the rest, first with the least demanding
+        columns.
+        """
         numbers = range(len(self._columns))
         given = [self._least(number) for number in numbers]
         wanted = sorted((self._natural(number) - given[number], number) for number in numbers)
@@ -108,7 +110,7 @@ class FittedRows:
         return given
 
     def _lines(self, console: Console, width: int) -> RenderResult:
-        """Tell each row: its first cell, and below it what else there is, by name."""
+        """Show each row: its first cell, and below it the others by name."""
         for row in self._rows:
             first = [cell.copy() for cell in row[: self._head] if cell.plain]
             for cell in first[:1]:
@@ -127,7 +129,7 @@ def _least(cell: Text) -> int:
 
 
 def _told(console: Console, parts: Sequence[Text], width: int, indent: int) -> RenderResult:
-    """Set parts one after another, and begin a line where the next one has no room; a long one is wrapped."""
+    """Join parts on a line; start a new line when the next part does not fit; wrap a long one."""
     room = max(width - indent, 20)
     line = Text()
     for part in [*parts, None]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How things are shown: to programs as exact JSON, to people as calm tables and small pictures."""
+"""Output to programs as exact JSON, and to people as calm tables and small pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
 
-#: Enough of a digest to know it by; `--json` and `remit policy show` have all of it.
+#: Enough characters of a digest to recognise it; `--json` and `remit policy show` print all of it.
 SHORT_DIGEST = 23
 
 STATES = {
@@ -57,17 +57,17 @@ def _console(*, stderr: bool) -> Console:
 
 
 def out() -> Console:
-    """The console of answers."""
+    """Return the console of answers."""
     return _console(stderr=False)
 
 
 def err() -> Console:
-    """The console of remarks."""
+    """Return the console of remarks."""
     return _console(stderr=True)
 
 
 def is_json() -> bool:
-    """Whether a program reads."""
+    """Return whether the answer is for a program."""
     return current().json
 
 
@@ -78,20 +78,20 @@ def answer(value: Json) -> None:
 
 
 def say(*parts: str | Text, style: str = "") -> None:
-    """Write a line for people. Where it is broken, what follows begins below its first word."""
+    """Write a line for people. A wrapped line continues below its first word."""
     line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
     indent = len(line.plain) - len(line.plain.lstrip(" "))
     out().print(Trimmed(Padding(line[indent:], (0, 0, 0, indent))), style=style)
 
 
 def copyable(*parts: str | Text, style: str = "") -> None:
-    """Write a line that people copy, such as a command: it is not broken, however narrow the terminal is."""
+    """Write a line that people copy, such as a command: it is never wrapped, however narrow the terminal."""
     line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
     out().print(line, style=style, soft_wrap=True)
 
 
 def remark(text: str, style: str = "dim") -> None:
-    """Write a line beside the answer, to standard error."""
+    """Write a remark to standard error, beside the answer."""
     err().print(Text(plain(text)), style=style)
 
 
@@ -111,12 +111,12 @@ def state(word: str) -> Text:
 
 
 def counted(count: int, what: str) -> str:
-    """Return a number with its noun, which takes an `s` where it is not one."""
+    """Return a number with its noun; the noun takes an `s` unless the number is one."""
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
-    """Return a time in two ways: by the clock here, and from now."""
+    """Return a time in two forms: local time, and relative to now."""
     if not value:
         return Text("")
     when = value if isinstance(value, datetime) else datetime.fromisoformat(value)
@@ -130,7 +130,7 @@ def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
 
 
 def span(seconds: float) -> str:
-    """Return a span of time as people say it: `in 4 min`, `3 h ago`."""
+    """Return a time span in everyday words: `in 4 min`, `3 h ago`."""
     size = abs(seconds)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if size >= 2 * length or (unit == "min" and size >= length):
@@ -150,8 +150,9 @@ def table(
     head: int = 1,
     indent: int = 0,
 ) -> None:
-    """Show rows under headings; the first `whole` columns are never broken. Where a table has no room, each
-    row is told as lines that begin with its first `head` cells.
+    """Show rows under headings; the first `whole` columns are never broken.
+
+    Without room for a table, show each row as lines that begin with its first `head` cells.
     """
     made = [[cell if isinstance(cell, Text) else text(cell) for cell in row] for row in rows]
     if made:
@@ -161,8 +162,9 @@ def table(
 
 
 def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:
-    """Return names and values as two aligned columns; empty values are left out. With `lines`, texts that
-    were made safe before keep their line breaks.
+    """Return names and values as two aligned columns; empty values are left out.
+
+    With `lines`, texts that were already made safe keep their line breaks.
     """
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(style="dim", no_wrap=True)
@@ -176,7 +178,7 @@ def facts(pairs: Iterable[tuple[str, object]], *, lines: bool = False) -> Table:
 
 
 def tree(title: Text | str) -> Tree:
-    """Return a tree to hang things on."""
+    """Return an empty tree with a title."""
     from rich.tree import Tree
 
     return Tree(title if isinstance(title, Text) else text(title), guide_style="dim")
@@ -188,7 +190,7 @@ def compact(value: Json) -> str:
 
 
 def label(value: Json) -> str:
-    """Return a label as people read it."""
+    """Return a label in readable form."""
     words = [str(value.get("data_class") or value.get("class") or "")]
     words += [str(one) for one in value.get("categories") or ()]
     trust = value.get("trust")

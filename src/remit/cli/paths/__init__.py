@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit paths` shows: the part that was asked for, as JSON, text, picture and page."""
+"""The output of `remit paths`: the requested part of a survey, as JSON, text, picture and page."""

@@ -39,28 +39,30 @@ def paths(
     fail_on: Literal["open", "asked", "any"] | None = None,
     mermaid: Switch = False,
 ) -> int:
-    """Show who could get from where to what under the bundle, from the files alone, before anything has run.
+    """Show how data can flow under the bundle, and how open each path is, from the files alone.
 
-    Toxic combinations come first: private data, untrusted content and a way out in one task type, also where
-    it only comes together across agents. Each says whether grants and policies leave it open, ask a human or
-    refuse it, and the smallest change that breaks it.
+    Nothing has to run for this. Toxic combinations come first: private data, untrusted content and a way out
+    in one task type, also if they only come together across agents. For each, the report states whether
+    grants and policies leave it open, ask a person or refuse it, and the smallest change that breaks it. For
+    example, run it with `--fail-on open` in CI: it stops the change that would let a web page mail your
+    contracts out.
 
     Parameters
     ----------
     origin
-        Only paths from there: a tool, an upstream, a zone, a data class or category, `untrusted`, or by way
+        Only paths from here: a tool, an upstream, a zone, a data class or category, `untrusted`, or by way
         of a task type or an agent.
     goal
-        Only paths to there: a tool, an upstream or a credential that opens it, an audience (`external`), an
+        Only paths to here: a tool, an upstream or a credential that opens it, an audience (`external`), an
         effect (`irreversible`), a task type or an agent.
     task
         Only paths in this task type.
     only
         Only paths of this kind: the toxic combination, untrusted content to an effect, or private data to
-        those who may not learn it.
+        an audience without clearance for it.
     fail_on
-        Exit with 1 where one of these paths is open; with `asked` also where a human is asked, with `any`
-        where there is one at all.
+        Exit with 1 if one of these paths is open; with `asked` also if a person is asked, with `any`
+        if there is any path at all.
     mermaid
         Print the paths as a Mermaid flowchart instead.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths as a flowchart: what comes in, the task types that it goes through, and what these reach."""
+"""Paths as a flowchart: incoming data, the task types it passes through, and what these reach."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of a survey that was asked for, and what of it is said."""
+"""The requested part of a survey, and its report."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from remit.core.policy.reach import (
 )
 
 TALLIED = ("toxic combinations", "other paths")
-"""What is counted, in the order of `ReachReport.standings`."""
+"""The counted things, in the order of `ReachReport.standings`."""
 
 
 def stands(openness: Openness, count: int) -> str:
-    """Say of so many paths how open they are."""
+    """Return the words for how open `count` paths are."""
     return "ask a human" if openness is Openness.ASKED and count != 1 else openness.word
 
 
 class ReachChoice(msgspec.Struct, frozen=True):
-    """Which paths are wanted; what is empty does not narrow.
+    """Which paths are wanted; an empty field does not narrow.
 
-    `origin` is a tool, an upstream, a zone, a data class or category, `untrusted`, or whose work it comes
-    through (a task type, an agent). `goal` is a tool, an upstream, a credential, an audience, an effect, a
+    `origin` is a tool, an upstream, a zone, a data class or category, `untrusted`, or the task type or agent
+    whose work the path passes through. `goal` is a tool, an upstream, a credential, an audience, an effect, a
     task type or an agent. `task` is a task type, `kind` a `PathKind`. `opened` gives the upstreams of each
     credential.
     """
@@ -53,7 +53,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
 
     @property
     def narrows(self) -> bool:
-        """Whether somebody looks for something in particular."""
+        """Whether the choice narrows the paths."""
         return bool(self.origin or self.goal or self.task)
 
     def check(self, survey: ReachSurvey, bundle: Bundle) -> None:
@@ -78,7 +78,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
                 )
 
     def takes(self, path: ReachPath) -> bool:
-        """Whether a path is wanted."""
+        """Return whether a path is wanted."""
         tool = path.outlet.tool
         runner = path.runner
         goals = (
@@ -122,21 +122,21 @@ def _origins(path: ReachPath) -> set[str]:
 
 
 class ReachReport:
-    """What is told of a survey: the toxic combinations with what breaks them, other paths, and handovers."""
+    """The report of a survey: toxic combinations with what breaks them, other paths, and handovers."""
 
     def __init__(self, survey: ReachSurvey, choice: ReachChoice) -> None:
-        """Take a survey and what of it is wanted."""
+        """Keep a survey and the choice of paths."""
         self.survey = survey
         self.choice = choice
 
     @cached_property
     def paths(self) -> tuple[ReachPath, ...]:
-        """All paths that are wanted."""
+        """All wanted paths."""
         return tuple(path for path in self.survey.paths if self.choice.takes(path))
 
     @cached_property
     def toxic(self) -> tuple[tuple[ToxicTask, tuple[ReachPath, ...], tuple[Remedy, ...]], ...]:
-        """The toxic task types, those of their paths that are wanted, and the changes that break them."""
+        """The toxic task types, their wanted paths, and the changes that break them."""
         found = []
         for one in self.survey.toxic:
             kept = tuple(path for path in one.paths if self.choice.takes(path))
@@ -146,7 +146,7 @@ class ReachReport:
 
     @property
     def handovers(self) -> Iterable[Handover]:
-        """Where one agent's work reaches another's, as far as the wanted task type takes part."""
+        """The handovers from one agent's work to another's in which the wanted task type takes part."""
         wanted = self.choice.task
         for one in self.survey.handovers:
             names = {name.removesuffix(" (handed down)") for name, _ in (*one.writers, *one.readers)}
@@ -155,7 +155,7 @@ class ReachReport:
 
     @property
     def credentials(self) -> Iterable[CredentialUse]:
-        """What opens upstreams, as far as calls of the wanted task type carry it."""
+        """The credentials of upstreams that calls of the wanted task type carry."""
         for use in self.survey.credentials:
             wanted = tuple(one for one in use.holders if self.choice.task in ("", one.runner.task_type.name))
             if wanted or not self.choice.task:
@@ -169,7 +169,7 @@ class ReachReport:
 
     @cached_property
     def standings(self) -> tuple[dict[Openness, int], dict[Openness, int]]:
-        """Count by how open they are: the task types with a toxic combination, and all other paths."""
+        """Count by openness: the task types with a toxic combination, and all other paths."""
         toxic = dict.fromkeys(Openness, 0)
         for one, _, _ in self.toxic:
             toxic[one.openness] += 1
@@ -177,7 +177,7 @@ class ReachReport:
         return toxic, {one: sum(self.count(kind, one) for kind in kinds) for one in Openness}
 
     def tally(self, most: Openness = Openness.REFUSED) -> str:
-        """Say in a line how many combinations and other paths are at least as open as `most`."""
+        """Return a line that counts the combinations and other paths at least as open as `most`."""
         words = []
         for counts, many in zip(self.standings, TALLIED, strict=True):
             wanted = {one: count for one, count in counts.items() if count and one <= most}
@@ -187,11 +187,11 @@ class ReachReport:
         return ", ".join(words) or "no paths"
 
     def worst(self) -> Openness | None:
-        """How open the most open path is; None where there is none."""
+        """Return the openness of the most open path; None without paths."""
         return min((path.guard.openness for path in self.paths), default=None)
 
     def wire(self) -> Json:
-        """Return all of it as JSON."""
+        """Return the whole report as JSON."""
         return {
             "counts": {
                 kind.value: {one.word: self.count(kind, one) for one in Openness} for kind in PathKind
@@ -263,7 +263,7 @@ def _toxic(one: ToxicTask, paths: Iterable[ReachPath], broken_by: Iterable[Remed
 
 
 def label_wire(label: Label) -> Json:
-    """Return a label as the wire writes it."""
+    """Return a label in its wire form."""
     return {
         "class": label.data_class,
         "categories": sorted(label.categories),
@@ -273,7 +273,7 @@ def label_wire(label: Label) -> Json:
 
 
 def inflow_wire(inflow: Inflow) -> Json:
-    """Return data that arrives, with its route."""
+    """Return incoming data, with its route, in its wire form."""
     return {
         "source": inflow.source.name,
         "label": label_wire(inflow.label),
@@ -283,7 +283,7 @@ def inflow_wire(inflow: Inflow) -> Json:
 
 
 def path_wire(path: ReachPath) -> Json:
-    """Return a path."""
+    """Return a path in its wire form."""
     tool = path.outlet.tool
     return {
         "kind": path.kind.value,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths for people, at the terminal: what is dangerous first, and then in numbers."""
+"""Paths for people, at the terminal: the dangerous ones first, then the others in numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from remit.core.policy.reach import (
 
 STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
 MOST_SHOWN = 20
-"""Task types that are shown in full; of the others their number is said."""
+"""Task types shown in full; of further ones only the number is shown."""
 SEVERAL = 6
 TITLES = {
     PathKind.EFFECT: "untrusted content to external or irreversible effects",
@@ -35,7 +35,7 @@ TITLES = {
 
 
 def told(report: ReachReport) -> None:
-    """Tell a report."""
+    """Print a report."""
     if report.choice.kind in ("", PathKind.TOXIC.value):
         _combinations(report)
     for kind, title in TITLES.items():
@@ -100,7 +100,7 @@ def _rows(rows: Iterable[tuple[str, Text]]) -> None:
 
 
 def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
-    """Name what comes in: what is read by itself, and then by which way the rest arrives."""
+    """Name the sources of incoming data: first those read directly, then the others with their route."""
     direct = [one for one in inflows if one.direct]
     if labels:
         by_label: dict[str, list[str]] = {}
@@ -115,7 +115,7 @@ def _sources(inflows: Sequence[Inflow], *, labels: bool = False) -> Text:
 
 
 def way(inflow: Inflow) -> str:
-    """Say how data arrives from others."""
+    """Return the route by which data arrives from others."""
     return " → ".join(
         step.name
         for step in inflow.route[:-1]
@@ -129,7 +129,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
-    """Return the ways out, those together that stand alike: how open, by what, and which tools to whom."""
+    """Return the ways out, grouped by standing: how open, by what, and which tools to which audience."""
     alike: dict[tuple[Openness, str, str], list[str]] = {}
     for path in paths:
         key = (path.guard.openness, standing(path), path.outlet.tool.audience.name)
@@ -141,7 +141,7 @@ def ways_out(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str]]:
 
 
 def standing(path: ReachPath) -> str:
-    """Say how open a path is, and by what."""
+    """Return how open a path is, and by what."""
     rules = [
         path.outlet.pinned if rule == GRANT and path.outlet.pinned else rule for rule in path.guard.rules
     ]
@@ -154,7 +154,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
     rows = rows_of(path for path in report.paths if path.kind is kind)
     refused = [row for row in rows if row[0] is Openness.REFUSED]
     if not report.choice.narrows and len(rows) > SEVERAL:
-        # What is refused is told in full where somebody asks for it.
+        # Refused paths are shown in full only when requested.
         rows = [row for row in rows if row[0] is not Openness.REFUSED]
     made = [
         (Text(says, STYLES[openness]), task, sources, to)
@@ -175,7 +175,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
 
 
 def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, str]]:
-    """Return one row for all that stands alike: what a task type reads, and where that leads."""
+    """Return one row for each group with the same standing: what a task type reads, and where that leads."""
     by_outlet: dict[tuple[Openness, str, str, str], set[str]] = {}
     for path in paths:
         tool = path.outlet.tool
@@ -210,8 +210,8 @@ def _handovers(report: ReachReport) -> None:
 
 
 def carried(report: ReachReport) -> list[tuple[str, str, str, str, bool]]:
-    """Return the credentials: which, for how long, what they open, whose calls carry them, and whether beside
-    what others have written.
+    """Return the credentials: name, lifetime, the upstreams they open, whose calls carry them, and whether
+    beside untrusted content.
     """
     return [
         (

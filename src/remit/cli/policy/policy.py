@@ -20,7 +20,7 @@ from remit.cli.safe_text import plain
 from remit.core.canonical import digest
 from remit.core.json_value import Json
 
-#: Longer nobody waits for files that are laid by something else.
+#: The longest useful wait for files that another system distributes.
 MOST_WAIT_S: Final = 3600
 
 app = noun("policy", "Policies: what anyone may ever do, checked before it is in force.")
@@ -29,6 +29,9 @@ app = noun("policy", "Policies: what anyone may ever do, checked before it is in
 @app.command(name="check")
 def check(*, server: Switch = False) -> int:
     """Check configuration, tools, task types and policies from the files alone; exits 2 if anything is wrong.
+
+    For example, run it in CI on every change of the bundle: a typing error in a policy is found in review,
+    not when an agent is refused.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ def _problems(found: list[Json], sound: bool) -> None:
         colour = "red" if one["severity"] == "error" else "yellow"
         rule = f"`{one['rule']}`: " if one["rule"] else ""
         remediation = terminal.text(f"; {one['remediation']}" if one["remediation"] else "", "dim")
-        # One line for each, as at the start of remit: what searches or counts lines can go by it.
+        # One line for each problem, as at the start of remit: programs can search and count these lines.
         terminal.copyable(
             terminal.text(one["severity"], colour),
             f": {place}: " if place else ": ",
@@ -70,20 +73,22 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 @app.command(name="apply")
 def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
-    """Let the running remit read its folder again and put it in force, whole or not at all.
+    """Put the bundle in remit's folder in force, completely or not at all.
 
-    That counts for open tasks, too: those that would end or hold less are shown first, and asked about on
-    the terminal. So is a bundle that was in force before and was replaced, where there are several replicas.
-    Of these it says which decide by it, and since when all do: until then the replica that owns a task
-    decides its calls by the bundle of before, whichever is asked. It exits 4 where some have other files: it
-    is in force nevertheless. `--json` says so as `everywhere`, `everywhere_from` and `replicas`.
+    The new bundle applies to open tasks too: the command first shows the tasks that would end or lose grants,
+    and asks on the terminal. With several replicas it also asks before it returns to a bundle that was
+    replaced earlier. It reports which replicas decide by the new bundle, and since when all of them do: until
+    then the replica that owns a task decides its calls by the previous bundle, whichever replica receives
+    them. It exits 4 if some replicas have other files; the bundle is in force nevertheless. `--json` reports
+    this as `everywhere`, `everywhere_from` and `replicas`. For example, tighten a policy during an incident
+    and know the moment from which no replica decides by the old one.
 
     Parameters
     ----------
     seen
-        The digest of what `remit policy preview` shows, where there is no terminal.
+        The digest of the output of `remit policy preview`; needed without a terminal.
     wait
-        So many seconds other replicas are given to find the same bundle in their files.
+        Give the other replicas this many seconds to find the same bundle in their files.
     """
     if not 0 <= wait <= MOST_WAIT_S:
         raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", remediation="say how many seconds")
@@ -113,7 +118,10 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
 
 @app.command(name="preview")
 def preview() -> None:
-    """Say which open tasks the bundle in the folder would end, or take something from; nothing changes."""
+    """Show which open tasks the folder's bundle would end or take grants from; changes nothing.
+
+    For example, see before `remit policy apply` whether a stricter rule interrupts an agent at work.
+    """
     found = connect().post("policies", "preview")
     if terminal.is_json():
         terminal.answer(found)
@@ -157,7 +165,10 @@ def _unsettled(tasks: list[Json]) -> None:
 
 @app.command(name="show")
 def shown() -> None:
-    """Say which bundle is in force."""
+    """Show which bundle is in force.
+
+    For example, compare its digest with the digest that a review approved.
+    """
     _applied(connect().get("policies"), "In force")
 
 
@@ -178,12 +189,14 @@ def _applied(bundle: Json, title: str) -> None:
 
 @app.command(name="rules")
 def rules(*, text: Switch = False) -> None:
-    """List the rules in force, and what each does: permit, refuse, or have a human asked.
+    """List the rules in force, and the effect of each: permit, refuse, or ask a person.
+
+    For example, look up the rule that a refusal names.
 
     Parameters
     ----------
     text
-        With the digest and the text of each.
+        Also print the digest and the text of each rule.
     """
     found = connect().get("policies", "rules")
     if terminal.is_json():
@@ -213,7 +226,10 @@ def _does(word: str) -> Text:
 
 @app.command(name="schema")
 def schema() -> None:
-    """Print the policy schema, generated from the tools that are registered now."""
+    """Print the policy schema, generated from the currently registered tools.
+
+    For example, give it to an editor that checks policies while you write them.
+    """
     found = connect().get("policies", "schema")
     if terminal.is_json():
         terminal.answer(found)
@@ -222,6 +238,6 @@ def schema() -> None:
 
 
 def _less(task: Json) -> str:
-    """Say what a task holds less of."""
+    """Return what a task would lose."""
     told = [("loses", task["lost"]), ("holds less of", task["narrowed"])]
     return "; ".join(f"{verb} {', '.join(tools)}" for verb, tools in told if tools) or "smaller ceilings"

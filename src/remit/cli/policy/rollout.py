@@ -12,20 +12,20 @@ from remit.cli.rest_client import Client
 from remit.core.errors import VerificationFailed
 from remit.core.json_value import Json
 
-#: So long the others are given to find the bundle in their files, unless somebody says otherwise, and the
-#: pause between two looks at them.
+#: Default time for other replicas to find the bundle in their files, and the pause between two checks.
 FOLLOW_S: Final = 10
 PAUSE_S: Final = 0.25
 
 
 def followers(client: Client, digest: str, wait_s: float = FOLLOW_S) -> list[Json]:
-    """Return all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`. Empty where
-    one process alone serves the store.
+    """Return all replicas, each with whether it `follows`, as soon as all do, or after `wait_s`.
+
+    Empty if a single process serves the store.
     """
     until_s = time.monotonic() + wait_s
     while True:
         found = client.get("replicas")["replicas"]
-        # What was applied is known from the answer: whoever is asked may have looked before it.
+        # The digest comes from the answer to the apply: a replica may have checked its files before that.
         told = [_told(one, digest) for one in found]
         if all(one["follows"] for one in told) or time.monotonic() >= until_s:
             return told
@@ -38,7 +38,7 @@ def _told(one: Json, digest: str) -> Json:
 
 
 def show_followers(found: list[Json], since: str | None) -> None:
-    """Say which replicas decide by it, and since when all do, at the latest."""
+    """Show which replicas decide by the bundle, and the latest time since when all do."""
     if not found:
         return
     others = _others(found)
@@ -57,9 +57,9 @@ def show_followers(found: list[Json], since: str | None) -> None:
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:
-    """Return what is wrong where not every replica decides by it, with the remediation; nothing where all do.
+    """Return a fault with its remediation if not every replica decides by the bundle, else None.
 
-    What was put in force stays in force: it is what the command saw of it afterwards that did not hold.
+    The bundle stays in force: the fault concerns what the command observed afterwards.
     """
     others = _others(found)
     if not others:

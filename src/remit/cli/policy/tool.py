@@ -21,15 +21,17 @@ app = noun("tool", "Tools: what each one does, and what changed since it was rev
 
 @app.command(name="list")
 def tools(*, upstream: str = "") -> None:
-    """List registered tools. A tool whose state is not `pinned` is refused until it is reviewed.
+    """List registered tools. Tools whose state is not `pinned` are refused until a person reviews them.
+
+    For example, find the tool that an upstream's update has changed, and that agents can no longer call.
 
     Parameters
     ----------
     upstream
-        Only this upstream's.
+        List only the tools of this upstream.
     """
     found = connect().get("tools")
-    # Upstreams are known in the order in which they answered, which is another one at each start.
+    # The upstreams' order is the order of their answers, which differs at each start.
     items = sorted(
         (one for one in found["items"] if upstream in ("", one["upstream"])), key=lambda one: one["upstream"]
     )
@@ -58,7 +60,9 @@ def tools(*, upstream: str = "") -> None:
 
 @app.command(name="show")
 def shown(tool: str, /) -> None:
-    """Show all that is said of a tool: what a call does, who learns it, what it gives, and its arguments.
+    """Show a tool's description: effect and audience of a call, its results, and its arguments.
+
+    For example, check which arguments can carry data to an external audience before you grant the tool.
 
     Parameters
     ----------
@@ -108,7 +112,7 @@ def _undescribed(tool: str) -> str:
 
 
 def _described(found: Json) -> None:
-    """Show arguments, fields and variants, each where there are some."""
+    """Show arguments, fields and variants, as far as there are some."""
     if found["arguments"]:
         marks = ("secret", "sensitive", "personal", "hands_over")
         rows = (
@@ -142,24 +146,25 @@ def suggest(
     data_class: Annotated[str, Parameter(name="--class")] = "",
     force: bool = False,
 ) -> int:
-    """Draft a file for `tools/` from what an upstream says of its tools, for review.
+    """Draft a file for `tools/` from an upstream's descriptions of its tools, for your review.
 
-    Each guess says why, and each that needs a look is marked. What an upstream says of itself makes no guess
-    better; what nothing suggests stays the worst.
+    The draft states the reason of each guess and marks each guess that needs a review. An upstream's own
+    claims never make a guess more favourable; without any indication the worst case stays. For example, add a
+    server with forty tools and review forty guesses instead of writing forty descriptions.
 
     Parameters
     ----------
     upstream
-        The upstream, as `remit.yaml` names it.
+        The upstream, as named in `remit.yaml`.
     out
-        The file to write, such as `tools/mail.yaml`; unless given, the draft is printed.
+        The file to write, such as `tools/mail.yaml`; without it, the draft is printed.
     all_
-        Draft also the tools that are described already.
+        Also draft tools that are already described.
     audience
-        Who learns what is sent to its tools, where you know it: `self`, `internal` or `group:NAME`. What
-        leads outside stays `external`.
+        The audience of data sent to these tools, if you know it: `self`, `internal` or `group:NAME`. A tool
+        that leads outside stays `external`.
     data_class
-        The highest class of what it holds, where you know it.
+        The highest data class that the upstream holds, if you know it.
     force
         Overwrite the file.
     """
@@ -193,7 +198,9 @@ def suggest(
 
 @app.command(name="diff")
 def diff(tool: str, /) -> int:
-    """Show how what an upstream offers now differs from what was accepted; exits 1 if it does.
+    """Show how an upstream's current offer of a tool differs from the accepted one; exits 1 if it does.
+
+    For example, see whether an update changed only the wording of a description, or hid instructions in it.
 
     Parameters
     ----------
@@ -210,14 +217,17 @@ def diff(tool: str, /) -> int:
 
 @app.command(name="accept")
 def accept(tool: str, /, *, digest: str = "") -> int:
-    """Accept what an upstream offers now. The difference is shown first, and you are asked.
+    """Accept an upstream's current offer of a tool. Shows the difference first and asks you.
+
+    For example, accept a new optional argument after you have reviewed it, so that agents can call the tool
+    again.
 
     Parameters
     ----------
     tool
         The tool, as `upstream/name`.
     digest
-        The digest of what was looked at, where there is no terminal to be asked on.
+        The digest of the offer that you reviewed; needed without a terminal.
     """
     client = connect()
     found = client.get("tools", tool, "diff")

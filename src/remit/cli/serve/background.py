@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting `remit up` in the background, for clients that were wrapped: once, and only on this machine."""
+"""Starts `remit up` in the background for wrapped clients: once, and only on this machine."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from remit.cli.private_files import hold
 from remit.cli.rest_client import Unreachable
 from remit.core.errors import ConfigInvalid
 
-#: How long a start may take: upstreams that are fetched first (`npx`, `uvx`) need their time.
+#: The longest start: upstreams that are downloaded first (`npx`, `uvx`) take time.
 START_S = 60.0
-#: Where the background process says what it is.
+#: Where the background process writes its address and process id.
 READY = ".remit/up.json"
 _UP = (sys.executable, "-m", "remit", "up")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def ensure_running(config: Path, base_url: str) -> None:
-    """Return once the gateway of `config` answers; start it where it does not.
+    """Return once the gateway of `config` answers; start it if necessary.
 
-    Several clients may ask at once: one starts it, the others wait at a lock. What it says goes to
+    Of several clients that ask at once, one starts it and the others wait at a lock. Its output goes to
     `.remit/up.log`.
     """
     if answers(base_url):
@@ -51,7 +51,7 @@ def ensure_running(config: Path, base_url: str) -> None:
 
 
 def answers(base_url: str) -> bool:
-    """Whether something healthy answers there."""
+    """Return whether a healthy server answers there."""
     opener = build_opener(ProxyHandler({}))
     try:
         with opener.open(f"{base_url}/health/live", timeout=2) as answer:
@@ -61,14 +61,14 @@ def answers(base_url: str) -> bool:
 
 
 def stop(config: Path) -> bool:
-    """End the process that `ensure_running` started for `config`; says whether there was one."""
+    """End the process that `ensure_running` started for `config`; return whether there was one."""
     try:
         said = json.loads((config.parent / READY).read_bytes())
         pid = int(said["pid"])
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    # The number may have gone to another process since then.
+    # The process id may belong to another process by now.
     if b"up" not in words or str(config).encode() not in words:
         return False
     with suppress(ProcessLookupError):
@@ -88,7 +88,7 @@ def _start(config: Path, base_url: str, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
-            # In a session of its own: it stays when the client that needed it first goes.
+            # In a separate session: it keeps running when the client that started it exits.
             start_new_session=True,
         )
     finally:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One client's connection, bounded before anything is known of the client.
+"""A client's connection, with limits that apply before anything is known of the client.
 
-The HTTP parser keeps a header until its end has come, however long that is and however long it takes, and
-takes as many requests as come at once: without bounds, whoever can connect could fill the memory, or hold
-connections until there are no more of them. Nor does it mind what others would frame, or read, in another
-way: that is refused here.
+The HTTP parser keeps a header until its end arrives, however long it is and however long that takes. It also
+accepts any number of requests at once. Without limits, everyone who can connect could fill the memory, or
+hold all connections. The parser also accepts messages that another reader would frame or interpret
+differently; such messages are refused here.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from remit.gateway.asgi import ROOM
 from remit.gateway.request_target import TARGET
 
-#: What may come of one request without being body: its line, headers, the framing of chunks, trailers. A
-#: header that is whole by the end of one read from the socket may be longer, by that read.
+#: Bytes of one request outside its body: request line, headers, chunk framing, trailers. A header that is
+#: complete at the end of one read from the socket may be longer, by that read.
 MAX_HEAD_BYTES = 65_536
-#: Seconds within which the head of a request must have come, from the first byte of the connection or of the
-#: request on.
+#: Seconds for the head of a request to arrive, counted from the first byte of the connection or of the
+#: request.
 HEAD_TIMEOUT_S = 20.0
-#: Seconds within which a client takes something of what waits for it. Whoever takes nothing, or hardly any,
-#: holds what was asked for them: results in memory, and connections to upstreams.
+#: Seconds within which a client must take some of the waiting output. A client that takes nothing, or hardly
+#: anything, holds resources: results in memory, and connections to upstreams.
 TAKE_TIMEOUT_S = 60.0
-#: Lines that a head may have: short ones become forty times as large as they were sent.
+#: Lines of a head: short lines take forty times their size in memory.
 MAX_HEADERS = 256
-#: Requests that may wait on one connection until those before them are answered.
+#: Requests on one connection that may wait for the answers of earlier ones.
 MAX_WAITING = 32
-#: What is taken in, and let go, of a body that nobody reads after the last answer, and for how long.
+#: Bytes and seconds for which an unread body is received and dropped after the last answer.
 LINGER_BYTES = 64 * 1024 * 1024
 LINGER_S = 5.0
 
@@ -47,7 +47,7 @@ class _Refused(Exception):
 
 
 def close(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-    """Close a connection once all is written, or nobody takes it."""
+    """Close a connection once all output is written, or the client stops taking it."""
     if not transport.is_closing():
         transport.close()
         if transport.get_write_buffer_size():
@@ -55,10 +55,10 @@ def close(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None
 
 
 def without_upgrade(data: bytes) -> bytes:
-    """Return the beginning of a request without its wish for another protocol, where its whole head is there.
+    """Return the beginning of a request without its upgrade header, if the whole head is there.
 
-    A server may ignore that wish (RFC 9110 section 7.8), and Java's client has it in its first request; but
-    the parser would take the body for the other protocol's.
+    A server may ignore the upgrade (RFC 9110 section 7.8), and Java's client sends it in its first request;
+    the parser however would take the body as the other protocol's.
     """
     if data.find(_UPGRADES[0]) < 0 and data.find(_UPGRADES[1]) < 0:
         return data
@@ -67,8 +67,10 @@ def without_upgrade(data: bytes) -> bytes:
 
 
 class SingleWrite:
-    """What the server writes one response to: its head waits for the first of its body, so that an answer is
-    one write and one packet. A head that no body follows in the same turn of the event loop goes alone.
+    """The transport of one response: the head waits for the first part of the body, so that an answer is one
+    write and one packet.
+
+    A head that no body follows in the same iteration of the event loop is sent alone.
     """
 
     __slots__ = ("_end", "_head", "_loop", "_transport", "_written")
@@ -79,7 +81,7 @@ class SingleWrite:
         loop: asyncio.AbstractEventLoop,
         end: Callable[[], None] | None = None,
     ) -> None:
-        """Write to the transport of the connection, which `end` closes."""
+        """Keep the connection's transport, which `end` closes."""
         self._transport = transport
         self._loop = loop
         self._end = end or partial(close, transport, loop)
@@ -87,7 +89,7 @@ class SingleWrite:
         self._written = False
 
     def write(self, data: bytes) -> None:
-        """Write, after what was written before."""
+        """Write data after earlier data."""
         if self._head:
             data, self._head = self._head + data, b""
         elif not self._written:
@@ -98,12 +100,12 @@ class SingleWrite:
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close the connection once all is written, or nobody takes it."""
+        """Close the connection once all output is written, or the client stops taking it."""
         self._flush()
         self._end()
 
     def is_closing(self) -> bool:
-        """Whether the connection closes."""
+        """Return whether the connection is closing."""
         return self._transport.is_closing()
 
     def _flush(self) -> None:
@@ -113,8 +115,9 @@ class SingleWrite:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """The server's protocol, which closes a connection whose request has too long or too late a head, or one
-    that two readers could end, or take, differently.
+    """The server's protocol with limits: refuses a head that is too long, too late or ambiguous.
+
+    Ambiguous is a request that two readers could end, or interpret, differently.
     """
 
     _unread = 0
@@ -125,18 +128,18 @@ class BoundedConnection(HttpToolsProtocol):
     _shown: tuple[bytes, ...] = ()
     _let_go = 0
     _linger: asyncio.TimerHandle | None = None
-    # By its own name: to find it through `super()` takes longer than it does, for each header.
+    # A direct reference: for each header, a lookup through `super()` takes longer than the method itself.
     _take_header = HttpToolsProtocol.on_header
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         super().connection_made(transport)
         chain = getattr(transport.get_extra_info("ssl_object"), "peer_chain", None)
         self._shown = chain() if chain is not None else ()
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Stop all timers."""
         self._wait_no_more()
         self._take_no_more()
         if self._linger is not None:
@@ -144,22 +147,22 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """More waits for the client than is held for it: it has its time to take some of that."""
+        """Start the client's time limit for taking output, because the output buffer is full."""
         super().pause_writing()
         self._take_no_more()
         self._taking = self.loop.call_later(TAKE_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It has taken enough to go on."""
+        """Continue, because the client has taken enough output."""
         self._take_no_more()
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing more was asked for."""
+        """Close the connection, because no further request came."""
         close(self.transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, and count what of it is no body. After the last answer it is let go."""
+        """Parse received data, and count bytes outside bodies. After the last answer, drop the data."""
         if self._linger is not None:
             self._let_go += len(data)
             if self._let_go > LINGER_BYTES:
@@ -170,13 +173,14 @@ class BoundedConnection(HttpToolsProtocol):
         if self._unread > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
         elif not self._has_head and (self._begun or self._unread) and not self.transport.is_closing():
-            # Of a request that is whole nothing is left: the time that its answer takes is not counted here.
+            # A complete request leaves nothing to wait for: the time of its answer is not counted here.
             self._wait()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be a request, and close.
+        """Refuse data that cannot be a request, and close the connection.
 
-        Without a word where another request has its answer yet to come: it would be taken for that one's.
+        If an earlier request still has no answer, send none: it would be taken for the answer to that
+        request.
         """
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
@@ -189,19 +193,21 @@ class BoundedConnection(HttpToolsProtocol):
             close(self.transport, self.loop)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request has come."""
+        """Begin a request at its first byte."""
         if len(self.pipeline) >= MAX_WAITING:
             raise _Refused
         self._begun = True
         super().on_message_begin()
         self.scope[ROOM] = self.flow.drain  # type: ignore[typeddict-unknown-key]
         if self._shown:
-            # What the client showed in the handshake, in DER, its own certificate first. Not judged yet.
+            # The certificates that the client presented in the handshake, in DER, its own first. Not yet
+            # verified.
             self.scope["remit.peer_certificate"] = list(self._shown)  # type: ignore[typeddict-unknown-key]
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header. A trailer is dropped (RFC 9110 section 6.5.1): the server would take it for a
-        header, which whatever stands before it has not seen as one.
+        """Take a header; drop a trailer (RFC 9110 section 6.5.1).
+
+        The server would take a trailer for a header that a proxy in front of it has not seen as one.
         """
         if self._has_head:
             return
@@ -210,38 +216,39 @@ class BoundedConnection(HttpToolsProtocol):
         self._take_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is there: what follows has other bounds.
+        """Accept the head; other limits apply to what follows.
 
-        A target that names its host is kept: the server would forget it, and serve what it asks of others.
+        Keep a target that names its host: the server would drop the host, and serve a request that is meant
+        for another one.
         """
         self._check_framing()
         if not self.url.startswith(b"/"):
             self.scope[TARGET] = self.url  # type: ignore[typeddict-unknown-key]
             if self.parser.get_method() == b"CONNECT" or self.url == b"*":
-                # It has no path, without which the server takes it for nothing at all.
+                # The target has no path, and without a path the server ignores the request.
                 self.url = b"/"
         self._has_head = True
         self._wait_no_more()
         super().on_headers_complete()
-        # It has not begun yet.
+        # The response has not begun yet.
         self.cycle.transport = SingleWrite(self.transport, self.loop, self._close)  # type: ignore[assignment]
         if self.parser.should_upgrade():
-            # `CONNECT`: what follows is no request.
+            # `CONNECT`: the following bytes are not a request.
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """A piece of body has come."""
+        """Take a part of the body."""
         self._unread = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The next request begins again."""
+        """Get ready for the next request."""
         self._unread = 0
         self._begun = self._has_head = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Serve what waits; a body that nobody waits for any more has as long to end as a head to come."""
+        """Serve waiting requests; an unread body has as long to end as a head to arrive."""
         if self._linger is not None:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
@@ -251,10 +258,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._wait()
 
     def _close(self) -> None:
-        """Close after the last answer; where the client is still sending, only once it has stopped.
+        """Close after the last answer; while the client still sends, close only once it has stopped.
 
-        A connection that is closed on bytes which nobody has read is reset, and the reset takes away the
-        answer, often before the client has looked for it (RFC 9112 section 9.6).
+        A connection that is closed with unread bytes is reset, and the reset discards the answer, often
+        before the client has read it (RFC 9112 section 9.6).
         """
         if not self._has_head or self._linger is not None or self.transport.is_closing():
             close(self.transport, self.loop)
@@ -264,11 +271,12 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.write_eof()
 
     def _check_framing(self) -> None:
-        """Refuse a head whose body two readers could end at different bytes (RFC 9112 section 6), or that two
-        could take for another host's (section 3.2).
+        """Refuse a head that two readers could interpret differently.
 
-        The parser by itself takes another version, `Transfer-Encoding: gzip, chunked` and two hosts; and
-        where another protocol is asked for, it takes the body for what comes after the request.
+        The differences are the end of the body (RFC 9112 section 6) and the host (section 3.2).
+
+        The parser alone accepts another version, `Transfer-Encoding: gzip, chunked` and two hosts; and if the
+        request asks for another protocol, it takes the body for what comes after the request.
         """
         version = self.parser.get_http_version()
         framing = [one for one in self.headers if one[0] in _FRAMING]

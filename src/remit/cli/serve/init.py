@@ -13,14 +13,15 @@ app = verb("init")
 
 @app.default
 def init(folder: Path = Path("."), /) -> None:
-    """Write a small working configuration: one MCP server, its tools, a kind of task, and default policies.
+    """Write a small working configuration: one MCP server, its tools, a task type, and default policies.
 
-    Nothing is overwritten.
+    The command overwrites nothing. For example, begin in an empty folder with `remit init` and `remit up`,
+    then replace the sample server with your own.
 
     Parameters
     ----------
     folder
-        Where to write it.
+        The folder to write to.
     """
     from remit.config.scaffold import scaffold
 

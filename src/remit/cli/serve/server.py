@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serving: one process, one event loop, one port, from opening the house to the last signed head."""
+"""Serving: one process, one event loop, one port, from opening the store to the last signed head."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from remit.compose.trust import local_peers
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 
-#: How long calls in hand may take to end after a signal; a second signal does not wait.
+#: How long pending calls may take to finish after a signal; a second signal does not wait.
 DRAIN_S = 5
 
 
 class StopRequest(NamedTuple):
-    """What the command line adds to the configuration."""
+    """The options of the command line that extend the configuration."""
 
     port: int | None = None
     ready_file: Path | None = None
@@ -44,11 +44,11 @@ class StopRequest(NamedTuple):
 
 
 def serve(config: Config, wish: StopRequest) -> int:
-    """Serve until a signal comes, and give the exit code."""
+    """Serve until a signal arrives, and return the exit code."""
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    # Its complaints about what clients send are told in answers; what remains is noise.
+    # Errors in client requests are reported in answers; the rest of its log is noise.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     hide_this_process()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -70,19 +70,19 @@ async def _serve(config: Config, wish: StopRequest) -> None:
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
-        async with open_house(config, url, address, go_back=wish.go_back) as house:
-            code = await first_code(house, wish.code_for)
+        async with open_house(config, url, address, go_back=wish.go_back) as services:
+            code = await first_code(services.identity, services.evidence.log, wish.code_for)
             tls = tls_context(config)
             server = Server(
                 uvicorn.Config(
-                    application(house, config),
+                    application(services, config),
                     lifespan="off",
                     http=BoundedConnection,
                     ws="none",
                     log_config=None,
                     access_log=False,
                     server_header=False,
-                    # Addresses are those of the connection, never a header's.
+                    # Client addresses come from the connection, never from a header.
                     proxy_headers=False,
                     timeout_graceful_shutdown=DRAIN_S,
                     ssl_context_factory=None if tls is None else lambda *_: tls,
@@ -95,7 +95,7 @@ async def _serve(config: Config, wish: StopRequest) -> None:
                     await unix_socket.listen(server, place, local_peers(), config.listen.socket_open_to)
                 settle_memory()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
-                await show_welcome(house, welcome)
+                await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
                 if wish.ready_file is not None:
                     _write_ready(wish.ready_file, url)
 
@@ -104,7 +104,7 @@ async def _serve(config: Config, wish: StopRequest) -> None:
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
-    """Return the TLS of the port, where the configuration has one; raises `ConfigInvalid`."""
+    """Return the TLS context of the port if the configuration has one; raises `ConfigInvalid`."""
     section = config.listen.tls
     if section is None:
         return None
@@ -115,16 +115,14 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
 
 
 def public_url(config: Config, sock: socket.socket, *, own: bool = False) -> str:
-    """Return the address under which clients reach what listens on a socket; with `own` whatever stands
-    before it is left out.
-    """
+    """Return the address under which clients reach a socket; with `own` ignore a proxy in front of it."""
     listen = msgspec.structs.replace(config.listen, port=sock.getsockname()[1])
     return (msgspec.structs.replace(listen, public_url="") if own else listen).url
 
 
 @contextmanager
 def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
-    """Take the port before anything is opened: what cannot be served need not be started."""
+    """Take the port before anything is opened: without the port a start is useless."""
     host, wanted = config.listen.host, config.listen.port if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -137,7 +135,7 @@ def listening(config: Config, port: int | None) -> Iterator[socket.socket]:
 
 
 def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> ConfigInvalid:
-    """Say why a port could not be taken, and the remediation of just that."""
+    """Return why a port could not be taken, with the remediation for that cause."""
     number = fault.errno if isinstance(fault, OSError) else None
     if number == errno.EADDRINUSE:
         what, remediation = "is in use", "stop what listens there, or choose another with `--port`"
@@ -151,10 +149,10 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
 
 
 class Server(uvicorn.Server):
-    """The HTTP server, whose signals are ours: after draining, the house is closed in order."""
+    """The HTTP server, whose signals are ours: after draining, the process is closed in order."""
 
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
-        """Serve on a socket until a signal comes; `ready` is awaited once connections are taken."""
+        """Serve on a socket until a signal arrives; await `ready` once connections are accepted."""
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM)
         for number in signals:
@@ -174,7 +172,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and say so."""
+        """Begin to serve, and report it."""
         await super().startup(sockets)
         if self.started:
             made = self.ready()

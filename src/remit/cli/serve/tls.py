@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of the one port, and the certificate that a client shows on it.
+"""TLS of the one port, and the certificate that a client presents on it.
 
-A workload with an X.509-SVID, or a client with a self-signed certificate (RFC 8705), is known to no
-certificate authority that a server could be given beforehand. So the handshake asks for a certificate and
-takes whichever comes, or none: it proves that the client holds the certificate's key, and nothing more.
-Whose certificate it is, and whether it is trusted, is decided in step 1 (`ports.attestor`, `cnf`).
+No certificate authority that a server could be given beforehand knows a workload with an X.509-SVID, or a
+client with a self-signed certificate (RFC 8705). The handshake therefore requests a certificate and accepts
+any, or none: it proves that the client holds the certificate's key, and nothing more. Step 1 decides whose
+certificate it is and whether it is trusted (`ports.attestor`, `cnf`).
 
-The standard library can ask for a certificate only where it also checks the chain; pyOpenSSL can do without.
+The standard library can request a certificate only if it also checks the chain; pyOpenSSL can do without.
 `AskingContext` is a context of the standard library whose connections are pyOpenSSL's, so that every event
-loop takes it.
+loop accepts it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from OpenSSL import SSL, crypto
 
 from remit.core.errors import ConfigInvalid
 
-#: Certificates of a shown chain that are looked at; a deeper one is cut, and does not hold then.
+#: Certificates of a presented chain that are examined; a longer chain is cut, and then does not verify.
 MAX_CHAIN = 8
-#: Bytes of records moved at once.
+#: Bytes of TLS records that are moved at once.
 _PIECE = 65_536
 
 
@@ -36,13 +36,13 @@ class _Bio(Protocol):
 
 
 class RenewedContext(ssl.SSLContext):
-    """A server's context that takes up a renewed certificate without a restart."""
+    """A server context that loads a renewed certificate without a restart."""
 
     _files: tuple[Path, Path]
     _seen: tuple[tuple[int, int], ...] = ()
 
     def __new__(cls, certificate: Path, key: Path) -> Self:
-        """Load certificate chain and key (PEM); raises `ConfigInvalid` where they cannot be used."""
+        """Load certificate chain and key (PEM); raises `ConfigInvalid` if they are unusable."""
         made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         made._files = (certificate, key)
@@ -57,11 +57,11 @@ class RenewedContext(ssl.SSLContext):
         return made
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> Any:
-        """Begin a connection, under the certificate of this moment."""
+        """Begin a connection with the current certificate."""
         try:
             self._renew()
         except (OSError, ssl.SSLError, SSL.Error):
-            # A renewal in the middle of its writing: the certificate that was, until the next connection.
+            # The renewed files are only partly written: use the old certificate until the next connection.
             self._seen = ()
         return self._begin(*args, **kwargs)
 
@@ -79,14 +79,14 @@ class RenewedContext(ssl.SSLContext):
 
 
 class AskingContext(RenewedContext):
-    """A server's context that asks for a client's certificate, and checks only that its key is held."""
+    """A server context that requests a client certificate, and verifies only possession of its key."""
 
     _openssl: SSL.Context
 
     def _load(self) -> None:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        # A resumed session would bring a certificate along that nobody proved to hold this time.
+        # A resumed session would bring a certificate without a new proof of possession.
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
@@ -101,7 +101,7 @@ class AskingContext(RenewedContext):
 
 
 class AskingConnection:
-    """One connection, with the part of `ssl.SSLObject` that event loops use."""
+    """A connection with the part of `ssl.SSLObject` that event loops use."""
 
     def __init__(self, context: SSL.Context, incoming: _Bio, outgoing: _Bio) -> None:
         """Begin as a server, between two memory buffers of the event loop."""
@@ -112,11 +112,11 @@ class AskingConnection:
         self._dry = True
 
     def do_handshake(self) -> None:
-        """Go on with the handshake."""
+        """Continue the handshake."""
         self._with(self._connection.do_handshake)
 
     def read(self, size: int = _PIECE, buffer: Any = None) -> Any:
-        """Return plain bytes, or their count where they go into `buffer`; none at the end."""
+        """Return plaintext bytes, or their count if they go into `buffer`; none at the end."""
         try:
             if buffer is None:
                 return self._with(lambda: self._connection.recv(size))
@@ -125,28 +125,27 @@ class AskingConnection:
             return b"" if buffer is None else 0
 
     def write(self, data: Any) -> int:
-        """Take plain bytes; gives how many were taken."""
+        """Take plaintext bytes; return how many were taken."""
         return int(self._with(lambda: self._connection.send(bytes(data))) if len(data) else 0)
 
     def unwrap(self) -> None:
-        """Say good-bye, and wait for the other side to do so."""
+        """Send the closing alert, and wait for the other side's."""
         if not self._with(self._connection.shutdown):
             raise ssl.SSLWantReadError
 
     def pending(self) -> int:
-        """Return how many plain bytes are ready, at least: 1 where records were taken that nobody has
-        read.
-        """
+        """Return a lower bound of the ready plaintext bytes: 1 if records were received but not read."""
         return int(self._connection.pending()) or int(not self._dry)
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the client's certificate as the standard library does where it was not checked."""
+        """Return the client's certificate in the standard library's form for an unverified one."""
         chain = self.peer_chain()
         return (chain[0] if chain else None) if binary_form else {}
 
     def peer_chain(self) -> tuple[bytes, ...]:
-        """Return the chain that the client showed in DER, its own certificate first; empty without one."""
-        # As bytes, not as `cryptography` reads them: what it cannot read is for step 1 to refuse, on record.
+        """Return the chain that the client presented in DER, its own certificate first; empty without one."""
+        # As bytes, not parsed by `cryptography`: step 1 refuses, with a record, what `cryptography` cannot
+        # parse.
         own = self._connection.get_peer_certificate()
         if own is None:
             return ()
@@ -162,17 +161,17 @@ class AskingConnection:
         return (name, self._connection.get_cipher_version() or "", bits or 0) if name else None
 
     def compression(self) -> None:
-        """There is none."""
+        """Return None: TLS compression is off."""
 
     def selected_alpn_protocol(self) -> None:
-        """None is offered."""
+        """Return None: no ALPN protocol is offered."""
 
     def version(self) -> str:
-        """Return the version of TLS."""
+        """Return the TLS version."""
         return str(self._connection.get_protocol_version_name())
 
     def _with(self, step: Any) -> Any:
-        """Take a step, with what has come before it and what is to be sent after it."""
+        """Run a step of OpenSSL with the received bytes, and pass on the bytes that it sends."""
         while data := self._incoming.read(_PIECE):
             self._connection.bio_write(data)
             self._dry = False

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same doors on a Unix socket, where the kernel says which process is at the other end.
+"""The same endpoints on a Unix socket, where the kernel identifies the process at the other end.
 
-What is served is what the port serves; only who asks can be told. Whether that counts for anything is decided
-in step 1: `ports.attestor` grades it `asserted`.
+The socket serves what the port serves; in addition, the caller is known. Step 1 decides whether that proves
+anything: `ports.attestor` grades it `asserted`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from remit.cli.serve.connections import BoundedConnection
 from remit.core.errors import Unauthenticated
 from remit.ports.peers import Peer, Peers
 
-#: Connections of one user at once; one more is closed, so that no user can take all that there are.
+#: Connections of one user at once; a further one is closed, so that no user can take all of them.
 MAX_CONNECTIONS_OF_USER = 256
 
 
 class LocalConnection(BoundedConnection):
-    """A connection over the Unix socket; its peer is found out once, when it begins."""
+    """A connection over the Unix socket; its peer is identified once, when it begins."""
 
     peers: Peers
     users: Counter[int]
     _peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Find out who connected; one who cannot be told is not served."""
+        """Identify the process that connected; refuse to serve an unidentified one."""
         super().connection_made(transport)
         try:
             peer = self.peers.at(transport.get_extra_info("socket").fileno())
@@ -44,7 +44,7 @@ class LocalConnection(BoundedConnection):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the process."""
+        """Release the handles of the process."""
         if self._peer is not None:
             self.users[self._peer.uid] -= 1
             if not self.users[self._peer.uid]:
@@ -53,18 +53,18 @@ class LocalConnection(BoundedConnection):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Tell the doors whose request this is."""
+        """Pass the peer on to the endpoints."""
         super().on_message_begin()
         if self._peer is not None:
-            # A `ports.peers.Peer`; `await peer.shown()` gives what an attestor judges.
+            # A `ports.peers.Peer`; `await peer.shown()` returns the evidence that an attestor judges.
             self.scope["remit.peer"] = self._peer  # type: ignore[typeddict-unknown-key]
 
 
 async def listen(server: uvicorn.Server, place: Path, peers: Peers, open_to: str = "user") -> None:
     """Serve on a Unix socket at `place` what `server` serves, until it stops.
 
-    Raises `ConfigInvalid` where something else is there, or somebody else listens. What is left behind
-    by a process that was killed is replaced.
+    Raises `ConfigInvalid` if another file is there, or another process listens. Replaces a socket that a
+    killed process left behind.
     """
     sock = await asyncio.to_thread(bind, place, MODES[open_to], "listen.socket")
     kind = type("ServedConnection", (LocalConnection,), {"peers": peers, "users": Counter()})

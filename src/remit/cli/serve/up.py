@@ -19,21 +19,22 @@ def up(
     code_for: str = "",
     go_back: Switch = False,
 ) -> int:
-    """Run everything in one process, until it is interrupted.
+    """Run the whole of remit in one process until it is interrupted.
 
-    The first start makes the person `admin` and prints a one-time code to sign in with. Whoever can start
-    remit can always get a code: `--code-for NAME`.
+    The first start creates the person `admin` and prints a one-time code to sign in with. A person who can
+    start remit can always get a code: `--code-for NAME`. For example, `remit init && remit up` in an empty
+    folder gives you a gateway on this machine.
 
     Parameters
     ----------
     port
-        Listen on this port instead of the configuration's; 0 takes any free one.
+        Listen on this port instead of the configured one; 0 takes any free port.
     ready_file
         Write `{"url": ..., "pid": ...}` to this file once remit serves.
     code_for
         Print a one-time code for this person.
     go_back
-        Put the bundle of the folder in force though another replica has replaced it by now.
+        Put the folder's bundle in force although another replica has since replaced it.
     """
     from remit.cli.serve.server import StopRequest, serve
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit up` says when it serves, and how the first administrator gets in."""
+"""The messages of `remit up` once it serves, and the first administrator's sign-in code."""
 
 from __future__ import annotations
 
@@ -20,25 +20,30 @@ from remit.config import Config
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.tools.tool import RESERVED_OPERATIONS, ToolState
-from remit.services.assembly.services import Services
+from remit.services.evidence.log import Evidence
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
+from remit.services.policy.bundle import Policies
 from remit.services.separation.sign_in_methods import AT_START
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 FIRST_PERSON = "admin"
-#: Not approver: who sets the rules does not also answer the questions that they ask.
+#: Not approver: the person who sets the rules should not also decide the approvals that the rules require.
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
 
 class SignInCode(NamedTuple):
-    """A one-time code, and for whom."""
+    """A one-time code, and the person it is for."""
 
     person: str
     code: str
 
 
 class StartupMessage(NamedTuple):
-    """What is said. `moved`: the address is not the one that the other commands read in the configuration."""
+    """The content of the message. `moved`: the address differs from the one that other commands read in the
+    configuration.
+    """
 
     config: Config
     url: str
@@ -46,29 +51,36 @@ class StartupMessage(NamedTuple):
     moved: bool
 
 
-async def first_code(house: Services, code_for: str) -> SignInCode | None:
-    """Return a sign-in code: for whom it was asked, else for the first administrator till somebody
-    signs in.
-    """
+async def first_code(identity: IdentityServices, evidence: Evidence, code_for: str) -> SignInCode | None:
+    """Return a sign-in code for `code_for`, else for the first administrator until the first sign-in."""
     if code_for:
-        person = await house.directory.person(code_for)
-        return SignInCode(person.name, await house.personnel.code_at_start(person.name))
-    if await house.evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
+        person = await identity.directory.person(code_for)
+        return SignInCode(person.name, await identity.personnel.code_at_start(person.name))
+    if await evidence.pages(limit=1, kinds=(EventKind.PERSON_SIGNED_IN.value,)):
         return None
-    administrators = [one for one in await house.directory.people() if Role.ADMINISTRATOR in one.roles]
+    administrators = [one for one in await identity.directory.people() if Role.ADMINISTRATOR in one.roles]
     if not administrators:
         new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
-        administrators = [await house.directory.add_person(new, by=AT_START)]
-    # A first code that ran out unused would otherwise lock everybody out for good.
+        administrators = [await identity.directory.add_person(new, by=AT_START)]
+    # Otherwise a first code that expired unused would lock out everyone for good.
     name = next((one.name for one in administrators if one.active), "")
-    return SignInCode(name, await house.authenticator.make_code(name, by=AT_START)) if name else None
+    return SignInCode(name, await identity.authenticator.make_code(name, by=AT_START)) if name else None
 
 
-async def show_welcome(house: Services, welcome: StartupMessage) -> None:
-    """Say that remit serves, where, what, and under which rules."""
-    head = await house.evidence.checkpoint()
+async def show_welcome(
+    evidence: Evidence, policies: Policies, registry: ToolCatalogue, welcome: StartupMessage
+) -> None:
+    """Report that remit serves: where, what, and under which rules."""
+    head = await evidence.checkpoint()
     if terminal.is_json():
-        terminal.answer(_for_programs(house, welcome, head.size, head.root.hex()))
+        terminal.answer(
+            _for_programs(
+                registry,
+                welcome,
+                bundle=policies.applied.digest,
+                evidence={"size": head.size, "root": head.root.hex(), "verifier": evidence.verifier},
+            )
+        )
         return
     rows = Group(
         terminal.facts(
@@ -77,19 +89,19 @@ async def show_welcome(house: Services, welcome: StartupMessage) -> None:
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", house.policies.applied.digest[: terminal.SHORT_DIGEST]),
+                ("bundle in force", policies.applied.digest[: terminal.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),
         "",
-        _Upstreams(house, welcome),
+        _Upstreams(registry, welcome),
     )
     title = Text.assemble((f"remit {remit.__version__}", "bold"), " is up")
     terminal.picture(
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
     terminal.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
-    terminal.copyable(f"  {house.evidence.verifier}")
+    terminal.copyable(f"  {evidence.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
@@ -99,43 +111,43 @@ async def show_welcome(house: Services, welcome: StartupMessage) -> None:
 
 
 def _workload_api(config: Config) -> str:
-    """Return the address of the socket as `SPIFFE_ENDPOINT_SOCKET` has it."""
+    """Return the socket's address in the form of `SPIFFE_ENDPOINT_SOCKET`."""
     return f"unix://{config.at(config.workload_api.socket).absolute()}" if config.workload_api else ""
 
 
 class _Upstreams:
-    """The upstreams, each with its address; where that has no room, with its path."""
+    """The upstreams, each with its address, or only its path if the address does not fit."""
 
-    def __init__(self, house: Services, welcome: StartupMessage) -> None:
-        self._house, self._welcome = house, welcome
+    def __init__(self, registry: ToolCatalogue, welcome: StartupMessage) -> None:
+        self._registry, self._welcome = registry, welcome
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        made = _upstreams(self._house, self._welcome, self._welcome.url)
+        made = _upstreams(self._registry, self._welcome, self._welcome.url)
         unbound = options.update(width=WIDE)
         if Measurement.get(console, unbound, made).maximum > options.max_width:
-            made = _upstreams(self._house, self._welcome, "")
+            made = _upstreams(self._registry, self._welcome, "")
         yield made
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, _upstreams(self._house, self._welcome, self._welcome.url))
+        return Measurement.get(console, options, _upstreams(self._registry, self._welcome, self._welcome.url))
 
 
-def _upstreams(house: Services, welcome: StartupMessage, before: str) -> Table:
+def _upstreams(registry: ToolCatalogue, welcome: StartupMessage, before: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("UPSTREAM", "MODE", "TOOLS", "MCP, THIS SERVER ALONE"):
         made.add_column(column, overflow="fold")
     for name, section in welcome.config.upstreams.items():
         mode = terminal.state("observe") if section.observed else terminal.text("enforce", "green")
         made.add_row(
-            terminal.text(name, "bold"), mode, _tools(house, name), terminal.text(f"{before}/mcp/{name}")
+            terminal.text(name, "bold"), mode, _tools(registry, name), terminal.text(f"{before}/mcp/{name}")
         )
     return made
 
 
-def _tools(house: Services, upstream: str) -> Text:
-    if house.tools.catalogue(upstream) is None:
+def _tools(registry: ToolCatalogue, upstream: str) -> Text:
+    if registry.catalogue(upstream) is None:
         return terminal.text("not reachable yet", "red")
-    listed = (one for one in house.tools.of(upstream) if one.name not in RESERVED_OPERATIONS)
+    listed = (one for one in registry.of(upstream) if one.name not in RESERVED_OPERATIONS)
     tools = [one for one in listed if one.state is not ToolState.GONE]
     found = terminal.text(str(len(tools)))
     undescribed = sum(not one.described for one in tools)
@@ -187,19 +199,21 @@ def _invite(code: SignInCode, welcome: StartupMessage) -> None:
     terminal.say("")
 
 
-def _for_programs(house: Services, welcome: StartupMessage, size: int, root: str) -> dict[str, object]:
+def _for_programs(
+    registry: ToolCatalogue, welcome: StartupMessage, *, bundle: str, evidence: dict[str, object]
+) -> dict[str, object]:
     return {
         "url": welcome.url,
         "api": f"{welcome.url}/api/v1",
         "mcp": f"{welcome.url}/mcp",
-        "bundle": house.policies.applied.digest,
-        "evidence": {"size": size, "root": root, "verifier": house.evidence.verifier},
+        "bundle": bundle,
+        "evidence": evidence,
         "upstreams": [
             {
                 "name": name,
                 "mode": section.mode,
-                "reachable": house.tools.catalogue(name) is not None,
-                "tools": len(house.tools.of(name)),
+                "reachable": registry.catalogue(name) is not None,
+                "tools": len(registry.of(name)),
                 "mcp": f"{welcome.url}/mcp/{name}",
             }
             for name, section in welcome.config.upstreams.items()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `remit run` and `remit connect` share: the agent with its key, its task, and the words about both."""
+"""What `remit run` and `remit connect` share: the agent with its key, its task, and the messages about
+both.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
     from remit.sdk.session import AgentSession, TaskSession
 
 
-#: What a child never inherits: our own settings, of which some are secrets.
+#: The prefix of variables that a child never inherits: remit's own settings, some of them secrets.
 OURS = "REMIT_"
 
 
 class WantedTask(NamedTuple):
-    """The task to open. With `alone` the agent states the intent itself, even if somebody is signed in."""
+    """The task to open. With `alone` the agent requests it itself, even if a person is signed in."""
 
     agent: str
     task: str
@@ -53,25 +55,25 @@ class WantedTask(NamedTuple):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class WorkOptions:
-    """What `remit run` and `remit connect` take alike.
+    """The options that `remit run` and `remit connect` share.
 
     Parameters
     ----------
     param
         A parameter of the task as `name=value`; may be given several times.
     for_
-        The person on whose behalf it works.
+        The person that the agent works for.
     intent
-        What is wanted, in words.
+        The goal of the task, in words.
     plan
-        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
-        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+        A tool that the work will need, or several separated by commas, as `upstream/tool`; other tools are
+        refused until the plan is extended. `"mail/send to=lena@example.com"` plans exactly that.
     key
         The file of the agent's key.
     token_file
-        A file with the agent's token of its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
+        A file with the agent's token from its platform (Kubernetes, a CI job, SPIFFE), instead of a key.
     alone
-        Let the agent state the intent itself, where the task type permits that, though somebody is signed in.
+        Let the agent request the task itself, if the task type permits that, although a person is signed in.
     """
 
     param: Pairs = ()
@@ -100,7 +102,7 @@ class WorkOptions:
 
 
 def agent_session(wanted: WantedTask) -> AgentSession:
-    """Return the agent at the gateway; raises `KeyUnusable`."""
+    """Return the agent's session at the gateway; raises `KeyUnusable`."""
     from remit.sdk.key import AgentKey
     from remit.sdk.session import AgentSession
     from remit.sdk.workload import TokenFile
@@ -112,13 +114,13 @@ def agent_session(wanted: WantedTask) -> AgentSession:
         proof = AgentKey.load(wanted.key or key_place(wanted.agent))
     else:
         proof = TokenFile(wanted.token_file)
-        proof.read()  # what cannot be read is said before a task is open
+        proof.read()  # report an unreadable file before a task is open
     ca_file, base_url = os.environ.get("REMIT_CA_FILE", ""), current().base_url()
     return AgentSession(base_url, wanted.agent, proof, ca_file=ca_file, look=_look(base_url))
 
 
 def _look(base_url: str) -> Callable[[socket.socket], None]:
-    """Return what looks at each connection as the terminal's is; whoever is refused there is no gateway."""
+    """Return the terminal's check of each connection; a server that fails it is not the gateway."""
     from remit.sdk.errors import GatewayUnreachable
 
     look = looking(base_url)
@@ -134,7 +136,7 @@ def _look(base_url: str) -> Callable[[socket.socket], None]:
 
 
 async def open_task(agent: AgentSession, wanted: WantedTask) -> TaskSession:
-    """Open the task: at the word of whoever is signed in, else, where the task type permits, of the agent."""
+    """Open the task: requested by the signed-in person, else by the agent if the task type permits it."""
     return await agent.open(
         wanted.task,
         goal=wanted.intent,
@@ -148,9 +150,7 @@ async def open_task(agent: AgentSession, wanted: WantedTask) -> TaskSession:
 
 
 def _person(base_url: str) -> dict[str, Any]:
-    """Return the session of the person who states the intent, and what proves it; nothing where nobody
-    does.
-    """
+    """Return the session of the requesting person with its proof; empty if no person requests the task."""
     from remit.sdk.dpop import DpopProver
 
     try:
@@ -164,8 +164,10 @@ def _person(base_url: str) -> dict[str, Any]:
 
 
 def planned(given: tuple[str, ...]) -> list[Json] | None:
-    """Read what `--plan` was given, each time: tools with commas between them, or one tool with what its
-    arguments must be (`mail/send to=lena@example.com`); None where it was not given.
+    """Read the values of `--plan`; None if the option was not given.
+
+    Each value is either several tools separated by commas, or one tool with conditions on its arguments
+    (`mail/send to=lena@example.com`).
     """
     entries: list[Json] = []
     for one in given:
@@ -182,7 +184,7 @@ def planned(given: tuple[str, ...]) -> list[Json] | None:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the child's environment: ours, without remit's own settings and the upstreams' credentials."""
+    """Return the child's environment: ours, without remit's settings and the upstreams' credentials."""
     hidden = _credentials()
     return {
         name: value
@@ -206,13 +208,13 @@ def _credentials() -> set[str]:
 
 
 def remark(line: str) -> None:
-    """Say something beside the child's own output: one line on standard error."""
+    """Write one line to standard error, beside the child's own output."""
     sys.stderr.write(f"remit: {plain(line)}\n")
     sys.stderr.flush()
 
 
 def opened_line(task: TaskSession) -> str:
-    """Say that a task is open."""
+    """Return the message that a task is open."""
     facts = task.facts
     whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
     what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
@@ -220,7 +222,7 @@ def opened_line(task: TaskSession) -> str:
 
 
 def closure_line(task: TaskSession, closure: Json) -> str:
-    """Say that a task has ended, how fast that held, and what is still open."""
+    """Return the message that a task has ended: how fast the end took effect, and what is still open."""
     found = closure if isinstance(closure, dict) else {}
     closings = found.get("closings") or ()
     unsure = len(found.get("indeterminate") or ())
@@ -237,7 +239,7 @@ def closure_line(task: TaskSession, closure: Json) -> str:
 
 
 async def complete(task: TaskSession) -> None:
-    """End a task and say how that went; what cannot be ended from here is ended by its lease."""
+    """End a task and report the result; if that fails, its lease ends it."""
     from remit.sdk.errors import GatewayRefused, GatewayUnreachable
     from remit.sdk.session import ENDED
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = verb("connect")
 
-#: Longer than that of `run`: a client that a person works with may stand still for a while.
+#: Longer than the lease of `run`: a client that a person works with may pause for a while.
 LEASE_S = 60
 
 
@@ -34,29 +34,31 @@ def connect(
     http: Switch = False,
     start: Switch = False,
 ) -> int:
-    """Connect an interactive MCP client: it starts this command and speaks MCP over its standard streams.
+    """Connect an interactive MCP client, which starts this command and speaks MCP over its standard streams.
 
-    A task is opened at the start, kept while the client works, and completed when it goes. After a pause in
-    which the task ran out (a machine's sleep) a new one is opened; one that somebody ended stays ended.
+    The command opens a task at the start, keeps it alive while the client works, and completes it when the
+    client exits. If the task expired during a pause (a machine's sleep), it opens a new one; a task that was
+    ended on purpose stays ended. For example, enter `remit connect` as the server of your editor's agent: its
+    tool calls are then decided and recorded, and it holds no credential of an upstream.
 
     Parameters
     ----------
     agent
-        The agent that the client is (default: the only one whose key is here).
+        The agent that the client acts as (default: the only one whose key is here).
     task
         The task type.
     upstream
-        Connect to one upstream alone, with its tools under their own names.
+        Connect to this upstream alone, with its tools under their own names.
     http
-        Print the address of a relay over HTTP and serve there until interrupted, for clients that want a URL.
+        Serve a relay over HTTP until interrupted, and print its address, for clients that need a URL.
     start
-        Start `remit up` in the background where it is not running; for a gateway on this machine.
+        Start `remit up` in the background if it is not running; for a gateway on this machine.
     """
     import asyncio
 
     from remit.compose.programs import hide_this_process
 
-    # The key, the tokens and a person's session are in this process.
+    # This process holds the key, the tokens and a person's session.
     hide_this_process()
     work = work or WorkOptions()
     wanted = work.wanted(agent or _only_agent(work.key or work.token_file), task, LEASE_S)
@@ -72,7 +74,7 @@ def _only_agent(key: Path | None) -> str:
         raise UsageFault(
             "a key or token is given without `--agent`", remediation="name the agent whose it is"
         )
-    # Where there is no configuration either, that is what has to be said.
+    # Without a configuration, report exactly that.
     current().base_url()
     folder = current().config_file.parent / ".remit" / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
@@ -114,7 +116,7 @@ async def _until_signal(serving: asyncio.Task[None], signals: SignalRelay) -> in
     try:
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.done():
-            await serving  # raises what it raised
+            await serving  # raises the server's exception
             return 0
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
@@ -137,7 +139,7 @@ async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, htt
         lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
         await Bridge(door, lines, out, upstream=upstream, notice=remark).run()
         return
-    # The client is none of our descendants: whoever learns the address acts as this task.
+    # The client is not a child process of ours: every process that learns the address acts as this task.
     relay = Relay(door, only_descendants=False, upstream=upstream, notice=remark)
     sys.stdout.write(await relay.start() + "\n")
     sys.stdout.flush()

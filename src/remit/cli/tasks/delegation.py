@@ -28,22 +28,25 @@ def add(
     intent: str = "",
     valid: str = "7d",
 ) -> None:
-    """Let an agent open tasks of one kind on your behalf, for a time.
+    """Let an agent open tasks of one type on your behalf, for a limited time.
+
+    For example, let the agent that files your weekly report open its own task every Monday while you are
+    away.
 
     Parameters
     ----------
     agent
         The agent.
     task_type
-        The kind of work, one of `remit task types`.
+        The task type, one of `remit task types`.
     param
-        A parameter that you fix, as `name=value` (`name:=JSON` for other than text).
+        A parameter that you fix, as `name=value` (`name:=JSON` for a value that is not text).
     open
-        A parameter that the agent may choose, within what the kind of work allows.
+        A parameter that the agent may choose, within the limits of the task type.
     intent
-        What is wanted, in your words.
+        The goal, in your words.
     valid
-        For how long, such as `8h` or `30d`.
+        How long, such as `8h` or `30d`.
     """
     record = connect().post(
         "delegations",
@@ -68,7 +71,7 @@ def add(
 
 
 def seconds(given: str) -> int:
-    """Read a span of time such as `90s`, `8h`, `30d`."""
+    """Read a time span such as `90s`, `8h`, `30d`."""
     number, unit = given[:-1], given[-1:]
     if not number.isascii() or not number.isdigit() or unit not in _UNITS:
         raise UsageFault(f"`{given[:40]}` is no span of time", remediation="write `8h` or `30d`")
@@ -77,16 +80,18 @@ def seconds(given: str) -> int:
 
 @app.command(name="list")
 def listed(*, person: str | None = None, agent: str | None = None, all: Switch = False) -> None:
-    """List delegations that live, newest first; without a role, your own.
+    """List active delegations, newest first; without a role, your own.
+
+    For example, check which agents may still act for you before you go on leave.
 
     Parameters
     ----------
     person
-        Only this person's.
+        List only the delegations of this person.
     agent
-        Only those of this agent.
+        List only the delegations to this agent.
     all
-        Also those that were revoked or have run out.
+        Also list those that were revoked or have expired.
     """
     found = connect().get("delegations", person=person, agent=agent)
     items = [one for one in found["items"] if all or one["live"]]
@@ -114,12 +119,14 @@ def listed(*, person: str | None = None, agent: str | None = None, all: Switch =
 def revoke(delegation: str, /, *, reason: str = "") -> None:
     """Revoke a delegation: the tasks that were opened under it end.
 
+    For example, revoke it when an agent no longer does this work for you.
+
     Parameters
     ----------
     delegation
-        The delegation's id.
+        The delegation's id, from `remit delegation list`.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     """
     closure = connect().post("delegations", delegation, "revoke", reason=reason)
     if terminal.is_json():

@@ -47,10 +47,11 @@ def run(
 ) -> int:
     """Run a program inside one task: `remit run --agent A --task T -- CMD`.
 
-    The program gets `REMIT_MCP_URL`, the address of a relay on this machine that is meant for it and its
-    children alone, `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no
-    secret. When it exits, however it exits, the task is completed and fenced; its exit code is passed on. If
-    remit itself is killed, the task ends when its lease runs out.
+    The program gets `REMIT_MCP_URL`, the address of a relay on this machine for it and its children alone,
+    `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no secret. When the
+    program exits, however it exits, the task is completed and fenced; its exit code is passed on. If remit
+    itself is killed, the task ends when its lease expires. For example, start a coding agent this way in CI:
+    when the job ends, so does every permission that the agent had.
 
     Parameters
     ----------
@@ -59,12 +60,12 @@ def run(
     task
         The task type.
     lease
-        Seconds after which the task ends when this process is not heard of (default: `limits.task_lease_s`).
+        End the task after this many seconds without a renewal (default: `limits.task_lease_s`).
     manifest
-        The digest over what the agent is made of, as `remit agent manifest --only-show` gives it; it is held
-        against the registered one.
+        The digest of model, prompt, tools and code, from `remit agent manifest --only-show`; it is
+        compared with the registered one.
     apart
-        Whether the program is kept from looking into other processes of this user, remit's among them:
+        Whether the program is prevented from inspecting other processes of this user, remit's among them:
         `required` (else it does not start), `where-possible` or `off` (it may gain rights by `setuid`).
     """
     import asyncio
@@ -86,10 +87,13 @@ def run(
 
 
 def _confinement(apart: Apart) -> Callable[[], None]:
-    """Return what is done in the program before it starts; raises `UsageFault` where it must not start."""
+    """Return the function that runs in the program's process before it starts.
+
+    Raises `UsageFault` if the program must not start.
+    """
     from remit.compose.programs import enter_domain, hide_this_process, keeps_apart
 
-    # The key, the tokens and a person's session are in this process.
+    # This process holds the key, the tokens and a person's session.
     hide_this_process()
     if apart == "off":
         return lambda: None
@@ -111,7 +115,7 @@ def _confinement(apart: Apart) -> Callable[[], None]:
 
 
 def _usual_lease_s() -> int:
-    """Return what the configuration says, where there is one beside the address."""
+    """Return the configured lease, if there is a configuration beside the address."""
     asked = current()
     return int(asked.load_config().limits.task_lease_s) if asked.config_file.is_file() else 15
 
@@ -143,7 +147,7 @@ async def _beside_relay(
     from remit.sdk.relay import process_tree
     from remit.sdk.relay.relay import Relay
 
-    if signals.pending:  # it was told to stop while the task was being opened
+    if signals.pending:  # a signal arrived while the task was being opened
         return 128 + signals.pending[0]
     if not process_tree.CAN_TELL:
         remark("this system does not tell whose connection it is: only its address guards the relay")

@@ -22,7 +22,10 @@ app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline
 
 @app.command(name="types")
 def types() -> None:
-    """List the kinds of work that the bundle in force knows."""
+    """List the task types of the bundle in force.
+
+    For example, find out which type covers the work that you want to give to an agent, and its parameters.
+    """
     found = connect().get("task-types")
     if terminal.is_json():
         terminal.answer(found)
@@ -56,7 +59,9 @@ def opened(
     plan: Several = (),
     lease: int = 0,
 ) -> None:
-    """Open a task for an agent; whoever is signed in states its intent.
+    """Open a task for an agent, requested by the signed-in person.
+
+    For example, open a task for one ticket: the agent then reaches this ticket and no other.
 
     Parameters
     ----------
@@ -65,16 +70,16 @@ def opened(
     agent
         The agent that does the work.
     param
-        A parameter as `name=value` (`name:=JSON` for other than text); may be given several times.
+        A parameter as `name=value` (`name:=JSON` for a value that is not text); may be given several times.
     intent
-        What is wanted, in words (default: the type's purpose).
+        The goal of the task, in words (default: the type's purpose).
     for_
-        The person on whose behalf it works.
+        The person that the agent works for.
     plan
-        A tool that the work will need, or several with commas between them, as `upstream/tool`; what is not
-        named is refused until the plan is extended. `"mail/send to=lena@example.com"` plans just that.
+        A tool that the work will need, or several separated by commas, as `upstream/tool`; other tools are
+        refused until the plan is extended. `"mail/send to=lena@example.com"` plans exactly that.
     lease
-        Seconds after which the task ends unless its agent renews it; 0 for none.
+        Seconds after which the task ends unless its agent renews it; 0 for no lease.
     """
     body: dict[str, Json] = {"agent": agent, "task_type": task_type, "params": pairs(param, "-p")}
     if intent:
@@ -90,16 +95,18 @@ def opened(
 
 @app.command(name="list")
 def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 100) -> None:
-    """List tasks, newest first; without a role, one's own.
+    """List tasks, newest first; without a role, your own.
+
+    For example, see which tasks an agent has open right now before you suspend it.
 
     Parameters
     ----------
     agent
-        Only this agent's.
+        List only the tasks of this agent.
     state
-        Only those in this state.
+        List only tasks in this state.
     limit
-        At most so many.
+        List at most this many.
     """
     found = connect().get("tasks", agent=agent, state=state, limit=limit)
     if terminal.is_json():
@@ -125,7 +132,9 @@ def tasks(*, agent: str | None = None, state: State | None = None, limit: int = 
 
 @app.command(name="show")
 def shown(task: str, /) -> None:
-    """Show a task: its intent, what it may call, and what it has come to carry.
+    """Show a task: its intent, the tools it may call, and the label of the data it has read.
+
+    For example, see that a task has read untrusted content, which is why its mail was refused.
 
     Parameters
     ----------
@@ -137,46 +146,51 @@ def shown(task: str, /) -> None:
 
 @app.command(name="turn")
 def turn(task: str, text: str, /) -> None:
-    """Add a later word of the person who stated the intent.
+    """Add a later user message of the person who requested the task.
+
+    For example, add that the report may also go to `lena@example.com`, because the agent asked for it.
 
     Parameters
     ----------
     task
         The task's id.
     text
-        What is said.
+        The text of the message.
     """
     _one(connect().post("tasks", task, "turn", text=text))
 
 
 @app.command(name="complete")
 def complete(task: str, /, *, reason: str = "") -> None:
-    """End a task as completed; from then on nothing of it is permitted.
+    """End a task as completed; from then on no call under it is permitted.
+
+    For example, complete a task as soon as its work is done, instead of leaving it open until its deadline.
 
     Parameters
     ----------
     task
         The task's id.
     reason
-        A word for the evidence.
+        A comment for the evidence.
     """
     show_closure(connect().post("tasks", task, "complete", reason=reason))
 
 
 @app.command(name="plan")
 def plan(task: str, /, *, add: Several = ()) -> int:
-    """Show what a task plans to call, or extend it.
+    """Show which calls a task plans, or extend its plan.
 
-    Until the task has read untrusted data its plan grows for the asking; from then on a human is asked, about
-    exactly this. Once that is approved, the same command takes the answer. Exit code 1 while the plan does
-    not hold what was asked for.
+    Until the task has read untrusted data, a request extends the plan at once. Afterwards a person is asked
+    to approve exactly this extension; once it is approved, run the same command again. The exit code is 1 as
+    long as the plan lacks the requested extension. For example, add `mail/send to=lena@example.com` when the
+    work turns out to need it: an injected text cannot add another recipient unnoticed.
 
     Parameters
     ----------
     task
         The task's id.
     add
-        A tool, or several with commas between them, as `upstream/tool`; with what its arguments must be as
+        A tool, or several separated by commas, as `upstream/tool`; with conditions on its arguments as
         `"mail/send to=lena@example.com"`. May be given several times.
     """
     if not add:
@@ -230,22 +244,25 @@ def declassify(
     without: Several = (),
     yes_i_looked: str = "",
 ) -> int:
-    """Say of what a task has come to carry that it is less; approvers only, and never of their own tasks.
+    """Lower the label of the data that a task has read; for approvers only, never for their own tasks.
+
+    For example, a task read a web page that you have checked yourself: confirm with `--trusted` that it holds
+    no instructions, and it no longer restricts the task.
 
     Parameters
     ----------
     task
         The task's id.
     reason
-        Why; it goes into the evidence.
+        The reason; it goes into the evidence.
     to_class
-        Its data class, lower than the one that is known.
+        The new data class, lower than the present one.
     trusted
-        That nothing in it speaks to agents in a stranger's name.
+        Confirm that the data holds no instructions to agents from an untrusted source.
     without
-        A category or a trust zone that does not count any more; may be given several times.
+        A category or a trust zone to remove from the label; may be given several times.
     yes_i_looked
-        The digest that is shown, where there is no terminal to be asked on.
+        The digest that is shown; needed without a terminal.
     """
     client = connect()
     carries = client.get("tasks", task, "label")

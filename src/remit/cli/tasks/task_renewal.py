@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client's task over a long day: kept alive, and opened again where it ran out while nobody ended it."""
+"""A client's task over a long day: kept alive, and opened again if it expired without being ended."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 
 
 class TaskRenewal:
-    """The task that stands now; a source of tokens for the door.
+    """The current task; a source of tokens for an endpoint.
 
-    INVARIANT: a task that somebody ended, or that was fenced, is never opened again from here: only one whose
-    deadline or lease ran out is. Opening it is decided by the gateway like any other opening.
+    INVARIANT: a task that was ended on purpose, or fenced, is never opened again from here. Only a task whose
+    deadline or lease expired is. The gateway decides that opening like any other.
     """
 
     def __init__(self, agent: AgentSession, wanted: WantedTask) -> None:
-        """Take the agent and what to open."""
+        """Keep the agent and the task to open."""
         self._agent = agent
         self._wanted = wanted
         self._task: TaskSession | None = None
@@ -28,17 +28,17 @@ class TaskRenewal:
 
     @property
     def task(self) -> TaskSession:
-        """The task that stands now."""
+        """The current task."""
         assert self._task is not None
         return self._task
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The current task's id."""
         return self.task.id
 
     async def begin(self) -> TaskSession:
-        """Open the first task, or the next."""
+        """Open the first task, or the next one."""
         if self._keeping is not None:
             self._keeping.cancel()
         self._task = await open_task(self._agent, self._wanted)
@@ -46,14 +46,14 @@ class TaskRenewal:
         return self._task
 
     async def close(self) -> None:
-        """Stop keeping it; the task itself is left to whoever completes it."""
+        """Stop renewing the task; the caller completes it."""
         if self._keeping is not None:
             self._keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeping
 
     async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
-        """Return a token of the task, of a new one where the last ran out."""
+        """Return a token of the task; if the task has expired, a token of a new one."""
         async with self._turn:
             try:
                 return await self.task.token(upstream=upstream, door=door, not_this=not_this)
@@ -70,7 +70,7 @@ class TaskRenewal:
             return True
         if refused.code != "task-ended":
             return False
-        # The gateway has written the end down by now: how it came about stands in the task.
+        # The gateway has recorded the end by now: the task states its cause.
         try:
             facts = await self._agent.ask("GET", f"/api/v1/tasks/{self.task.id}")
         except AgentFault:

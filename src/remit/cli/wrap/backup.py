@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way back: a copy of the client's file beside it, and a manifest of what was changed.
+"""Undoing a wrapping: a copy of the client's file beside it, and a manifest of the changes.
 
-Both may hold the secrets that the file held, so only their owner can read them. Wrapping again after new
-servers were added makes another pair; going back goes through all of them, newest first.
+Both may hold the secrets of the file, so only their owner can read them. Wrapping again after new servers
+were added makes another pair; undoing goes through all pairs, newest first.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MANIFEST: Final = ".manifest.json"
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One entry that was rewritten: its text before and after."""
+    """A rewritten entry: its text before and after."""
 
     before: str
     after: str
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What one wrapping did to a file."""
+    """The changes that one wrapping made to a file."""
 
     file: str
     backup: str
@@ -44,7 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UndoResult(msgspec.Struct, kw_only=True):
-    """What going back did: `whole` where the file is byte for byte as it was."""
+    """The result of undoing; `whole` if the file is byte for byte as before."""
 
     whole: bool = False
     restored: list[str] = []
@@ -58,7 +58,7 @@ def digest(content: bytes) -> str:
 
 
 def back_up(file: Path, content: bytes, now: datetime) -> Path:
-    """Write the copy, and give its path; a copy that is there already is never overwritten."""
+    """Write the copy, and return its path; never overwrite an existing copy."""
     stamp = now.strftime("%Y%m%d-%H%M%S")
     for number in ("", *(f"-{one}" for one in range(2, 100))):
         path = file.with_name(f"{file.name}{SUFFIX}{stamp}{number}")
@@ -91,7 +91,7 @@ def manifests(file: Path) -> list[tuple[Path, Manifest]]:
 
 
 def undo(file: Path, *, dry_run: bool) -> UndoResult:
-    """Put a file back: whole where nothing else has changed in it, else the entries that were rewritten."""
+    """Restore a file: as a whole if nothing else has changed in it, else the rewritten entries."""
     found = manifests(file)
     if not found:
         raise NotFound(f"`{file}` was not wrapped from here", remediation="look for a backup beside it")
@@ -120,7 +120,7 @@ def undo(file: Path, *, dry_run: bool) -> UndoResult:
 
 
 def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: UndoResult) -> bytes:
-    """Restore rewritten entries one by one; one that somebody changed since then is left."""
+    """Restore rewritten entries one by one; leave an entry that has been changed since then."""
     text = content.decode("utf-8")
     for manifest in rest:
         servers = parse(text, file.name).at(manifest.place)
@@ -137,7 +137,7 @@ def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: UndoRe
 
 
 def write_private(path: Path, content: bytes, *, new: bool = False) -> None:
-    """Write a file that only its owner can read; whole or not at all."""
+    """Write a file that only its owner can read; completely or not at all."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -151,7 +151,7 @@ def write_private(path: Path, content: bytes, *, new: bool = False) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file's content, whole or not at all; its mode stays, and a link still leads to it."""
+    """Replace a file's content, completely or not at all; keep its mode and links to it."""
     real = path.resolve()
     draft = real.with_name(f".{real.name}.{secrets.token_hex(6)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

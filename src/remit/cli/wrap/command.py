@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = verb("wrap")
 
-#: Clients by where their file is.
+#: Clients by the location of their file.
 _CLIENTS = {
     "claude_desktop_config.json": "claude-desktop",
     ".cursor": "cursor",
@@ -38,12 +38,12 @@ _CLIENTS = {
     "mcp.json": "mcp-client",
     "settings.json": "vscode",
 }
-#: Folders that belong to a client; what they stand in is the project.
+#: A client's own folders; the folder above is the project.
 _CLIENT_FOLDERS = (".cursor", ".vscode")
 
 
 class Plan(NamedTuple):
-    """What is to be done to a client's file."""
+    """The planned changes to a client's file."""
 
     file: Path
     content: bytes
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     servers: list[WrappedServer]
     already: list[str]
     skipped: list[str]
-    #: Switched off in the client: remit would start what nobody uses.
+    #: Switched off in the client: remit would start servers that are not used.
     off: list[str]
 
 
@@ -68,26 +68,27 @@ def wrap(
     agent: str = "",
     start: Annotated[bool, Parameter(negative="--no-start")] = True,
 ) -> None:
-    """Put remit before the MCP servers of a client's configuration, in observe mode: nothing is refused yet.
+    """Put remit in front of a client's MCP servers, in observe mode: nothing is refused yet.
 
-    Each server becomes an upstream of the `remit.yaml` of this folder, which is made where there is none;
-    secrets move into files that only you can read; the client's entries start `remit connect` instead. A
-    backup is kept.
+    Each server becomes an upstream of the `remit.yaml` in this folder, which is created if necessary. Secrets
+    move into files that only you can read; the client's entries start `remit connect` instead. A backup is
+    kept. For example, wrap your editor's configuration, work as usual for a week, and write the first rules
+    from the recorded calls.
 
     Parameters
     ----------
     file
         The client's file, with `mcpServers` (Claude Desktop, Cursor and most others) or `servers` (VS Code).
     undo
-        Put the file back as it was.
+        Restore the file.
     dry_run
-        Say what would be done, and do nothing.
+        Print the changes, and change nothing.
     skip
-        A server to leave as it is; may be given several times.
+        A server to leave unchanged; may be given several times.
     agent
-        What the client is called as an agent (default: after the file).
+        The client's name as an agent (default: from the file).
     start
-        Let the client start `remit up` in the background when it needs it.
+        Let the client start `remit up` in the background when needed.
     """
     from remit.core.errors import NotFound
 
@@ -108,7 +109,7 @@ def wrap(
 
 
 def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
-    """Read the client's file and decide on each server; raises `ConfigInvalid` before anything is changed."""
+    """Read the client's file and plan each server's change; raises `ConfigInvalid` before any change."""
     from remit.cli.wrap.jsonc import parse
     from remit.cli.wrap.servers import check_variables, is_off, is_ours, servers_of, upstream_name, wrapped
     from remit.config import load_config
@@ -140,7 +141,7 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
         server = wrapped(name, entry, upstream_name(name, planned), _home(file))
         if known is not None and server.upstream in known.upstreams:
             if _same(server, known.upstreams[server.upstream]):
-                server = server._replace(section={})  # wrapped before: its upstream is there
+                server = server._replace(section={})  # wrapped earlier: its upstream exists
             else:
                 taken = [*planned, *known.upstreams]
                 server = wrapped(name, entry, upstream_name(name, taken), _home(file))
@@ -155,7 +156,7 @@ def _same(server: WrappedServer, there: UpstreamSection) -> bool:
 
 
 def _home(file: Path) -> Path:
-    """Return the folder that a client starts its servers in: the project's, or the user's."""
+    """Return the folder in which a client starts its servers: the project's, or the user's."""
     if file.parent.name in _CLIENT_FOLDERS:
         return file.parent.parent
     return file.parent if file.name == ".mcp.json" else Path.home()
@@ -169,7 +170,7 @@ def _client(file: Path) -> str:
 
 
 def _carry_out(plan: Plan, config: Path, agent: str, *, start: bool) -> Path:
-    """Change remit's folder first and the client's file last: what fails leaves the client as it was."""
+    """Change remit's folder first and the client's file last: a failure leaves the client unchanged."""
     import asyncio
 
     from remit.cli.wrap import backup, folder
@@ -211,7 +212,7 @@ def _carry_out(plan: Plan, config: Path, agent: str, *, start: bool) -> Path:
 
 
 async def _enrol(config: Config, agent: str) -> None:
-    """Make the client's key where there is none, and register it: here, or at the remit that runs."""
+    """Make the client's key if there is none, and register it: here, or at the running remit."""
     from remit.cli.wrap.folder import PURPOSE, register_agent
     from remit.core.errors import StoreUnavailable
     from remit.sdk.key import AgentKey
@@ -249,14 +250,14 @@ def _register_where_it_runs(agent: str, purpose: str, public_jwk: Mapping[str, s
 
 
 def _connect_command(config: Path, agent: str, *, start: bool) -> list[str]:
-    """Return the words that start `remit connect`, by absolute path: a client need not have our PATH."""
+    """Return the command line of `remit connect`, by absolute path: the client may have another PATH."""
     script = Path(sys.executable).parent / "remit"
     first = [str(script)] if script.is_file() else [sys.executable, "-m", "remit"]
     words = [*first, "connect", "--config", str(config), "--agent", agent, "--alone"]
     return [*words, "--start"] if start else words
 
 
-# What is said.
+# Output.
 
 
 def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of remit as `wrap` changes it: upstreams, secrets, the client's agent and its task type."""
+"""The changes of `wrap` to remit's folder: upstreams, secrets, the client's agent and its task type."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _NEXT: Final = re.compile(r"^([ \t]+)[^ \t#\n]", re.MULTILINE)
 
 
 def prepared(config: Path) -> bool:
-    """Make the folder of `config` one of remit, as `remit init` does; says whether it was made now.
+    """Make the folder of `config` a remit folder, as `remit init` does; return whether it is new.
 
-    Where the usual port is taken, another one that is free now is written down.
+    If the usual port is in use, write another one that is free now.
     """
     if config.is_file():
         return False
@@ -57,7 +57,7 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
-    """Write secrets and upstreams; gives the configuration as it is read then, or raises `ConfigInvalid`."""
+    """Write secrets and upstreams; return the configuration read afterwards, or raise `ConfigInvalid`."""
     folder = config.parent / ".remit" / "secrets"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
@@ -73,7 +73,7 @@ def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
 
 
 def with_upstreams(text: str, servers: Sequence[WrappedServer], file: str) -> str:
-    """Return the text of a configuration with more upstreams, in front of those that are there."""
+    """Return the text of a configuration with more upstreams, in front of the existing ones."""
     found = _UPSTREAMS.search(text)
     if found is None:
         raise ConfigInvalid(
@@ -114,7 +114,7 @@ def _json(value: Json) -> str:
 
 
 def add_task_type(config: Config, agent: str) -> None:
-    """Let `agent` run `everyday`; a task type of that name which people wrote is not touched."""
+    """Let `agent` run `everyday`; leave a task type of that name that a person wrote."""
     path = config.at(config.tasks) / TASK_FILE
     agents = {agent}
     if path.exists():
@@ -155,23 +155,23 @@ grants: []
 async def register_agent(config: Config, agent: str, public_jwk: dict[str, str]) -> None:
     """Register the client's agent in the store of a remit that does not run.
 
-    Raises `StoreUnavailable` where it runs: then only a signed-in person can do it. Raises `Conflict` where
-    the name is taken with another key.
+    Raises `StoreUnavailable` if remit runs: then only a signed-in person can do it. Raises `Conflict` if the
+    name is taken with another key.
     """
     from remit.compose import open_records
     from remit.core.identity.workload import KeyBinding
     from remit.services.identity.directory import NewAgent, NewPerson
 
     async with open_records(config) as house:
-        known = await house.directory.find_agent(agent)
+        known = await house.identity.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.directory.find_person(owner) is None:
-                # Who wraps a client on their own machine answers for it.
-                await house.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+            if await house.identity.directory.find_person(owner) is None:
+                # The person who wraps a client on their own machine answers for it.
+                await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
-            await house.directory.register(new, by=f"os:{owner}")
+            await house.identity.directory.register(new, by=f"os:{owner}")
         elif public_jwk not in known.keys:
             raise Conflict(
                 f"there is an agent `{agent}` with another key",
@@ -181,7 +181,7 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
 
 @contextmanager
 def all_or_nothing(paths: Sequence[Path]) -> Iterator[None]:
-    """Put files back as they were where something goes wrong; those that were not there are removed."""
+    """Restore files if the block fails; delete those that did not exist before."""
     before = {path: path.read_bytes() if path.exists() else None for path in paths}
     try:
         yield

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON with comments and trailing commas, read with the place of every value, to be changed in place."""
+"""JSON with comments and trailing commas, read with the position of every value, for changes in place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALAR: Final = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A value, and where it stands: from `start` up to, not including, `end`."""
+    """A value and its position: from `start` up to, not including, `end`."""
 
     value: Json
     start: int
@@ -28,7 +28,7 @@ class Span:
     members: dict[str, Span] = field(default_factory=dict)
 
     def at(self, path: Sequence[str]) -> Span | None:
-        """Return the value below, by the names of members; None where there is none."""
+        """Return the value at a path of member names; None if there is none."""
         found: Span | None = self
         for name in path:
             found = found.members.get(name) if found is not None else None
@@ -48,14 +48,14 @@ def parse(text: str, file: str) -> Span:
 
 
 def replaced(text: str, changes: Sequence[tuple[Span, str]]) -> str:
-    """Put new text in the place of values; everything else stays as it is, byte for byte."""
+    """Replace values with new text; everything else stays unchanged, byte for byte."""
     for span, fresh in sorted(changes, key=lambda change: change[0].start, reverse=True):
         text = text[: span.start] + fresh + text[span.end :]
     return text
 
 
 def written_at(text: str, span: Span, value: Json) -> str:
-    """Write a value as it would stand in the place of `span`, indented like what is around it."""
+    """Return a value's text for the position of `span`, indented like its surroundings."""
     line = text[text.rfind("\n", 0, span.start) + 1 : span.start]
     margin = line[: len(line) - len(line.lstrip())]
     step = "\t" if "\t" in margin else " " * (4 if len(margin) % 4 == 0 and len(margin) >= 8 else 2)

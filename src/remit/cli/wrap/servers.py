@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of a client's configuration as an upstream of remit. Nothing is read or written here."""
+"""A server of a client's configuration as an upstream of remit. Reads and writes no files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.core.tasks.plan import PLAN_TOOL
 
-#: Where clients keep their servers: most of them; VS Code's mcp.json; VS Code's settings.
+#: Where clients keep their servers: most clients; VS Code's mcp.json; VS Code's settings.
 PLACES: Final = (("mcpServers",), ("servers",), ("mcp", "servers"))
-#: What a client may say about a server that does not change how it is reached; kept as it is.
+#: Settings of a client for a server that do not change how it is reached; kept unchanged.
 KEPT: Final = frozenset(
     {
         "alwaysAllow", "autoApprove", "description", "disabled", "disabledTools", "enabledTools",
         "excludeTools", "gallery", "includeTools", "initTimeout", "timeout", "trust", "version",
     }
 )  # fmt: skip
-#: What clients call the address of a server: most of them, Windsurf, Gemini.
+#: Names of a server's address: in most clients, Windsurf, Gemini.
 _URLS: Final = ("url", "serverUrl", "httpUrl")
 _READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *_URLS})
 _WHOLE_VARIABLE: Final = re.compile(
@@ -32,7 +32,7 @@ _WHOLE_VARIABLE: Final = re.compile(
 )
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
-#: Values of variables that tell nothing: switches, numbers, levels, absolute paths.
+#: Values of variables that are not secret: switches, numbers, levels, absolute paths.
 _HARMLESS: Final = re.compile(
     r"true|false|yes|no|on|off|[0-9]{1,6}|debug|info|warn|warning|error|production|development|test|"
     r"utf-?8|(?:/[A-Za-z0-9._ -]+)+/?",
@@ -51,7 +51,7 @@ class WrappedServer(NamedTuple):
 
 
 def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
-    """Return where the servers stand and what stands there; raises `ConfigInvalid` for any other shape."""
+    """Return the path of the servers and their value; raises `ConfigInvalid` for any other shape."""
     for place in PLACES:
         found = root.at(place)
         if found is None:
@@ -70,7 +70,7 @@ def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
 
 
 def is_ours(entry: Mapping[str, Json]) -> bool:
-    """Whether an entry starts `remit connect` already."""
+    """Return whether an entry already starts `remit connect`."""
     command, args = entry.get("command"), entry.get("args")
     if not isinstance(command, str) or not isinstance(args, list):
         return False
@@ -79,19 +79,19 @@ def is_ours(entry: Mapping[str, Json]) -> bool:
 
 
 def is_off(entry: Mapping[str, Json]) -> bool:
-    """Whether the client has switched a server off."""
+    """Return whether the client has switched a server off."""
     return entry.get("disabled") is True
 
 
 def rewritten(entry: Mapping[str, Json], command: list[str]) -> dict[str, Json]:
-    """Return the entry that starts `command` instead, with what the client said beside."""
+    """Return an entry that starts `command` instead, with the client's other settings."""
     out: dict[str, Json] = {"type": "stdio"} if "type" in entry else {}
     out |= {"command": command[0], "args": command[1:]}
     return out | {name: value for name, value in entry.items() if name in KEPT}
 
 
 def upstream_name(name: str, taken: Iterable[str]) -> str:
-    """Return a name that `remit.yaml` takes, and that no other upstream has."""
+    """Return a name that `remit.yaml` accepts and no other upstream has."""
     base = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:56] or "server"
     used, number = {PLAN_TOOL.upstream, *taken}, 2
     wanted = base
@@ -101,7 +101,7 @@ def upstream_name(name: str, taken: Iterable[str]) -> str:
 
 
 def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
-    """Refuse a server whose variables are not set: remit would not start, and no server would be reached.
+    """Refuse a server with unset variables: remit would not start, and no server would be reachable.
 
     Raises `ConfigInvalid`.
     """
@@ -113,9 +113,9 @@ def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
 
 
 def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> WrappedServer:
-    """Return a server as an upstream; `home` is the folder that its relative paths start from.
+    """Return a server as an upstream; `home` is the base folder of its relative paths.
 
-    Raises `ConfigInvalid` for what cannot be carried over as it is.
+    Raises `ConfigInvalid` for a setting that cannot be carried over.
     """
     unknown = sorted(set(entry) - _READ - KEPT)
     if unknown:
@@ -176,7 +176,7 @@ def _address(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _value(name: str, key: str, value: str, upstream: str, secrets: dict[str, str], *, header: bool) -> str:
-    """Return what `remit.yaml` says for a variable or header; what may be a secret goes into `secrets`."""
+    """Return the `remit.yaml` value of a variable or header; put a possible secret into `secrets`."""
     found = _WHOLE_VARIABLE.fullmatch(value)
     if found:
         variable = f"env:{found[2] or found[3]}"

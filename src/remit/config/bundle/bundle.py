@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 
 def load_bundle(config: Config) -> Bundle:
-    """Read the bundle that belongs to a configuration, whole or not at all.
+    """Read the bundle of a configuration, completely or not at all.
 
-    Raises `ConfigInvalid` with the first problem and the number of others, also where `remit.yaml` changed
+    Raises `ConfigInvalid` with the first problem and the number of others, also if `remit.yaml` has changed
     since `config` was read from it.
     """
     bundle, problems = examine_bundle(config)
@@ -41,7 +41,7 @@ def load_bundle(config: Config) -> Bundle:
 
 
 def problems(where: Path | str = CONFIG_NAME) -> list[ConfigInvalid]:
-    """Return all that is wrong with a configuration and its bundle, except inside the policies' own text."""
+    """Return all problems of a configuration and its bundle, except those inside the policies' own text."""
     config, found = examine_config(where)
     if config is None:
         return found
@@ -49,7 +49,7 @@ def problems(where: Path | str = CONFIG_NAME) -> list[ConfigInvalid]:
 
 
 def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
-    """Read a bundle as far as it can be read, and give all that is wrong with it."""
+    """Read a bundle as far as possible, and return it with all its problems."""
     reading = _Reading(config)
     reading.config_file()
     for name, upstream in config.upstreams.items():
@@ -77,7 +77,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
 
 
 class _Reading:
-    """One reading of one bundle."""
+    """A single reading of one bundle."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -93,7 +93,7 @@ class _Reading:
         self._own: bytes | None = None
 
     def config_file(self) -> None:
-        """Take `remit.yaml` into the digest, if it is still the file that the configuration was read from."""
+        """Add `remit.yaml` to the digest, if it is still the file that the configuration was read from."""
         path = Path(self.config.file)
         self._own = self._content(path)
         if self._own is not None and self.files[path.name] != self.config.file_sha256:
@@ -176,7 +176,7 @@ class _Reading:
         self.found += problems.found
 
     def task_file(self, path: Path) -> None:
-        """Read one file of `tasks/`. Tools are read first, so that its grants can be held against them."""
+        """Read one file of `tasks/`. Tools are read first, so that its grants can be checked against them."""
         name, node, form = self._form(path, TaskFile)
         if node is None or form is None:
             return
@@ -189,7 +189,7 @@ class _Reading:
         self.found += problems.found
 
     def _claim(self, what: str, here: str, problems: Problems, line: int, key: str) -> bool:
-        """Take a name for a place; a name that is taken is a problem."""
+        """Reserve a name for a place; a name in use is a problem."""
         first = self._homes.setdefault(what, here)
         if first == here:
             return True
@@ -199,7 +199,7 @@ class _Reading:
         return False
 
     def _form(self, path: Path, kind: type[T]) -> tuple[str, Node | None, T | None]:
-        """Read one YAML file into its form, and note what is wrong with it."""
+        """Read one YAML file into its form, and note its problems."""
         name = self.folder.name(path)
         text = self._text(path)
         if text is None:
@@ -225,25 +225,25 @@ class _Reading:
             return None
 
     def _note(self, message: str, key: str, remediation: str) -> None:
-        """Note what is wrong with a key of `remit.yaml`."""
+        """Note a problem of a key of `remit.yaml`."""
         line = self._line_of(key)
         self.found.append(
             ConfigInvalid(message, file=CONFIG_NAME, line=line, key=key, remediation=remediation)
         )
 
     def _line_of(self, key: str) -> int | None:
-        """Return the line of a key of `remit.yaml`, or of the last part of it that is written there."""
+        """Return the line of a key of `remit.yaml`, or of its last part that is written there."""
         name = Path(self.config.file).name
         try:
             node = read_yaml(read_text(self._own or b"", name), name)
-        except ConfigInvalid:  # it has changed since it was read
+        except ConfigInvalid:  # the file has changed since it was read
             return None
         written = isinstance(node.value, dict) and key.partition(".")[0] in node.value
         return node.line_of(key) if written else None
 
     def _content(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes | None:
         if any(fault.code == "bundle-too-large" for fault in self.found):
-            return None  # said once is enough
+            return None  # one message is enough
         try:
             content = self.folder.read(path, most_bytes)
         except ConfigInvalid as fault:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file in `tools/` and a file in `tasks/` may say. Schema and reference are generated from these."""
+"""The permitted content of files in `tools/` and `tasks/`. Schema and reference are generated from these
+forms.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect
 
 Count = Annotated[int, Meta(ge=0)]
-# What `{parameter}` in a grant can hold.
+# What `{parameter}` in a grant can contain.
 ParameterName = Annotated[
     str,
     Meta(
@@ -27,7 +29,7 @@ GrantForm = Annotated[dict[str, Json], Meta(extra={"written": "Grant"})]
 
 
 class LabelForm(Section, frozen=True, kw_only=True):
-    """What is known of data that comes from here."""
+    """The label of data that comes from here."""
 
     data_class: Annotated[
         str, Meta(description="Data class. Unless given: for a tool the highest, for a task the lowest.")
@@ -46,7 +48,7 @@ class LabelForm(Section, frozen=True, kw_only=True):
 
 
 class ArgumentForm(Section, frozen=True, kw_only=True):
-    """One argument of a tool, or one part of it."""
+    """An argument of a tool, or a part of one."""
 
     role: Annotated[ArgumentRole, Meta(description="What the argument is for.")] = ArgumentRole.CONTENT
     sensitive: Annotated[
@@ -73,7 +75,7 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
 
 
 class FieldForm(LabelForm, frozen=True, kw_only=True):
-    """What is known of one field of the results; what it does not say is as the tool's `labels` say."""
+    """The label of one field of the results; omitted parts come from the tool's `labels`."""
 
     when: Annotated[
         dict[Text, ConstraintForm],
@@ -82,7 +84,7 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
 
 
 class VariantForm(Section, frozen=True, kw_only=True):
-    """What a call is where its arguments are so: less than the tool's own `effect` and `audience` say."""
+    """A variant of a call, selected by its arguments: less than the tool's own `effect` and `audience`."""
 
     arguments: Annotated[
         dict[Text, ConstraintForm],
@@ -93,13 +95,13 @@ class VariantForm(Section, frozen=True, kw_only=True):
 
 
 class SanitizesForm(Section, frozen=True, kw_only=True):
-    """What a tool makes of data: it removes, checks or rewrites until this label holds of what it gives."""
+    """A tool's effect on data: it removes, checks or rewrites until this label is true of its results."""
 
     to: Annotated[LabelForm, Meta(description="What its results carry, in place of `labels`.")]
 
 
 class ToolForm(Section, frozen=True, kw_only=True):
-    """One tool: what a call does, who learns what is sent to it, what its results carry."""
+    """A tool: the effect of a call, the audience of its arguments, and the label of its results."""
 
     effect: Annotated[Effect, Meta(description="What a call changes.")] = Effect.IRREVERSIBLE
     audience: Annotated[
@@ -167,7 +169,7 @@ class ToolForm(Section, frozen=True, kw_only=True):
 
 
 class ToolsFile(Section, frozen=True, kw_only=True):
-    """A file in `tools/`: the tools of one upstream. An upstream may be described in several files."""
+    """A file in `tools/`: the tools of one upstream. Several files may describe the same upstream."""
 
     upstream: Annotated[UpstreamName, Meta(description="The upstream, as `remit.yaml` names it.")]
     tools: Annotated[
@@ -196,7 +198,7 @@ class ParameterForm(Section, frozen=True, kw_only=True):
 
 
 class BudgetsForm(Section, frozen=True, kw_only=True):
-    """What a task may use up; no bound unless given."""
+    """The budgets of a task; an omitted budget has no bound."""
 
     calls: Annotated[Count | None, Meta(description="Calls in all.")] = None
     effectful_calls: Annotated[Count | None, Meta(description="Calls that change something.")] = None
@@ -204,7 +206,9 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
 
 
 class DelegatesForm(Section, frozen=True, kw_only=True):
-    """To whom tasks of a type may be handed down, as child tasks that hold no more than they do."""
+    """The agents to which tasks of a type may be handed down, as child tasks with no more than the parent's
+    authority.
+    """
 
     to: Annotated[
         tuple[Text, ...],
@@ -214,7 +218,7 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
 
 
 class TaskFile(Section, frozen=True, kw_only=True):
-    """A file in `tasks/`: one task type, the reviewed template of one kind of work."""
+    """A file in `tasks/`: one task type, the reviewed template for one type of work."""
 
     task: Annotated[Name, Meta(description="Its name.")]
     purpose: Annotated[Text, Meta(description="What the work is for, in one sentence.")]

@@ -27,7 +27,7 @@ _PERSON: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """What task types are held against: the upstreams, the tools described so far, the words for data."""
+    """The names that task types are checked against: upstreams, tools described so far, and labels."""
 
     upstreams: Collection[str]
     tools: Mapping[str, Tool]
@@ -35,7 +35,7 @@ class KnownNames:
 
 
 def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> TaskType:
-    """Return the task type that a file describes; what is wrong is noted."""
+    """Return the task type that a file describes; note its problems."""
     for key, pattern, rule in (
         ("run_by", _AGENT, "write an agent's name or `group:name`; there are no wildcards"),
         (
@@ -129,7 +129,7 @@ def _check_grant(
         way = suggestion(upstream, known.upstreams)
         problems.add(f"`{upstream}` is no upstream of `remit.yaml`", line=line, key=key, remediation=way)
     elif template.tool not in known.tools:
-        # A tool need not be described; but one that is described under almost this name was meant.
+        # A tool need not be described, but a described tool with almost this name was probably meant.
         described = [tool.name for tool in known.tools.values() if tool.upstream == upstream]
         if near := nearest(name, described):
             problems.add(
@@ -154,7 +154,7 @@ def _check_grant(
 
 
 def _parameter(name: str, form: ParameterForm) -> Parameter:
-    """Return a parameter; raises `ConfigInvalid` or `Malformed` if its constraint or its default is none."""
+    """Return a parameter; raises `ConfigInvalid` or `Malformed` if its constraint or default is invalid."""
     out = Parameter(
         type=form.type,
         description=form.description,

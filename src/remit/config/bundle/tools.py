@@ -38,16 +38,14 @@ _EFFECTS: Final = tuple(Effect)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words that an organisation has: classes of data, trust zones, and groups that learn of it."""
+    """The vocabulary of an organisation: data classes, trust zones, and groups that can be audiences."""
 
     classes: Classes
     zones: Collection[str] = ()
     groups: Collection[str] = ()
 
     def unknown_group(self, audience: str) -> str:
-        """Return the remediation where an audience is a group that nobody has declared; empty where it
-        is not.
-        """
+        """Return the remediation if an audience is an undeclared group; empty otherwise."""
         name = audience.removeprefix("group:")
         if name == audience or name in self.groups or audience in self.classes.clearance:
             return ""
@@ -59,7 +57,7 @@ class Vocabulary:
 def described_tool(
     upstream: str, name: str, form: ToolForm, *, words: Vocabulary, problems: Problems, node: Node
 ) -> Tool:
-    """Return a tool as its file describes it; what is wrong is noted. `node` is the whole file."""
+    """Return a tool as its file describes it; note its problems. `node` is the whole file."""
     reading = _ToolReading(name, form, words, problems, node)
     label = reading.label(form.labels, undescribed(upstream, name, words.classes).label, "labels")
     if form.sanitizes is not None:
@@ -91,7 +89,7 @@ def described_tool(
 def label_of(
     form: LabelForm | None, unless: Label, *, words: Vocabulary, problems: Problems, line: int, key: str
 ) -> Label:
-    """Return a label as a file says it, and where it says nothing, `unless`."""
+    """Return the label from a file; parts that the file omits come from `unless`."""
     if form is None:
         return unless
     order = words.classes.order
@@ -112,7 +110,7 @@ def label_of(
 
 
 class _ToolReading:
-    """One reading of what a file says of one tool."""
+    """A single reading of one tool's description."""
 
     def __init__(self, name: str, form: ToolForm, words: Vocabulary, problems: Problems, node: Node) -> None:
         self._name = name
@@ -122,13 +120,13 @@ class _ToolReading:
         self._node = node
         properties = form.schema.get("properties")
         self._properties = frozenset(properties) if isinstance(properties, dict) else frozenset()
-        #: The arguments themselves, without parts of them.
+        #: The arguments themselves, without their parts.
         self._known = dict.fromkeys(self._head(key) for key in form.arguments) | dict.fromkeys(
             sorted(self._properties)
         )
 
     def check(self) -> None:
-        """Note what does not go together in the tool's own words."""
+        """Note contradictions in the tool's description."""
         form = self._form
         if fault := audience_fault(form.audience):
             self._say(fault, "audience", remediation=AUDIENCE_RULE)
@@ -191,7 +189,7 @@ class _ToolReading:
         return tuple(out)
 
     def variants(self) -> tuple[Variant, ...]:
-        """Return what the tool is by its arguments."""
+        """Return the tool's variants by arguments."""
         out: list[Variant] = []
         for place, form in enumerate(self._form.when):
             at = ("when", str(place))
@@ -211,7 +209,7 @@ class _ToolReading:
         return tuple(out)
 
     def asked_by(self) -> tuple[str, ...]:
-        """Return the words by which people ask for the tool."""
+        """Return the words with which people ask for the tool."""
         for place, word in enumerate(self._form.asked_by):
             if not _WORDS.fullmatch(word):
                 way = "write words as people say them, such as `pay` or `check in`"
@@ -222,12 +220,12 @@ class _ToolReading:
         return key if key in self._properties else path_of(key)[0]
 
     def _check_place(self, word: str, place: str) -> None:
-        """Note a `{word}` of a template that is no argument, or one that must not be written out."""
+        """Note a `{word}` of a template that is not an argument, or is one that must not be written out."""
         if word not in self._known:
             way = f"add `{word}: {{role: selector}}` under `arguments`"
             close = get_close_matches(word, self._known, n=1, cutoff=0.75)
             if place == "resource" and self._form.effect != "none" and not close:
-                return  # the upstream chooses it, and the result says what it is
+                return  # the upstream chooses it, and the result names it
             if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
             self._say(f"`{{{word}}}` is none of its arguments", place, remediation=way)
@@ -275,13 +273,13 @@ class _ToolReading:
         return FieldLabel(path, label, rules)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
-        """Note where a field would be taken for better than it may be when no condition can be decided."""
+        """Note a field that would get too favourable a label when no condition can be decided."""
         first = next((place for place, one in enumerate(labels) if not one.when), None)
         if first is not None and first < len(labels) - 1:
             way = "put the one without `when` last"
             self._say("has more after the one that always holds", "fields", path, remediation=way)
             return
-        # INVARIANT: what holds where nothing fits is the worst of all that may hold. Zones have no worst.
+        # INVARIANT: the fallback label is the worst of all possible ones. Zones have no worst.
         last = own if first is None else labels[first].label
         otherwise = msgspec.structs.replace(last, zones=own.zones.union(*(one.label.zones for one in labels)))
         if any(not otherwise.covers(one.label, self._words.classes) for one in labels if one.when):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration of where credentials of upstreams come from, a module for each source."""
+"""Configuration of the sources of upstream credentials, a module for each source."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS as where a credential of a task comes from."""
+"""AWS as a source of task credentials."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from remit.config.reading.yaml_lines import Node
 Statement = dict[Text, Any]
 
 _ROLE: Final = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
-#: What a source of this kind gives.
+#: The values that a source of this kind issues.
 GIVES: Final = frozenset({"access_key_id", "secret_access_key", "session_token", "region"})
 _KEYS: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
 _FIXED: Final = frozenset({"Sid", "Effect", "Action", "NotAction"})
 
 
 class AwsWebIdentitySection(Section, frozen=True, kw_only=True):
-    """remit's own role, assumed with a token of its platform."""
+    """Remit's own role, assumed with a token of its platform."""
 
     role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of remit's own role.")]
     token: Annotated[SecretRef, Meta(description="The token, as `file:path`; read each time.")]
@@ -97,7 +97,7 @@ class AwsLeaseSection(Section, frozen=True, kw_only=True):
 def check_aws(
     aws: AwsLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
 ) -> None:
-    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    """Note problems across several values; `templates` are what carries the credential."""
     whole = aws.access_key_id is not None and aws.secret_access_key is not None
     part = whole or any((aws.access_key_id, aws.secret_access_key, aws.session_token))
     if part == (aws.web_identity is not None) or part != whole:

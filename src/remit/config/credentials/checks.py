@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sources of leased credentials share: addresses that may be asked, secrets that are named."""
+"""What the sources of leased credentials share: checks of addresses, secrets and names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"\{([^{}]*)\}?")
 def check_names(
     templates: dict[str, str], known: frozenset[str], key: str, node: Node, problems: Problems
 ) -> None:
-    """Note where what carries a credential names what its source does not give."""
+    """Note a template that names a value which its source does not issue."""
     for place, template in templates.items():
         for name in _NAME.findall(template):
             if name not in known:
@@ -47,7 +47,7 @@ def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) ->
 
 
 def check_source(url: str, key: str, node: Node, problems: Problems) -> None:
-    """Note an address that cannot be used, or to which a secret would go in the clear."""
+    """Note an address that is unusable, or that would receive a secret in clear text."""
     if not url:
         return
     parts = urlsplit(url)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GitHub as where a credential of a task comes from."""
+"""GitHub as a source of task credentials."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from remit.config.reading.section import Section, Text
 from remit.config.reading.yaml_lines import Node
 
 Level = Literal["read", "write", "admin"]
-#: What a source of this kind gives.
+#: The values that a source of this kind issues.
 GIVES: Final = frozenset({"token", "basic"})
 
 
 class GitHubLeaseSection(Section, frozen=True, kw_only=True):
-    """A GitHub App: a token of its installation for each task, for some repositories and permissions."""
+    """A GitHub App: an installation token for each task, for some repositories and permissions."""
 
     api_url: Annotated[
         Url, Meta(description="The interface; `https://github.example.com/api/v3` of an own server.")
@@ -49,7 +49,7 @@ class GitHubLeaseSection(Section, frozen=True, kw_only=True):
 def check_github(
     github: GitHubLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
 ) -> None:
-    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    """Note problems across several values; `templates` are what carries the credential."""
     check_source(github.api_url, f"{key}.api_url", node, problems)
     check_secret(github.private_key, f"{key}.private_key", node, problems)
     if not github.permissions and not any(github.tool_permissions.values()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kubernetes as where a credential of a task comes from."""
+"""Kubernetes as a source of task credentials."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import Section, Text
 from remit.config.reading.yaml_lines import Node
 
-#: What a source of this kind gives.
+#: The values that a source of this kind issues.
 GIVES: Final = frozenset({"token"})
 
 
 class KubernetesLeaseSection(Section, frozen=True, kw_only=True):
-    """Kubernetes: a token of a service account for each task, bound to an object that its end deletes."""
+    """Kubernetes: a service account token for each task, bound to an object that is deleted at the task's
+    end.
+    """
 
     api_url: Annotated[Url, Meta(description="The API server: `https://kubernetes.default.svc` in a pod.")]
     token: Annotated[
@@ -53,7 +55,7 @@ class KubernetesLeaseSection(Section, frozen=True, kw_only=True):
 def check_kubernetes(
     kubernetes: KubernetesLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
 ) -> None:
-    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    """Note problems across several values; `templates` are what carries the credential."""
     check_source(kubernetes.api_url, f"{key}.api_url", node, problems)
     check_secret(kubernetes.token, f"{key}.token", node, problems)
     check_names(templates, GIVES, key, node, problems)

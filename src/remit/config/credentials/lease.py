@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the credential of an upstream comes from that lives for one task."""
+"""The source of an upstream's credential that lives for one task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import Section, Text
 from remit.config.reading.yaml_lines import Node
 
-#: What can give credentials.
+#: The kinds of sources.
 SOURCES = ("oauth", "postgres", "openbao", "aws", "github", "kubernetes", "password")
 
 
@@ -46,7 +46,7 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
 
 
 class LeaseSection(Section, frozen=True, kw_only=True):
-    """A credential of its own for each task, taken back when the task ends; exactly one source."""
+    """A separate credential for each task, revoked when the task ends; exactly one source."""
 
     oauth: Annotated[OAuthLeaseSection | None, Meta(description="A token by OAuth 2.0.")] = None
     postgres: Annotated[PostgresLeaseSection | None, Meta(description="A role of a PostgreSQL database.")] = (
@@ -87,18 +87,18 @@ class LeaseSection(Section, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> dict[str, Section]:
-        """What is given, by its name."""
+        """The given sources, by name."""
         return {name: one for name in SOURCES if (one := getattr(self, name)) is not None}
 
     @property
     def shows(self) -> bool:
-        """Whether it is a certificate that is shown on the connection."""
+        """Whether the credential is a certificate that the connection presents."""
         pki = self.openbao is not None and self.openbao.pki is not None
         return pki and not self.headers and not self.env
 
     @property
     def carries_itself(self) -> bool:
-        """Whether it is known how calls carry what the source gives, with no `headers`."""
+        """Whether calls carry the credential in a known way, without `headers`."""
         tokens = self.openbao.tokens if self.openbao is not None else None
         signs = self.aws is not None and bool(self.aws.sign_service)
         return (
@@ -109,7 +109,7 @@ class LeaseSection(Section, frozen=True, kw_only=True):
 
 
 def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     if len(lease.sources) != 1:
         problems.add(
             "has no source" if not lease.sources else "has more than one source",

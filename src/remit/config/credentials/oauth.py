@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authorization servers that give tokens to tasks."""
+"""Authorization servers that issue tokens to tasks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import Seconds, Section, Text
 from remit.config.reading.yaml_lines import Node
 
-#: What a server gives that templates may name.
+#: The values of a server that templates may name.
 GIVES: Final = frozenset({"token"})
 
 
 class OAuthClientSection(Section, frozen=True, kw_only=True):
-    """remit as a client of an authorization server."""
+    """Remit as a client of an authorization server."""
 
     token_url: Annotated[Url, Meta(description="Its token endpoint (RFC 6749).")]
     issuer: Annotated[
@@ -42,12 +42,12 @@ class OAuthClientSection(Section, frozen=True, kw_only=True):
 
     @property
     def called(self) -> str:
-        """What the server is called."""
+        """The server's name."""
         return self.issuer or self.token_url
 
 
 class ClientRotationSection(Section, frozen=True, kw_only=True):
-    """The client's own record at the server (RFC 7592), by which remit has its secret changed."""
+    """The client's own record at the server (RFC 7592), through which remit rotates its secret."""
 
     registration_url: Annotated[Url, Meta(description="`registration_client_uri` of the client.")]
     registration_token: Annotated[
@@ -138,7 +138,7 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
 def check_oauth(
     oauth: OAuthLeaseSection, templates: dict[str, str], key: str, node: Node, problems: Problems
 ) -> None:
-    """Note what no single value can say of itself; `templates` are what carries the credential."""
+    """Note problems across several values; `templates` are what carries the credential."""
     check_names(templates, GIVES, key, node, problems)
     _check_client(oauth, key, node, problems)
     for name in ("authorize_url", "revoke_url", "introspect_url", "probe_url"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault as where a credential of a task comes from."""
+"""OpenBao and Vault as a source of task credentials."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BaoAuthSection(Section, frozen=True, kw_only=True):
 
     @property
     def approle(self) -> bool:
-        """Whether it is AppRole."""
+        """Whether the login is AppRole."""
         return bool(self.role_id) or self.secret_id is not None
 
 
@@ -84,7 +84,7 @@ class BaoTokensSection(Section, frozen=True, kw_only=True):
 
 
 class BaoSourceSection(Section, frozen=True, kw_only=True):
-    """An OpenBao or Vault, and how remit is known there."""
+    """An OpenBao or Vault, and remit's login there."""
 
     address: Annotated[Url, Meta(description="Its address, without a path.")]
     token: Annotated[SecretRef | None, Meta(description="Token of remit there.")] = None
@@ -94,8 +94,8 @@ class BaoSourceSection(Section, frozen=True, kw_only=True):
 
 
 class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
-    """OpenBao or Vault: a credential of a secrets engine, taken back when the task ends. Exactly one of
-    `path`, `pki`, `tokens` and `static`.
+    """OpenBao or Vault: a credential of a secrets engine, revoked when the task ends. Exactly one of `path`,
+    `pki`, `tokens` and `static`.
     """
 
     path: Annotated[
@@ -129,7 +129,7 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
 
 
 def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
 
     def note(what: str, remediation: str, at: str = key) -> None:
         problems.add(what, line=node.line_of(at), key=at, remediation=remediation)
@@ -158,7 +158,7 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
 
 
 def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:
-    """Note an OpenBao that cannot be asked, or not as somebody."""
+    """Note an OpenBao whose address, or remit's login there, is unusable."""
     check_source(bao.address, f"{key}.address", node, problems)
     if (bao.token is None) == (bao.auth is None):
         problems.add(

@@ -17,7 +17,7 @@ _PATH = r"^[A-Za-z0-9_./-]+$"
 
 
 class KvSection(Section, frozen=True, kw_only=True):
-    """A place in OpenBao's key-value store (version 2) from which others read the password."""
+    """A place in OpenBao's key-value store (version 2) from which other programs read the password."""
 
     address: Annotated[Url, Meta(description="Address of OpenBao, without a path.")]
     token: Annotated[SecretRef, Meta(description="Token of remit there.")]
@@ -29,8 +29,8 @@ class KvSection(Section, frozen=True, kw_only=True):
 
 
 class PasswordLeaseSection(Section, frozen=True, kw_only=True):
-    """A standing role of PostgreSQL, where a role for each task cannot be had: one password for all tasks,
-    which remit changes. It is no lease; nothing of it ends with a task.
+    """A standing role of PostgreSQL, for databases that do not permit a role for each task: one password for
+    all tasks, which remit rotates. It is not a lease; nothing of it ends with a task.
     """
 
     database: Annotated[
@@ -51,7 +51,7 @@ class PasswordLeaseSection(Section, frozen=True, kw_only=True):
 
 
 def check_password(password: PasswordLeaseSection, key: str, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     check_secret(password.first, f"{key}.first", node, problems)
     if "@" in password.database:
         problems.add(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From YAML to values of declared types: lines, units, secret references, and every problem named."""
+"""From YAML to values of declared types: lines, units, secret references, with every problem named."""

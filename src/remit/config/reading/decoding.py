@@ -25,7 +25,7 @@ from remit.core.json_value import Json
 
 T = TypeVar("T")
 
-#: Stands for a value that could not be read; its problem has been noted.
+#: Marks a value that could not be read; its problem has been noted.
 MISSING: Final = msgspec.UNSET
 
 _QUANTITY_WAYS: Final = {
@@ -36,7 +36,7 @@ _QUANTITY_WAYS: Final = {
 
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with one file, as found so far. `folder` is what relative paths of secrets start from."""
+    """The problems of one file found so far. `folder` is the base of relative paths of secrets."""
 
     file: str
     folder: Path
@@ -48,7 +48,7 @@ class Problems:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that was most likely meant, or an empty text."""
+    """Return the known word that was probably meant, or an empty text."""
     folded = {name.lower().replace("-", "_"): name for name in known}
     found = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else ""
@@ -64,12 +64,12 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 @cache
 def type_of(kind: Any) -> inspect.Type:
-    """Return msgspec's account of a type."""
+    """Return msgspec's description of a type."""
     return inspect.type_info(kind)
 
 
 def unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any], str]:
-    """Return a type without its metadata, and the metadata: what we added, and the description."""
+    """Return a type without its metadata, and the metadata: our extra keys, and the description."""
     extra: dict[str, Any] = {}
     description = ""
     while isinstance(kind, inspect.Metadata):
@@ -80,7 +80,7 @@ def unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any], str]:
 
 
 def read(node: Node, kind: type[T], problems: Problems) -> T | msgspec.UnsetType:
-    """Read a value of `kind`. What is wrong is noted in `problems`; a wrong part takes its default."""
+    """Read a value of `kind`. Note problems in `problems`; an invalid part takes its default."""
     value: T | msgspec.UnsetType = _Reader(problems).read(node, type_of(cast(Any, kind)), "", node.line)
     return value
 
@@ -92,7 +92,7 @@ class _Reader:
         self._problems = problems
 
     def read(self, node: Node, kind: inspect.Type, key: str, line: int) -> Any:
-        """Read one value; `line` is that of its key, where the reader will look."""
+        """Read one value; `line` is the line of its key, where a person will look."""
         kind, extra, _ = unwrapped(kind)
         if isinstance(kind, inspect.StructType):
             return self._struct(node, kind, key, line)
@@ -100,7 +100,7 @@ class _Reader:
             return self._dict(node, kind, key, line)
         if isinstance(kind, inspect.VarTupleType):
             if extra.get("one") and isinstance(node.value, dict):
-                node = Node([node], node.line)  # one is written without a list around it
+                node = Node([node], node.line)  # a single item may be written without a list
             return self._tuple(node, kind, key, line)
         if isinstance(kind, inspect.UnionType):
             if node.value is None and any(isinstance(t, inspect.NoneType) for t in kind.types):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a bundle's folder: bounded, and never outside of it."""
+"""Reading a bundle's folder: within bounds, and never outside of the folder."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Final
 from remit.core.errors import ConfigInvalid
 
 MAX_FILE_BYTES: Final = 1024 * 1024
-#: Of an OpenAPI document.
+#: Largest OpenAPI document.
 MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 16 * 1024 * 1024
 MAX_FILES: Final = 2000
 MAX_FOLDERS_DEEP: Final = 8
 
-#: What stands beside the files of a bundle and is not part of it.
+#: Endings of files beside a bundle that are not part of it.
 _BESIDE: Final = (".md", ".txt", ".json", ".bak", ".swp", ".orig", "~")
 
 
 class Folder:
-    """One reading of the files of a bundle; the bounds hold for all of them together."""
+    """A single reading of a bundle's files; the bounds apply to all of them together."""
 
     def __init__(self, root: Path, line_of: Callable[[str], int | None] = lambda key: None) -> None:
-        """`root` is the folder of `remit.yaml`, and nothing outside of it is read.
+        """Keep `root`, the folder of `remit.yaml`; nothing outside of it is read.
 
-        `line_of` gives the line of a key of that file, where it is written there.
+        `line_of` returns the line of a key of that file if the key is written there.
         """
         self._line_of = line_of
         self.root = Path(os.path.abspath(root))
@@ -39,11 +39,11 @@ class Folder:
         self.problems: list[ConfigInvalid] = []
 
     def name(self, path: Path) -> str:
-        """Return a path as messages and digests write it: from the root, with forward slashes."""
+        """Return a path in the form of messages and digests: relative to the root, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
     def read(self, path: Path, most_bytes: int = MAX_FILE_BYTES) -> bytes:
-        """Read one file; a missing, foreign or oversized one raises `ConfigInvalid`."""
+        """Read one file; raises `ConfigInvalid` if it is missing, outside of the folder, or too large."""
         name = self.name(path)
         self._inside(path, name)
         try:
@@ -82,10 +82,9 @@ class Folder:
         return content
 
     def list(self, folder: str, key: str, endings: tuple[str, ...], *, required: bool) -> list[Path]:
-        """Return the files of one folder of the bundle that have one of `endings`, in the order of their
-        names.
+        """Return the files of one folder of the bundle that have one of `endings`, sorted by name.
 
-        What is wrong with the folder is noted in `problems`; so is a file that would silently not be read.
+        Note problems of the folder in `problems`, and files that would silently not be read.
         """
         top = Path(os.path.abspath(self.root / folder))
         if top == self.root or not top.is_relative_to(self.root):
@@ -159,7 +158,7 @@ class Folder:
             )
 
     def _inside(self, path: Path, name: str) -> None:
-        """Refuse a path that a symbolic link leads out of the bundle."""
+        """Refuse a path that leads out of the bundle through a symbolic link."""
         try:
             real = path.resolve()
         except (OSError, RuntimeError):
@@ -179,5 +178,5 @@ class Folder:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a circle of links: refused when it is read as a file
+    except OSError:  # a cycle of links: refused when it is read as a file
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that may be secrets. A secret is named in the configuration, never written there."""
+"""Values that may be secrets. The configuration names a secret and never contains it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PART: Final = r"(?!\.{1,2}[/#])[A-Za-z0-9_.-]+"
 _IN_OPENBAO: Final = re.compile(rf"{_PART}(?:/{_PART})+#[^\s#]+")
 _IN_KEYRING: Final = re.compile(r"\S(?:.*[^/])?/[^/]+")
-#: How each way to name a secret is written.
+#: The written form of each kind of reference.
 WRITTEN: Final = {
     "env": "env:NAME",
     "file": "file:path",
     "openbao": "openbao:MOUNT/PATH#field",
     "keyring": "keyring:SERVICE/NAME",
 }
-#: What is asked for over a wire, and so read ahead.
+#: Fetched over a connection, and therefore read ahead.
 FETCHED: Final = ("openbao", "keyring")
-#: What a message says of a secret that is written out.
+#: The remediation for a secret that is written out.
 NAME_IT: Final = "put it in an environment variable, a file, OpenBao or the keyring, and write " + ", ".join(
     f"`{one}`" for one in WRITTEN.values()
 )
@@ -41,7 +41,7 @@ _SECRET_NAME: Final = re.compile(
     r"signing[-_]?key|(?:^|[-_])auth(?:$|[-_])|session[-_]?id",
     re.IGNORECASE,
 )
-#: What well-known credentials look like, whatever they are called.
+#: Patterns of well-known credentials, whatever their names.
 _SECRET_VALUE: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[oprsu]_[A-Za-z0-9]{20}|\bgithub_pat_|\bglpat-|\bxox[abprs]-|"
     r"\bsk-[A-Za-z0-9_-]{16}|\bAKIA[0-9A-Z]{16}|\bASIA[0-9A-Z]{16}|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.|\bhvs\.[A-Za-z0-9_-]{16}|"
@@ -50,23 +50,23 @@ _SECRET_VALUE: Final = re.compile(
 
 
 class ReadAhead:
-    """Where a secret is put that lies in OpenBao or a keyring: nobody who carries it waits for a wire."""
+    """The value of a secret from OpenBao or a keyring, so that its users never wait for a connection."""
 
     def __init__(self) -> None:
-        """Begin with nothing read."""
+        """Start without a value."""
         self._value: str | None = None
         self._why = "it has not been read yet", "", "see `remit doctor`"
 
     def put(self, value: str) -> None:
-        """Take what counts from now on."""
+        """Take the value that is valid from now on."""
         self._value = value
 
     def refuse(self, fault: KeyUnavailable) -> None:
-        """Take that nothing counts, and why."""
+        """Take the reason why no value is valid."""
         self._value, self._why = None, (fault.message, fault.code, fault.remediation)
 
     def read(self) -> str:
-        """Return what counts now; raises `KeyUnavailable`."""
+        """Return the current value; raises `KeyUnavailable`."""
         if self._value is None:
             message, code, remediation = self._why
             raise KeyUnavailable(message, code=code, remediation=remediation)
@@ -77,10 +77,10 @@ class ReadAhead:
 class SecretRef:
     """A value of a header or an environment variable: a reference to a secret, or a plain literal.
 
-    `scheme` is `env`, `file`, `openbao`, `keyring` or `plain`; `name` the variable, the absolute path, the
-    place there, or the literal itself. `lead` is put before the resolved value with a blank between:
-    `Bearer env:GIT_TOKEN`. `fetched` is where one of OpenBao or a keyring is put by whoever reads it. `place`
-    is where it is written: file, line and key.
+    `scheme` is `env`, `file`, `openbao`, `keyring` or `plain`; `name` is the variable, the absolute path, the
+    place in OpenBao or the keyring, or the literal itself. `lead` is put before the resolved value with a
+    blank between: `Bearer env:GIT_TOKEN`. `fetched` holds the value of a secret from OpenBao or a keyring,
+    once it has been read. `place` is where the reference is written: file, line and key.
     """
 
     scheme: str
@@ -90,21 +90,21 @@ class SecretRef:
     place: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        """Name the reference; a literal is not shown, in case it should not have been one."""
+        """Name the reference; hide a literal, in case it is a secret by mistake."""
         return f"SecretRef({self.where})"
 
     @property
     def where(self) -> str:
-        """Where the value comes from, for people."""
+        """The source of the value, for people."""
         return "plain" if self.scheme == "plain" else f"{self.scheme}:{self.name}"
 
     @property
     def secret(self) -> bool:
-        """Whether it names a secret."""
+        """Whether the value refers to a secret."""
         return self.scheme != "plain"
 
     def resolve(self, environ: Mapping[str, str] | None = None) -> str:
-        """Return the value, read now; raises `KeyUnavailable` if there is none, or it is not kept safely."""
+        """Return the current value; raises `KeyUnavailable` if there is none, or it is not stored safely."""
         value = self.resolve_lines(environ)
         if self.scheme == "plain":
             return value
@@ -118,7 +118,7 @@ class SecretRef:
         return f"{self.lead} {value}" if self.lead else value
 
     def resolve_lines(self, environ: Mapping[str, str] | None = None) -> str:
-        """Return the value with all of its lines, such as a key's as PEM; raises `KeyUnavailable`."""
+        """Return the value with all its lines, such as a PEM key; raises `KeyUnavailable`."""
         if self.scheme == "plain":
             return self.name
         try:
@@ -166,19 +166,19 @@ class SecretRef:
 
 
 def _unsafe(status: os.stat_result) -> str:
-    """Say who else may read the file; empty where nobody may."""
+    """Return who else may read the file; empty if no one else may."""
     if not hasattr(os, "getuid"):
-        return ""  # Windows: the mode bits say nothing there
+        return ""  # Windows: the mode bits mean nothing there
     if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         return "is open to other users"
-    # A mounted secret belongs to the platform and is readable only through remit's group.
+    # A mounted secret belongs to the platform and is readable only by remit's group.
     if status.st_mode & stat.S_IRGRP and status.st_uid == os.getuid():
         return "is open to its group"
     return ""
 
 
 def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> SecretRef:
-    """Read what stands for a header or variable called `name`; `place` is where it is written, for people.
+    """Read the text for a header or variable called `name`; `place` is where it is written, for people.
 
     Raises `ConfigInvalid`, which never repeats the value.
     """
@@ -204,5 +204,5 @@ def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> Se
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text looks like a credential, or holds a password in a URL."""
+    """Return whether a text looks like a credential, or contains a password in a URL."""
     return _SECRET_VALUE.search(text) is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every section of the configuration is made of: names, sizes, durations."""
+"""The elements of every section of the configuration: names, sizes, durations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Size = Annotated[int, Meta(extra={"quantity": "size", "pattern": SIZE_PATTERN})]
 Seconds = Annotated[int, Meta(extra={"quantity": "duration", "pattern": DURATION_PATTERN})]
 NAME_RULE: Final = "use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", extra={"rule": NAME_RULE})]
-# Without `__` and a `_` at its end, `upstream__tool` is read in one way only.
+# Without `__`, and without a `_` at its end, so that `upstream__tool` is unambiguous.
 UpstreamName = Annotated[
     str,
     Meta(

@@ -17,7 +17,7 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def size_bytes(written: object) -> int:
-    """Return a size in bytes: a whole number of bytes, or one with a unit. Raises `ValueError`."""
+    """Return a size in bytes, from whole bytes or a number with a unit. Raises `ValueError`."""
     if type(written) is int and written >= 0:
         return written
     if isinstance(written, str) and (found := _SIZE.fullmatch(written)):
@@ -26,7 +26,7 @@ def size_bytes(written: object) -> int:
 
 
 def duration_s(written: object) -> int:
-    """Return a duration in seconds: a whole number of seconds, or parts with units. Raises `ValueError`."""
+    """Return a duration in seconds, from whole seconds or parts with units. Raises `ValueError`."""
     if type(written) is int and written >= 0:
         return written
     if isinstance(written, str) and _DURATION.fullmatch(written):

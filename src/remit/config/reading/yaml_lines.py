@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML that has one reading, with the line of everything in it.
+"""Unambiguous YAML, with the line of everything in it.
 
-What is read is the plain part of YAML 1.2 (core schema): mappings, lists and scalars. Refused are keys given
-twice, anchors, aliases and merge keys (which make a small file large), tags (which can change what a value
-is), directives, several documents in one file, and nesting deeper than 32.
+The reader accepts the plain part of YAML 1.2 (core schema): mappings, lists and scalars. It refuses duplicate
+keys, anchors, aliases and merge keys (which make a small file large), tags (which can change the type of a
+value), directives, several documents in one file, and nesting deeper than 32.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 32
-#: Characters that make a text look other than it reads (Unicode TR36, bidirectional controls), and ends of
-#: lines for YAML 1.1 that are none for YAML 1.2.
+#: Characters that make a text look different from its content (Unicode TR36, bidirectional controls), and
+#: line ends of YAML 1.1 that are none in YAML 1.2.
 _MISLEADING: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\u0085\u2028\u2029]")
-#: libyaml, which reads a hundred times as fast; only its events are used, so that no value is resolved by it.
+#: libyaml is a hundred times faster. Only its events are used, so that it resolves no value.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(
@@ -48,7 +48,7 @@ _WORDS: Final[dict[str, Json]] = {
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value with the line (from 1) where it stands, and the line of each key where it is a mapping.
+    """A value with its line (from 1), and for a mapping the line of each key.
 
     `value` is a scalar, a list of nodes, or a dict of nodes.
     """
@@ -66,12 +66,12 @@ class Node:
         return self.value
 
     def child_line(self, key: str, name: str) -> int:
-        """Return the line of an entry of a mapping below `key`; unlike in `line_of`, `name` may hold dots."""
+        """Return the line of a mapping's entry below `key`; unlike in `line_of`, `name` may contain dots."""
         below: Node = self.value[key]
         return below.key_lines.get(name, below.line)
 
     def line_at(self, *names: str) -> int:
-        """Return the line of what stands under these keys and places, as far down as they lead."""
+        """Return the line at these keys and indexes, as far down as they lead."""
         node, line = self, self.line
         for name in names:
             if isinstance(node.value, dict) and name in node.value:
@@ -89,7 +89,7 @@ class Node:
 
 
 def read_text(content: bytes, file: str) -> str:
-    """Decode a file; what is not UTF-8, or reads other than it looks, raises `ConfigInvalid`."""
+    """Decode a file; raises `ConfigInvalid` if it is not UTF-8, or looks different from its content."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as fault:
@@ -111,7 +111,7 @@ def read_text(content: bytes, file: str) -> str:
 
 
 def read_yaml(text: str, file: str) -> Node:
-    """Read one YAML document; raises `ConfigInvalid` naming file and line. An empty one is `{}`."""
+    """Read one YAML document; raises `ConfigInvalid` naming file and line. An empty document is `{}`."""
     try:
         return _Document(file, yaml.parse(text, Loader=_LOADER)).read()
     except yaml.MarkedYAMLError as fault:
@@ -126,7 +126,7 @@ def read_yaml(text: str, file: str) -> Node:
         ) from None
     except (yaml.YAMLError, ValueError) as fault:
         first = str(fault).splitlines()[0] if str(fault) else "cannot be read"
-        # A character that no YAML may hold is named by its place alone.
+        # For a character that YAML does not permit, the fault has only its position.
         line = text.count("\n", 0, getattr(fault, "position", 0)) + 1
         raise ConfigInvalid(
             f"is not YAML: {first}", file=file, line=line, remediation="save it as plain text"
@@ -140,14 +140,14 @@ def _indented_by_tab(text: str, line: int | None) -> bool:
 
 
 class _Document:
-    """One reading of one file, from the parser's events; nothing is resolved that was not written there."""
+    """A single reading of one file, from the parser's events; resolves only what is written there."""
 
     def __init__(self, file: str, events: Iterator[Any]) -> None:
         self._file = file
         self._events = events
 
     def read(self) -> Node:
-        """Return the only document."""
+        """Return the single document."""
         root: Node | None = None
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
@@ -211,7 +211,7 @@ class _Document:
 
     def _scalar(self, event: Any) -> Json:
         text = event.value
-        if event.style:  # quoted or block: always a text
+        if event.style:  # quoted or block style: always a text
             return text
         if text in _WORDS:
             return _WORDS[text]

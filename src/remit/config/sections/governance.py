@@ -12,7 +12,7 @@ from remit.core.findings.finding import FindingKind
 
 
 class AgentsSection(Section, frozen=True, kw_only=True):
-    """What holds for every agent."""
+    """Settings of all agents."""
 
     suspend_on: Annotated[
         tuple[FindingKind, ...],
@@ -44,7 +44,7 @@ class AgentsSection(Section, frozen=True, kw_only=True):
 
 
 class PeopleSection(Section, frozen=True, kw_only=True):
-    """What holds for every person."""
+    """Settings of all people."""
 
     second_person: Annotated[
         bool,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where remit's own keys are kept, and how often they are replaced."""
+"""The place of remit's own keys, and how often they are replaced."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class OpenBaoSection(Section, frozen=True, kw_only=True):
 
 
 class KeysSection(Section, frozen=True, kw_only=True):
-    """Where the keys for tokens, checkpoints, sealing and the own trust domain are kept: not in the store."""
+    """The place of the keys for tokens, checkpoints, sealing and remit's own trust domain: never in the
+    store.
+    """
 
     kind: Annotated[
         Literal["file", "openbao"],
@@ -51,7 +53,7 @@ class KeysSection(Section, frozen=True, kw_only=True):
 
 
 def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     if keys.kind == "openbao" and keys.openbao is None:
         problems.add(
             "needs to know where OpenBao is",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where remit listens, and under which certificate."""
+"""The addresses that remit listens on, and its certificate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remit.config.reading.yaml_lines import Node
 
 
 class TlsSection(Section, frozen=True, kw_only=True):
-    """The certificate of the one port; renewed files are taken up without a restart."""
+    """The certificate of the one port; renewed files are loaded without a restart."""
 
     certificate: Annotated[Text, Meta(description="File of the certificate chain, in PEM.")]
     key: Annotated[Text, Meta(description="File of its private key, in PEM.")]
@@ -28,7 +28,7 @@ class TlsSection(Section, frozen=True, kw_only=True):
 
 
 class ListenSection(Section, frozen=True, kw_only=True):
-    """Where remit listens."""
+    """The addresses that remit listens on."""
 
     host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
@@ -68,7 +68,7 @@ class ListenSection(Section, frozen=True, kw_only=True):
 
 
 def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
-    """Note servers in front that are no addresses."""
+    """Note proxies whose addresses are invalid."""
     for place, named in enumerate(listen.proxies):
         try:
             ip_network(named)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom remit tells of what needs somebody."""
+"""The targets of notifications about things that need a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remit.core.signals.outgoing_event import NEVER_TOLD, USUAL_KINDS
 
 
 class WebhookSection(Section, frozen=True, kw_only=True):
-    """A webhook, signed as Standard Webhooks says."""
+    """A webhook, signed according to Standard Webhooks."""
 
     url: Annotated[Text, Meta(description="Where it is sent.")]
     secret: Annotated[
@@ -41,7 +41,7 @@ class WebhookSection(Section, frozen=True, kw_only=True):
 def check_notify(
     hooks: dict[str, WebhookSection], plain_loopback: bool, node: Node, problems: Problems
 ) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     for name, one in hooks.items():
         key = f"notify.{name}"
         if fault := address_fault(one.url, plain_loopback):

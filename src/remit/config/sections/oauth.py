@@ -11,7 +11,7 @@ from remit.config.reading.section import Name, Seconds, Section
 
 
 class OAuthSection(Section, frozen=True, kw_only=True):
-    """What holds for tokens, besides their lifetime (`limits.token_ttl_s`)."""
+    """Settings of tokens, besides their lifetime (`limits.token_ttl_s`)."""
 
     refresh_ttl_s: Annotated[
         Seconds,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this process is among the others that serve the same PostgreSQL database."""
+"""This process as one of the replicas that serve the same PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remit.config.reading.section import Section
 
 
 class ReplicaSection(Section, frozen=True, kw_only=True):
-    """This process among the others that serve the same PostgreSQL database; without one it has no effect."""
+    """This process as one of the replicas of a PostgreSQL database; no effect without PostgreSQL."""
 
     lease_ms: Annotated[
         int,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where secrets are read that the configuration names and that lie in neither files nor the environment."""
+"""The sources of secrets that the configuration names, besides files and the environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.config.sections.keys import KeysSection
 
 
 class SecretsSection(Section, frozen=True, kw_only=True):
-    """Where `openbao:MOUNT/PATH#field` is read: in a key-value store of either version."""
+    """The source of `openbao:MOUNT/PATH#field`: a key-value store of either version."""
 
     openbao: Annotated[
         BaoSourceSection | None,
@@ -27,7 +27,7 @@ class SecretsSection(Section, frozen=True, kw_only=True):
 
 
 def bao_of(secrets: SecretsSection, keys: KeysSection) -> BaoSourceSection | None:
-    """Return the OpenBao that references name, with remit's login there; `None` where there is none."""
+    """Return the OpenBao that references name, with remit's login there; `None` if there is none."""
     if secrets.openbao is not None or keys.openbao is None:
         return secrets.openbao
     own = keys.openbao
@@ -35,7 +35,7 @@ def bao_of(secrets: SecretsSection, keys: KeysSection) -> BaoSourceSection | Non
 
 
 def references(part: object, place: str = "") -> Iterator[tuple[str, SecretRef]]:
-    """Yield every reference to a secret below a part of the configuration, with where it stands."""
+    """Yield every reference to a secret below a part of the configuration, with its place."""
     if isinstance(part, SecretRef):
         if part.secret:
             yield place, part
@@ -54,7 +54,7 @@ def references(part: object, place: str = "") -> Iterator[tuple[str, SecretRef]]
 def check_secrets(
     whole: msgspec.Struct, secrets: SecretsSection, keys: KeysSection, node: Node, problems: Problems
 ) -> None:
-    """Note secrets that nothing could read: no OpenBao is named, or its login is in it."""
+    """Note secrets that are unreadable: OpenBao is not configured, or its login is inside it."""
     if secrets.openbao is not None:
         check_known(secrets.openbao, "secrets.openbao", node, problems)
     at = bao_of(secrets, keys)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How people sign in, and what they may then agree to."""
+"""How people sign in, and what they can then consent to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ProviderSection(Section, frozen=True, kw_only=True):
 
 
 class SelfServiceSection(Section, frozen=True, kw_only=True):
-    """Applications that nobody has registered: whoever agrees to one first answers for it."""
+    """Applications without a registration: the first person who consents to one answers for it."""
 
     groups: Annotated[
         tuple[Name, ...], Meta(description="Groups of people who may do so; none unless given.")
@@ -66,7 +66,7 @@ class SelfServiceSection(Section, frozen=True, kw_only=True):
 
 
 class ClientsSection(Section, frozen=True, kw_only=True):
-    """Interactive applications, which say who they are at an address of their own."""
+    """Interactive applications, which identify themselves by a metadata document at their own address."""
 
     documents: Annotated[
         bool, Meta(description="Whether client ID metadata documents are fetched at all.")
@@ -79,7 +79,7 @@ class ClientsSection(Section, frozen=True, kw_only=True):
 
 
 class SignInSection(Section, frozen=True, kw_only=True):
-    """How people sign in at a browser, and what holds for the tasks that they open there."""
+    """How people sign in at a browser, and the rules of tasks that they open there."""
 
     oidc: Annotated[
         dict[Name, ProviderSection], Meta(description="Providers of the organisation, by name.")

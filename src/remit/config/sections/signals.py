@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals: who may tell remit of events, what follows from them here, and whom remit tells."""
+"""Shared signals: who may send events to remit, their effects here, and who receives remit's events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remit.core.signals.signal import Reaction, SignalKind
 
 
 class PollSection(Section, frozen=True, kw_only=True):
-    """Where a transmitter's events are asked for (RFC 8936)."""
+    """The address at which remit polls a transmitter's events (RFC 8936)."""
 
     url: Annotated[Text, Meta(description="Address of its poll endpoint.")]
     token: Annotated[
@@ -30,7 +30,7 @@ class PollSection(Section, frozen=True, kw_only=True):
 
 
 class AliveSection(Section, frozen=True, kw_only=True):
-    """How long a transmitter may be silent, and how it is asked for a sign of life."""
+    """How long a transmitter may be silent, and how remit asks it for a sign of life."""
 
     silent_after_s: Annotated[
         Seconds, Meta(ge=60, description="Nothing heard for so long is a finding, `signals-silent`.")
@@ -51,8 +51,8 @@ class AliveSection(Section, frozen=True, kw_only=True):
 
 
 class SubjectsSection(Section, frozen=True, kw_only=True):
-    """Whom a transmitter's names mean here, and of whom it may speak. People who signed in with the same
-    issuer are known anyway.
+    """The meaning of a transmitter's names here, and the subjects that it may report on. People who signed in
+    with the same issuer are known anyway.
     """
 
     email_domain: Annotated[
@@ -91,7 +91,7 @@ class SubjectsSection(Section, frozen=True, kw_only=True):
 
 
 class TransmitterSection(Section, frozen=True, kw_only=True):
-    """Somebody who tells of events (security event tokens): an identity provider, another remit."""
+    """A sender of events (security event tokens): an identity provider, another remit."""
 
     issuer: Annotated[Text, Meta(description="Its `iss`, to the letter.")]
     audience: Annotated[
@@ -138,12 +138,12 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
 
     @property
     def accepted(self) -> frozenset[str]:
-        """The algorithms that are accepted."""
+        """The accepted algorithms."""
         return frozenset(self.algorithms or USUAL)
 
 
 class PushSection(Section, frozen=True, kw_only=True):
-    """Where a receiver's events go (RFC 8935)."""
+    """The address that a receiver's events go to (RFC 8935)."""
 
     url: Annotated[Text, Meta(description="Address that events are pushed to.")]
     token: Annotated[
@@ -157,7 +157,7 @@ class PushSection(Section, frozen=True, kw_only=True):
 
 
 class ReceiverSection(Section, frozen=True, kw_only=True):
-    """Somebody whom remit tells of its events: that a task ended, that an agent was suspended."""
+    """A receiver of remit's events: that a task ended, that an agent was suspended."""
 
     audience: Annotated[Text, Meta(description="The `aud` of the tokens that it gets.")]
     agents: Annotated[
@@ -190,7 +190,7 @@ class SignalsSection(Section, frozen=True, kw_only=True):
 
 
 def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     believed: dict[str, str] = {}
     for name, one in signals.receive.items():
         key = f"signals.receive.{name}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where state and evidence are kept."""
+"""The place of state and evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remit.config.reading.yaml_lines import Node
 
 
 class StoreSection(Section, frozen=True, kw_only=True):
-    """Where state and evidence are kept."""
+    """The place of state and evidence."""
 
     kind: Annotated[
         Literal["sqlite", "postgres"],
@@ -39,8 +39,8 @@ class StoreSection(Section, frozen=True, kw_only=True):
 
 
 def check_store(store: StoreSection, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
-    # One that is written and was refused has its own line already.
+    """Note problems across several values."""
+    # A URL that is written and was refused already has a problem with its own line.
     if store.kind == "postgres" and "url" not in node.value["store"].key_lines:
         problems.add(
             "needs to know where PostgreSQL is",

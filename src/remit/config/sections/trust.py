@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose word counts about who a workload is: issuers of tokens, and SPIFFE trust domains."""
+"""The authorities on workload identity: token issuers, and SPIFFE trust domains."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ assert set(get_args(PlatformName)) == set(PLATFORMS)
 
 
 class IssuerSection(Section, frozen=True, kw_only=True):
-    """An issuer of tokens (OpenID Connect, or any that publishes a key set)."""
+    """A token issuer (OpenID Connect, or any that publishes a key set)."""
 
     preset: Annotated[
         PlatformName | None,
@@ -70,22 +70,22 @@ class IssuerSection(Section, frozen=True, kw_only=True):
 
     @property
     def platform(self) -> Platform | None:
-        """The platform that the preset names."""
+        """The platform of the preset."""
         return PLATFORMS[self.preset] if self.preset else None
 
     @property
     def name_of_issuer(self) -> str:
-        """The `iss` of its tokens; empty where neither the section nor its preset gives one."""
+        """The `iss` of its tokens; empty if neither the section nor its preset gives one."""
         return self.issuer or (self.platform.issuer if self.platform else "")
 
     @property
     def accepted(self) -> frozenset[str]:
-        """The algorithms that are accepted."""
+        """The accepted algorithms."""
         return frozenset(self.algorithms or (self.platform.algorithms if self.platform else USUAL))
 
 
 class TrustDomainSection(Section, frozen=True, kw_only=True):
-    """Where the bundle of a SPIFFE trust domain comes from: a file, an endpoint or the Workload API."""
+    """The source of a SPIFFE trust domain's bundle: a file, an endpoint or the Workload API."""
 
     bundle_file: Annotated[
         str,
@@ -116,7 +116,7 @@ class TrustDomainSection(Section, frozen=True, kw_only=True):
 
 
 class TrustSection(Section, frozen=True, kw_only=True):
-    """By whose word a workload is known. What is not named here is not believed."""
+    """The authorities on workload identity. Others are not trusted."""
 
     issuers: Annotated[dict[Name, IssuerSection], Meta(description="Issuers of tokens, by name.")] = {}
     spiffe: Annotated[
@@ -135,7 +135,7 @@ class TrustSection(Section, frozen=True, kw_only=True):
 
 
 def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     believed: dict[tuple[str, str], str] = {}
     for name, issuer in trust.issuers.items():
         key = f"trust.issuers.{name}"
@@ -143,7 +143,8 @@ def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
             where = f"{key}.{at}" if at else key
             problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
         for use in issuer.use:
-            # Two key sets of one `iss`: whoever holds a key of one could speak as a subject of the other.
+            # Two key sets with one `iss`: the holder of a key of one could issue tokens for a subject of the
+            # other.
             other = believed.setdefault((issuer.name_of_issuer, use), name)
             if other != name and issuer.name_of_issuer:
                 problems.add(
@@ -217,7 +218,7 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
 
 
 def address_fault(url: str, plain_loopback: bool) -> str:
-    """Say what is wrong with an address of somebody else; empty where nothing is."""
+    """Return what is wrong with an external address; empty if it is valid."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

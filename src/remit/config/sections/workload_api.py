@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trust domain of remit's own, served to the workloads of this machine."""
+"""Remit's own trust domain, served to the workloads of this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from remit.core.identity.workload import SpiffeId
 
 
 class WorkloadSection(Section, frozen=True, kw_only=True):
-    """Which processes get one SPIFFE ID: all that is given must be so.
+    """The processes that get one SPIFFE ID: every given condition must hold.
 
-    The user always must be: whoever may run a program, or copy it, may also run it under a debugger.
+    The user is always required: a user who may run a program, or copy it, may also run it under a debugger.
     """
 
     spiffe_id: Annotated[Text, Meta(description="The SPIFFE ID, in the trust domain of this section.")]
@@ -31,7 +31,7 @@ class WorkloadSection(Section, frozen=True, kw_only=True):
 
 
 class WorkloadApiSection(Section, frozen=True, kw_only=True):
-    """A trust domain of remit's own, served over the SPIFFE Workload API on a Unix socket."""
+    """Remit's own trust domain, served over the SPIFFE Workload API on a Unix socket."""
 
     trust_domain: Annotated[
         Text, Meta(pattern=r"^[a-z0-9._-]{1,255}$", description="Its name, such as `agents.example.org`.")
@@ -62,7 +62,7 @@ class WorkloadApiSection(Section, frozen=True, kw_only=True):
 
 
 def check_workload_api(section: WorkloadApiSection, node: Node, problems: Problems) -> None:
-    """Note what no single value can say of itself."""
+    """Note problems across several values."""
     for place, one in enumerate(section.workloads):
         key = f"workload_api.workloads.{place}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The access request: everything that a decision may look at, gathered in step 3."""
+"""The access request: all input of a decision, collected in step 3."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from remit.core.tools.tool import Tier, Tool
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as it is decided.
+    """One call as presented for a decision.
 
     `agent` is the registered identity behind `principal.agent`. `label` is the task's label at this moment.
-    `cleared` says whether the tool's audience may learn data of that label's class. `grants` are the task's
-    grants that name the tool, already instantiated; empty means that the task was not granted it. `observed`
-    is true where the upstream is in observe mode. `enforcement_point` names who carries the call out, where
-    that is not remit itself, and `asked_with` the key that its own token was bound to. `unconstrained` is
-    true where the site lowered the demand for tokens that are bound to their senders. `flow` is what is known
-    of where its arguments came from. `rest` is what earlier writes have left where the call reads, and in
-    what it hands over. `crossings` counts the trust zones that the chain's data has passed into with this
-    call, beyond the first; more than `max_crossings` are refused by the default guardrails. `follows` is the
-    decision on the deferred call that this one brings input to.
+    `cleared` states whether the tool's audience may learn data of that label's class. `grants` are the task's
+    grants that name the tool, already instantiated; empty means that the task has no grant for the tool.
+    `observed` is true where the upstream is in observe mode. `enforcement_point` names the party that carries
+    the call out, where that is not remit itself; `asked_with` is the key that the enforcement point's own
+    token was bound to. `unconstrained` is true where the site waived the requirement for sender-constrained
+    tokens. `flow` is the known origin of the arguments. `rest` holds the stored labels that earlier writes
+    left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
+    the first, that the chain's data has entered, including this call; the default guardrails refuse more than
+    `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
     """
 
     principal: Principal
@@ -56,21 +56,22 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lacks_sender(self) -> bool:
-        """Whether the call's tier demands a token that is bound to its sender, and this one is not.
+        """Whether the call's tier requires a sender-constrained token and this token is not one.
 
-        Where others carry a call out, they saw its sender. The sender that remit sees is then who asks: a
-        copied token of an enforcement point must not bring permits for what changes something.
+        An enforcement point sees the sender of a call that it carries out. The sender that remit sees is then
+        the enforcement point itself: a copied token of an enforcement point must not obtain permits for calls
+        that change something.
         """
         held = self.asked_with if self.enforcement_point else self.principal.confirmation
         return self.tier >= Tier.OPERATOR and not self.unconstrained and not held
 
     def may_take(self, argument: str) -> bool:
-        """Whether a call may carry an argument of this name at all, whatever its value."""
+        """Return whether a call may carry an argument of this name at all, whatever its value."""
         return self.observed or any(grant.may_take(argument) for grant in self.grants)
 
     @property
     def call_digest(self) -> str:
-        """The digest of exactly this call: task, tool, arguments. What an approval is bound to."""
+        """The digest of exactly this call (task, tool, arguments), to which an approval is bound."""
         return call_digest(self.task.id, self.tool.id, self.arguments)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals: a human's answer to one exact call, for the exact rules that asked, once, and not for ever."""
+"""Approvals: a person's answer to one exact call and the exact rules that deferred it. It counts once, and
+expires.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,14 @@ from remit.core.tasks.task import person_of
 
 
 def may_approve(person: Person) -> bool:
-    """Whether a person's answers count at all."""
+    """Return whether a person may approve: the person is active and has the role approver."""
     return person.active and Role.APPROVER in person.roles
 
 
 class ApprovalState(enum.StrEnum):
-    """pending -> approved -> consumed; pending -> denied | expired; approved -> expired."""
+    """State transitions: pending -> approved -> consumed; pending -> denied | expired; approved ->
+    expired.
+    """
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -33,9 +37,10 @@ class ApprovalState(enum.StrEnum):
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
-    `call` is the digest of task, tool and arguments; `rules` are exactly those that were shown.
-    `expires` is until when it may be answered and used, or when it has expired.
-    `requested_for` is the person behind the task, `requested_by` who stated its intent: neither ever answers.
+    `call` is the digest of task, tool and arguments. `rules` are exactly the rules that the human was shown.
+    `expires` is the end of the time in which the request may be answered and used, or the time at which it
+    expired. `requested_for` is the person behind the task, `requested_by` the person who stated its intent:
+    neither ever answers.
     """
 
     tenant: str
@@ -58,11 +63,14 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """Whose the question is: their key seals what is asked."""
+        """The data subject of the question, whose key seals it."""
         return self.requested_for or person_of(self.requested_by) or self.agent
 
     def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
-        """Return the approval with a person's answer; who may not answer, or comes too late, is refused."""
+        """Return the approval with a person's answer.
+
+        Refuses a person who may not answer (`Forbidden`) and an answer that comes too late (`Conflict`).
+        """
         if not may_approve(person):
             raise Forbidden(
                 f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
@@ -82,9 +90,12 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def expired(self, at: datetime) -> Approval:
-        """Return it as one that has expired, by its time or before it: then `expires` is when it did."""
+        """Return the approval as expired.
+
+        It may expire at its deadline or earlier; `expires` is then the moment of expiry.
+        """
         return msgspec.structs.replace(self, state=ApprovalState.EXPIRED, expires=min(at, self.expires))
 
     def usable_for(self, call: str, now: datetime) -> bool:
-        """Whether it permits exactly this call at `now`."""
+        """Return whether the approval permits exactly this call at `now`."""
         return self.state is ApprovalState.APPROVED and self.call == call and now < self.expires

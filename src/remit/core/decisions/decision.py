@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decisions: permit, deny, or defer to a human, each with its reasons."""
+"""Decisions: permit, deny, or defer to a person, each with its reasons."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from remit.core.errors import RemitError
 
 
 class Outcome(enum.StrEnum):
-    """What was decided."""
+    """The outcome of a decision."""
 
     PERMIT = "permit"
     DENY = "deny"
     DEFER = "defer"
 
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
 
 
@@ -33,9 +33,8 @@ class RuleRef(msgspec.Struct, frozen=True, order=True):
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason of a decision.
 
-    `code` is stable; `rule` names the policy or grant that spoke; `text` is for people; `remediation` says
-    what would make the call permitted, where saying so leaks nothing. `step` is the step of the call (1 to
-    9).
+    `code` is stable; `rule` names the deciding policy or grant; `text` is for people; `remediation` states
+    what would make the call permitted, where this leaks nothing. `step` is the step of the call (1 to 9).
     """
 
     code: str
@@ -47,13 +46,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the policy engine said of one request.
+    """The policy engine's answer to one request.
 
     `permits` are the rules that permit; `forbids` those that forbid and cannot be waived; `waivable` those
-    that forbid unless a human approves (`@otherwise("approval")`). `errors` is not empty when any rule erred,
-    the request did not fit the schema, or an entity was missing: then the answer is a refusal whatever else
-    it says. `flow` names, as (rule, fact), what of the call's flow the rules that forbid have read:
-    `destination`, `provenance.to`.
+    that forbid unless a person approves (`@otherwise("approval")`). `errors` is not empty when any rule
+    failed, the request did not fit the schema, or an entity was missing: then the answer is a refusal,
+    whatever the other fields contain. `flow` lists, as (rule, fact), the facts of the call's flow that the
+    forbidding rules have read: `destination`, `provenance.to`.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -68,11 +67,11 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one access request.
 
-    `rules` are what decided: on Permit the permitting ones, on Deny the forbidding ones, on Defer exactly the
-    set that an approval would waive. `waived` are the rules that an approval waived, and `approval` names it.
-    `observed` is true when a refusal was recorded but not enforced. `bundle` is the digest of the
-    configuration it was made under. `valid_until` stands on what is permitted to be carried out elsewhere:
-    the permit is outside the fence, and counts for nothing after that moment.
+    `rules` are the deciding rules: on Permit the permitting ones, on Deny the forbidding ones, on Defer
+    exactly the set that an approval would waive. `waived` are the rules that an approval waived, and
+    `approval` names the approval. `observed` is true when a refusal was recorded but not enforced. `bundle`
+    is the digest of the configuration behind the decision. `valid_until` is set on a permit for a call that
+    another party carries out: that permit is outside the fence, and is void after that moment.
     """
 
     id: str
@@ -93,10 +92,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tuple[RuleRef, ...]]:
-    """Turn a policy answer into an outcome and the rules behind it; forbid wins, default deny.
+    """Turn a policy answer into an outcome and its deciding rules; forbid wins, default deny.
 
-    A Defer needs every satisfied forbid to be waivable and a permit to stand without them. `waived` holds the
-    rules that an approval has waived; a waivable rule outside of it defers again.
+    A Defer requires that every satisfied forbid is waivable and that a rule permits the call without them.
+    `waived` holds the rules that an approval has waived; a waivable rule outside this set defers again.
     """
     if answer.errors:
         return _DENY, answer.forbids
@@ -111,7 +110,7 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
 
 
 def overtaken(decision: Decision, by: RemitError) -> Decision:
-    """Return a decision that could not be recorded, since something came first, as the refusal that it is."""
+    """Turn a decision that could not be recorded, because another event came first, into a refusal."""
     reason = Reason(code=by.code, text=by.message, remediation=by.remediation, step=5)
     return msgspec.structs.replace(
         decision,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls whose outcome an upstream defers: what it says of one, and what the agent is told of it.
+"""Calls whose outcome an upstream defers: parsing the upstream's report, and writing the agent's.
 
-MCP's tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28): a `tools/call` may be answered by a
-handle, after which `tasks/get` tells how the call stands, and at the end its result. MCP calls that a task;
-here a task is what an agent works in, and this is a *deferred call*.
+MCP's tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28): the answer to a `tools/call` may be a
+handle. `tasks/get` then returns the status of the call and, at the end, its result. MCP calls this a task; in
+remit a task is what an agent works in, and this is a *deferred call*.
 
-What an upstream says is read strictly, and written again with the handle that remit gave: of the upstream's
-own id, and of members that the extension does not know, nothing goes on.
+remit parses the upstream's report strictly and writes it again with remit's own handle. The upstream's own
+id, and members outside the extension, are dropped.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from remit.core.json_value import Json
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 GET, UPDATE, CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
-#: By what either end says that it knows of deferred calls.
+#: The capability by which either end declares support for deferred calls.
 CAPABILITY: dict[str, Json] = {"extensions": {EXTENSION: {}}}
 METHODS = frozenset((GET, UPDATE, CANCEL))
-#: What acknowledges that input was taken, or that a call is to be cancelled.
+#: The acknowledgement of input, or of a request to cancel a call.
 ACKNOWLEDGED = b'{"resultType":"complete"}'
-#: Codes of remit's own errors, which no upstream may use: JSON-RPC leaves them to applications.
+#: Codes of remit's own errors, from the range that JSON-RPC leaves to applications; no upstream may use them.
 OWN_CODES = range(-31099, -30999)
-#: Characters of an upstream's own id, and of what it says of a call in words.
+#: The most characters of an upstream's own id; `MAX_MESSAGE` bounds its status message.
 MAX_ID = 512
 MAX_MESSAGE = 4096
-# ISO 8601, as both ends of the wire write it.
+# ISO 8601, as both ends write it on the wire.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Status(enum.StrEnum):
-    """How a deferred call stands; the wire's own words."""
+    """The status of a deferred call, as spelled on the wire."""
 
     WORKING = "working"
     INPUT_REQUIRED = "input_required"
@@ -46,19 +46,19 @@ class Status(enum.StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the status is final: completed, failed or cancelled."""
         return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
-#: Where each status has what it brings.
+#: For each status, the member that holds its content.
 _BRINGS = {Status.INPUT_REQUIRED: "inputRequests", Status.COMPLETED: "result", Status.FAILED: "error"}
 
 
 class DeferredStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a deferred call stands, as its upstream says.
+    """The state of a deferred call, as its upstream reports it.
 
-    `brings` is the raw JSON of what comes with the status: questions, a result, or an error; empty where
-    nothing does. `ttl_ms` and `poll_ms` are what the upstream asks for, None where it asks for nothing.
+    `brings` is the raw JSON that comes with the status: questions, a result, or an error; empty where there
+    is none. `ttl_ms` and `poll_ms` are the values that the upstream requests, None where it requests none.
     """
 
     id: str
@@ -72,8 +72,10 @@ class DeferredStatus(msgspec.Struct, frozen=True, kw_only=True):
     poll_ms: int | None = None
 
     def written(self, handle: str, *, at: str, ttl_ms: int, poll_ms: int, created: bool = False) -> bytes:
-        """Return the result that the agent gets, under remit's own `handle`; `at` stands in for times that
-        the upstream does not tell, `created` makes it the answer to the call itself.
+        """Return the result for the agent, under remit's own `handle`.
+
+        `at` replaces times that the upstream does not report. `created` makes this the answer to the call
+        itself.
         """
         told: dict[str, Json] = {
             "resultType": "task" if created else "complete",
@@ -92,7 +94,7 @@ class DeferredStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wire(msgspec.Struct):
-    """What is read of a task of the extension; everything else is skipped over."""
+    """The members of a task of the extension that remit reads; it skips everything else."""
 
     taskId: str  # noqa: N815 - the wire's own name
     status: Status
@@ -124,8 +126,9 @@ _write = msgspec.json.Encoder().encode
 
 
 def read_standing(body: bytes) -> DeferredStatus:
-    """Read what an upstream says of a deferred call; raises `Malformed` where that is none, or lacks what its
-    status brings.
+    """Parse an upstream's report on a deferred call.
+
+    Raises `Malformed` for anything else, and for a report that lacks the content its status requires.
     """
     try:
         wire = _read(body)

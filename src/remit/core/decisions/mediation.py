@@ -34,7 +34,7 @@ from remit.core.label import Label
 
 
 class Step(enum.IntEnum):
-    """The nine steps; the names in code, docs, traces and error messages."""
+    """The nine steps, with the names used in code, docs, traces and error messages."""
 
     IDENTIFY = 1
     BIND = 2
@@ -48,7 +48,7 @@ class Step(enum.IntEnum):
 
 
 class ChunkKind(enum.StrEnum):
-    """What an upstream sends while it answers. `result` and `error` are the last of a call."""
+    """The kinds of message in an upstream's answer. `result` and `error` are the last message of a call."""
 
     NOTIFICATION = "notification"
     REQUEST = "request"
@@ -56,7 +56,7 @@ class ChunkKind(enum.StrEnum):
     ERROR = "error"
 
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _IDENTIFY, _BIND, _DESCRIBE, _DECIDE, _RECORD, _LEASE, _FORWARD, _OBSERVE, _CLOSE = Step
 _RESULT, _ERROR = ChunkKind.RESULT, ChunkKind.ERROR
 _OK, _TOOL_ERROR, _PROTOCOL_ERROR = CallOutcome.OK, CallOutcome.TOOL_ERROR, CallOutcome.PROTOCOL_ERROR
@@ -68,12 +68,12 @@ class Chunk(msgspec.Struct, frozen=True):
     """One message of an upstream's answer.
 
     `method` is the JSON-RPC method of a notification or server-initiated request. `body` holds the raw JSON
-    of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result,
-    `wants_input` tells that a result completes nothing but asks for input, `deferred` that it completes
-    nothing because the call goes on at the upstream. `size` is the count of bytes of `body`.
+    of `params`, `result` or `error`, never parsed twice. `is_error` is the tool's own error flag on a result.
+    `wants_input` marks a result that completes nothing and requests input. `deferred` marks a result that
+    completes nothing because the call continues at the upstream. `size` is the number of bytes of `body`.
 
     The answer of an HTTP API comes in pieces (`core.tools.http_api.ReplyPiece`, in `method`): first its head,
-    then its body as it is on the wire.
+    then its body as sent on the wire.
     """
 
     kind: ChunkKind
@@ -86,7 +86,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     @property
     def last(self) -> bool:
-        """Whether the upstream has nothing more to say on this call."""
+        """Whether this is the upstream's last message for this call."""
         return self.kind is _RESULT or self.kind is _ERROR
 
     @property
@@ -96,9 +96,10 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class Delivery(Chunk, frozen=True):
-    """What a task may be handed of an upstream's words: they were taken in, and `label` is what they carry.
+    """An observed chunk, which may be released to the task; `label` is the label of its content.
 
-    INVARIANT: `services.flow.observation` alone makes one, and doors take nothing else of an upstream.
+    INVARIANT: only `services.flow.observation` creates a delivery, and endpoints accept nothing else from an
+    upstream.
     """
 
     label: Label = Label()
@@ -115,7 +116,7 @@ class DecidedCall(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """How a call ends that was denied or deferred."""
+    """The end of a call that was denied or deferred."""
 
     request: AccessRequest
     decision: Decision
@@ -129,7 +130,7 @@ class Permitted(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """How a call ends that went upstream: its last chunk has been released."""
+    """The end of a call that went upstream: its last chunk has been released."""
 
     request: AccessRequest
     decision: Decision
@@ -288,11 +289,11 @@ async def answer(
 
 
 async def resume(steps: ResumingSteps[Identified, Bound, Recorded, Leased, Forwarded]) -> Answered:
-    """Look after a call whose outcome its upstream has deferred: how it stands, or that it is to be
-    cancelled.
+    """Follow up a call whose outcome its upstream has deferred: poll its status, or cancel it.
 
-    Nothing is decided again, for nothing more is asked of the upstream than was permitted; but who asks, the
-    task and the fence are looked at as for every call, and what comes back is observed before it is released.
+    Nothing is decided again, because the request asks no more of the upstream than was permitted. The caller,
+    the task and the fence are checked as for every call, and the upstream's report is observed before it is
+    released.
     """
     at = _IDENTIFY
     steps.begin()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ends something, and the record of what an end meant (the closure).
+"""Endings: what ends authority, and the record of what an ending closed (the closure).
 
-Scopes and their epochs, by which an end is seen, are in `core.scope`.
+Scopes and their epochs, which make an ending visible, are in `core.scope`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends: what ends something, what is locked, and the record of what an end meant (the closure)."""
+"""Endings: their causes, the locks, and the record of what an ending closed (the closure)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from remit.core.tasks.task import TaskState
 
 
 class Cause(enum.StrEnum):
-    """What ended something: the closed set of ways in which authority is taken away. `asked`: somebody did so
-    by hand, for the reason that they gave.
+    """The cause of an ending: the closed set of ways in which authority is removed.
+
+    `asked`: a person did so by hand, and gave the reason.
     """
 
     ASKED = "asked"
@@ -46,7 +47,9 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a scope is shut, since when and by whom; `cause` tells a lock by hand from one of remit's own."""
+    """The reason, time and author of a lock on a scope; `cause` distinguishes a manual lock from one that
+    remit set.
+    """
 
     scope: str
     by: str = ""
@@ -56,12 +59,14 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What is locked, without its kind."""
+        """The name of the locked scope, without its kind."""
         return self.scope.partition(":")[2]
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How something ends: why, by whom, and what becomes of its tasks. `lock` keeps it shut."""
+    """The terms of an ending: the reason, the author, and the resulting state of its tasks. `lock` keeps the
+    scope locked.
+    """
 
     reason: str
     by: str
@@ -71,12 +76,16 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hurried(self) -> bool:
-        """Whether calls wait for it: what has run out, or is done, permits nothing more by itself."""
+        """Whether calls wait for this ending.
+
+        They need not wait where authority has run out or work is done, because it then permits nothing
+        further.
+        """
         return self.cause not in _UNHURRIED
 
 
 class Indeterminate(msgspec.Struct, frozen=True):
-    """A call that was permitted before the fence and whose outcome is not known."""
+    """A call that was permitted before the fence and whose outcome is unknown."""
 
     decision: str
     tool: str
@@ -84,12 +93,12 @@ class Indeterminate(msgspec.Struct, frozen=True):
 
 
 class Closing(msgspec.Struct, frozen=True):
-    """One derived permission and when it was first refused.
+    """One derived permission and the time at which it was first refused.
 
-    Of an upstream's credential, `name` is the sink, `refused_after_ms` when a probe with the dead credential
-    was first refused there, `revoked_after_ms` when its source had taken it back, `attempts` the number of
-    times that it was tried, and `lease` its id. `by_hand`: no probe has shown that it is dead, and somebody
-    has closed it; `detail` says who, and why.
+    For an upstream's credential, `name` is the sink, `refused_after_ms` the time at which the sink first
+    refused a probe with the dead credential, `revoked_after_ms` the time at which the credential's source had
+    revoked it, `attempts` the number of attempts, and `lease` the lease id. `by_hand`: no probe has shown
+    that the credential is dead, and a person has closed the item; `detail` names the person and the reason.
     """
 
     kind: str
@@ -103,12 +112,12 @@ class Closing(msgspec.Struct, frozen=True):
 
     @property
     def open(self) -> bool:
-        """Whether it may still be of use to somebody, as far as anybody has said."""
+        """Whether the permission may still be usable, as far as is known."""
         return self.refused_after_ms is None and not self.by_hand
 
 
 class Closure(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of an end: every derived permission, what is indeterminate, what is still open."""
+    """The record of an ending: every derived permission, indeterminate calls, and what is still open."""
 
     id: str
     scope: str
@@ -121,10 +130,10 @@ class Closure(msgspec.Struct, frozen=True, kw_only=True):
     closings: tuple[Closing, ...] = ()
     indeterminate: tuple[Indeterminate, ...] = ()
     fence_ms: float = 0.0
-    #: What the other replicas made of it, where there are others.
+    #: The acknowledgements of the other replicas, if any.
     acknowledged: tuple[Acknowledgement, ...] = ()
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is left open."""
+        """Whether no closing is open."""
         return not any(item.open for item in self.closings)

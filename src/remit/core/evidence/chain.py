@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chains: how a value, or a piece of data, came to a call, across calls, tasks and what agents share.
+"""Chains: how a value, or a piece of data, reached a call, across calls, tasks and storage that agents share.
 
-A chain is drawn from the evidence alone. A call's decision says of each argument from which earlier call its
-value came (`flow`), and of what it read, which call of which task had written it (`rest`). Going back along
-both, from the call that was stopped, ends where nothing that remit saw came before: at the source.
+A chain is built from the evidence alone. A call's decision records, for each argument, the earlier call that
+its value came from (`flow`), and, for the data that it read, the call and task that had written it (`rest`).
+A trace follows both backwards from the stopped call to the source: the first call that remit saw.
 
-`traced` is a generator: it yields the ids of tasks whose events it needs, and is sent these events, as
-`remit audit export` has them, in order. So the same code runs in the service and on a file, offline.
+`traced` is a generator: it yields the ids of tasks whose events it needs, and receives these events in order,
+in the form of `remit audit export`. So the same code runs in the service and on a file, offline.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from remit.core.json_value import Json
 Record = Mapping[str, Json]
 
 MAX_CALLS: Final = 40
-"""Calls that one chain shows. What lies further back is left out, and said to be."""
+"""Calls that one chain shows. Earlier calls are omitted, and the chain reports the omission."""
 MAX_CAUSES: Final = 6
 """Earlier calls that are followed from one call."""
 
 
 class ChainReason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a call was refused: a stable code, the rule, and its words where they can still be read."""
+    """A reason for refusing a call: a stable code, the rule, and its text if still readable."""
 
     code: str
     rule: str = ""
@@ -36,16 +36,16 @@ class ChainReason(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def said(self) -> str:
-        """Its words, or that they are not here: left out of an export, or forgotten."""
+        """The text of the reason, or a note that it is unreadable: left out of an export, or forgotten."""
         return self.text or "the words cannot be read here"
 
 
 class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a chain. `number` counts the permitted calls of its task from 1 (0: it was not permitted).
 
-    `about` is which record it read or what it acted on, where that can still be read; `carries` is what is
-    known of the data it gave: class and trust. `approved` says who let it through, where somebody was asked.
-    `reasons` say why it was refused.
+    `about` is the record that the call read or the target that it acted on, if still readable. `carries` is
+    the known class and trust of the data that it returned. `approved` names the approver, if the call needed
+    an approval. `reasons` are the reasons for a refusal.
     """
 
     decision: str
@@ -63,14 +63,14 @@ class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> tuple[ChainReason, ...]:
-        """The reasons to tell first: the one that decided, and by what arguments came into the task."""
+        """The reasons to show first: the deciding one, and those on how the arguments came into the task."""
         return tuple(
             one for place, one in enumerate(self.reasons) if place == 0 or (one.code == "flow" and one.text)
         )
 
 
 class ChainTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that a chain goes through."""
+    """A task on the path of a chain."""
 
     id: str
     agent: str
@@ -79,11 +79,11 @@ class ChainTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """What led from one call to a later one, each by its decision.
+    """A link from an earlier call to a later one, each identified by its decision.
 
     `kind` is `value`: an argument's value first appeared in the result of the earlier call; `stored`: the
-    earlier call wrote what the later one read; `read`: the later call's task had read the result of the
-    earlier one before, and nothing says more.
+    earlier call wrote the data that the later one read; `read`: the later call's task had read the result of
+    the earlier one before, and the evidence holds no closer link.
     """
 
     cause: str
@@ -96,9 +96,9 @@ class ChainEdge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that was stopped (or any other), and what led to it: in the order in which it happened.
+    """A stopped call (or any other), and the calls that led to it, in chronological order.
 
-    `cut` says that there is more of it than is shown.
+    `cut` is true where the chain is longer than shown.
     """
 
     stopped: str
@@ -108,11 +108,13 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool = False
 
     def task(self, id: str) -> ChainTask:
-        """Return one of its tasks."""
+        """Return one task of the chain."""
         return next(one for one in self.tasks if one.id == id)
 
     def led_to(self, decision: str) -> list[tuple[str, str]]:
-        """Say in words what led to a call: (decision of the earlier call, how), each way once."""
+        """Describe in words the calls that led to a call: (decision of the earlier call, how), each link
+        once.
+        """
         ways: dict[tuple[str, str, str], list[str]] = {}
         for one in self.edges:
             if one.effect != decision:
@@ -130,7 +132,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def traced(task: str, decision: str = "") -> Generator[str, Sequence[Record], Chain]:
-    """Trace what led to a call: to the one with that decision, else to the last of the task that was refused.
+    """Trace the calls that led to the call with that decision, or by default to the task's last refused call.
 
     Raises `NotFound` where the task has no such call.
     """
@@ -158,14 +160,14 @@ def traced(task: str, decision: str = "") -> Generator[str, Sequence[Record], Ch
 
 
 Place = tuple[str, str]
-"""A call: its task, and its decision."""
+"""A call, identified by its task and its decision."""
 
 
 def _located(trace: _Trace, at: Place) -> Generator[str, Sequence[Record], Place | None]:
-    """Find a call in its task or, since what a task was handed down with was met there, in one above it."""
+    """Find a call in its task or in a parent task, where data handed down to the task was first seen."""
     task, decision = at
     above: set[str] = set()
-    # Evidence that somebody made up may say that a task was handed down from itself.
+    # Forged evidence may name a task as its own parent.
     while task and task not in above:
         above.add(task)
         if task not in trace.known:
@@ -177,7 +179,7 @@ def _located(trace: _Trace, at: Place) -> Generator[str, Sequence[Record], Place
 
 
 class _Trace:
-    """What is known so far."""
+    """The facts known so far."""
 
     def __init__(self) -> None:
         self.known: dict[str, ChainTask] = {}
@@ -191,7 +193,7 @@ class _Trace:
         self.cut = False
 
     def add(self, task: str, records: Iterable[Record]) -> None:
-        """Take in the events of a task."""
+        """Add the events of a task."""
         self.known[task] = ChainTask(id=task, agent="")
         for record in records:
             kind, call, facts = record.get("kind"), str(record.get("call", "")), record.get("facts", {})
@@ -205,7 +207,8 @@ class _Trace:
                     on_behalf_of=str(values.get("on_behalf_of", "")),
                 )
             elif kind == "decision.made" and call:
-                # A permit that could not be committed is decided again under the same id: the last one holds.
+                # A permit that could not be committed is decided again under the same id: the last decision
+                # counts.
                 self.decisions[task, call] = record
                 if not self.known[task].agent:
                     self.known[task] = ChainTask(id=task, agent=str(record.get("agent", "")))
@@ -218,7 +221,7 @@ class _Trace:
                     self.reads.setdefault(task, []).append(record)
 
     def last_refused(self, task: str) -> str:
-        """Return the last decision of a task that was no permit."""
+        """Return the task's last decision that was not a permit."""
         refused = [
             call
             for (of, call), record in self.decisions.items()
@@ -227,11 +230,13 @@ class _Trace:
         return refused[-1] if refused else ""
 
     def causes(self, at: Place) -> list[tuple[ChainEdge, Place]]:
-        """Return what led to a call: values of its arguments, what it read, else what its task had read."""
+        """Return the causes of a call: the sources of its arguments, of the data that it read, else earlier
+        reads of its task.
+        """
         task, decision = at
         facts = self.decisions[at].get("facts", {})
         reads = facts.get("effect") == "none"
-        # What a call reads brings what was written there; what another one acts on is told by its arguments.
+        # A reading call is explained by what was written there earlier; any other call by its arguments.
         found = list(self._stored(at)) if reads else list(self._values(at, facts.get("flow") or ()))
         found = found or list(self._stored(at) if not reads else self._values(at, facts.get("flow") or ()))
         if not found and not reads:
@@ -255,7 +260,7 @@ class _Trace:
             untrusted = [one for one in origins if one[4] == "untrusted"]
             if entry.get("provenance") in ("intent", "trusted") and not untrusted:
                 continue
-            # Where a value first appeared in data that others may have written is what a refusal speaks of.
+            # A refusal concerns the place where a value first appeared in data that others may have written.
             for _, before, _, field, _ in (untrusted or origins)[:1]:
                 yield (
                     ChainEdge(
@@ -286,7 +291,7 @@ class _Trace:
             )
 
     def chain(self, stopped: str) -> Chain:
-        """Return what was found, in the order of the log."""
+        """Return the chain found so far, in the order of the log."""
         calls = sorted((self._call(at) for at in self.done), key=lambda one: one.index)
         shown = {one.decision for one in calls}
         tasks = dict.fromkeys(one.task for one in calls)
@@ -334,9 +339,9 @@ class _Trace:
 
 
 def _short(value: Json) -> str:
-    """Return a value in a line."""
+    """Return a value as one line of text."""
     if isinstance(value, dict):
-        # In the order that an export has, too.
+        # Sorted, so that the order equals that of an export.
         parts = (f"{name} = {_short(one)}" for name, one in sorted(value.items()))
         return _cut(", ".join(parts), 120)
     return _cut(value if isinstance(value, str) else msgspec.json.encode(value).decode(), 60)

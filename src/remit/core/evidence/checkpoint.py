@@ -3,14 +3,14 @@
 (C2SP).
 
 - `Note`: a text with signature lines (c2sp.org/signed-note), and `VerifierKey`, the public half that checks
-one.
-- `Checkpoint`: origin, size and root of a log, as the text of a note (c2sp.org/tlog-checkpoint); a log signs
-it
-  with key type 0x01, a witness adds a timestamped cosignature of type 0x04 (c2sp.org/tlog-cosignature).
-- `LogProof`: one leaf's inclusion proof and a checkpoint, all that an auditor needs (c2sp.org/tlog-proof).
+  one.
+- `Checkpoint`: origin, size and root of a log, as the text of a note (c2sp.org/tlog-checkpoint). A log signs
+  it with key type 0x01; a witness adds a timestamped cosignature of type 0x04 (c2sp.org/tlog-cosignature).
+- `LogProof`: one leaf's inclusion proof and a checkpoint, which together suffice for an auditor
+  (c2sp.org/tlog-proof).
 
-What comes from outside is parsed here and refused as `Malformed`; nothing in it counts before
-`open_checkpoint` or `LogProof.verify` has returned. Private keys never come here: signing takes a function.
+Input from outside is parsed here and refused as `Malformed`. None of it is trusted until `open_checkpoint` or
+`LogProof.verify` has returned. Private keys never enter this module: signing takes a function.
 """
 
 import base64
@@ -41,7 +41,8 @@ PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 
 
 class VerifierKey(msgspec.Struct, frozen=True):
-    """Whose signature counts: a key name, a signature type, and an Ed25519 public key of 32 bytes.
+    """A key whose signatures are trusted: a key name, a signature type, and an Ed25519 public key of 32
+    bytes.
 
     `type` is `ED25519` for a log, `COSIGNATURE_V1` for a witness.
     """
@@ -51,7 +52,9 @@ class VerifierKey(msgspec.Struct, frozen=True):
     type: int = ED25519
 
     def __post_init__(self) -> None:
-        """Refuse a name that no signature line can hold, and a key that is no Ed25519 key: `Malformed`."""
+        """Refuse, as `Malformed`, a name that no signature line can hold, and a key that is not an Ed25519
+        key.
+        """
         if not _is_key_name(self.name):
             raise Malformed(f"`{self.name}` is no key name: it is empty, or holds a space or a plus sign")
         if self.type not in {ED25519, COSIGNATURE_V1}:
@@ -61,7 +64,9 @@ class VerifierKey(msgspec.Struct, frozen=True):
 
     @property
     def key_id(self) -> bytes:
-        """The four bytes that name the key in a signature line; an identifier, no protection from forgery."""
+        """The four bytes that name the key in a signature line: an identifier, not a protection against
+        forgery.
+        """
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.type]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -70,7 +75,9 @@ class VerifierKey(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
-        """Read what `str` writes; `Malformed` if it is anything else, or the key id is not the key's."""
+        """Parse the form that `str` writes; raise `Malformed` for anything else, or if the key id does not
+        match the key.
+        """
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         material = _unb64(encoded, "a verifier key")
@@ -114,7 +121,7 @@ class Note(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, data: bytes) -> "Note":
-        """Read a note; `Malformed` if it is none. Says nothing yet of whether a signature is good."""
+        """Parse a note, or raise `Malformed`. Its signatures are not yet checked."""
         if len(data) > MAX_NOTE_BYTES:
             raise Malformed(
                 f"a note of {len(data)} bytes is over the limit of {MAX_NOTE_BYTES}", code="too-large"
@@ -134,13 +141,13 @@ class Note(msgspec.Struct, frozen=True):
         return cls(text + "\n", found)
 
     def with_signature(self, signature: Signature) -> "Note":
-        """Add a signature line; the same key's earlier line gives way."""
+        """Add a signature line, replacing an earlier line of the same key."""
         others = (s for s in self.signatures if (s.name, s.key_id) != (signature.name, signature.key_id))
         return Note(self.text, (*others, signature))
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The head of a log: who logs (`origin`), how many leaves, and the root over them."""
+    """The head of a log: the log's name (`origin`), the number of leaves, and the root over them."""
 
     origin: str
     size: int
@@ -148,7 +155,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     extensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a head that cannot be written, as `Malformed`."""
+        """Refuse, as `Malformed`, a head that cannot be written."""
         for line in (self.origin, *self.extensions):
             if not line or any(character < " " for character in line):
                 raise Malformed("a line of a checkpoint is empty or holds a control character")
@@ -164,7 +171,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, body: bytes) -> "Checkpoint":
-        """Read the text of a note as a checkpoint; `Malformed` if it is none."""
+        """Parse the text of a note as a checkpoint, or raise `Malformed`."""
         try:
             lines = body.decode().split("\n")
         except UnicodeDecodeError:
@@ -178,14 +185,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class Cosignature(msgspec.Struct, frozen=True):
-    """A witness's checked statement: at `timestamp` (epoch seconds) this was the log's largest head."""
+    """A witness's verified statement that this was the log's largest head at `timestamp` (epoch seconds)."""
 
     key: VerifierKey
     timestamp: int
 
 
 class OpenedCheckpoint(msgspec.Struct, frozen=True):
-    """A checkpoint whose signature by its log has been checked, and the known witnesses that cosigned it."""
+    """A checkpoint whose log signature has been verified, and the known witnesses that cosigned it."""
 
     checkpoint: Checkpoint
     log: VerifierKey
@@ -193,9 +200,9 @@ class OpenedCheckpoint(msgspec.Struct, frozen=True):
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: VerifierKey, sign: Sign) -> Note:
-    """Sign a checkpoint as the log that owns `key`, with the function that holds the private half.
+    """Sign a checkpoint as the log that owns `key`; `sign` is the function that holds the private half.
 
-    INVARIANT (the caller's): a log never signs two checkpoints of which the larger does not begin with the
+    INVARIANT (the caller's): a log never signs two checkpoints of which the larger does not extend the
     smaller.
     """
     if key.type != ED25519:
@@ -207,8 +214,8 @@ def sign_checkpoint(checkpoint: Checkpoint, key: VerifierKey, sign: Sign) -> Not
 def cosign_checkpoint(note: Note, key: VerifierKey, sign: Sign, *, timestamp: int) -> Note:
     """Add a witness's cosignature made at `timestamp`, in seconds since the epoch.
 
-    INVARIANT (the caller's): the witness has checked the log's signature and the consistency with its last
-    head.
+    INVARIANT (the caller's): the witness has checked the log's signature and its consistency with the
+    witness's last head.
     """
     if key.type != COSIGNATURE_V1:
         raise Malformed(f"key `{key.name}` is not a witness's key")
@@ -225,12 +232,12 @@ def open_checkpoint(
     witnesses: Iterable[VerifierKey] = (),
     quorum: int = 0,
 ) -> OpenedCheckpoint:
-    """Check a signed checkpoint, offline, against what the reader trusts.
+    """Check a signed checkpoint, offline, against the keys that the reader trusts.
 
-    `origin` is the log it must speak of (by default the name of the log's key). Of `witnesses`, at least
-    `quorum` different ones must have cosigned. Lines by unknown keys are ignored; a bad line by a known key
-    refuses the whole. Raises `Malformed` for what is no checkpoint, `VerificationFailed` for one that does
-    not hold.
+    `origin` is the required name of the log (by default the name of the log's key). At least `quorum`
+    different `witnesses` must have cosigned. Lines by unknown keys are ignored; one bad line by a known key
+    refuses the checkpoint. Raises `Malformed` for input that is not a checkpoint, `VerificationFailed` for an
+    invalid one.
     """
     note = Note.parse(data)
     checkpoint = Checkpoint.parse(note.text.encode())
@@ -254,7 +261,7 @@ def open_checkpoint(
         for key in dict.fromkeys(witnesses)
         if (timestamp := _cosignature_time(note, key)) is not None
     )
-    # Distinct public keys: one witness under two names is one witness.
+    # Count distinct public keys: one witness under two names is one witness.
     if len({cosignature.key.public for cosignature in cosigned} - {log.public}) < quorum:
         raise VerificationFailed(
             f"fewer than {quorum} of the trusted witnesses cosigned the checkpoint", code="quorum-missing"
@@ -263,9 +270,9 @@ def open_checkpoint(
 
 
 class LogProof(msgspec.Struct, frozen=True):
-    """Proof, for keeping and for showing, that a leaf is in a log: verifiable offline with public keys alone.
+    """A storable and portable proof that a leaf is in a log, verifiable offline with public keys alone.
 
-    `checkpoint` is the signed note, verbatim. `extra` is the application's and is not authenticated.
+    `checkpoint` is the signed note, verbatim. `extra` belongs to the application and is not authenticated.
     """
 
     index: int
@@ -281,7 +288,7 @@ class LogProof(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, data: bytes) -> "LogProof":
-        """Read a receipt; `Malformed` if it is none. Says nothing yet of whether it holds."""
+        """Parse a receipt, or raise `Malformed`. Its validity is not yet checked."""
         if len(data) > 2 * MAX_NOTE_BYTES:
             raise Malformed(f"a receipt of {len(data)} bytes is too large", code="too-large")
         head, blank, checkpoint = data.partition(b"\n\n")
@@ -312,9 +319,10 @@ class LogProof(msgspec.Struct, frozen=True):
         witnesses: Sequence[VerifierKey] = (),
         quorum: int = 0,
     ) -> OpenedCheckpoint:
-        """Check that the bytes `leaf` are leaf `index` of the log, by its signed checkpoint.
+        """Check by the signed checkpoint that the bytes `leaf` are leaf `index` of the log.
 
-        Takes the same trust as `open_checkpoint` and raises the same, also if the leaf is not in the tree.
+        Takes the same trust as `open_checkpoint` and raises the same errors, also if the leaf is not in the
+        tree.
         """
         opened = open_checkpoint(self.checkpoint, log, origin=origin, witnesses=witnesses, quorum=quorum)
         head = opened.checkpoint
@@ -333,7 +341,9 @@ def _forged(key: VerifierKey) -> VerificationFailed:
 
 
 def _cosignature_time(note: Note, key: VerifierKey) -> int | None:
-    """Return when a witness cosigned (its first line counts), or None; a bad line by it is an error."""
+    """Return the time of a witness's cosignature (its first line counts), or None; a bad line of it raises an
+    error.
+    """
     if key.type != COSIGNATURE_V1:
         raise VerificationFailed(f"key `{key.name}` is not a witness's key")
     first: int | None = None
@@ -353,7 +363,7 @@ def _cosigned(timestamp: int, text: str) -> bytes:
 
 
 def _signed(key: VerifierKey, sign: Sign, message: bytes) -> bytes:
-    """Sign, and look at once: a line that its own key does not verify never leaves."""
+    """Sign, and verify at once: a line that its own key does not verify is never returned."""
     signature = sign(message)
     if not key.verifies(message, signature):
         raise _forged(key)
@@ -385,7 +395,9 @@ def _b64(data: bytes) -> str:
 
 
 def _unb64(text: str, what: str) -> bytes:
-    """Decode standard base64 (RFC 4648 section 4) in its only spelling: no two texts mean the same."""
+    """Decode standard base64 (RFC 4648 section 4) in canonical form only: no two texts decode to the same
+    bytes.
+    """
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError):

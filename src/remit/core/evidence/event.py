@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 class EventKind(enum.StrEnum):
-    """The closed set of kinds. Auditors ask for `tool.called`, `data.read` and `action.executed` by these
+    """The closed set of event kinds. Auditors query `tool.called`, `data.read` and `action.executed` by these
     names.
     """
 
@@ -90,11 +90,11 @@ class EventKind(enum.StrEnum):
 
 
 class CallOutcome(enum.StrEnum):
-    """How a call that was dispatched ended. `unknown`: it may or may not have taken effect.
+    """The outcome of a dispatched call. `unknown`: it may or may not have taken effect.
 
-    `input-required`: the upstream asks something of person, model or client before it goes on; the call that
-    carries the answers is another one. `deferred`: it goes on at the upstream, and how it ends is recorded
-    when that is known; no event has it.
+    `input-required`: the upstream needs input from a person, model or client before it continues; a separate
+    call carries the answers. `deferred`: the call continues at the upstream, and its final outcome is
+    recorded once known; no event has this outcome.
     """
 
     OK = "ok"
@@ -162,8 +162,9 @@ def _sealed(body: type[EventBody]) -> tuple[tuple[str, str], ...]:
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One fact, before it becomes a leaf.
 
-    `subject` is whose values `sealed` holds (a person, else the agent). `call` is the id of the decision that
-    a call's events belong to, so that a permit without an outcome can be found after a crash.
+    `subject` is the data subject of the values in `sealed` (a person, else the agent). `call` is the id of
+    the decision that a call's events belong to, so that a permit without an outcome can be found after a
+    crash.
     """
 
     kind: EventKind
@@ -208,11 +209,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timestamp(moment: datetime) -> str:
-    """Return RFC 3339 in UTC with microseconds; the one form of time in a leaf."""
+    """Return RFC 3339 in UTC with microseconds, the only form of time in a leaf."""
     at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    # Neither `strftime` nor `isoformat`, which take several times as long, and each event has one of these.
+    # Not `strftime` or `isoformat`: both take several times as long, and every event has a timestamp.
     written: str = msgspec.to_builtins(at)
-    # (A fraction that is nothing is left out.)
+    # (msgspec leaves out a zero fraction.)
     return written if len(written) == _WITH_FRACTION else f"{written[:-1]}.000000Z"
 
 
@@ -230,14 +231,14 @@ def leaf_record(
 ) -> dict[str, Json]:
     """Return the record whose RFC 8785 bytes are the leaf.
 
-    `writer` is the incarnation that wrote it and `sequence` its count from 0; `writer_previous` and
-    `task_previous` are the hex leaf hashes of the record before it from the same writer and of the same task
-    (empty for the first). INVARIANT: `facts` hold no floats and only ASCII keys, so that the fast canonical
-    form applies.
+    `writer` is the incarnation that wrote the record, and `sequence` the writer's count from 0.
+    `writer_previous` and `task_previous` are the hex leaf hashes of the previous record of the same writer
+    and of the same task (empty for the first). INVARIANT: `facts` hold no floats and only ASCII keys, so that
+    the fast canonical form applies.
     """
     record: dict[str, Json] = {
         "v": FORMAT,
-        # (`value` is a property written in Python; this is what it reads.)
+        # (`value` is a property in Python that reads this attribute.)
         "kind": event.kind._value_,
         "at": timestamp(event.at),
         "tenant": event.tenant,

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exported evidence: lines of JSON that verify offline, by whoever holds the log's public key.
+"""Exported evidence: lines of JSON that verify offline, with only the log's public key.
 
     {"origin": ..., "remit_evidence": 1, "size": n, "task": "", "verifier": ...}
     {"index": 0, "leaf": "<the leaf's exact text>", "openings": {name: [salt, value]}, "path": [...]}
     ...
     {"checkpoint": "<C2SP signed note>"}
 
-A whole export holds every event from the first on, and its root is computed again. An export of one task
-holds that task's events alone, each with its inclusion proof, and its completeness rests on the chain of the
-task's own records. A receipt (`core.evidence.receipt`) holds what tells of one closure, which its first line
-names, in the same way. Openings may be left out: a reader then sees that something was said, when and by
-whom, and not what.
+A whole export holds every event from the first on, and the verifier recomputes its root. An export of one
+task holds only that task's events, each with its inclusion proof; its completeness rests on the chain of the
+task's own records. A receipt (`core.evidence.receipt`) holds the events of the one closure that its first
+line names, in the same way. Openings may be left out: a reader then sees that a value was recorded, when and
+by whom, but not the value.
 
-What it cannot show: that a log which was cut back to an older signed state is the newest. Give the size that
-you saw last (`at_least`), or a witness's cosignature.
+An export cannot show that a log which was cut back to an older signed state is the newest. Against that, give
+the size that you saw last (`at_least`), or a witness's cosignature.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ FORMAT = 1
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first line. `size` is that of the signed log; `task` or `closure` says of which part this is."""
+    """The first line. `size` is the size of the signed log; `task` or `closure` names the part that is
+    exported.
+    """
 
     remit_evidence: int
     origin: str
@@ -43,7 +45,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The line of one event; `path` is its inclusion proof, in an export of a part."""
+    """The line of one event; `path` is its inclusion proof, in a partial export."""
 
     index: int
     leaf: str
@@ -58,7 +60,7 @@ class CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FactsRead(msgspec.Struct, frozen=True):
-    """The facts that a verification itself reads; others say more, and each kind has its own."""
+    """The facts that verification itself reads; an event holds further facts, by its kind."""
 
     outcome: Json = None
     observed: Json = None
@@ -86,7 +88,7 @@ class LeafRead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ambiguous(ValueError):
-    """A JSON text that is not the one form of what it says."""
+    """A JSON text that is not in the only form permitted for its content."""
 
 
 def header_line(origin: str, verifier: str, size: int, task: str = "", closure: str = "") -> bytes:
@@ -99,7 +101,7 @@ def event_line(
     index: int, leaf: bytes, openings: dict[str, list[Json]] | None, path: list[bytes] | None
 ) -> bytes:
     """Return the line of one event; `path` is its inclusion proof, for the export of one task or closure."""
-    # A leaf that was changed into no text is exported, too, and does not hold.
+    # A leaf that was altered into invalid text is exported, too, and fails verification.
     line: dict[str, Json] = {"index": index, "leaf": leaf.decode(errors="replace")}
     if openings is not None:
         line["openings"] = openings
@@ -114,7 +116,7 @@ def checkpoint_line(note: str) -> bytes:
 
 
 def read_header(raw: bytes) -> Header | None:
-    """Read the first line; None where it is none of this format."""
+    """Parse the first line; return None where it is not of this format."""
     try:
         header = msgspec.convert(_object(_line(raw)), Header)
     except ValueError:
@@ -123,14 +125,14 @@ def read_header(raw: bytes) -> Header | None:
 
 
 def read_line(raw: bytes) -> EventLine | CheckpointLine:
-    """Read any other line; raises `ValueError`, as `Ambiguous` where it has more than one reading."""
+    """Parse any other line; raise `ValueError`, as `Ambiguous` where the line has more than one reading."""
     said = _object(_line(raw))
     form: type[EventLine | CheckpointLine] = CheckpointLine if "checkpoint" in said else EventLine
     return msgspec.convert(said, form)
 
 
 def read_leaf(data: bytes) -> tuple[LeafRead, dict[str, Json]]:
-    """Read a record, and all its facts; raises `ValueError` where it is none of this format."""
+    """Parse a record and all its facts; raise `ValueError` where it is not of this format."""
     record = _object(data)
     leaf = msgspec.convert(record, LeafRead)
     if leaf.v != LEAF_FORMAT or ("task" in record) is not ("task_prev" in record):
@@ -145,7 +147,7 @@ def _line(raw: bytes) -> bytes:
 
 
 def _object(text: bytes) -> dict[str, Json]:
-    """Read an object that is its own RFC 8785 form, and so holds no member twice."""
+    """Parse an object that equals its own RFC 8785 form, and so repeats no member."""
     said = orjson.loads(text)
     if not isinstance(said, dict):
         raise ValueError("no object")

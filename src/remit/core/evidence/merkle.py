@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Merkle tree of the evidence log: growing it, proving from it, checking proofs (RFC 6962 section 2, RFC
-9162).
+"""The Merkle tree of the evidence log: appending, proving and verifying (RFC 6962 section 2, RFC 9162).
 
-A *node* is named `(level, index)`: the root of the complete subtree over the leaves
-`index << level` up to `(index + 1) << level`. A hash is 32 bytes of SHA-256. A store keeps every leaf hash
-(level 0) and the nodes of levels 8, 16, 24, ... as they come into being (`new_tile_nodes`); 256 neighbours of
-one such level are a *tile* (C2SP tlog-tiles), and `TileReader` answers for every other node by reading whole
-tiles.
+A *node* is named `(level, index)`: the root of the complete subtree over the leaves `index << level` up to
+`(index + 1) << level`. A hash is 32 bytes of SHA-256. A store keeps every leaf hash (level 0) and the nodes
+of levels 8, 16, 24, ... as they become complete (`new_tile_nodes`). 256 neighbours of one such level are a
+*tile* (C2SP tlog-tiles), and `TileReader` computes every other node by reading whole tiles.
 """
 
 import hashlib
@@ -25,10 +23,12 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 """The root of the tree without leaves (RFC 6962 section 2.1)."""
 
 NodeReader = Callable[[int, int], bytes]
-"""Gives the hash of the complete subtree `(level, index)`."""
+"""Returns the hash of the complete subtree `(level, index)`."""
 
 RangeReader = Callable[[int, int, int], Sequence[bytes]]
-"""Gives, for `(level, start, count)`, so many stored hashes of level 0, 8, 16, ... from index `start` on."""
+"""Returns, for `(level, start, count)`, `count` stored hashes of level 0, 8, 16, ... from index `start`
+on.
+"""
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -50,7 +50,7 @@ class TileNode(msgspec.Struct, frozen=True):
 
 
 class Frontier(msgspec.Struct, frozen=True):
-    """All that is needed to append to a tree: its size and the roots of its complete subtrees, largest first.
+    """The data needed to append to a tree: its size and the roots of its complete subtrees, largest first.
 
     INVARIANT: there is one peak of 32 bytes for each bit that is set in `size`.
     """
@@ -59,14 +59,14 @@ class Frontier(msgspec.Struct, frozen=True):
     peaks: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a frontier that no tree has, as `Malformed`."""
+        """Refuse, as `Malformed`, a frontier that no tree has."""
         if self.size < 0 or len(self.peaks) != self.size.bit_count():
             raise Malformed(f"a tree of size {self.size} does not have {len(self.peaks)} complete subtrees")
         if not _SIZES.issuperset(map(len, self.peaks)):
             raise Malformed("a hash of a Merkle tree is 32 bytes")
 
     def append(self, leaf: bytes) -> "Frontier":
-        """Return the frontier after one more leaf, named by its leaf hash."""
+        """Return the frontier after appending one leaf, given by its leaf hash."""
         return new_tile_nodes(self, (leaf,))[0]
 
     def root(self) -> bytes:
@@ -79,7 +79,7 @@ class Frontier(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Frontier":
-        """Read what `to_bytes` wrote; `Malformed` if it is anything else."""
+        """Parse the bytes that `to_bytes` wrote; raise `Malformed` for anything else."""
         if len(data) < 8 or (len(data) - 8) % HASH_SIZE:
             raise Malformed("a frontier is a size of 8 bytes and hashes of 32 bytes")
         peaks = tuple(data[at : at + HASH_SIZE] for at in range(8, len(data), HASH_SIZE))
@@ -87,7 +87,7 @@ class Frontier(msgspec.Struct, frozen=True):
 
 
 def new_tile_nodes(before: Frontier, leaves: Iterable[bytes]) -> tuple[Frontier, list[TileNode]]:
-    """Append leaf hashes; give the new frontier and the nodes of levels 8, 16, ... that became complete.
+    """Append leaf hashes; return the new frontier and the nodes of levels 8, 16, ... that became complete.
 
     The nodes come in the order of their leaves, and a store adds them in the same commit as the leaf hashes.
     The cost is one hash per leaf on average.
@@ -97,7 +97,7 @@ def new_tile_nodes(before: Frontier, leaves: Iterable[bytes]) -> tuple[Frontier,
         if len(leaf) != HASH_SIZE:
             raise Malformed("a leaf hash is 32 bytes")
         node, level, full = leaf, 0, size
-        while full & 1:  # each subtree of the same height on the left makes one of the next height with it
+        while full & 1:  # merge with each left subtree of the same height into one of the next height
             node = node_hash(peaks.pop(), node)
             level, full = level + 1, full >> 1
             if level % TILE_HEIGHT == 0:
@@ -108,20 +108,22 @@ def new_tile_nodes(before: Frontier, leaves: Iterable[bytes]) -> tuple[Frontier,
 
 
 def inclusion_proof(index: int, size: int, read: NodeReader) -> list[bytes]:
-    """Prove that leaf `index` is in the tree of `size` leaves: its siblings, upwards (RFC 6962 2.1.1)."""
+    """Prove that leaf `index` is in the tree of `size` leaves: its siblings, from the leaf up (RFC 6962
+    2.1.1).
+    """
     return [_fold([read(*node) for node in nodes]) for nodes in inclusion_nodes(index, size)]
 
 
 def consistency_proof(old: int, new: int, read: NodeReader) -> list[bytes]:
     """Prove that the tree of `new` leaves begins with the tree of `old` leaves (RFC 6962 section 2.1.2).
 
-    The proof is empty where there is nothing to show: `old` is 0 or equals `new`.
+    The proof is empty where there is nothing to prove: `old` is 0 or equals `new`.
     """
     return [_fold([read(*node) for node in nodes]) for nodes in consistency_nodes(old, new)]
 
 
 def root_nodes(size: int) -> list[tuple[int, int]]:
-    """Name the complete subtrees that the tree of `size` leaves consists of, left to right."""
+    """Return the complete subtrees that form the tree of `size` leaves, left to right."""
     return _cover(0, size)
 
 
@@ -154,7 +156,7 @@ def inclusion_nodes(index: int, size: int) -> list[list[tuple[int, int]]]:
 
 
 def consistency_nodes(old: int, new: int) -> list[list[tuple[int, int]]]:
-    """Name what a consistency proof is made of, as `inclusion_nodes` does."""
+    """Return the nodes of a consistency proof, as `inclusion_nodes` does."""
     if not 0 <= old <= new:
         raise VerificationFailed(f"a tree of {new} leaves does not begin with one of {old}")
     if old in {0, new}:
@@ -169,25 +171,25 @@ def consistency_nodes(old: int, new: int) -> list[list[tuple[int, int]]]:
         else:
             parts.append(_cover(start, middle))
             start = middle
-    if start:  # else the last subtree is the old tree itself, whose root the verifier has
+    if start:  # otherwise the last subtree is the old tree itself, whose root the verifier has
         parts.append(_cover(start, end))
     return parts[::-1]
 
 
 class TileReader:
-    """A `NodeReader` over a store of leaf hashes and tile nodes that reads each tile it needs once.
+    """A `NodeReader` over a store of leaf hashes and tile nodes that reads each needed tile once.
 
-    Not for sharing between threads; made for one proof, or a few over the same tree of `size` leaves.
+    Do not share it between threads; create it for one proof, or a few over the same tree of `size` leaves.
     """
 
     def __init__(self, read_range: RangeReader, size: int) -> None:
         self._read_range = read_range
         self._size = size
-        # By tile, then by height within it: the hashes of that row.
+        # By tile, then by height within the tile: the hashes of that row.
         self._tiles: dict[tuple[int, int], list[list[bytes]]] = {}
 
     def __call__(self, level: int, index: int) -> bytes:
-        """Return the hash of a complete subtree; `VerificationFailed` if the tree does not have it."""
+        """Return the hash of a complete subtree; raise `VerificationFailed` if the tree does not have it."""
         key = _tile(level, index)
         rows = self._tiles.get(key)
         if rows is None:
@@ -256,7 +258,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
         if proof or old_root != (new_root if old == new else EMPTY_ROOT):
             raise VerificationFailed("the roots of equal trees differ", code="consistency-failed")
         return
-    # A complete old tree is itself a node on the path, which the prover leaves out.
+    # A complete old tree is itself a node on the path; the prover leaves it out.
     path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
     if not proof:
         raise VerificationFailed("the consistency proof is too short", code="consistency-failed")
@@ -295,10 +297,10 @@ def _split(width: int) -> int:
 
 
 def _cover(start: int, end: int) -> list[tuple[int, int]]:
-    """Name the complete subtrees of the leaves `start` to `end`, left to right.
+    """Return the complete subtrees of the leaves `start` to `end`, left to right.
 
-    INVARIANT: `start` is a multiple of the largest power of two that is not above `end - start`, as every
-    subtree of RFC 6962 has it; so the subtrees shrink from left to right.
+    INVARIANT: `start` is a multiple of the largest power of two that is not above `end - start`, as in every
+    subtree of RFC 6962; so the subtrees shrink from left to right.
     """
     nodes: list[tuple[int, int]] = []
     while start < end:
@@ -317,7 +319,7 @@ def _fold(nodes: Sequence[bytes]) -> bytes:
 
 
 def _tile(level: int, index: int) -> tuple[int, int]:
-    """Name the tile that answers for a node: its stored level, and its place in that level."""
+    """Return the tile that yields a node: its stored level, and its place in that level."""
     height = level % TILE_HEIGHT
     return level - height, index >> (TILE_HEIGHT - height)
 

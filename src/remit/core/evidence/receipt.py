@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receipt of a closure, read from the log's own records: what was derived, when each was refused first.
+"""The receipt of a closure, read from the log's own records: each derived permission, and when it was first
+refused.
 
-A receipt is an export of the events that tell of one end: `closure.made`, and what happened to the
-credentials that it lists (`lease.revoked`, `lease.dead`, `lease.open`, `lease.closed`), also after it. Each
-stands in the signed log, so who holds the receipt and the log's public key needs neither remit nor its
-database.
+A receipt is an export of the events of one ending: `closure.made`, and the events of the credentials that it
+lists (`lease.revoked`, `lease.dead`, `lease.open`, `lease.closed`), including later ones. Each event is in
+the signed log, so a reader with the receipt and the log's public key needs neither remit nor its database.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ ABOUT_LEASES = (
     EventKind.LEASE_OPEN,
     EventKind.LEASE_CLOSED,
 )
-"""Kinds that a receipt holds besides the closure itself."""
-#: Members of a closing in an event: kind, name, refused; of a credential also taken back, attempts, lease.
+"""Event kinds that a receipt holds besides the closure itself."""
+#: Members of a closing in an event: kind, name, refused; for a credential also revoked, attempts, lease.
 _SHORT, _LONG = 3, 6
 
 
 class ClosureRead(msgspec.Struct, frozen=True, kw_only=True):
-    """What the records of one end say. `refused_after_ms` of a closing is `None` while nothing says that it
-    was refused. `replicas` are those that had to stop, with after how long each had.
+    """The content of the records of one ending.
+
+    `refused_after_ms` of a closing is `None` while no record shows a refusal. `replicas` are the replicas
+    that had to stop, each with the time that it took.
     """
 
     id: str
@@ -44,21 +46,21 @@ class ClosureRead(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is left open, as far as the receipt tells."""
+        """Whether no closing is open, according to the receipt."""
         return not any(one.open for one in self.closings)
 
 
 class ReceiptReading:
-    """Takes the records of a receipt in, in the order of the log."""
+    """Reads the records of a receipt, in the order of the log."""
 
     def __init__(self, closure: str) -> None:
-        """Read the receipt of one closure."""
+        """Prepare to read the receipt of one closure."""
         self._closure = closure
         self._made: tuple[str, dict[str, Json]] | None = None
         self._about: dict[str, dict[str, dict[str, Json]]] = {}
 
     def take(self, kind: str, at: str, facts: dict[str, Json]) -> None:
-        """Take one record in."""
+        """Read one record."""
         if kind == EventKind.CLOSURE_MADE and facts.get("closure") == self._closure:
             self._made = at, facts
         elif kind in ABOUT_LEASES:
@@ -66,12 +68,14 @@ class ReceiptReading:
 
     @property
     def strangers(self) -> list[str]:
-        """Leases that the receipt tells of and the closure does not list; all, where it holds no closure."""
+        """The leases in the receipt that the closure does not list; all of them, where the receipt holds no
+        closure.
+        """
         listed = {one.lease for one in self._listed()}
         return sorted(set(self._about) - listed)
 
     def read(self) -> ClosureRead | None:
-        """Return what was read; `None` where the closure itself is missing, or is none of this format."""
+        """Return the result; `None` where the closure record is missing or not of this format."""
         if self._made is None:
             return None
         at, facts = self._made
@@ -95,7 +99,7 @@ class ReceiptReading:
         return [closing_of(one) for one in found if _is_closing(one)] if isinstance(found, list) else []
 
     def _now(self, closing: Closing) -> Closing:
-        """Return a closing as it stands after what was recorded later."""
+        """Return a closing updated by later records."""
         about = self._about.get(closing.lease) if closing.lease else None
         if not about:
             return closing
@@ -112,7 +116,7 @@ class ReceiptReading:
 
 
 def closing_of(said: list[Json]) -> Closing:
-    """Read a closing out of an event."""
+    """Parse a closing from an event."""
     kind, name, refused = said[:_SHORT]
     if len(said) < _LONG:
         return Closing(kind, name, _ms(refused))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verifying exported evidence (`core.evidence.export`) offline, with the log's public key alone."""
+"""Verification of exported evidence (`core.evidence.export`), offline, with only the log's public key."""
 
 from __future__ import annotations
 
@@ -31,18 +31,16 @@ from remit.core.json_value import Json
 from remit.core.keys.own_keys import KeyKind
 from remit.core.sealing import reveal
 
-#: Faults told at the most; after a first one the rest mostly follows from it.
+#: The most faults reported; after the first, the rest usually follow from it.
 MAX_FAULTS = 20
-#: Leaf hashes that are put into the tree together.
+#: Leaf hashes that are appended to the tree at a time.
 _BATCH = 256
 _DECIDED, _CALLED = EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value
 _ROTATED, _UNKNOWN = EventKind.KEY_ROTATED.value, CallOutcome.UNKNOWN.value
 
 
 class ExportFault(msgspec.Struct, frozen=True):
-    """One thing that does not hold: where (`index` of the event, -1 for the whole), a stable code, and a
-    sentence.
-    """
+    """One failed check: the event's `index` (-1 for the whole export), a stable code, and a sentence."""
 
     index: int
     code: str
@@ -50,11 +48,11 @@ class ExportFault(msgspec.Struct, frozen=True):
 
 
 class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found.
+    """The result of a verification.
 
-    `complete` says that the export holds every event up to the checkpoint. `unfinished` are the ids of
-    permitted calls whose outcome is not in it. `successor` is the newest key of the log, where its own events
-    say that the one it was verified with gave way to another.
+    `complete` is true where the export holds every event up to the checkpoint. `unfinished` are the ids of
+    permitted calls without an outcome in the export. `successor` is the newest key of the log, where the
+    log's events show that the key used for verification was replaced.
     """
 
     origin: str
@@ -74,19 +72,19 @@ class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there are no faults."""
         return not self.faults
 
 
 class SeenRoot(NamedTuple):
-    """The size and root of a log, as they held here before."""
+    """A size and root of the log that were verified here earlier."""
 
     size: int
     root: bytes
 
 
 class _Chains:
-    """The chains of writers and tasks, followed while reading."""
+    """The chains of writers and tasks, followed during reading."""
 
     def __init__(self) -> None:
         self.writers: dict[str, tuple[int, str, int]] = {}
@@ -94,7 +92,7 @@ class _Chains:
         self.calls: dict[str, int] = {}
 
     def follow(self, index: int, leaf: LeafRead, hash_hex: str, *, whole: bool) -> list[ExportFault]:
-        """Check that a record follows the one before it from the same writer and of the same task."""
+        """Check that a record follows the previous record of the same writer and of the same task."""
         faults = []
         if whole:
             seq, previous, at = self.writers.get(leaf.writer, (-1, "", -1))
@@ -119,18 +117,18 @@ class _Chains:
 
 
 class _Reading:
-    """What is known while the lines go by."""
+    """The state of reading an export."""
 
     def __init__(self, header: Header, seen: SeenRoot | None = None) -> None:
         self.header = header
         self.closure = header.closure or ""
         self.whole = not header.task and not self.closure
-        # The beginning that was seen before; only a whole export holds its leaves.
+        # The beginning verified earlier; only a whole export holds its leaves.
         self.seen = seen if self.whole else None
         self.faults: list[ExportFault] = []
         self.chains = _Chains()
         self.frontier = Frontier()
-        self.waiting: list[bytes] = []  # leaf hashes that are not in the frontier yet
+        self.waiting: list[bytes] = []  # leaf hashes not yet in the frontier
         self.kinds: Counter[str] = Counter()
         self.events = 0
         self.opened = 0
@@ -139,8 +137,8 @@ class _Reading:
         self.last_index = -1
         self.note: str | None = None
         self.rotated: dict[str, str] = {}
-        self.number = 1  # of the line in hand; the first is the header
-        # Of a part: line, index, leaf hash and path of each event.
+        self.number = 1  # of the current line; the first is the header
+        # For a partial export: line, index, leaf hash and path of each event.
         self.hashes: list[tuple[int, int, bytes, list[bytes]]] = []
         self.receipt = ReceiptReading(self.closure)
 
@@ -149,7 +147,7 @@ class _Reading:
             self.faults.append(ExportFault(index, code, text))
 
     def take(self, raw: bytes) -> None:
-        """Take the next line in: an event, or the checkpoint, after which nothing may stand."""
+        """Read the next line: an event or the checkpoint. No line may follow the checkpoint."""
         try:
             if self.note is not None:
                 raise ValueError("a line after the checkpoint")
@@ -168,7 +166,7 @@ class _Reading:
             self.event(line)
 
     def event(self, line: EventLine) -> None:
-        """Take an event in."""
+        """Check and count one event."""
         data = line.leaf.encode()
         hashed = leaf_hash(data)
         index, wanted = line.index, self.last_index + 1
@@ -185,7 +183,7 @@ class _Reading:
             self.fault(index, "not-an-event", f"event {index} is not a record of this format")
             return
         self.kinds[leaf.kind] += 1
-        # Of several writers each tells its own time: the order of the log need not be that of the clock.
+        # Writers have separate clocks: the order of the log need not be that of their times.
         if not self.first or leaf.at < self.first:
             self.first = leaf.at
         self.last = max(self.last, leaf.at)
@@ -202,7 +200,7 @@ class _Reading:
             self._open(index, leaf, line.openings)
 
     def successors(self, key: str) -> list[str]:
-        """Return the keys that came after `key`, by what the events say, in order."""
+        """Return the keys that replaced `key`, according to the events, in order."""
         found = [key]
         while (following := self.rotated.get(found[-1])) is not None and following not in found:
             found.append(following)
@@ -221,12 +219,12 @@ class _Reading:
         self.hashes.append((self.number, index, hashed, path))
 
     def grow(self) -> None:
-        """Put the leaves that wait into the tree, and hold its beginning against what was seen before."""
+        """Append the waiting leaves to the tree, and compare its beginning with the one verified earlier."""
         self.frontier, _ = new_tile_nodes(self.frontier, self.waiting)
         self.waiting.clear()
         seen = self.seen
         if seen and self.frontier.size == seen.size:
-            self.seen = None  # it is told once
+            self.seen = None  # reported once
             if self.frontier.root() != seen.root:
                 text = f"the first {seen.size} events are not those that were seen before"
                 self.fault(-1, "rewritten", text)
@@ -241,7 +239,7 @@ class _Reading:
             self.opened += 1
 
     def close(self, key: VerifierKey, at_least: int) -> tuple[int, bytes]:
-        """Hold what was read against the checkpoint; give its size and root."""
+        """Compare the events with the checkpoint; return its size and root."""
         self.grow()
         if self.note is None:
             self.fault(-1, "no-checkpoint", "the checkpoint is missing: the end was cut off")
@@ -294,14 +292,15 @@ class _Reading:
         elif self.frontier.root() != root:
             text = "the events are not those that were signed"
             if not self.faults:
-                # Each record but a writer's last is held by the one after it.
+                # The next record of the same writer protects each record; only a writer's last is
+                # unprotected.
                 ends = sorted(index for _, _, index in self.chains.writers.values())
                 text += f": look first at event {' and '.join(map(str, ends))}"
             self.fault(-1, "root-mismatch", text)
 
 
 def _node(text: str) -> bytes:
-    """Read a node of a path, in the only spelling that it has."""
+    """Decode a node of a path, in canonical base64 only."""
     node = base64.b64decode(text, validate=True)
     if base64.b64encode(node).decode() != text:
         raise ValueError(text)
@@ -311,11 +310,11 @@ def _node(text: str) -> bytes:
 def verify_export(
     lines: Iterable[bytes], key: VerifierKey, *, at_least: int = 0, seen: SeenRoot | None = None
 ) -> ExportReport:
-    """Verify an export line by line, in memory that does not grow with the events of a whole export.
+    """Verify an export line by line; memory use does not grow with the number of events of a whole export.
 
-    `key` is the log's public key, from a source that the reader trusts: the one in the file is only compared
-    with it. `at_least` is a number of events that must be signed, and `seen` a beginning of the log that held
-    before: a whole export must begin with it.
+    `key` is the log's public key, from a source that the reader trusts; the key in the file is only compared
+    with it. `at_least` is a number of events that must be signed. `seen` is a beginning of the log that was
+    verified earlier: a whole export must begin with it.
     """
     source = iter(lines)
     header = read_header(next(source, b""))
@@ -332,7 +331,7 @@ def verify_export(
     if header.verifier not in (str(key), *reading.successors(str(key))):
         text = "the export names another public key than the one given"
         faults.insert(0, ExportFault(-1, "other-key", text))
-    # INVARIANT: only events that the given key has signed for say which key came after it.
+    # INVARIANT: a successor key counts only by events that the given key has signed.
     successor = "" if faults else "".join(reading.successors(str(key))[-1:])
     return _report(reading, size, root, tuple(faults[:MAX_FAULTS]), successor)
 

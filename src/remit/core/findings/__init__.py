@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: what was seen that nobody has accounted for.
+"""Findings: observations that lack an explanation.
 
-A finding names what it is about, how severe it is and how it is resolved. It takes no authority away.
+A finding names its subject, its severity and its resolution. It removes no authority.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: what was seen that nobody has accounted for.
+"""Findings: observations that lack an explanation.
 
-A finding is a standing question about something that remit knows (`about`, such as `agent:contract-bot`). The
-same thing seen again makes the same finding newer; one that was resolved opens again when it is seen again.
+A finding is a standing question about something that remit knows (`about`, such as `agent:contract-bot`). A
+repeated observation updates the same finding; a resolved finding opens again when it is observed again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from remit.core.json_value import Json
 
 
 class FindingKind(enum.StrEnum):
-    """The closed set of kinds; it grows with what remit can see."""
+    """The closed set of kinds; it grows with what remit can observe."""
 
     MANIFEST_DRIFT = "manifest-drift"
     OWNERLESS = "ownerless"
@@ -36,7 +36,7 @@ class FindingKind(enum.StrEnum):
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
-    """What a finding of a kind says, what its facts mean, and what to do about it."""
+    """The meaning of a kind of finding and of its facts, and the action to take."""
 
     says: str
     facts: dict[str, str]
@@ -57,7 +57,7 @@ _SECRET = {
     "version": "its number at its source, where that counts them; 0 elsewhere",
 }
 
-#: What each kind says. The reference of findings is generated from it.
+#: The meaning of each kind. The reference of findings is generated from it.
 FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
     FindingKind.MANIFEST_DRIFT: FindingMeaning(
         "An agent reports another manifest (model, prompt, tools, code) than the registered one.",
@@ -163,14 +163,14 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
 
 
 class FindingState(enum.StrEnum):
-    """Whether somebody has dealt with it."""
+    """Whether a finding has been resolved."""
 
     OPEN = "open"
     RESOLVED = "resolved"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding. `count` is how often it was seen, sightings within a minute of each other counted once."""
+    """One finding. `count` is the number of sightings; sightings within a minute of each other count once."""
 
     tenant: str
     id: str
@@ -187,21 +187,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agent(self) -> str:
-        """The agent that it is about; empty where it is about something else."""
+        """The agent that the finding is about; empty where it is about something else."""
         kind, _, name = self.about.partition(":")
         return name if kind == "agent" else ""
 
 
 def finding_id(kind: FindingKind, about: str, which: str) -> str:
-    """Return the id of a finding: the same for whatever is the same, so that it is not opened twice.
+    """Return the id of a finding: equal for equal observations, so that no finding is opened twice.
 
-    `which` tells apart findings of one kind about one thing, such as the key in question.
+    `which` distinguishes findings of one kind about one thing, such as the key in question.
     """
     return f"fnd_{digest({'kind': kind.value, 'about': about, 'which': which})[7:23]}"
 
 
 def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Finding:
-    """Return a finding that was seen once more; a resolved one opens again."""
+    """Return a finding with one more sighting; a resolved finding opens again."""
     return msgspec.structs.replace(
         finding,
         facts=facts,
@@ -215,7 +215,7 @@ def seen_again(finding: Finding, facts: dict[str, Json], now: datetime) -> Findi
 
 
 def settled(finding: Finding, *, by: str, resolution: str, now: datetime) -> Finding:
-    """Return a finding that somebody has dealt with."""
+    """Return a finding as resolved."""
     return msgspec.structs.replace(
         finding, state=FindingState.RESOLVED, resolved=now, resolved_by=by, resolution=resolution
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Information flow: where the values of a call come from, and what the person stated.
 
-Untrusted values are found by the lenient reading, stated values by the strict one; a call is judged by both.
-Rules about the result are policies, and not here.
+The lenient reading finds untrusted values, the strict reading finds stated values; a call is judged by both.
+Rules about the result are policies and lie outside this package.
 """

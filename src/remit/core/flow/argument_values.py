@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every value that an argument holds, one by one: texts, numbers, yes and no, and keys that name nothing.
+"""Every value that an argument holds, one by one: texts, numbers, booleans, and keys that are not names.
 
-A key of an object is a name only where the tool's input schema declares it. Any other key is as much a value
-as what stands under it: a tool may well take `{"somebody": "text"}` as to whom, and what.
+A key of an object is a name only where the tool's input schema declares it. Any other key is a value like the
+value under it: a tool may take `{"somebody": "text"}` as recipient and message.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MAX_DEPTH = 32
 MAX_REFERENCES = 8
 """References of a schema that are followed from one place."""
 MAX_LIST = 65_536
-"""Characters of a list of addresses that is taken apart."""
+"""Longest address list, in characters, that is split."""
 _BRANCHES = ("anyOf", "oneOf", "allOf")
-# RFC 5322 section 3.4: commas between addresses; a comma within quotes is a part of a name.
+# RFC 5322 section 3.4: commas separate addresses; a comma within quotes belongs to a name.
 _ADDRESS = re.compile(r'(?:"[^"\\]*"|[^",;])+')
 
 
 def values_of(value: Json, tool: Tool | None, name: str) -> Iterator[str]:
-    """Yield every value that an argument of a tool holds, as a text."""
+    """Yield every value that an argument of a tool holds, as text."""
     schemas: list[Json] = []
     root: Json = {}
     if tool is not None and isinstance(value, dict | list):
@@ -46,7 +46,7 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
     elif isinstance(value, int | float):
         yield msgspec.json.encode(value).decode()
     elif depth > MAX_DEPTH:
-        # Deeper than any tool that is described; what nobody has looked at is not known.
+        # Deeper than any tool that is described: a value that was not examined is unknown.
         yield msgspec.json.encode(value).decode()
     elif isinstance(value, dict):
         names = _properties(schemas, root)
@@ -54,22 +54,24 @@ def _values(value: Json, schemas: list[Json], root: Json, depth: int) -> Iterato
             if key not in names:
                 yield key
                 if below is None:
-                    # A key of nothing: what a tool makes of it, nobody knows.
+                    # A null under an undeclared key: its effect in the tool is unknown.
                     yield ""
             yield from _values(below, _below(schemas, key, root) if schemas else [], root, depth + 1)
     elif isinstance(value, list):
         items = _items(schemas, root) if schemas else []
         for below in value:
             if below is None or (not below and isinstance(below, dict | list)):
-                # One of several that is nothing: what a tool makes of it, nobody knows.
+                # An empty or null element of a list: its effect in the tool is unknown.
                 yield ""
-            # A single place stands for each of several, where parts were taken out of a list.
+            # Where parts were taken out of a list, the schema of a single element applies to each.
             yield from _values(below, items or schemas, root, depth + 1)
 
 
 def several(text: str) -> Iterator[str]:
-    """Yield the single destinations of an address list, or the text as it is where it is none, or longer than
-    any list of which all addresses are judged.
+    """Yield the single destinations of an address list.
+
+    Yields the text unchanged where it is no address list, or where it is longer than any list whose addresses
+    are all judged.
     """
     if "@" not in text or not ("," in text or ";" in text) or len(text) > MAX_LIST:
         yield text
@@ -103,7 +105,7 @@ def _items(schemas: list[Json], root: Json) -> list[Json]:
 
 
 def _resolved(schemas: list[Json], root: Json) -> Iterator[dict[str, Json]]:
-    """Yield the schemas that count at one place, with references and branches followed."""
+    """Yield the schemas that apply at one place, with references and branches followed."""
     todo, left = list(schemas), MAX_REFERENCES
     while todo and left:
         one = todo.pop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The walk over an argument in steps: each different text that it holds once, however often it holds it."""
+"""The walk over an argument in steps. It yields each distinct text of the argument once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from remit.core.tools.tool import Tool
 
 
 def is_long(text: str) -> bool:
-    """Whether a text is longer, once it is folded, than one that is compared as a whole."""
+    """Return whether a text, once folded, is longer than the texts that are compared as a whole."""
     return len(text) > MAX_WHOLE or (weight(text) > MAX_WHOLE and size(text, MAX_WHOLE) > MAX_WHOLE)
 
 
 def is_one(value: Json) -> bool:
-    """Whether an argument is one short text: nobody need have a turn while it is read."""
+    """Return whether an argument is one short text, so that reading it needs no pause for other tasks."""
     return isinstance(value, str) and not is_long(value) and next(several(value)) == value
 
 
 def walk(value: Json, tool: Tool | None, name: str) -> Iterator[str | None]:
-    """Yield each different value of an argument of a tool (`values_of`), and of a list of addresses each one
-    (`several`); None where others may have a turn.
+    """Yield each distinct value of an argument of a tool.
+
+    Values are those of `values_of`; of an address list, each address is yielded (`several`). Yields None
+    where other tasks may run.
     """
     seen: set[str] = set()
     work = WorkCount()
@@ -39,8 +41,9 @@ def walk(value: Json, tool: Tool | None, name: str) -> Iterator[str | None]:
 
 
 def found_in(text: str, read: list[str] | None = None) -> Iterator[list[Destination]]:
-    """Yield every destination that stands in a text: in each step those found since the one before. What is
-    read in it is added to `read`, as `searching` has it.
+    """Yield every destination that a text holds: in each step those found since the step before.
+
+    The texts that are read in it are added to `read`, as `searching` describes.
     """
     if weight(text) <= MAX_WHOLE and read is None:
         yield list(within(text))

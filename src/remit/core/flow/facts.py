@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flow: what is known of a call from where its arguments came from, as policies see it.
+"""Flow: what is known of a call from the origins of its arguments, in the form that policies read.
 
-`judged` asks a task's `Index` of every argument of a call and gives a `Flow`: the justification of each
-argument, and `FlowFacts`, the few words that guardrails are written in. What follows from them is said in
-Cedar, not here.
+`judged` asks a task's `Index` about every argument of a call and returns a `Flow`: the justification of each
+argument, and `FlowFacts`, the few terms that guardrails use. The consequences are written in Cedar, not here.
 """
 
 from __future__ import annotations
@@ -30,33 +29,45 @@ from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 NO_VALUE = "none"
 MAX_PIECES = 64
-"""Pieces of a command that are put together."""
+"""Most pieces of a command that are joined."""
 
 
 class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What policies read of a call's flow, as `context.flow`.
 
-    `destination`, `selector`, `personal`, `content`, `code`, `secret`, `amount` are the worst provenance of
-    the arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where there is none).
-    `_reached`: each of them is of the intent, or stands as the only one in a trusted field of a record that
-    the intent names. `_pointed`: each is reached, or comes from a source that the intent points to: a
-    selector from a trusted field there, a destination as the only one like it, in one source for all, in
-    which the call's amounts stand too if they are not of the intent, for pointed selectors.
-    `amount_differs`: the intent says how much, and an amount of the call is neither that, nor below a bound
-    that it sets, nor reached; `amount_computed`: its words have an amount worked out, and do not say how far
-    (`the difference`). `repeated`: a payment that was stated is made more often than it was stated.
-    `parameter`: every destination of the intent is a typed parameter of it, not a word. `crossed`: untrusted
-    data holds what the intent states. `spent`: the intent states it, it was used for something else before,
-    and untrusted data holds it too. `closed`: a destination or selector stands among records of which the
-    intent picks others. `doubtful`: one of them is one of several in what the intent points to, and words of
-    untrusted text hold it. `destination_near`: the intent itself names the source of each that is not
-    reached, and states none of its own for that argument. `content_foreign`: a content carries an address or
-    link that untrusted data brought in. `content_near`: these are all out of sources that the intent
-    names. `anchored`: at least one destination or selector is reached. `asked`: the person's words ask for
-    what the tool does. `delegated`: they hand over to what somebody wrote (`follow the instructions in
-    ...`). `handed`: and what was read there speaks of what the tool does. `plan` is `planned`, `unplanned`,
-    or `none` where the task has no plan. `tainted`: the task has read untrusted data. `full`: the index
-    could not remember everything.
+    - `destination`, `selector`, `personal`, `content`, `code`, `secret`, `amount`: the worst provenance of
+      the arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has no
+      such argument).
+    - `_reached`: each of them is from the intent, or is the only one in a trusted field of a record that the
+      intent names.
+    - `_pointed`: each is reached, or comes from a source that the intent points to. A selector must come from
+      a trusted field there. Destinations that are not reached must come from one source for all, each as the
+      only one like it; the selectors must be pointed, and the call's amounts must be from the intent or in
+      that source.
+    - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
+      below a bound that the intent sets, nor reached.
+    - `amount_computed`: the words of the intent require a computed amount and set no limit (`the
+      difference`).
+    - `repeated`: a stated payment is made more often than it was stated.
+    - `parameter`: every destination of the intent is a typed parameter of the intent, not a word.
+    - `crossed`: untrusted data holds a value that the intent states.
+    - `spent`: the intent states the value, the value was used for something else before, and untrusted data
+      holds it too.
+    - `closed`: a destination or selector is among records of which the intent picks others.
+    - `doubtful`: one of them is one of several in a source that the intent points to, or is spent, or is only
+      in the words of untrusted text.
+    - `destination_near`: the intent itself names the source of each destination that is not reached, and
+      states no destination for that argument.
+    - `content_foreign`: a content carries an address or link that untrusted data brought in.
+    - `content_near`: all such addresses and links come from sources that the intent names.
+    - `anchored`: at least one destination or selector is reached.
+    - `asked`: the person's words ask for what the tool does.
+    - `delegated`: the person's words delegate to a text that someone else wrote (`follow the instructions in
+      ...`).
+    - `handed`: the text that was read there mentions what the tool does.
+    - `plan`: `planned`, `unplanned`, or `none` where the task has no plan.
+    - `tainted`: the task has read untrusted data.
+    - `full`: the index could not remember everything.
     """
 
     destination: str = NO_VALUE
@@ -94,8 +105,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(msgspec.Struct, frozen=True):
-    """What is known of a call: the facts, what justified each argument, by name, and what the texts in them
-    are as a whole, which step 8 need not read again.
+    """What is known of a call.
+
+    These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
+    that step 8 need not read them again.
     """
 
     facts: FlowFacts = FlowFacts()
@@ -107,29 +120,30 @@ NO_FLOW = Flow()
 _PLAIN = Argument()
 _WORDS = {one: one.value for one in Provenance}
 _KINDS = {one: one.value for one in ArgumentRole}
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
 _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
-    """Return the flow of a call; `label` is the task's, `plan` what it said that it would need."""
+    """Return the flow of a call; `label` is the task's label, `plan` the plan that its agent declared."""
     return finish(judging(index, tool, arguments, label=lambda: label, plan=plan))
 
 
 def judging(
     index: Index, tool: Tool, arguments: dict[str, Json], *, label: Callable[[], Label], plan: Plan | None
 ) -> Steps[Flow]:
-    """Return what `judged` gives, in steps; `label` gives the task's as it is then."""
+    """Return the same as `judged`, in steps; `label` returns the task's label at the time of its call."""
     parts = tool.parts(arguments)
     read: Wholes = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
-    # INVARIANT: what has been read meanwhile taints, too. Where nothing has, nobody has a turn from here on.
-    # What is foreign without the sources that the intent names is foreign with them.
+    # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
+    # task runs from here on. Content that is foreign without the sources that the intent names is foreign
+    # with them.
     tainted = label().trust is _UNTRUSTED
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
-    # Of each kind of argument: the worst, and whether one of them is not reached.
+    # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     spent, near, words, parameters = False, True, False, False
@@ -180,7 +194,7 @@ def judging(
 
 
 def _selects(tool: Tool) -> bool:
-    """Whether a tool changes something that an argument of it selects."""
+    """Return whether a tool has an effect on something that one of its arguments selects."""
     return tool.effect is not Effect.NONE and any(
         spec.role is ArgumentRole.SELECTOR and EACH not in path_of(name)
         for name, spec in tool.arguments.items()
@@ -188,9 +202,10 @@ def _selects(tool: Tool) -> bool:
 
 
 def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
-    """Whether what is not reached stands in one source that the intent points to, alone of its kind, and the
-    amounts of the call stand there or in the intent: a person is asked about a whole action, not about a
-    destination that was put into another one.
+    """Return whether the destinations that are not reached come from one source that the intent points to.
+
+    Each must be the only one of its kind there, and the amounts of the call must be there or in the intent.
+    So a person is asked about a whole action, not about a destination that was inserted into another action.
     """
     open_ones = [one for one in destinations if not one.reached]
     if not open_ones:
@@ -208,7 +223,9 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
 
 
 def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[str]]:
-    """Return the worst provenance of each kind of argument, and the kinds of which one is not reached."""
+    """Return the worst provenance of each kind of argument, and the kinds with an argument that is not
+    reached.
+    """
     worst_of: dict[str, str] = {}
     short: set[str] = set()
     for kind, ones in kinds.items():
@@ -221,7 +238,7 @@ def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[s
 
 
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
-    """Say of destinations and selectors whether one is closed, one doubtful, and one reached."""
+    """Return whether any of the destinations and selectors is closed, any is doubtful, and any is reached."""
     closed, doubtful, anchored = False, False, False
     for one in leading:
         closed = closed or one.closed
@@ -237,7 +254,7 @@ def _doubtful(one: Justification) -> bool:
 def _of_arguments(
     index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
 ) -> Steps[tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]]:
-    """Return what is known of each argument, by name and by what it is for; and what the contents are."""
+    """Return what is known of each argument, by name and by role, and the contents of the call."""
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     contents: list[Json] = []
@@ -261,18 +278,18 @@ def _of_arguments(
         if role is _CONTENT:
             contents.append(value)
     for role in index.statement.astray(tool, parts) if tool.effect is not Effect.NONE else ():
-        # It is the person's, for another one.
+        # The person stated the value, but for another argument.
         kinds[_KINDS[role]].append(msgspec.structs.replace(NOTHING, differs=role is ArgumentRole.AMOUNT))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
-        kinds["selector"] = [NOTHING]  # which one is left to the tool: all of them, it may be
+        kinds["selector"] = [NOTHING]  # the choice is left to the tool: possibly all of them
     if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
-        kinds["personal"] = [NOTHING]  # whose record is left to the tool: everybody's, it may be
+        kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
     return found, kinds, contents
 
 
 def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justification | None:
-    """Return what is known of a command that is given in several pieces, where the person stated the
-    whole.
+    """Return what is known of a command that is given in several pieces, where the person stated the whole
+    command.
     """
     names = [
         name for name, spec in tool.arguments.items() if spec.role is ArgumentRole.CODE and name in parts
@@ -288,7 +305,7 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
 
 
 def _absent(value: Json) -> bool:
-    """Whether an argument says nothing: a tool takes it like one that is left out."""
+    """Return whether an argument is empty: a tool treats it like an argument that is left out."""
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
@@ -297,13 +314,13 @@ def _about_somebody(tool: Tool) -> bool:
 
 
 def _speaks_of_all(index: Index, tool: Tool) -> bool:
-    """Whether the person speaks of all of what a tool finds by person."""
+    """Return whether the person mentions all of what a tool looks up by person."""
     nouns = {stem(one) for one in name_words(tool.name)}
     return index.utterance.counts_up(nouns | {stem(one) for key in tool.arguments for one in name_words(key)})
 
 
 def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bool]:
-    """Whether one of the contents carries what untrusted data brought in."""
+    """Return whether one of the contents carries a value that untrusted data brought in."""
     for one in contents:
         if (yield from foreign(index, one, named=named)):
             return True
@@ -311,14 +328,17 @@ def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bo
 
 
 def _handed(index: Index, tool: Tool) -> bool:
-    """Whether what was read where the intent hands over speaks of what a tool does."""
+    """Return whether the text that the intent delegates to mentions what a tool does."""
     by = asking(tool)
     verbs, nouns = verbs_and_nouns(by.name)
     return not index.naming.handed.words.isdisjoint(by.words | verbs | nouns)
 
 
 def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
-    """Whether all are fields of what the intent points to, or words of it where the intent hands over."""
+    """Return whether all selectors are fields of sources that the intent points to.
+
+    Where the intent delegates, words of a source that it names suffice.
+    """
     return all(
         one.reached or one.reach >= Reach.POINTED or (delegated and one.near and one.reach is Reach.MENTIONED)
         for one in selectors
@@ -326,7 +346,7 @@ def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
 
 
 def _used(index: Index, tool: Tool) -> bool:
-    """Whether a destination that the intent states was given to this tool already."""
+    """Return whether a destination that the intent states was already given to this tool."""
     return any(
         index.statement.used((tool.id, name))
         for name, one in tool.arguments.items()
@@ -344,7 +364,7 @@ def _numbers(parts: dict[str, Json], names: Collection[str]) -> list[str]:
 
 
 def chains(flow: Flow) -> list[tuple[str, str]]:
-    """Return (argument, sentence) for each argument that is not of the intent: how it came into the task."""
+    """Return (argument, sentence) for each argument that is not from the intent: how it entered the task."""
     out = []
     for name, one in flow.arguments.items():
         if one.provenance is _INTENT and not one.spent:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One result as it is taken in: each leaf is read once, for its values, its words and what it names.
+"""Intake of one result: each leaf is read once, for its values, its words and what it names.
 
-Most leaves are short, and most time goes into them: they pass through no generator, and their words are
-found once. A long text is read in pieces, between which others have a turn.
+Most leaves are short and take most of the time: they pass through no generator, and their words are found
+once. A long text is read in pieces, between which other tasks run.
 """
 
 from __future__ import annotations
@@ -35,22 +35,27 @@ from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, sta
 from remit.core.label import Trust
 
 MAX_TEXT = 200
-"""Characters of a field that is remembered as a whole; longer ones are searched for destinations alone."""
+"""Longest field, in characters, that is remembered as a whole; a longer field is searched for destinations
+only.
+"""
 MAX_TEXTS = 4_000
-"""Different short texts of one result that are read only once."""
+"""Distinct short texts of one result that are read only once."""
 MAX_HEARD = 20_000
 """Words of long texts of one result that are looked up only once."""
 LEAVES = 16
-"""Short texts that are taken in in one step."""
+"""Short texts that one step takes in."""
 _DIGIT = re.compile("[0-9]")
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
 
 
 class ShortText(msgspec.Struct, gc=False):
-    """What is found in a short text: digests of the values in it, as they are found and as they are used, the
-    destinations, the words, and how the intent speaks of it; and whether its words are remembered already.
+    """What is found in a short text.
+
+    `digests` are the digests of its values in normal form, `exact` those in their form for use, `candidates`
+    its destinations, `words` its words. `hit` describes how the intent names the text; `mentioned` tells
+    whether the words are already remembered.
     """
 
     digests: list[int]
@@ -62,7 +67,7 @@ class ShortText(msgspec.Struct, gc=False):
 
 
 class Intake:
-    """Takes one result into what a task remembers."""
+    """The intake of one result into the memory of a task."""
 
     def __init__(
         self,
@@ -83,20 +88,22 @@ class Intake:
         self._decision = decision
         self._marked = marked
         self._tool_id = lookup.tool.id
-        #: Of what is trusted and what is not, by path.
+        #: Places of untrusted and other values, by path.
         self._places: tuple[dict[str, int], dict[str, int]] = ({}, {})
-        #: Most results say the same in many places.
+        #: Most results repeat the same texts in many places.
         self._texts: dict[str, ShortText] = {}
-        #: Digests of what the call was given and nobody vouches for; they are asked for where something is
-        #: trusted.
+        #: Digests of the call's arguments that no trusted source confirms; computed at the first leaf that is
+        #: not untrusted.
         self._doubts: set[int] = set()
         self._asked = False
         self._heard: set[str] = set()
-        #: Characters beyond ASCII that were read in this step.
+        #: Characters beyond ASCII that this step has read.
         self._gone = 0
 
     def take(self, reading: Reading) -> Steps[None]:
-        """Take every leaf in, and settle what is named: go to the end."""
+        """Take in every leaf, then settle which records the intent names. The caller must run it to the
+        end.
+        """
         kept, lookup = self._kept, self._lookup
         doubted = lookup.doubts(self._marked)
         for count, leaf in enumerate(reading.steps()):
@@ -125,7 +132,7 @@ class Intake:
         return self._kept.place(met, leaf.name, self._lookup.tool)
 
     def _doubting(self) -> Steps[None]:
-        """Find out what the call was given and nobody vouches for."""
+        """Determine which arguments of the call no trusted source confirms."""
         work, read = WorkCount(), self._lookup.read
         for one in self._lookup.doubtful:
             if len(one) <= MAX_WHOLE:
@@ -152,10 +159,10 @@ class Intake:
             digests = [one for one in digests if one not in self._doubts]
             kept.meet_all(digests, spot, trust)
         if untrusted or len(digests) == len(text.digests):
-            # What repeats something doubtful, in whatever spelling, vouches for nothing that it holds.
+            # A text that repeats a doubtful value, in any spelling, confirms none of its values.
             kept.meet_all(text.exact, spot, trust)
         if place is None and kept.held > held:
-            # Where nothing that stood there was new, no place needs to be known for it.
+            # Where every value was already known, the place need not be stored.
             places[leaf.path] = self._place(leaf, trust)
         if text.candidates:
             now.meet(text.candidates, record)
@@ -167,7 +174,7 @@ class Intake:
             self._gone += len(text)
         candidates: Sequence[Destination] = ()
         if kind is _EMAIL:
-            # It is one word, with nothing around it, and all that it holds.
+            # The text is a single word and the only value.
             words = [text.lower()]
             candidates = (Destination(kind, words[0]),)
             digests = [kept.digest_of(kind, words[0])]
@@ -196,7 +203,7 @@ class Intake:
     def _long(self, leaf: ResultLeaf, trust: Trust) -> Steps[None]:
         kept, held, places = self._kept, self._kept.held, self._places[trust is _UNTRUSTED]
         known = places.get(leaf.path)
-        # Others may ask in between where something stands.
+        # Other tasks may ask between the steps where a value is.
         place = self._place(leaf, trust) if known is None else known
         spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
         found: list[Destination] = []
@@ -220,29 +227,29 @@ class Intake:
                 kept.places.pop()
 
     def _found(self, found: Sequence[Destination], record: int, spot: int, trust: Trust) -> bool:
-        """Remember destinations of a long text; say whether it still vouches for what it holds."""
+        """Remember destinations of a long text; return whether the text still confirms what it holds."""
         met = digests = [self._kept.digest(one) for one in found if one.normal]
         if trust is not _UNTRUSTED:
             met = [one for one in digests if one not in self._doubts]
         self._kept.meet_all(met, spot, trust)
         self._now.meet(found, record)
-        # What repeats something doubtful, in whatever spelling, vouches for nothing.
+        # A text that repeats a doubtful value, in any spelling, confirms nothing.
         return len(met) == len(digests)
 
     def _words(self, text: str, spot: int, trust: Trust) -> Steps[None]:
-        """Remember the words of a long text that nobody vouches for."""
+        """Remember the words of an untrusted long text."""
         if weight(text) <= SLICE:
             self._some(set(folded(text).split()), spot, trust)
             return
         for part in pieces(text):
             written = part.lower() if part.isascii() else (yield from folding(part))
-            # What is recognised by its words is no longer than a word of these.
+            # A value that is recognised by its words is no longer than one of these pieces.
             for one in whole_words(written, SLICE):
                 self._some(set(one.split()), spot, trust)
                 yield
 
     def _some(self, words: set[str], spot: int, trust: Trust) -> None:
-        # What was mentioned in this result needs no look at what the task remembers.
+        # A word that this result already mentioned needs no lookup in the task's memory.
         new = words - self._heard
         self._kept.mention(new, spot >> RECORD_BITS)
         if len(self._heard) < MAX_HEARD:
@@ -251,10 +258,9 @@ class Intake:
             self._numbers(bare_words(words), spot, trust)
 
     def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:
-        """Remember the destinations of a long text as they are used."""
+        """Remember the destinations of a long text in the form in which they are used."""
         for part in whole_words(text, 2 * STEP):
-            # Each of many numbers after one another may be the first of a longer one, and names beyond ASCII
-            # have much to be held against.
+            # In a run of numbers, each may begin a longer number. Names beyond ASCII need many comparisons.
             many = not part.isascii() or len(_DIGIT.findall(part)) > STEP // 4
             for one in whole_words(part, STEP // 4) if many else (part,):
                 digests = dict.fromkeys(map(self._kept.digest_exact, standing(one)))
@@ -268,6 +274,6 @@ class Intake:
 
     def _numbers(self, words: AbstractSet[str] | list[str], spot: int, trust: Trust) -> None:
         for word in words:
-            # What begins with a letter is none: most words are told apart by that.
+            # A word that begins with a letter is no number: this test excludes most words.
             if not word[0].isalpha() and (number := number_of(word)):
                 self._meet(Destination(_TEXT, number), spot, trust)

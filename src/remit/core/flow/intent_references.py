@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pointing: how the intent leads to where a value stands that is not known to be trusted."""
+"""Pointing: how the intent leads to the place of a value that is not known to be trusted."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def pointed(
     *,
     in_full: bool,
 ) -> Justification:
-    """Say of an untrusted value in which source it stands that the intent points to, if in any. Words of
-    a source are not near where a value must stand `in_full` in it.
+    """Return the justification of an untrusted value: which source that the intent points to holds it, if
+    any.
+
+    Where a value must be in the source `in_full`, mere words of a source do not count as near.
     """
     where = source_of(index, spots, found)
     if not where.source and mention is not None:
@@ -41,7 +43,7 @@ def pointed(
 
 
 def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> Justification:
-    """Say how the intent leads to where a value stands, and how many like it stand there."""
+    """Return how the intent leads to the places of a value, and how many similar values are there."""
     best = Justification(_BY_OTHERS)
     for one in spots:
         record, place = one & RECORD_MASK, index.kept.place_of(one)
@@ -67,7 +69,7 @@ def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> 
 
 
 def contradicts(index: TaskMemory, spots: tuple[int, ...]) -> bool:
-    """Whether the intent picks others of the records among which a trusted value stands."""
+    """Return whether the intent picks other records than the records that hold a trusted value."""
     trusted = [one for one in spots if index.kept.trust(one) is Trust.TRUSTED]
     return bool(trusted) and all(
         index.naming.picked(index.kept.place_of(one).met.call)

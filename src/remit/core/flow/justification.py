@@ -12,13 +12,13 @@ from remit.core.json_value import Json
 from remit.core.label import Trust
 
 MAX_MET = 8
-"""Places that are kept of one value: the first ones, and always one that is untrusted."""
+"""Places that are kept for one value: the first ones, and always an untrusted one."""
 MAX_NAMED = 120
-"""Characters of a field's or an argument's name that a sentence holds."""
+"""Most characters of a field's or an argument's name in a sentence."""
 
 
 class Provenance(enum.StrEnum):
-    """Where a value came from, best first. Of several the worst counts."""
+    """The origin of a value, best first. Of several origins, the worst counts."""
 
     INTENT = "intent"
     TRUSTED = "trusted"
@@ -30,8 +30,10 @@ _RANK = {one: place for place, one in enumerate(Provenance)}
 
 
 class Reach(enum.IntEnum):
-    """How the intent leads to a record, or a value in it: not at all; it is mentioned in the text of a source
-    that the intent points to; it is a field there; it stands in what the intent names.
+    """How the intent leads to a record or to a value in it.
+
+    In ascending order: not at all; the text of a source that the intent points to mentions it; it is a field
+    of such a source; it is in a record that the intent names.
     """
 
     NONE = 0
@@ -40,14 +42,15 @@ class Reach(enum.IntEnum):
     NAMED = 3
 
 
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _INTENT, _TRUSTED, _NAMED = Provenance.INTENT, Provenance.TRUSTED, Reach.NAMED
 
 
 class Encounter(msgspec.Struct, frozen=True):
-    """A place where a value was met: the `call`th call of the task, its tool, and the field of its result.
+    """A place where a value was met: the number of the call in the task, its tool, and the field of its
+    result.
 
-    `decision` is the id of that call's decision, under which the evidence has it.
+    `decision` is the id of that call's decision, which identifies the call in the evidence.
     """
 
     call: int
@@ -57,20 +60,24 @@ class Encounter(msgspec.Struct, frozen=True):
     trust: Trust
 
     def __str__(self) -> str:
-        """Say it as refusals do."""
+        """Return the wording that refusals use."""
         where = f", field `{bare(self.field)}`" if self.field else ""
         return f"the result of call {self.call}, `{self.tool}`{where}, {self.trust.value}"
 
 
 def bare(name: str) -> str:
-    """Return a name that somebody else chose so that a sentence can hold it, in its line and its quotes."""
+    """Return a name from an outside source in a form that fits on one line and inside quotes of a
+    sentence.
+    """
     short = name if len(name) <= MAX_NAMED else name[: MAX_NAMED - 1] + "…"
     return "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in short)
 
 
 class Stated(msgspec.Struct, frozen=True):
-    """Where the intent states a value: in which typed parameter, or (empty) in the person's words; for an
-    address also as which piece of them.
+    """Where the intent states a value.
+
+    `parameter` is the typed parameter; empty for the person's words. `words` is, for an address, the piece of
+    these words.
     """
 
     parameter: str = ""
@@ -80,14 +87,18 @@ class Stated(msgspec.Struct, frozen=True):
 class Justification(msgspec.Struct, frozen=True):
     """What is known of an argument's value.
 
-    `stated` is where the intent states it, if it does. `origins` are the results that held it. `reach` says
-    how the intent leads to the best of them. `source` is the call whose result the intent points to and which
-    holds the value (0: none), `candidates` how many values like it stand there. `spent` says that the intent
-    states it, but it was used for something else before, and untrusted data holds it too. `closed` says that
-    it stands among records of which the intent picks others, `near` that the intent itself names the source,
-    and not a text that it points to, `mentioned` that words of untrusted text hold it. `elsewhere` says that
-    the intent states it, and may have stated it for something else than what it is used for. `differs` says
-    of an amount that the intent states another one.
+    - `stated`: where the intent states the value, if it does.
+    - `origins`: the results that held the value.
+    - `reach`: how the intent leads to the best of these results.
+    - `source`: the call whose result the intent points to and which holds the value (0: none).
+    - `candidates`: how many similar values are there.
+    - `spent`: the intent states the value, but it was used for something else before, and untrusted data
+      holds it too.
+    - `closed`: the value is among records of which the intent picks others.
+    - `near`: the intent itself names the source, rather than a text that the intent points to.
+    - `mentioned`: words of untrusted text hold the value.
+    - `elsewhere`: the intent states the value, but possibly for another purpose.
+    - `differs` (amounts): the intent states another amount.
     """
 
     provenance: Provenance
@@ -105,7 +116,7 @@ class Justification(msgspec.Struct, frozen=True):
 
     @property
     def crossed(self) -> bool:
-        """Whether untrusted data holds what the intent states."""
+        """Whether untrusted data holds a value that the intent states."""
         return (
             self.stated is not None
             and self.origins != ()
@@ -114,23 +125,23 @@ class Justification(msgspec.Struct, frozen=True):
 
     @property
     def reached(self) -> bool:
-        """Whether it is of the intent, or the one trusted value to which the intent leads."""
+        """Whether the value is from the intent, or is the one trusted value to which the intent leads."""
         return (self.provenance is _INTENT and not self.spent and not self.elsewhere) or (
             self.provenance is _TRUSTED and self.reach is _NAMED
         )
 
     @property
     def justified(self) -> bool:
-        """Whether it is of the intent, and for what it was stated for, or of a trusted source."""
+        """Whether the value is from the intent and used for its stated purpose, or from a trusted source."""
         return not self.spent and self.provenance in (_INTENT, _TRUSTED)
 
     @property
     def pointed(self) -> bool:
-        """Whether it stands in a source that the intent points to."""
+        """Whether the value is in a source that the intent points to."""
         return self.source > 0
 
     def join(self, other: Justification) -> Justification:
-        """Return what holds of both values together: the worse of each."""
+        """Return what holds of both values together: the worse of each property."""
         mine, theirs = (
             (_RANK[self.provenance], not self.reached),
             (_RANK[other.provenance], not other.reached),
@@ -142,7 +153,7 @@ class Justification(msgspec.Struct, frozen=True):
             worse.stated,
             tuple(dict.fromkeys((*worse.origins, *better.origins)))[:MAX_MET],
             worse.reach,
-            # A value of the intent needs no source; of two that do, both must have the same.
+            # A value of the intent needs no source. Two values that need one must have the same source.
             worse.source if better.reached or better.source == worse.source else 0,
             max(self.candidates, other.candidates),
             self.spent or other.spent,
@@ -158,14 +169,14 @@ NOTHING = Justification(Provenance.UNKNOWN)
 
 
 def worst(judged: Iterable[Justification]) -> Provenance | None:
-    """Return the worst provenance among some; none where there are none."""
+    """Return the worst provenance of several justifications; None for an empty iterable."""
     return max([one.provenance for one in judged], key=_RANK.__getitem__, default=None)
 
 
 def leaves(value: Json) -> Iterator[str]:
-    """Yield the texts and numbers that an argument holds; also keys that are values rather than names.
+    """Yield the texts and numbers that an argument holds, and the keys that are values rather than names.
 
-    It is for finding. What decides about a value asks for `core.flow.argument_values.values_of`.
+    For searching only. A decision about a value uses `core.flow.argument_values.values_of`.
     """
     if isinstance(value, str):
         yield value

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task remembers of results: values by keyed digest and where they stood, words of untrusted text.
+"""What a task remembers of results: values by keyed digest with their places, and words of untrusted text.
 
-A digest is the interpreter's own keyed hash (SipHash, 64 bits), with the task's key in it: a seventh of the
-time of a cryptographic one. It never leaves the process. Two values are taken for one with a chance of 2^-64;
-nobody can look for such a pair who does not know the interpreter's key, which is random for each process
-(unless somebody fixes it with `PYTHONHASHSEED`: never do).
+A digest is the interpreter's own keyed hash (SipHash, 64 bits), with the task's key in it: it takes a seventh
+of the time of a cryptographic hash. It never leaves the process. Two values have the same digest with a
+probability of 2^-64. An attacker cannot search for such a pair without the interpreter's key, which is random
+for each process (unless `PYTHONHASHSEED` fixes it: never set it).
 
-INVARIANT: no value stands here, and what was remembered first is not pushed out by what comes later.
+INVARIANT: no value is stored here, and later entries do not displace earlier ones.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from remit.core.label import Trust
 from remit.core.tools.tool import Tool
 
 CAPACITY = 200_000
-"""Digests that one index holds: most values have two, one as they are used, one as they are found."""
+"""Digests that one index holds: most values have two, one in their form for use and one in normal form."""
 MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
 MAX_MENTIONED = 12
-"""Words of a value that is recognised by its words."""
+"""Most words of a value that is recognised by its words."""
 VALUE_BYTES = 140
 WORD_BYTES = 100
 PLACE_BYTES = 280
-"""What a value, a word, and a field of a call take in memory, about (`make bench` measures it)."""
+"""Approximate memory of a value, a word, and a field of a call (`make bench` measures it)."""
 RECORD_BITS = 24
 RECORD_MASK = (1 << RECORD_BITS) - 1
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
 _EXACT = "exact"
 _NUMBER = "number"
 
 
 class FieldPlace(msgspec.Struct, frozen=True, gc=False):
-    """A field of a call's results, by its path and by its last name."""
+    """A field of a call's results, by its path and by the last name of the path."""
 
     met: Encounter
     name: str
@@ -52,27 +52,27 @@ class FieldPlace(msgspec.Struct, frozen=True, gc=False):
 
 
 class TaskRecords:
-    """Values, and where they stood: a *spot* is a field and a record in one number."""
+    """Values and their places: a *spot* is a field and a record in one number."""
 
     def __init__(self, key: bytes, capacity: int) -> None:
-        """Begin with nothing; `capacity` is how many values are held."""
+        """Begin empty; `capacity` is the number of values that can be held."""
         self._key = key
-        #: Where each value stood: most values stand in one spot alone.
+        #: The spots of each value: most values have only one.
         self._met: dict[int, int | tuple[int, ...]] = {}
         self._mentions: dict[int, int] = {}
         self.capacity = capacity
         self.places: list[FieldPlace] = []
-        #: How often something was remembered.
+        #: Number of entries that were remembered.
         self.held = 0
-        #: Something was met that could not be remembered.
+        #: Whether something was met that could not be remembered.
         self.full = False
 
     def __len__(self) -> int:
-        """Count the values."""
+        """Return the number of values."""
         return len(self._met)
 
     def place(self, met: Encounter, name: str, tool: Tool) -> int:
-        """Return a new place its number."""
+        """Add a place and return its number."""
         self.places.append(FieldPlace(met, name, tool))
         return len(self.places) - 1
 
@@ -81,11 +81,13 @@ class TaskRecords:
         return self.places[spot >> RECORD_BITS]
 
     def trust(self, spot: int) -> Trust:
-        """Return how far what stands at a spot can be believed."""
+        """Return the trust of the field at a spot."""
         return self.places[spot >> RECORD_BITS].met.trust
 
     def untrusted(self, most: int) -> list[Encounter]:
-        """Return where untrusted data came from: of the first calls that brought some, one place each."""
+        """Return sources of untrusted data: one place for each of the first `most` calls that returned
+        some.
+        """
         found: dict[int, Encounter] = {}
         for place in self.places:
             if place.met.trust is _UNTRUSTED and len(found) < most:
@@ -94,25 +96,25 @@ class TaskRecords:
 
     @property
     def size_bytes(self) -> int:
-        """What all of it takes in memory, about."""
+        """Approximate memory of the stored data."""
         values, words, places = len(self._met), len(self._mentions), len(self.places)
         return values * VALUE_BYTES + words * WORD_BYTES + places * PLACE_BYTES
 
     def spots(self, found: Destination) -> tuple[int, ...]:
-        """Return where a value stood."""
+        """Return the spots of a value."""
         return self.spots_of(self.digest(found))
 
     def spots_of(self, digest: int) -> tuple[int, ...]:
-        """Return where a value with this digest stood."""
+        """Return the spots of the value with this digest."""
         known = self._met.get(digest, ())
         return (known,) if isinstance(known, int) else known
 
     def exact_spots(self, found: ExactValue) -> tuple[int, ...]:
-        """Return where a value stood as it is used."""
+        """Return the spots of a value in its form for use."""
         return self.spots_of(self.digest_exact(found))
 
     def meet(self, digest: int, spot: int, trust: Trust) -> None:
-        """Remember that the value with this digest stands at a spot."""
+        """Remember that the value with this digest is at a spot."""
         met = self._met.get(digest)
         if met is None:
             if len(self._met) < self.capacity:
@@ -132,7 +134,7 @@ class TaskRecords:
             self.held += 1
 
     def meet_all(self, digests: Iterable[int], spot: int, trust: Trust) -> None:
-        """Remember that the values with these digests stand at a spot."""
+        """Remember that the values with these digests are at a spot."""
         met = self._met
         for digest in digests:
             if digest in met or len(met) >= self.capacity:
@@ -142,21 +144,22 @@ class TaskRecords:
                 self.held += 1
 
     def _any_untrusted(self, spots: tuple[int, ...]) -> bool:
-        # A plain loop: this is asked again and again of values that stand in many places.
+        # A plain loop, for speed: this runs repeatedly for values with many spots.
         for spot in spots:  # noqa: SIM110
             if self.places[spot >> RECORD_BITS].met.trust is _UNTRUSTED:
                 return True
         return False
 
     def mention(self, words: Collection[str], place: int) -> None:
-        """Remember which words untrusted text holds, by the interpreter's own keyed hash. They are given in
-        small letters, and as they are written otherwise.
+        """Remember which words untrusted text holds, by the interpreter's own keyed hash.
+
+        The words are in lower case and otherwise as written.
         """
         mentions = self._mentions
         if len(mentions) >= MENTIONS:
             self.full = True
             return
-        # Most words of most texts were met before: nothing more is done for them than this, and that in C.
+        # Most words of most texts are already known: for them this line, which runs in C, is the only work.
         new = set(compress(words, map(not_, map(mentions.__contains__, map(hash, words)))))
         if new:
             before = len(mentions)
@@ -167,7 +170,7 @@ class TaskRecords:
             self.held += len(mentions) - before
 
     def mention_words(self, words: Iterable[str], place: int) -> None:
-        """Remember words as `words_of` gives them."""
+        """Remember words in the form that `words_of` returns."""
         mentions = self._mentions
         if len(mentions) >= MENTIONS:
             self.full = True
@@ -179,16 +182,19 @@ class TaskRecords:
                 self._number(word, place)
 
     def _number(self, word: str, place: int) -> None:
-        # Most words are told apart by their first letter.
+        # The first letter already excludes most words.
         if not word[0].isalpha() and (number := number_of(word)):
             self._mentions.setdefault(hash((_NUMBER, number)), place)
 
     def mentioned_number(self, number: str) -> int | None:
-        """Return the place of untrusted text that holds a number, if there is one."""
+        """Return the place of untrusted text that holds a number; None where there is no such text."""
         return self._mentions.get(hash((_NUMBER, number)))
 
     def mentioned(self, found: Destination) -> int | None:
-        """Return the place of untrusted text that holds every word of a short text, if there is one."""
+        """Return the place of untrusted text that mentions the first word of a short text.
+
+        None unless untrusted text mentions every word of it.
+        """
         short = bool(self._mentions) and found.normal.count(" ") <= 4 * MAX_MENTIONED
         words = words_of(found.normal) if short else []
         if not words or len(words) > MAX_MENTIONED:
@@ -206,7 +212,9 @@ class TaskRecords:
         return hash((self._key, found.kind, found.normal))
 
     def digest_exact(self, found: ExactValue) -> int:
-        """Return the keyed digest of a value as it is used: never that of one as it is found."""
+        """Return the keyed digest of a value in its form for use; it never equals a digest of a normal
+        form.
+        """
         return hash((self._key, _EXACT, found.kind, found.normal))
 
     def digest_of(self, kind: KindOfValue, normal: str) -> int:
@@ -217,8 +225,8 @@ class TaskRecords:
 def _mark(word: str) -> int:
     """Return the hash of a word.
 
-    INVARIANT: one from which something could still be taken off (what is left of `x.'s` is `x.`) has another
-    hash than a word that is written so, so that what is written like a known word is that word.
+    INVARIANT: a word that is not fully stripped (`x.`, left from `x.'s`) has another hash than the same word
+    as written. So a text that is spelled like a known word is that word.
     """
     if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
         return hash(word)

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Provenance: where a value of a call came from in this task.
 
-An `Index` holds what a task has met: what its intent states, and for each result the values that it
-brought, with tool, field and trust. Asked of an argument, it says `intent`, `trusted`, `untrusted` or
-`unknown`, from which calls, and whether the intent leads there. It holds keyed digests, never values.
+An `Index` holds what a task has met: what its intent states, and for each result the values in it, with tool,
+field and trust. For an argument it returns `intent`, `trusted`, `untrusted` or `unknown`, the calls that the
+value came from, and whether the intent leads there. It holds keyed digests, never values.
 
-INVARIANT: two readings serve two purposes. That a value is of the intent, trusted, or stands in what the
-intent points to is said by the strict reading alone (`core.flow.values.strict_reading`). The lenient one
-(`core.flow.values.destination`) finds where untrusted text brought the same thing in another form, and says
-nothing that permits.
+INVARIANT: two readings serve two purposes. Only the strict reading (`core.flow.values.strict_reading`)
+establishes that a value is from the intent, is trusted, or is in a source that the intent points to. The
+lenient reading (`core.flow.values.destination`) finds where untrusted text brought the same value in another
+form, and establishes nothing that permits.
 
-How the intent leads to a value (`Reach`): it names the record in which the value stands
-(`core.flow.records.naming`), or it states what that record was looked up by. From a trusted field of such a
-record a value is as good as stated, if it is the only one; from an untrusted one it is *pointed* at, which a
-person may be asked about.
+How the intent leads to a value (`Reach`): it names the record that holds the value
+(`core.flow.records.naming`), or it states the key by which that record was looked up. A value from a trusted
+field of such a record is as good as stated, if it is the only one. A value from an untrusted field is
+*pointed* at; a person may be asked about it.
 
-What it cannot see: a value that the model knew before, or made out of others. Such a value is `unknown`. The
-task's label, not this, is what stands before disclosing what was read.
+Limits: a value that the model already knew, or made from others, is not recognised. Such a value is
+`unknown`. The task's label, not this index, guards against disclosure of what was read.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 KEY_BYTES = 32
 MAX_ARGUMENT_LEAVES = 2_000
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
 _TEXT, _HOST = KindOfValue.TEXT, KindOfValue.HOST
 _INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
@@ -70,29 +70,33 @@ _NUMBERS = re.compile(r"\d[\d.,]*")
 
 
 class Index:
-    """What one task has met. Not for several threads; its owner keeps it beside the live task."""
+    """What one task has met. Not thread-safe; its owner keeps it with the live task."""
 
     def __init__(self, key: bytes, *, capacity: int = CAPACITY, above: Index | None = None) -> None:
-        """Begin with nothing met; `key` is random and of this task alone. `above` is the index of the task
-        that this one was handed down from: what was met there keeps its provenance here.
+        """Begin empty; `key` is random and belongs to this task alone.
+
+        `above` is the index of the task that delegated this one: what that task met keeps its provenance
+        here.
         """
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self.above = above
         self.kept = TaskRecords(key, capacity)
         self._paths = Paths()
-        #: What the person has stated.
+        #: The person's statements.
         self.statement = Statement()
         self.naming = Naming(self.statement.utterance)
 
     @property
     def utterance(self) -> Utterance:
-        """What the person has said."""
+        """The person's words."""
         return self.statement.utterance
 
     @property
     def full(self) -> bool:
-        """Whether something was met that could not be remembered: nothing is trusted for being known then."""
+        """Whether something was met that could not be remembered. If so, no value is trusted because it is
+        known.
+        """
         return self.kept.full
 
     @full.setter
@@ -100,24 +104,28 @@ class Index:
         self.kept.full = full
 
     def __len__(self) -> int:
-        """Count the values that are remembered of results."""
+        """Return the number of values that are remembered from results."""
         return len(self.kept)
 
     @property
     def size_bytes(self) -> int:
-        """What is remembered of results takes so much memory, about."""
+        """Approximate memory of what is remembered from results."""
         return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
 
     def child(self, key: bytes) -> Index:
-        """Return the index of a task that is handed down from this one."""
+        """Return the index for a task that this task delegates."""
         return Index(key, capacity=self.kept.capacity, above=self)
 
     def untrusted(self, most: int = MAX_MET) -> list[Encounter]:
-        """Return where untrusted data came from: of the first calls that brought some, one place each."""
+        """Return sources of untrusted data: one place for each of the first `most` calls that returned
+        some.
+        """
         return self.kept.untrusted(most)
 
     def state(self, goal: str, params: Mapping[str, Json]) -> None:
-        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        """Add the intent: the person's words and typed parameters. A later user message is added in the same
+        way.
+        """
         self.statement.take(goal, params)
 
     def learn(
@@ -133,11 +141,13 @@ class Index:
         marked: AbstractSet[int] = frozenset(),
         seen: set[Label] | None = None,
     ) -> Steps[None]:
-        """Take the result of a call in, in steps: go to the end before the result is released.
+        """Take in the result of a call, in steps. The caller must run it to the end before it releases the
+        result.
 
-        `call` counts the task's calls from 1. `given` is what was known of its arguments when it was decided
-        (what is not in it is judged again), `read` what `judge` has read of them. What has something `marked`
-        is untrusted. The labels that the tool's description gives to what occurred are added to `seen`.
+        `call` counts the task's calls from 1. `given` is what was known of the arguments at the decision
+        (other arguments are judged again), `read` what `judge` has read of them. A leaf with a `marked` value
+        is untrusted. The labels that the tool's description gives to the fields that occurred are added to
+        `seen`.
         """
         known: dict[str, Justification] = {}
         arguments = tool.parts(arguments)
@@ -149,8 +159,9 @@ class Index:
         yield from taking.take(Reading(result, tool, self._paths, seen))
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
-        """Note that a permitted call uses what the intent states: each value is for one purpose. Says whether
-        one was used for another before, and somebody else wants it used, too.
+        """Record that a permitted call uses values that the intent states: each value serves one purpose.
+
+        Returns whether a value was used for another purpose before while untrusted data wants it used, too.
         """
         spent = False
         for name, value in tool.parts(arguments).items():
@@ -158,7 +169,7 @@ class Index:
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
-            # Where there are more, they are of nobody's intent.
+            # Pieces beyond this limit count as not from the intent.
             for piece in islice(filter(None, walk(value, tool, name)), MAX_ARGUMENT_LEAVES):
                 if is_long(piece) or self.statement.of(piece, tool, name) is None:
                     continue
@@ -167,7 +178,9 @@ class Index:
         return spent
 
     def sever(self, gone: Index) -> bool:
-        """Forget what was met in an index above, if there: nothing is trusted for being met then."""
+        """Forget an index above this one, if it is there: after that, no value is trusted because it is
+        known.
+        """
         cut = self.above is gone or (self.above is not None and self.above.sever(gone))
         self.above = None if self.above is gone else self.above
         self.full = self.full or cut
@@ -176,13 +189,14 @@ class Index:
     def judge(
         self, value: Json, tool: Tool | None = None, name: str = "", read: Wholes | None = None
     ) -> Justification:
-        """Say what `judging` says, at once."""
+        """Return the same as `judging`, at once."""
         return finish(self.judging(value, tool, name, read))
 
     def judging(self, value: Json, tool: Tool | None, name: str, read: Wholes | None) -> Steps[Justification]:
-        """Say where an argument's value came from; of a list or an object, the worst of what it holds. `tool`
-        and `name` say which argument of which tool asks: a short number is an id only to some. What texts are
-        as a whole is added to `read`.
+        """Return where an argument's value came from; for a list or an object, the worst of its values.
+
+        `tool` and `name` identify the argument that uses the value: a short number is an id only for some
+        arguments. The whole texts that are read are added to `read`.
         """
         amount = _is_amount(tool, name)
         judge_one = self._judge_amount if amount else self.judge_one
@@ -205,12 +219,14 @@ class Index:
         return judged or NOTHING
 
     def holds_number(self, number: str, call: int) -> bool:
-        """Whether the result of a call holds a number, as a field or in a text that the intent points to."""
+        """Return whether the result of a call holds a number, as a field or in a text that the intent points
+        to.
+        """
         kept = self.kept.spots(Destination(_TEXT, number))
         return any(self.kept.place_of(one).met.call == call for one in kept)
 
     def judge_one(self, text: str, tool: Tool | None, name: str, read: Wholes | None = None) -> Justification:
-        """Say where a single text of at most `MAX_WHOLE` characters came from."""
+        """Return where a single text of at most `MAX_WHOLE` characters came from."""
         found = whole(text)
         if read is not None:
             read[text] = found
@@ -219,7 +235,7 @@ class Index:
     def judge_read(
         self, text: str, found: Destination, used: ExactValue, tool: Tool | None, name: str
     ) -> Justification:
-        """Say where a text came from; `found` and `used` are what its two readings give."""
+        """Return where a text came from; `found` and `used` are the results of its two readings."""
         traces = self.kept.spots(found)
         if self.above is not None:
             above = self.above.judge_read(text, found, used, tool, name)
@@ -236,7 +252,7 @@ class Index:
         untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
         mention = None if untrusted else self.kept.mentioned(found)
         if mention is not None:
-            # What is mentioned is mentioned by untrusted text.
+            # Only untrusted text counts as a mention.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
             return pointed(self, spots, mention, found, used, origins, in_full=leads_out(tool, name))
@@ -255,7 +271,7 @@ class Index:
     def _judge_amount(
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
     ) -> Justification:
-        """Say where an amount came from, and whether the person stated another one."""
+        """Return where an amount came from, and whether the person stated another amount."""
         stated, differs = self.statement.how_much(text, tool, name)
         return self._how_much(stated, text, tool, name, differs=differs)
 
@@ -267,7 +283,7 @@ class Index:
         number = number_of(text)
         found = self.judge_one(number or text, tool, name)
         if found.provenance is _INTENT or is_number_of_something(found):
-            # A number that says how much of nothing (`invoice 9999`, a field `customer_no`) is no amount.
+            # A number that identifies an item (`invoice 9999`, a field `customer_no`) is no amount.
             found = Justification(Provenance.UNKNOWN, None, found.origins)
         numbers = (number,) if number else map(number_of, _NUMBERS.findall(text[:MAX_EXACT]))
         places = map(self.kept.mentioned_number, numbers)
@@ -280,7 +296,9 @@ class Index:
         return msgspec.structs.replace(found, differs=differs and not found.reached)
 
     def _below_host(self, text: str, found: Destination, tool: Tool | None, name: str) -> Justification:
-        """Say of a URL that nobody has brought: it goes to its host, and that one may be known."""
+        """Return the justification of a URL that no result contained: it leads to its host, which may be
+        known.
+        """
         if host := self.statement.host(text):
             elsewhere = self.statement.elsewhere(host, Stated(words=host), tool, name)
             return Justification(_INTENT, Stated(), reach=Reach.NAMED, elsewhere=elsewhere)
@@ -304,7 +322,7 @@ class Index:
             return None
         spent = False
         if tool is not None and not stated.parameter:
-            # Others want it used too: it is used for what it was stated for alone.
+            # Untrusted data holds the value, too: the value may then be used only for its stated purpose.
             crossed = any(one.trust is _UNTRUSTED for one in origins)
             spent = crossed and statement.spent_by_others(text, (tool.id, name))
             if (crossed or tool.selects(name)) and tool.effect is not Effect.NONE:
@@ -312,14 +330,16 @@ class Index:
                 spent = spent or self.utterance.asks_for(words, asking(tool)) is False
         elsewhere = statement.elsewhere(text, stated, tool, name, used)
         if elsewhere and not leads_out(tool, name):
-            # It is the person's, and not as what it would be used.
+            # The person stated the value, but not for this use.
             return Justification(Provenance.UNKNOWN, None, origins)
         return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
 
     def _reached(
         self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str
     ) -> Justification | None:
-        """Find the value in a trusted field of a record that the intent names, and no other one beside it."""
+        """Return the value's justification by a trusted field of a record that the intent names, if it is
+        unique.
+        """
         for one in spots:
             record, place = one & RECORD_MASK, self.kept.place_of(one)
             if place.met.trust is _UNTRUSTED or self.naming.reach(record) is not Reach.NAMED:
@@ -327,7 +347,7 @@ class Index:
             if not identifies(used.normal, place.name, place.tool, tool, name):
                 continue
             if used.kind is KindOfValue.TEXT and not self.naming.firm(record) and leads_out(tool, name):
-                # Whoever is answered there may have named the record themselves.
+                # The recipient may have named the record.
                 continue
             if leads_out(tool, name) and self.naming.is_of_another(record, place.met.field):
                 continue
@@ -342,7 +362,7 @@ class Index:
         return None
 
     def _of_many(self, tool: Tool | None) -> bool:
-        """Whether a tool may do with all what it does: it only reads, or the words ask for that."""
+        """Return whether a tool may act on many: it only reads, or the words ask for its action on many."""
         return tool is None or tool.effect is Effect.NONE or self.utterance.asks_of_many(asking(tool))
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much the person said for what, for whom, and how often.
+"""Stated amounts: how much the person stated for what, for which payee, and how often.
 
-An amount counts for a call if it stands in a clause that asks for what the tool does, before any other. Where
-several payees were named with amounts of their own, each is paid what was said for it. A payment that was
-said once is made once.
+An amount in a clause that asks for what the tool does takes precedence over any other. Where the person named
+several payees with separate amounts, each payee receives the amount stated for that payee. A payment that is
+stated once is made once.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from remit.core.json_value import Json
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 MAX_PIECES = 64
-"""Payees, and amounts, of one call that are held against one another."""
+"""Payees, and amounts, of one call that are compared with one another."""
 MAX_PAYMENTS = 10_000
-"""Different payments of a task that are counted; further ones are not."""
+"""Different payments of a task that are counted; further ones are not counted."""
 _PAID = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
 _OFTEN = re.compile(
     r"\b(?:twice|thrice|again|once more|daily|weekly|biweekly|monthly|quarterly|yearly|annually|every"
     r"|recurring|repeat\w*|instal\w+|each|per|all|both|several|times)\b"
 )
 _Key = tuple[ExactValue, frozenset[Decimal]]
-#: What is paid or meant, what the call joins to it (an amount, or where it goes), and the name of the
-#: argument that gives the latter.
+#: A payee or object, the value that the call joins to it (an amount, or a destination), and the name of the
+#: argument with that value.
 Payment = tuple[str, str, str]
-#: By its role what each argument of a call holds that belongs to others: its name, and its values.
+#: By role: the name and the values of each argument of a call whose values belong to other arguments' values.
 Joined = dict[ArgumentRole, list[tuple[str, list[str]]]]
 
 
 class StatedAmounts:
-    """What the person has said so far of how much is owed to whom."""
+    """Everything that the person has stated so far about amounts and their payees."""
 
     def __init__(self, clauses: Clauses) -> None:
-        """Begin with nothing said; what is said comes into the clauses."""
+        """Begin with no statements; `clauses` holds the words, including later ones."""
         self._clauses = clauses
         self._typed: list[str] = []
         self._amounts: dict[AskedBy, tuple[Amounts, bool]] = {}
@@ -57,13 +57,13 @@ class StatedAmounts:
         self._made: Counter[_Key] = Counter()
 
     def forget(self) -> None:
-        """Begin again with what was made of the words: there are more."""
+        """Clear the caches after further words were added."""
         self._amounts.clear()
         self._days.clear()
         self._asking.clear()
 
     def add(self, leaf: str) -> None:
-        """Take in a typed parameter."""
+        """Add a typed parameter."""
         self._typed.append(leaf)
         self.forget()
 
@@ -72,7 +72,7 @@ class StatedAmounts:
         return self._of(tool)[0]
 
     def days(self, tool: Tool | None, said: frozenset[Day]) -> frozenset[Day]:
-        """Return those of the days that were said that count for what a tool does."""
+        """Return the stated days that count for what a tool does."""
         if tool is None or tool.effect is Effect.NONE:
             return said
         if (by := asking(tool).verb) not in self._days:
@@ -82,7 +82,7 @@ class StatedAmounts:
         return self._days[by]
 
     def _of(self, tool: Tool) -> tuple[Amounts, bool]:
-        """Return the amounts for a tool, and whether what it does is to be done more than once."""
+        """Return the amounts for a tool, and whether its action is to be done more than once."""
         by = asking(tool).verb
         if by not in self._amounts:
             amounts, often, anywhere = Amounts(), False, False
@@ -100,8 +100,10 @@ class StatedAmounts:
         return self._amounts[by]
 
     def astray(self, tool: Tool, pair: Payment, words: str) -> bool:
-        """Whether the words say something (an amount, a day, where it goes) for another one than it is used
-        for: `words` are those by which the person names that one.
+        """Return whether the words state a value (an amount, a day, a destination) for another object than
+        this one.
+
+        `words` are the words by which the person names the object that the call uses the value for.
         """
         _, second, name = pair
         by, seconds = asking(tool).verb, _Seconds(second, name, tool)
@@ -117,7 +119,7 @@ class StatedAmounts:
                 continue
             said = True
             if own and not any(seconds.any_in(without(one, wanted)) for one in own):
-                # One for all of them.
+                # One value for all of them.
                 return False
             for part in [one for one in clause.parts if seconds.stand_in(one)] or [clause.said]:
                 alone = not like(part, wanted)
@@ -126,14 +128,14 @@ class StatedAmounts:
         return said
 
     def repeats(self, tool: Tool, made: Iterable[Payment], named: Callable[[str], int]) -> bool:
-        """Whether payments are made more often than the words name their payee, with those before them."""
+        """Return whether payments, with earlier ones, are made more often than the words name their payee."""
         if not tool.financial or self._of(tool)[1]:
             return False
         wanted = Counter(self._keys(made))
         return any(self._made[key] + count > max(1, named(payee)) for (key, payee), count in wanted.items())
 
     def pay(self, tool: Tool, made: Iterable[Payment]) -> None:
-        """Note that payments are made."""
+        """Record that payments are made."""
         for key, _ in self._keys(made) if tool.financial else ():
             if key in self._made or len(self._made) < MAX_PAYMENTS:
                 self._made[key] += 1
@@ -145,7 +147,7 @@ class StatedAmounts:
 
 
 class _Seconds:
-    """What is joined to something: an amount, a day, or where it goes."""
+    """A value that a call joins to something: an amount, a day, or a destination."""
 
     def __init__(self, text: str, name: str, tool: Tool) -> None:
         self._name, self._used = name_words(name), exact(text)
@@ -156,7 +158,7 @@ class _Seconds:
             self._amount = in_hundredths(self._amount)
 
     def any_in(self, said: str) -> bool:
-        """Whether words name something of the kind."""
+        """Return whether words name a value of this kind."""
         if self._day:
             return bool(days_in(said))
         if self._goes:
@@ -164,7 +166,7 @@ class _Seconds:
         return any(not one.names for one in amounts_in(said))
 
     def stand_in(self, said: str) -> bool:
-        """Whether words name it."""
+        """Return whether words name this value."""
         if self._day:
             return self._day.among(days_in(said))
         if self._goes:
@@ -179,8 +181,10 @@ def _holds(said: str, words: str) -> bool:
 
 
 def payments(of: Joined, *, amounts_only: bool = True) -> Iterator[Payment]:
-    """Yield each payment of a call: one amount for each payee, or thing, where there are as many, else all
-    for all. Without `amounts_only` also each thing with where it goes.
+    """Yield each payment of a call.
+
+    Where there are as many amounts as payees (or objects), they are paired in order; otherwise each is
+    combined with each. Without `amounts_only`, each object with its destination is also yielded.
     """
     selected = of.get(ArgumentRole.SELECTOR, [])
     goes, amounts_of = of.get(ArgumentRole.DESTINATION, []), of.get(ArgumentRole.AMOUNT, [])
@@ -191,12 +195,12 @@ def payments(of: Joined, *, amounts_only: bool = True) -> Iterator[Payment]:
 
 
 def crowded(of: Joined) -> bool:
-    """Whether an argument holds more than is held against the others."""
+    """Return whether an argument holds more values than are compared."""
     return any(len(texts) > MAX_PIECES for found in of.values() for _, texts in found)
 
 
 def joined(tool: Tool, parts: dict[str, Json]) -> Joined:
-    """Return what the arguments of a call hold that belongs to others: payees, things, amounts."""
+    """Return the values of a call's arguments that belong together: payees, objects, amounts."""
     of: Joined = {}
     for name, spec in tool.arguments.items():
         if spec.role in _PAID and name in parts:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the intent states, read strictly: values as they are used, and for what each was said.
+"""What the intent states, read strictly: values in their form for use, each with its stated purpose.
 
-A value is stated as a typed parameter, or in the person's words. It counts for what it was stated for: as
-where something goes only where the words lead to it as such, for one tool and argument where others want it
-used, too.
+A value is stated as a typed parameter, or in the person's words. It counts only for its stated purpose: as a
+destination only where the words lead to it as one. Where untrusted data wants the value used, too, it counts
+for one tool and argument only.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _BY_WORDS = (_TEXT, _HOST)
 _IN_WORDS = (_TEXT, _HOST, KindOfValue.PHONE)
 _DESTINATION = ArgumentRole.DESTINATION
 MAX_OTHERS = 20
-"""Values like one that are looked at; where there are more, none of them stands alone."""
+"""Similar values that are examined; where there are more, no value counts as the only one of its kind."""
 _PURPOSES = (_DESTINATION, ArgumentRole.CODE)
-#: Words of parameters' names that say to whom, or to where, something goes.
+#: Words in names of parameters that denote a recipient or target.
 _WHERE_WORDS = (
     "to cc bcc recipient address email mail channel user person customer client member attendee participant "
     "contact payee iban account url uri link page site host domain endpoint target destination receiver "
@@ -62,18 +62,20 @@ class Statement:
     """Everything that the person behind a task has stated so far."""
 
     def __init__(self) -> None:
-        """Begin with nothing stated."""
+        """Begin without statements."""
         self._values: dict[ExactValue, Stated] = {}
         self._hosts: set[str] = set()
         #: Parameters, letter by letter.
         self._written: set[str] = set()
         self._spent: dict[ExactValue, tuple[str, str]] = {}
-        #: What the lenient reading finds in the statement: it only says what need not be looked for.
+        #: The person's words.
         self.utterance = Utterance()
         self.owed = StatedAmounts(self.utterance.clauses)
 
     def take(self, goal: str, params: Mapping[str, Json]) -> None:
-        """Take the intent in: the person's words, and typed parameters. A later turn is taken in likewise."""
+        """Add the intent: the person's words and typed parameters. A later user message is added in the same
+        way.
+        """
         heard = self.utterance.wording.hear(goal)
         for piece, found in written(heard):
             self._values.setdefault(found, Stated(words=piece))
@@ -86,7 +88,7 @@ class Statement:
                 self._parameter(name, leaf)
 
     def how_much(self, text: str, tool: Tool | None, name: str) -> tuple[bool, bool]:
-        """Whether an amount is stated, and whether another one is."""
+        """Return whether an amount is stated, and whether another amount is stated."""
         words = name_words(name)
         amounts = NO_AMOUNTS if tool is None else self.owed.amounts(tool)
         unit, wanted = unit_of(text), amount_of(text)
@@ -96,21 +98,21 @@ class Statement:
         days = self.owed.days(tool, self.utterance.days)
         if wanted is None:
             day = states_day(text, days)
-            # Digits in another form (`#4711`) are of something else that the words say.
+            # Digits in another form (`#4711`) denote something else in the words.
             stated = self.utterance.wording.spells(text) if day is None else day
-            # What nobody can read as an amount is another than any that was stated.
+            # A text that cannot be read as an amount differs from every stated amount.
             return stated, not stated and (day is None or bool(days))
         if is_moment(words) and days:
-            # A day that is written as a number is none of the days that were named.
+            # A day that is written as a plain number is none of the named days.
             return False, True
         if is_minor(words):
             wanted = in_hundredths(wanted)
         return amounts.cover(wanted, words), amounts.differ()
 
     def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
-        """Return the roles in which a call joins something to another one than the person said it for."""
+        """Return the roles in which a call joins a value to another object than the person stated."""
         of = joined(tool, parts)
-        # Of more than is looked at, the rest may belong to anybody.
+        # Values beyond the limit of comparison may belong to any object.
         many = crowded(of)
         return frozenset(
             tool.arguments[one[2]].role
@@ -119,7 +121,7 @@ class Statement:
         )
 
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
-        """Whether a call makes a payment once more than the person said it."""
+        """Return whether a call makes a payment more often than the person stated."""
         return self.owed.repeats(
             tool,
             payments(joined(tool, parts)),
@@ -134,7 +136,7 @@ class Statement:
     def _parameter(self, name: str, leaf: str) -> None:
         self._written.add(leaf.strip(BLANKS))
         for found in stated_forms(leaf):
-            # A parameter counts more than a mention of the same value.
+            # A parameter takes precedence over a mention of the same value.
             self._values[found] = Stated(name)
         for found in standing(leaf):
             self._values.setdefault(found, Stated(name))
@@ -145,12 +147,13 @@ class Statement:
         self.owed.add(leaf)
 
     def holds(self, found: ExactValue) -> bool:
-        """Whether a value is stated, whatever for."""
+        """Return whether a value is stated, for any purpose."""
         return found in self._values
 
     def of(self, text: str, tool: Tool | None, name: str, used: ExactValue | None = None) -> Stated | None:
-        """Return where a text is stated, as it stands; None where it is not. `used` is what it is, if
-        known.
+        """Return where a text is stated verbatim; None where it is not.
+
+        `used` is the text's strict reading, if known.
         """
         found = used or exact(text)
         stated = self._values.get(found)
@@ -167,8 +170,9 @@ class Statement:
         return stated
 
     def host(self, text: str) -> str:
-        """Return the host of a web address where the person named it by itself, so that any page there is
-        theirs; empty where they did not.
+        """Return the host of a web address where the person named that host alone; empty otherwise.
+
+        A host named alone covers every page on it.
         """
         place = place_of(text)
         return place if place in self._hosts else ""
@@ -176,8 +180,9 @@ class Statement:
     def elsewhere(
         self, text: str, stated: Stated, tool: Tool | None, name: str, used: ExactValue | None = None
     ) -> bool:
-        """Whether a value that is stated may have been stated for something else than what it is used for:
-        as where something goes, as what is run, as a secret.
+        """Return whether a stated value may have been stated for another purpose than its use in the call.
+
+        Uses that are checked: as a destination, as code, as a secret.
         """
         spec = None if tool is None else tool.arguments.get(name)
         if tool is None or spec is None or not (spec.role in _PURPOSES or spec.secret):
@@ -188,9 +193,10 @@ class Statement:
                 return False
             asked = self.utterance.asks_for(text, asking(tool))
             if asked is None and spec.role is ArgumentRole.CODE and self.utterance.asks(asking(tool)):
-                # Code that the words only speak of, beside some that is to be run.
+                # Code that the words only mention, beside other code that is to be run.
                 return not self.utterance.wording.is_code(text)
-            # Where nobody asks for this one, and another of its kind is asked for, the other one is meant.
+            # Where no clause asks for this value, but one asks for another value of its kind, the other one
+            # is meant.
             return asked is False or (asked is None and self._another(found, text, tool))
         reads = tool.effect is Effect.NONE
         if stated.parameter:
@@ -201,24 +207,25 @@ class Statement:
         if found.kind in _BY_WORDS and not wording.addressed(text, frozenset(name_words(name)), reads=reads):
             return True
         if reads:
-            # To read what the person named for something else tells nobody anything.
+            # Reading what the person named for another purpose discloses nothing.
             return False
         asked = self.utterance.asks_for(words, asking(tool), whom=True)
         led = wording.addressed(words, frozenset(name_words(name)))
         if asked and led:
             return False
         if self._another(found, words, tool):
-            # The words lead to another one like it.
+            # The words lead to another value like it.
             return not (asked is None and wording.received(words)) and not (asked and wording.defined(words))
         if found.kind not in _BY_WORDS:
-            # It is the only one of its kind that could be meant.
+            # It is the only value of its kind that could be meant.
             asked = self.utterance.asks_for(words, asking(tool))
         return asked is False and not wording.defined(words)
 
     def meant(self, names: AbstractSet[str], found: ExactValue, tool: Tool | None, name: str) -> bool:
-        """Whether one of the names by which a record was found is, as the person said it, that of whom a tool
-        goes to with a value, or of what it changes: the words lead to it, or to nothing else like that. A
-        word that the person used for something else names nobody. So it is without names.
+        """Return whether a name by which a record was found is, in the words, the tool's recipient or object.
+
+        The words must lead to the name, or to no other name of that kind. A word that the person used for
+        something else identifies no recipient. True where there are no names.
         """
         if not names or tool is None or tool.effect is Effect.NONE:
             return True
@@ -244,12 +251,12 @@ class Statement:
         return False
 
     def _is_address(self, text: str) -> bool:
-        """Whether a text is a value that the words, or a parameter, state."""
+        """Return whether a text is a value that the words or a parameter state."""
         stated = self._values.get(exact(text))
         return stated is not None and (bool(stated.parameter) or not text.isdecimal())
 
     def _another(self, found: ExactValue, words: str, tool: Tool) -> bool:
-        """Whether the words lead to another value of a kind, for what a tool does."""
+        """Return whether the words lead to another value of the same kind, for what a tool does."""
         seen = {words}
         for other, stated in self._values.items():
             if other.kind is not found.kind or not stated.words or stated.words in seen:
@@ -264,7 +271,7 @@ class Statement:
         return False
 
     def _as_written(self, text: str, stated: Stated, tool: Tool | None, name: str) -> bool:
-        """Whether a code, or a secret, is stated letter by letter, and a code as a whole."""
+        """Return whether code, or a secret, is stated letter by letter; code must be stated as a whole."""
         spec = None if tool is None else tool.arguments.get(name)
         if spec is None or not (spec.secret or spec.role is ArgumentRole.CODE):
             return True
@@ -274,8 +281,10 @@ class Statement:
         return wording.writes(text) if spec.secret else wording.quotes(text)
 
     def _called(self, text: str) -> bool:
-        """Whether the name before an address goes with it: a word of it stands in the address, or the person
-        said it. A program that is given `Name <address>` and knows no addresses may go by the name.
+        """Return whether the display name before an address belongs to it.
+
+        A word of the name must be in the address, or the person must have stated the name. A program that
+        receives `Name <address>` but knows no addresses may use the name.
         """
         called, address = named_address(text)
         local = small(address.partition("@")[0])
@@ -289,39 +298,41 @@ class Statement:
         )
 
     def _says(self, text: str, normal: str, tool: Tool | None, name: str) -> bool:
-        """Whether the person's words hold a text whole, from word to word, or the day that it is."""
+        """Return whether the person's words contain a whole text, word for word, or the day that it
+        denotes.
+        """
         if len(normal) <= 4 and normal.isdecimal() and normal.isascii() and tool is not None:
             nouns = name_stems(tool.name) | name_stems(name)
             return self.utterance.names_number(normal, nouns)
         if self.utterance.says_day(text):
             return True
-        # `the`, `my` and their like name nothing.
+        # Words such as `the` and `my` name nothing.
         return self.utterance.wording.states(text) and (
             normal == "me" or bool(stems_of(normal)) or any(map(str.isdigit, normal))
         )
 
-    # -- what is used up ----------------------------------------------------------------------------------
+    # -- use of stated values ------------------------------------------------------------------------------
 
     def spend(self, text: str, mine: tuple[str, str]) -> bool:
-        """Note that a tool and argument use a stated value; say whether another one has used it before."""
+        """Record that a tool and argument use a stated value; return whether another one used it before."""
         return self._spent.setdefault(exact(text), mine) != mine
 
     def spent_by_others(self, text: str, mine: tuple[str, str]) -> bool:
-        """Whether another tool or argument has used a stated value."""
+        """Return whether another tool or argument has used a stated value."""
         return self._spent.get(exact(text), mine) != mine
 
     def used(self, mine: tuple[str, str]) -> bool:
-        """Whether an argument of a tool has been given a destination that the intent states."""
+        """Return whether an argument of a tool has received a destination that the intent states."""
         return mine in self._spent.values()
 
 
 def leads_out(tool: Tool | None, name: str) -> bool:
-    """Whether an argument of a tool says where something goes."""
+    """Return whether an argument of a tool is a destination."""
     spec = None if tool is None else tool.arguments.get(name)
     return spec is not None and spec.role is _DESTINATION
 
 
-#: Words of parameters' names that say from where something comes, or what it was before.
+#: Words in names of parameters that denote an origin or a former value.
 _WHENCE = frozenset(
     map(stem, ["source", "src", "from", "sender", "origin", "old", "former", "previous", "input", "note"])
 )

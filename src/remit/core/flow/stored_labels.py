@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holdings: labels at rest, and the resources of an upstream that they lie on.
+"""Stored labels: labels of what tasks wrote to the resources of an upstream.
 
-What a task writes to a resource keeps the task's label there, and whoever reads the resource takes it on. A
-resource is named by a tool's template filled with the call's arguments (`ticket/{ticket}`), in a normal form,
-and names are paths: `ticket/7` lies in `ticket`, and `ticket/7/comments` in both. Reading one takes the
-labels of what was written to it, to what it lies in, and to what lies in it. The root, named by an empty
-text, is the upstream as a whole: the container of everything, read by lists and searches.
+When a task writes to a resource, the task's label stays there, and every task that reads the resource takes
+on this label. A resource's name is a tool's template filled with the call's arguments (`ticket/{ticket}`), in
+a normal form. Names are paths: `ticket/7` lies in `ticket`, and `ticket/7/comments` in both. A read of a
+resource takes on the labels of writes to it, to its containers, and to everything in it. The root, named by
+an empty text, is the whole upstream: the container of everything, read by lists and searches.
 
-A call whose resource cannot be told for sure (no `resource`, a value that is missing, a pattern, a path that
-goes up, or begins at a root where others do not) is about the root: reading takes everything, and what is
-written there is read back with every resource.
+A call whose resource is uncertain (no `resource`, a missing value, a pattern, a path that goes up, or a path
+that begins at a root where others do not) applies to the root: a read takes on every label, and its writes
+are read with every resource.
 """
 
 from __future__ import annotations
@@ -32,29 +32,34 @@ from remit.core.tools.tool import Tool
 ROOT = ""
 """The upstream as a whole."""
 LOOSE = "?"
-"""What begins the name of a write whose resource is not known: `?dec_...` until it has answered, `?tool/...`
-of a tool that nobody has described. Every read of the upstream meets these."""
+"""The prefix of a write whose resource is unknown: `?dec_...` until the call is answered, `?tool/...` for a
+tool without a description. Every read of the upstream includes these writes.
+"""
 UNDESCRIBED = f"{LOOSE}tool/"
 MAX_NAMED = 32
-"""Resources that one call may name; one that names more is about the root."""
+"""Resources that one call may name; a call that names more applies to the root."""
 MAX_NAME = 300
 MAX_LEVELS = 8
 MAX_WRITERS = 6
-"""Calls that are remembered of one holding: those that raised its label, the first untrusted one always."""
+"""Calls that are remembered for one stored label: those that raised it, always including the first untrusted
+one.
+"""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
-# A number by any of the names that programs read as it. What is none comes to one name, too: that takes more
-# labels, and never fewer.
+# A number in any of the notations that programs read as that number. Other texts may also get the same name:
+# this adds labels and never removes any.
 _NUMBER = re.compile(r"[#+]?(\d+)(?:\.0*)?")
-# A path that begins at a root: it may be that of a file which others name from some folder.
+# A path that begins at a root: it may denote a file that others name relative to a folder.
 _ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
-# What can stand for several resources, or for one by another name.
+# Characters by which a text can denote several resources, or one resource by another name.
 _PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
 
 
 class WrittenValues(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that wrote to a resource: the `call`th of its task (0 where that is not known), under its
-    decision, with the label that the task had. `resource` is where it wrote.
+    """A call that wrote to a resource.
+
+    It was the `call`th call of its task (0 where that is unknown), with its decision, and with the label that
+    the task had. `resource` is the target of the write.
     """
 
     upstream: str
@@ -69,17 +74,18 @@ class WrittenValues(msgspec.Struct, frozen=True, kw_only=True):
     call: int = 0
 
     def __str__(self) -> str:
-        """Say it as refusals do."""
+        """Return the wording that refusals use."""
         what = f"`{self.resource}` of `{self.upstream}`" if self.resource else f"`{self.upstream}`"
         number = f"call {self.call}" if self.call else "a call"
         return f"{what}, written by {number} of task `{self.task}` (`{self.agent}`), `{self.tool}`"
 
 
 class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of what was written to one resource: `label` to itself, `below` to all that lies in it;
-    None where nothing was.
+    """What is known of the writes to one resource.
 
-    `writers` are calls that raised either. `lowered` says when somebody last declassified it.
+    `label` is the label of writes to the resource itself, `below` that of writes to anything in it; None
+    where there were no writes. `writers` are calls that raised either label. `lowered` is the time of the
+    last declassification.
     """
 
     tenant: str
@@ -93,7 +99,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """The digest of what stands here now: what somebody looked at before they declassify it."""
+        """The digest of the current state: a person examines this state before declassifying it."""
         return digest(
             {
                 "upstream": self.upstream,
@@ -106,7 +112,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def lowered_by(self, lowering: Lowering, classes: Classes, at: datetime) -> StoredLabel:
-        """Return it as declassified; the calls that wrote it are forgotten where nothing of it is left."""
+        """Return the label after declassification; the writers are removed where no label remains."""
 
         def low(label: Label | None) -> Label | None:
             new = None if label is None else lowering.of(label, classes)
@@ -119,7 +125,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_also(self, other: StoredLabel, classes: Classes) -> StoredLabel:
-        """Return it with what another writer knows of the same resource: labels joined, who wrote it kept."""
+        """Return this label joined with another writer's label of the same resource; the writers are kept."""
         return msgspec.structs.replace(
             self,
             label=joined((self.label, other.label), classes),
@@ -129,14 +135,18 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def all(self, classes: Classes) -> Label | None:
-        """Return the label of the resource with all that lies in it."""
+        """Return the label of the resource with everything in it."""
         return joined((self.label, self.below), classes)
 
     def raised(
         self, label: Label, by: WrittenValues, classes: Classes, *, below: bool, within: bool = False
     ) -> StoredLabel:
-        """Return it with `label` written to it, or (`below`) to something in it; itself where that changes
-        nothing here, nor (`within`) there: who looked at this before has not seen that.
+        """Return this stored label after a write with `label` to the resource, or (`below`) to something in
+        it.
+
+        Returns self where the write changes nothing. With `within`, the write changed a label inside the
+        resource, so a new state is returned: a person who examined the earlier state has not seen that
+        change.
         """
         old = self.below if below else self.label
         new = label if old is None else old.join(label, classes)
@@ -152,8 +162,9 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whole(rows: Iterable[StoredLabel], classes: Classes) -> StoredLabel | None:
-    """Return what is known of an upstream as a whole, of all that is known of its resources: its own row, and
-    what was written where no resource is known; None where there is neither.
+    """Return what is known of an upstream as a whole, from the rows of its resources.
+
+    This joins the row of the root with all writes whose resource is unknown; None where there is neither.
     """
     found: StoredLabel | None = None
     for row in rows:
@@ -175,11 +186,12 @@ def _kept(writers: tuple[WrittenValues, ...], by: WrittenValues) -> tuple[Writte
 
 
 class UnnamedValues(msgspec.Struct, frozen=True):
-    """What is at rest where a call reads (`label`), and in what it hands over (`handed`); None: nothing.
+    """The stored labels that concern a call.
 
-    `writers` are the calls that wrote it. `through` says of earlier calls of the chain, by their decisions,
-    who had written what they read, where arguments of this call came from there. `version` is that of the
-    upstream's labels when it was looked at.
+    `label` is the label of what the call reads, `handed` that of what it passes on by id; None: no label.
+    `writers` are the calls that wrote it. `through` maps the decisions of earlier calls of the chain, from
+    whose results arguments of this call came, to the writer of what they read. `version` is the version of
+    the upstream's labels at the time of the lookup.
     """
 
     label: Label | None = None
@@ -198,12 +210,13 @@ def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> La
 
 
 def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
-    """Return a tool whose results also carry the label of what is at rest where it reads, in every field.
+    """Return a tool whose results also carry, in every field, the stored label of what the tool reads.
 
-    `marked`: what untrusted hands have written there is known by value (`core.flow.marks`). Then a field of
-    which the description says that nobody outside writes it stays as it is, and values are looked at.
+    With `marked`, values from untrusted sources are recognised by value (`core.flow.marks`). Then a field
+    that no outsider writes, by its description, keeps its trust, and its values are checked.
 
-    A declared sanitizer's do not: what it gives carries what its description says, whatever it read.
+    A declared sanitizer is returned unchanged: its result carries the label of its description, whatever it
+    read.
     """
     if tool.sanitizes:
         return tool
@@ -220,14 +233,14 @@ def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False)
 
 
 def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
-    """Return the resources that a template names with these values; none where that is not sure, or it names
-    none.
+    """Return the resources that a template names with these values; empty where it names none or is
+    uncertain.
 
     A list names one resource for each of its items.
     """
     names = _PLACE.findall(template)
     if not names:
-        # A fixed name: one thing (`profile`), or a container (`ticket`), of all that lies in it.
+        # A fixed name: a single object (`profile`), or the container (`ticket`) of everything in it.
         return (name,) if (name := normal(template)) else ()
     if not all(name in values for name in names):
         return ()
@@ -258,8 +271,9 @@ def resources(template: str, values: dict[str, Json]) -> tuple[str, ...]:
 
 
 def _rooted_alike(template: str, filled: dict[str, str]) -> bool:
-    """Whether values begin where the template says: at a root after `//`, or after a `/` that begins it; else
-    below one.
+    """Return whether each value begins where the template requires.
+
+    It must begin at a root after `//`, or after a `/` that begins the template; otherwise below a root.
     """
     for place in _PLACE.finditer(template):
         value = filled[place[1]]
@@ -271,7 +285,7 @@ def _rooted_alike(template: str, filled: dict[str, str]) -> bool:
 
 
 def normal(name: str) -> str:
-    """Return the normal form of a resource's name, so that it has no other; empty where that is not sure."""
+    """Return the one normal form of a resource's name; empty where it is uncertain."""
     if len(name) > MAX_NAME:
         return ROOT
     folded = plain(name if "%" not in name else unquote(name)).replace("\\", "/")
@@ -290,7 +304,7 @@ def _numbered(part: str) -> str:
 
 
 def above(resource: str) -> tuple[str, ...]:
-    """Return what a resource lies in, the root first; what is loose lies nowhere."""
+    """Return the containers of a resource, the root first; a write with an unknown resource has none."""
     if resource.startswith(LOOSE):
         return ()
     out = [ROOT]
@@ -302,8 +316,8 @@ def above(resource: str) -> tuple[str, ...]:
 
 
 def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
-    """Return the values of a tool's template that its arguments do not have and its result may: an id that
-    the upstream chooses.
+    """Return the values of a tool's template that only its result can supply, such as an id from the
+    upstream.
     """
     offered = tool.input_schema.get("properties")
     known = (arguments, tool.arguments, offered if isinstance(offered, dict) else {})
@@ -312,8 +326,10 @@ def missing(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
 
 
 def found_in(result: Json, names: Iterable[str], arguments: dict[str, Json]) -> dict[str, str]:
-    """Return the values of a result's fields of these names, each only where there is exactly one and no
-    argument of the call writes it so: an upstream that repeats them unquoted would let them name it.
+    """Return the values of a result's fields with these names.
+
+    A value is returned only where there is exactly one and no argument of the call writes such a field: an
+    upstream that repeats arguments unquoted would let the caller choose the name.
     """
     wanted = {name: set[str]() for name in names}
     fields = ResultFields(result)
@@ -329,7 +345,7 @@ def found_in(result: Json, names: Iterable[str], arguments: dict[str, Json]) -> 
 
 
 def _writes(text: str, name: str, value: str) -> bool:
-    """Whether a text writes a field: the name, at most some marks, the value."""
+    """Return whether a text writes a field: the name, up to 12 separators, and the value."""
     return (
         re.search(rf"{re.escape(name)}(?:\\n|[\W_]){{1,12}}{re.escape(value[:MAX_NAME])}(?!\w)", text)
         is not None
@@ -337,8 +353,9 @@ def _writes(text: str, name: str, value: str) -> bool:
 
 
 def named_by(value: Json, beside: Iterable[Tool]) -> tuple[str, ...]:
-    """Return the resources of an upstream that a value may be the id of, by the templates of its tools; none
-    where that is not sure: one of them takes more than one value.
+    """Return the resources of an upstream that a value may identify, by the templates of its tools.
+
+    Empty where this is uncertain: a template takes more than one value.
     """
     found: dict[str, None] = {}
     templates = {one.resource for one in beside}

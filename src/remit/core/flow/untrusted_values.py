@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What untrusted data brought in, found in whatever form it comes back: the lenient reading, which accuses.
+"""Values that untrusted data brought in, found in any form: the lenient reading, which only restricts.
 
-INVARIANT: nothing here permits. What the person stated, as the strict reading has it, is no accusation.
+INVARIANT: nothing here permits. A value that the person stated, by the strict reading, is not restricted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TaskMemory(Protocol):
 
     @property
     def naming(self) -> Naming:
-        """What the intent names in them."""
+        """What the intent names in results."""
 
     @property
     def statement(self) -> Statement:
@@ -50,7 +50,7 @@ class TaskMemory(Protocol):
 
     @property
     def above(self) -> TaskMemory | None:
-        """The same of the task that this one was handed down from."""
+        """The memory of the task that delegated this one."""
 
     @property
     def full(self) -> bool:
@@ -58,8 +58,10 @@ class TaskMemory(Protocol):
 
 
 def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
-    """Whether a text carries an address or link that untrusted data brought in and that stands neither in the
-    intent, nor in a trusted field; with `named` also if the intent names the source.
+    """Return whether a text carries a foreign address or link.
+
+    It is foreign where untrusted data brought it in and neither the intent nor a trusted field holds it; with
+    `named`, also where the intent names the source.
     """
     seen: set[str] = set()
     work = WorkCount()
@@ -71,14 +73,14 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
         known: set[Destination] = set()
         for found in _read(leaf):
             for one in found:
-                # A host alone may be the name of a file; that of a new URL is none.
+                # A host alone may be a file name; the host of a new URL is not.
                 if one.kind is _HOST and (one in known or is_file_name(one.normal)):
                     continue
                 if not (
                     brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
                 ):
                     if index.kept.spots(one):
-                        # Somebody trusted has brought an address: its host is no stranger's.
+                        # A trusted source has supplied an address: its host is not foreign.
                         known.update(chain.from_iterable(_hosts_in(one.normal)))
                     continue
                 excused = (yield from _stated(index, leaf)) if excused is None else excused
@@ -92,8 +94,9 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
 
 
 def _read(text: str) -> Iterator[list[Destination]]:
-    """Yield every destination that stands in a text, and every name in it that may be that of a host,
-    whatever stands around it, with those of the hosts above it: in steps.
+    """Yield, in steps, every destination in a text and every possible host name in it, whatever surrounds it.
+
+    Each host comes with the hosts above it.
     """
     read: list[str] = []
     yield from found_in(text, read)
@@ -102,7 +105,7 @@ def _read(text: str) -> Iterator[list[Destination]]:
 
 
 def _hosts_in(folded: str) -> Iterator[list[Destination]]:
-    """Yield every name that may be that of a host in what was read, and those above it, in steps."""
+    """Yield, in steps, every possible host name in a folded text, and the hosts above it."""
     found: list[Destination] = []
     gone = 0
     for name in dict.fromkeys(_NAME.findall(folded)):
@@ -122,7 +125,9 @@ def _above(host: str) -> Iterator[str]:
 
 
 def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = False) -> bool:
-    """Whether only untrusted data holds a destination: what the intent names too, with `named`."""
+    """Return whether only untrusted data holds a destination; with `named`, the intent may name its
+    source.
+    """
     kept = index.kept.spots(found)
     if not kept:
         return index.above is not None and brought_by_others(index.above, found, named=named)
@@ -132,8 +137,10 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
 
 
 def stored_label(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
-    """Say of a destination or code that is not known as a whole where an address or link in it came from, if
-    others brought it.
+    """Return the justification of a destination or code by an untrusted address or link in it; None without
+    one.
+
+    It applies to a text that is not known as a whole.
     """
     spec = None if tool is None else tool.arguments.get(name)
     if spec is None or spec.role not in _LEADING:
@@ -154,9 +161,7 @@ def stored_label(index: TaskMemory, text: str, tool: Tool | None, name: str) -> 
 
 
 def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
-    """Return what the lenient reading finds in those pieces of a text that the person stated as they
-    stand.
-    """
+    """Return the lenient readings of those pieces of a text that the person stated verbatim."""
     out: set[Destination] = set()
     stated = [index.statement]
     above = index.above
@@ -175,7 +180,7 @@ def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
 
 
 def _may_be_foreign(index: TaskMemory, found: Destination, *, named: bool) -> bool:
-    """Whether nobody is known to have brought it, and its host is foreign, or not all is known."""
+    """Return whether a destination without a known source has a foreign host, or the index is full."""
     if index.kept.spots(found):
         return False
     return index.full or any(

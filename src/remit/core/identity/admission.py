@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who somebody is here whom the organisation's provider has proven, and to what they belong."""
+"""Admission: the person, groups and roles here for an account that the organisation's provider has
+authenticated.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,12 @@ from remit.core.json_value import Json
 
 
 class AdmissionRules(msgspec.Struct, frozen=True, kw_only=True):
-    """How the claims of a provider map to people here.
+    """The mapping from a provider's claims to people here.
 
-    `person` is the claim that names somebody at their first sign-in; where `domain` is given it must end with
-    `@` and that. `require` are claims and their exact values. `groups` and `roles` map the provider's groups
-    (in the claim `groups_claim`) to ours: what they name follows the provider, all else stays as it is.
+    `person` is the claim that names a person at the first sign-in; where `domain` is given, the claim must
+    end with `@` and that domain. `require` holds claims and their exact values. `groups` and `roles` map the
+    provider's groups (in the claim `groups_claim`) to groups and roles here: these follow the provider, and
+    all others stay unchanged.
     """
 
     person: str = "preferred_username"
@@ -40,9 +43,10 @@ def check_required(rules: AdmissionRules, claims: dict[str, Json]) -> None:
 
 
 def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
-    """Return the name that the claims give somebody here; raises `Forbidden` where they give none.
+    """Return the person's name according to the claims; raise `Forbidden` where they give none.
 
-    An address of mail counts only if the provider has verified it: elsewhere anybody may write any.
+    An email address counts only if the provider has verified it: at other providers anyone may enter any
+    address.
     """
     found = claims.get(rules.person)
     name = found.lower() if isinstance(found, str) else ""
@@ -62,7 +66,7 @@ def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
 
 
 def admitted(rules: AdmissionRules, claims: dict[str, Json], person: Person) -> Person:
-    """Return the person with the groups and roles that follow the provider as they are there now."""
+    """Return the person with the mapped groups and roles updated to the provider's current claims."""
     listed = claims.get(rules.groups_claim)
     there = {one for one in listed if isinstance(one, str)} if isinstance(listed, list) else set()
     following = set(rules.groups.values())

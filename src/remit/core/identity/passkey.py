@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of the ways in which people sign in: passkeys, and who they are at the organisation."""
+"""The stored sign-in methods of people: passkeys, and accounts at the organisation's provider."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):
     """A credential of WebAuthn (level 3): its id and public key (COSE), both base64url.
 
-    `counter` is the authenticator's signature counter when it was last used; 0 for one that does not count.
-    `backed_up` tells a passkey that its provider copies to other devices. `coded_by` is who made the sign-in
-    code that the person was signed in by when it was registered.
+    `counter` is the authenticator's signature counter at its last use; 0 for an authenticator without a
+    counter. `backed_up` marks a passkey that its provider copies to other devices. `coded_by` names the
+    creators of the sign-in code by which the person was signed in when registering the passkey.
     """
 
     tenant: str
@@ -30,9 +30,11 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a subject of the organisation's provider is here. A subject is never used again for another; a
-    name or an address may be, so it is the subject that counts from the first sign-in on. `coded_by` is who
-    made the sign-in code that the person was signed in by when they connected it.
+    """A link from a subject of the organisation's provider to a person here.
+
+    A provider never reuses a subject, but may reuse a name or an address, so from the first sign-in on the
+    subject decides. `coded_by` names the creators of the sign-in code by which the person was signed in when
+    connecting the account.
     """
 
     tenant: str
@@ -44,5 +46,5 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """A name for it; it tells nothing of the account."""
+        """A name for the link that reveals nothing about the account."""
         return hashlib.sha256(f"{self.issuer}\n{self.subject}".encode()).hexdigest()[:16]

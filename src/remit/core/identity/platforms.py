@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Platforms whose workloads get OIDC tokens: what their tokens look like, with the exact names of claims.
+"""Platforms whose workloads get OIDC tokens: the form of their tokens, with the exact names of claims.
 
-A platform is a preset for an issuer (`trust.issuers`): where it issues, how it signs, what its tokens always
-hold, and which claim names one running copy. It permits nothing: an agent's binding pins issuer, subject and
-whatever else it names.
+A platform is a preset for an issuer (`trust.issuers`): its issuer, its signature algorithms, the claims that
+are always in its tokens, and the claim that names one running copy. A preset permits nothing: an agent's
+binding pins issuer, subject and any further claims.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from remit.core.json_value import Json
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):
-    """What a kind of issuer's tokens look like.
+    """The form of the tokens of one kind of issuer.
 
-    `required` are claims (names, or RFC 6901 pointers) that each token holds; `instance` those that name one
-    running copy, the first that is there counts; `claims` are worth a rule in a binding, with their meaning.
-    `issuer` is empty where each installation has its own, then `issuer_pattern` says what it looks like.
+    `required` are claims (names, or RFC 6901 pointers) that each token holds. `instance` are the claims that
+    name one running copy; the first that is present counts. `claims` are those useful in a binding, with
+    their meaning. `issuer` is empty where each installation has its own; then `issuer_pattern` describes it.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     claims: Mapping[str, str] = {}
 
     def check(self, claims: Mapping[str, Json]) -> None:
-        """Refuse a token that this platform would not issue; raises `Unauthenticated` (`token-claims`)."""
+        """Refuse a token that this platform would not issue: raise `Unauthenticated` (`token-claims`)."""
         missing = [name for name in self.required if claim(claims, name) in (None, "")]
         if missing or not re.fullmatch(self.subject_pattern, str(claims.get("sub", ""))):
             raise Unauthenticated(
@@ -50,7 +50,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def instance_of(self, claims: Mapping[str, Json]) -> str:
-        """Name the running copy that a token was issued to; empty where the platform does not say."""
+        """Return the running copy that a token was issued to; empty where the platform does not name it."""
         for name in self.instance:
             found = claim(claims, name)
             if isinstance(found, str | int) and not isinstance(found, bool) and found != "":

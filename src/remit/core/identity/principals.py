@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who: agents, people, and the principal that a request is from."""
+"""Identities: agents, people, and the principal behind a request."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _USABLE = (AgentState.REGISTERED, AgentState.ACTIVE)
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """A governed non-human identity: one workload, one accountable owner, a purpose.
 
-    `owner` is a person, or a team as `group:name`. `bindings` are the ways in which its workload may prove
-    itself, each of which belongs to no other agent. `manifest_digest` covers model, prompt, tools and code,
-    where the owner gave one. Tokens issued before `tokens_from` (seconds since the epoch) are refused.
+    `owner` is a person, or a team as `group:name`. `bindings` are the ways in which the agent's workload may
+    prove its identity; each belongs to this agent only. `manifest_digest` covers model, prompt, tools and
+    code, where the owner gave one. Tokens issued before `tokens_from` (seconds since the epoch) are refused.
     """
 
     tenant: str
@@ -60,27 +60,27 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def keys(self) -> tuple[dict[str, str], ...]:
-        """The public keys (RFC 7517) by which it may prove itself."""
+        """The public keys (RFC 7517) by which the agent may prove its identity."""
         return tuple(binding.jwk for binding in self.bindings if isinstance(binding, KeyBinding))
 
     @property
     def team(self) -> str:
-        """The group that owns it; empty where a person does."""
+        """The group that owns the agent; empty where a person does."""
         return self.owner.removeprefix(TEAM) if self.owner.startswith(TEAM) else ""
 
     def owned_by(self, person: Person) -> bool:
-        """Whether a person answers for it, alone or in a team."""
+        """Return whether a person is accountable for the agent, alone or as a member of a team."""
         return self.team in person.groups if self.team else self.owner == person.name
 
 
-#: How a team is written where a person might stand.
+#: The prefix of a team's name, in fields that hold a person or a team.
 TEAM = "group:"
 
 
 def overlaps(one: Binding, other: Binding) -> bool:
-    """Whether one workload could satisfy both bindings: then they cannot belong to two agents.
+    """Return whether one workload could satisfy both bindings: then they cannot belong to two agents.
 
-    Two rules for tokens of one subject are apart only where a claim that both name has no value in common.
+    Two rules for tokens of one subject are disjoint only where a claim that both name has no value in common.
     """
     workload = workload_of(one)
     if not workload or workload != workload_of(other):
@@ -98,9 +98,9 @@ def _apart(one: str | list[str], other: str | list[str]) -> bool:
 
 
 class LastProof(msgspec.Struct, frozen=True, kw_only=True):
-    """How and when an agent last proved who it is. Part of its posture; one may be a minute old.
+    """The method and time of an agent's last proof of identity. Part of its posture; may lag by a minute.
 
-    `workload` is what was proven (a SPIFFE ID, `issuer#sub`, a key's thumbprint), `place` where from.
+    `workload` is the proven identity (a SPIFFE ID, `issuer#sub`, a key's thumbprint), `place` its origin.
     """
 
     tenant: str
@@ -113,7 +113,7 @@ class LastProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Role(enum.StrEnum):
-    """What a person may do in remit. Administrators are not approvers by default."""
+    """A person's permissions in remit. Administrators are not approvers by default."""
 
     ADMINISTRATOR = "administrator"
     APPROVER = "approver"
@@ -122,7 +122,7 @@ class Role(enum.StrEnum):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who can sign in, own agents, state intents and approve."""
+    """A person who can sign in, own agents, request tasks and approve."""
 
     tenant: str
     name: str
@@ -133,18 +133,18 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """One link of a chain of actors: RFC 8693 section 4.1, `act`, the outermost being the current actor."""
+    """One link of a chain of actors (RFC 8693 section 4.1, `act`); the outermost is the current actor."""
 
     name: str
     kind: str = "ai_agent"
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a request is from: the agent that acts, for whom, through which chain, proven how.
+    """The identity behind a request: the acting agent, the person, the chain of actors, and the proof.
 
     `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is
-    empty when the agent acts for itself. `method` is by what the agent proved itself when its token was
-    issued, and `confirmation` the key that it proved to hold with this very request.
+    empty when the agent acts for itself. `method` is the agent's method of proof when its token was issued;
+    `confirmation` is the key whose possession was proved with this very request.
     """
 
     tenant: str
@@ -157,15 +157,14 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """The token's `sub`: the person where there is one, else the agent."""
+        """The token's `sub`: the person if there is one, else the agent."""
         return self.on_behalf_of or self.agent
 
 
 class Memberships(msgspec.Struct, frozen=True):
-    """Who belongs where by configuration: groups of people and of agents (`agent:name`), initiatives of
-    agents.
+    """Memberships by configuration: groups of people and of agents (`agent:name`), and initiatives of agents.
 
-    What was given at registration stays; the configuration adds to it.
+    Memberships given at registration stay; the configuration adds to them.
     """
 
     groups: dict[str, tuple[str, ...]] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registered claims of tokens of others (RFC 7519 section 4.1): issuer, subject, audience and times."""
+"""The registered claims of foreign tokens (RFC 7519 section 4.1): issuer, subject, audience and times."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import msgspec
 from remit.core.errors import Unauthenticated
 from remit.core.json_value import Json
 
-#: Characters of a subject, an id or an audience that are looked at.
+#: The most characters accepted in a subject, an id or an audience.
 MAX_TEXT: Final = 2048
 MAX_AUDIENCES: Final = 32
 
 
 class RegisteredClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token says of itself, after it was found to hold now."""
+    """The registered claims of a token that is valid now."""
 
     subject: str
     audience: tuple[str, ...]
@@ -39,11 +39,11 @@ class _Wire(msgspec.Struct, frozen=True):
 def check_registered(
     claims: Mapping[str, Json], *, audience: str, now: datetime, leeway_s: int = 30, max_life_s: int = 0
 ) -> RegisteredClaims:
-    """Check audience and times of a token; raises `Unauthenticated`.
+    """Check audience and times of a token; raise `Unauthenticated`.
 
-    `leeway_s` is how far the clocks may be apart. `max_life_s`, where it is not 0, bounds how long after
-    `iat` (or after now, without one) the token may run. Codes: `token-claims`, `token-audience`,
-    `token-expired`, `token-not-yet-valid`.
+    `leeway_s` is the permitted clock difference. `max_life_s`, where it is not 0, bounds the token's life
+    after `iat` (or after now, without `iat`). Codes: `token-claims`, `token-audience`, `token-expired`,
+    `token-not-yet-valid`.
     """
     try:
         wire = msgspec.convert(claims, _Wire)
@@ -56,7 +56,7 @@ def check_registered(
     if not audience or audience not in audiences:
         raise _refused("is for another audience", "token-audience", f"ask for one with `aud` `{audience}`")
     moment = now.astimezone(UTC).timestamp()
-    # INVARIANT: written so that a NaN, which compares with nothing, refuses.
+    # INVARIANT: written so that a NaN, for which every comparison is false, is refused.
     if not moment < wire.exp + leeway_s:
         raise _refused("has expired", "token-expired", "get a new one; check the clocks")
     issued = moment if wire.iat is None else wire.iat

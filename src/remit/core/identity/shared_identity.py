@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sightings: where a key, a token or an identity was seen, and when it is in two places at once.
+"""Sightings: the places where a key, a token or an identity was used, and its use in two places at once.
 
-One place after another is a restart, a move or a new address. The first place again, after the second and
-within a short time, means that both are in use: that is what is told. Nothing is told of what comes from two
-places whose turns never cross, nor of what is seen in one place alone.
+One place after another is a restart, a move or a new address. A return to the first place, after the second
+and within a short time, means that both are in use, and is reported. Use from two places that never
+alternate, or from one place only, is not reported.
 """
 
 from __future__ import annotations
@@ -11,23 +11,27 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 
-#: Things followed at once; the one not seen for longest is let go.
+#: Things followed at once; the least recently seen is dropped.
 MAX_FOLLOWED = 20_000
-#: Places remembered of each.
+#: Places remembered for each thing.
 MAX_PLACES = 4
 
 
 class IdentityTrail:
-    """Follows things from place to place, in bounded memory. Times are seconds that only rise."""
+    """Follows things from place to place, in bounded memory. Times are seconds that never decrease."""
 
     def __init__(self, window_s: float, most: int = MAX_FOLLOWED) -> None:
-        """Take how long ago the first place may have been seen for both to count as in use."""
+        """Set the window: both places count as in use if the first was seen at most `window_s` seconds
+        ago.
+        """
         self._window_s = window_s
         self._most = most
         self._seen: OrderedDict[str, list[tuple[str, float]]] = OrderedDict()
 
     def see(self, what: str, place: str, now_s: float) -> str:
-        """Note that `what` was seen at `place`; gives the other place in use too, or an empty text."""
+        """Record that `what` was seen at `place`; return the other place that is also in use, or an empty
+        text.
+        """
         places = self._seen.get(what)
         if places is not None and places[-1][0] == place:
             places[-1] = (place, now_s)
@@ -50,14 +54,14 @@ class IdentityTrail:
 
 
 def place_of(instance: str, address: str) -> str:
-    """Name a place: the instance, where one is named, else the address."""
+    """Return the name of a place: the instance if known, else the address."""
     if instance:
         return f"instance {instance[:64]}"
     return f"address {_plain(address)}" if address else ""
 
 
 def _plain(address: str) -> str:
-    """Return an address in one form: this machine is one place, whatever it is called."""
+    """Return an address in one form; all names of this machine become one place."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

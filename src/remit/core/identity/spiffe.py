@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SPIFFE documents of others, checked against the bundles of their trust domains, to the letter.
+"""Foreign SPIFFE documents, strictly checked against the bundles of their trust domains.
 
 Pure: bundles are read from bytes, `now` is an argument. Sources: SPIFFE Trust Domain and Bundle, X509-SVID,
 JWT-SVID (github.com/spiffe/spiffe, standards/).
@@ -26,11 +26,11 @@ from remit.core.json_value import Json
 from remit.core.keys.jwks import MAX_KEYS, MAX_KEYSET_BYTES, VerificationKeys, read_keyset, verify_signature
 from remit.core.keys.jws import read_compact
 
-#: JWT-SVID section 2.1.1: the algorithms, and no other.
+#: JWT-SVID section 2.1.1: exactly these algorithms.
 JWT_SVID_ALGORITHMS: Final = frozenset(
     f"{kind}{size}" for kind in ("RS", "ES", "PS") for size in ("256", "384", "512")
 )
-#: What the library raises for certificates that are none, or of kinds that it does not know.
+#: The library's exceptions for invalid certificates, and for kinds that it does not support.
 BROKEN: Final = (
     ValueError,
     TypeError,
@@ -39,7 +39,7 @@ BROKEN: Final = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-#: Certificates of a chain that are looked at, and bytes of each.
+#: The most certificates of a chain, and the most bytes of each.
 MAX_CHAIN: Final = 8
 MAX_CERTIFICATE_BYTES: Final = 16_384
 #: RFC 7519 has no bound; the standard recommends minutes.
@@ -47,10 +47,10 @@ MAX_JWT_SVID_LIFE_S: Final = 24 * 3600
 
 
 class TrustAnchors(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trust domain's bundle says: authorities of X.509-SVIDs, and keys of JWT-SVIDs by `kid`.
+    """The content of a trust domain's bundle: authorities of X.509-SVIDs, and keys of JWT-SVIDs by `kid`.
 
     `sequence` grows with each change (section 4.1.1 of the bundle's standard), None where the source has
-    none; `refresh_hint_s` is how often its owner wants it to be read again.
+    none; `refresh_hint_s` is the re-read interval that the bundle's owner requests.
     """
 
     trust_domain: str
@@ -61,12 +61,12 @@ class TrustAnchors(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def empty(self) -> bool:
-        """Whether it vouches for nobody: then nothing of the trust domain holds."""
+        """Whether the bundle has no authority and no key: then nothing of the trust domain is valid."""
         return not self.authorities and not len(self.jwt_keys)
 
 
 class X509Svid(msgspec.Struct, frozen=True, kw_only=True):
-    """An X.509-SVID that holds: whose it is, the leaf, and when it runs out."""
+    """A valid X.509-SVID: its SPIFFE ID, the leaf, and its expiry."""
 
     spiffe_id: SpiffeId
     leaf: x509.Certificate
@@ -74,7 +74,7 @@ class X509Svid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JwtSvid(msgspec.Struct, frozen=True, kw_only=True):
-    """A JWT-SVID that holds: whose it is, and its claims."""
+    """A valid JWT-SVID: its SPIFFE ID and its claims."""
 
     spiffe_id: SpiffeId
     registered: RegisteredClaims
@@ -82,7 +82,7 @@ class JwtSvid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
-    """Read a bundle as a JWK Set (SPIFFE Trust Domain and Bundle, section 4); raises `Malformed`."""
+    """Parse a bundle from a JWK Set (SPIFFE Trust Domain and Bundle, section 4); raise `Malformed`."""
     wire = parse_strict(document, max_bytes=MAX_KEYSET_BYTES, max_depth=8)
     keys = wire.get("keys") if isinstance(wire, dict) else None
     if not isinstance(wire, dict) or not isinstance(keys, list) or len(keys) > MAX_KEYS:
@@ -93,7 +93,7 @@ def read_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
         trust_domain=trust_domain,
         authorities=tuple(_authority(key, trust_domain) for key in named if key.get("use") == "x509-svid"),
         jwt_keys=read_keyset(
-            # JWT-SVID section 4: a key without `kid` cannot be pointed to.
+            # JWT-SVID section 4: a key without `kid` cannot be referenced.
             {"keys": [key for key in named if isinstance(key.get("kid"), str)]},
             uses=("jwt-svid",),
         ),
@@ -103,7 +103,9 @@ def read_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
 
 
 def read_pem_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
-    """Read the authorities of X.509-SVIDs from PEM; raises `Malformed`. It says nothing of JWT-SVIDs."""
+    """Parse the authorities of X.509-SVIDs from PEM; raise `Malformed`. The result has no keys for
+    JWT-SVIDs.
+    """
     try:
         found = x509.load_pem_x509_certificates(document[:MAX_KEYSET_BYTES])
     except BROKEN as fault:
@@ -114,7 +116,8 @@ def read_pem_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
 
 
 def leaf_id(chain_der: tuple[bytes, ...]) -> SpiffeId:
-    """Return the SPIFFE ID that the leaf of a chain claims, to find its bundle: nothing is believed yet.
+    """Return the SPIFFE ID that the leaf of a chain claims, to find its bundle; the claim is not yet
+    verified.
 
     Raises `Unauthenticated` (`svid-malformed`).
     """
@@ -130,7 +133,7 @@ def check_x509_svid(chain_der: tuple[bytes, ...], bundle: TrustAnchors, now: dat
     spiffe_id = _leaf_id(leaf)
     if spiffe_id.trust_domain != bundle.trust_domain:
         raise _refused("is of another trust domain", "svid-foreign")
-    # 5.2: what a leaf must and must not be.
+    # 5.2: the requirements and prohibitions for a leaf.
     _check_leaf(leaf)
     # 5.1: the path to an authority of the trust domain (RFC 5280 section 6).
     if not bundle.authorities:
@@ -140,7 +143,7 @@ def check_x509_svid(chain_der: tuple[bytes, ...], bundle: TrustAnchors, now: dat
 
 
 def jwt_svid_id(token: str) -> SpiffeId:
-    """Return the SPIFFE ID that a JWT-SVID claims, to find its bundle: nothing is believed yet.
+    """Return the SPIFFE ID that a JWT-SVID claims, to find its bundle; the claim is not yet verified.
 
     Raises `Unauthenticated` (`svid-malformed`).
     """
@@ -179,7 +182,7 @@ def _read_jwt(token: str) -> tuple[SpiffeId, dict[str, Json], dict[str, Json]]:
         spiffe_id = SpiffeId.parse(subject if isinstance(subject, str) else "")
     except Malformed as fault:
         raise _refused("cannot be read", "svid-malformed", fault.debug or fault.message) from None
-    # 2.1: `alg` of the list; `typ` is JWT or JOSE where it is there.
+    # 2.1: `alg` is on the list; `typ`, if present, is JWT or JOSE.
     algorithm = compact.header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in JWT_SVID_ALGORITHMS:
         raise _refused("is signed in a way that is not accepted", "svid-malformed")
@@ -197,7 +200,7 @@ def _load(chain_der: tuple[bytes, ...]) -> list[x509.Certificate]:
         chain = [x509.load_der_x509_certificate(one) for one in chain_der]
     except BROKEN as fault:
         raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
-    # RFC 5280 section 4.1.2.2: a positive number; the library still reads others.
+    # RFC 5280 section 4.1.2.2: a positive number; the library still accepts others.
     if any(one.serial_number <= 0 for one in chain):
         raise _refused("has no serial number", "svid-malformed")
     return chain
@@ -209,7 +212,7 @@ def _leaf_id(leaf: x509.Certificate) -> SpiffeId:
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     except (x509.ExtensionNotFound, *BROKEN) as fault:
         raise _refused("names nobody", "svid-malformed", repr(fault)) from None
-    # 2: exactly one URI; names of other kinds may be there, and mean nothing.
+    # 2: exactly one URI; names of other kinds may be present and are ignored.
     if len(uris) != 1:
         raise _refused("has not exactly one URI", "svid-malformed")
     try:
@@ -226,7 +229,7 @@ def _check_leaf(leaf: x509.Certificate) -> None:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
     except (x509.ExtensionNotFound, *BROKEN) as fault:
         raise _refused("has no key usage", "svid-malformed", repr(fault)) from None
-    # 4.3: a leaf signs, and certifies neither certificates nor revocations.
+    # 4.3: a leaf signs, but signs neither certificates nor revocation lists.
     if not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
         raise _refused("has a key usage that a leaf must not have", "svid-malformed")
     try:
@@ -235,7 +238,7 @@ def _check_leaf(leaf: x509.Certificate) -> None:
         return
     except BROKEN as fault:
         raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
-    # 4.1: a leaf is no authority.
+    # 4.1: a leaf is not an authority.
     if constraints.ca:
         raise _refused("is an authority, no leaf", "svid-malformed")
 
@@ -251,7 +254,8 @@ def _check_path(
         .time(now.astimezone(UTC))
         .max_chain_depth(MAX_CHAIN)
         .extension_policies(
-            # The web's rules for authorities; for leaves those of `_check_leaf`, since the web's want more.
+            # Authorities follow the web's rules; leaves follow `_check_leaf`, because the web's rules require
+            # more.
             ca_policy=policy.webpki_defaults_ca(),
             ee_policy=policy.permit_all().require_present(x509.SubjectAlternativeName, agnostic, None),
         )
@@ -266,7 +270,7 @@ def _check_path(
 
 
 def _authority(key: Mapping[str, Json], trust_domain: str) -> x509.Certificate:
-    # 4.2.2: `x5c` holds exactly one certificate, in base64 (not base64url), the authority itself.
+    # 4.2.2: `x5c` holds exactly one certificate, in base64 (not base64url): the authority's own.
     chain = key.get("x5c")
     if not isinstance(chain, list) or len(chain) != 1 or not isinstance(chain[0], str):
         raise _no_bundle(trust_domain, "an authority has not exactly one certificate")

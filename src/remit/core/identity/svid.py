@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remit issues in a trust domain of its own, as values: certificates that lack their signature, the
-claims of JWT-SVIDs, and the trust bundle.
+"""Certificates, JWT-SVID claims and the trust bundle of remit's own trust domain, as values.
 
-Sources: the SPIFFE standards X.509-SVID, JWT-SVID, and "SPIFFE Trust Domain and Bundle". The private key of
-the authority never comes here: a certificate is made without its signature and completed with it, so that the
-key may be anywhere.
+Sources: the SPIFFE standards X.509-SVID, JWT-SVID, and "SPIFFE Trust Domain and Bundle". The authority's
+private key never enters this module: it builds a certificate without its signature and completes it with the
+signature, so the key may be stored anywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from remit.core.errors import Malformed, VerificationFailed
 from remit.core.json_value import Json
 
 SERIAL_BYTES: Final = 16
-#: Clocks of workloads may be this far behind ours.
+#: Workloads' clocks may lag ours by this much.
 BACKDATED: Final = timedelta(seconds=30)
 JWT_SVID_TYPE: Final = "JWT"
 MAX_AUDIENCES: Final = 16
@@ -34,10 +33,10 @@ _HASH = hashes.SHA256()
 
 
 class UnsignedSvid:
-    """A certificate that lacks its signature (ECDSA with SHA-256)."""
+    """A certificate without its signature (ECDSA with SHA-256)."""
 
     def __init__(self, builder: x509.CertificateBuilder, issuer: ec.EllipticCurvePublicKey) -> None:
-        """Take what the certificate says, and the key that will check its signature."""
+        """Take the certificate's content, and the key that verifies its signature."""
         self._builder = builder
         self._issuer = issuer
         noted: list[bytes] = []
@@ -50,7 +49,7 @@ class UnsignedSvid:
         self.tbs = noted[0]
 
     def signed(self, signature: bytes) -> bytes:
-        """Return the certificate in DER; raises `VerificationFailed` if the signature is not over it."""
+        """Return the certificate in DER; raise `VerificationFailed` if the signature does not match it."""
         certificate = self._builder.sign(_Elsewhere(self._issuer, lambda _: signature), _HASH)
         try:
             self._issuer.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(_HASH))
@@ -64,8 +63,8 @@ class UnsignedSvid:
 
 
 class _Elsewhere(ec.EllipticCurvePrivateKey):
-    """Stands for a private key that is not here: gives what is to be signed, and takes a signature made of
-    it.
+    """A proxy for a private key that is stored elsewhere: exposes the bytes to sign, and accepts a finished
+    signature.
     """
 
     def __init__(self, public: ec.EllipticCurvePublicKey, sign: Any) -> None:
@@ -129,7 +128,7 @@ def authority_certificate(
         .serial_number(_serial(serial))
         .not_valid_before(made - BACKDATED)
         .not_valid_after(made + life)
-        # It signs workloads and no further authority.
+        # It signs workloads only, no further authority.
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(authority=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -150,7 +149,7 @@ def workload_certificate(
     now: datetime,
     life: timedelta,
 ) -> UnsignedSvid:
-    """Return an X.509-SVID for a workload's key, to be signed by the authority whose certificate is given.
+    """Return an X.509-SVID for a workload's key, to be signed by the authority of the given certificate.
 
     X.509-SVID section 4: one URI, no CA, digitalSignature. It never outlives its authority.
     """
@@ -205,7 +204,7 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 def jwt_svid_claims(
     spiffe_id: str, audiences: tuple[str, ...], *, now: datetime, life: timedelta, token_id: str
 ) -> dict[str, Json]:
-    """Return the claims of a JWT-SVID (JWT-SVID section 3); `Malformed` without an audience."""
+    """Return the claims of a JWT-SVID (JWT-SVID section 3); raise `Malformed` without an audience."""
     if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
         raise Malformed(
             f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="name who shall take it"
@@ -220,7 +219,9 @@ def jwt_svid_claims(
 
 
 class TrustBundle(msgspec.Struct, frozen=True, kw_only=True):
-    """The trust bundle of a domain: what checks its SVIDs. `sequence` rises with every change of it."""
+    """The trust bundle of a domain, which verifies its SVIDs. `sequence` rises with every change of the
+    bundle.
+    """
 
     trust_domain: str
     authorities: tuple[bytes, ...]

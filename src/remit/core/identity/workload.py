@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workloads: programs that can prove who they are, by what, and which agent may be proven by it.
+"""Workloads: programs that can prove their identity, the methods of proof, and the bindings of agents to
+workloads.
 
-An attestor (`ports.attestor`) looks at a token, a certificate or a peer process and gives what it proves as
-`Attested`; an agent has *bindings* that say by what it may be proven; `matches` brings both together. Each
-workload has one canonical text: a SPIFFE ID, `issuer#subject`, `jkt:thumbprint`, `local:uid:digest`, or the
-address of a client ID metadata document.
+An attestor (`ports.attestor`) examines a token, a certificate or a peer process and returns the proven
+identity as `Attested`. An agent has *bindings*, the permitted proofs of its identity. `matches` compares the
+two. Each workload has one canonical text: a SPIFFE ID, `issuer#subject`, `jkt:thumbprint`,
+`local:uid:digest`, or the address of a client ID metadata document.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from remit.core.keys.jwk import checked_public_jwk, thumbprint
 
 
 class Assurance(enum.IntEnum):
-    """How an identity was proven, weakest first; carried in the token and in every decision."""
+    """The strength of an identity's proof, weakest first; carried in the token and in every decision."""
 
     ASSERTED = 1
     SHARED_SECRET = 2
@@ -35,23 +36,23 @@ class Assurance(enum.IntEnum):
 
     @property
     def word(self) -> str:
-        """The word of the design: `asserted`, `shared-secret`, ..."""
+        """The design's word for the level: `asserted`, `shared-secret`, ..."""
         return self._name_.lower().replace("_", "-")
 
     @classmethod
     def from_word(cls, word: str) -> Assurance:
-        """Read the word back; an unknown word raises `KeyError`."""
+        """Return the level for a word; raise `KeyError` for an unknown word."""
         return cls[word.upper().replace("-", "_")]
 
 
 class AttestationMethod(enum.StrEnum):
-    """By what a workload proved itself; in the token, in every decision and in the evidence.
+    """A workload's method of proof; in the token, in every decision and in the evidence.
 
     `private-key`: an assertion signed with a registered key (RFC 7523). `certificate`: a TLS client
     certificate with a registered key (RFC 8705 section 2.2). `x509-svid` and `jwt-svid`: the documents of
-    SPIFFE. `oidc`: a token of an issuer that is trusted for workloads. `unix-peer`: what the kernel says of
-    the other end of a Unix socket. `client-metadata`: an assertion signed with a key of a client ID metadata
-    document.
+    SPIFFE. `oidc`: a token of an issuer that is trusted for workloads. `unix-peer`: the kernel's information
+    on the other end of a Unix socket. `client-metadata`: an assertion signed with a key of a client ID
+    metadata document.
     """
 
     PRIVATE_KEY = "private-key"
@@ -64,7 +65,9 @@ class AttestationMethod(enum.StrEnum):
 
     @property
     def assurance(self) -> Assurance:
-        """What this method proves, at best. A token that can be copied is a bearer, whoever signed it."""
+        """The best assurance that this method can give. A copyable token is a bearer token, whoever signed
+        it.
+        """
         return _ASSURANCE[self]
 
 
@@ -80,22 +83,22 @@ _ASSURANCE: Final[Mapping[AttestationMethod, Assurance]] = {
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """The key that a workload proved to hold (RFC 7800 `cnf`): by DPoP (`jkt`) or by mTLS (`x5t#S256`)."""
+    """A key whose possession a workload proved (RFC 7800 `cnf`): by DPoP (`jkt`) or by mTLS (`x5t#S256`)."""
 
     jkt: str = ""
     x5t_s256: str = ""
 
     def __bool__(self) -> bool:
-        """Whether there is a key at all."""
+        """Return whether there is a key at all."""
         return bool(self.jkt or self.x5t_s256)
 
     @property
     def word(self) -> str:
-        """By what a token is bound to its sender: `dpop`, `mtls`, or `bearer` for nothing."""
+        """The kind of sender constraint: `dpop`, `mtls`, or `bearer` for none."""
         return "dpop" if self.jkt else "mtls" if self.x5t_s256 else "bearer"
 
     def met_by(self, proven: Confirmation) -> bool:
-        """Whether every key that is named here was proven; where none is named, nothing needs to be."""
+        """Return whether every key named here was proven; true where none is named."""
         return self.jkt in ("", proven.jkt) and self.x5t_s256 in ("", proven.x5t_s256)
 
 
@@ -113,7 +116,7 @@ class SpiffeId(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> SpiffeId:
-        """Read a SPIFFE ID to the letter, normalising nothing; raises `Malformed`."""
+        """Parse a SPIFFE ID strictly, without normalisation; raise `Malformed`."""
         if not text.startswith("spiffe://") or len(text.encode("utf-8", "replace")) > MAX_SPIFFE_ID_BYTES:
             raise _no_spiffe_id(text)
         domain, slash, path = text.removeprefix("spiffe://").partition("/")
@@ -146,7 +149,7 @@ class KeyBinding(msgspec.Struct, frozen=True, tag_field="type", tag="key"):
 
 
 class SpiffeBinding(msgspec.Struct, frozen=True, tag_field="type", tag="spiffe"):
-    """The workload has this SPIFFE ID, shown by an X.509-SVID or a JWT-SVID."""
+    """The workload has this SPIFFE ID, proved by an X.509-SVID or a JWT-SVID."""
 
     spiffe_id: str
 
@@ -155,9 +158,9 @@ class IssuerBinding(msgspec.Struct, frozen=True, tag_field="type", tag="issuer")
     """The workload gets tokens from this OIDC issuer, with exactly this subject and these further claims.
 
     A key of `claims` is the name of a claim, or an RFC 6901 JSON Pointer to a nested one
-    (`/kubernetes.io/namespace`). A value is the exact text, or a list of which one must be it; where the
-    claim is itself a list, one of its members must be. `*` and `**` are read as in branch filters for claims
-    that hold a git ref (`GIT_REF_CLAIMS`), and nowhere else.
+    (`/kubernetes.io/namespace`). A value is the exact text, or a list of permitted texts; where the claim is
+    itself a list, one of its members must match. In claims that hold a git ref (`GIT_REF_CLAIMS`), and only
+    there, `*` and `**` work as in branch filters.
     """
 
     issuer: str
@@ -182,12 +185,12 @@ Binding = KeyBinding | SpiffeBinding | IssuerBinding | LocalBinding | ClientBind
 
 
 class Attested(msgspec.Struct, frozen=True, kw_only=True):
-    """What a workload proved, at one moment.
+    """A workload's proven identity, at one moment.
 
     `workload` is its canonical text, `instance` the running copy where the platform names it (a pod, a run).
     `facts` are the verified claims behind it, for bindings to match; they stay in this process. `token_id`
-    names what was shown (a `jti`, a serial number) and is empty where it has no name; `expires` is when what
-    was shown runs out, none for a peer process.
+    identifies the presented document (a `jti`, a serial number), empty where it has no identifier. `expires`
+    is the document's expiry, none for a peer process.
     """
 
     workload: str
@@ -200,12 +203,12 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime | None = None
 
     def stored_label(self, confirmation: Confirmation) -> Attested:
-        """Return the same proof, together with a key that the workload also proved to hold."""
+        """Return the same proof, together with a key whose possession the workload also proved."""
         return msgspec.structs.replace(self, confirmation=confirmation)
 
 
 def workload_of(binding: Binding) -> str:
-    """Return the canonical text of the workload that a binding stands for; empty for a key that is none."""
+    """Return the canonical text of a binding's workload; empty for an invalid key."""
     match binding:
         case KeyBinding(jwk):
             try:
@@ -223,12 +226,14 @@ def workload_of(binding: Binding) -> str:
 
 
 def issuer_workload(issuer: str, subject: str) -> str:
-    """Name the workload of an OIDC subject. An issuer holds no `#` (RFC 8414 section 2), a subject may."""
+    """Return the workload name of an OIDC subject. An issuer holds no `#` (RFC 8414 section 2); a subject
+    may.
+    """
     return f"{issuer}#{subject}"
 
 
 def local_workload(uid: int, executable_digest: str) -> str:
-    """Name the workload of a process on this machine."""
+    """Return the workload name of a process on this machine."""
     return f"local:{uid}:{executable_digest}"
 
 
@@ -242,9 +247,10 @@ _METHODS: Final[Mapping[type[Binding], frozenset[AttestationMethod]]] = {
 
 
 def matches(binding: Binding, attested: Attested) -> bool:
-    """Whether what was attested proves the workload of a binding: same method, same workload, every claim.
+    """Return whether the attested identity proves the workload of a binding: same method, same workload,
+    every claim.
 
-    INVARIANT: whatever is not understood does not match.
+    INVARIANT: an unknown construct does not match.
     """
     workload = workload_of(binding)
     if attested.method not in _METHODS[type(binding)] or not workload or workload != attested.workload:
@@ -254,7 +260,8 @@ def matches(binding: Binding, attested: Attested) -> bool:
     return True
 
 
-#: Claims that hold a git ref, in which `*` cannot occur (git-check-ref-format), by what comes before the ref.
+#: Claims that hold a git ref, in which `*` cannot occur (git-check-ref-format), each with the text that
+#: precedes the ref.
 GIT_REF_CLAIMS: Final[Mapping[str, str]] = {
     "ref": "",
     "head_ref": "",
@@ -279,7 +286,7 @@ def _claim_matches(facts: Mapping[str, Json], name: str, wanted: str | list[str]
 
 
 def claim(facts: Mapping[str, Json], name: str) -> Json:
-    """Return a claim by its name, or by an RFC 6901 pointer (`/kubernetes.io/pod/uid`); None without one."""
+    """Return a claim by its name or by an RFC 6901 pointer (`/kubernetes.io/pod/uid`); None if absent."""
     if not name.startswith("/"):
         return facts.get(name)
     # RFC 6901 section 4, without array indexes: a claim's place in a list proves nothing.
@@ -292,14 +299,18 @@ def claim(facts: Mapping[str, Json], name: str) -> Json:
 
 
 def _text(value: Json) -> str | None:
-    """Return a claim's value as the rules write it; None for what has no one text, such as a fraction."""
+    """Return a claim's value in the spelling of the rules; None for a value without one spelling, such as a
+    fraction.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int) else None
 
 
 def _ref_matches(before: str, pattern: str, ref: str) -> bool:
-    """Whether a ref fits a pattern: `*` within a segment, `**` across; what is before the ref is exact."""
+    """Return whether a ref fits a pattern: `*` within a segment, `**` across; the text before the ref must be
+    equal.
+    """
     if "*" not in pattern or len(pattern) > _MAX_PATTERN or len(ref) > _MAX_PATTERN:
         return False
     if before:
@@ -336,8 +347,9 @@ def _stretch(reach: set[int], text: str, across: bool) -> set[int]:
 
 
 def checked_binding(binding: Binding) -> Binding:
-    """Return a binding in its canonical form; raises `Malformed` with the remediation where it could match
-    nobody, or more than it says.
+    """Return a binding in its canonical form.
+
+    Raises `Malformed` with the remediation where the binding could match no workload, or more than it states.
     """
     match binding:
         case KeyBinding(jwk):

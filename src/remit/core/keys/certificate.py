@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a TLS client's own certificate says: its key, its names for itself, its times (RFC 8705)."""
+"""The content of a TLS client certificate: its key, its names and its times (RFC 8705)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from remit.core.keys.jwk import thumbprint
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
-    """A certificate that is shown, with what stands between it and its root, and its key; both as PEM."""
+    """A client certificate to present, with its intermediates, and its key; both as PEM."""
 
     chain: str
     key: str
 
     def __repr__(self) -> str:
-        """Nothing of the key is shown."""
+        """Return a text without the key."""
         return "ClientCertificate()"
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """A certificate's content. `jwk` is its public key (RFC 7517), empty where that is of a kind that agents
-    do not have; `x5t_s256` the certificate's own thumbprint (RFC 8705 section 3.1).
+    """A certificate's content.
+
+    `jwk` is its public key (RFC 7517), empty for a kind of key that agents do not have. `x5t_s256` is the
+    certificate's own thumbprint (RFC 8705 section 3.1).
     """
 
     jwk: dict[str, str]
@@ -46,7 +48,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_leaf(der: bytes) -> Leaf:
-    """Read a certificate; raises `Unauthenticated` where it is none. Nothing is checked."""
+    """Parse a certificate without checking it; raise `Unauthenticated` where it is not one."""
     try:
         read = x509.load_der_x509_certificate(der)
         jwk = _jwk(read.public_key())

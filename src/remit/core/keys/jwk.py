@@ -17,15 +17,15 @@ _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 _SIZES = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
 _PRIME_25519 = 2**255 - 19
 _OF_ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
-#: The heights of the eight points of Ed25519 whose order divides eight (RFC 7748 section 6.1 speaks of them).
+#: The y coordinates of the eight points of Ed25519 whose order divides eight (see RFC 7748 section 6.1).
 _SMALL_ORDER = frozenset((0, 1, _PRIME_25519 - 1, _OF_ORDER_EIGHT, _PRIME_25519 - _OF_ORDER_EIGHT))
 
 
 def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
-    """Return the public members of a key alone; raises `Malformed` unless it is P-256 or Ed25519.
+    """Return only the public members of a key; raise `Malformed` unless it is P-256 or Ed25519.
 
-    A private member is refused rather than dropped: whoever sent it should know that the key has left its
-    home.
+    A private member is refused rather than dropped, so that the sender learns that the private key has
+    leaked.
     """
     kind = jwk.get("kty", "")
     members = _MEMBERS.get(kind)
@@ -47,11 +47,11 @@ def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
 
 
 def check_point(jwk: Mapping[str, str]) -> None:
-    """Make sure that a point of a curve is written in its only form, and is one that a key may be.
+    """Check that a curve point is in its only valid encoding, and is permitted as a key.
 
-    Raises `ValueError`. That it lies on the curve is seen when the key is imported. RFC 7518 section 6.2.1.2
-    and RFC 8037 section 2: coordinates have the full size of the curve. A key in two spellings would have two
-    thumbprints, and with a key of small order one signature holds for many messages.
+    Raises `ValueError`. The import of the key checks that the point is on the curve. RFC 7518 section 6.2.1.2
+    and RFC 8037 section 2: coordinates have the full size of the curve. A key in two encodings would have two
+    thumbprints, and with a key of small order one signature is valid for many messages.
     """
     size = _SIZES[jwk["crv"]]
     for name in ("x", "y") if jwk["kty"] == "EC" else ("x",):
@@ -76,7 +76,7 @@ def _thumbprint(members: tuple[tuple[str, str], ...]) -> str:
 
 
 def import_public(jwk: dict[str, str]) -> ECKey | OKPKey:
-    """Load a key; raises `JoseError`, `ValueError` or `TypeError` where it is not one (a point off the
+    """Import a key; raise `JoseError`, `ValueError` or `TypeError` where it is invalid (a point off the
     curve).
     """
     return _imported(tuple(sorted(jwk.items())))
@@ -84,7 +84,8 @@ def import_public(jwk: dict[str, str]) -> ECKey | OKPKey:
 
 @lru_cache(maxsize=4096)
 def _imported(members: tuple[tuple[str, str], ...]) -> ECKey | OKPKey:
-    # Importing takes longer than checking a signature, and agents come again. A key object does not change.
+    # Cached: an import takes longer than a signature check, and the same agents return. A key object is
+    # immutable.
     written: dict[str, str | list[str]] = dict(members)
     kind = ECKey if written.get("kty") == "EC" else OKPKey
     key: ECKey | OKPKey = kind.import_key(written)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Key sets of others (RFC 7517 section 5): read within bounds, each key used for its own algorithms alone.
+"""Foreign key sets (RFC 7517 section 5): parsed within bounds, each key used only for its own algorithms.
 
-Nothing of a key set is trusted to be small or sensible. Keys that are symmetric, private, too weak or too
-large are left out, as section 5 says of keys that are not understood; a set of too many keys is refused.
+A key set may be large or malformed. Symmetric, private, weak and oversized keys are skipped, as section 5
+requires for keys that are not understood. A set of too many keys is refused.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from remit.core.keys.jws import base64url
 
 PublicKey = ECKey | OKPKey | RSAKey
 
-#: Bytes of a key set that are looked at, and keys in it.
+#: The most bytes of a key set, and the most keys in it.
 MAX_KEYSET_BYTES: Final = 262_144
 MAX_KEYS: Final = 100
-#: Keys of one `kid` that are tried: RFC 7517 section 4.5 lets keys of different kinds share one.
+#: The most keys tried for one `kid`: RFC 7517 section 4.5 lets keys of different kinds share one.
 MAX_OF_ONE_ID: Final = 4
 MAX_ID: Final = 512
-#: RFC 7518 section 3.3: 2048 bits or more. Checking takes time that grows with the square of the size.
+#: RFC 7518 section 3.3: 2048 bits or more. The time of a check grows with the square of the size.
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
-#: An exponent of up to 32 bits; 65537 is what is used. A larger one only makes checking slow.
+#: An exponent of up to 32 bits; 65537 is the usual one. A larger exponent only makes checks slow.
 MAX_RSA_EXPONENT_BYTES: Final = 4
 
 _RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
@@ -40,17 +40,17 @@ _CURVES: Final[Mapping[str, tuple[str, ...]]] = {
     "P-256": ("ES256",),
     "P-384": ("ES384",),
     "P-521": ("ES512",),
-    # RFC 9864: `Ed25519` is the fully specified name of what `EdDSA` means with this curve.
+    # RFC 9864: `Ed25519` is the fully specified name of `EdDSA` with this curve.
     "Ed25519": ("EdDSA", "Ed25519"),
 }
-#: Every algorithm that a key set of others may be used for; no symmetric one, and not `none`.
+#: Every algorithm that a foreign key set may be used for; no symmetric one, and not `none`.
 ASYMMETRIC: Final = frozenset((*_RSA, *(name for names in _CURVES.values() for name in names)))
-#: What is accepted of an issuer unless its configuration or its metadata says less.
+#: The algorithms accepted from an issuer unless its configuration or its metadata restricts them.
 USUAL: Final = frozenset({"RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"})
 
 
 class _Registry(jws.JWSRegistry):
-    """The algorithms above, without a warning for `EdDSA`: older issuers write that name, to no harm."""
+    """The algorithms above, without a warning for `EdDSA`: older issuers use that name, which is harmless."""
 
     def get_alg(self, name: str) -> Any:
         if name not in ASYMMETRIC:
@@ -58,12 +58,12 @@ class _Registry(jws.JWSRegistry):
         return self.algorithms[name]
 
 
-# Unknown header parameters are ignored (RFC 7515 section 4); `crit` was refused when the header was read.
+# Unknown header parameters are ignored (RFC 7515 section 4); parsing the header has refused `crit`.
 _REGISTRY: Final = _Registry(strict_check_header=False)
 
 
 class VerificationKey(msgspec.Struct, frozen=True):
-    """One public key of a set, and the algorithms that it may check."""
+    """One public key of a set, and the algorithms that it may verify."""
 
     kid: str
     key: PublicKey
@@ -71,22 +71,22 @@ class VerificationKey(msgspec.Struct, frozen=True):
 
 
 class VerificationKeys(msgspec.Struct, frozen=True):
-    """The public keys of a set that can be used, by `kid`."""
+    """The usable public keys of a set, by `kid`."""
 
     keys: dict[str, tuple[VerificationKey, ...]] = {}
 
     def __contains__(self, kid: str) -> bool:
-        """Whether a key of this id is known."""
+        """Return whether a key of this id is known."""
         return kid in self.keys
 
     def __len__(self) -> int:
-        """How many keys there are."""
+        """Return the number of keys."""
         return sum(map(len, self.keys.values()))
 
     def candidates(self, header: Mapping[str, Json]) -> tuple[VerificationKey, ...]:
-        """Return the keys that a token's header points to; none where it points to none.
+        """Return the keys that a token's header references; none where it references none.
 
-        A header without `kid` points to the only key of its algorithm, where there is only one.
+        A header without `kid` references the only key of its algorithm, if there is exactly one.
         """
         algorithm, kid = header.get("alg"), header.get("kid")
         if kid is None:
@@ -102,7 +102,7 @@ class VerificationKeys(msgspec.Struct, frozen=True):
 def read_keyset(
     document: bytes | Mapping[str, Json], *, uses: Collection[str | None] = (None, "sig")
 ) -> VerificationKeys:
-    """Read a key set; raises `Malformed`. `uses` are the values of `use` (None: absent) that are read."""
+    """Parse a key set; raise `Malformed`. `uses` are the accepted values of `use` (None: absent)."""
     value: Json = document
     if isinstance(document, bytes):
         value = parse_strict(document, max_bytes=MAX_KEYSET_BYTES, max_depth=8)
@@ -123,11 +123,11 @@ def read_keyset(
 
 
 def verify_signature(token: str, header: Mapping[str, Json], keys: Collection[VerificationKey]) -> None:
-    """Check a compact JWS, whose header was read by `core.keys.jws`, with keys that `candidates` gave.
+    """Verify a compact JWS, whose header `core.keys.jws` has parsed, with the keys from `candidates`.
 
     Raises `Unauthenticated` (`token-signature`) unless one of them made the signature.
     """
-    # INVARIANT: the algorithm is one of the key's own, so no header turns a public key into a shared secret.
+    # INVARIANT: the algorithm is one of the key's own, so no header can make a public key a shared secret.
     for one in keys:
         if header.get("alg") in one.algorithms:
             try:
@@ -154,7 +154,7 @@ def _readable(jwk: Mapping[str, Json]) -> VerificationKey | None:
             algorithms = _CURVES[jwk["crv"]] if (jwk["crv"] == "Ed25519") is (kind == "OKP") else ()
         else:
             return None
-        # RFC 7517 section 4.4: a key that names its algorithm is of that one alone.
+        # RFC 7517 section 4.4: a key that names its algorithm is used with that one only.
         if wanted is not None:
             same = _CURVES["Ed25519"] if wanted in _CURVES["Ed25519"] else (wanted,)
             algorithms = tuple(name for name in algorithms if name in same)
@@ -169,7 +169,7 @@ def _readable(jwk: Mapping[str, Json]) -> VerificationKey | None:
 
 def _rsa(jwk: Mapping[str, Json]) -> dict[str, str]:
     modulus, exponent = jwk["n"], jwk["e"]
-    # Measured before anything is computed with it: four characters of base64url are three bytes.
+    # Checked before any computation: four characters of base64url are three bytes.
     if len(modulus) > MAX_RSA_BITS // 6 + 4 or len(exponent) > MAX_RSA_EXPONENT_BYTES * 2:
         raise ValueError("the key is too large")
     bits = int.from_bytes(base64url(modulus)).bit_length()
@@ -182,5 +182,5 @@ def _rsa(jwk: Mapping[str, Json]) -> dict[str, str]:
 def _imported(kind: str, members: Mapping[str, str]) -> PublicKey:
     types: dict[str, type[ECKey | OKPKey | RSAKey]] = {"EC": ECKey, "OKP": OKPKey, "RSA": RSAKey}
     key = types[kind].import_key(dict(members))
-    _ = key.public_key  # raises where the members are no key: a point off the curve
+    _ = key.public_key  # raises where the members are not a valid key: a point off the curve
     return key

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JWS in compact form (RFC 7515 section 7.1), read strictly before any key is used.
+"""JWS in compact form (RFC 7515 section 7.1), parsed strictly before any key is used.
 
-What a signature is checked with is chosen from the header, so the header is read first, and in one way only:
-no duplicate members, no other spelling of the same bytes, nothing that would bring a key along or change how
-the rest is read.
+The header selects the key that checks the signature, so the header is parsed first, and has one reading: no
+duplicate members, no alternative encoding of the same bytes, no parameter that supplies a key or changes how
+the rest is parsed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 
-#: Bytes of a compact JWS that is looked at; what is larger is no token of anybody's.
+#: The most bytes of a compact JWS; no valid token is larger.
 MAX_COMPACT_BYTES = 16 * 1024
-#: RFC 7515 section 4.1 and RFC 7797: header parameters that bring a key along, or change how the rest is
-#: read. A proof of possession alone may carry `jwk`.
+#: RFC 7515 section 4.1 and RFC 7797: header parameters that supply a key, or change how the rest is parsed.
+#: Only a proof of possession may carry `jwk`.
 REFUSED_PARAMETERS = ("crit", "b64", "jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256", "zip")
 
 
 class Compact(msgspec.Struct, frozen=True):
-    """Header and payload of a compact JWS whose signature has not been checked: nothing is believed yet."""
+    """Header and payload of a compact JWS whose signature has not been checked: nothing is trusted yet."""
 
     header: dict[str, Json]
     claims: dict[str, Json]
@@ -34,9 +34,9 @@ class Compact(msgspec.Struct, frozen=True):
 def read_compact(
     text: str, *, max_bytes: int = MAX_COMPACT_BYTES, permitted: tuple[str, ...] = ()
 ) -> Compact:
-    """Read a compact JWS over a JSON object; raises `Malformed` for anything else.
+    """Parse a compact JWS over a JSON object; raise `Malformed` for anything else.
 
-    `permitted` names parameters of `REFUSED_PARAMETERS` that may be there all the same.
+    `permitted` names parameters of `REFUSED_PARAMETERS` that are accepted nevertheless.
     """
     if len(text) > max_bytes or not text.isascii():
         raise _malformed("it is too large, or not ASCII")
@@ -52,12 +52,12 @@ def read_compact(
 
 
 def base64url(part: str) -> bytes:
-    """Decode base64url without padding (RFC 7515 section 2); raises `Malformed` for any other spelling."""
+    """Decode base64url without padding (RFC 7515 section 2); raise `Malformed` for any other encoding."""
     try:
         data = base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise _malformed("a part is not base64url") from None
-    # RFC 4648 section 3.5: bits beyond the last byte could be spelled in several ways.
+    # RFC 4648 section 3.5: the bits beyond the last byte permit several encodings.
     if base64.urlsafe_b64encode(data).rstrip(b"=") != part.encode():
         raise _malformed("a part is not base64url in its only spelling")
     return data

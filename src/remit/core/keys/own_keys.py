@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys as facts: for what they serve, and where each stands between its making and its end."""
+"""remit's own keys as facts: their purpose, and their state between creation and destruction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class KeyKind(enum.StrEnum):
-    """For what a key serves. No key serves for two things."""
+    """The purpose of a key. No key has two purposes."""
 
     TOKEN = "token"
     CHECKPOINT = "checkpoint"
@@ -19,7 +19,7 @@ class KeyKind(enum.StrEnum):
     SVID = "svid"
 
 
-#: What each kind does, for people.
+#: The purpose of each kind, for people.
 SERVES: dict[KeyKind, str] = {
     KeyKind.TOKEN: "signs access tokens",
     KeyKind.CHECKPOINT: "signs the head of the evidence log",
@@ -30,10 +30,10 @@ SERVES: dict[KeyKind, str] = {
 
 
 class KeyStanding(enum.StrEnum):
-    """Where a key stands.
+    """The state of a key.
 
-    `next` is published and does not sign yet. `current` signs. `previous` has handed over, and what it signed
-    is still accepted. `retired` is destroyed: only what it signed before can be checked.
+    `next` is published and does not sign yet. `current` signs. `previous` has been replaced; its signatures
+    are still accepted. `retired` is destroyed: only signatures from before that can be verified.
     """
 
     NEXT = "next"
@@ -43,11 +43,11 @@ class KeyStanding(enum.StrEnum):
 
 
 class HeldKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of ours, without the key.
+    """The record of one of remit's own keys, without the key material.
 
-    `id` names it where it is published: the RFC 7638 thumbprint (`token`, `svid`), the verifier
-    (`checkpoint`), the subject key identifier (`ca`), or a digest (`sealing`). `until` is when a previous
-    key's work is accepted no longer; `None` while that is open.
+    `id` is its published identifier: the RFC 7638 thumbprint (`token`, `svid`), the verifier (`checkpoint`),
+    the subject key identifier (`ca`), or a digest (`sealing`). `until` is the time from which a previous
+    key's signatures are no longer accepted; `None` while that is open.
     """
 
     kind: KeyKind

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS Signature Version 4: what proves to a service of AWS who sends a request, and that nobody changed it.
+"""AWS Signature Version 4: proves the sender of a request to an AWS service, and that the request is
+unaltered.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. What is signed is
-the method, the path, the query, the body, and the headers `host`, `x-amz-date`, `x-amz-security-token` and
-those that the caller names.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. The signature
+covers the method, the path, the query, the body, and the headers `host`, `x-amz-date`, `x-amz-security-token`
+and those that the caller names.
 """
 
 import hashlib
@@ -22,37 +23,37 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class AwsKeys(msgspec.Struct, frozen=True):
-    """Who signs; `token` is that of a session, empty for a user's key."""
+    """The signer's credentials; `token` is the token of a session, empty for a user's key."""
 
     id: str
     secret: str
     token: str = ""
 
     def __repr__(self) -> str:
-        """Name the key; neither the secret nor the token is shown."""
+        """Return a text with the key id, without the secret and the token."""
         return f"AwsKeys({self.id!r})"
 
 
 class AwsScope(msgspec.Struct, frozen=True):
-    """What a signature is good for, by the names of AWS: `eu-central-1`, `sts`."""
+    """The scope of a signature, in AWS names: `eu-central-1`, `sts`."""
 
     region: str
     service: str
 
 
-#: Gives the headers that sign a request: its method, its whole URL, those of its headers that mean something
-#: to the service, and its body.
+#: Returns the headers that sign a request, from its method, its whole URL, the headers relevant to the
+#: service, and its body.
 Sign = Callable[[str, str, Mapping[str, str], bytes], dict[str, str]]
 
 
 class AwsSigner(msgspec.Struct, frozen=True):
-    """Keys, and what they sign for: what a call is signed with, instead of carrying them."""
+    """Keys and their scope, which sign a call so that the call does not carry the keys."""
 
     keys: AwsKeys
     scope: AwsScope
 
     def at(self, now: datetime) -> Sign:
-        """Return what signs requests now; a service takes them for some minutes."""
+        """Return a function that signs requests at this time; a service accepts them for some minutes."""
         return lambda method, url, headers, body: signing_headers(
             method, url, body, self.keys, self.scope, now, headers
         )
@@ -67,7 +68,7 @@ def signing_headers(
     now: datetime,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return the headers that are to be added to a request; `headers` are signed, too, and go as they are."""
+    """Return the headers to add to a request; `headers` are signed, too, and are sent unchanged."""
     at = now.astimezone(UTC).strftime(_DATE)
     digest = hashlib.sha256(body).hexdigest()
     added = {"X-Amz-Date": at}
@@ -97,7 +98,7 @@ def _host(url: str) -> str:
 
 def _path(url: str, scope: AwsScope) -> str:
     path = urlsplit(url).path or "/"
-    # What stands in the URL is encoded once already; every service but S3 encodes it once more.
+    # The URL's path is already encoded once; every service except S3 encodes it once more.
     once = quote(unquote(path), safe=f"/{_PLAIN}")
     return once if scope.service == "s3" else quote(once, safe=f"/{_PLAIN}")
 

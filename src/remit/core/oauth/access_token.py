@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access tokens: a task's grant in the form that travels (RFC 9068, with a mission claim).
+"""Access tokens: a task's grant in transferable form (RFC 9068, with a mission claim).
 
-Pure: signatures are checked by whoever holds the keys (`ports.keys`); here claims become a validated value,
-and back. Names that come from drafts alone stand in `core.draft_names`.
+This module is pure: the holder of the keys checks signatures (`ports.keys`). Here claims become a validated
+value, and a value becomes claims. Names that occur only in drafts are in `core.draft_names`.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ from remit.core.label import Label, Trust
 from remit.core.tasks.task import MAX_CHAIN
 
 TOKEN_TYPE = "at+jwt"
-#: Signature algorithms that remit issues and accepts. `none` and every symmetric one are absent by
-# construction.
+#: Signature algorithms that remit issues and accepts: never `none`, never a symmetric one.
 ALGORITHMS = ("ES256", "Ed25519")
 
 #: An identity token without a task: it opens tasks and calls nothing.
 AGENT_SCOPE = "remit:agent"
 
 LABEL_CLAIM = "remit:label"
-"""What is known of the data behind a token: data class, categories, trust, zones. A claim of our own."""
+"""What is known of the data behind a token: data class, categories, trust, zones. A claim defined by
+remit.
+"""
 
 _Word = Annotated[str, msgspec.Meta(max_length=80)]
 
@@ -49,12 +50,11 @@ _Word = Annotated[str, msgspec.Meta(max_length=80)]
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The claims of an access token after validation; times are seconds since the epoch, as on the wire.
 
-    `subject` is the person that the agent acts for, else the agent whose own work this is; `client_id` the
+    `subject` is the person that the agent acts for, else the agent whose own work this is; `client_id` is the
     agent that acts now. `chain` holds all actors from the current one outwards, and is empty where the agent
-    acts for itself alone. `attestation` is by what the agent proved itself when the token was issued, `None`
-    for an application that proved nothing but its code. `grant_id` names what everything issued under one
-    grant has in common. `label` is what the task's data carried when it was issued: whoever is handed the
-    token takes it on.
+    acts only for itself. `attestation` is the agent's method of proof when the token was issued, `None` for
+    an application that proved nothing except its code. `grant_id` is shared by everything issued under one
+    grant. `label` is the label of the task's data at issue: a recipient of the token takes on this label.
     """
 
     issuer: str
@@ -83,7 +83,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def principal(self) -> Principal:
-        """Who the token speaks for."""
+        """The principal that the token represents."""
         return Principal(
             tenant=self.tenant,
             agent=self.client_id,
@@ -95,7 +95,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def to_wire(self) -> dict[str, Json]:
-        """Return the JWT claims set; raises `Malformed` for a chain that is too long."""
+        """Return the JWT claims set; raise `Malformed` for a chain that is too long."""
         claims: dict[str, Json] = {
             "iss": self.issuer,
             # RFC 9068 section 3: one resource is one audience.
@@ -139,13 +139,13 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def to_cnf(confirmation: Confirmation) -> dict[str, str]:
-    """Return a key as RFC 7800 writes it: RFC 9449 section 6, RFC 8705 section 3.1."""
+    """Return a key in RFC 7800 form: RFC 9449 section 6, RFC 8705 section 3.1."""
     named = {"jkt": confirmation.jkt, "x5t#S256": confirmation.x5t_s256}
     return {name: value for name, value in named.items() if value}
 
 
 def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
-    # INVARIANT: a confirmation that is not understood is no confirmation that may be left out.
+    # INVARIANT: an unknown confirmation is never ignored.
     if cnf.keys() - {"jkt", "x5t#S256"}:
         raise Unauthenticated("the token is bound to a key in an unknown way", code="token-claims")
     return Confirmation(jkt=_text(cnf, "jkt"), x5t_s256=_text(cnf, "x5t#S256"))
@@ -183,10 +183,10 @@ class _WireLabel(msgspec.Struct, frozen=True):
 
 
 def label_in(claims: dict[str, Json]) -> Label | None:
-    """Return the label that a verified token carries, of whichever issuer; None where it carries none.
+    """Return the label that a verified token carries, from any issuer; None where it carries none.
 
-    Its class may be one that is not known here (`Label.known_to`). Raises `Unauthenticated` for one that
-    cannot be read: it is never passed over.
+    Its class may be unknown here (`Label.known_to`). An unreadable label is never skipped: it raises
+    `Unauthenticated`.
     """
     if LABEL_CLAIM not in claims:
         return None
@@ -227,14 +227,13 @@ def validate(
     now: datetime,
     leeway_s: int = 5,
 ) -> AccessClaims:
-    """Check claims whose signature has been verified, and give them as a value.
+    """Validate claims whose signature has been verified, and return them as a value.
 
-    `audiences` are the resources of this house: the token must be for one of these. Whether it is for the one
-    that is being asked, the door sees for itself (`AccessClaims.audience`).
+    `audiences` are the resources of this service: the token must be for one of these. The endpoint checks
+    that the token is for the resource requested (`AccessClaims.audience`).
 
-    Raises `Unauthenticated` with a code that says what is wrong: `token-type`, `token-claims`,
-    `token-issuer`, `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519
-    section 4.1.
+    Raises `Unauthenticated` with a code that names the fault: `token-type`, `token-claims`, `token-issuer`,
+    `token-audience`, `token-expired`, `token-not-yet-valid`. RFC 9068 section 4, RFC 7519 section 4.1.
     """
     if str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
         raise Unauthenticated(
@@ -282,7 +281,7 @@ def validate(
 
 
 def wrong_audience(resource: str = "") -> Unauthenticated:
-    """Return the refusal of a token that is for another resource than the one asked (RFC 8707)."""
+    """Return the refusal of a token for a resource other than the one requested (RFC 8707)."""
     return Unauthenticated(
         "the token is for another audience",
         code="token-audience",

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client assertions: how a workload with a key proves itself (RFC 7523 section 2.2, `private_key_jwt`)."""
+"""Client assertions, by which a workload with a key proves its identity (RFC 7523 section 2.2,
+`private_key_jwt`).
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,17 @@ from remit.core.keys.jws import read_compact
 from remit.core.oauth.access_token import ALGORITHMS
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#: An assertion is short-lived: it may not be valid for longer than this.
+#: The longest permitted validity of an assertion.
 MAX_LIFE_S = 300
 MAX_SIZE = 16_384
-#: `typ` may be absent; the second is what draft-ietf-oauth-rfc7523bis asks for.
+#: `typ` may be absent; draft-ietf-oauth-rfc7523bis requires the second.
 _TYPES = ("jwt", "client-authentication+jwt")
 
 
 class ProvenAssertion(msgspec.Struct, frozen=True):
-    """What a valid assertion proves: who, and the id under which it may not come again before `expires`.
+    """The result of a valid assertion: the subject, and the id that may not be reused before `expires`.
 
-    `instance` is the running copy that the client names in what it signed.
+    `instance` is the running copy that the client names in the signed claims.
     """
 
     subject: str
@@ -53,8 +55,9 @@ def verify_assertion(
     now: datetime,
     leeway_s: int = 5,
 ) -> ProvenAssertion:
-    """Check an assertion for `issuer` against a registered public key; raises `Unauthenticated` (code
-    `invalid_client`).
+    """Check an assertion for `issuer` against a registered public key.
+
+    Raises `Unauthenticated` (code `invalid_client`).
     """
     if len(assertion) > MAX_SIZE:
         raise _invalid("the client assertion is too large")
@@ -64,14 +67,14 @@ def verify_assertion(
         jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
     except (Malformed, JoseError, ValueError, TypeError, KeyError) as error:
         raise _invalid("the client assertion does not hold", debug=repr(error)) from None
-    # RFC 8725 section 3.11: what the same key signed for another purpose is no assertion.
+    # RFC 8725 section 3.11: a document that the same key signed for another purpose is not an assertion.
     if str(read.header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
         raise _invalid("this is a token of another type than a client assertion")
     moment = now.astimezone(UTC).timestamp()
     if claims.iss != subject or claims.sub != subject:
         raise _invalid("the client assertion speaks of another client")
-    # draft-ietf-oauth-rfc7523bis section 4: the issuer as the only audience. Whatever else a server could be
-    # called, another server could have made a client believe to be the name of its own.
+    # draft-ietf-oauth-rfc7523bis section 4: the issuer as the only audience. A malicious server could have
+    # claimed any other name of this server as its own.
     if claims.aud not in (issuer, [issuer]):
         raise _invalid("the client assertion is for another audience")
     if (

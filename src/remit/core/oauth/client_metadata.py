@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that say who they are at an address of their own, and where answers to clients may be sent.
+"""Clients that identify themselves by a metadata document at their own address, and the redirect URIs of
+clients.
 
 draft-ietf-oauth-client-id-metadata-document-03: the `client_id` is an `https` address, and the document there
 holds the client's metadata (RFC 7591).
@@ -18,24 +19,24 @@ from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed
 from remit.core.json_value import Json
 
-#: Section 8.7 of the draft recommends 5 kilobytes as the largest document.
+#: Section 8.7 of the draft recommends 5 kilobytes as the size limit of a document.
 MAX_DOCUMENT_BYTES: Final = 5 * 1024
 MAX_URL_CHARS: Final = 2048
 MAX_REDIRECTS: Final = 32
 MAX_NAME_CHARS: Final = 80
 
-#: What a client may prove itself with. Section 4.1 of the draft: nothing that rests on a shared secret.
+#: The permitted authentication methods of a client. Section 4.1 of the draft: none that uses a shared secret.
 AUTH_METHODS: Final = ("none", "private_key_jwt")
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-# RFC 3986: what may stand in a URI at all. What is written otherwise has more than one reading.
+# RFC 3986: the characters permitted in a URI. Anything else could be read in more than one way.
 _URI: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-# RFC 8252 section 7.1: a private scheme is a domain name turned round. `javascript` has no dot.
+# RFC 8252 section 7.1: a private scheme is a reversed domain name. `javascript` has no dot.
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says of itself, checked. `name` is its own word and proves nothing: show the host."""
+    """A client's checked metadata. `name` is self-asserted and proves nothing: show the host."""
 
     client_id: str
     name: str = ""
@@ -46,7 +47,7 @@ class ClientMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """Who answers for the document: the host of its address."""
+        """The host of the document's address, which is accountable for the document."""
         return host_of(self.client_id)
 
 
@@ -62,12 +63,14 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def is_client_address(client_id: str) -> bool:
-    """Whether a `client_id` means a metadata document; names that we give have no colon."""
+    """Return whether a `client_id` is the address of a metadata document; names that remit assigns have no
+    colon.
+    """
     return client_id.startswith("https://")
 
 
 def check_client_address(client_id: str) -> str:
-    """Return the address of a metadata document; raises `Malformed` for one that the draft forbids."""
+    """Return the address of a metadata document; raise `Malformed` for an address that the draft forbids."""
     parts = _split(client_id)
     if parts is None or parts.scheme != "https" or not parts.hostname:
         raise _bad_address("it is not an `https` address")
@@ -77,7 +80,7 @@ def check_client_address(client_id: str) -> str:
         raise _bad_address("it has a fragment")
     if not parts.path:
         raise _bad_address("it has no path")
-    # The dots may be written as %2e: whoever fetches it would normalise that, and see another address.
+    # The dots may be written as %2e: a fetching client would normalise them and fetch another address.
     if any(one.lower().replace("%2e", ".") in (".", "..") for one in parts.path.split("/")):
         raise _bad_address("its path has `.` or `..` in it")
     return client_id
@@ -92,9 +95,9 @@ def _bad_address(why: str) -> Malformed:
 
 
 def read_client_metadata(client_id: str, media_type: str, body: bytes) -> ClientMetadata:
-    """Read a metadata document that was fetched from `client_id`; raises `Malformed`.
+    """Parse a metadata document that was fetched from `client_id`; raise `Malformed`.
 
-    A member that is not known is ignored, as RFC 7591 section 2 wants it.
+    Unknown members are ignored, as RFC 7591 section 2 requires.
     """
     media = media_type.partition(";")[0].strip().lower()
     if media != "application/json" and not re.fullmatch(r"application/[a-z0-9!#$&^_.-]+\+json", media):
@@ -149,7 +152,9 @@ def _check_keys(jwks: dict[str, Json] | None) -> None:
 
 
 def _plain(name: str) -> str:
-    """Return a name for show: one line of printable characters, for names that would draw over the page."""
+    """Return a name for display: one line of printable characters, so that the name cannot disturb the
+    page.
+    """
     return "".join(one for one in " ".join(name.split()) if one.isprintable())[:MAX_NAME_CHARS]
 
 
@@ -163,7 +168,7 @@ def _bad_document(why: str, *, debug: str = "") -> Malformed:
 
 
 def check_redirect(uri: str) -> str:
-    """Return an address to which answers may be sent; raises `Malformed`.
+    """Return a valid redirect URI; raise `Malformed`.
 
     `https`, `http` to the machine itself (RFC 8252 section 7.3), or a private scheme of a native application
     (section 7.1). RFC 6749 section 3.1.2: absolute, and without a fragment.
@@ -187,10 +192,10 @@ def check_redirect(uri: str) -> str:
 
 
 def redirect_registered(asked: str, registered: tuple[str, ...]) -> bool:
-    """Whether an address is one of those that were registered, character by character.
+    """Return whether an address is one of the registered ones, compared character by character.
 
-    RFC 8252 section 7.3: with a loopback IP address, the port may be any. That holds for the name
-    `localhost` too, which clients use in its place; the name is not exchanged for the address.
+    RFC 8252 section 7.3: for a loopback IP address, any port is permitted. The same applies to the name
+    `localhost`, which clients use instead; the name and the address are not interchangeable.
     """
     if asked in registered:
         return True
@@ -204,18 +209,18 @@ def _without_port(uri: str) -> str | None:
     if parts is None or parts.scheme != "http" or parts.hostname not in LOOPBACK or "@" in parts.netloc:
         return None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    # What stands after the authority is compared as it was written.
+    # Everything after the authority is compared verbatim.
     return f"{host}{uri.removeprefix('http://').removeprefix(parts.netloc)}"
 
 
 def is_loopback(uri: str) -> bool:
-    """Whether answers go to this person's own machine, where any program could be listening."""
+    """Return whether answers go to the person's own machine, where any program could be listening."""
     parts = _split(uri)
     return parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
 
 
 def host_of(uri: str) -> str:
-    """Return the host of an address as a person should read it, with the port unless it is the usual one."""
+    """Return the host of an address for display, with the port unless it is the default."""
     parts = _split(uri)
     if parts is None or not parts.hostname:
         return uri.partition(":")[0] + ":"
@@ -224,7 +229,7 @@ def host_of(uri: str) -> str:
 
 
 def is_ip_address(host: str) -> bool:
-    """Whether a host is an address and not a name."""
+    """Return whether a host is an IP address and not a name."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

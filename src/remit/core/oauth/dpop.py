@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DPoP (RFC 9449): a proof that whoever shows a token holds the key that the token is bound to.
+"""DPoP (RFC 9449): a proof that the sender of a token holds the key that the token is bound to.
 
-Pure: `now` is an argument, and whether a proof came before is for whoever remembers proofs (the service).
-The checks are those of section 4.3, in its order where the order matters.
+Pure: `now` is an argument, and the service, which remembers proofs, detects a reused proof. The checks are
+those of section 4.3, in its order where the order matters.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ PROOF_TYPE: Final = "dpop+jwt"
 ALGORITHMS: Final = ("ES256", "Ed25519", "EdDSA")
 _ALGORITHMS_OF: Final = {"EC": ("ES256",), "OKP": ("Ed25519", "EdDSA")}
 _REGISTRY: Final = jws.JWSRegistry(algorithms=list(ALGORITHMS))
-#: Bytes of a proof that is looked at.
+#: The most bytes of a proof.
 MAX_PROOF_BYTES: Final = 4096
 MAX_ID: Final = 256
-#: How far a proof's time may be from ours, either way. The MCP profile of DPoP says five minutes; what keeps
-#: a proof from being used twice is its nonce and the memory of proofs, not this.
+#: The permitted difference between a proof's time and ours, either way. The MCP profile of DPoP specifies
+#: five minutes. The nonce and the memory of proofs, not this limit, prevent the reuse of a proof.
 MAX_AGE_S: Final = 300
 
-#: The code of a proof that came without a nonce, as every first one does.
+#: The code of a proof without a nonce; every first proof lacks one.
 FIRST_PROOF: Final = "proof-first"
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -46,7 +46,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """A proof that holds: the thumbprint of its key (RFC 7638), its id, its time and its nonce."""
+    """A valid proof: the thumbprint of its key (RFC 7638), its id, its time and its nonce."""
 
     thumbprint: str
     token_id: str
@@ -66,10 +66,10 @@ class _Claims(msgspec.Struct, frozen=True):
 def verify_proof(
     text: str, *, method: str, url: str, now: datetime, token_hash: str = "", max_age_s: int = MAX_AGE_S
 ) -> Proof:
-    """Check a proof against the request that it came with; raises `ProofRefused` (`invalid_dpop_proof`).
+    """Check a proof against the request that carried it; raise `ProofRefused` (`invalid_dpop_proof`).
 
-    `url` is the address that was asked for, as its owner names it; `token_hash` is what `token_hash` gives
-    for the access token beside the proof, empty where none is (at the token endpoint).
+    `url` is the requested address, in the resource owner's spelling; `token_hash` is the result of
+    `token_hash` for the access token beside the proof, empty where there is none (at the token endpoint).
     """
     header, claims = _read(text)
     # 4 to 6: the type, an asymmetric algorithm, a public key of exactly that algorithm.
@@ -89,7 +89,7 @@ def verify_proof(
     # 11: the time.
     if abs(now.astimezone(UTC).timestamp() - claims.iat) > max_age_s:
         raise _refused("is too old, or from the future", "proof-time", "sign a new one; check the clocks")
-    # 12: the access token that it came with.
+    # 12: the access token that accompanied the proof.
     if claims.ath != token_hash:
         raise _refused("is for another access token", "proof-token")
     if not 0 < len(claims.jti) <= MAX_ID:
@@ -107,8 +107,8 @@ def token_hash(token: str) -> str:
 def normal_url(url: str) -> str:
     """Return an address in normal form, without query and fragment (section 4.3; RFC 3986 section 6.2).
 
-    Lower case where case means nothing, no default port, unreserved characters unescaped. Empty, which
-    nothing equals, for what is no address.
+    Lower case where case is insignificant, no default port, unreserved characters unescaped. Empty for an
+    invalid address; no address equals the empty text.
     """
     try:
         parts = urlsplit(url)
@@ -129,7 +129,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _read(text: str) -> tuple[dict[str, Json], _Claims]:
-    # 2 and 3: one well-formed JWT with all claims that must be there.
+    # 2 and 3: one well-formed JWT with all required claims.
     try:
         proof = read_compact(text, max_bytes=MAX_PROOF_BYTES, permitted=("jwk",))
         return proof.header, msgspec.convert(proof.claims, _Claims)
@@ -153,7 +153,7 @@ def _key(header: dict[str, Json]) -> tuple[ECKey | OKPKey, str]:
 
 @lru_cache(maxsize=4096)
 def _imported(members: tuple[tuple[str, str], ...]) -> tuple[ECKey | OKPKey, str]:
-    """Return a key and its thumbprint: importing takes as long as half a check, and keys come again."""
+    """Return a key and its thumbprint. Cached: an import takes half the time of a check, and keys recur."""
     # INVARIANT: a key with a private part is refused (section 4.3, 7).
     key = import_public(checked_public_jwk(dict(members)))
     return key, str(key.thumbprint())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task as the mission drafts see it: the authority that was approved, as OAuth can carry and hash it.
+"""A task in terms of the mission drafts: the approved authority, in a form that OAuth can carry and hash.
 
 Each grant is one entry of `authorization_details` (RFC 9396) of the drafts' type. Arguments and ceilings are
-constraints of our own (`arguments`, `other_arguments`, `ceilings`; `all_of` where a grant was narrowed): the
-gateway enforces them, and whoever does not know them must refuse.
+remit's own constraints (`arguments`, `other_arguments`, `ceilings`; `all_of` where a grant was narrowed). The
+gateway enforces them; a party that does not know a constraint must refuse.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from remit.core.tasks.grant import Grant
 from remit.core.tasks.grant.layer import Layer
 from remit.core.tasks.task import Task
 
-#: Entries of one request, and tools of one entry, that are looked at.
+#: The most entries of one request, and the most tools of one entry.
 MAX_ENTRIES = 64
 MAX_ACTIONS = 256
 
@@ -31,7 +31,7 @@ BAD_DETAILS = "invalid_authorization_details"
 
 
 def authority_set(task: Task, resources: Resources) -> list[dict[str, Json]]:
-    """Return what a task may use as entries of `authorization_details`, in the order of its grants."""
+    """Return the authority of a task as entries of `authorization_details`, in the order of its grants."""
     depth = min((rule.max_depth for rule in task.delegates), default=0)
     names = sorted(set.intersection(*(set(rule.to) for rule in task.delegates))) if depth > 0 else []
     out = []
@@ -70,7 +70,7 @@ def authority_hash(issuer: str, authority: list[dict[str, Json]]) -> str:
 
 
 def anchor(kind: str, issuer: str, value: Json) -> str:
-    """Return the SHA-256 of a value in an envelope that says what it is and whose (RFC 8785 bytes)."""
+    """Return the SHA-256 of a value in an envelope that names its kind and its issuer (RFC 8785 bytes)."""
     found = hashlib.sha256(encode({"typ": kind, "iss": issuer, "value": value})).digest()
     return "sha-256:" + base64.urlsafe_b64encode(found).rstrip(b"=").decode()
 
@@ -86,11 +86,11 @@ _OWN = frozenset({"arguments", "other_arguments", "ceilings"})
 
 
 def asked_grants(details: Json, resources: Resources) -> tuple[Grant, ...]:
-    """Return the grants that a request's `authorization_details` ask for.
+    """Return the grants that a request's `authorization_details` request.
 
-    An entry without `arguments` asks for its tools with whatever arguments are held. Raises `Malformed` (code
-    `invalid_authorization_details`) for another type, a resource that is not of this house, an unknown member
-    and an unknown constraint.
+    An entry without `arguments` requests its tools with all arguments that are held. Raises `Malformed` (code
+    `invalid_authorization_details`) for another type, a resource outside this service, an unknown member and
+    an unknown constraint.
     """
     if type(details) is not list or not 0 < len(details) <= MAX_ENTRIES:
         raise _bad(f"it is no list of 1 to {MAX_ENTRIES} entries")
@@ -109,7 +109,7 @@ def asked_grants(details: Json, resources: Resources) -> tuple[Grant, ...]:
 def _grants(entry: _Entry, resources: Resources) -> Iterable[Grant]:
     unknown = sorted(entry.constraints.keys() - _OWN)
     if unknown:
-        # INVARIANT: a constraint that is not understood is never left out.
+        # INVARIANT: an unknown constraint is never ignored.
         raise _bad(f"the constraint `{unknown[0][:60]}` is not known")
     upstreams = resources.upstreams(entry.resource)
     if not upstreams:
@@ -128,7 +128,7 @@ def _grants(entry: _Entry, resources: Resources) -> Iterable[Grant]:
 
 
 def _place(action: str, resource: str, upstreams: tuple[str, ...], resources: Resources) -> tuple[str, str]:
-    """Return upstream and tool of an action: at the joined resource it is named `upstream__tool`."""
+    """Return upstream and tool of an action; at the joined resource the action is named `upstream__tool`."""
     if resource != resources.joined:
         return upstreams[0], action
     upstream, mark, tool = action.partition("__")

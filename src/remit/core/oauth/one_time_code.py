@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tickets: opaque values that travel once through a browser, each standing for something kept here.
+"""Tickets: opaque one-time values that pass through a browser, each a reference to a record stored here.
 
-A pushed request (RFC 9126), an authorization code (RFC 6749 section 4.1.2), a sign-in under way at the
-organisation's provider, a passkey's challenge. Only the SHA-256 of a ticket is kept. It works once and for a
-short time; a used one is remembered until it would have run out, so that a second use is known as one.
+A pushed request (RFC 9126), an authorization code (RFC 6749 section 4.1.2), a pending sign-in at the
+organisation's provider, a passkey's challenge. Only the SHA-256 of a ticket is stored. A ticket works once
+and for a short time. A used ticket is remembered until its expiry, so that a second use is detected.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import msgspec
 
 
 class Mission(msgspec.Struct, frozen=True, kw_only=True):
-    """What an application proposes to do (`mission_intent`). It is shown to the person, as the application's
-    words, and never becomes the intent.
+    """An application's proposal (`mission_intent`).
+
+    It is shown to the person as the application's text, and never becomes the intent.
     """
 
     goal: str = ""
@@ -24,11 +25,12 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An authorization request that has been checked (RFC 6749 section 4.1.1 and what extends it).
+    """A checked authorization request (RFC 6749 section 4.1.1 and its extensions).
 
-    `agent` is who pushed it and proved itself by that; empty where the client is known by its address alone.
-    `max_age_s` is `None` where nothing is asked for. `task_type` is what the application would like to run,
-    `tools` what it wants of it at most (RFC 9396), `upstreams` where (RFC 8707); `None`: all.
+    `agent` is the agent that pushed the request and thereby proved its identity; empty where the client is
+    known only by its address. `max_age_s` is `None` where the request sets none. `task_type` is the requested
+    task type, `tools` the upper bound of its tools (RFC 9396), `upstreams` that of its upstreams (RFC 8707);
+    `None`: all.
     """
 
     client_id: str
@@ -49,17 +51,17 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushedRequest(msgspec.Struct, frozen=True, tag_field="type", tag="pushed"):
-    """A request that was pushed (RFC 9126); its `request_uri` ends with the ticket."""
+    """A pushed request (RFC 9126); its `request_uri` ends with the ticket."""
 
     request: AuthorizationRequest
 
 
 class ConsentCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="code"):
-    """What a person has agreed to, for the client to fetch its tokens with (RFC 6749 section 4.1.3).
+    """A person's consent, which the client redeems for tokens (RFC 6749 section 4.1.3).
 
-    The token endpoint gives tokens for `task` alone, to the client that `client_id` names, against the
-    verifier of `code_challenge` (RFC 7636, S256) and with exactly this `redirect_uri`. `dpop_jkt` binds it to
-    a key (RFC 9449 section 10). `authenticated` is when the person last proved who they are.
+    The token endpoint issues tokens only for `task`, to the client that `client_id` names, against the
+    verifier of `code_challenge` (RFC 7636, S256) and with exactly this `redirect_uri`. `dpop_jkt` binds the
+    code to a key (RFC 9449 section 10). `authenticated` is the time of the person's last proof of identity.
     """
 
     client_id: str
@@ -75,10 +77,11 @@ class ConsentCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
 
 class TerminalCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="terminal"):
-    """A person lets the command line act for them: it becomes a session, by the verifier (RFC 7636).
+    """A person's permission for the command line to act for them, redeemed for a session by the verifier (RFC
+    7636).
 
-    `session` is the digest of the browser's session that permitted it: the code is worth nothing once that
-    has ended. `coded_by` is that session's.
+    `session` is the digest of the browser session that gave the permission: the code is void once that
+    session has ended. `coded_by` is copied from that session.
     """
 
     redirect_uri: str
@@ -91,10 +94,10 @@ class TerminalCode(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
 
 
 class ProviderVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="provider"):
-    """A browser is at the organisation's provider to sign in; the ticket is the `state` that comes back.
+    """A pending sign-in of a browser at the organisation's provider; the ticket is the returned `state`.
 
-    `browser` is the digest of the cookie that the same browser must show. `then` is the page of remit that
-    the person was on their way to. `fresh`: the provider was asked for a new proof of the person.
+    `browser` is the digest of the cookie that the same browser must present. `then` is the page of remit that
+    the person had requested. `fresh`: the provider was asked for a new proof of the person.
     """
 
     provider: str
@@ -106,7 +109,7 @@ class ProviderVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 class PasskeyCeremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="passkey"):
-    """A passkey's challenge (base64url). `person` registers it; empty where someone signs in with it."""
+    """A passkey's challenge (base64url). `person` is registering the passkey; empty for a sign-in."""
 
     challenge: str
     browser: str
@@ -114,8 +117,9 @@ class PasskeyCeremony(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
 
 
 class ConnectVisit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
-    """A person is at the authorization server of an upstream to connect it; the ticket is the `state` that
-    comes back, to the browser that shows the cookie of this digest.
+    """A person's pending connection to an upstream, at the upstream's authorization server.
+
+    The ticket is the returned `state`, valid only for the browser that presents the cookie of this digest.
     """
 
     upstream: str
@@ -128,7 +132,7 @@ Held = PushedRequest | ConsentCode | TerminalCode | ProviderVisit | PasskeyCerem
 
 
 class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is kept under the digest of an opaque value; `outcome` says what a used one led to."""
+    """A record stored under the digest of an opaque value; `outcome` is the result of a used ticket."""
 
     tenant: str
     digest: str
@@ -139,5 +143,5 @@ class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
 
     def open_at(self, now: datetime) -> bool:
-        """Whether it can still be used."""
+        """Return whether the ticket can still be used."""
         return self.used is None and now < self.expires

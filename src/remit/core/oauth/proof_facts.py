@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts of a proof: what is said, and what it rests on."""
+"""Facts of a proof: each statement and its grounds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BEST: Final[dict[type[Binding], AttestationMethod]] = {
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One fact of a proof, with what it rests on. `holds` is false where it is not so any more."""
+    """One fact of a proof, with its grounds. `holds` is false where the fact is no longer true."""
 
     says: str
     below: tuple[Fact, ...] = ()
@@ -41,17 +41,17 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 def best_assurance(agent: Agent) -> Assurance:
-    """Return the best that an agent's bindings could prove; `asserted` where it has none."""
+    """Return the best assurance that an agent's bindings could give; `asserted` where it has none."""
     return max((_BEST[type(one)].assurance for one in agent.bindings), default=Assurance.ASSERTED)
 
 
 def moment(when: datetime) -> str:
-    """Return a time as a proof writes it."""
+    """Return a time in the form of a proof."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def of_attestation(claims: AccessClaims) -> Fact:
-    """Say how the agent proved itself when its token was issued, and what binds the token."""
+    """Describe how the agent proved its identity when its token was issued, and what binds the token."""
     method = claims.attestation.value if claims.attestation else "nothing but its code"
     return Fact(
         f"given to an agent that proved itself by {method} ({claims.assurance.word})",
@@ -68,7 +68,7 @@ def _sender(confirmation: Confirmation) -> str:
 
 
 def of_binding(binding: Binding, last: LastProof | None) -> Fact:
-    """Say by what an agent may prove itself, and when it last did."""
+    """Describe a way in which an agent may prove its identity, and its last such proof."""
     workload = workload_of(binding)
     if last is None or last.workload != workload:
         return Fact(_way(binding))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of issued tokens: families of refresh tokens, by which a stolen one is known.
+"""The stored records of issued tokens: families of refresh tokens, which reveal a stolen token.
 
-Access tokens are not kept. A refresh token is opaque and works once; with each use it is replaced. If one
-comes a second time, somebody has it who should not, and nobody can tell who: the whole family ends (RFC 9700
-section 4.14.2).
+Access tokens are not stored. A refresh token is opaque and works once; each use replaces it. A second use
+means that an unauthorised party has the token, and the two parties cannot be told apart: so the whole family
+ends (RFC 9700 section 4.14.2).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from remit.core.identity.workload import Assurance, AttestationMethod, Confirmat
 class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
     """Everything issued under one grant: its access tokens carry the family's id.
 
-    `client_id` is how the client names itself, `agent` which agent that is here. `public` is a client that
-    cannot prove itself: its refresh tokens are bound to `confirmation` alone. `audience` and `scope` are what
-    was granted; a refresh asks for no more.
+    `client_id` is the client's own identifier, `agent` the agent here. `public` marks a client that cannot
+    authenticate: its refresh tokens are bound only to `confirmation`. `audience` and `scope` are as granted;
+    a refresh never exceeds them.
     """
 
     tenant: str
@@ -39,7 +39,7 @@ class TokenFamily(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
-    """One refresh token, by the SHA-256 of its text."""
+    """One refresh token, stored as the SHA-256 of its text."""
 
     tenant: str
     digest: str

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remit says of a task to the authorization server of an upstream: for whom it is, and who does it.
+"""Assertions about a task for the authorization server of an upstream: the person, and the acting agents.
 
-A short-lived JWT for one server (RFC 7523 section 3). Whoever takes it has decided to believe remit's key on
-which person a task is for; it is no access token, opens nothing here, and is never shown to an agent.
+A short-lived JWT for one server (RFC 7523 section 3). The server has decided to trust remit's key on the
+person behind a task. The assertion is not an access token, opens nothing here, and is never shown to an
+agent.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from remit.core.json_value import Json
 from remit.core.oauth.access_token import act_of
 from remit.core.tasks.task import NO_PERSON, Task
 
-#: It is used at once; this only allows for clocks that disagree.
+#: It is used at once; this only allows for clock differences.
 LIFE_S: Final = 60
-#: `typ` of its header: what servers expect of an assertion, and of no token of ours.
+#: The header's `typ`, which servers expect of an assertion and which no token of remit has.
 VOUCHING_TYPE: Final = "JWT"
 
 
 def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
-    """Return the claims that say for whom a task is, with the agents that do it (RFC 8693 section 4.1).
+    """Return the claims that name the person behind a task, with the acting agents (RFC 8693 section 4.1).
 
-    Raises `KeyUnavailable` where a task is for nobody.
+    Raises `KeyUnavailable` where the task is not for a person.
     """
     person = task.on_behalf_of
     if not person or person.startswith(NO_PERSON):
@@ -51,7 +52,7 @@ def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_
 
 
 def vouched_agent(task: Task, *, issuer: str, audience: str, now_s: int, token_id: str) -> dict[str, Json]:
-    """Return the claims that say which agent does a task: the actor of an exchange."""
+    """Return the claims that name the acting agent of a task: the actor of an exchange."""
     return _common(issuer, audience, now_s, token_id) | {"sub": task.agent, SUB_PROFILE: PROFILE_AGENT}
 
 

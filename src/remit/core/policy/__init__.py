@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy bundle, and what can be reached under it.
+"""The policy bundle, and its reach.
 
-Policies themselves are evaluated by an adapter of `ports.policy`.
+An adapter of `ports.policy` evaluates the policies themselves.
 """

@@ -25,7 +25,7 @@ class PolicySource(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of everything that decides.
+    """One version of everything that decisions depend on.
 
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
     names. `apis` are the routes of the upstreams that are HTTP APIs. `files` maps each file that was read,
@@ -43,7 +43,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
     def tool(self, upstream: str, name: str) -> Tool:
-        """Return a tool as described, or the worst case where no file speaks of it."""
+        """Return a tool as described, or the worst case where no file describes it."""
         return self.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, self.classes)
 
 
@@ -53,5 +53,5 @@ def file_digest(content: bytes) -> str:
 
 
 def bundle_digest(files: Mapping[str, str]) -> str:
-    """Return the name of a bundle: SHA-256 over the RFC 8785 form of its file names and their digests."""
+    """Return the digest of a bundle: SHA-256 over the RFC 8785 form of its file names and their digests."""
     return digest({"format": FORMAT, "files": dict(files)})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What replicas of one store tell each other: leases, wake-ups and forwarded requests.
+"""Messages between replicas of one store: leases, wake-ups and forwarded requests.
 
-The store arbitrates; nothing here elects anybody.
+The store arbitrates; there is no election.
 """

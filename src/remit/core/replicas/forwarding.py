@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request that one replica passes on to another, and what shows that it did.
+"""A request that one replica forwards to another, and the proof that a replica forwarded it.
 
-The request goes on as the agent made it, with its token and its proof: who owns the task judges them itself.
-What the owner cannot see for itself (the other end of the connection) stands in one header, under a MAC over
-the whole request. The key is one that all replicas of a house hold and nobody else: no agent can write one,
-and none that was seen serves for another request, another replica, or a second time.
+The request is forwarded as the agent made it, with its token and its proof; the task's owner judges these
+itself. Facts that the owner cannot observe (the other end of the connection) are in one header, under a MAC
+over the whole request. Only the replicas of this service hold the MAC's key: no agent can forge such a
+header, and an intercepted one works for no other request, for no other replica, and not a second time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOP: Final = frozenset(
         HEADER,
     )
 )  # fmt: skip
-#: Numbers of a sender that are remembered; one that is older is refused.
+#: The most numbers remembered of a sender; an older number is refused.
 WINDOW: Final = 4096
 
 _Header = tuple[bytes, bytes]
@@ -49,8 +49,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForwardingStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What one replica tells another of a request: the `number`-th from `sender`, to `to`, under the sealing
-    key `key`.
+    """One replica's message to another about a request: the `number`-th from `sender`, to `to`, under the
+    sealing key `key`.
     """
 
     sender: str
@@ -61,12 +61,12 @@ class ForwardingStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def written_chain(chain: Iterable[bytes]) -> tuple[str, ...]:
-    """Return certificates as they are told of."""
+    """Return certificates in the form that replicas exchange."""
     return tuple(base64.b64encode(one).decode() for one in chain)
 
 
 def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
-    """Return certificates that were told of; raises `Malformed`."""
+    """Parse certificates from another replica; raise `Malformed`."""
     try:
         return tuple(base64.b64decode(one, validate=True) for one in chain)
     except binascii.Error:
@@ -74,17 +74,19 @@ def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
 
 
 def carried(headers: Iterable[_Header]) -> list[_Header]:
-    """Return the headers that go on from hop to hop."""
+    """Return the headers that are forwarded from hop to hop."""
     return [(name.lower(), value) for name, value in headers if name.lower() not in HOP]
 
 
 def replica_key(sealing: bytes, use: bytes) -> bytes:
-    """Derive a key that the replicas of a house have, for one use, from the house's sealing key."""
+    """Derive a key that all replicas of this service share, for one use, from the service's sealing key."""
     return hmac.digest(sealing, b"remit replicas " + use, "sha256")
 
 
 def seal_of(sealing: bytes, replica: str, address: str) -> str:
-    """Show that whoever entered a replica with this address holds the keys of this house."""
+    """Return a proof that the process which registered a replica with this address holds the keys of this
+    service.
+    """
     return hmac.digest(replica_key(sealing, b"address"), f"{replica}\n{address}".encode(), "sha256").hex()
 
 
@@ -93,7 +95,7 @@ def _mac(
 ) -> bytes:
     mac = hmac.new(replica_key(sealing, b"request"), digestmod=hashlib.sha256)
     for part in (passage, method.encode(), target, *(each for header in headers for each in header)):
-        # Lengths first: no two requests have the same bytes here.
+        # Lengths first, so that no two requests have the same bytes here.
         mac.update(len(part).to_bytes(8, "big"))
         mac.update(part)
     mac.update(hashlib.sha256(body).digest())
@@ -108,14 +110,14 @@ def written(
     headers: Sequence[_Header],
     body: bytes,
 ) -> bytes:
-    """Return the header's value for a request; `headers` as `carried` gives them."""
+    """Return the header's value for a request; `headers` in the form that `carried` returns."""
     told = base64.urlsafe_b64encode(msgspec.json.encode(passage))
     mac = _mac(sealing, told, method, target, headers, body)
     return told + b"." + base64.urlsafe_b64encode(mac)
 
 
 def read(value: bytes) -> ForwardingStep:
-    """Read a header's value, which shows nothing yet; raises `Malformed`."""
+    """Parse a header's value without verifying it; raise `Malformed`."""
     try:
         return msgspec.json.decode(
             base64.b64decode(value.partition(b".")[0], b"-_", True), type=ForwardingStep
@@ -127,22 +129,22 @@ def read(value: bytes) -> ForwardingStep:
 def holds(
     value: bytes, sealing: bytes, method: str, target: bytes, headers: Sequence[_Header], body: bytes
 ) -> bool:
-    """Whether a replica of this house has written a header's value for this very request."""
+    """Return whether a replica of this service has written a header's value for this very request."""
     told, _, shown = value.partition(b".")
     mac = _mac(sealing, told, method, target, headers, body)
     return hmac.compare_digest(base64.urlsafe_b64encode(mac), shown)
 
 
 class Numbers:
-    """Which numbers of one sender were met. In whatever order they come, each is good once."""
+    """The numbers seen from one sender. Numbers may come in any order; each is valid once."""
 
     def __init__(self) -> None:
-        """Begin with none met."""
+        """Start with no number seen."""
         self._highest = 0
         self._met = 0  # bit n: the number n below the highest
 
     def fresh(self, number: int) -> bool:
-        """Whether a number was not met before; it is from now on."""
+        """Return whether a number is new, and record it."""
         if number <= 0 or number <= self._highest - WINDOW:
             return False
         if number > self._highest:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replicas: the processes that serve one store, the leases under which they may, and how the silent are told.
+"""Replicas: the processes that serve one store, the leases that permit it, and the detection of silent
+replicas.
 
-Each process that serves is one *incarnation*: a random id, never a name. Its lease runs from when a renewal
-was *sent*, on the holder's boot-time clock; who looks at it counts from when a renewal was *seen*, on a
-clock of its own. Nobody compares two machines' clocks: all that is assumed of them is that none runs faster
-than another by more than `DRIFT`.
+Each serving process is one *incarnation*: a random id, never a name. Its lease runs from the moment at which
+a renewal was *sent*, on the holder's boot-time clock. An observer counts from the moment at which it *saw*
+the renewal, on its own clock. Clocks of two machines are never compared. The only assumption is that no clock
+runs faster than another by more than `DRIFT`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from datetime import datetime
 
 import msgspec
 
-#: By how much one machine's clock may run faster than another's, in one second of it.
+#: The most that one machine's clock may gain on another's, per second.
 DRIFT = 0.01
-#: After so many leases without a sign a replica is taken for gone, and what it owned is free for others.
+#: After this many leases without a sign, a replica counts as gone, and others may take over its tasks.
 SILENT_LEASES = 2.0
 
 
@@ -39,9 +40,9 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """What one replica made of an end: after how many milliseconds its fence stood.
+    """One replica's acknowledgement of an ending: the milliseconds until its fence was raised.
 
-    `None`: it did not answer, and its lease was waited out; from then on it refuses by itself.
+    `None`: the replica did not answer, and its lease was waited out; from then on it refuses by itself.
     """
 
     replica: str
@@ -50,31 +51,33 @@ class Acknowledgement(msgspec.Struct, frozen=True):
 
 
 class OwnLease:
-    """One's own lease. Without it nothing may be permitted, sent or released."""
+    """The replica's own lease. Without it nothing may be permitted, sent or released."""
 
     def __init__(self, lease_s: float) -> None:
-        """Begin without one."""
+        """Start without a lease."""
         self.lease_s = lease_s
         self.until_s = 0.0
 
     def renewed(self, sent_s: float) -> None:
-        """A renewal that was sent at `sent_s` has been committed, and all that was ended by then is known.
+        """Record a committed renewal that was sent at `sent_s`; everything that had ended by then is known.
 
-        INVARIANT: counted from when it was sent; answers may come late and in any order.
+        INVARIANT: the lease counts from the time of sending; answers may come late and in any order.
         """
         self.until_s = max(self.until_s, sent_s + self.lease_s)
 
     def holds(self, now_s: float) -> bool:
-        """Whether one may act at `now_s`."""
+        """Return whether the replica may act at `now_s`."""
         return now_s < self.until_s
 
     def give_up(self) -> None:
-        """Act no longer."""
+        """Drop the lease: act no longer."""
         self.until_s = 0.0
 
 
 def outlived_s(lease_s: float) -> float:
-    """Return the seconds of one's own clock after which a lease of another has run out on its holder's."""
+    """Return the seconds on the local clock after which another's lease has surely expired on its holder's
+    clock.
+    """
     return lease_s * (1 + DRIFT)
 
 
@@ -84,14 +87,14 @@ def longest_s(replicas: Iterable[Replica]) -> float:
 
 
 class Watch:
-    """What one replica has seen of the others: since when each has been silent, by its own clock."""
+    """One replica's view of the others: since when each has been silent, by the local clock."""
 
     def __init__(self) -> None:
-        """Begin with nobody seen."""
+        """Start with no replica seen."""
         self._seen: dict[str, tuple[int, float]] = {}
 
     def saw(self, replicas: Iterable[Replica], now_s: float) -> None:
-        """Take in how the others stand, as read by `now_s`; those that are not among them are forgotten."""
+        """Record the state of the others, as read by `now_s`; replicas missing from it are forgotten."""
         self._seen = {
             one.id: self._seen[one.id]
             if one.id in self._seen and self._seen[one.id][0] == one.renewed
@@ -100,16 +103,16 @@ class Watch:
         }
 
     def forget(self) -> None:
-        """Begin again: who could not look knows nothing of others' silence."""
+        """Start again: a replica that could not look knows nothing of the others' silence."""
         self._seen.clear()
 
     def age_s(self, replica: str, now_s: float) -> float | None:
-        """Return for how long a replica has been silent; `None` of one that was never seen."""
+        """Return how long a replica has been silent; `None` for one that was never seen."""
         seen = self._seen.get(replica)
         return now_s - seen[1] if seen else None
 
     def silent(self, replicas: Iterable[Replica], now_s: float) -> list[Replica]:
-        """Return those that have let their lease run out, by far."""
+        """Return the replicas whose lease has long expired."""
         return [
             one
             for one in replicas

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What remit tells others of what stands in its log: the same event of the log gives the same notice, always.
+"""Outgoing notices about events of remit's log: the same event always yields the same notice.
 
-A task is a session, in which an agent (an application) acts, maybe for a person (a user). Reasons that people
-wrote stay here: a notice says what kind of cause it was.
+A task is a session, in which an agent (an application) acts, possibly for a person (a user). Reasons that
+people wrote stay here: a notice names only the kind of cause.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from remit.core.json_value import Json
 from remit.core.signals.security_event_token import Subject, SubjectId
 from remit.core.signals.signal import SignalKind
 
-#: The events of the log that anybody is told of.
+#: The events of the log that notices report.
 TOLD_KINDS: Final = (EventKind.TASK_ENDED, EventKind.AGENT_CHANGED, EventKind.PERSON_CHANGED)
 
-#: What somebody who is notified hears of, unless the configuration says otherwise.
+#: The events that a notified party receives by default.
 USUAL_KINDS: Final = (
     EventKind.LEASE_OPEN,
     EventKind.FINDING_SEEN,
     EventKind.FENCE_LOCKED,
     EventKind.FENCE_UNLOCKED,
 )
-#: Of which nobody is notified: a refusal of it would make another one.
+#: Events that are never notified: a refused notification would create another such event.
 NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNTOLD})
 
 _OF_STATE: Final[Mapping[str, SignalKind]] = {
@@ -44,7 +44,7 @@ _OF_PERSON: Final[Mapping[str, SignalKind]] = {
     "activated": SignalKind.ACCOUNT_ENABLED,
     "signed-out": SignalKind.SESSIONS_REVOKED,
 }
-#: Who was behind a cause, in the words of CAEP (`initiating_entity`); a policy of remit unless named here.
+#: The initiator of a cause, in CAEP's terms (`initiating_entity`); `policy` for causes not listed here.
 _ENTITIES: Final[Mapping[str, str]] = {
     Cause.ASKED: "admin",
     Cause.AGENT_STATE: "admin",
@@ -54,7 +54,7 @@ _ENTITIES: Final[Mapping[str, str]] = {
     Cause.SIGNAL: "system",
     Cause.UPSTREAM_COMPROMISED: "system",
 }
-#: What every kind of notice is.
+#: The kinds of notices.
 NOTICES: Final = (
     SignalKind.SESSION_REVOKED,
     SignalKind.CREDENTIAL_CHANGE,
@@ -66,7 +66,9 @@ NOTICES: Final = (
 
 
 class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: what happened, when, and to whom. `agent`, `person` and `session` are names here."""
+    """One notice: the event, its time and its subject. `agent`, `person` and `session` are remit's own
+    names.
+    """
 
     kind: SignalKind
     at: datetime
@@ -76,7 +78,9 @@ class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Json] = {}
 
     def subject(self, issuer: str, *, people: bool) -> SubjectId:
-        """Return whom it is about, as others are told: with `people` also for whom the agent acts."""
+        """Return the notice's subject in the form sent; with `people`, include the person the agent acts
+        for.
+        """
         parts: dict[str, tuple[Subject, ...]] = {}
         if self.session:
             parts["session"] = (Subject("opaque", (self.session,)),)
@@ -88,8 +92,10 @@ class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> OutgoingEvent | None:
-    """Return what an event of the log is told as; `None` where nobody is told. `person` is whom a task is
-    for, or who was changed: the record does not say it in clear.
+    """Return the notice of an event of the log; `None` where the event is not reported.
+
+    `person` is the person that the task is for, or whose record changed: the log record does not hold the
+    name in clear.
     """
     facts: Mapping[str, Json] = record.get("facts", {})
     agent = str(record.get("agent", ""))
@@ -124,7 +130,7 @@ def notice_of(record: Mapping[str, Json], at: datetime, *, person: str = "") -> 
 
 
 def notice_id(origin: str, stream: str, index: int) -> str:
-    """Return the id of what a stream is told of event `index`: the same whenever it is told again."""
+    """Return the id of a stream's notice about event `index`: the same at every repetition."""
     return digest({"log": origin, "stream": stream, "index": index})[7:39]
 
 

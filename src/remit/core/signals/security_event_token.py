@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security event tokens (RFC 8417) as SSF 1.0 uses them, and their subjects (RFC 9493).
 
-Header and signature were checked before; here the claims are read, strictly and within bounds. A SET is no
-access token and no ID token, and must not pass for one: `exp` and `sub` are refused (SSF 1.0, RFC 8417
-section 4.5 and 4.6).
+Header and signature have been checked already; this module parses the claims, strictly and within bounds. A
+SET is neither an access token nor an ID token, and must not pass for one: `exp` and `sub` are refused (SSF
+1.0, RFC 8417 section 4.5 and 4.6).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SET_MEDIA: Final = f"application/{SET_TYPE}"
 #: Delivery methods by their names (RFC 8935, RFC 8936).
 PUSH: Final = "urn:ietf:rfc:8935"
 POLL: Final = "urn:ietf:rfc:8936"
-#: Events in one SET; SSF says that there should be one.
+#: The most events in one SET; SSF recommends one.
 MAX_EVENTS: Final = 8
 MAX_TEXT: Final = 1024
 MAX_ALIASES: Final = 8
 
-#: The members by which a simple subject is told from others (RFC 9493 section 3.2, SSF 1.0 section 3.5).
+#: The members that identify a simple subject (RFC 9493 section 3.2, SSF 1.0 section 3.5).
 _MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "account": ("uri",),
     "email": ("email",),
@@ -40,7 +40,7 @@ _MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "jwt_id": ("iss", "jti"),
     "saml_assertion_id": ("issuer", "assertion_id"),
 }
-#: What a complex subject may be made of (SSF 1.0 section 3.3).
+#: The permitted parts of a complex subject (SSF 1.0 section 3.3).
 _PARTS: Final = frozenset({"user", "device", "session", "application", "tenant", "org_unit", "group"})
 
 
@@ -51,26 +51,27 @@ class Subject(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
 
     def wire(self) -> dict[str, Json]:
-        """Return it as it is written."""
+        """Return the subject in wire form."""
         return {"format": self.format, **dict(zip(_MEMBERS.get(self.format, ()), self.values, strict=True))}
 
 
 class SubjectId(msgspec.Struct, frozen=True):
-    """Whom an event is about: simple subjects by the part that they play, several where these are aliases:
-    names of one. A subject that stands alone is under `""`.
+    """The subject of an event: simple subjects by their role.
+
+    Several under one role are aliases, names of one party. A simple subject by itself is under `""`.
     """
 
     parts: dict[str, tuple[Subject, ...]]
 
     def wire(self) -> dict[str, Json]:
-        """Return it as it is written."""
+        """Return the subject in wire form."""
         if set(self.parts) == {""}:
             return _wire(self.parts[""])
         return {"format": "complex", **{name: _wire(of) for name, of in self.parts.items()}}
 
 
 class SecurityEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a SET says: who says it, when, about whom, and what happened, by the event's URI."""
+    """The content of a SET: issuer, time, subject, and the event, by its URI."""
 
     issuer: str
     token_id: str
@@ -99,9 +100,9 @@ class _Claims(msgspec.Struct, frozen=True):
 def read_event(
     claims: Mapping[str, Json], *, audience: str, now: datetime, leeway_s: int, max_age_s: int
 ) -> SecurityEvent:
-    """Read the claims of a SET; raises `Malformed`, with the error code of RFC 8935 section 2.4.
+    """Parse the claims of a SET; raise `Malformed`, with the error code of RFC 8935 section 2.4.
 
-    A SET does not expire. One that was issued more than `max_age_s` ago is refused all the same, for its
+    A SET does not expire. One that was issued more than `max_age_s` ago is refused nevertheless, because its
     `jti` is not remembered for longer.
     """
     try:
@@ -116,7 +117,7 @@ def read_event(
     if not read.jti or len(read.jti) > MAX_TEXT:
         raise _bad("its `jti` is empty or too long")
     moment = now.timestamp()
-    # INVARIANT: written so that a NaN, which compares with nothing, refuses.
+    # INVARIANT: written so that a NaN, for which every comparison is false, is refused.
     if not moment - max_age_s - leeway_s <= read.iat <= moment + leeway_s:
         raise _bad("its `iat` is in the future, or too long ago")
     if not 1 <= len(read.events) <= MAX_EVENTS:
@@ -131,7 +132,7 @@ def read_event(
 
 
 def _subject_of(read: _Claims) -> dict[str, Json]:
-    """Return the subject: SSF 1.0 has it as `sub_id` of the token, its drafts as `subject` of the event."""
+    """Return the subject: SSF 1.0 has it in the token's `sub_id`, its drafts in the event's `subject`."""
     found = [one["subject"] for one in read.events.values() if "subject" in one]
     if read.sub_id is not None:
         found.append(read.sub_id)
@@ -141,7 +142,7 @@ def _subject_of(read: _Claims) -> dict[str, Json]:
 
 
 def read_subject(written: Mapping[str, Json]) -> SubjectId:
-    """Read a subject; raises `Malformed`. One of a format that is not known is kept without its values."""
+    """Parse a subject; raise `Malformed`. A subject of an unknown format is kept without its values."""
     form = written.get("format")
     if form == "complex" or (form is None and set(written) & _PARTS):
         parts = {name: _names(one) for name, one in written.items() if name in _PARTS}
@@ -152,7 +153,7 @@ def read_subject(written: Mapping[str, Json]) -> SubjectId:
 
 
 def _names(written: Json) -> tuple[Subject, ...]:
-    """Read one subject: a part of a complex one can have aliases, too (SSF 1.0 section 3.3)."""
+    """Parse one subject; a part of a complex one can have aliases, too (SSF 1.0 section 3.3)."""
     if not isinstance(written, Mapping) or written.get("format") != "aliases":
         return (_simple(written),)
     listed = written.get("identifiers")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared signals: the events that others tell of people, sessions and devices, and what follows from each.
+"""Shared signals: received events about people, sessions and devices, and the reaction to each.
 
-What an event is called is the standards' (CAEP 1.0, RISC 1.0, SSF 1.0). What it does here is policy, with
-defaults that take authority away where the event says that something got worse, and only then. A value that
-is not known counts as worse.
+The standards define the events (CAEP 1.0, RISC 1.0, SSF 1.0). The reaction is policy. Its defaults remove
+authority only where the event reports a change for the worse. An unknown value counts as worse.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ SSF: Final = "https://schemas.openid.net/secevent/ssf/event-type/"
 
 
 class SignalKind(enum.StrEnum):
-    """The events that are known, by the last part of their URI; the first part is that of their standard."""
+    """The known events, by the last part of their URI; the first part belongs to their standard."""
 
     SESSION_REVOKED = "session-revoked"
     TOKEN_CLAIMS_CHANGE = "token-claims-change"
@@ -56,15 +55,15 @@ _BASE: Final = {
     kind: RISC if kind in _RISC_KINDS else SSF if kind in _OF_STREAMS else CAEP for kind in SignalKind
 }
 _BY_URI: Final = {kind.uri: kind for kind in SignalKind}
-#: SSF's own events had another base before version 1.0.
+#: SSF's own events had another base URI before version 1.0.
 _BY_URI.update({one.uri.replace("/ssf/", "/sse/"): one for one in _OF_STREAMS})
 
 
 class Reaction(enum.StrEnum):
-    """What an event does to whom it is about.
+    """The effect of an event on its subject.
 
-    `end-tasks`: what is done for the person ends, or what the agent does. `sign-out`: the person's sessions
-    here end, and their codes. `deactivate`: the person is taken out of service. `suspend`: the agent is.
+    `end-tasks`: the tasks for the person end, or those of the agent. `sign-out`: the person's sessions here
+    end, and their codes. `deactivate`: the person is deactivated. `suspend`: the agent is suspended.
     """
 
     END_TASKS = "end-tasks"
@@ -74,7 +73,7 @@ class Reaction(enum.StrEnum):
 
 
 _BOTH: Final = (Reaction.END_TASKS, Reaction.SIGN_OUT)
-#: What follows unless the configuration says otherwise. An event that is not here is recorded alone.
+#: The default reactions. An event that is not listed is only recorded.
 USUAL: Final[Mapping[SignalKind, tuple[Reaction, ...]]] = {
     SignalKind.SESSION_REVOKED: _BOTH,
     SignalKind.SESSIONS_REVOKED: _BOTH,
@@ -83,12 +82,12 @@ USUAL: Final[Mapping[SignalKind, tuple[Reaction, ...]]] = {
     SignalKind.ASSURANCE_LEVEL_CHANGE: (Reaction.END_TASKS,),
     SignalKind.DEVICE_COMPLIANCE_CHANGE: _BOTH,
     SignalKind.RISK_LEVEL_CHANGE: (Reaction.END_TASKS,),
-    # An agent with a delegation record of theirs could else begin again at once.
+    # Otherwise an agent with a delegation record of the person could start again at once.
     SignalKind.ACCOUNT_DISABLED: (Reaction.DEACTIVATE, *_BOTH),
     SignalKind.ACCOUNT_PURGED: (Reaction.DEACTIVATE, *_BOTH),
 }
 
-#: By kind: the member that says how things stand now, and the values that are no change for the worse.
+#: By kind: the member that holds the current state, and its values that are no change for the worse.
 _HARMLESS: Final[Mapping[SignalKind, tuple[str, frozenset[str]]]] = {
     SignalKind.CREDENTIAL_CHANGE: ("change_type", frozenset({"create", "update"})),
     SignalKind.ASSURANCE_LEVEL_CHANGE: ("change_direction", frozenset({"increase"})),
@@ -98,12 +97,12 @@ _HARMLESS: Final[Mapping[SignalKind, tuple[str, frozenset[str]]]] = {
 
 
 def kind_of(uri: str) -> SignalKind | None:
-    """Return the kind of an event by its URI; `None` for one that is not known."""
+    """Return the kind of an event by its URI; `None` for an unknown one."""
     return _BY_URI.get(uri)
 
 
 def worsens(kind: SignalKind, payload: Mapping[str, Json]) -> bool:
-    """Return whether an event tells of something that got worse."""
+    """Return whether an event reports a change for the worse."""
     if (told := _HARMLESS.get(kind)) is None:
         return True
     value = payload.get(told[0])
@@ -113,6 +112,8 @@ def worsens(kind: SignalKind, payload: Mapping[str, Json]) -> bool:
 def reactions(
     kind: SignalKind, payload: Mapping[str, Json], chosen: Mapping[SignalKind, tuple[Reaction, ...]]
 ) -> tuple[Reaction, ...]:
-    """Return what follows from an event: as `chosen`, else as usual; nothing where it got no worse."""
+    """Return the reactions to an event: those in `chosen`, else the default ones; none where nothing got
+    worse.
+    """
     wanted = chosen.get(kind, USUAL.get(kind, ()))
     return wanted if worsens(kind, payload) else ()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handing a task down: the part of it that another agent gets as a task of its own.
+"""Hand-downs: the part of a task that another agent gets as its own child task.
 
-INVARIANT: whatever a child may do, each of its ancestors may. Its grants are the conjunction of theirs and of
-what was asked for; its plan lies within theirs; deadline and budgets are the least of all; its label begins
-where its parent's stands; it lies in every scope of its ancestors, under the fence epochs that these
-remember. Who acts is a chain without repetition, whose length is bounded. The intent stays the person's: what
-the handing agent asks for narrows, and is never intent.
+INVARIANT: each ancestor of a child may do everything that the child may. The child's grants are the
+conjunction of its ancestors' grants and the requested ones. Its plan lies within theirs. Its deadline and
+budgets are the least of all. Its label starts as its parent's. It lies in every scope of its ancestors, under
+the fence epochs that these remember. The actors form a chain without repetition and of bounded length. The
+intent stays the person's: the handing agent's request only narrows, and never becomes intent.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import narrowed
 from remit.core.tasks.task import MAX_CHAIN, Ancestor, Budgets, HandDown, Task, TaskType
 
-#: Most grants that a child may hold: where a parent holds several of one tool, each is narrowed.
+#: The most grants of a child: where a parent holds several of one tool, each is narrowed.
 MAX_GRANTS = 512
 
 
 class BudgetShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What part of a task is asked for when it is handed down; what is left out is as the parent has it.
+    """The requested part of a task for a hand-down; an omitted field is as in the parent.
 
-    `grants` are narrowed by the parent's; `tools` keeps those alone. `task_type` is the child's own type,
-    where it has one: its grants (in `grants`, instantiated), budgets and deadline bind too.
+    `grants` are narrowed by the parent's; `tools` restricts to the tools listed. `task_type` is the child's
+    own type, if any: its grants (in `grants`, instantiated), budgets and deadline bind, too.
     """
 
     grants: tuple[Grant, ...] | None = None
@@ -43,7 +43,7 @@ class BudgetShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child is made with besides: its id, the time, its label, the fence epochs now, the bundle."""
+    """Further inputs for a child: its id, the time, its label, the current fence epochs, the bundle."""
 
     task_id: str
     now: datetime
@@ -53,7 +53,9 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def child_of(parent: Task, agent: Agent, wanted: BudgetShare, moment: Moment) -> Task:
-    """Return the child task of an active parent; raises `Forbidden` for whatever the parent could not do."""
+    """Return the child task of an active parent; raise `Forbidden` for anything that the parent could not
+    do.
+    """
     check_heir(parent, agent)
     grants, drawn_from = _grants(parent, wanted)
     own = wanted.task_type
@@ -97,7 +99,7 @@ def child_of(parent: Task, agent: Agent, wanted: BudgetShare, moment: Moment) ->
 
 
 def check_heir(parent: Task, agent: Agent) -> None:
-    """Refuse an agent to whom the task, or one of its ancestors, may not be handed down."""
+    """Refuse an agent that the task, or one of its ancestors, may not be handed down to."""
     if agent.name in parent.actors:
         raise Forbidden(
             f"`{agent.name}` acts in this chain already, and a chain does not come back to an agent",
@@ -124,7 +126,7 @@ def _allows(rule: HandDown, agent: Agent) -> bool:
 
 
 def _grants(parent: Task, wanted: BudgetShare) -> tuple[tuple[Grant, ...], dict[str, tuple[str, ...]]]:
-    """Return the child's grants, and which of the parent's each is drawn from."""
+    """Return the child's grants, and for each the parent's grants that it is drawn from."""
     drawn: dict[Grant, tuple[str, ...]] = {}
     for held in _kept(parent.grants, wanted.tools):
         for grant in _narrowed(held, wanted.grants):
@@ -158,15 +160,15 @@ def _narrowed(held: Grant, wanted: tuple[Grant, ...] | None) -> list[Grant]:
 
 
 def account_of(task: Task, grant: Grant) -> str:
-    """Name the account of a grant's ceilings within its task."""
+    """Return the name of the account of a grant's ceilings within its task."""
     return f"{task.id}#{task.counted_as.get(grant.digest, grant.digest)[7:23]}"
 
 
 def inherited_epochs(parent: Task, child: Task, current: Mapping[str, int]) -> dict[str, int]:
-    """Return the epochs that a child remembers: its parent's, and the present ones of what is its own alone.
+    """Return the epochs that a child remembers: its parent's, and the current ones of the child's own scopes.
 
-    INVARIANT: a scope that was ended since the parent was opened stays ended for the child, tools and
-    upstreams included; only the child's own agent and owner begin again.
+    INVARIANT: a scope that has ended since the parent was opened stays ended for the child, including tools
+    and upstreams. Only the child's own agent and owner start with current epochs.
     """
     own = {scope(ScopeKind.AGENT, child.agent), scope(ScopeKind.OWNER, child.owner)} - set(parent.scopes)
     epochs = {name: epoch for name, epoch in parent.epochs.items() if name not in own}

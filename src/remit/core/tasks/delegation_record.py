@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delegation records: a person's word that an agent may act for them, for one kind of work and for a time.
+"""Delegation records: a person's permission for an agent to act for them, for one kind of work and a limited
+time.
 
-Made, listed and revoked by that person alone. The record holds the intent in the person's own words; what an
-agent says when it opens a task under the record never becomes part of it.
+Only that person creates, lists and revokes the record. The record holds the intent in the person's own words.
+The agent's text, when it opens a task under the record, never becomes part of the intent.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from remit.core.json_value import Json
 
 
 class Delegation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person lets one agent do for them.
+    """A person's delegation to one agent.
 
     `params` are the parameters that the person has fixed; `open` names those that the agent may choose,
-    within what the task type allows. A parameter that is in neither takes its default. Tasks opened under the
-    record end with it. `coded_by` is who had made sign-in codes for the person.
+    within the limits of the task type. A parameter in neither takes its default. Tasks opened under the
+    record end with it. `coded_by` names the creators of sign-in codes for the person.
     """
 
     tenant: str
@@ -36,9 +37,9 @@ class Delegation(msgspec.Struct, frozen=True, kw_only=True):
     coded_by: tuple[str, ...] = ()
 
     def live_at(self, now: datetime) -> bool:
-        """Whether tasks may be opened under it at `now`."""
+        """Return whether tasks may be opened under the record at `now`."""
         return self.revoked is None and now < self.expires
 
     def covers(self, *, person: str, agent: str, task_type: str) -> bool:
-        """Whether it speaks of this person, this agent and this kind of work."""
+        """Return whether the record covers this person, this agent and this kind of work."""
         return (self.person, self.agent, self.task_type) == (person, agent, task_type)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans: what an agent says, before it reads anything untrusted, that its work will need.
+"""Plans: an agent's statement of the calls that its work needs, made before it reads anything untrusted.
 
-A plan is a tuple of grants that name a tool, and constraints on some of its arguments; the others are free.
-It never gives anything: grants and policies count as they did. What it does is say of each call whether it
-was foreseen (`standing`, which policies read as `context.flow.plan`).
+A plan is a tuple of grants that name a tool, and constraints on some of its arguments; other arguments are
+free. A plan grants nothing: grants and policies apply unchanged. It only classifies each call as planned or
+not (`standing`, which policies read as `context.flow.plan`).
 
-INVARIANT: a plan only ever grows, so a child's plan that lay within its parent's once lies within it always.
+INVARIANT: a plan only grows, so a child's plan that once lay within its parent's stays within it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ UNPLANNED: Final = "unplanned"
 NO_PLAN: Final = "none"
 
 MAX_PLAN: Final = 512
-"""Entries that one plan may hold."""
+"""Most entries of one plan."""
 MAX_COMPARED: Final = 4096
-"""Pairs of entries of one tool that are compared when a plan is held against that of the task above."""
+"""Pairs of entries of one tool that are compared when a plan is checked against the parent task's plan."""
 
 PLAN_TOOL: Final = Tool(
     upstream="remit",
@@ -52,26 +52,28 @@ PLAN_TOOL: Final = Tool(
         },
     },
 )
-"""An extension of a plan, as policies and people see it. No upstream offers it, and no task is granted it."""
+"""The extension of a plan, as policies and people see it. No upstream offers this tool, and no task is
+granted it.
+"""
 
 PLAN_GRANT: Final = Grant(PLAN_TOOL.id, {"add": {"anything": {}}})
 
 
 class PlanEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tool, as `upstream/tool`, and what the plan says of its arguments: constraints by name."""
+    """A tool, as `upstream/tool`, and the plan's constraints on its arguments, by name."""
 
     tool: str
     arguments: dict[str, Json] = {}
 
 
 PlanWish = str | PlanEntry
-"""An entry as agents write it; a tool's id alone leaves all its arguments free."""
+"""An entry in the notation of agents; a tool's id alone leaves all arguments free."""
 
 
 def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
-    """Return the plan that somebody wrote; `held` are the tools that are granted.
+    """Parse a written plan; `held` are the tools that are granted.
 
-    Raises `Forbidden` for a tool that is not granted, `Malformed` for a constraint that is not understood.
+    Raises `Forbidden` for a tool that is not granted, `Malformed` for an unknown constraint.
     """
     entries: list[Grant] = []
     for place, one in enumerate(wished):
@@ -96,10 +98,10 @@ def read_plan(wished: Iterable[PlanWish], held: Collection[str]) -> Plan:
 
 
 def standing(plan: Plan | None, tool: Tool, arguments: dict[str, Json]) -> str:
-    """Return whether a call was foreseen: `planned`, `unplanned`, or `none` where the task has no plan.
+    """Return whether a call was planned: `planned`, `unplanned`, or `none` where the task has no plan.
 
-    Operations that are no tools (reading a resource, getting a prompt) are foreseen in every plan that does
-    not speak of them.
+    Operations that are not tools (reading a resource, getting a prompt) are planned in every plan that does
+    not mention them.
     """
     if plan is None:
         return NO_PLAN
@@ -110,7 +112,9 @@ def standing(plan: Plan | None, tool: Tool, arguments: dict[str, Json]) -> str:
 
 
 def departures(plan: Plan | None, tool: str, arguments: dict[str, Json]) -> tuple[Refusal, ...]:
-    """Say in what a call departs from what the plan says of its tool; empty where it says nothing of it."""
+    """Return how a call departs from the plan for its tool; empty where the plan does not mention the
+    tool.
+    """
     found = [one.permits(arguments) for one in plan or () if one.tool == tool]
     return min(found, key=len, default=())
 
@@ -121,8 +125,9 @@ def tools_of(plan: Plan | None) -> tuple[str, ...] | None:
 
 
 def extended(plan: Plan | None, more: Plan) -> Plan:
-    """Return a plan with further entries; one that leaves a tool's arguments free replaces the others
-    of it.
+    """Return a plan with further entries.
+
+    An entry that leaves a tool's arguments free replaces the tool's other entries.
     """
     entries = dict.fromkeys((*(plan or ()), *more))
     free = {one.tool for one in entries if not one.arguments and not one.ancestors}
@@ -130,9 +135,7 @@ def extended(plan: Plan | None, more: Plan) -> Plan:
 
 
 def within(plan: Plan, bound: Plan | None) -> Plan:
-    """Return a plan's entries as far as an ancestor's plan reaches; raises `Forbidden` for what is
-    outside.
-    """
+    """Return a plan's entries within an ancestor's plan; raise `Forbidden` for an entry outside it."""
     if bound is None:
         return plan
     entries: list[Grant] = []
@@ -156,8 +159,9 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
 
 
 def narrowed(plan: Plan | None, tools: tuple[str, ...] | None) -> Plan | None:
-    """Return the plan of a child that gets `tools` of its parent's alone; raises `Forbidden` for what the
-    parent did not plan.
+    """Return the plan of a child that gets only `tools` of its parent's.
+
+    Raises `Forbidden` for a tool that the parent did not plan.
     """
     if tools is None:
         return plan

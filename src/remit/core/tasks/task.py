@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: one piece of work, with the intent behind it, what it may use, and how it ends.
+"""Tasks: one piece of work, with the intent behind it, its authority, and its end.
 
     proposed -> active -> completed | expired | revoked
     proposed -> denied
 
-Only `active` permits. There is no way back from an ended state.
+Only `active` permits. No transition leaves an ended state.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ A longer chain is refused, never cut.
 
 
 class TaskState(enum.StrEnum):
-    """Where a task stands."""
+    """The state of a task."""
 
     PROPOSED = "proposed"
     ACTIVE = "active"
@@ -42,7 +42,7 @@ class TaskState(enum.StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can come after it."""
+        """Whether the state is final."""
         return self not in _LIVING
 
 
@@ -74,7 +74,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a task may use up; `None` is no bound. A child's spending counts against every ancestor."""
+    """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor."""
 
     calls: int | None = None
     effectful_calls: int | None = None
@@ -96,32 +96,33 @@ def _least(a: int | None, b: int | None) -> int | None:
 
 
 class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """To whom a task may be handed down, and how deep.
+    """The agents that a task may be handed down to, and the depth.
 
-    `to` names agents (or `group:x`) that may get a child task, at whatever depth; `max_depth` counts the
-    levels below the task. Without anybody in `to` nothing is handed down.
+    `to` names agents (or `group:x`) that may get a child task, at any depth; `max_depth` counts the levels
+    below the task. An empty `to` permits no hand-down.
     """
 
     to: tuple[str, ...] = ()
     max_depth: int = 1
 
     def names(self, agent: Agent) -> bool:
-        """Whether an agent may get a child task."""
+        """Return whether an agent may get a child task."""
         return agent.name in self.to or any(f"group:{group}" in self.to for group in agent.groups)
 
     def below(self) -> HandDown:
-        """Return what is left of it one level down."""
+        """Return the rule for one level further down."""
         return HandDown(self.to, self.max_depth - 1)
 
 
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
-    `run_by` names the agents (or `group:x`) that may run it; `requested_by` names who may state its intent: a
-    person, a `group:x` of people, `agent:x` for an agent whose work needs no person, or `issuer:x` for an
-    issuer whose identity assertions speak for people (ID-JAG). `delegates`
-    says to whom its tasks may be handed down. `ends_when_spent`: a task of it ends once no call of it can be
-    permitted any more because its budgets or ceilings are used up.
+    - `run_by`: the agents (or `group:x`) that may run it.
+    - `requested_by`: who may state its intent: a person, a `group:x` of people, `agent:x` for an agent whose
+      work needs no person, or `issuer:x` for an issuer whose identity assertions act for people (ID-JAG).
+    - `delegates`: to which agents its tasks may be delegated.
+    - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
+      call can be permitted.
     """
 
     name: str
@@ -139,26 +140,26 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserMessageRecord(msgspec.Struct, frozen=True):
-    """One authenticated utterance of the person behind the task."""
+    """One authenticated message of the person behind the task."""
 
     text: str
     at: datetime
 
 
-#: How whoever states an intent is written where that is no person: a permitted agent, a permitted issuer.
+#: The prefixes of requesters that are not people: a permitted agent, a permitted issuer.
 NO_PERSON = ("agent:", "issuer:")
 
 
 def person_of(requested_by: str) -> str:
-    """Return the person who stated an intent; empty where it was no person."""
+    """Return the person who requested a task; empty where the requester was not a person."""
     return "" if requested_by.startswith(NO_PERSON) else requested_by
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody who may say so wants done.
+    """The request that an authorised requester states.
 
-    INVARIANT: `requested_by` was authenticated by remit or is an issuer that the task type permits. An
-    agent's own words never stand here.
+    INVARIANT: `requested_by` was authenticated by remit or is an issuer that the task type permits. Words of
+    an agent are stored here only where the task type permits that agent as requester.
     """
 
     goal: str
@@ -174,7 +175,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ancestor(msgspec.Struct, frozen=True):
-    """A task that another one was handed down from: its id, its agent, and who answers for that agent."""
+    """A task that another one was handed down from: its id, its agent, and that agent's owner."""
 
     task: str
     agent: str
@@ -184,16 +185,16 @@ class Ancestor(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of one agent.
 
-    `lowered` says when somebody last declassified what it carries. `epochs` are the fence epochs of the
-    task's scopes when it was opened: a scope whose epoch has risen since then has been ended. `lineage`
-    holds parent, grandparent and so on. A task with `lease_s` set ends when nobody has renewed its lease for
-    that many seconds, one with `idle_s` set when it was not used for that many. `plan` is what its agent said
-    it would need (`core.tasks.plan`). `delegation` is the id of the record by which the person it acts for
-    has agreed, where they did not open it themselves. `delegates` says to whom it may be handed down.
+    `lowered` is the time of the last declassification of the task's label. `epochs` are the fence epochs of
+    the task's scopes at its opening: a scope whose epoch has risen since then has ended. `lineage` holds
+    parent, grandparent and so on. A task with `lease_s` set ends when its lease was not renewed for that many
+    seconds, one with `idle_s` set when it was not used for that many. `plan` is its agent's plan
+    (`core.tasks.plan`). `delegation` is the id of the record by which the person that the task acts for has
+    agreed, where the person did not open the task. `delegates` holds the rules for handing the task down.
     `drawn_from` gives, for each of its grants by digest, the accounts of the ancestors' grants that a call
-    under it is also counted against. `counted_as` names, for a grant that was narrowed since, the one that it
-    was opened with: what was used up of that stays used up. `narrowings` is how often the task was made to
-    hold less. `coded_by` is who had made sign-in codes for those who stated it.
+    under it also counts against. `counted_as` names, for a grant that was narrowed since, the grant that the
+    task was opened with: its past use still counts. `narrowings` is the number of times that the task's
+    grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters.
     """
 
     tenant: str
@@ -230,19 +231,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def speaker(self) -> str:
-        """The person who stated the intent; empty where it was no person."""
+        """The person who requested the task; empty where the requester was not a person."""
         return person_of(self.intent.requested_by)
 
     @property
     def subject(self) -> str:
-        """Whose the task is: whom it is for, else who stated it, else its agent. Their key seals what is
-        asked in it.
+        """The data subject of the task: the person it is for, else its requester, else its agent.
+
+        The subject's key seals what is asked in the task.
         """
         return self.on_behalf_of or self.speaker or self.agent
 
     @property
     def parent(self) -> str:
-        """The id of the task that this one was handed down from; empty where there is none."""
+        """The id of the task that this one was handed down from; empty where it was not handed down."""
         return self.lineage[0].task if self.lineage else ""
 
     @property
@@ -257,7 +259,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority_hash(self) -> str:
-        """The digest of what the task may do and why: grants, deadline, intent without later turns."""
+        """The digest of the task's authority and its reason: grants, deadline, intent without later
+        messages.
+        """
         return digest(
             {
                 "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, turns=())),
@@ -270,7 +274,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def scopes(self) -> tuple[str, ...]:
         """The scopes that the task lies in, whatever it calls.
 
-        INVARIANT: a child lies in every scope of its ancestors, so that what ends one of these ends it too.
+        INVARIANT: a child lies in every scope of its ancestors, so that the end of such a scope ends the
+        child, too.
         """
         names = [EVERYTHING, scope(ScopeKind.OWNER, self.owner), scope(ScopeKind.AGENT, self.agent)]
         for one in self.lineage:
@@ -292,11 +297,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.scopes, scope(ScopeKind.TOOL, tool), scope(ScopeKind.UPSTREAM, upstream))
 
     def active_at(self, now: datetime) -> bool:
-        """Whether the task permits anything at `now`."""
+        """Return whether the task permits anything at `now`."""
         return self.state is TaskState.ACTIVE and now < self.deadline
 
     def moved(self, state: TaskState, now: datetime, reason: str = "") -> Task:
-        """Return the task in its next state; an illegal move raises `Conflict`."""
+        """Return the task in its next state; raise `Conflict` for an illegal transition."""
         if state not in TRANSITIONS[self.state]:
             raise Conflict(
                 f"task `{self.id}` is {self.state.value} and cannot become {state.value}",
@@ -320,9 +325,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
-    """Return the parameters with defaults filled in; a missing, unknown or ill-typed one raises `Malformed`.
+    """Return the parameters with defaults filled in; raise `Malformed` for a missing, unknown or ill-typed
+    one.
 
-    Constraints of parameters are checked by the caller with `core.tools.constraint`, before any grant is
+    The caller checks constraints of parameters with `core.tools.constraint`, before any grant is
     instantiated.
     """
     unknown = sorted(set(given) - set(task_type.parameters))

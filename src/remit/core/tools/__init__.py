@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tools as administrators describe them: arguments, effects, constraints, HTTP APIs, suggested descriptions.
 
-What a tool returns is read in `core.flow`.
+`core.flow` reads the results of tools.
 """

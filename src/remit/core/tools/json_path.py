@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places inside of JSON values: `messages[].body`, as tool descriptions write them.
+"""Places inside JSON values: `messages[].body`, as written in tool descriptions.
 
-A path names the keys of objects, with a dot between them; `[]` stands for every place of a list. It begins
-with a key, or with `[]` where the value itself is a list.
+A path names the keys of objects, separated by dots; `[]` means every place of a list. A path begins with a
+key, or with `[]` where the value itself is a list.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from remit.core.errors import Malformed
 from remit.core.json_value import Json
 
 EACH: Final = "[]"
-"""The step to every place of a list."""
+"""The step to every element of a list."""
 MAX_STEPS: Final = 16
 _MAX_KEY: Final = 80
 _NOTHING: Final = object()
 
 
 def steps(path: str) -> tuple[str, ...]:
-    """Return the steps of a path: keys, and `[]`. What is no path raises `Malformed` with the remediation."""
+    """Return the steps of a path: keys, and `[]`. Raise `Malformed` with the remediation for an invalid
+    path.
+    """
     found: list[str] = []
     for place, piece in enumerate(path.split(".")):
         key, opened, places = piece.partition("[")
@@ -45,7 +47,7 @@ def steps(path: str) -> tuple[str, ...]:
 
 
 def path_of(key: str) -> tuple[str, ...]:
-    """Return the steps of a key that may be a path; one that is none is a name, and one step."""
+    """Return the steps of a key that may be a path; an invalid path is a plain name, and one step."""
     if "." not in key and "[" not in key:
         return (key,)
     try:
@@ -55,10 +57,10 @@ def path_of(key: str) -> tuple[str, ...]:
 
 
 def take(value: Json, path: tuple[str, ...]) -> tuple[list[Json], Json]:
-    """Return what stands at a path, and what is left of the value without it (`None` where nothing is).
+    """Return the values at a path, and the value without them (`None` where nothing is left).
 
-    Where the value has another form than the path says (a single one in place of a list, a text in place of
-    an object), what stands there counts as what stands at the path: a tool may well accept it so.
+    Where the value does not have the form that the path expects (a single value in place of a list, a text in
+    place of an object), the value there counts as the value at the path, because a tool may accept it.
     """
     found, left = _take(value, path)
     return found, None if left is _NOTHING else left

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools: one callable operation of an upstream, and what it does to the world.
+"""Tools: one callable operation of an upstream, and its effect.
 
 MCP has more than tools. Reading a resource, getting a prompt, completing an argument and subscribing are
-operations too; each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
+operations too. Each is a tool with a reserved name (`resources:read`, `prompts:get`, `completion:complete`,
 `resources:subscribe`), so that one set of rules covers all of them.
 """
 
@@ -27,16 +27,19 @@ COMPLETION = "completion:complete"
 RESERVED_OPERATIONS = (RESOURCE_READ, RESOURCE_SUBSCRIBE, PROMPT_GET, COMPLETION)
 
 INPUT = "mcp:input"
-"""The argument that holds what a call carries beside its arguments: the answers of person, model or client to
-what the upstream asked (`responses`), and the upstream's own state of that (`state`). MCP 2026-07-28:
-`inputResponses` and `requestState`. It is decided like every argument; no tool can have one of this name."""
+"""The argument for the values that a call carries beside its arguments.
+
+These are the answers of person, model or client to the upstream's questions (`responses`), and the upstream's
+own state of that exchange (`state`). MCP 2026-07-28: `inputResponses` and `requestState`. It is decided like
+every argument; no tool can have an argument of this name.
+"""
 
 
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 
 
 class Effect(enum.StrEnum):
-    """What a call changes."""
+    """The effect of a call."""
 
     NONE = "none"
     REVERSIBLE = "reversible"
@@ -44,7 +47,7 @@ class Effect(enum.StrEnum):
 
 
 class ArgumentRole(enum.StrEnum):
-    """What an argument is for."""
+    """The role of an argument."""
 
     SELECTOR = "selector"
     DESTINATION = "destination"
@@ -54,7 +57,7 @@ class ArgumentRole(enum.StrEnum):
 
 
 class Tier(enum.IntEnum):
-    """How much a call can do; computed, never declared."""
+    """The power of a call; computed, never declared."""
 
     CONVERSATION = 0
     ASSISTANT = 1
@@ -63,12 +66,12 @@ class Tier(enum.IntEnum):
 
     @property
     def word(self) -> str:
-        """The word of the design."""
+        """The design's word for the tier."""
         return self._name_.lower()
 
 
 class ToolState(enum.StrEnum):
-    """Whether the upstream still offers what was reviewed."""
+    """Whether the upstream still offers the reviewed tool."""
 
     PINNED = "pinned"
     NEW = "new"
@@ -79,10 +82,10 @@ class ToolState(enum.StrEnum):
 class Argument(msgspec.Struct, frozen=True):
     """One argument of a tool, or a part of one, as an administrator described it.
 
-    `secret`: it carries a secret by nature (a password, a one-time code), which is no disclosure here; its
-    value comes from the intent, or the call is refused. `personal`: it selects somebody's record, which is
-    true of reads as well. `hands_over`: the call hands over, by id, what is stored there (share, attach,
-    push), so that its stored label counts.
+    `secret`: the argument carries a secret by nature (a password, a one-time code), which is not a disclosure
+    here; its value comes from the intent, or the call is refused. `personal`: it selects a record about a
+    person, and this applies to reads, too. `hands_over`: the call hands over, by id, the data stored there
+    (share, attach, push), so that the stored label counts.
     """
 
     role: ArgumentRole = ArgumentRole.CONTENT
@@ -93,11 +96,11 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class FieldLabel(msgspec.Struct, frozen=True):
-    """What is known of one field of a tool's results, where that is not what the tool's label says.
+    """The label of one field of a tool's results, where it differs from the tool's label.
 
-    `path` names keys, `[]` for any place of a list (`messages[].body`); one without dots stands for every
-    field of that name. With `when` the label holds only where fields beside it (by their names, in the same
-    object) are so; of several that hold the first counts.
+    `path` names keys, `[]` for any place of a list (`messages[].body`); a path without dots means every field
+    of that name. With `when` the label applies only where neighbouring fields (by name, in the same object)
+    meet these constraints; of several applicable labels the first counts.
     """
 
     path: str
@@ -106,10 +109,10 @@ class FieldLabel(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """What a call is where its arguments are so: its effect and audience, in place of the tool's own.
+    """The effect and audience of a call whose arguments meet these constraints, in place of the tool's own.
 
-    It only ever makes less of a call than the tool's own words do: those hold where nothing fits, also where
-    a constraint cannot decide.
+    A variant only lowers the rating of a call. The tool's own description applies where no variant fits, also
+    where a constraint is undecidable.
     """
 
     arguments: dict[str, Constraint]
@@ -117,7 +120,10 @@ class Variant(msgspec.Struct, frozen=True):
     audience: Audience | None = None
 
     def fits(self, arguments: dict[str, Json]) -> bool:
-        """Whether a call's arguments are so; what is undecided is not, nor what is missing and may not be."""
+        """Return whether a call's arguments meet the constraints.
+
+        An undecidable argument does not fit, nor does an absence that its constraint does not permit.
+        """
         return all(
             one.judge(arguments[name]) is Verdict.YES if name in arguments else one.may_be_absent
             for name, one in self.arguments.items()
@@ -127,21 +133,21 @@ class Variant(msgspec.Struct, frozen=True):
 class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One callable operation with its effect, audience, labels and argument roles.
 
-    `id` is `upstream/name`. `described` is false when no file in `tools/` speaks of it: then it is an
-    untrusted source with an irreversible external effect. `record` and `target` are templates over the
-    arguments (`contracts/{path}`) that name which record a read reads and what an action acts on. `surface`
-    is what the upstream itself says of the tool (description, schemas, annotations) and is pinned by
+    `id` is `upstream/name`. `described` is false when no file in `tools/` describes the tool: it then counts
+    as an untrusted source with an irreversible external effect. `record` and `target` are templates over the
+    arguments (`contracts/{path}`) that name the record of a read and the target of an action. `surface` is
+    the upstream's own description of the tool (description, schemas, annotations), pinned by
     `surface_digest`.
 
-    `arguments` are by name, or by the path of a part: `attachments[].file_id` (`core.tools.json_path`). A
-    name that has dots or brackets itself counts as a name first.
+    `arguments` are by name, or by the path of a part: `attachments[].file_id` (`core.tools.json_path`). A key
+    with dots or brackets is first looked up as a name.
 
-    `fields` are the labels of single fields of its results, `variants` what it is by its arguments.
-    `asked_by` are words by which people ask for what it does (`pay`, `refund`), where its name does not say
-    them. `repeats` is true
-    where its results hold what it was given, even changed. `resource` names what it reads or writes over
-    the arguments (`ticket/{id}`): what is written there is read back with its label. A tool that `sanitizes`
-    gives what carries its own label alone, whatever it was made of.
+    `fields` are the labels of single fields of the results, `variants` the effects and audiences by
+    arguments. `asked_by` are words by which people ask for the tool's action (`pay`, `refund`), where its
+    name does not contain them. `repeats` is true where the results contain the input, even in changed form.
+    `resource` names what the tool reads or writes, over the arguments (`ticket/{id}`): data written there is
+    read back with its label. The results of a tool that `sanitizes` carry only the tool's own label, whatever
+    their input.
     """
 
     upstream: str
@@ -168,12 +174,12 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def id(self) -> str:
-        """The name under which grants and policies speak of it."""
+        """The tool's name in grants and policies."""
         return f"{self.upstream}/{self.name}"
 
     @functools.cached_property
     def tier(self) -> Tier:
-        """The tier of a call to this tool, from what it does."""
+        """The tier of a call to this tool, computed from its effect."""
         if self.effect is Effect.IRREVERSIBLE or self.production or self.financial:
             return Tier.AUTONOMOUS
         if self.effect is Effect.REVERSIBLE:
@@ -184,23 +190,23 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def hands_over(self) -> bool:
-        """Whether an argument of it names by id what a call hands over."""
+        """Whether an argument names by id the data that a call hands over."""
         return any(one.hands_over for one in self.arguments.values())
 
     def selects(self, name: str) -> bool:
-        """Whether an argument says which record a call changes."""
+        """Return whether an argument selects the record that a call changes."""
         spec = self.arguments.get(name)
         return self.effect is not Effect.NONE and spec is not None and spec.role is ArgumentRole.SELECTOR
 
     @property
     def sends(self) -> bool:
-        """Whether a call changes something and goes somewhere: it has an argument that is a destination."""
+        """Whether a call changes something and has a destination argument."""
         return self.effect is not Effect.NONE and any(
             one.role is ArgumentRole.DESTINATION for one in self.arguments.values()
         )
 
     def called_with(self, arguments: dict[str, Json]) -> Tool:
-        """Return the tool as a call with these arguments finds it: the first variant that fits."""
+        """Return the tool as it applies to a call with these arguments: the first variant that fits."""
         for variant in self.variants:
             if variant.fits(arguments):
                 return msgspec.structs.replace(
@@ -209,10 +215,12 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self
 
     def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
-        """Return a call's arguments by the keys of `arguments`: each part that is described under a path, and
-        what is left of each argument under its name. A part of several places is given as a list.
+        """Return a call's arguments by the keys of `arguments`.
 
-        INVARIANT: every value of a call is in a part, and what stands at a path in that part alone.
+        Each part that is described under a path has its own key, and the rest of each argument is under its
+        name. A part that occurs in several places is a list.
+
+        INVARIANT: every value of a call is in a part, and a value at a path is only in that part.
         """
         deep = _deep(tuple(self.arguments))
         paths = {key: path for key, path in deep if path[0] in arguments} if deep else {}
@@ -221,13 +229,13 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         out: dict[str, Json] = {}
         for name, value in arguments.items():
             left = value
-            # The deeper first, so that `a.b.c` is not gone with `a.b`.
+            # The deepest first, so that `a.b` does not take `a.b.c` with it.
             for key in sorted(paths, key=lambda key: -len(paths[key])):
                 if paths[key][0] == name and left is not None:
                     found, left = take(left, paths[key][1:])
                     if found:
                         one = found if EACH in paths[key] or len(found) > 1 else found[0]
-                        # An argument may be named like a path; then both count.
+                        # An argument's name may look like a path; then both count.
                         out[key] = [out[key], one] if key in out else one
             if left is not None or value is None:
                 out[name] = [out[name], left] if name in out else left
@@ -235,13 +243,13 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def unlisted(self) -> tuple[str, ...]:
-        """The arguments that the upstream offers and nobody has described: they count as content."""
+        """The arguments that the upstream offers and no file describes: they count as content."""
         heads = {path_of(key)[0] for key in self.arguments}
         return tuple(name for name in self._offered if name not in self.arguments and name not in heads)
 
     @property
     def strange(self) -> tuple[str, ...]:
-        """The arguments that are described and the upstream does not offer: most likely misspelt."""
+        """The arguments that a file describes and the upstream does not offer: probably misspelt."""
         offered = self._offered
         return tuple(
             key for key in self.arguments if offered and key not in offered and path_of(key)[0] not in offered
@@ -254,43 +262,43 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def input_schema(self) -> dict[str, Json]:
-        """The JSON Schema of the arguments, as the upstream gave it; empty where it gave none."""
+        """The upstream's JSON Schema of the arguments; empty where it gave none."""
         schema = self.surface.get("inputSchema")
         return schema if isinstance(schema, dict) else {}
 
 
 @functools.lru_cache(4096)
 def _deep(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return those of the keys of a tool's arguments that are paths of parts, with their steps."""
+    """Return the keys of a tool's arguments that are paths of parts, with their steps."""
     return tuple((key, path) for key in keys if len(path := path_of(key)) > 1)
 
 
 def is_tool_name(name: str) -> bool:
-    """Whether a tool of MCP, or an operation beside tools, can have this name."""
+    """Return whether an MCP tool or operation can have this name."""
     return name in RESERVED_OPERATIONS or _NAME.fullmatch(name) is not None
 
 
 def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
-    """Return the worst case: what a tool is until somebody has described it."""
+    """Return the worst case, which applies to a tool until a file describes it."""
     return Tool(upstream=upstream, name=name, label=worst(classes))
 
 
 def surface_of(wire: dict[str, Json]) -> dict[str, Json]:
-    """Take from an upstream's tool entry all that can steer an agent or an argument.
+    """Return everything in an upstream's tool entry that can steer an agent or an argument.
 
-    Everything but `_meta` counts: name, title, description, schemas, annotations, icons. A change in any of
-    it suspends the tool until it has been reviewed.
+    Everything except `_meta` counts: name, title, description, schemas, annotations, icons. A change in any
+    of it suspends the tool until it has been reviewed.
     """
     return {key: value for key, value in wire.items() if key != "_meta"}
 
 
 def surface_digest(surface: dict[str, Json]) -> str:
-    """Return the digest under which a surface is pinned (RFC 8785 bytes, SHA-256)."""
+    """Return the pinned digest of a surface (RFC 8785 bytes, SHA-256)."""
     return digest(surface)
 
 
 def fill(template: str, arguments: dict[str, Json]) -> str:
-    """Fill `{argument}` places of a `record` or `target` template; a missing argument leaves `?`."""
+    """Fill the `{argument}` places of a `record` or `target` template; a missing argument becomes `?`."""
     out: list[str] = []
     for text, name in _pieces(template):
         out.append(text)
@@ -302,7 +310,7 @@ def fill(template: str, arguments: dict[str, Json]) -> str:
 
 @functools.lru_cache(1024)
 def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
-    """Return the texts of a template, each with the argument whose place comes after it."""
+    """Return the texts of a template, each with the argument that follows it."""
     out: list[tuple[str, str | None]] = []
     rest = template
     while True:

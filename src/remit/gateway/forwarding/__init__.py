@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Before all doors: requests for tasks that another replica owns are passed on to it."""
+"""Forwarding, before all endpoints: requests for tasks of another replica are passed on to it."""
 
 from remit.gateway.forwarding.routing import ForwardingFront
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The front of all doors of a replica.
+"""The front of all endpoints of a replica.
 
-1. a request that another replica passed on is believed to be that only if its header holds
-   (`services.replicas.forwarding`), and then served as if it had come here; it is never passed on again as it
-   is
-2. one about a task that another replica owns goes there whole, with token and proof, and its answer comes
-   back piece by piece. Proofs are judged by the owner, whose nonces the agent gets: one place for each task
-3. everything else is served here
-4. nothing of a call is handed out while this replica has no lease, whoever has answered; and an answer on its
-   way from another replica is cut when what it lies under is ended
+1. A request that another replica forwarded is accepted as such only if its header is valid
+   (`services.replicas.forwarding`). It is then served as if it had arrived here, and is never forwarded again
+   as a whole.
+2. A request about a task of another replica is forwarded completely, with token and proof, and its answer is
+   returned piece by piece. The owner checks proofs, and the agent gets the owner's nonces: each task has one
+   place for them.
+3. Everything else is served here.
+4. No part of a call's answer is released while this replica has no lease, no matter which replica answered.
+   An answer on its way from another replica is cut when its task or scope is ended.
 
-While this replica has no lease, it serves nothing but its own health.
+While this replica has no lease, it serves only its own health endpoints.
 """
 
 from __future__ import annotations
@@ -54,23 +55,26 @@ from remit.gateway.mcp.messages import (
     outcome_field,
 )
 from remit.ports.forwarding import ForwardedRequest, Forwarder
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
+from remit.services.replicas.assembly import ReplicaServices
 from remit.services.replicas.forwarding import Family
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.tasks.calls_in_flight import fenced_by
 
-#: What an owner says that is none (RFC 9110 section 15.5.20), with this header: nothing was done.
+#: With this header, the answer of a replica that does not own the task (RFC 9110 section 15.5.20): nothing
+#: was executed.
 MISDIRECTED: Final = 421
 NOT_MINE: Final = b"remit-elsewhere"
-#: Owners that are tried for one request.
+#: Maximum number of owners to try for one request.
 TRIES: Final = 3
 BODY_TIMEOUT_S: Final = 30.0
-#: Forms, and questions of enforcement points, that are read before anybody has shown who they are.
+#: Maximum size of forms and of evaluations of enforcement points, which are read before authentication.
 MAX_FORM_BYTES: Final = 262_144
-#: Headers of an answer that this hop writes itself.
+#: Headers of an answer that this hop writes.
 OWN: Final = (HOP - {b"content-length"}) | {b"date", b"server"}
-#: What is served whether or not this replica may act.
+#: Paths that are served whether or not this replica may act.
 ALWAYS: Final = ("/health/", "/metrics")
 
 
@@ -79,21 +83,31 @@ class _Numbered(msgspec.Struct, frozen=True):
 
 
 class ForwardingFront:
-    """The ASGI application around all others. Used from one event loop."""
+    """The ASGI application around all endpoints. Used from one event loop."""
 
     def __init__(
-        self, house: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
+        self,
+        *,
+        clock: Clock,
+        authenticator: Authenticator,
+        replicas: ReplicaServices,
+        forwarder: Forwarder,
+        inner: Application,
+        max_body_bytes: int,
     ) -> None:
-        """Take the doors."""
-        self._house = house
+        """Keep the services and the inner application."""
+        self._clock = clock
+        self._authenticator = authenticator
+        self._replicas = replicas.membership
+        self._forwarding = replicas.passing
         self._forwarder = forwarder
         self._inner = inner
         self._max_body_bytes = max_body_bytes
-        #: Requests that other replicas have in hand for this one.
+        #: Requests of this replica that are in progress at other replicas.
         self._asking: set[_Asking] = set()
-        house.replicas.on_gone.append(self._gone)
-        house.replicas.on_change.append(lambda sight: self._raised(sight.raised))
-        house.replicas.on_loss.append(self._lost)
+        replicas.membership.events.gone.append(self._gone)
+        replicas.membership.events.changed.append(lambda sight: self._raised(sight.raised))
+        replicas.membership.events.lost.append(self._lost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -101,28 +115,28 @@ class ForwardingFront:
             await self._inner(scope, receive, send)
             return
         body = b""
-        handing = _Handing(scope, send, self._house.replicas)
+        handing = _Handing(scope, send, self._replicas)
         send = handing if upstream_of(scope) is not None else send
         try:
             told = [value for name, value in scope["headers"] if name == HEADER]
             if told:
                 if len(told) != 1:
                     raise Malformed("this header is for replicas alone", code="passed-on")
-                # Nothing is read for somebody who cannot even name both replicas.
-                self._house.passing.names_both(told[0])
+                # Read no body for a caller that cannot even name both replicas.
+                self._forwarding.names_both(told[0])
                 body = await _body(receive, self._max_body_bytes)
                 await self._passed_on(told[0], scope, body)
                 receive = _Replay(body, receive)
-            elif not self._house.replicas.holds() and not scope["path"].startswith(ALWAYS):
+            elif not self._replicas.holds() and not scope["path"].startswith(ALWAYS):
                 raise OutOfForce
             elif concerns(scope):
                 if needs_body(scope):
-                    # Nobody has shown who they are yet.
+                    # The caller is not authenticated yet.
                     body = await _body(receive, MAX_FORM_BYTES)
                     receive = _Replay(body, receive)
-                task = task_of(self._house, scope, body)
-                if task and not self._house.passing.mine(task):
-                    owner = await self._house.passing.owner(task)
+                task = self._task_of(scope, body)
+                if task and not self._forwarding.mine(task):
+                    owner = await self._forwarding.owner(task)
                     if owner is not None and not (scope["path"] == TOKEN and "remit.peer" in scope):
                         body = body or await _body(receive, self._max_body_bytes)
                         if await self._pass_on(task, owner, scope, body, receive, handing):
@@ -139,26 +153,29 @@ class ForwardingFront:
         if handing.withheld:
             await handing.refuse(OutOfForce(sent=True), body)
 
-    # 1.
+    def _task_of(self, scope: Scope, body: bytes) -> str:
+        return task_of(scope, body, lambda token: self._authenticator.about(token, self._clock.now()))
+
+    # Do step 1.
 
     async def _passed_on(self, told: bytes, scope: Scope, body: bytes) -> None:
-        self._house.replicas.check()
+        self._replicas.check()
         headers = carried(scope["headers"])
-        passage = self._house.passing.believed(told, scope["method"], _target(scope), headers, body)
+        passage = self._forwarding.believed(told, scope["method"], _target(scope), headers, body)
         _show(scope, passage.seen)
-        task = task_of(self._house, scope, body)
-        if task and not self._house.passing.mine(task) and await self._house.passing.owner(task) is not None:
+        task = self._task_of(scope, body)
+        if task and not self._forwarding.mine(task) and await self._forwarding.owner(task) is not None:
             raise Elsewhere(task)
 
-    # 2.
+    # Do step 2.
 
     async def _pass_on(
         self, task: str, owner: Replica, scope: Scope, body: bytes, receive: Receive, handing: _Handing
     ) -> bool:
-        """Pass a request on; `False` where it turns out to be ours."""
+        """Forward a request; return `False` if this replica turns out to be the owner."""
         headers = carried(scope["headers"])
         for _ in range(TRIES):
-            told = self._house.passing.written(
+            told = self._forwarding.written(
                 owner,
                 scope["method"],
                 _target(scope),
@@ -167,11 +184,11 @@ class ForwardingFront:
                 seen=_seen(scope),
             )
             request = ForwardedRequest(scope["method"], _target(scope), [*headers, (HEADER, told)], body)
-            asking = _Asking(owner, self._house.passing.family(task), upstream_of(scope))
+            asking = _Asking(owner, self._forwarding.family(task), upstream_of(scope))
             if await self._exchanged(asking, request, receive, handing):
                 return True
-            self._house.passing.forget(task)
-            now = await self._house.passing.owner(task)
+            self._forwarding.forget(task)
+            now = await self._forwarding.owner(task)
             if now is None:
                 return False
             owner = now
@@ -182,7 +199,9 @@ class ForwardingFront:
     async def _exchanged(
         self, asking: _Asking, request: ForwardedRequest, receive: Receive, handing: _Handing
     ) -> bool:
-        """Have an owner answer; `False` where it says that it is none. An agent that hangs up ends it."""
+        """Have an owner answer; return `False` if it does not own the task. A disconnect of the agent ends
+        the exchange.
+        """
         asking.work = asyncio.ensure_future(self._asked(asking.owner, request, handing))
         gone = asyncio.ensure_future(_disconnected(receive))
         self._asking.add(asking)
@@ -210,29 +229,32 @@ class ForwardingFront:
             await handing({"type": "http.response.body", "body": b"", "more_body": False})
         return True
 
-    # 4.
+    # Do step 4.
 
     async def _gone(self, name: str) -> None:
-        """Wait for nothing more of a replica that is gone: one that hangs closes no connection."""
+        """Stop waiting for a replica that is gone: a hanging replica closes no connection."""
         for asking in self._asking:
             if asking.owner.id == name:
                 asking.cut(OwnerAway("it is gone", sent=True))
 
     def _raised(self, found: Sequence[Raised]) -> None:
-        """Cut what was ended. INVARIANT: nothing is awaited between a look that finds it and this."""
+        """Cut the answers of what was ended.
+
+        INVARIANT: nothing is awaited between the check that finds an end and this cut.
+        """
         for asking in self._asking:
             for raised in found:
                 if asking.upstream is not None and asking.family.ended_by(raised, asking.upstream):
                     asking.cut(fenced_by(raised.scope, sent=True))
 
     async def _lost(self) -> None:
-        """This replica was taken for gone, and has waited for nobody's end."""
+        """Cut all answers: this replica was declared gone, and no end has waited for it."""
         for asking in self._asking:
             asking.cut(OutOfForce(sent=True))
 
 
 class _Asking:
-    """A request that the owner of its task has in hand; `upstream` as `hints.upstream_of` gives it."""
+    """A request in progress at the owner of its task; `upstream` is as `hints.upstream_of` returns it."""
 
     def __init__(self, owner: Replica, family: Family, upstream: str | None) -> None:
         self.owner = owner
@@ -242,15 +264,15 @@ class _Asking:
         self.fault: RemitError | None = None
 
     def cut(self, fault: RemitError) -> None:
-        """Hand out nothing more of the answer."""
+        """Release no further part of the answer."""
         self.fault = self.fault or fault
         self.work.cancel()
 
 
 class _Handing:
-    """Hands an answer out while this replica has a lease.
+    """Releases an answer while this replica has a lease.
 
-    INVARIANT: nothing is awaited between the look at the lease and the write.
+    INVARIANT: nothing is awaited between the check of the lease and the write.
     """
 
     def __init__(self, scope: Scope, send: Send, replicas: Replicas) -> None:
@@ -270,14 +292,14 @@ class _Handing:
         await self._send(message)
 
     async def refuse(self, error: RemitError, body: bytes) -> None:
-        """Refuse, unless the answer has begun: then it just ends, for there is no place for an error."""
+        """Refuse the request; if the answer has begun, only cut it, because it has no place for an error."""
         if self._begun:
             raise ConnectionResetError from error
         await _refuse(self._scope, self._send, error, body)
 
 
 class _Replay:
-    """Gives a body that was read already, and then what comes after it."""
+    """Returns a body that was read already, and then the messages after it."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._body: bytes | None = body
@@ -306,7 +328,7 @@ def _target(scope: Scope) -> bytes:
 
 
 def _seen(scope: Scope) -> Seen:
-    """Return what the owner cannot see for itself."""
+    """Return what the owner cannot observe itself."""
     return Seen(
         client=tuple(scope["client"]) if scope.get("client") else None,
         certificates=written_chain(scope.get("remit.peer_certificate", ())),
@@ -314,19 +336,19 @@ def _seen(scope: Scope) -> Seen:
 
 
 def _show(scope: Scope, seen: Seen) -> None:
-    """Have the doors see what the replica saw that the request came to."""
+    """Show the endpoints what the receiving replica observed of the request."""
     scope["client"] = seen.client
     scope.pop("remit.peer", None)
     scope["remit.peer_certificate"] = read_chain(seen.certificates)
     scope["remit.passed_on"] = True
     if seen.jkt:
         scope["remit.proven"] = seen.jkt
-    # The header has said what it had to say: a door would ask what it means.
+    # The header has served its purpose, and an endpoint would not know it.
     scope["headers"] = [pair for pair in scope["headers"] if pair[0] != HEADER]
 
 
 async def _refuse(scope: Scope, send: Send, error: RemitError, body: bytes) -> None:
-    """Refuse as the door would."""
+    """Refuse in the format of the requested endpoint."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if isinstance(error, Malformed):
         status, rpc_code = 400, INVALID_REQUEST

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which task a request is about, as far as it can be told before anybody has judged it.
+"""Which task a request is about, as far as it is known before authentication.
 
-It is a hint for where to send the request, and nothing else: what a token says counts only if it is ours.
+It is only a hint for routing. A token is considered only if remit issued it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
 
 from remit.gateway.asgi import Scope
-from remit.services.assembly.services import Services
 
 MCP: Final = "/mcp"
 HTTP: Final = "/http/"
@@ -39,11 +39,14 @@ class _Asking(msgspec.Struct, frozen=True):
     evaluations: tuple[dict[str, Any], ...] = ()
 
 
+About = Callable[[str], str]
+"""Returns the task of a token that is ours; empty where it names none."""
+
 _asking = msgspec.json.Decoder(_Asking).decode
 
 
 def concerns(scope: Scope) -> bool:
-    """Whether a request can be about the live state of a task."""
+    """Return whether a request can concern the live state of a task."""
     path: str = scope["path"]
     if path == MCP or path.startswith((f"{MCP}/", HTTP, API)):
         return True
@@ -51,12 +54,12 @@ def concerns(scope: Scope) -> bool:
 
 
 def needs_body(scope: Scope) -> bool:
-    """Whether the task stands in the body."""
+    """Return whether the task is named in the body."""
     return scope["path"] == TOKEN or scope["path"] in ASKING
 
 
-def task_of(house: Services, scope: Scope, body: bytes) -> str:
-    """Return the task that a request seems to be about; empty where it says none."""
+def task_of(scope: Scope, body: bytes, about: About) -> str:
+    """Return the task that a request seems to be about; empty where it says none. `about` reads a token."""
     path: str = scope["path"]
     if scope["method"] == "POST" and (named := _TASK.fullmatch(path)) is not None:
         return named[1]
@@ -65,15 +68,16 @@ def task_of(house: Services, scope: Scope, body: bytes) -> str:
             given = parse_qs(body.decode("ascii"), max_num_fields=64)
         except ValueError:
             return ""
-        return _of_token(house, given.get("subject_token", [""])[0])
+        return _of_token(about, given.get("subject_token", [""])[0])
     if path in ASKING:
-        return _of_question(house, body)
-    return _of_header(house, scope)
+        return _of_question(body, about)
+    return _of_header(scope, about)
 
 
 def upstream_of(scope: Scope) -> str | None:
-    """Return the upstream whose words the answer to a request may hold: empty where it may be any, `None`
-    where it holds none.
+    """Return the upstream whose data the answer to a request may contain.
+
+    An empty text means any upstream, `None` means no upstream data.
     """
     path: str = scope["path"]
     if path in ASKING:
@@ -82,22 +86,22 @@ def upstream_of(scope: Scope) -> str | None:
     return None if door is None else path.removeprefix(door).partition("/")[0]
 
 
-def _of_header(house: Services, scope: Scope) -> str:
+def _of_header(scope: Scope, about: About) -> str:
     shown = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(shown) != 1:
         return ""
     token = shown[0].strip().rpartition(b" ")[2]
-    return _of_token(house, token.decode("latin-1"))
+    return _of_token(about, token.decode("latin-1"))
 
 
-def _of_token(house: Services, token: str) -> str:
-    return house.authenticator.about(token, house.clock.now()) if token else ""
+def _of_token(about: About, token: str) -> str:
+    return about(token) if token else ""
 
 
-def _of_question(house: Services, body: bytes) -> str:
+def _of_question(body: bytes, about: About) -> str:
     try:
         subject = _asking(body).subject
     except (msgspec.DecodeError, RecursionError):
         return ""
     told = subject.properties
-    return _of_token(house, told.access_token) or told.task or (subject.id if subject.type == "task" else "")
+    return _of_token(about, told.access_token) or told.task or (subject.id if subject.type == "task" else "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP door: agents that call REST APIs."""
+"""The HTTP endpoint: agents that call REST APIs."""
 
 from remit.gateway.http.endpoint import HttpEndpoint, HttpLimits
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP door: `/http/{upstream}/...` for each upstream that is an HTTP API, as one ASGI application.
+"""The HTTP endpoint: `/http/{upstream}/...` for each upstream that is an HTTP API, as one ASGI application.
 
-In this order, each a refusal where it fails:
+The checks, in this order; each one refuses the request if it fails:
 
-1. where: the address, `Origin` (against DNS rebinding)
-2. how much: a bound on requests in hand
+1. where: the path, `Origin` (against DNS rebinding)
+2. how much: a limit on requests in progress
 3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
-4. what: method and path are a route, and so a tool; parameters are its arguments
+4. what: method and path match a route, and so a tool; parameters are its arguments
 
-The door adds no rules. What reaches an upstream goes through `services.mediation.mediator`, and is written
-again from what was decided: nothing of the request's own bytes. An operation that the task was not granted
-answers as one that does not exist.
+The endpoint adds no rules. Every request to an upstream goes through `services.mediation.mediator`, and is
+built from the decided values: it contains none of the request's own bytes. An operation that is not granted
+to the task is answered like one that does not exist.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -63,16 +63,21 @@ from remit.gateway.http.request_state import ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.gateway.tracing import travelling
+from remit.ports.runtime import Clock
 from remit.ports.upstream import HttpUpstream
-from remit.services.assembly.services import Services
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
-from remit.services.mediation.mediator import RequestedCall
+from remit.services.mediation.mediator import Mediator, RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 _LOG = logging.getLogger(__name__)
 
 PREFIX: Final = HTTP_PATH
-#: Characters of what was asked for that stand in the evidence, where it is no operation.
+#: Maximum number of characters of an unknown operation that are recorded in the evidence.
 MAX_NAME: Final = 200
 
 
@@ -80,7 +85,7 @@ _OWN: Final = (b"/http/", METADATA.encode() + b"/http/")
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door takes on at most; sizes in bytes, times in seconds."""
+    """Limits of the endpoint; sizes in bytes, times in seconds."""
 
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
@@ -95,26 +100,40 @@ class HttpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
+        public_url: str,
+        resource: ProtectedResource,
+        clock: Clock,
+        apis: Mapping[str, HttpUpstream],
+        sightings: SharedIdentities,
+        registry: ToolCatalogue,
+        live: LiveTasks,
+        decisions: DecisionServices,
+        authenticator: Authenticator,
+        mediator: Mediator,
         limits: HttpLimits | None = None,
         in_hand: RequestsInProgress | None = None,
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors."""
-        self._house = house
+        """Keep the services. `in_hand` is shared with other endpoints."""
+        self._clock = clock
+        self._sightings = sightings
+        self._registry = registry
+        self._live = live
+        self._authorizer = decisions.authorizer
+        self._approvals = decisions.approvals
+        self._authenticator = authenticator
+        self._mediator = mediator
         self._limits = limits or HttpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
-        self._apis: dict[str, HttpUpstream] = {
-            name: one for name, one in house.upstreams.items() if isinstance(one, HttpUpstream)
-        }
+        self._resource = resource
+        self._base = public_url.rstrip("/")
+        self._apis = apis
         self._in_hand = in_hand or RequestsInProgress(
             most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
         )
         self._bodies, self._alarms = Deadlines(), Deadlines()
 
     def owns(self, path: bytes) -> bool:
-        """Return whether a path, as it was sent, belongs to this door."""
+        """Return whether a path, as it was sent, belongs to this endpoint."""
         return path.startswith(_OWN) or path == b"/http"
 
     # One request.
@@ -131,7 +150,7 @@ class HttpEndpoint:
         except RemitError as error:
             await self._refuse(visit, error)
         except Exception:  # noqa: BLE001 - the edge of the door
-            # A defect of ours: the agent learns that and nothing else.
+            # An internal defect: the agent learns nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, HttpProblem("internal error", 500, code="fault"))
         finally:
@@ -143,7 +162,7 @@ class HttpEndpoint:
         if foreign(visit.head.values, visit.head.twice, {self._base}):
             raise HttpProblem("this origin may not call", 403, code="origin")
         self._in_hand.check()
-        # Where no API is named, who asks is still to be known.
+        # Without the name of an API the caller is still authenticated.
         resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""
         found = self._resource.identify(
             scope,
@@ -154,7 +173,7 @@ class HttpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
         visit.agent = found.claims.client_id
@@ -173,7 +192,7 @@ class HttpEndpoint:
             arguments = await self._arguments(scope, visit, route, segments)
         except Malformed as fault:
             fault.step = Step.DESCRIBE
-            # Of an operation that the task does not see nothing is told, not even what it takes.
+            # If the task cannot see an operation, nothing of it is revealed, not even its parameters.
             if not await self._sees(visit, route):
                 raise self._unknown(visit) from None
             raise
@@ -203,15 +222,15 @@ class HttpEndpoint:
         )
 
     async def _sees(self, visit: ApiVisit, route: Route) -> bool:
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        tool = self._house.tools.get(f"{visit.upstream}/{route.name}")
-        observed = self._house.authorizer.observes(visit.upstream)
+        live = await self._live.bind(visit.claims, self._clock.now())
+        tool = self._registry.get(f"{visit.upstream}/{route.name}")
+        observed = self._authorizer.observes(visit.upstream)
         return tool is not None and live.sees(tool, observed=observed)
 
     # The call.
 
     async def _call(self, visit: ApiVisit, name: str, arguments: dict[str, Json]) -> None:
-        """Take the call through the nine steps, and let go of it when the agent has gone."""
+        """Take the call through the nine steps, and cancel it when the agent disconnects."""
         asked = RequestedCall(
             token=visit.token,
             proven=visit.proven,
@@ -229,7 +248,7 @@ class HttpEndpoint:
         watch = DisconnectWatch(answer, visit.receive, call)
         self._alarms.start(watch, WATCH_AFTER_S)
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._mediator.run(asked, answer)
         except asyncio.CancelledError:
             if not answer.gone:
                 raise
@@ -249,7 +268,7 @@ class HttpEndpoint:
         return lambda below_api: self._where(visit) + below_api
 
     def _where(self, visit: ApiVisit) -> str:
-        """Return the address that the upstream has for the agent."""
+        """Return the URL of the upstream for the agent."""
         return f"{self._base}{PREFIX}/{visit.upstream}"
 
     def _unknown(self, visit: ApiVisit) -> HttpProblem:
@@ -258,41 +277,43 @@ class HttpEndpoint:
 
     async def _refusal(self, visit: ApiVisit, end: Refused) -> HttpProblem:
         if not end.request.grants:
-            # What a task was not granted does not exist on the wire; the reason stands in the evidence.
+            # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return self._unknown(visit)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.approvals.find(end.decision.approval)
+        approval = await self._approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
-    # What is answered otherwise.
+    # Answers other than results.
 
     async def _fail(self, visit: ApiVisit, problem: HttpProblem) -> None:
         if visit.answer is not None and visit.answer.begun:
-            # The answer ends without its end: the server closes the connection.
+            # The answer is left incomplete: the server closes the connection.
             return
-        # No answer of an API has this header: whose refusal it is can be told.
+        # No answer of an API has this header, so it identifies remit's own refusals.
         refused = (b"remit-refused", problem.code.encode("ascii", "replace"))
         lines = (PROBLEM_TYPE, refused, *problem.headers)
         await respond(visit.send, problem.status, problem.body(), lines)
 
     async def _refuse(self, visit: ApiVisit, error: RemitError) -> None:
-        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
+        """Answer an error; record refusals of steps 1 and 2 in the evidence, and only count a flood of
+        them.
+        """
         problem = problem_of(error)
         unknown = isinstance(error, Unauthenticated)
         if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
             problem.step = problem.step or error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal stands whether or not it can be written down.
+            # The refusal holds even if it cannot be recorded.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "http", agent=agent, task=task)
+                await self._authenticator.refused(error, "http", agent=agent, task=task)
         if unknown:
             problem.headers = self._resource.challenges(f"{PREFIX}/{visit.upstream}", error)
         await self._fail(visit, problem)
 
 
 def below(path: bytes) -> tuple[str, bytes]:
-    """Return the upstream that a path names, empty for none, and what stands below it."""
+    """Return the upstream that a path names (empty for none), and the path below it."""
     name, slash, rest = path.removeprefix(b"/http").removeprefix(b"/").partition(b"/")
     text = name.decode("ascii", "replace")
     return (text if NAME.match(text) else ""), slash + rest or b"/"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headers of a request to an API: who asks, what the body is, and what is meant for the API.
+"""The headers of a request to an API: credentials, the form of the body, and headers for the API.
 
-Three kinds: what the door reads itself; what says nothing of the request (what clients and proxies add by
-themselves), which is dropped; and all else, which must be a declared parameter or is refused. None of it goes
-upstream as it came.
+There are three kinds. The endpoint reads some headers itself. Headers that clients and proxies add by
+themselves are dropped. Any other header must be a declared parameter, or the request is refused. No header is
+forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from remit.core.errors import Malformed
 from remit.core.tools.http_api import Route
 from remit.gateway.tracing import TRACING
 
-#: Read by the door, whatever a document declares.
+#: Read by the endpoint, whatever an API description declares.
 _READ: Final = frozenset(
     {
         "authorization", "proxy-authorization", "dpop", "host", "origin", "content-type", "content-length",
         "content-encoding", *TRACING,
     }
 )  # fmt: skip
-#: Dropped where nobody declares it.
+#: Dropped unless declared.
 _IDLE = re.compile(
     r"accept|accept-(?:charset|encoding|language)|user-agent|connection|keep-alive|te|trailer|transfer-encoding"
     r"|proxy-connection|upgrade|http2-settings|expect|date|from|referer|pragma|cache-control|priority|dnt"
@@ -33,12 +33,12 @@ _IDLE = re.compile(
 
 
 class ApiHead:
-    """The headers of one request. `twice` are names that came more than once."""
+    """The headers of one request. `twice` are names that occur more than once."""
 
     __slots__ = ("_others", "authorization", "proofs", "twice", "values")
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        """Read them in one pass; the ASGI server has put the names in lower case."""
+        """Read the headers in one pass; the ASGI server has converted the names to lower case."""
         self.authorization: list[bytes] = []
         self.proofs: list[bytes] = []
         self.values: dict[str, str] = {}
@@ -57,12 +57,15 @@ class ApiHead:
                 home[name] = value.decode("latin-1")
 
     def get(self, name: str) -> str:
-        """Return the value of a header that the door reads; empty where it is absent."""
+        """Return the value of a header that the endpoint reads; an empty text if it is absent."""
         return self.values.get(name, "")
 
     @property
     def media(self) -> str:
-        """The media type of the body, without parameters; raises `Malformed` where it has more than one."""
+        """The media type of the body, without parameters.
+
+        Raise `Malformed` for a repeated header, a compressed body or another charset than UTF-8.
+        """
         if self.twice & {"content-type", "content-length", "content-encoding", "host"}:
             raise Malformed(
                 f"`{min(self.twice)}` is given twice", code="given-twice", remediation="give it once"
@@ -83,7 +86,7 @@ class ApiHead:
         return kind.strip().lower()
 
     def meant(self, route: Route) -> dict[str, str]:
-        """Return what is meant for the API; raises `Malformed` for what could be read in two ways."""
+        """Return the headers for the API; raise `Malformed` for a repeated one, which is ambiguous."""
         declared = {parameter.name.lower() for parameter in route.headers}
         out = {
             name: value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fault or a refusal is over HTTP: a problem (RFC 9457) with code, step, rule and the remediation."""
+"""Errors and refusals over HTTP: a problem (RFC 9457) with code, step, rule and remediation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ _BY_CODE: Final = {
 
 
 class HttpProblem(RemitError):
-    """An answer of the door that is no answer of the API. `told` joins what every problem says."""
+    """An answer of the endpoint that is not an answer of the API. `told` adds members to those of every
+    problem.
+    """
 
     code = "problem"
 
@@ -54,14 +56,14 @@ class HttpProblem(RemitError):
         told: dict[str, Json] | None = None,
         headers: HeaderLines = (),
     ) -> None:
-        """Keep what goes on the wire."""
+        """Keep the values of the response."""
         super().__init__(message, code=code, remediation=remediation, step=step)
         self.status = status
         self.told = told or {}
         self.headers = headers
 
     def body(self) -> bytes:
-        """Return the JSON of it."""
+        """Return the problem as JSON."""
         out: dict[str, Json] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -77,8 +79,10 @@ class HttpProblem(RemitError):
 
 
 def unknown_route(where: str, tools: str, task: str) -> HttpProblem:
-    """The problem of an operation that does not exist, as far as this task can tell: always the same for one
-    task and API. `where` is the API's address for the agent, and `tools` where its tools are listed.
+    """Return the problem for an operation that does not exist for this task.
+
+    It is always the same for one task and API. `where` is the API's URL for the agent, and `tools` the URL
+    that lists its tools.
     """
     return HttpProblem(
         "there is no such operation for this task",
@@ -92,7 +96,7 @@ def unknown_route(where: str, tools: str, task: str) -> HttpProblem:
 
 
 def unknown_api(base: str, task: str) -> HttpProblem:
-    """The problem of an address below which there is no API."""
+    """Return the problem for a path without an API."""
     return HttpProblem(
         "there is no such API",
         404,
@@ -103,7 +107,7 @@ def unknown_api(base: str, task: str) -> HttpProblem:
 
 
 def problem_of(error: RemitError) -> HttpProblem:
-    """Return any fault as a problem; of one that is not known here nothing is told but its code."""
+    """Return any error as a problem; reveal only the code of an unknown error."""
     if isinstance(error, HttpProblem):
         return error
     status = _status(error)
@@ -129,7 +133,7 @@ def problem_of(error: RemitError) -> HttpProblem:
 def _status(error: RemitError) -> int:
     if isinstance(error, Unauthenticated) and error.code != "no-task":
         return 401
-    # A valid token that permits nothing, now or any more: authenticating again would not help.
+    # A valid token that permits nothing, or no longer: authenticating again would not help.
     if isinstance(error, Fenced | Unauthenticated | Forbidden) or error.code == "no-task":
         return 403
     if isinstance(error, UpstreamUnreachable):
@@ -143,7 +147,7 @@ def _status(error: RemitError) -> int:
 
 
 def refusal(refused: Refused, expires: str = "") -> HttpProblem:
-    """Return a call that was denied or deferred as a problem; `expires` is that of the approval."""
+    """Return the problem for a denied or deferred call; `expires` is the expiry of the approval."""
     decision = refused.decision
     first = decision.reasons[0] if decision.reasons else None
     told: dict[str, Json] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request at the HTTP door: how it arrived, and what is known of it so far."""
+"""One request at the HTTP endpoint: how it arrived, and its state so far."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remit.gateway.http.response import ApiAnswer
 
 
 class ApiVisit:
-    """One request, and what is known of it."""
+    """One request and its state."""
 
     __slots__ = (
         "agent", "answer", "claims", "head", "path", "proven", "receive", "send", "token", "upstream",
@@ -20,8 +20,8 @@ class ApiVisit:
     claims: AccessClaims
 
     def __init__(self, head: ApiHead, receive: Receive, send: Send, upstream: str, path: bytes) -> None:
-        """Begin with its headers and its address: the upstream that it names, empty for none, and the path
-        below that, as it was sent.
+        """Keep the headers and the target: the upstream that the path names (empty for none), and the path
+        below it as it was sent.
         """
         self.head = head
         self.receive = receive

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's side of one call of an API: the head is held until the first of the body is released.
+"""The agent's side of one API call: the response head is held back until the first part of the body is
+released.
 
-So the status is free for a refusal as long as it can be. An answer that comes whole is sent with its length,
-one that comes in pieces as they come, and one that is cut ends without its end, so that nobody takes a part
-for the whole.
+So the status remains available for a refusal as long as possible. A whole answer is sent with its length, an
+answer in pieces as they arrive. An answer that is cut ends without its terminator, so that no client takes a
+part for the whole.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from remit.core.errors import Busy
 from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.gateway.asgi import NO_STORE, Receive, Send
 
-#: Bodies above this size are sent in pieces.
+#: Larger bodies are sent in pieces.
 PIECE_BYTES: Final = 65_536
-#: What an API says is no page of this host: no reader may guess, run or frame it.
+#: An API's answer is not a page of this host: no browser may sniff, run or frame it.
 _GUARDS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
@@ -30,13 +31,14 @@ _BODILESS: Final = frozenset({204, 304})
 
 
 class ApiAnswer:
-    """Where the released pieces of one call go (`services.mediation.mediator.Sink`)."""
+    """Receives the released pieces of one call (`services.mediation.mediator.Sink`)."""
 
     __slots__ = ("_head", "_locate", "_patience_s", "_send", "begun", "done", "gone")
 
     def __init__(self, send: Send, locate: Callable[[str], str], *, patience_s: float = 60.0) -> None:
-        """Take where to send; `locate` gives the address at which an agent reaches one below the API. An
-        agent that takes nothing for `patience_s` seconds is given up.
+        """Keep where to send; `locate` returns the agent's URL for a path below the API.
+
+        An agent that accepts no data for `patience_s` seconds is disconnected.
         """
         self._patience_s = patience_s
         self._send = send
@@ -47,7 +49,7 @@ class ApiAnswer:
         self.gone = False
 
     async def release(self, chunk: Delivery) -> None:
-        """Hand a piece to the agent; waits while the connection is full."""
+        """Send a piece to the agent; wait while the connection is full."""
         if chunk.method == ReplyPiece.HEAD:
             self._head = msgspec.json.decode(chunk.body, type=ReplyHead)
             return
@@ -85,11 +87,11 @@ class ApiAnswer:
             async with asyncio.timeout(self._patience_s):
                 await self._send({"type": "http.response.body", "body": data, "more_body": more})
         except TimeoutError:
-            # The connection to the API is held all the while, and others wait for one.
+            # The connection to the API is held in the meantime, and others wait for a connection.
             raise Busy("the agent does not take its answer", code="slow-reader") from None
 
     async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
-        """Cancel `call` once the agent has gone."""
+        """Cancel `call` once the agent has disconnected."""
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self.done:

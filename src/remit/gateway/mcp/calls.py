@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls: everything that reaches an upstream, handed to the nine steps and to nothing else."""
+"""Calls: every request that reaches an upstream goes through the nine steps and no other way."""
 
 from __future__ import annotations
 
@@ -51,24 +51,27 @@ from remit.gateway.mcp.messages import (
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
 from remit.gateway.tracing import travelling
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.decisions.approvals import Approvals
 from remit.services.limits.deadlines import Deadlines
-from remit.services.mediation.mediator import RequestedCall
+from remit.services.mediation.mediator import Mediator, RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tools.pinned_tools import ToolCatalogue
 
 UNSUBSCRIBE: Final = "resources/unsubscribe"
 #: Methods that are calls, in both eras.
 CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "completion/complete"))
 
-#: Operations whose result is never a question.
+#: Operations whose result never asks for input.
 _ASKS_NOTHING: Final = frozenset((COMPLETION, RESOURCE_SUBSCRIBE))
-#: How often one call of a session may be asked back.
+#: Maximum number of input rounds of one call in a session.
 MAX_ROUNDS: Final = 8
-#: Characters of a name, of whatever is named, that could be one; MCP wants 128 at the most.
+#: Maximum number of characters of a name; MCP recommends at most 128.
 MAX_NAME: Final = 256
 
 
 class CallVisit:
-    """One HTTP request at the door, and what is known of it so far."""
+    """One HTTP request at the endpoint, and its state so far."""
 
     __slots__ = (
         "agent",
@@ -90,7 +93,7 @@ class CallVisit:
     place: Place
 
     def __init__(self, head: McpHeaders, receive: Receive, send: Send) -> None:
-        """Begin with nothing known but its headers."""
+        """Begin with only the headers known."""
         self.head = head
         self.receive = receive
         self.send = send
@@ -105,24 +108,40 @@ class CallVisit:
 
 
 class SilentSink:
-    """A `Sink` for calls that the door makes on an agent's behalf: nothing of the answer is handed on."""
+    """A `Sink` for calls that the endpoint makes on an agent's behalf: it discards the answer."""
 
     async def release(self, chunk: Delivery) -> None:
-        """Let it go."""
+        """Discard the chunk."""
 
 
 class Calls:
-    """Turns requests into calls, and their ends into answers."""
+    """Turns requests into calls, and their results into answers."""
 
-    def __init__(self, house: Services, listing: Listing, rounds: Rounds) -> None:
-        """Take the services, what tasks see, and what seals the states of upstreams."""
-        self._house = house
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        registry: ToolCatalogue,
+        live: LiveTasks,
+        approvals: Approvals,
+        mediator: Mediator,
+        listing: Listing,
+        rounds: Rounds,
+    ) -> None:
+        """Keep the services, the lists of tasks, and the sealing of upstream states."""
+        self._clock = clock
+        self._registry = registry
+        self._live = live
+        self._approvals = approvals
+        self._mediator = mediator
         self._listing = listing
         self._rounds = rounds
         self._alarms = Deadlines()
 
     async def run(self, visit: CallVisit, message: Incoming, asked: RequestedCall | None = None) -> bool:
-        """Take the call that a request asks for through the nine steps; say whether the upstream did it."""
+        """Take the call that a request asks for through the nine steps; return whether the upstream executed
+        it.
+        """
         if asked is None:
             asked = await self.asked(visit, message)
         token = message.meta.get("progressToken") if asked.wants_progress else None
@@ -141,7 +160,7 @@ class Calls:
     async def watched(
         self, visit: CallVisit, message: Incoming, answer: Answer, work: Coroutine[Any, Any, bool]
     ) -> bool:
-        """Do what gives `answer` its content, until the agent hangs up or takes its request back."""
+        """Run the work behind `answer` until the agent disconnects or cancels its request."""
         visit.answer = answer
         call = self._alarms.running()
         watch = DisconnectWatch(answer, visit.receive, call)
@@ -166,13 +185,13 @@ class Calls:
         self, visit: CallVisit, message: Incoming, asked: RequestedCall, answer: Answer
     ) -> bool:
         try:
-            end = await self._house.mediator.run(asked, answer)
+            end = await self._mediator.run(asked, answer)
             for _ in range(MAX_ROUNDS):
                 if answer.wanted is None:
                     break
-                # Each round is a call of its own: everything is decided again.
+                # Each round is a separate call: everything is decided again.
                 asked = await self._answered(visit, asked, answer, answer.wanted)
-                end = await self._house.mediator.run(asked, answer)
+                end = await self._mediator.run(asked, answer)
             if answer.wanted is not None:
                 raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
         except RemitError as error:
@@ -188,7 +207,7 @@ class Calls:
         return end.outcome is CallOutcome.OK
 
     def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:
-        """Return what makes of a result that asks for input what the agent gets of it."""
+        """Return a function that converts a result that asks for input into the agent's form of it."""
         tool = f"{asked.upstream}/{asked.name}"
         return partial(
             self._rounds.passed_on,
@@ -201,9 +220,9 @@ class Calls:
     async def _answered(
         self, visit: CallVisit, asked: RequestedCall, answer: Answer, wanted: bytes
     ) -> RequestedCall:
-        """Ask a session's client, over the stream of its call, what an upstream wants to know.
+        """Ask a session's client for the input that an upstream wants, over the stream of its call.
 
-        Gives the same call with the answers, as a client of 2026-07-28 would make it; raises `WireFault`.
+        Return the same call with the answers, as a client of 2026-07-28 would make it; raise `WireFault`.
         """
         session = visit.session
         assert session is not None
@@ -217,30 +236,32 @@ class Calls:
 
     async def _refusal(self, visit: CallVisit, message: Incoming, end: Refused) -> WireFault:
         if not end.request.grants:
-            # What a task was not granted does not exist on the wire; the reason stands in the evidence.
+            # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return unknown(visit, message)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
-        approval = await self._house.approvals.find(end.decision.approval)
+        approval = await self._approvals.find(end.decision.approval)
         return refusal(end, approval.expires.isoformat() if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
-        """Make a call whose answer nobody sees; say whether it was permitted and done."""
+        """Make a call and discard its answer; return whether it was permitted and executed."""
         asked = RequestedCall(
             token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
         )
         try:
-            end = await self._house.mediator.run(asked, SilentSink())
+            end = await self._mediator.run(asked, SilentSink())
         except Unauthenticated:
             raise
         except RemitError:
             return False
         return isinstance(end, Answered) and end.outcome is CallOutcome.OK
 
-    # From a request to what is asked.
+    # From a request to a call.
 
     async def asked(self, visit: CallVisit, message: Incoming) -> RequestedCall:
-        """Return the call that a request asks for: decided values only, nothing else of its params."""
+        """Return the call that a request asks for. It contains only values that are decided, no other
+        params.
+        """
         params = message.params
         method = message.method
         if method == "tools/call":
@@ -284,15 +305,15 @@ class Calls:
     def _named(self, visit: CallVisit, message: Incoming, name: str) -> tuple[str, str]:
         found = visit.place.split(name) if len(name) <= MAX_NAME else None
         if found is None:
-            # No tool has a name that long; it would stand in the evidence, several times over.
+            # No tool has such a long name, which the evidence would contain several times.
             raise unknown(visit, message)
         return found
 
     async def owner(self, visit: CallVisit, message: Incoming, operation: str, uri: str) -> str:
-        """Return the upstream of a resource at this address."""
+        """Return the upstream of a resource at this endpoint path."""
         if not visit.place.joined:
             return visit.place.upstreams[0]
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._live.bind(visit.claims, self._clock.now())
         try:
             found = self._listing.upstream_of(live, visit.place, operation, uri)
         except NotFound as error:
@@ -321,17 +342,19 @@ class Calls:
     async def _check_params(
         self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]
     ) -> None:
-        """Compare repeated arguments, for a tool that the task sees: of others nothing is said."""
-        tool = self._house.tools.get(f"{upstream}/{name}")
+        """Compare repeated arguments, only for a tool that the task sees; nothing is revealed of other
+        tools.
+        """
+        tool = self._registry.get(f"{upstream}/{name}")
         if tool is None or not (rules := self._listing.rules(tool)):
             return
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
+        live = await self._live.bind(visit.claims, self._clock.now())
         if self._listing.tool(live, upstream, name) is not None:
             check_params(rules, visit.head, arguments)
 
 
 def unknown(visit: CallVisit, message: Incoming) -> WireFault:
-    """The error of something that does not exist, as far as this task can tell."""
+    """Return the error for an object that does not exist for this task."""
     params = message.params
     if message.method == "tools/call":
         return WireFault(f"Unknown tool: {_shown(params.get('name'))}", INVALID_PARAMS, code="unknown-tool")
@@ -351,14 +374,14 @@ def _shown(name: Json) -> str:
 
 
 def able_of(visit: CallVisit, meta: dict[str, Json]) -> dict[str, Json]:
-    """Return which questions the agent's client can answer."""
+    """Return the kinds of input that the agent's client can provide."""
     if visit.modern:
         return declared(meta.get(META_CAPABILITIES))
     return visit.session.able if visit.session is not None else {}
 
 
 def knows_deferred(visit: CallVisit, meta: dict[str, Json]) -> bool:
-    """Return whether the agent's client knows of deferred calls (the tasks extension of 2026-07-28)."""
+    """Return whether the agent's client supports deferred calls (the tasks extension of 2026-07-28)."""
     capabilities = meta.get(META_CAPABILITIES) if visit.modern else None
     if not capabilities:
         return False

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that go on after their answer: the tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28).
+"""Calls that continue after their answer: the tasks extension (`io.modelcontextprotocol/tasks`, 2026-07-28).
 
-`tasks/get` and `tasks/cancel` look after a call that was permitted; token, task and fence are looked at
-again, and what comes is observed like any answer. `tasks/update` brings input to one, and is a call of its
-own: the tool and arguments of the first one with the answers as its argument `mcp:input`, and all is decided
+`tasks/get` and `tasks/cancel` concern a call that was permitted: token, task and fence are checked again, and
+the answer is observed like any answer. `tasks/update` brings input to such a call, and is a separate call:
+the tool and arguments of the first call, with the answers as its argument `mcp:input`. Everything is decided
 again.
 """
 
@@ -32,28 +32,35 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.response import Answer
 from remit.gateway.tracing import travelling
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.mediation.assembly import MediationServices
 from remit.services.mediation.call import Follows
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.mediator import RequestedCall
+from remit.services.tasks.live_tasks import LiveTasks
 
-#: Seconds that an upstream has to say how a call stands that somebody listens for; and between two looks.
+#: Seconds in which an upstream must report the state of a call to a listening stream.
 LOOK_S: Final = 10.0
 MIN_WAIT_S: Final = 0.05
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class DeferredMethods:
-    """The methods of the extension."""
+    """The methods of the tasks extension."""
 
-    def __init__(self, house: Services, calls: Calls, rounds: Rounds) -> None:
-        """Take the services, and what reads answers to questions."""
-        self._house = house
+    def __init__(
+        self, clock: Clock, live: LiveTasks, mediation: MediationServices, calls: Calls, rounds: Rounds
+    ) -> None:
+        """Keep the services, and the reader of answers to questions."""
+        self._clock = clock
+        self._live = live
+        self._mediator = mediation.mediator
+        self._deferrals = mediation.deferrals
         self._calls = calls
         self._rounds = rounds
 
     async def run(self, visit: CallVisit, message: Incoming) -> None:
-        """Answer one request; to a task, no other's calls exist."""
+        """Answer one request; calls of other tasks do not exist for a task."""
         require(visit, message)
         held = await self.held(visit, text_param(message.params, "taskId"))
         if held is None:
@@ -67,12 +74,12 @@ class DeferredMethods:
         await self._calls.watched(visit, message, answer, self._look(asked, answer, held))
 
     async def held(self, visit: CallVisit, handle: str) -> DeferredCall | None:
-        """Return the call that a task knows by a handle, at this address."""
-        live = await self._house.live.bind(visit.claims, self._house.clock.now())
-        return self._house.deferrals.find(handle, live.task.id, visit.place.upstreams)
+        """Return the call that a task knows by a handle, at this endpoint path."""
+        live = await self._live.bind(visit.claims, self._clock.now())
+        return self._deferrals.find(handle, live.task.id, visit.place.upstreams)
 
     def looking(self, visit: CallVisit, message: Incoming, held: DeferredCall) -> RequestedCall:
-        """Return what asks for a call that goes on."""
+        """Return the request for the state of a deferred call."""
         tool = held.request.tool
         return RequestedCall(
             token=visit.token,
@@ -86,20 +93,20 @@ class DeferredMethods:
         )
 
     def follow(self, visit: CallVisit, message: Incoming, held: list[DeferredCall]) -> Followed:
-        """Return what looks after calls for a stream of the one who listens."""
+        """Return the watch of deferred calls for a stream of the listening agent."""
 
         async def look(one: DeferredCall) -> bytes:
             asked = msgspec.structs.replace(self.looking(visit, message, one), method=GET)
             kept = _Kept(passing(asked, one))
             async with asyncio.timeout(LOOK_S):
-                await self._house.mediator.look(asked, kept, one)
+                await self._mediator.look(asked, kept, one)
             return kept.body
 
         return Followed(look, held)
 
     async def _look(self, asked: RequestedCall, answer: Answer, held: DeferredCall) -> bool:
         try:
-            await self._house.mediator.look(asked, answer, held)
+            await self._mediator.look(asked, answer, held)
         except RemitError as error:
             if isinstance(error, NotFound) and error.step == Step.BIND:
                 error = _no_call(error.message, error.remediation)
@@ -128,40 +135,40 @@ class DeferredMethods:
 
 
 class _Kept:
-    """A `Sink` that keeps how a call stands; empty where the upstream did not say it."""
+    """A `Sink` that keeps the state of a call; empty if the upstream did not report it."""
 
     def __init__(self, pass_on: Callable[[bytes], bytes]) -> None:
         self._pass_on = pass_on
         self.body = b""
 
     async def release(self, chunk: Delivery) -> None:
-        """Keep it; raises for questions that may not be asked."""
+        """Keep the state; raise an error for questions that are not permitted."""
         if chunk.kind is ChunkKind.RESULT:
             self.body = self._pass_on(chunk.body) if chunk.wants_input else chunk.body
 
 
 class Followed:
-    """The calls that a stream tells of: each is looked after at its own pace, until it has ended.
+    """The deferred calls of a stream: each is polled at its own interval, until it has ended.
 
-    INVARIANT: what is told has been through `resume`, with the token of the one who listens.
+    INVARIANT: every reported state has been through `resume`, with the token of the listening agent.
     """
 
     def __init__(
         self, look: Callable[[DeferredCall], Awaitable[bytes]], calls: Iterable[DeferredCall]
     ) -> None:
-        """Take what looks, and after what."""
+        """Keep the poll function, and the calls."""
         self._look = look
         self._due = dict.fromkeys(calls, 0.0)
         self._told: dict[DeferredCall, bytes] = {}
 
     def wait_s(self, now_s: float, most_s: float) -> float:
-        """Return how long nothing has to be looked after."""
+        """Return the seconds until the next poll is due."""
         return min([most_s, *(max(due - now_s, MIN_WAIT_S) for due in self._due.values())])
 
     async def changed(self, clock: Callable[[], float]) -> AsyncIterator[dict[str, msgspec.Raw]]:
-        """Look after what is due; gives what has changed, each at once, as the params of notifications.
+        """Poll the calls that are due; yield each changed state at once, as the params of a notification.
 
-        Raises what ends the right to hear of any: a token that ran out, a task that has ended.
+        Raise the error that ends the right to listen: an expired token, an ended task.
         """
         for held in [one for one, due in self._due.items() if clock() >= due]:
             try:
@@ -174,7 +181,7 @@ class Followed:
                 body = b""
             self._due[held] = clock() + held.poll_s
             if not body or held.settled:
-                # It has ended, or can be told of no more: who wants to know why asks.
+                # It has ended, or its state may no longer be reported; the agent can ask for the reason.
                 del self._due[held]
             if body and body != self._told.get(held, b"{}"):
                 self._told[held] = body
@@ -184,7 +191,7 @@ class Followed:
 
 
 def require(visit: CallVisit, message: Incoming) -> None:
-    """Raise the fault of a client that did not say that it knows the extension."""
+    """Raise an error if the client has not declared the tasks extension."""
     if not knows_deferred(visit, message.meta):
         raise WireFault(
             "the client must declare the tasks extension",
@@ -196,8 +203,9 @@ def require(visit: CallVisit, message: Incoming) -> None:
 
 
 def passing(asked: RequestedCall, held: DeferredCall) -> Callable[[bytes], bytes]:
-    """Return what passes on the questions of a call that goes on, where the task may answer them and the
-    client can; raises `WireFault` for others.
+    """Return a function that passes on the questions of a deferred call.
+
+    It raises `WireFault` unless the task may answer them and the client can.
     """
     able = asked.capabilities if held.request.may_take(INPUT) else {}
 

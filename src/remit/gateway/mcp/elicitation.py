@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions to a session's client (until 2025-11-25), over the stream of the call they belong to."""
+"""Questions to a session's client (until 2025-11-25), over the stream of the call to which they belong."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from remit.gateway.mcp.messages import INTERNAL_ERROR, WireFault
 from remit.gateway.mcp.response import Answer
 from remit.gateway.mcp.sessions import Session
 
-#: Seconds that all answers to one result may take together: people read, think and type.
+#: Seconds for all answers to one result together: people need time to read, think and type.
 PATIENCE_S: Final = 900.0
 
 
 async def ask_client(
     session: Session, answer: Answer, questions: Mapping[str, InputRequest]
 ) -> dict[str, dict[str, Json]]:
-    """Ask everything at once and give the answers under the keys of the questions; raises `WireFault`.
+    """Ask all questions at once and return the answers by the keys of the questions; raise `WireFault`.
 
-    INVARIANT: an answer is taken only from the session that was asked, and only once.
+    INVARIANT: an answer is accepted only from the session that was asked, and only once.
     """
     loop = asyncio.get_running_loop()
     waiting: dict[str, asyncio.Future[dict[str, Json] | None]] = {}

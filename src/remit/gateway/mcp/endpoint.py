@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
+"""The MCP endpoint: `/mcp/{upstream}` and `/mcp`, both protocol eras, as one ASGI application.
 
-In this order, each a refusal where it fails, and nothing is read of a body before the headers are good:
+The checks, in this order; each one refuses the request if it fails. The body is read only after the headers
+have passed:
 
-1. where: the address, `Origin` and `Host` (against DNS rebinding)
-2. how much: a bound on requests in hand
+1. where: the path, `Origin` and `Host` (against DNS rebinding)
+2. how much: a limit on requests in progress
 3. who: the token, never from the query, and the proof of its sender (401 with RFC 9728 metadata)
 4. what: method, content types, size, one strict JSON-RPC message
-5. era: 2026-07-28 says so in header and `_meta`; all else is a session of an older revision
+5. era: 2026-07-28 is declared in header and `_meta`; everything else is a session of an older revision
 
-The door adds no rules. Whatever reaches an upstream goes through `services.mediation.mediator`.
+The endpoint adds no rules. Every request to an upstream goes through `services.mediation.mediator`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -37,11 +38,9 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
-from remit.gateway.mcp.calls import Calls, CallVisit
-from remit.gateway.mcp.deferred import DeferredMethods
+from remit.gateway.mcp.calls import CallVisit
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
-from remit.gateway.mcp.input_rounds import Rounds
-from remit.gateway.mcp.listing import Listing, Place, check_joined
+from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -62,21 +61,24 @@ from remit.gateway.mcp.sessions import Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
-from remit.services.assembly.services import Services
+from remit.services.endings.events import EndEvents
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
+from remit.services.tools.announcements import Announcements
 
 PREFIX: Final = JOINED_PATH
 _LOG = logging.getLogger(__name__)
 
-#: Headers that say how the body is read.
+#: Headers that determine how the body is read.
 _OF_BODY: Final = frozenset((b"content-type", b"content-encoding"))
 _BOTH: Final = (True, True)
 _LEGACY: Final = frozenset(version.encode() for version in LEGACY_VERSIONS)
 
 
 class McpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the door takes on at most; sizes in bytes, times in seconds."""
+    """Limits of the endpoint; sizes in bytes, times in seconds."""
 
     max_request_bytes: int = 4 * 1024 * 1024
     max_depth: int = 64
@@ -95,80 +97,81 @@ class McpEndpoint:
 
     def __init__(
         self,
-        house: Services,
         *,
-        limits: McpLimits | None = None,
+        upstreams: Sequence[str],
+        public_url: str,
+        resource: ProtectedResource,
+        methods: Methods,
+        sessions: Sessions,
+        subscriptions: Subscriptions,
+        sightings: SharedIdentities,
+        authenticator: Authenticator,
+        ends: EndEvents,
+        announcements: Announcements,
+        limits: McpLimits,
         in_hand: RequestsInProgress | None = None,
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the services. `in_hand` is shared with other doors.
+        """Take the parts. `in_hand` is shared with other doors.
 
         `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
         `Host` values that are answered.
 
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
-        check_joined(house.upstreams)
-        self._house = house
-        self._limits = limits or McpLimits()
-        self._resource = ProtectedResource(house, PREFIX)
-        self._base = house.public_url.rstrip("/")
+        check_joined(upstreams)
+        self._resource = resource
+        self._methods = methods
+        self._sessions = sessions
+        self._subscriptions = subscriptions
+        self._sightings = sightings
+        self._authenticator = authenticator
+        self._limits = limits
+        self._base = public_url.rstrip("/")
         self._origins = frozenset(one.rstrip("/").lower() for one in (*origins, origin_of(self._base)))
         self._hosts = frozenset(one.lower() for one in hosts)
-        names = tuple(house.upstreams)
+        names = tuple(upstreams)
         self._places = {
             f"{PREFIX}/{name}": Place(f"{PREFIX}/{name}", (name,), joined=False) for name in names
         }
         self._places[PREFIX] = self._places[f"{PREFIX}/"] = Place(PREFIX, names, joined=True)
         self._in_hand = in_hand or RequestsInProgress(
-            most=self._limits.max_calls_in_flight, most_of_agent=self._limits.max_calls_per_agent
+            most=limits.max_calls_in_flight, most_of_agent=limits.max_calls_per_agent
         )
         self._bodies = Deadlines()
-        listing = Listing(house.lists, house.tools)
-        self._sessions = Sessions(
-            house.clock,
-            house.entropy,
-            per_task=self._limits.sessions_per_task,
-            total=self._limits.sessions,
-            idle_s=self._limits.session_idle_s,
-        )
-        self._subscriptions = Subscriptions(
-            per_task=self._limits.streams_per_task, total=self._limits.streams
-        )
-        rounds = Rounds(house.clock, house.entropy)
-        calls = Calls(house, listing, rounds)
-        deferred = DeferredMethods(house, calls, rounds)
-        self._methods = Methods(house, listing, calls, deferred, self._sessions, self._subscriptions)
+        ends.ended.append(self.on_end)
+        ends.kept.extend((("mcp-session", self.end_sessions), ("mcp-stream", self.end_streams)))
+        announcements.listen(self.changed, self.notified)
 
-    # What others tell the door.
+    # Notifications from other services.
 
     async def on_end(self, task_id: str) -> None:
-        """Let go of what is kept for a task that has ended; for `Revocations.on_end`."""
+        """Let go of what is kept for a task that has ended."""
         self.end_sessions(task_id)
         self.end_streams(task_id)
 
     def end_sessions(self, task_id: str) -> int:
-        """End the sessions of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """End the sessions of a task that has ended; gives how many that were."""
         return self._sessions.end_task(task_id)
 
     def end_streams(self, task_id: str) -> int:
-        """Close the streams of a task that has ended; gives how many that were (`Derived.kept_by`)."""
+        """Close the streams of a task that has ended; gives how many that were."""
         return self._subscriptions.end_task(task_id)
 
     def changed(self, upstream: str, lists: frozenset[str] = LISTS) -> None:
-        """Announce that what an upstream offers, or what of it was accepted, has changed in these lists."""
+        """Announce that the offer of an upstream, or its accepted part, has changed in these lists."""
         for name, method in CHANGED.items():
             if name in lists:
                 self._subscriptions.announce(method, upstream)
 
     def notified(self, upstream: str, method: str, params: Json) -> None:
-        """Announce what an upstream says outside of calls; only a resource's update is passed on."""
+        """Announce an upstream's notification outside of calls; only resource updates are passed on."""
         if method == RESOURCE_UPDATED and isinstance(params, dict) and isinstance(params.get("uri"), str):
             self._subscriptions.announce(method, upstream, params["uri"])
 
     def owns(self, path: str) -> bool:
-        """Return whether a path belongs to this door."""
+        """Return whether a path belongs to this endpoint."""
         return path == PREFIX or path.startswith((PREFIX + "/", METADATA))
 
     # One request.
@@ -185,7 +188,7 @@ class McpEndpoint:
         except RemitError as error:
             await self._refuse(scope, visit, error)
         except Exception:  # noqa: BLE001 - the edge of the door
-            # A defect of ours: the agent learns that and nothing else.
+            # An internal defect: the agent learns nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
@@ -227,7 +230,8 @@ class McpEndpoint:
             if isinstance(message, ClientReply):
                 await self._reply(visit, message, old=old)
                 return
-            # An envelope of the newer era under an older header is for that era to refuse, as a mismatch.
+            # A message of the newer era under an older header is refused by the newer era's checks, as a
+            # mismatch.
             if old and META_VERSION not in message.meta:
                 await self._legacy(visit, message)
             else:
@@ -252,7 +256,7 @@ class McpEndpoint:
         await self._methods.legacy(visit, message)
 
     async def _reply(self, visit: CallVisit, reply: ClientReply, *, old: bool) -> None:
-        """Take a client's answer to a question of a session; 2026-07-28 has no such answers."""
+        """Accept a client's answer to a question in a session; 2026-07-28 has no such answers."""
         if not old:
             raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
         self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
@@ -262,7 +266,7 @@ class McpEndpoint:
         if not accepted(visit.head.get(b"accept"))[1]:
             raise _not_acceptable("text/event-stream")
         session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
-        # Streams have a bound of their own.
+        # Streams have a separate limit.
         self._in_hand.count -= 1
         self._count_out(visit)
         visit.agent = ""
@@ -271,7 +275,7 @@ class McpEndpoint:
         finally:
             self._in_hand.count += 1
 
-    # The checks before the body.
+    # Checks before the body is read.
 
     def _check_where(self, head: McpHeaders) -> None:
         origin = head.values.get(b"origin")
@@ -294,7 +298,7 @@ class McpEndpoint:
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
         if client := scope.get("client"):
-            self._house.sightings.shown(found.claims, client[0])
+            self._sightings.shown(found.claims, client[0])
         if found.nonce:
             visit.send = with_nonce(visit.send, found.nonce.encode())
 
@@ -307,7 +311,7 @@ class McpEndpoint:
                 code="content-type",
             )
         if head.values.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            # Whoever stands before this door and decodes it would read another body than the one decided on.
+            # An intermediary that decompresses the body could read another body than the decided one.
             raise WireFault(
                 "the body is compressed",
                 INVALID_REQUEST,
@@ -334,29 +338,31 @@ class McpEndpoint:
         except Malformed as fault:
             raise _of_body(fault) from None
 
-    # What is answered outside of methods.
+    # Answers outside of methods.
 
     async def _fail(self, visit: CallVisit, fault: WireFault) -> None:
         if visit.answer is not None and visit.answer.begun:
             await visit.answer.fail(fault)
             return
         if visit.begun:
-            # The stream just ends: there is no place for an error in it.
+            # The stream ends without an error, because it has no place for one.
             await visit.send({"type": "http.response.body", "body": b""})
             return
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)
 
     async def _refuse(self, scope: Scope, visit: CallVisit, error: RemitError) -> None:
-        """Answer a fault; refusals of steps 1 and 2 stand in the evidence, a flood of them counted."""
+        """Answer an error; record refusals of steps 1 and 2 in the evidence, and only count a flood of
+        them.
+        """
         fault = fault_of(error)
         unknown = isinstance(error, Unauthenticated)
         if unknown or (error.step == Step.BIND and isinstance(error, Fenced | NotFound)):
             fault.step = error.step or Step.IDENTIFY
             agent, task = (visit.claims.client_id, visit.claims.task) if visit.token else ("", "")
-            # The refusal stands whether or not it can be written down.
+            # The refusal holds even if it cannot be recorded.
             with contextlib.suppress(StoreUnavailable):
-                await self._house.authenticator.refused(error, "mcp", agent=agent, task=task)
+                await self._authenticator.refused(error, "mcp", agent=agent, task=task)
         if unknown:
             fault.headers = self._resource.challenges(scope["path"], error)
         await self._fail(visit, fault)
@@ -367,7 +373,7 @@ def _not_acceptable(kinds: str) -> WireFault:
 
 
 def _of_body(fault: Malformed) -> WireFault:
-    """Return the fault of a body the form of the wire."""
+    """Return the wire form of an error of the body."""
     status = {"too-large": 413, "body-timeout": 408}.get(fault.code, 400)
     headers = ((b"connection", b"close"),) if status == 413 else ()
     return WireFault(

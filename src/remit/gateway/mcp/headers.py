@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headers of a request: what is asked for, who asks, and whether they say the same as the body.
+"""The headers of a request: what is requested, credentials, and whether they agree with the body.
 
 2026-07-28 repeats method, name and some arguments in headers, so that intermediaries can route without
-reading bodies. Whoever reads the body must refuse a request whose headers disagree with it (-32020): else a
-request for one tool could travel as a request for another.
+reading bodies. A server that reads the body must refuse a request whose headers disagree with it (-32020):
+otherwise a request for one tool could look like a request for another.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _READ: Final = frozenset(
         b"host", VERSION, METHOD, NAME, SESSION,
     )
 )  # fmt: skip
-#: Methods whose `Mcp-Name` repeats a param, and which.
+#: Methods whose `Mcp-Name` repeats a param, and the name of that param.
 NAMED_BY: Final = {
     "tools/call": "name",
     "prompts/get": "name",
@@ -53,14 +53,16 @@ ParamRule = tuple[tuple[str, ...], bytes, str]
 
 
 class McpHeaders:
-    """The headers that the door reads. A name that came twice is in `twice`; `params` are `Mcp-Param-*`, and
-    `proofs` all values of `DPoP`.
+    """The headers that the endpoint reads.
+
+    `twice` are names that occur more than once; `params` are `Mcp-Param-*`, and `proofs` all values of
+    `DPoP`.
     """
 
     __slots__ = ("params", "proofs", "twice", "values")
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        """Read the headers in one pass; the ASGI server has put the names in lower case."""
+        """Read the headers in one pass; the ASGI server has converted the names to lower case."""
         values: dict[bytes, bytes] = {}
         self.values = values
         self.twice: set[bytes] = set()
@@ -82,13 +84,13 @@ class McpHeaders:
                 self.proofs.append(value)
 
     def get(self, name: bytes) -> bytes:
-        """Return a header's value, empty where it is absent."""
+        """Return a header's value; empty if it is absent."""
         return self.values.get(name, b"")
 
 
 @lru_cache(maxsize=256)
 def accepted(value: bytes) -> tuple[bool, bool]:
-    """Return whether an `Accept` header takes JSON, and whether it takes an event stream."""
+    """Return whether an `Accept` header permits JSON, and whether it permits an event stream."""
     kinds = {part.partition(b";")[0].strip().lower() for part in value.split(b",")}
     anything = b"*/*" in kinds
     json = anything or b"application/json" in kinds or b"application/*" in kinds
@@ -97,7 +99,7 @@ def accepted(value: bytes) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=256)
 def is_json(content_type: bytes) -> bool:
-    """Return whether a `Content-Type` is JSON, in the only charset that JSON has (RFC 8259 section 8.1)."""
+    """Return whether a `Content-Type` is JSON in UTF-8, the only charset of JSON (RFC 8259 section 8.1)."""
     kind, _, parameters = content_type.lower().partition(b";")
     for one in parameters.split(b";"):
         name, _, value = one.partition(b"=")
@@ -107,7 +109,7 @@ def is_json(content_type: bytes) -> bool:
 
 
 def decoded(value: bytes | None) -> str | None:
-    """Return a header's text: as it is, or out of `=?base64?...?=`; None where it is absent or malformed."""
+    """Return a header's text, decoded from `=?base64?...?=` if needed; None if it is absent or malformed."""
     if value is None:
         return None
     found = _ENCODED.fullmatch(value) if value[:2] == b"=?" else None
@@ -115,14 +117,14 @@ def decoded(value: bytes | None) -> str | None:
         if found is None:
             return value.decode("ascii")
         raw = base64.b64decode(found[1], validate=True)
-        # One text, one form: another spelling of the same bytes is malformed.
+        # A text has only one form: another encoding of the same bytes is malformed.
         return raw.decode() if base64.b64encode(raw) == found[1] else None
     except (binascii.Error, UnicodeDecodeError):
         return None
 
 
 def check_version(version: object) -> None:
-    """Refuse a protocol version that this door does not speak in the stateless era."""
+    """Refuse a protocol version that this endpoint does not support in the stateless era."""
     if version not in MODERN_VERSIONS:
         raise WireFault(
             "unsupported protocol version",
@@ -134,10 +136,10 @@ def check_version(version: object) -> None:
 
 
 def check_modern(head: McpHeaders, message: Incoming) -> None:
-    """Hold a 2026-07-28 request against its headers; raises `WireFault`.
+    """Check a 2026-07-28 request against its headers; raise `WireFault`.
 
-    In this order: the envelope in `_meta` is there (-32602), the headers agree with the body (-32020), the
-    version is spoken here (-32022).
+    In this order: the envelope in `_meta` is present (-32602), the headers agree with the body (-32020), the
+    version is supported (-32022).
     """
     meta = message.params.get("_meta")
     if type(meta) is not dict or META_VERSION not in meta or META_CAPABILITIES not in meta:
@@ -161,9 +163,9 @@ def check_modern(head: McpHeaders, message: Incoming) -> None:
 
 
 def check_repeated(head: McpHeaders, message: Incoming) -> None:
-    """Refuse a request whose `Mcp-Method` or `Mcp-Name`, where there, is not what the body says.
+    """Refuse a request whose `Mcp-Method` or `Mcp-Name`, if present, differs from the body.
 
-    In the older era these headers mean nothing to MCP, but something on the way may still read them.
+    In the older era these headers have no meaning in MCP, but an intermediary may still read them.
     """
     if METHOD in head.values and decoded(head.values[METHOD]) != message.method:
         raise mismatch("header `mcp-method` does not match the body")
@@ -173,7 +175,7 @@ def check_repeated(head: McpHeaders, message: Incoming) -> None:
 
 
 def mismatch(message: str) -> WireFault:
-    """The fault of headers that disagree with the body."""
+    """Return the error for headers that disagree with the body."""
     return WireFault(
         message,
         HEADER_MISMATCH,
@@ -183,7 +185,7 @@ def mismatch(message: str) -> WireFault:
     )
 
 
-# `Mcp-Param-*`: arguments that a tool's schema wants repeated (`x-mcp-header`).
+# `Mcp-Param-*`: arguments that a tool's schema requires to be repeated (`x-mcp-header`).
 
 _ANNOTATION: Final = "x-mcp-header"
 _KINDS: Final = frozenset(("string", "integer", "boolean"))
@@ -200,10 +202,11 @@ _NAMED_SCHEMAS: Final = frozenset(("patternProperties", "dependentSchemas", "$de
 def param_rules(schema: Json) -> tuple[ParamRule, ...]:
     """Return (path, header, type) of each argument that is repeated in a header.
 
-    Empty for a schema with an annotation where none may stand: clients drop such a tool.
+    Return an empty tuple for a schema with an annotation in a forbidden place: clients ignore such a tool.
     """
     found: list[ParamRule] = []
-    # (path, schema); the path is None below any keyword but `properties`, where no annotation may stand.
+    # (path, schema); the path is None below any keyword other than `properties`, where annotations are
+    # forbidden.
     todo: list[tuple[tuple[str, ...] | None, Json]] = [((), schema)]
     while todo:
         path, node = todo.pop()
@@ -228,7 +231,7 @@ def param_rules(schema: Json) -> tuple[ParamRule, ...]:
 
 
 def check_params(rules: tuple[ParamRule, ...], head: McpHeaders, arguments: dict[str, Json]) -> None:
-    """Hold the `Mcp-Param-*` headers of a call against its arguments; raises `WireFault` (-32020)."""
+    """Check the `Mcp-Param-*` headers of a call against its arguments; raise `WireFault` (-32020)."""
     for path, header, kind in rules:
         value: Json = arguments
         for key in path:
@@ -236,7 +239,7 @@ def check_params(rules: tuple[ParamRule, ...], head: McpHeaders, arguments: dict
         raw = head.params.get(header)
         written = _written(value)
         if raw is None and written is not None:
-            # Which one that is the upstream says, in its tool's schema: not in an error of remit's own.
+            # The header's name comes from the upstream's schema, so remit's error does not contain it.
             raise mismatch("an argument must be repeated in the header that the tool's schema names for it")
         if header in head.twice or (raw is None) != (written is None):
             raise mismatch(f"header `{header.decode()}` and the argument must come together, once")

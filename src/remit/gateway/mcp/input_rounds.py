@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upstream asks back in a result, and the answers that come with the same call made again.
+"""Questions of an upstream in a result, and the answers in a repetition of the same call.
 
-2026-07-28: a result of type `input_required` holds questions to the agent's client (a person's word, its
-model's, the folders it works in) and the upstream's state of that. The client answers by making the call
-again. That is a call like the first: the answers are its argument `mcp:input`, and all is decided again.
+2026-07-28: a result of type `input_required` contains questions to the agent's client (for a person's answer,
+a model's answer, or its folders) and the upstream's state. The client answers by repeating the call. The
+repetition is a call like the first: the answers are its argument `mcp:input`, and everything is decided
+again.
 
-For the upstream all tasks are one client, so its own check of the state cannot tell one task's state from
-another's. Here it is sealed for one exact call of one task (AES-256-GCM, RFC 5116), and opens for no other.
+All tasks are one client for the upstream, so the upstream's own check of the state cannot distinguish the
+states of different tasks. The endpoint therefore seals the state for one exact call of one task (AES-256-GCM,
+RFC 5116); no other call can open it.
 """
 
 from __future__ import annotations
@@ -25,23 +27,23 @@ from remit.core.tools.tool import INPUT
 from remit.gateway.mcp.messages import WireFault, bad_params, unusable
 from remit.ports.runtime import Clock, Entropy
 
-#: What a server may ask, and the capability by which a client says that it can answer.
+#: The questions that a server may ask, and the capability that declares that a client can answer.
 QUESTIONS: Final = {
     "elicitation/create": "elicitation",
     "sampling/createMessage": "sampling",
     "roots/list": "roots",
 }
 _PARTS: Final = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ()}
-#: Questions in one result, and answers in one call.
+#: Maximum number of questions in one result, and of answers in one call.
 MAX_QUESTIONS: Final = 32
 MAX_KEY: Final = 256
-#: A state is good for so long: people take their time.
+#: Seconds for which a state is valid: people need time.
 STATE_LIFE_S: Final = 3600
 _NONCE: Final = 12
 
 
 class InputWanted(msgspec.Struct, frozen=True):
-    """What an upstream asks: its questions by their keys, as they stood, and its state."""
+    """The input that an upstream requests: its questions by their keys, in their raw form, and its state."""
 
     inputRequests: dict[str, msgspec.Raw] | None = None  # noqa: N815 - the wire's own name
     requestState: str | None = None  # noqa: N815 - the wire's own name
@@ -61,7 +63,7 @@ _write = msgspec.json.Encoder().encode
 
 
 def declared(capabilities: Json) -> dict[str, Json]:
-    """Return which questions a client can answer, of all that it says of itself."""
+    """Return the kinds of questions that a client can answer, taken from its declared capabilities."""
     if not isinstance(capabilities, dict) or not capabilities:
         return {}
     return {
@@ -74,7 +76,7 @@ def declared(capabilities: Json) -> dict[str, Json]:
 def read_wanted(body: bytes, able: dict[str, Json]) -> tuple[dict[str, InputRequest], str | None]:
     """Read the questions of a result, and its state.
 
-    Raises `WireFault` where a question may not be asked of a client that is `able` to so much.
+    Raise `WireFault` for a question that the client cannot answer according to `able`.
     """
     try:
         wanted = _read_wanted(body)
@@ -89,10 +91,12 @@ def read_wanted(body: bytes, able: dict[str, Json]) -> tuple[dict[str, InputRequ
 
 
 class Rounds:
-    """Seals the states of upstreams for one process: after a restart, calls begin with their first round."""
+    """Seals the states of upstreams with a key of this process: after a restart, calls begin with their first
+    round.
+    """
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
-        """Draw the key."""
+        """Generate the key."""
         self._clock = clock
         self._entropy = entropy
         self._key = AESGCM(entropy.bytes(32))
@@ -100,7 +104,7 @@ class Rounds:
     def taken(
         self, params: dict[str, Json], task: str, tool: str, arguments: dict[str, Json]
     ) -> dict[str, Json]:
-        """Return the arguments of a call, with the answers that its params carry; raises `WireFault`."""
+        """Return the arguments of a call, including the answers in its params; raise `WireFault`."""
         if INPUT in arguments:
             raise bad_params(f"no argument is named `{INPUT}`", "send answers as `inputResponses`")
         given: dict[str, Json] = {}
@@ -118,7 +122,7 @@ class Rounds:
     def passed_on(
         self, body: bytes, able: dict[str, Json], task: str, tool: str, arguments: dict[str, Json]
     ) -> bytes:
-        """Return a result that asks for input as the agent gets it, its state sealed for this call alone."""
+        """Return a result that asks for input in the agent's form, with its state sealed for this call."""
         read_wanted(body, able)
         members = _read_members(body)
         if "requestState" in members:
@@ -136,7 +140,7 @@ class Rounds:
 
     def _opened(self, sealed: Json, call: str) -> str:
         try:
-            # `validate` and the way back: a sealed state has one spelling.
+            # With `validate` and the re-encoding, a sealed state has only one valid form.
             raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
             if base64.urlsafe_b64encode(raw).decode() != sealed:
                 raise ValueError

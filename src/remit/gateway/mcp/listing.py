@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an agent sees: of everything that upstreams offer, only what its task may call.
 
-Served from what was learned and reviewed, never by asking an upstream: a tool is shown with its pinned
-description. What a list says is taken in like a result (`services.mediation.lists`). An upstream's free text
-about itself (`instructions`) is not shown, for nobody has reviewed it.
+Lists are served from learned and reviewed data, never by asking an upstream: a tool is shown with its pinned
+description. The content of a list counts as read data, like a result (`services.mediation.lists`). An
+upstream's free text about itself (`instructions`) is not shown, because it has not been reviewed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -24,29 +24,31 @@ from remit.services.mediation.lists import Lists
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
-#: Between an upstream's name and its tool's, where all upstreams are served at one address.
+#: Separates the names of upstream and tool where all upstreams are served at one path.
 JOINT: Final = "__"
-#: Tool descriptions whose header rules are remembered.
+#: Maximum number of tool descriptions whose header rules are cached.
 MAX_RULES: Final = 10_000
 
 
 class Place:
-    """What one address serves: one upstream under its own names, or all of them under joined names."""
+    """The content of one endpoint path: one upstream with its own names, or all upstreams with joined
+    names.
+    """
 
     __slots__ = ("joined", "path", "upstreams")
 
     def __init__(self, path: str, upstreams: tuple[str, ...], *, joined: bool) -> None:
-        """Take the address (`/mcp/{upstream}` or `/mcp`) and what stands behind it."""
+        """Keep the path (`/mcp/{upstream}` or `/mcp`) and the upstreams that it serves."""
         self.path = path
         self.upstreams = upstreams
         self.joined = joined
 
     def shown(self, upstream: str, name: str) -> str:
-        """Return the name under which an agent sees a tool or prompt."""
+        """Return the agent's name of a tool or prompt."""
         return f"{upstream}{JOINT}{name}" if self.joined else name
 
     def split(self, name: str) -> tuple[str, str] | None:
-        """Return upstream and own name of what an agent names; None where no upstream can be meant."""
+        """Return the upstream and its own name for an agent's name; None if no upstream matches."""
         if not self.joined:
             return self.upstreams[0], name
         best = ""
@@ -56,8 +58,8 @@ class Place:
         return (best, name[len(best) + len(JOINT) :]) if best else None
 
 
-def check_joined(upstreams: Mapping[str, object]) -> None:
-    """Refuse to start where two upstreams could give different tools the same joined name."""
+def check_joined(upstreams: Sequence[str]) -> None:
+    """Raise `ConfigInvalid` if two upstreams could give different tools the same joined name."""
     for one in upstreams:
         for other in upstreams:
             if one != other and f"{other}{JOINT}".startswith(f"{one}{JOINT}"):
@@ -72,20 +74,21 @@ class Listing:
     """Lists and capabilities as one task sees them."""
 
     def __init__(self, lists: Lists, tools: ToolCatalogue) -> None:
-        """Take what gives lists, and where tools are registered."""
+        """Keep the source of lists, and the catalogue of registered tools."""
         self._lists = lists
         self._tools = tools
         self._rules: dict[str, tuple[ParamRule, ...]] = {}
 
     def tool(self, live: LiveTask, upstream: str, name: str) -> Tool | None:
-        """Return a tool that the task sees."""
+        """Return a tool if the task sees it."""
         tool = self._tools.get(f"{upstream}/{name}")
         return tool if tool is not None and self._lists.sees(live, tool) else None
 
     def rules(self, tool: Tool) -> tuple[ParamRule, ...]:
-        """Return which arguments of a tool are repeated in headers."""
+        """Return the arguments of a tool that are repeated in headers."""
         if tool.state is ToolState.CHANGED:
-            # Shown only where nothing is refused, and then not as it was accepted.
+            # A changed tool is shown only if its calls are merely observed, and then not in its accepted
+            # form.
             return param_rules(self._lists.schema(tool))
         found = self._rules.get(tool.surface_digest)
         if found is None:
@@ -95,7 +98,7 @@ class Listing:
         return found
 
     async def entries(self, claims: AccessClaims, live: LiveTask, place: Place, kind: str) -> bytes:
-        """Return the entries of a list that the task may hear of, as JSON with commas between them."""
+        """Return the entries of a list that the task may see, as JSON separated by commas."""
         found: list[bytes] = []
         for upstream in place.upstreams:
             shown = partial(place.shown, upstream) if place.joined else None
@@ -105,7 +108,7 @@ class Listing:
         return b",".join(found)
 
     def capabilities(self, live: LiveTask, place: Place, *, modern: bool) -> dict[str, Json]:
-        """Return what the door can do for this task here."""
+        """Return the capabilities of this endpoint path for the task."""
         out: dict[str, Json] = {"tools": {"listChanged": True}}
         if self._offer(live, place, RESOURCE_READ, "resources"):
             subscribe = self._offer(live, place, RESOURCE_SUBSCRIBE, "resources", "subscribe")
@@ -115,7 +118,7 @@ class Listing:
         if self._offer(live, place, COMPLETION, "completions"):
             out["completions"] = {}
         if any(self._tools.offers(upstream, "logging") for upstream in place.upstreams):
-            # Of 2026-07-28 too: whoever sends log messages must say so.
+            # Also in 2026-07-28: a server that sends log messages must declare it.
             out["logging"] = {}
         if modern and any(
             self.defers(upstream) and any(self._lists.sees(live, tool) for tool in self._tools.of(upstream))
@@ -125,21 +128,21 @@ class Listing:
         return out
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
-        """Return whether some upstream, of those where the task holds an operation, has a capability."""
+        """Return whether any upstream where the task has an operation offers a capability."""
         return any(self._tools.offers(upstream, *path) for upstream in self._held(live, place, operation))
 
     def _held(self, live: LiveTask, place: Place, operation: str) -> list[str]:
-        """Return the upstreams that are known, of those where the task holds an operation."""
+        """Return the known upstreams where the task has an operation."""
         known = [upstream for upstream in place.upstreams if self._tools.protocol(upstream)]
         return [upstream for upstream in known if self._lists.holds(live, upstream, operation)]
 
     def defers(self, upstream: str) -> bool:
-        """Return whether an upstream offers to defer calls: the tasks extension of 2026-07-28."""
+        """Return whether an upstream supports deferred calls: the tasks extension of 2026-07-28."""
         return self._tools.protocol(upstream) in MODERN_VERSIONS and self._tools.extends(upstream, EXTENSION)
 
     def upstream_of(self, live: LiveTask, place: Place, operation: str, uri: str) -> str:
-        """Return the upstream that a resource belongs to; where several could be meant, `NotFound` says
-        so.
+        """Return the upstream of a resource, or an empty text; raise `NotFound` if several upstreams are
+        possible.
         """
         if not place.joined:
             return place.upstreams[0]
@@ -162,6 +165,6 @@ class Listing:
 
 
 def server_info(place: Place) -> dict[str, Json]:
-    """Return who answers: this door, never the upstream's own words."""
+    """Return the identity of this endpoint; it contains no text of the upstream."""
     title = "remit" if place.joined else f"remit: {place.upstreams[0]}"
     return {"name": "remit", "title": title, "version": __version__}

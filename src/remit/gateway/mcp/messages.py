@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON-RPC as it comes in and goes out, and which error each fault becomes.
+"""JSON-RPC messages in both directions, and the error for each fault.
 
-Remit's own error codes lie in -31099..-31000: JSON-RPC 2.0 leaves them to applications, and MCP allocates
-within -32099..-32000 only. An upstream cannot forge one of them.
+Remit's own error codes are in -31099..-31000: JSON-RPC 2.0 leaves these to applications, and MCP allocates
+only within -32099..-32000. An upstream cannot forge one of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
-#: MCP until 2025-11-25; later revisions answer -32602.
+#: MCP until 2025-11-25; later revisions use -32602.
 RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
@@ -50,7 +50,7 @@ TASK_ENDED: Final = -31003
 UPSTREAM_FAILED: Final = -31004
 UNAVAILABLE: Final = -31005
 CANCELLED: Final = -31006
-#: Codes that speak of one connection (this one or the upstream's), never of what was asked.
+#: Codes that concern one connection (this one or the upstream's), not the requested operation.
 HOP_CODES: Final = frozenset(
     (PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION)
 )
@@ -58,7 +58,7 @@ HOP_CODES: Final = frozenset(
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS: Final = ("2026-07-28",)
 
-#: What stands around the one line of data of an event.
+#: The frame around the one data line of an event.
 EVENT_BEGINS: Final = b"event: message\ndata: "
 EVENT_ENDS: Final = b"\n\n"
 
@@ -70,7 +70,7 @@ META_LOG_LEVEL: Final = RESERVED_META + "logLevel"
 META_SUBSCRIPTION: Final = RESERVED_META + "subscriptionId"
 META_SERVER: Final = RESERVED_META + "serverInfo"
 
-#: 2026-07-28: the HTTP status that goes with an error code; every other code goes with 200.
+#: 2026-07-28: the HTTP status for an error code; every other code has status 200.
 _STATUS: Final = {
     PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
@@ -83,7 +83,7 @@ _STATUS: Final = {
 
 
 class WireFault(RemitError):
-    """A request that ends in a JSON-RPC error with an HTTP status; `status` 0 leaves it to the era."""
+    """A request that ends in a JSON-RPC error with an HTTP status; `status` 0 means the era's default."""
 
     code = "bad-request"
 
@@ -98,7 +98,7 @@ class WireFault(RemitError):
         data: dict[str, Json] | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """Keep what goes on the wire; `data` joins `code` and `remediation` there."""
+        """Keep the values of the response; `data` is added to `code` and `remediation`."""
         super().__init__(message, code=code, remediation=remediation)
         self.rpc_code = rpc_code
         self.status = status
@@ -107,14 +107,14 @@ class WireFault(RemitError):
 
 
 class ClientReply(msgspec.Struct, frozen=True):
-    """An agent's answer to a request of the server (until 2025-11-25): its result, None where it failed."""
+    """An agent's answer to a request of the server (until 2025-11-25): its result, or None for a failure."""
 
     id: RequestId
     result: dict[str, Json] | None = None
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One message of an agent: a request, or a notification where `id` is None."""
+    """One message of an agent: a request, or a notification if `id` is None."""
 
     method: str
     params: dict[str, Json]
@@ -122,13 +122,13 @@ class Incoming(msgspec.Struct, frozen=True):
 
     @property
     def meta(self) -> dict[str, Json]:
-        """The `_meta` of the params, empty where there is none or it is no object."""
+        """The `_meta` of the params; empty if it is absent or not an object."""
         meta = self.params.get("_meta")
         return meta if isinstance(meta, dict) else {}
 
 
 def read_incoming(body: bytes, *, max_bytes: int, max_depth: int) -> Incoming | ClientReply:
-    """Read one JSON-RPC message strictly; raises `WireFault` with -32700 or -32600.
+    """Read one JSON-RPC message strictly; raise `WireFault` with -32700 or -32600.
 
     Batches are refused: the newer revisions have none, and one HTTP request is one decision.
     """
@@ -163,12 +163,12 @@ def _invalid(message: str, code: str, remediation: str = "") -> WireFault:
 
 
 def bad_params(message: str, remediation: str = "") -> WireFault:
-    """The fault of params that a method cannot work with."""
+    """Return the error for unusable params of a method."""
     return WireFault(message, INVALID_PARAMS, code="invalid-params", remediation=remediation)
 
 
 def unusable() -> WireFault:
-    """The fault of a result that neither completes a call nor asks what may be asked."""
+    """Return the error for a result that neither completes a call nor asks a permitted question."""
     return WireFault(
         "the upstream did not complete the call",
         INTERNAL_ERROR,
@@ -186,7 +186,7 @@ def text_param(params: dict[str, Json], name: str) -> str:
 
 
 def object_param(params: dict[str, Json], name: str) -> dict[str, Json]:
-    """Return a param that is an object where it is there."""
+    """Return a param that must be an object if present."""
     value = params.get(name)
     if value is None:
         return {}
@@ -195,21 +195,21 @@ def object_param(params: dict[str, Json], name: str) -> dict[str, Json]:
     return value
 
 
-# What goes out.
+# Outgoing messages.
 
 
 def result_frame(request_id: RequestId | None) -> bytes:
-    """Return what stands before the raw JSON of a result."""
+    """Return the frame that precedes the raw JSON of a result."""
     return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"result":'
 
 
 def error_frame(request_id: RequestId | None) -> bytes:
-    """Return what stands before the raw JSON of an error."""
+    """Return the frame that precedes the raw JSON of an error."""
     return b'{"jsonrpc":"2.0","id":' + orjson.dumps(request_id) + b',"error":'
 
 
 def notification(method: str, params: bytes) -> bytes:
-    """Return a notification around raw params."""
+    """Return a notification with raw params."""
     return b'{"jsonrpc":"2.0","method":' + orjson.dumps(method) + b',"params":' + params + b"}"
 
 
@@ -221,14 +221,15 @@ def one_line(message: bytes) -> bytes:
 
 
 def event(message: bytes) -> bytes:
-    """Return one SSE event. INVARIANT: the data has no line break, so nothing in it can begin another
-    event.
+    """Return one SSE event.
+
+    INVARIANT: the data has no line break, so no content can begin another event.
     """
     return EVENT_BEGINS + one_line(message) + EVENT_ENDS
 
 
 def error_body(fault: WireFault) -> bytes:
-    """Return the raw `error` object of a fault."""
+    """Return the raw `error` object of an error."""
     data: dict[str, Json] = {"code": fault.code}
     if fault.step is not None:
         data["step"] = fault.step
@@ -239,25 +240,25 @@ def error_body(fault: WireFault) -> bytes:
 
 
 def http_status(fault: WireFault, *, modern: bool) -> int:
-    """Return the HTTP status of a fault in the agent's era."""
+    """Return the HTTP status of an error in the agent's era."""
     return fault.status or (_STATUS.get(fault.rpc_code, 200) if modern else 200)
 
 
 def rpc_status(code: int, *, modern: bool) -> int:
-    """Return the HTTP status that goes with an upstream's error code."""
+    """Return the HTTP status for an upstream's error code."""
     return _STATUS.get(code, 200) if modern else 200
 
 
-# What a fault becomes.
+# From errors to messages.
 
 
 def fault_of(error: RemitError) -> WireFault:
-    """Return the wire form of any fault; what is not known here is an internal error without details."""
+    """Return the wire form of any error; an unknown error becomes an internal error without details."""
     if isinstance(error, WireFault):
         return error
     if isinstance(error, Unauthenticated) and error.code != "no-task":
         return _as(error, UNAUTHENTICATED, 401)
-    # A valid token that permits nothing, now or any more: authenticating again would not help, so 403.
+    # A valid token that permits nothing, or no longer: authenticating again would not help, so 403.
     if isinstance(error, Fenced | Unauthenticated) or error.code == "no-task":
         return _as(error, TASK_ENDED, 403, outcome_field(error))
     if isinstance(error, UpstreamUnreachable):
@@ -284,13 +285,13 @@ def _as(error: RemitError, rpc_code: int, status: int, data: dict[str, Json] | N
 
 
 def outcome_field(error: RemitError) -> dict[str, Json]:
-    """Return what is known of a call's outcome, as a member of a fault; nothing where nothing is."""
+    """Return what is known of a call's outcome, as a member of an error; an empty object if it is unknown."""
     outcome = outcome_of(error)
     return {"outcome": outcome} if outcome else {}
 
 
 def busy(message: str, remediation: str = "") -> WireFault:
-    """The fault of a bound that is reached."""
+    """Return the error for a reached limit."""
     return WireFault(
         message,
         BUSY,
@@ -302,7 +303,7 @@ def busy(message: str, remediation: str = "") -> WireFault:
 
 
 def refusal(refused: Refused, expires: str = "") -> WireFault:
-    """Return the wire form of a call that was denied or deferred; `expires` is that of the approval."""
+    """Return the wire form of a denied or deferred call; `expires` is the expiry of the approval."""
     decision = refused.decision
     reasons = decision.reasons
     first = reasons[0] if reasons else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of MCP that this door answers, in each era, and its streams."""
+"""The methods of MCP that this endpoint answers, in each era, and its streams."""
 
 from __future__ import annotations
 
@@ -46,19 +46,21 @@ from remit.gateway.mcp.subscriptions import (
     Listener,
     Subscriptions,
 )
-from remit.services.assembly.services import Services
+from remit.ports.runtime import Clock
+from remit.services.findings.shared_identities import SharedIdentities
+from remit.services.identity.authenticator import Authenticator
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.lists import PROMPTS, RESOURCES, TEMPLATES, TOOLS
-from remit.services.tasks.live_tasks import LiveTask
+from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
-#: Milliseconds for which an agent may reuse a list: what it shows can be suspended at any time.
+#: Milliseconds for which an agent may reuse a list: a listed tool can be suspended at any time.
 LIST_TTL_MS: Final = 1000
-#: Resources that one stream or session may follow.
+#: Maximum number of resources that one stream or session may follow.
 MAX_FOLLOWED: Final = 100
 
-#: What a stream tells of calls that go on (the tasks extension).
+#: The notification of a stream about deferred calls (the tasks extension).
 TASKS: Final = "notifications/tasks"
-#: Stands in for a request where a stream was not asked for by one.
+#: Placeholder for a request if a stream was not opened by one.
 NOTHING: Final = Incoming("", {})
 
 _LISTS: Final = {
@@ -70,19 +72,26 @@ _LISTS: Final = {
 
 
 class Methods:
-    """Answers what was read and checked."""
+    """Answers messages that were read and checked."""
 
     def __init__(
         self,
-        house: Services,
+        *,
+        clock: Clock,
+        sightings: SharedIdentities,
+        live: LiveTasks,
+        authenticator: Authenticator,
         listing: Listing,
         calls: Calls,
         deferred: DeferredMethods,
         sessions: Sessions,
         subscriptions: Subscriptions,
     ) -> None:
-        """Take the parts of the door."""
-        self._house = house
+        """Keep the components of the endpoint."""
+        self._clock = clock
+        self._sightings = sightings
+        self._live = live
+        self._authenticator = authenticator
         self._listing = listing
         self._calls = calls
         self._deferred = deferred
@@ -93,12 +102,12 @@ class Methods:
         """Answer one request of 2026-07-28."""
         method = message.method
         if message.id is None:
-            # Nothing that an agent could tell has a meaning in this era: it cancels by hanging up.
+            # No notification of an agent has a meaning in this era: an agent cancels by disconnecting.
             check_version(decoded(visit.head.get(VERSION)))
             await respond(visit.send, 202, b"")
             return
         check_modern(visit.head, message)
-        self._house.sightings.program(visit.claims, message.meta.get(META_CLIENT))
+        self._sightings.program(visit.claims, message.meta.get(META_CLIENT))
         if method in CALLS:
             await self._calls.run(visit, message)
         elif method in _LISTS:
@@ -113,7 +122,7 @@ class Methods:
             raise _no_method(method)
 
     async def legacy(self, visit: CallVisit, message: Incoming) -> None:
-        """Answer one request of a session; raises where there should be a session and is none."""
+        """Answer one request of a session; begin a session if there is none yet."""
         check_repeated(visit.head, message)
         method, session = message.method, visit.session
         if session is None:
@@ -138,10 +147,10 @@ class Methods:
             raise _no_method(method)
 
     async def _bound(self, visit: CallVisit) -> LiveTask:
-        return await self._house.live.bind(visit.claims, self._house.clock.now())
+        return await self._live.bind(visit.claims, self._clock.now())
 
     async def _list(self, visit: CallVisit, message: Incoming) -> None:
-        """Answer with a list as the task may hear it."""
+        """Answer with a list of what the task may see."""
         kind = _LISTS[message.method]
         entries = await self._listing.entries(visit.claims, await self._bound(visit), visit.place, kind)
         told: dict[str, Json] = {kind: [orjson.Fragment(entries)]}
@@ -167,7 +176,7 @@ class Methods:
         if message.id is None:
             raise WireFault("`initialize` is a request", INVALID_REQUEST, status=400, code="not-jsonrpc")
         live = await self._bound(visit)
-        self._house.sightings.program(visit.claims, message.params.get("clientInfo"))
+        self._sightings.program(visit.claims, message.params.get("clientInfo"))
         asked = text_param(message.params, "protocolVersion")
         version = asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[-1]
         session_id = self._sessions.open(
@@ -201,7 +210,10 @@ class Methods:
             session.dropped.discard(message.id)
 
     async def _follow(self, visit: CallVisit, session: Session, message: Incoming) -> None:
-        """Subscribe a session to a resource, or end that. An upstream is told when the last one leaves."""
+        """Subscribe a session to a resource, or unsubscribe it.
+
+        The upstream gets the unsubscription only from the last follower.
+        """
         uri = text_param(message.params, "uri")
         upstream = await self._calls.owner(visit, message, RESOURCE_SUBSCRIBE, uri)
         follows = (upstream, uri) in session.uris
@@ -221,22 +233,21 @@ class Methods:
     # Streams.
 
     def _still(self, visit: CallVisit, live: LiveTask) -> Callable[[str], None]:
-        """Return what looks whether a task may still hear from an upstream: token, task, fence."""
-        house = self._house
+        """Return a check that a task may still receive data of an upstream: token, task, fence."""
 
         def still(upstream: str) -> None:
-            now = house.clock.now()
-            house.authenticator.claims(visit.token, now, proven=visit.proven)
-            house.live.check(live, now)
+            now = self._clock.now()
+            self._authenticator.claims(visit.token, now, proven=visit.proven)
+            self._live.check(live, now)
             if upstream:
-                fenced = house.live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
+                fenced = self._live.fenced(live, live.call_scopes(f"{upstream}/{RESOURCE_SUBSCRIBE}"))
                 if fenced:
                     raise Fenced(f"`{fenced}` has been ended", remediation="open a new task", step=8)
 
         return still
 
     async def stream(self, visit: CallVisit, session: Session) -> None:
-        """Serve the one stream of a session (GET)."""
+        """Serve the only stream of a session (GET)."""
         if session.listener is not None:
             raise WireFault("this session has a stream", INVALID_REQUEST, status=409, code="stream-open")
         live = await self._bound(visit)
@@ -254,7 +265,9 @@ class Methods:
             self._subscriptions.remove(listener)
 
     async def _listen(self, visit: CallVisit, message: Incoming) -> None:
-        """Serve `subscriptions/listen` (2026-07-28): what is honoured first, then what is announced."""
+        """Serve `subscriptions/listen` (2026-07-28): first the accepted subscriptions, then the
+        announcements.
+        """
         wanted = object_param(message.params, "notifications")
         uris = wanted.get("resourceSubscriptions") or []
         if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
@@ -287,7 +300,7 @@ class Methods:
             self._subscriptions.remove(listener)
 
     async def _listen_to(self, visit: CallVisit, listener: Listener, uri: str) -> bool:
-        """Subscribe to one resource, through the nine steps; what is refused is left out."""
+        """Subscribe to one resource, through the nine steps; return `False` if it is refused."""
         asked = Incoming("resources/subscribe", {"uri": uri})
         try:
             upstream = await self._calls.owner(visit, asked, RESOURCE_SUBSCRIBE, uri)
@@ -302,7 +315,7 @@ class Methods:
     async def _calls_of(
         self, visit: CallVisit, message: Incoming, wanted: dict[str, Json]
     ) -> list[DeferredCall]:
-        """Return the task's own calls among those that it wants to hear of; the others are left out."""
+        """Return those of the requested calls that belong to the task."""
         handles = wanted.get("taskIds")
         if handles is None:
             return []
@@ -317,7 +330,9 @@ class Methods:
     async def _pass_on(
         self, visit: CallVisit, listener: Listener, meta: dict[str, Json], calls: Followed
     ) -> None:
-        """Write announcements until the agent hangs up, the stream is closed, or the task lost its right."""
+        """Write announcements until the agent disconnects, the stream is closed, or the task loses its
+        right.
+        """
         watcher = asyncio.get_running_loop().create_task(_close_with(visit, listener))
         clock = asyncio.get_running_loop().time
         spoke_s = clock()
@@ -338,7 +353,7 @@ class Methods:
                 about = {"uri": uri, **meta} if method == RESOURCE_UPDATED else meta
                 await _piece(visit, event(notification(method, orjson.dumps(about))))
         except RemitError:
-            # The agent learns why from its next request; the stream just ends.
+            # The agent learns the reason from its next request; the stream only ends.
             return
         finally:
             watcher.cancel()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's side of one call: one JSON response, or an event stream once something comes before the result.
+"""The agent's side of one call: one JSON response, or an event stream if a message precedes the result.
 
-A response begins as late as it can: while nothing was released, the HTTP status is still free. When the
-upstream stays silent for `KEEP_ALIVE_S`, the stream is begun, so that nothing on the way closes a connection
-that looks dead.
+A response begins as late as possible: until a part is released, the HTTP status is still available. If the
+upstream is silent for `KEEP_ALIVE_S`, the stream begins, so that no intermediary closes an idle connection.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from remit.gateway.mcp.messages import (
     unusable,
 )
 
-#: Seconds between signs of life on a stream.
+#: Seconds between keep-alive comments on a stream.
 KEEP_ALIVE_S: Final = 15.0
 
 PROGRESS: Final = "notifications/progress"
@@ -60,7 +59,7 @@ SIGN_OF_LIFE: Final = b": still here\n\n"
 
 
 class _Marks(msgspec.Struct):
-    """What a result says of itself; the rest is skipped over."""
+    """The members of a result that are read; all others are skipped."""
 
     resultType: msgspec.UnsetType | str = msgspec.UNSET  # noqa: N815 - the wire's own name
     ttlMs: msgspec.UnsetType | int | float = msgspec.UNSET  # noqa: N815 - the wire's own name
@@ -68,7 +67,7 @@ class _Marks(msgspec.Struct):
 
 
 class _Error(msgspec.Struct):
-    """What an error says of itself."""
+    """The members of an error that are read."""
 
     code: int
     data: Json = None
@@ -81,9 +80,9 @@ _write = msgspec.json.Encoder().encode
 
 
 def completed(body: bytes, *, cacheable: bool) -> bytes:
-    """Return a result as 2026-07-28 has it: with `resultType`, and what is read kept private to the agent.
+    """Return a result in the form of 2026-07-28: with `resultType`, and cacheable only by this agent.
 
-    Raises `WireFault` for a result of a kind that is not known.
+    Raise `WireFault` for an unknown result type.
     """
     try:
         marks = _read_marks(body)
@@ -110,10 +109,11 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
 
 
 def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
-    """Return code and body of an upstream's error; a code that only this door may use becomes -32603.
+    """Return code and body of an upstream's error; a code that only remit may use becomes -32603.
 
-    `able` is which questions the agent's client can answer, None in eras whose upstreams do not hear of it.
-    That something else is missing is passed on; where nothing is, it was the task that may not answer.
+    `able` are the questions that the agent's client can answer; None in eras in which upstreams do not learn
+    them. An error about another missing capability is passed on. If no capability is missing, the task may
+    not answer the questions, and the error becomes one of remit.
     """
     try:
         error = _read_error(body)
@@ -140,7 +140,7 @@ _NOT_GRANTED: Final = WireFault(
 
 
 class Answer:
-    """Where the released chunks of one call go (`services.mediation.mediator.Sink`)."""
+    """Receives the released chunks of one call (`services.mediation.mediator.Sink`)."""
 
     __slots__ = (
         "_able", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing",
@@ -159,17 +159,17 @@ class Answer:
         pass_on: Callable[[bytes], bytes] | None = None,
         able: Mapping[str, Json] | None = None,
     ) -> None:
-        """Take where to send, and what the agent asked to hear meanwhile.
+        """Keep where to send, and the notifications that the agent requested.
 
-        `pass_on` makes of a result that asks for input what the agent gets of it; None where none may. `able`
-        is which questions its client can answer.
+        `pass_on` converts a result that asks for input into the agent's form; None if no input is permitted.
+        `able` are the questions that its client can answer.
         """
         self._send = send
         self._id = request_id
         self._modern = modern
         self._cacheable = cacheable
         self._progress = progress_token
-        # 2026-07-28: log messages only where asked for; before, all of them until a level was set.
+        # 2026-07-28: log messages only on request; before, all of them until a level was set.
         self._logs_from = LOG_LEVELS.get(log_level, len(LOG_LEVELS) if modern else 0)
         self._pass_on = pass_on
         self._able = able or {}
@@ -180,7 +180,7 @@ class Answer:
         self.gone = False
 
     async def release(self, chunk: Delivery) -> None:
-        """Hand a chunk to the agent; waits while the connection is full."""
+        """Send a chunk to the agent; wait while the connection is full."""
         kind = chunk.kind
         if chunk.deferred:
             await self._last(result_frame(self._id), chunk.body, 200)
@@ -199,7 +199,7 @@ class Answer:
                 await self._piece(event(notification(chunk.method, params)))
 
     async def _asked(self, body: bytes) -> None:
-        """Hand on what the upstream asks; in a session it is kept, to be asked over the stream."""
+        """Pass on the questions of the upstream; in a session keep them, to ask over the stream."""
         if self._pass_on is None:
             raise unusable()
         if self._modern:
@@ -214,18 +214,18 @@ class Answer:
 
     @property
     def begun(self) -> bool:
-        """Whether the response has begun, so that its status is spoken for."""
+        """Whether the response has begun, so that its status can no longer change."""
         return self.streaming or self.done
 
     async def fail(self, fault: WireFault) -> None:
-        """End with an error; once the answer is out there is nothing more to say."""
+        """End with an error; do nothing if the answer is complete or the agent has disconnected."""
         if self.done or self.gone:
             return
         status = http_status(fault, modern=self._modern)
         await self._last(error_frame(self._id), error_body(fault), status, fault.headers)
 
     def _told(self, chunk: Delivery) -> bytes | None:
-        """Return the params of a notification as this agent may hear it, None if it did not ask for it."""
+        """Return the params of a notification for this agent; None if the agent did not request it."""
         if chunk.method == PROGRESS and self._progress is not None:
             members = _members_of(chunk.body)
             members["progressToken"] = msgspec.Raw(orjson.dumps(self._progress))
@@ -263,7 +263,7 @@ class Answer:
         await send_body(self._send, body, before, after)
 
     async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
-        """Cancel `call` once the agent has gone, and give signs of life until then."""
+        """Cancel `call` once the agent has disconnected, and send keep-alive comments until then."""
         while True:
             try:
                 async with asyncio.timeout(KEEP_ALIVE_S):
@@ -280,7 +280,7 @@ class Answer:
     async def _show_life(self) -> None:
         if self._writing or self.done:
             return
-        # The result may come while the head of the stream is on its way: then it is the sign.
+        # The result may arrive while the stream's head is being sent: then no comment is needed.
         await self._begin_stream()
         await self._sign()
 
@@ -302,5 +302,5 @@ async def respond_value(
     value: Mapping[str, Json],
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> None:
-    """Send the result of a request that the door answers itself."""
+    """Send the result of a request that the endpoint answers itself."""
     await respond(send, 200, result_frame(request_id) + orjson.dumps(value) + b"}", headers)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions of the protocol revisions until 2025-11-25.
 
-A session is a convenience of the wire and no proof of anything: each of its requests shows a token, and a
-session answers only to the agent, person and task that opened it. To everybody else it does not exist.
+A session is a convenience of the protocol and proves nothing: each of its requests has a token, and a session
+answers only to the agent, person and task that opened it. For any other caller it does not exist.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from remit.ports.runtime import Clock, Entropy
 
 
 class Session:
-    """One session: what its client agreed on, and what it has in hand."""
+    """One session: the agreed version and capabilities of its client, and its requests in progress."""
 
     __slots__ = (
         "_questions", "able", "agent", "asked", "dropped", "in_hand", "listener", "log_level",
@@ -28,7 +28,7 @@ class Session:
     )  # fmt: skip
 
     def __init__(self, claims: AccessClaims, place: Place, version: str, now_s: float) -> None:
-        """Bind the session to whoever opened it."""
+        """Bind the session to the caller that opened it."""
         self.agent = claims.client_id
         self.on_behalf_of = claims.subject
         self.task = claims.task
@@ -37,7 +37,7 @@ class Session:
         self.log_level = ""
         self.able: dict[str, Json] = {}
         self._questions = 0
-        #: Requests of the server that wait for the client's answer, by their id.
+        #: Requests of the server that wait for the client's answer, by their ID.
         self.asked: dict[RequestId, asyncio.Future[dict[str, Json] | None]] = {}
         self.in_hand: dict[RequestId, asyncio.Task[Any]] = {}
         self.dropped: set[RequestId] = set()
@@ -47,11 +47,11 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits on it."""
+        """Whether the session has no request in progress and no stream."""
         return not self.in_hand and self.listener is None
 
     def belongs_to(self, claims: AccessClaims, place: Place) -> bool:
-        """Return whether it is this caller's session, at this address."""
+        """Return whether the session belongs to this caller, at this endpoint path."""
         return (
             self.task == claims.task
             and self.agent == claims.client_id
@@ -60,18 +60,18 @@ class Session:
         )
 
     def cancel(self, request_id: Json) -> None:
-        """Cancel one of the requests in hand, if it is one."""
+        """Cancel a request in progress, if there is one with this ID."""
         if isinstance(request_id, str | int) and (task := self.in_hand.get(request_id)) is not None:
             self.dropped.add(request_id)
             task.cancel()
 
     def next_question(self) -> str:
-        """Return an id for a request of the server, new in this session."""
+        """Return an ID for a request of the server, unique in this session."""
         self._questions += 1
         return f"remit-{self._questions}"
 
     def answered(self, reply: ClientReply) -> None:
-        """Hand an answer to whoever waits for it; an answer that nobody waits for is let go."""
+        """Give an answer to the request that waits for it; drop an unexpected answer."""
         waiting = self.asked.get(reply.id)
         if waiting is not None and not waiting.done():
             waiting.set_result(reply.result)
@@ -81,7 +81,7 @@ class Sessions:
     """All sessions of one process. Used from one event loop."""
 
     def __init__(self, clock: Clock, entropy: Entropy, *, per_task: int, total: int, idle_s: float) -> None:
-        """Take the bounds; a session that is idle for `idle_s` seconds is forgotten."""
+        """Keep the limits; a session that is idle for `idle_s` seconds is closed."""
         self._clock = clock
         self._entropy = entropy
         self._per_task = per_task
@@ -92,15 +92,16 @@ class Sessions:
         self._by_task: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of sessions."""
         return len(self._all)
 
     def open(
         self, claims: AccessClaims, place: Place, version: str, able: dict[str, Json] | None = None
     ) -> str:
-        """Open a session and give its id; a task's oldest idle one makes room. Raises `busy`.
+        """Open a session and return its ID; a task's oldest idle session makes room. Raise `busy` at the
+        limit.
 
-        `able` is which questions its client can answer.
+        `able` are the questions that its client can answer.
         """
         now_s = self._clock.boot_s()
         self._forget_idle(now_s)
@@ -116,7 +117,7 @@ class Sessions:
         return session_id
 
     def find(self, session_id: bytes, claims: AccessClaims, place: Place) -> Session:
-        """Return the caller's own session; raises a 404 for any other, as for one that never was."""
+        """Return the caller's own session; raise a 404 for any other session, as for an unknown one."""
         if not session_id:
             raise WireFault(
                 "header `mcp-session-id` is missing",
@@ -144,7 +145,7 @@ class Sessions:
         return session
 
     def close(self, session_id: str) -> None:
-        """End a session: its requests are cancelled, its stream is closed."""
+        """End a session: cancel its requests and close its stream."""
         session = self._all.pop(session_id, None)
         if session is None:
             return
@@ -159,7 +160,7 @@ class Sessions:
             session.listener.close()
 
     def end_task(self, task_id: str) -> int:
-        """End all sessions of a task; gives how many that were."""
+        """End all sessions of a task; return their number."""
         own = list(self._by_task.get(task_id, ()))
         for session_id in own:
             self.close(session_id)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of what upstreams announce: changed lists and updated resources.
+"""Streams of upstreams' announcements: changed lists and updated resources.
 
-A stream carries only announcements that its task may know of, and nothing of an upstream's own making: the
-announcement is written again. The fence is looked at before each of them, and at every sign of life.
+A stream carries only announcements that its task may see, and no content of an upstream: remit writes each
+announcement itself. The fence is checked before each announcement and each keep-alive.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
 RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
 RESOURCE_UPDATED: Final = "notifications/resources/updated"
-#: The filter keys of `subscriptions/listen` (2026-07-28), and what each asks for.
+#: The filter keys of `subscriptions/listen` (2026-07-28), and the notification for each.
 FILTER: Final = {
     "toolsListChanged": TOOLS_CHANGED,
     "promptsListChanged": PROMPTS_CHANGED,
     "resourcesListChanged": RESOURCES_CHANGED,
 }
 LIST_CHANGES: Final = frozenset(FILTER.values())
-#: What tells that one of an upstream's `LISTS` has changed.
+#: The notification of a change in each of an upstream's `LISTS`.
 CHANGED: Final = {"tools": TOOLS_CHANGED, "prompts": PROMPTS_CHANGED, "resources": RESOURCES_CHANGED}
-#: Announcements that wait for one slow agent; one more ends its stream.
+#: Maximum number of pending announcements for one slow agent; a further one ends its stream.
 MAX_WAITING: Final = 256
 
 Announcement = tuple[str, str, str]
@@ -36,14 +36,16 @@ Announcement = tuple[str, str, str]
 
 
 class Listener:
-    """One stream of a task. `uris` are the resources it follows, as (upstream, URI)."""
+    """One stream of a task. `uris` are the followed resources, as (upstream, URI)."""
 
     __slots__ = ("_waiting", "_wake", "closed", "methods", "place", "still", "task", "uris")
 
     def __init__(
         self, task: str, place: Place, methods: frozenset[str], still: Callable[[str], None]
     ) -> None:
-        """Take what is followed; `still(upstream)` raises once the task may hear nothing from there."""
+        """Keep what is followed; `still(upstream)` raises once the task may no longer receive its
+        announcements.
+        """
         self.task = task
         self.place = place
         self.methods = methods
@@ -54,7 +56,7 @@ class Listener:
         self._wake = asyncio.Event()
 
     def offer(self, method: str, upstream: str, uri: str = "") -> None:
-        """Take in an announcement, if it is one that the stream follows."""
+        """Queue an announcement, if the stream follows it."""
         if self.closed or upstream not in self.place.upstreams:
             return
         followed = (upstream, uri) in self.uris if method == RESOURCE_UPDATED else method in self.methods
@@ -72,9 +74,9 @@ class Listener:
         self._wake.set()
 
     async def next(self, patience_s: float) -> Announcement | None:
-        """Return the next announcement, None when nothing came for a while or the stream is closed.
+        """Return the next announcement; None after a timeout or if the stream is closed.
 
-        Raises the fault with which the task has lost its right to it.
+        Raise the error by which the task has lost its right to the stream.
         """
         if not self._waiting and not self.closed:
             self._wake.clear()
@@ -92,28 +94,28 @@ class Listener:
 
 
 class Subscriptions:
-    """All streams of one process, and who follows which resource. Used from one event loop."""
+    """All streams of one process, and the followers of each resource. Used from one event loop."""
 
     def __init__(self, *, per_task: int, total: int) -> None:
-        """Take the bounds on streams."""
+        """Keep the limits on streams."""
         self._per_task = per_task
         self._total = total
         self._listeners: set[Listener] = set()
         self._followers: dict[tuple[str, str, str], int] = {}
 
     def __len__(self) -> int:
-        """How many streams there are."""
+        """Return the number of streams."""
         return len(self._listeners)
 
     def add(self, listener: Listener) -> None:
-        """Let a stream hear; raises `busy` at a bound."""
+        """Add a stream; raise `busy` at a limit."""
         own = sum(1 for one in self._listeners if one.task == listener.task)
         if own >= self._per_task or len(self._listeners) >= self._total:
             raise busy("there are too many streams")
         self._listeners.add(listener)
 
     def remove(self, listener: Listener) -> None:
-        """Let a stream hear nothing more."""
+        """Remove a stream."""
         listener.closed = True
         self._listeners.discard(listener)
 
@@ -123,7 +125,7 @@ class Subscriptions:
         self._followers[key] = self._followers.get(key, 0) + 1
 
     def unfollow(self, task: str, upstream: str, uri: str) -> bool:
-        """Count one less; say whether it was the last."""
+        """Count one follower less; return whether it was the last."""
         key = (task, upstream, uri)
         left = self._followers.get(key, 0) - 1
         if left > 0:
@@ -132,12 +134,12 @@ class Subscriptions:
         return self._followers.pop(key, None) is not None
 
     def announce(self, method: str, upstream: str, uri: str = "") -> None:
-        """Tell every stream that follows it."""
+        """Queue an announcement in every stream that follows it."""
         for listener in list(self._listeners):
             listener.offer(method, upstream, uri)
 
     def end_task(self, task_id: str) -> int:
-        """Close the streams of a task; gives how many that were."""
+        """Close the streams of a task; return their number."""
         own = [listener for listener in self._listeners if listener.task == task_id]
         for listener in own:
             listener.close()

@@ -28,4 +28,4 @@ class ApprovalStore(UnitStore, Protocol):
         """Return approvals, newest first."""
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that were not answered, or whose answer was not used."""

@@ -21,7 +21,7 @@ from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.store.replicas import FleetChange
 
-# Checks: a unit whose check fails is refused whole, and nothing of it is written.
+# Checks: a unit with a failing check is refused as a whole, and nothing of it is written.
 
 
 class CheckFence(msgspec.Struct, frozen=True):
@@ -38,9 +38,9 @@ class CheckUnlocked(msgspec.Struct, frozen=True):
 
 
 class TakeBudget(msgspec.Struct, frozen=True):
-    """Count a call against a task and all its ancestors; `BudgetExhausted` if any bound would be passed.
+    """Count a call against a task and all its ancestors; `BudgetExhausted` if any bound would be exceeded.
 
-    `bounds` maps each task id to its budgets. A negative count gives back.
+    `bounds` maps each task id to its budgets. A negative count returns budget.
     """
 
     bounds: dict[str, Budgets]
@@ -50,7 +50,7 @@ class TakeBudget(msgspec.Struct, frozen=True):
 
 
 class UseApproval(msgspec.Struct, frozen=True):
-    """Use an approval up; `Conflict` unless it is approved, for exactly this call, and not expired at
+    """Use up an approval; `Conflict` unless it is approved, for exactly this call, and not expired at
     `now`.
     """
 
@@ -60,8 +60,9 @@ class UseApproval(msgspec.Struct, frozen=True):
 
 
 class CheckValue(msgspec.Struct, frozen=True):
-    """Refuse with `ChangedMeanwhile` unless this is what is kept under a key (`PutValue`); `None`: nothing
-    is.
+    """Refuse with `ChangedMeanwhile` unless this value is stored under a key (`PutValue`).
+
+    `None`: no value is stored.
     """
 
     tenant: str
@@ -73,10 +74,12 @@ class CheckValue(msgspec.Struct, frozen=True):
 
 
 class PutAgent(msgspec.Struct, frozen=True):
-    """Insert (`expect_new`) or replace an agent; `Conflict` if the name is taken, or if one of its bindings
-    overlaps with another agent's (code `workload-taken`).
+    """Insert (`expect_new`) or replace an agent.
 
-    With `was`, `ChangedMeanwhile` unless that is what is kept: what others have changed since it was read is
+    `Conflict` if the name is taken, or if one of its bindings overlaps with another agent's (code
+    `workload-taken`).
+
+    With `was`, `ChangedMeanwhile` unless that is the stored value: changes by others since it was read are
     not undone.
     """
 
@@ -93,14 +96,15 @@ class UseAgent(msgspec.Struct, frozen=True):
 
 
 class PutLastProof(msgspec.Struct, frozen=True):
-    """Keep how an agent last proved itself, instead of the time before."""
+    """Store how an agent last proved its identity, in place of the proof before."""
 
     proof: LastProof
 
 
 class PutPerson(msgspec.Struct, frozen=True):
-    """Insert (`expect_new`) or replace a person; `Conflict` if the name is taken, `ChangedMeanwhile` if with
-    `was` something else is kept than that.
+    """Insert (`expect_new`) or replace a person.
+
+    `Conflict` if the name is taken, `ChangedMeanwhile` if `was` is given and is not the stored value.
     """
 
     person: Person
@@ -109,7 +113,7 @@ class PutPerson(msgspec.Struct, frozen=True):
 
 
 class UsePerson(msgspec.Struct, frozen=True):
-    """Refuse with `Conflict` unless there is such a person and they are active."""
+    """Refuse with `Conflict` unless the person exists and is active."""
 
     tenant: str
     name: str
@@ -123,7 +127,7 @@ class PutDelegation(msgspec.Struct, frozen=True):
 
 
 class UseDelegation(msgspec.Struct, frozen=True):
-    """Refuse with `Conflict` unless the record is there and lives at `now`."""
+    """Refuse with `Conflict` unless the record exists and is live at `now`."""
 
     tenant: str
     id: str
@@ -167,14 +171,14 @@ class PutApproval(msgspec.Struct, frozen=True):
 
 
 class PutClosure(msgspec.Struct, frozen=True):
-    """Keep a closure."""
+    """Store a closure."""
 
     tenant: str
     closure: Closure
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """What was reviewed of a tool, by digest, and what the upstream offers now."""
+    """The reviewed surface of a tool, by digest, and what the upstream offers now."""
 
     tenant: str
     tool: str
@@ -191,14 +195,13 @@ class PutPin(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """Something with which a person shows who they are, by the SHA-256 of its secret: a session or a one-time
-    code.
+    """A session or a one-time code of a person, identified by the SHA-256 of its secret.
 
     `kind` is `session` (of programs), `browser` (a session whose secret is a cookie), or `code`. `method` is
-    how the person proved who they are, `authenticated` when (at `created` where it is `None`), `place` what
-    they used, in words for themselves. `jkt` is the thumbprint of the key (RFC 7638) that must be proven with
-    it; empty where the secret alone is enough. `coded_by` is who, other than the person, made the code that
-    it is or came of.
+    how the person authenticated, `authenticated` when (at `created` where it is `None`), `place` what the
+    person used, described for that person. `jkt` is the thumbprint of the key (RFC 7638) that must be proven
+    with the secret; empty where the secret alone is enough. `coded_by` are the people, other than the person,
+    who made the code that it is or results from.
     """
 
     tenant: str
@@ -215,34 +218,34 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PutCredential(msgspec.Struct, frozen=True):
-    """Keep a credential."""
+    """Store a credential."""
 
     credential: Credential
 
 
 class TakeCredential(msgspec.Struct, frozen=True):
-    """Delete a credential; `Conflict` if it is not there: a code is used once."""
+    """Delete a credential; `Conflict` if it does not exist: a code is used once."""
 
     tenant: str
     digest: str
 
 
 class UseCredential(msgspec.Struct, frozen=True):
-    """Refuse with `Conflict` unless a credential is there."""
+    """Refuse with `Conflict` unless a credential exists."""
 
     tenant: str
     digest: str
 
 
 class EndCredentials(msgspec.Struct, frozen=True):
-    """Delete everything with which a person shows who they are: sessions and codes."""
+    """Delete all sessions and codes of a person."""
 
     tenant: str
     person: str
 
 
 class PutValue(msgspec.Struct, frozen=True):
-    """Keep a small JSON value by key: the last applied bundle and the like. `None` is kept as nothing."""
+    """Store a small JSON value by key, such as the last applied bundle. `None` deletes the value."""
 
     tenant: str
     key: str
@@ -250,8 +253,9 @@ class PutValue(msgspec.Struct, frozen=True):
 
 
 class UseAssertion(msgspec.Struct, frozen=True):
-    """Remember the id of a client assertion until it expires; `Conflict` if it was seen before (RFC 7523
-    `jti`).
+    """Remember the id of a client assertion until it expires.
+
+    `Conflict` if it was seen before (RFC 7523 `jti`).
     """
 
     tenant: str
@@ -263,15 +267,15 @@ class UseAssertion(msgspec.Struct, frozen=True):
 
 
 class PutOneTimeCode(msgspec.Struct, frozen=True):
-    """Keep a ticket; those that ran out before it was made may be dropped."""
+    """Store a one-time code; codes that expired before its creation may be dropped."""
 
     ticket: OneTimeCode
 
 
 class UseOneTimeCode(msgspec.Struct, frozen=True):
-    """Use a ticket up; `Conflict` unless it is there, unused, and not run out at `now`.
+    """Use up a one-time code; `Conflict` unless it exists, is unused, and has not expired at `now`.
 
-    `outcome` is kept with it, so that whoever sees a second use knows what to take back.
+    `outcome` is stored with it, so that a reader who sees a second use knows what to revoke.
     """
 
     tenant: str
@@ -281,15 +285,15 @@ class UseOneTimeCode(msgspec.Struct, frozen=True):
 
 
 class PutPasskey(msgspec.Struct, frozen=True):
-    """Keep a new passkey; `Conflict` if there is one with its id."""
+    """Store a new passkey; `Conflict` if there is one with its id."""
 
     passkey: Passkey
 
 
 class UsePasskey(msgspec.Struct, frozen=True):
-    """Remember that a passkey was used; `Conflict` if it is not there.
+    """Record that a passkey was used; `Conflict` if it does not exist.
 
-    `Conflict` as well if `counter` has not risen, unless both the kept one and this one are 0 (WebAuthn
+    `Conflict` as well if `counter` has not risen, unless both the stored one and this one are 0 (WebAuthn
     level 3 section 7.2): the passkey was copied, or an answer replayed.
     """
 
@@ -300,7 +304,7 @@ class UsePasskey(msgspec.Struct, frozen=True):
 
 
 class DropPasskey(msgspec.Struct, frozen=True):
-    """Delete a passkey of a person; `Conflict` if they have none with this id."""
+    """Delete a passkey of a person; `Conflict` if the person has none with this id."""
 
     tenant: str
     id: str
@@ -308,15 +312,16 @@ class DropPasskey(msgspec.Struct, frozen=True):
 
 
 class PutLink(msgspec.Struct, frozen=True):
-    """Keep whom a subject is here; `Conflict` if the subject is another person already, or the person another
-    subject of the same issuer.
+    """Store the person that a subject of an issuer is here.
+
+    `Conflict` if the subject is another person already, or the person another subject of the same issuer.
     """
 
     link: Link
 
 
 class DropLink(msgspec.Struct, frozen=True):
-    """Forget whom a subject is here; `Conflict` if it is not this person."""
+    """Delete the link of a subject to a person; `Conflict` if the subject is not linked to this person."""
 
     tenant: str
     issuer: str
@@ -328,20 +333,21 @@ class DropLink(msgspec.Struct, frozen=True):
 
 
 class PutFamily(msgspec.Struct, frozen=True):
-    """Keep a new family of tokens; `Conflict` if there is one with its id."""
+    """Store a new family of tokens; `Conflict` if there is one with its id."""
 
     family: TokenFamily
 
 
 class PutRefreshToken(msgspec.Struct, frozen=True):
-    """Keep a new refresh token; those that ran out before it was made may be dropped, and families too."""
+    """Store a new refresh token; tokens and families that expired before its creation may be dropped."""
 
     token: RefreshToken
 
 
 class UseRefreshToken(msgspec.Struct, frozen=True):
-    """Use a refresh token up; `Conflict` unless it is there, unused, and not run out at `now`. A used one is
-    remembered until it would have run out.
+    """Use up a refresh token; `Conflict` unless it exists, is unused, and has not expired at `now`.
+
+    A used token is remembered until it would have expired.
     """
 
     tenant: str
@@ -350,9 +356,10 @@ class UseRefreshToken(msgspec.Struct, frozen=True):
 
 
 class Withdraw(msgspec.Struct, frozen=True):
-    """Take back what bears this id, an access token or a whole family. It is remembered until `expires`, when
-    nothing of it can be valid any more; what ran out before `now` may be dropped. Taking back twice is no
-    error.
+    """Revoke an access token or a whole family by its id.
+
+    The id is remembered until `expires`, when nothing of it can be valid any longer; entries that expired
+    before `now` may be dropped. Revoking twice is no error.
     """
 
     tenant: str
@@ -365,10 +372,10 @@ class Withdraw(msgspec.Struct, frozen=True):
 
 
 class PutStoredLabel(msgspec.Struct, frozen=True):
-    """Insert or replace what is known of one resource (the caller has joined).
+    """Insert or replace the stored label of one resource (the caller has joined).
 
-    With `was`, `ChangedMeanwhile` unless that is what is kept: what was written since somebody looked is not
-    declassified. With `classes` it is joined into what is kept: others may have written there too.
+    With `was`, `ChangedMeanwhile` unless that is the stored value: data written since a person looked is not
+    declassified. With `classes` the label is joined into the stored one: others may have written there too.
     """
 
     stored_label: StoredLabel
@@ -377,7 +384,7 @@ class PutStoredLabel(msgspec.Struct, frozen=True):
 
 
 class DropStoredLabel(msgspec.Struct, frozen=True):
-    """Forget a holding; nothing where there is none."""
+    """Delete a stored label; does nothing where none exists."""
 
     tenant: str
     upstream: str
@@ -385,7 +392,7 @@ class DropStoredLabel(msgspec.Struct, frozen=True):
 
 
 class JoinLabels(msgspec.Struct, frozen=True):
-    """Join a label into the accumulated labels of tasks, whoever holds them; unknown tasks are left out."""
+    """Join a label into the accumulated labels of tasks, whichever replica owns them; skip unknown tasks."""
 
     tenant: str
     tasks: tuple[str, ...]

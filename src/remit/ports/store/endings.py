@@ -13,8 +13,9 @@ class EndingStore(UnitStore, Protocol):
     """Epochs, fences and closures. Durability, concurrency and errors: `UnitStore`."""
 
     def epochs(self, tenant: str) -> dict[str, int]:
-        """Return the live mapping of scope to epoch as last committed; from memory, without waiting, not to
-        be changed.
+        """Return the live mapping of scope to epoch as last committed.
+
+        From memory, without waiting; read-only.
         """
 
     async def fences(self, tenant: str) -> list[Fence]:

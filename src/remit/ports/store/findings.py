@@ -18,4 +18,4 @@ class FindingStore(UnitStore, Protocol):
     async def findings(
         self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
     ) -> list[Finding]:
-        """Return findings, the one seen last first."""
+        """Return findings, most recently seen first."""

@@ -20,4 +20,4 @@ class IssuedTokenStore(UnitStore, Protocol):
         """Return a family of tokens."""
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
-        """Return a refresh token by the SHA-256 of its text, used or run out or not."""
+        """Return a refresh token by the SHA-256 of its text, whether or not it is used or expired."""

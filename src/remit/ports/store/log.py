@@ -14,11 +14,10 @@ from remit.ports.store.units import UnitStore
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it stands in the log: the leaf's exact bytes, and the sealed values where they were asked
-    for.
+    """One event in the log: the leaf's exact bytes, and the sealed values where they were requested.
 
-    `sealed` is the encrypted blob; `None` where the event has none. `openings` holds salt and value by
-    name, where the reader may see them and the subject's key still exists.
+    `sealed` is the encrypted blob; `None` where the event has none. `openings` has salt and value by name,
+    where the reader may see them and the subject's key still exists.
     """
 
     index: int
@@ -33,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def opened(self) -> dict[str, Json] | None:
-        """The values alone; `None` where they were not asked for or can no longer be read."""
+        """The values alone; `None` where they were not requested or can no longer be read."""
         return {name: value for name, (_, value) in self.openings.items()} if self.openings else None
 
 
@@ -59,8 +58,9 @@ class LogStore(UnitStore, Protocol):
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Return the first events from index `start` on, or the last ones below `before`, in order either
-        way; `opened` decrypts what can be decrypted.
+        """Return the first events from index `start` on, or the last ones below `before`; both in order.
+
+        `opened` decrypts what can be decrypted.
         """
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
@@ -75,20 +75,21 @@ class LogStore(UnitStore, Protocol):
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
     ) -> list[Event]:
-        """Return the permitting `decision.made` events that have no `tool.called` after them (facts only);
-        with `of` those alone whose writer it takes; with `known` as of the last commit of this process.
+        """Return the permitting `decision.made` events that have no `tool.called` after them (facts only).
+
+        With `of`, only events whose writer it accepts; with `known`, as of the last commit of this process.
         """
 
     async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
-        """Destroy a subject's key, so that its sealed values can never be read again; proofs still hold.
+        """Destroy a subject's key, so that its sealed values can never be read again; proofs stay valid.
 
-        `events` are committed with it. `False` where there is no key: then nothing is committed.
+        `events` are committed with it. Returns `False` where there is no key: then nothing is committed.
         """
 
     async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
-        """Wrap the keys of subjects again under the current sealing key (`ports.keys.SealingKeys`).
+        """Rewrap the keys of subjects under the current sealing key (`ports.keys.SealingKeys`).
 
-        Each call looks at `limit` of them, of all tenants, after the one that the call before it gave, and
-        gives the last one; `None` when there are no more: then every key is wrapped under the key that was
-        current when the first call was made, or a newer one. What a crash interrupts begins again.
+        Each call processes `limit` keys, of all tenants, after the key that the previous call returned, and
+        returns the last one; `None` when there are no more: then every key is wrapped under the key that was
+        current when the first call was made, or a newer one. An interrupted walk starts from the beginning.
         """

@@ -19,10 +19,13 @@ class PrincipalStore(UnitStore, Protocol):
         """Return all agents by name."""
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
-        """Return the agents with a binding to a workload (`workload_of`), by name, whatever else is asked."""
+        """Return the agents with a binding to a workload (`workload_of`), by name.
+
+        Other conditions of a binding are not considered.
+        """
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
-        """Return how an agent last proved itself."""
+        """Return how an agent last proved its identity."""
 
     async def person(self, tenant: str, name: str) -> Person | None:
         """Return a person."""

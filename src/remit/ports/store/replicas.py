@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fleet: what the replicas of one store tell each other through it, and how they are woken.
+"""The fleet: what the replicas of one store exchange through it, and how they are woken.
 
-The store is the arbiter. Whoever is *buried* can commit nothing any more, in the order of all commits; a
-task has one owner by the store's word. What is pushed is a nudge that says "look", never a fact: a lost one
-costs the time until the next renewal, and a wrong one a look.
+The store is the arbiter. A *buried* replica can commit nothing any longer, in the order of all commits. The
+store assigns each task one owner. A push is a nudge to look, never a fact: a lost one costs the time until
+the next renewal, and a wrong one a look.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class HoldTask(msgspec.Struct, frozen=True):
 
 
 class TakeTask(msgspec.Struct, frozen=True):
-    """Become the owner of a task; `Elsewhere`, naming the owner, if another one that is not gone is.
+    """Become the owner of a task; `Elsewhere`, naming the owner, if another replica that is not gone owns it.
 
-    The receipt has the owner's epoch under `owner_key(task)`; it rises with each taking.
+    The receipt has the owner's epoch under `owner_key(task)`; the epoch rises with each taking.
     """
 
     tenant: str
@@ -43,7 +43,7 @@ class TakeTask(msgspec.Struct, frozen=True):
 
 
 class LeaveTask(msgspec.Struct, frozen=True):
-    """Own a task no longer, if `replica` did; with `ended`, nobody will any more."""
+    """Give up a task, if `replica` owned it; with `ended`, no replica will own it again."""
 
     tenant: str
     task: str
@@ -52,7 +52,7 @@ class LeaveTask(msgspec.Struct, frozen=True):
 
 
 class DeclareDead(msgspec.Struct, frozen=True):
-    """Take a replica for gone: from here on it commits nothing, and what it owned is free.
+    """Declare a replica gone: from here on it commits nothing, and what it owned is free.
 
     `Conflict` if it is gone already, or has renewed its lease since `renewed` was seen.
     """
@@ -63,7 +63,7 @@ class DeclareDead(msgspec.Struct, frozen=True):
 
 
 class CheckStoredLabels(msgspec.Struct, frozen=True):
-    """Refuse with `Conflict` if a label at rest in an upstream was written since `turn`."""
+    """Refuse with `Conflict` if a stored label of an upstream was written since `turn`."""
 
     tenant: str
     upstream: str
@@ -74,18 +74,18 @@ FleetChange = HoldTask | TakeTask | LeaveTask | DeclareDead | CheckStoredLabels
 
 
 def owner_key(task: str) -> str:
-    """Return where a receipt has the epoch of a task's owner."""
+    """Return the key under which a receipt has the epoch of a task's owner."""
     return f"owner:{task}"
 
 
-# What is seen and told.
+# Observations and messages.
 
 
 class FenceAck(msgspec.Struct, frozen=True, kw_only=True):
-    """One replica's word that a fence stands there: nothing under it is sent or released by it any more.
+    """One replica's acknowledgement of a fence: it no longer sends or releases anything under it.
 
-    `indeterminate` are its calls that were sent before; `closings` what became of the credentials that it
-    held for what was ended, `settled` once there is nothing more to come.
+    `indeterminate` are its calls that were sent before. `closings` are the outcomes of the credentials that
+    it held for what was ended; `settled` once there are no more to come.
     """
 
     scope: str
@@ -97,12 +97,12 @@ class FenceAck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FleetSight(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look has found. By the time that it is told, raised epochs and withdrawals are in the store's
-    live memory.
+    """The result of a look. When it is reported, raised epochs and withdrawals are in the store's live
+    memory.
 
     `sent_s` is when the renewal in it was sent, by the boot-time clock; `None` where there was none. `gone`:
-    this replica was buried. `agents` and `pins` tell what of them has changed since the look before,
-    `bundle` is the digest in force, as it was applied last.
+    this replica was buried. `agents` and `pins` are those that have changed since the look before; `bundle`
+    is the digest in force, the one applied last.
     """
 
     sent_s: float | None
@@ -119,12 +119,15 @@ class FleetSight(msgspec.Struct, frozen=True, kw_only=True):
 class Fleet(Protocol):
     """The replicas of one tenant in one store.
 
-    Concurrency: one event loop; `told` is called on it. Nothing here takes a turn among commits. Errors:
+    Concurrency: one event loop; `told` is called on it. No method waits in the order of commits. Errors:
     `StoreUnavailable`.
     """
 
     async def join(self, replica: Replica, told: Callable[[FleetSight], None]) -> None:
-        """Enter as an incarnation, and be told of every look from now on; `replica.id` is the writer's."""
+        """Join as an incarnation, and have `told` called with every look from now on.
+
+        `replica.id` is the writer's.
+        """
         ...
 
     async def renew(self) -> None:
@@ -132,35 +135,40 @@ class Fleet(Protocol):
         ...
 
     async def look(self) -> None:
-        """Sight; when this returns, `told` was called with what was there when it was called, or later."""
+        """Look at the store.
+
+        When this returns, `told` was called with the state at the time of this call or later.
+        """
         ...
 
     async def acknowledge(self, acks: Sequence[FenceAck]) -> None:
-        """Tell whoever raised these fences."""
+        """Send acknowledgements to the replicas that raised these fences."""
         ...
 
     def awaiting(self) -> AbstractContextManager[None]:
-        """While this is held, this replica is woken by acknowledgements too. What was acknowledged before is
-        found by the next look.
+        """Let acknowledgements wake this replica too, for as long as the context is held.
+
+        Earlier acknowledgements are found by the next look.
         """
         ...
 
     async def restate(self, replica: Replica) -> None:
-        """Tell the others what this replica is now; nothing if it is gone."""
+        """Publish this replica's current description to the others; does nothing if it is gone."""
         ...
 
     async def forget_acks(self, scope: str, epoch: int) -> None:
-        """Delete what was acknowledged of an end that is on record."""
+        """Delete the acknowledgements of an end that is on record."""
         ...
 
     @property
     def began(self) -> int:
-        """The turn of the store as of which this process has read it first."""
+        """The store's turn as of which this process first read the store."""
         ...
 
     async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
-        """Return the labels at rest that were written to an upstream after a turn, by whomever, and the turn
-        up to which these are all.
+        """Return the stored labels of an upstream written after a turn, by any replica.
+
+        Also returns the turn up to which these are complete.
         """
         ...
 
@@ -169,7 +177,7 @@ class Fleet(Protocol):
         ...
 
     async def owner(self, task: str) -> str:
-        """Return who owns a task; empty where nobody does."""
+        """Return the owner of a task; empty where no replica owns it."""
         ...
 
     async def buried(self) -> frozenset[str]:
@@ -177,13 +185,13 @@ class Fleet(Protocol):
         ...
 
     async def forget(self, replicas: Collection[str]) -> None:
-        """Forget buried replicas of which nothing is left."""
+        """Forget buried replicas that have left nothing behind."""
         ...
 
     async def leave(self) -> None:
-        """Go in order: nobody needs to wait for this replica any more."""
+        """Leave in order, so that no replica needs to wait for this one."""
         ...
 
     def check(self) -> None:
-        """Break off what a server that has stopped answering keeps waiting. Called now and then."""
+        """Break off requests to a server that has stopped answering. Called periodically."""
         ...

@@ -22,10 +22,10 @@ class SignInStore(PrincipalStore, Protocol):
         """Return a credential by the digest of its secret, expired or not."""
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Return a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and its person."""
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
-        """Return the credentials of a person, newest first; one that ran out may be gone."""
+        """Return the credentials of a person, newest first; expired ones may be missing."""
 
     async def passkey(self, tenant: str, passkey_id: str) -> Passkey | None:
         """Return a passkey by its id."""
@@ -34,10 +34,10 @@ class SignInStore(PrincipalStore, Protocol):
         """Return the passkeys of a person."""
 
     async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
-        """Return whom a subject of an issuer is here."""
+        """Return the link of an issuer's subject to a person here."""
 
     async def links(self, tenant: str, person: str) -> list[Link]:
         """Return the accounts that a person has at issuers."""
 
     async def ticket(self, tenant: str, digest: str) -> OneTimeCode | None:
-        """Return a ticket by the digest of its value, used or not; one that ran out may be gone."""
+        """Return a one-time code by the digest of its value, used or not; an expired one may be missing."""

@@ -34,4 +34,4 @@ class Store(
     """
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending units and close."""

@@ -14,14 +14,12 @@ class StoredLabelStore(UnitStore, Protocol):
     """Labels at rest. Durability, concurrency and errors: `UnitStore`."""
 
     async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
-        """Return what is known of certain resources of an upstream; those of which nothing is are left
-        out.
-        """
+        """Return the stored labels of certain resources of an upstream; those without one are left out."""
 
     async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[StoredLabel]:
-        """Return what is known of resources whose names begin with `prefix`, by upstream and name."""
+        """Return the stored labels of resources whose names begin with `prefix`, by upstream and name."""
 
     async def stored_label_counts(self, tenant: str) -> dict[str, int]:
-        """Return of how many resources of each upstream something is known."""
+        """Return, for each upstream, the number of resources with a stored label."""

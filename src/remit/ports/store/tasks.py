@@ -36,24 +36,26 @@ class TaskStore(UnitStore, Protocol):
         state: TaskState | None = None,
         limit: int = 100,
     ) -> list[Task]:
-        """Return tasks, newest first; of one agent, for one person, in one state, where these are named."""
+        """Return tasks, newest first; of one agent, for one person, in one state, where these are given."""
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
         """Return the active tasks whose deadline has passed at `now`, or passes within this second."""
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
-        """Name active tasks with a lease or idle time: those of an owner, or that no replica there owns."""
+        """Return the ids of active tasks with a lease or idle time: those of an owner, or without an
+        owner.
+        """
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Return a task, and after it every task that has it among its ancestors, if it is there."""
+        """Return a task, if it exists, followed by every task that has it among its ancestors."""
 
     async def usage(self, tenant: str, task: str) -> Usage:
         """Return what a task and its descendants have used."""
 
     async def delegation(self, tenant: str, delegation_id: str) -> Delegation | None:
-        """Return a delegation record, whether or not it still lives."""
+        """Return a delegation record, whether or not it is still live."""
 
     async def delegations(
         self, tenant: str, *, person: str = "", agent: str = "", limit: int = 1000
     ) -> list[Delegation]:
-        """Return delegation records, newest first, those that no longer live among them."""
+        """Return delegation records, newest first, including those that are no longer live."""

@@ -18,10 +18,11 @@ from remit.ports.store.changes import Change
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """What becomes true at once, of one tenant. Changes apply in order; a check sees the changes before it.
+    """The changes of one tenant that are committed together.
 
-    `tenant` needs saying only where neither an event nor a change says it. A task replaced by `PutTask` keeps
-    its accumulated label, which `RaiseLabel` alone changes.
+    They apply in order; a check sees the changes before it. `tenant` is needed only where neither an event
+    nor a change names it. A task replaced by `PutTask` keeps its accumulated label, which `RaiseLabel` alone
+    changes.
     """
 
     changes: tuple[Change, ...] = ()
@@ -30,7 +31,7 @@ class Unit(msgspec.Struct, frozen=True):
 
     @property
     def of_tenant(self) -> str:
-        """Whose state the unit changes; raises `ValueError` if nothing in it says so."""
+        """Return the tenant whose state the unit changes; raises `ValueError` if nothing names it."""
         if self.tenant:
             return self.tenant
         if self.events:
@@ -43,7 +44,7 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What a committed unit became: the log index of each event, and each raised scope's new epoch."""
+    """The result of a committed unit: the log index of each event, and each raised scope's new epoch."""
 
     indexes: tuple[int, ...] = ()
     epochs: dict[str, int] = {}
@@ -67,7 +68,7 @@ class UnitStore(Protocol):
 
     @property
     def failing(self) -> str:
-        """The code for which the last unit with events was not committed; empty where it was."""
+        """The error code of the last unit with events, if that was not committed; empty where it was."""
 
     async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
         """Commit a unit whole or not at all, also if its caller is cancelled meanwhile.
@@ -79,8 +80,8 @@ class UnitStore(Protocol):
     def submit(self, unit: Unit) -> Awaitable[Receipt]:
         """Begin to commit a unit without waiting for it; order among calls is kept.
 
-        A store may hold it back for some milliseconds, so that it shares the next awaited commit.
-        If the unit is refused and nobody looks at the future, the event loop reports it.
+        A store may hold the unit back for some milliseconds, so that it shares the next awaited commit. If
+        the unit is refused and no code reads the future, the event loop reports it.
         """
 
     async def value(self, tenant: str, key: str) -> Json:

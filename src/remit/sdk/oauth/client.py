@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to a protected resource, with the token that it asks for.
+"""Requests to a protected resource, with the token that it requires.
 
-1. a request goes with the token that is held, under the scheme of its kind, with a proof where it is bound
-2. 401: the resource says who issues its tokens; they are asked, and the request goes again
-3. 403 `insufficient_scope`: all scopes that were had and are needed are asked for (step-up), a few times
+1. A request is sent with the current token, under its scheme, with a proof if the token is bound to a key.
+2. 401: the resource names its authorization server; the client requests a token there and repeats the
+   request.
+3. 403 `insufficient_scope`: the client requests all previous and needed scopes (step-up), a few times.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from remit.sdk.oauth.endpoint import Token
 from remit.sdk.oauth.grants import GrantContext, TokenGrant
 from remit.sdk.oauth.web import OAuthHttp
 
-#: How often one request may lead to a new token.
+#: Maximum number of new tokens for one request.
 MAX_ASKED: Final = 3
 
 
@@ -39,10 +40,10 @@ class _Held(NamedTuple):
 
 
 class OAuthClient:
-    """One client at whichever MCP servers it is pointed to. For one event loop."""
+    """One client for any number of MCP servers. For one event loop."""
 
     def __init__(self, web: OAuthHttp, grant: TokenGrant, *, prover: DpopProver | None = None) -> None:
-        """Take the way to tokens; with a prover they are bound to its key wherever the server offers DPoP."""
+        """Keep the grant; with a prover, tokens are bound to its key if the server supports DPoP."""
         self._web = web
         self._grant = grant
         self._prover = prover
@@ -52,10 +53,10 @@ class OAuthClient:
     async def send(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> aiohttp.ClientResponse:
-        """Send one request and give its answer, with the body still to be read; the caller closes it.
+        """Send one request and return its answer, with an unread body; the caller closes it.
 
-        Raises `GatewayRefused` where no token is to be had, `AgentFault` where what a server says of itself
-        cannot be trusted, `GatewayUnreachable` where none answers.
+        Raise `GatewayRefused` if no token can be obtained, `AgentFault` if a server's metadata cannot be
+        trusted, `GatewayUnreachable` if no server answers.
         """
         held = await self._current(url)
         for asked in range(MAX_ASKED + 1):
@@ -63,7 +64,7 @@ class OAuthClient:
             challenge = read_challenge(answer.headers)
             had = set(held.token.scope.split()) if held else set()
             if answer.status == 403 and challenge.error == "insufficient_scope" and held is not None:
-                # A scope that was had already and is still not enough will not be enough next time.
+                # If the token already has the scope, requesting it again does not help.
                 if set(challenge.scope.split()) <= had or asked == MAX_ASKED:
                     return answer
             elif answer.status != 401 or asked == MAX_ASKED:
@@ -73,7 +74,7 @@ class OAuthClient:
         raise AssertionError("the loop returns or raises")
 
     async def token(self, url: str) -> Token:
-        """Return a token for a resource, asked for where none is held."""
+        """Return a token for a resource; request one if there is none yet."""
         held = await self._current(url) or await self._ask(url, Challenge(), set(), None)
         return held.token
 
@@ -89,7 +90,7 @@ class OAuthClient:
             try:
                 fresh = held._replace(token=await self._grant.refresh(occasion, held.token))
             except GatewayRefused:
-                # A refresh token that was used or withdrawn: the resource will say what it wants.
+                # The refresh token was used or revoked: the resource's challenge will state what it needs.
                 self._held.pop(url, None)
                 return None
             self._held[url] = fresh
@@ -99,9 +100,9 @@ class OAuthClient:
         async with self._turn:
             held = self._held.get(url)
             if held is not None and held is not not_this:
-                return held  # another request has asked meanwhile
+                return held  # another request got a token in the meantime
             self._held.pop(url, None)
-            # Looked up again each time: a resource may move to another authorization server.
+            # Discovered again each time: a resource may move to another authorization server.
             resource = await find_resource(self._web, url, challenge)
             server = await find_server(self._web, resource.issuer)
             wanted = challenge.scope.split() or list(resource.scopes)

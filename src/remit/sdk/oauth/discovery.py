@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discovery: from a resource to its authorization server (RFC 9728), and what that server says (RFC 8414).
+"""Discovery: from a resource to its authorization server (RFC 9728), and that server's metadata (RFC 8414).
 
-Nothing that a document says is believed beyond what it may speak for: a resource's document must name that
-resource, and a server's document must name the issuer that it was looked up under.
+A document is trusted only for its own subject: a resource's document must name that resource, and a server's
+document must name the issuer for which it was fetched.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHALLENGE: Final = re.compile(r"(?:^|,\s*)(?=[A-Za-z0-9-]+\s+[A-Za-z_]+=)")
 
 
 class Challenge(NamedTuple):
-    """What a protected resource asks for (RFC 6750 section 3, RFC 9728 section 5.1)."""
+    """The challenge of a protected resource (RFC 6750 section 3, RFC 9728 section 5.1)."""
 
     error: str = ""
     scope: str = ""
@@ -33,7 +33,7 @@ class Challenge(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """What a protected resource's metadata says: itself, its issuer, the scopes that it knows."""
+    """A protected resource's metadata: the resource, its issuer, its scopes."""
 
     resource: str
     issuer: str
@@ -41,31 +41,31 @@ class Resource(NamedTuple):
 
 
 class IssuerMetadata(NamedTuple):
-    """An authorization server, by its metadata."""
+    """An authorization server's metadata."""
 
     issuer: str
     facts: dict[str, Json]
 
     def url(self, name: str) -> str:
-        """Return one of its endpoints; raises `AgentFault` where it has none or one that is not safe."""
+        """Return one of its endpoints; raise `AgentFault` for a missing or unsafe one."""
         value = self.facts.get(name)
         if not isinstance(value, str) or not value:
             raise AgentFault(f"the authorization server `{self.issuer}` has no `{name}`")
         return checked_url(value)
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Return a list of texts of its metadata, empty where it is missing."""
+        """Return a list of strings in the metadata; empty if it is missing."""
         value = self.facts.get(name)
         return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
     def says(self, name: str) -> bool:
-        """Whether a flag of its metadata is set."""
+        """Return whether a flag in the metadata is true."""
         return self.facts.get(name) is True
 
 
 def read_challenge(headers: Mapping[str, str]) -> Challenge:
-    """Return what `WWW-Authenticate` asks for, whichever scheme it names; the first to say a thing is
-    heard.
+    """Return the `Bearer` or `DPoP` challenge in `WWW-Authenticate`; the first value of each parameter
+    counts.
     """
     given = headers.getall("WWW-Authenticate", []) if hasattr(headers, "getall") else []
     found: dict[str, str] = {}
@@ -80,7 +80,7 @@ def read_challenge(headers: Mapping[str, str]) -> Challenge:
 
 
 async def find_resource(web: OAuthHttp, url: str, challenge: Challenge) -> Resource:
-    """Return the metadata of the resource at `url`; raises `AgentFault` where it is of another resource."""
+    """Return the metadata of the resource at `url`; raise `AgentFault` if it names another resource."""
     for place in _resource_places(url, challenge.resource_metadata):
         page = await web.get(place)
         facts = page.json() if page.status == 200 else {}
@@ -88,7 +88,7 @@ async def find_resource(web: OAuthHttp, url: str, challenge: Challenge) -> Resou
             continue
         resource = facts.get("resource")
         if not isinstance(resource, str) or not covers(resource, url):
-            # RFC 9728 section 3.3: what names another resource must not be used.
+            # RFC 9728 section 3.3: metadata that names another resource must not be used.
             raise AgentFault(f"`{place}` speaks for another resource than `{url}`")
         servers = facts.get("authorization_servers")
         if not isinstance(servers, list) or not servers or not isinstance(servers[0], str):
@@ -100,21 +100,21 @@ async def find_resource(web: OAuthHttp, url: str, challenge: Challenge) -> Resou
 
 
 async def find_server(web: OAuthHttp, issuer: str) -> IssuerMetadata:
-    """Return the metadata of an authorization server; raises `AgentFault` where it is of another issuer."""
+    """Return the metadata of an authorization server; raise `AgentFault` if it names another issuer."""
     for place in _server_places(checked_url(issuer)):
         page = await web.get(place)
         facts = page.json() if page.status == 200 else {}
         if not facts:
             continue
         if facts.get("issuer") != issuer:
-            # RFC 8414 section 3.3: identical, by simple comparison of strings.
+            # RFC 8414 section 3.3: identical by simple string comparison.
             raise AgentFault(f"`{place}` is of another issuer than `{issuer}`")
         return IssuerMetadata(issuer, facts)
     raise GatewayUnreachable(f"the authorization server `{issuer}` says nothing of itself")
 
 
 def covers(resource: str, url: str) -> bool:
-    """Whether a resource stands for an address: the same, or a path above it at the same origin."""
+    """Return whether a resource includes a URL: the same URL, or a path above it at the same origin."""
     try:
         one, other = urlsplit(resource), urlsplit(url)
         same = (one.scheme.lower(), one.hostname, one.port) == (
@@ -140,7 +140,7 @@ def _resource_places(url: str, told: str) -> Iterator[str]:
 
 
 def _server_places(issuer: str) -> Iterator[str]:
-    # RFC 8414 section 3.1 puts the well-known part before the path, OpenID Connect Discovery behind it.
+    # RFC 8414 section 3.1 puts the well-known part before the path, OpenID Connect Discovery after it.
     parts = urlsplit(issuer)
     base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     yield base + SERVER_METADATA + path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The token endpoint, from the client's side: who asks, proven how, and what comes back."""
+"""The token endpoint on the client's side: client authentication, requests, and tokens."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from remit.sdk.oauth.web import HttpPage, OAuthHttp
 Json = Any
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#: Seconds before its end from which a token is not used any more.
+#: Seconds before its expiry from which a token is no longer used.
 EARLY_S: Final = 10.0
 
 
 class OAuthIdentity(NamedTuple):
-    """A client at one authorization server: its ID, and its secret or key where it has one.
+    """A client at one authorization server: its ID, and its secret or key, if any.
 
-    `method` is how it authenticates (RFC 7591 `token_endpoint_auth_method`); chosen by what the server
-    supports where it is empty.
+    `method` is its authentication method (RFC 7591 `token_endpoint_auth_method`); if empty, it is
+    `private_key_jwt` for a client with a key, else one that the server supports.
     """
 
     client_id: str
@@ -35,12 +35,12 @@ class OAuthIdentity(NamedTuple):
     method: str = ""
 
     def __repr__(self) -> str:
-        """Name the client, and never its secret."""
+        """Return a text with the client's ID, without its secret."""
         return f"OAuthIdentity({self.client_id!r}, method={self.method!r})"
 
 
 class Token(NamedTuple):
-    """An access token with what it came with; `ends_at` is of the monotonic clock."""
+    """An access token with the values issued with it; `ends_at` is in monotonic clock time."""
 
     text: str
     kind: str
@@ -50,12 +50,12 @@ class Token(NamedTuple):
     issuer: str
 
     def __repr__(self) -> str:
-        """Say what kind of token it is, and never its text."""
+        """Return a text with the kind of token, without the token."""
         return f"Token({self.kind}, scope={self.scope!r})"
 
     @property
     def usable(self) -> bool:
-        """Whether it has not run out."""
+        """Whether the token has not expired."""
         return time.monotonic() < self.ends_at
 
 
@@ -65,20 +65,22 @@ class TokenEndpoint:
     def __init__(
         self, web: OAuthHttp, server: IssuerMetadata, who: OAuthIdentity, prover: DpopProver | None
     ) -> None:
-        """Take the server and the client; with a prover, tokens are bound to its key (DPoP)."""
+        """Keep the server and the client; with a prover, tokens are bound to its key (DPoP)."""
         self._web = web
         self._server = server
         self._who = who
         self._prover = prover
 
     async def ask(self, form: Mapping[str, str]) -> Token:
-        """Ask for a token; raises `GatewayRefused` with the OAuth error as its code. Nothing is retried but
-        what the server did not look at, for want of a DPoP nonce.
+        """Request a token; raise `GatewayRefused` with the OAuth error as its code.
+
+        A request is repeated only if the server did not process it for lack of a DPoP nonce, or because of
+        its clock.
         """
         url = self._server.url("token_endpoint")
         asked_at = time.monotonic()
         for tries_left in reversed(range(PROOF_TRIES)):
-            # Each try has a client assertion and a proof of its own: both work once.
+            # Each attempt has a new client assertion and a new proof: both work once.
             sent, headers = self._authenticated(dict(form))
             if self._prover is not None:
                 headers[HEADER] = self._prover.proof("POST", url)
@@ -97,7 +99,7 @@ class TokenEndpoint:
             form |= {
                 "client_id": who.client_id,
                 "client_assertion_type": ASSERTION_TYPE,
-                # The issuer is the one audience that no other server shares.
+                # The issuer is the only audience that belongs to no other server.
                 "client_assertion": who.key.assertion(who.client_id, self._server.issuer),
             }
         elif method == "client_secret_basic":
@@ -123,7 +125,7 @@ class TokenEndpoint:
         told = page.json()
         if page.status != 200:
             message = str(told.get("error_description") or f"the token endpoint answered {page.status}")
-            # `code` says more than OAuth's own `error`, where the server is a remit.
+            # `code` is more precise than OAuth's `error`, if the server is remit.
             code = str(told.get("code") or told.get("error") or "")
             raise GatewayRefused(message[:600], status=page.status, code=code)
         text, kind = told.get("access_token"), str(told.get("token_type", "")).lower()
@@ -136,7 +138,8 @@ class TokenEndpoint:
             kind=kind,
             scope=str(told.get("scope") or asked_scope),
             refresh=str(told.get("refresh_token") or ""),
-            # Counted from when it was asked for: what the answer took is not added to its life.
+            # Counted from the time of the request, so that the duration of the answer does not extend the
+            # lifetime.
             ends_at=asked_at + life_s - min(EARLY_S, life_s / 4),
             issuer=self._server.issuer,
         )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a token is come by. Each grant asks once: a refusal is told, and no other grant is tried instead."""
+"""Ways to get a token. Each grant makes one attempt: a refusal is raised, and no other grant is tried
+instead.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ OFFLINE: Final = "offline_access"
 
 
 class GrantContext(NamedTuple):
-    """What a token is wanted for: a resource, at a server, with scopes (separated by spaces, or none)."""
+    """The purpose of a token: a resource, at a server, with scopes (separated by spaces, or none)."""
 
     web: OAuthHttp
     resource: Resource
@@ -38,7 +40,7 @@ class GrantContext(NamedTuple):
     prover: DpopProver | None
 
     def form(self, **more: str) -> dict[str, str]:
-        """Return a form of the token endpoint, with resource (RFC 8707) and scope."""
+        """Return a form for the token endpoint, with resource (RFC 8707) and scope."""
         scope = {"scope": self.scope} if self.scope else {}
         return {**more, **scope, "resource": self.resource.resource}
 
@@ -48,19 +50,19 @@ class GrantContext(NamedTuple):
 
 
 class TokenGrant(Protocol):
-    """A way to a token."""
+    """A way to get a token."""
 
     async def token(self, occasion: GrantContext) -> Token:
-        """Ask for a token; raises `GatewayRefused`, or `AgentFault` where an answer cannot be trusted."""
+        """Request a token; raise `GatewayRefused`, or `AgentFault` if an answer cannot be trusted."""
         ...
 
     async def refresh(self, occasion: GrantContext, held: Token) -> Token:
-        """Replace a token by the next; raises as `token` does."""
+        """Replace a token by the next one; raise the same errors as `token`."""
         ...
 
 
 class _Renewed:
-    """Grants whose tokens are not refreshed but asked for again."""
+    """Grants whose tokens are requested again instead of refreshed."""
 
     async def token(self, occasion: GrantContext) -> Token:
         raise NotImplementedError
@@ -71,18 +73,18 @@ class _Renewed:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials(_Renewed):
-    """The client acts for itself (RFC 6749 section 4.4), proven by its key or secret."""
+    """The client acts for itself (RFC 6749 section 4.4), authenticated by its key or secret."""
 
     who: OAuthIdentity
 
     async def token(self, occasion: GrantContext) -> Token:
-        """Ask for a token."""
+        """Request a token."""
         return await occasion.endpoint(self.who).ask(occasion.form(grant_type="client_credentials"))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadAssertion(_Renewed):
-    """A workload shows the token that its platform gave it (RFC 7523 section 2.1). `assertion` gives the
+    """A workload authenticates by the token of its platform (RFC 7523 section 2.1). `assertion` returns the
     newest one.
     """
 
@@ -90,7 +92,7 @@ class WorkloadAssertion(_Renewed):
     assertion: Callable[[], Awaitable[str]]
 
     async def token(self, occasion: GrantContext) -> Token:
-        """Ask for a token."""
+        """Request a token."""
         who = OAuthIdentity(self.client_id, method="none")
         form = occasion.form(grant_type=JWT_BEARER, assertion=await self.assertion())
         return await occasion.endpoint(who).ask(form)
@@ -98,8 +100,9 @@ class WorkloadAssertion(_Renewed):
 
 @dataclass(frozen=True, slots=True)
 class EnterpriseGrant(_Renewed):
-    """The organisation's provider vouches for a person: ID token, then ID-JAG, then a token of the resource's
-    own server (MCP's enterprise-managed authorization).
+    """The organisation's provider confirms a person (MCP's enterprise-managed authorization).
+
+    The steps: ID token, then ID-JAG, then a token of the resource's own server.
     """
 
     who: OAuthIdentity
@@ -108,7 +111,7 @@ class EnterpriseGrant(_Renewed):
     id_token: Callable[[], Awaitable[str]]
 
     async def token(self, occasion: GrantContext) -> Token:
-        """Ask the provider, then the authorization server."""
+        """Request a token from the provider, then from the authorization server."""
         form = {
             "grant_type": TOKEN_EXCHANGE,
             "requested_token_type": ID_JAG,
@@ -139,9 +142,9 @@ class EnterpriseGrant(_Renewed):
 class AuthorizationCode:
     """A person consents in their browser (RFC 6749 section 4.1, PKCE S256, RFC 9207).
 
-    `visit` shows the person an address and gives the one that they were sent back to. Who the client is comes
-    from `registered` (by issuer), else from `document` (a client ID metadata document), else from dynamic
-    registration. INVARIANT: what one authorization server gave is never shown to another.
+    `visit` shows the person a URL and returns the URL to which they were redirected. The client's identity
+    comes from `registered` (by issuer), else from `document` (a client ID metadata document), else from
+    dynamic registration. INVARIANT: data from one authorization server is never sent to another.
     """
 
     redirect_uri: str
@@ -152,11 +155,11 @@ class AuthorizationCode:
     offline: bool = False
 
     def __post_init__(self) -> None:
-        """Begin with what was registered beforehand."""
+        """Begin with the preregistered clients."""
         self.registered = dict(self.registered)
 
     async def token(self, occasion: GrantContext) -> Token:
-        """Have the person consent, and exchange the code."""
+        """Ask the person for consent, and exchange the code."""
         server = occasion.server
         if "S256" not in server.names("code_challenge_methods_supported"):
             raise AgentFault(f"the authorization server `{server.issuer}` does not offer PKCE with S256")
@@ -176,7 +179,7 @@ class AuthorizationCode:
         return token if token.scope else token._replace(scope=occasion.scope)
 
     async def refresh(self, occasion: GrantContext, held: Token) -> Token:
-        """Use the refresh token; what comes replaces it (rotation)."""
+        """Use the refresh token; the new token replaces it (rotation)."""
         who = self.registered.get(held.issuer)
         if not held.refresh or who is None or held.issuer != occasion.server.issuer:
             return await self.token(occasion)
@@ -199,7 +202,7 @@ class AuthorizationCode:
         if occasion.scope:
             asked["scope"] = occasion.scope
         if occasion.prover is not None:
-            # RFC 9449 section 10: the code works with this key alone.
+            # RFC 9449 section 10: the code works only with this key.
             asked["dpop_jkt"] = occasion.prover.key.thumbprint
         url = occasion.server.url("authorization_endpoint")
         back = await self.visit(url + ("&" if urlsplit(url).query else "?") + urlencode(asked))
@@ -219,7 +222,7 @@ class AuthorizationCode:
         return who
 
     async def _register(self, occasion: GrantContext) -> OAuthIdentity:
-        """Register at the server (RFC 7591), for this server alone."""
+        """Register at the server (RFC 7591); the registration is used only there."""
         server = occasion.server
         known = server.names("token_endpoint_auth_methods_supported") or ("client_secret_basic",)
         able = ("none", "client_secret_basic", "client_secret_post")
@@ -246,11 +249,11 @@ class AuthorizationCode:
 
 
 def checked_response(url: str, redirect_uri: str, state: str, server: IssuerMetadata) -> str:
-    """Return the code of an authorization response; raises `AgentFault` for a response that is not for us.
+    """Return the code of an authorization response; raise `AgentFault` for a response to another request.
 
-    RFC 6749 section 4.1.2, RFC 9207 section 2.4: `iss` is compared as a string, wherever it comes, and has to
-    come where the server says that it sends it. That is looked at before anything else is believed, an error
-    too.
+    RFC 6749 section 4.1.2, RFC 9207 section 2.4: `iss` is compared as a string if present, and must be
+    present if the server declares that it sends it. This check comes before any other value is used, also
+    before an error.
     """
     if url.partition("?")[0] != redirect_uri.partition("?")[0]:
         raise AgentFault("the authorization response came to another address")

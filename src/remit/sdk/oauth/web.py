@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP as an OAuth client needs it: https (or this machine), bounded, no redirect followed by itself."""
+"""HTTP for an OAuth client: https (or this machine), bounded, without automatic redirects."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 
 class HttpPage:
-    """An answer that was read whole."""
+    """An answer that was read completely."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep its parts."""
+        """Keep status, headers and body."""
         self.status = status
         self.headers = headers
         self.body = body
 
     def json(self) -> dict[str, Json]:
-        """Return the JSON object that it holds; empty where it holds none."""
+        """Return the body as a JSON object; empty if it is none."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -41,11 +41,11 @@ class HttpPage:
 
 
 class OAuthHttp:
-    """A connection pool to whichever servers discovery leads to. Made and closed inside one event loop."""
+    """A connection pool to all servers that discovery finds. Created and closed in one event loop."""
 
     def __init__(self, *, ca_file: str = "", look: Look | None = None) -> None:
-        """Take the certificate authorities to trust instead of the system's, where given, and who looks at
-        each connection before it is used.
+        """Keep the certificate authorities to trust (by default the system's), and the check of each new
+        connection.
         """
         self.http = aiohttp.ClientSession(
             connector=AgentConnector(ssl.create_default_context(cafile=ca_file or None), look),
@@ -68,7 +68,7 @@ class OAuthHttp:
     async def open(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> aiohttp.ClientResponse:
-        """Send one request and give its answer, with the body still to be read; the caller closes it."""
+        """Send one request and return its answer, with an unread body; the caller closes it."""
         try:
             return await self.http.request(
                 method, checked_url(url), headers=headers, data=body, allow_redirects=False
@@ -106,7 +106,7 @@ class OAuthHttp:
 
 
 def checked_url(url: str) -> str:
-    """Return an address that secrets may be sent to: https, or this machine; raises `AgentFault`."""
+    """Return a URL to which secrets may be sent: https, or this machine; raise `AgentFault` for any other."""
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay's way for HTTP APIs: a request goes to the HTTP door as it is, with the task's token put on.
+"""The relay for HTTP APIs: a request is forwarded to the HTTP endpoint with the task's token.
 
-What a header means is the door's to judge: what belongs to one connection, or shows who sends it, is taken
-off here, and all else goes there, where it is a declared parameter or refused.
+The gateway judges the headers. The relay removes those that belong to one connection or identify the sender.
+It forwards all others, which must be declared parameters or are refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Json = Any
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TARGET: Final = re.compile(r"[/?][\x21\x22\x24-\x7e]*")
-#: Of one connection, or of who sends it; never from child to gateway.
+#: Headers of one connection or of the sender's identity, never forwarded from child to gateway.
 _NOT_PASSED_ON: Final = frozenset(
     {
         "accept-encoding", "authorization", "connection", "content-length", "dpop", "expect", "host",
@@ -32,7 +32,7 @@ _NOT_PASSED_ON: Final = frozenset(
         "transfer-encoding", "upgrade", "user-agent",
     }
 )  # fmt: skip
-#: From gateway to child: nor is what speaks of tokens, or the client would log in.
+#: Headers not returned from gateway to child: also those about tokens, or the client would start a login.
 _NOT_PASSED_BACK: Final = frozenset(
     {
         "connection", "content-length", "date", "dpop-nonce", "keep-alive", "location", "server",
@@ -44,8 +44,9 @@ _NOT_PASSED_BACK: Final = frozenset(
 async def relay_api(
     door: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
 ) -> web.StreamResponse:
-    """Take one request of an API to the gateway; `below` is its target below the upstream, `own` the relay's
-    address for APIs.
+    """Forward one request of an API to the gateway.
+
+    `below` is its target below the upstream, `own` the relay's URL for APIs.
     """
     if request.method not in METHODS:
         return _problem(405, "method", "use GET, POST, PUT, PATCH or DELETE")
@@ -66,7 +67,7 @@ async def relay_api(
     except GatewayRefused as fault:
         return _problem(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
     except AgentFault as fault:
-        # Whether the gateway saw the call is not known: nothing is sent again.
+        # Whether the gateway received the call is unknown, so it is not sent again.
         return _problem(502, "gateway-unreachable", str(fault))
     async with answer.response:
         back = web.StreamResponse(status=answer.status)
@@ -85,7 +86,7 @@ async def relay_api(
 
 
 async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
-    """Read a request's body; None where it is over the limit."""
+    """Read a request's body; return None if it is over the limit."""
     out = bytearray()
     async for chunk in request.content.iter_any():
         out += chunk
@@ -95,7 +96,9 @@ async def read_whole(request: web.BaseRequest, most: int) -> bytes | None:
 
 
 async def pour(request: web.BaseRequest, answer: GatewayReply, back: web.StreamResponse) -> None:
-    """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
+    """Stream an answer to the child at the child's pace; a broken answer also ends incomplete for the
+    child.
+    """
     await back.prepare(request)
     try:
         if answer.body is not None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MCP over standard streams, carried to the gateway over streamable HTTP, in both eras of the protocol.
+"""MCP over standard streams, forwarded to the gateway over streamable HTTP, in both eras of the protocol.
 
-    2026-07-28  stateless: each request is a POST of its own with headers derived from its body; closing its
+    2026-07-28  stateless: each request is a separate POST with headers derived from its body; closing its
                 stream cancels it
-    2025-11-25  a session: its id is kept, a GET stream brings what the server says unasked. Where the session
-                is gone (a new task after the old one ran out), the client's own `initialize` is said again
+    2025-11-25  a session: its ID is kept, and a GET stream brings messages that the server initiates. If the
+                session is gone (a new task after the old one expired), the client's `initialize` is repeated
 
-Messages are passed on as they are; only what the transport needs is read from them.
+Messages are forwarded unchanged; only the members that the transport needs are read.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ Json = Any
 ACCEPT: Final = "application/json, text/event-stream"
 SESSION: Final = "mcp-session-id"
 MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
-#: Requests in hand at once; further lines wait.
+#: Maximum number of requests in progress; further lines wait.
 IN_HAND: Final = 256
-#: Of these so many are calls at once, below what a gateway takes of one task unless it is told otherwise
-#: (`limits.max_calls_per_task`): a client that asks for more at once waits, as it would before the server.
+#: Maximum number of these that are calls. It is below a gateway's default limit for one task
+#: (`limits.max_calls_per_task`), so that further calls wait here, as they would at a server.
 CALLS_AT_ONCE: Final = 48
 CALLS: Final = frozenset(("tools/call", "resources/read", "prompts/get", "completion/complete"))
-#: How long the end of input waits for answers that are still on their way.
+#: Seconds to wait for pending answers after the end of the input.
 LAST_ANSWERS_S: Final = 5.0
 RECONNECT_S: Final = 1.0
 RESUMES: Final = 5
@@ -54,7 +54,7 @@ PARSE_ERROR, INVALID_REQUEST, SERVER_ERROR = -32700, -32600, -32000
 
 
 class Bridge:
-    """One client on standard streams, one gateway."""
+    """Connects one client on standard streams to one gateway."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Bridge:
         upstream: str = "",
         notice: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Take both sides; `notice` is told, in one line for people, what no message can carry."""
+        """Keep both sides; `notice` gets one line for people about problems that no message can report."""
         self._door = door
         self._lines = lines
         self._out = out
@@ -83,7 +83,7 @@ class Bridge:
         self._waiting: set[Id] = set()
 
     async def run(self) -> None:
-        """Carry messages until the input ends or nobody reads the output; then end the session."""
+        """Forward messages until the input ends or the output is closed; then end the session."""
         try:
             async for line in self._lines:
                 await self._take(line)
@@ -107,11 +107,11 @@ class Bridge:
                 answer = await self._door.send("DELETE", self._upstream, self._session_headers(), None)
                 answer.response.release()
             except AgentFault:
-                pass  # the end of the task ends the session too
+                pass  # the session ends with the task
 
     async def _take(self, line: bytes | LongLine) -> None:
         if isinstance(line, LongLine):
-            # Without its id the client would wait for an answer that never comes.
+            # Without its ID the client would wait for an answer that never comes.
             what = f"the message is over the limit of {self._lines.limit} bytes; send less at once"
             await self._fail(guess_id(line.head, line.tail), INVALID_REQUEST, what, "too-large")
             return
@@ -138,8 +138,9 @@ class Bridge:
             self._notice(f"an answer was lost: {type(fault).__name__}")
 
     def _cancels(self, message: Envelope) -> bool:
-        """Cancel as the stateless era does: by closing the request's own stream. A call that still waits for
-        its turn is of no gateway yet, in either era.
+        """Cancel a request by closing its stream, as in the stateless era; return whether that was done.
+
+        In either era a call that still waits for its turn is cancelled here, because no gateway knows it yet.
         """
         if message.method != "notifications/cancelled":
             return False
@@ -151,7 +152,7 @@ class Bridge:
             task.cancel()
         return True
 
-    # Requests: a POST each, answered by JSON or by a stream.
+    # Requests: one POST each, answered by JSON or by a stream.
 
     async def _request(self, line: bytes, message: Envelope) -> None:
         if message.method not in CALLS:
@@ -212,7 +213,7 @@ class Bridge:
         return headers | ({"mcp-protocol-version": self._version} if self._version else {})
 
     async def _stream(self, message: Envelope, answer: GatewayReply) -> None:
-        """Pass on what a stream brings until it has brought the answer; take it up again where it broke."""
+        """Forward the events of a stream until the answer has arrived; resume a broken stream."""
         last = ""
         wait_s = RECONNECT_S
         for attempt in range(RESUMES + 1):
@@ -228,7 +229,7 @@ class Bridge:
                     raise
             if not last or attempt == RESUMES:
                 break
-            # MCP 2025-11-25, "Resumability and Redelivery": come again, naming the last event.
+            # MCP 2025-11-25, "Resumability and Redelivery": reconnect with the ID of the last event.
             await asyncio.sleep(min(wait_s, 30.0))
             headers = {"accept": "text/event-stream", "last-event-id": last, **self._session_headers()}
             answer = await self._door.send("GET", self._upstream, headers, None)
@@ -238,7 +239,7 @@ class Bridge:
         raise GatewayUnreachable("the stream ended before the answer")
 
     async def _event(self, message: Envelope | None, event: ServerEvent) -> bool:
-        """Pass on one event; say whether it was the answer to `message`."""
+        """Forward one event; return whether it was the answer to `message`."""
         if event.kind != "message" or not event.data.strip():
             return False
         shape = look(event.data)
@@ -269,7 +270,9 @@ class Bridge:
                 self._mirrored = known
 
     async def _mirrors(self, message: Envelope) -> Mirrored:
-        """Return what a tool wants mirrored; a client that never listed the tools has them listed for it."""
+        """Return the header names of a tool's arguments; list the tools first if the client has not listed
+        them.
+        """
         if self._mirrored is None:
             self._mirrored = {}
             params: dict[str, Json] = {"_meta": message.params["_meta"]}
@@ -288,7 +291,9 @@ class Bridge:
         return self._mirrored.get(name, {}) if isinstance(name, str) else {}
 
     async def _refused(self, message: Envelope, answer: GatewayReply) -> None:
-        """Give the client the gateway's own error under the client's id, or one that says what happened."""
+        """Give the client the gateway's error under the client's ID, or an error that describes the
+        failure.
+        """
         body = answer.body if answer.body is not None else await _whole(answer)
         try:
             told = json.loads(body)
@@ -302,7 +307,7 @@ class Bridge:
         why = str(facts.get("detail") or f"the gateway answered {answer.status}")
         await self._fail(message.id, SERVER_ERROR, why, str(facts.get("code") or ""))
 
-    # Notifications and answers of the client's own: a POST that brings nothing back.
+    # Notifications and answers of the client: a POST without a result.
 
     async def _post_only(self, line: bytes, message: Envelope) -> None:
         headers = {"accept": ACCEPT, "content-type": "application/json", **self._session_headers()}
@@ -323,7 +328,7 @@ class Bridge:
         self._listening = asyncio.create_task(self._hear()) if self._session else None
 
     async def _hear(self) -> None:
-        """Pass on what the server says unasked, for as long as it offers a stream for that."""
+        """Forward messages that the server initiates, as long as it offers a stream for them."""
         last = ""
         wait_s = RECONNECT_S
         while True:
@@ -346,7 +351,7 @@ class Bridge:
             await asyncio.sleep(min(wait_s, 30.0))
 
     async def _greet_again(self) -> None:
-        """Begin a new session with the client's own words; its answer is not for the client any more."""
+        """Begin a new session with the client's `initialize`; its answer is not sent to the client again."""
         gone = self._session
         async with self._renewing:
             if self._session != gone or not self._hello:
@@ -386,7 +391,7 @@ async def _bounded(answer: GatewayReply) -> AsyncIterator[bytes]:
 
 
 async def _final(answer: GatewayReply, wanted: Id | msgspec.UnsetType) -> bytes:
-    """Return the answer to `wanted`, from a body or from a stream."""
+    """Return the answer to request `wanted`, from a body or from a stream."""
     if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
         return await _whole(answer)
     async for event in events(answer.response.content.iter_any(), MAX_ANSWER_BYTES):

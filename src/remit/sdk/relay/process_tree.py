@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which process is at the other end of a local connection, and whether it descends from this one.
+"""Which process is at the other end of a local connection, and whether it descends from this process.
 
-Linux tells: `/proc/net/tcp` gives the inode of a socket, `/proc/<pid>/fd` who holds it, `/proc/<pid>/stat`
-whose child that is. How far this reaches: docs/explanation/relay.md. Elsewhere it cannot be told, and that is
-said.
+On Linux, `/proc/net/tcp` contains the inode of a socket, `/proc/<pid>/fd` the processes that hold it, and
+`/proc/<pid>/stat` their parents. Limits: docs/explanation/relay.md. On other systems it is unknown, and the
+user is informed of that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
-#: Whether this system tells who holds a socket.
+#: Whether this system reveals which process holds a socket.
 CAN_TELL: Final = sys.platform == "linux" and (PROC / "self" / "net" / "tcp").exists()
 
 Address = tuple[str, int]
@@ -29,7 +29,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else
 
 
 def descendants(root: int) -> set[int]:
-    """Return the processes below `root`, without it; only the truth of this moment."""
+    """Return the processes below `root`, without `root`, at this moment."""
     children: dict[int, list[int]] = {}
     for pid in _pids():
         children.setdefault(_parent(pid), []).append(pid)
@@ -44,9 +44,9 @@ def descendants(root: int) -> set[int]:
 
 
 def descends(root: int, peer: Address, own: Address) -> bool:
-    """Whether the process that connected from `peer` to `own` (both IPv4, local) is below `root`.
+    """Return whether the process that connected from `peer` to `own` (both IPv4, local) is below `root`.
 
-    False also where it cannot be told: the process is gone, or hides its descriptors.
+    Return False also if it is unknown: the process is gone, or hides its descriptors.
     """
     inode = socket_inode(peer, own)
     return inode is not None and any(_holds(pid, inode) for pid in descendants(root))
@@ -68,21 +68,23 @@ def socket_inode(local: Address, remote: Address) -> str | None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends, so that they stay below this process."""
+    """Become the parent of orphaned descendants, so that they stay below this process."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_with_parent(parent: int, signal_number: int) -> None:
-    """In a new child, before it becomes its program: have it told when `parent` ends, however that ends."""
+    """Arrange that this new child gets a signal when `parent` ends in any way; call it before the program
+    starts.
+    """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before we asked
+        if os.getppid() != parent:  # the parent ended before the call
             os.kill(os.getpid(), signal_number)
 
 
 def bury(keep: int) -> None:
-    """Collect adopted descendants that have ended; `keep` is left to whoever waits for it."""
+    """Collect adopted descendants that have ended, except `keep`, for which another task waits."""
     if not CAN_TELL:
         return
     own = os.getpid()
@@ -103,7 +105,7 @@ def _pids() -> Iterator[int]:
 
 def _parent(pid: int) -> int:
     try:
-        # The second field is a name in parentheses that may hold anything, parentheses too.
+        # The second field is a name in parentheses with any characters, even parentheses.
         return int((PROC / str(pid) / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
@@ -125,9 +127,11 @@ def _holds(pid: int, inode: str) -> bool:
 
 
 def _as_kernel_writes(address: Address, mapped: bool) -> str:
-    """Write an IPv4 address as the tables do: words in the machine's order, hexadecimal."""
+    """Return an IPv4 address as the kernel's tables write it: hexadecimal words in the machine's byte
+    order.
+    """
     packed = socket.inet_aton(address[0])
-    if mapped:  # an IPv6 socket that speaks IPv4
+    if mapped:  # an IPv6 socket with an IPv4 connection
         packed = bytes(10) + b"\xff\xff" + packed
     words = [packed[at : at + 4] for at in range(0, len(packed), 4)]
     if sys.byteorder == "little":

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local relay: the gateway's doors on the loopback interface, with no secret, for one process tree.
+"""The local relay: the gateway's endpoints on the loopback interface, without a secret, for one process tree.
 
-A request passes when all of this holds: the connection comes from a descendant of this process (where the
-system can tell), `Host` names this address and no `Origin` names another (DNS rebinding), and the path is the
-one that was told to the child. Then it goes to the gateway with the task's token; what the child sends as
-Authorization never does.
+A request is forwarded only if all conditions hold: the connection comes from a descendant of this process (if
+the system can tell), `Host` names this address and no `Origin` names another (DNS rebinding), and the path is
+the one given to the child. It is then sent to the gateway with the task's token. An Authorization header of
+the child is never forwarded.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from remit.sdk.relay.api import pour, read_whole, relay_api
 Json = Any
 
 HOST: Final = "127.0.0.1"
-#: Held in memory to be sent again after a refused token; the gateway's own limit is lower.
+#: Kept in memory to send it again after a refused token; the gateway's limit is lower.
 MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-#: What open answers get before they are cut; 0 would mean to wait for their end.
+#: Seconds that open answers get before they are cut; 0 would wait for their end.
 CUT_S: Final = 0.1
 METHODS: Final = ("GET", "POST", "DELETE")
-#: What of a request goes to the gateway, beside `Mcp-*`.
+#: Request headers to forward to the gateway, besides `Mcp-*`.
 PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id"})
-#: What of an answer goes to the child, beside `Mcp-*`; not `WWW-Authenticate`, or the client would log in.
+#: Answer headers to return to the child, besides `Mcp-*`; not `WWW-Authenticate`, or the client would start a
+#: login.
 PASSED_BACK: Final = frozenset({"content-type", "content-encoding", "cache-control", "allow", "retry-after"})
 _UPSTREAM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 class Relay:
-    """One listening relay. `notice` is called with one line for people about each kind of refusal, once."""
+    """A listening relay. It calls `notice` once for each kind of refusal, with one line for people."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Relay:
         upstream: str = "",
         notice: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Take the door; with `upstream` nothing but that upstream is served."""
+        """Keep the gateway client; with `upstream` only that upstream is served."""
         self._door = door
         self._guarded = only_descendants and process_tree.CAN_TELL
         self._upstream = upstream
@@ -66,23 +67,23 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """The address for the child; whoever knows it and passes the other checks acts as the task."""
+        """The URL for the child; a process that knows it and passes the other checks acts as the task."""
         return f"http://{HOST}:{self._port}/{self._path}/mcp"
 
     @property
     def api_url(self) -> str:
-        """The address for the child that HTTP APIs lie below, each under the name of its upstream."""
+        """The URL for the child below which HTTP APIs are, each under the name of its upstream."""
         return f"http://{HOST}:{self._port}/{self._path}/http"
 
     async def start(self) -> str:
-        """Listen, and give the address."""
+        """Listen, and return the URL."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._web, HOST, 0)
         self._port = self._server.sockets[0].getsockname()[1]
         return self.url
 
     async def close(self) -> None:
-        """Stop listening and cut what is open."""
+        """Stop listening and cut open answers."""
         if self._server is not None:
             self._server.close()
         await self._web.shutdown(CUT_S)
@@ -112,12 +113,12 @@ class Relay:
         except GatewayRefused as fault:
             return _error(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
         except AgentFault as fault:
-            # Whether the gateway saw the call is not known: nothing is sent again.
+            # Whether the gateway received the call is unknown, so it is not sent again.
             return _error(502, "gateway-unreachable", str(fault))
         return await _give_back(request, answer)
 
     def _refusal(self, request: web.BaseRequest) -> tuple[int, str] | None:
-        """Return why a request is refused before its path is looked at."""
+        """Return the reason to refuse a request regardless of its path; None if there is none."""
         hosts = {f"{name}:{self._port}" for name in (HOST, "localhost")}
         if request.headers.getall("Host", []) not in [[host] for host in hosts]:
             return 421, "the Host header names another place"
@@ -139,7 +140,7 @@ class Relay:
         return known
 
     def _wanted(self, path: str) -> str | None:
-        """Return the upstream that a path asks for (empty: all), or None where the path is not ours."""
+        """Return the upstream that a path names (empty: all), or None for a path that is not the relay's."""
         first, _, rest = path.removeprefix("/").partition("/")
         if not hmac.compare_digest(first.encode(), self._path.encode()):
             return None
@@ -151,7 +152,9 @@ class Relay:
         return name
 
     def _asked_api(self, target: str) -> tuple[str, str] | None:
-        """Return the upstream that a target asks for as an HTTP API, and the rest of it as it was sent."""
+        """Return the upstream of an HTTP API that a target names, and the rest of the target as it was
+        sent.
+        """
         first, _, rest = target.removeprefix("/").partition("/")
         if not hmac.compare_digest(first.encode(), self._path.encode()) or not rest.startswith("http/"):
             return None
@@ -172,14 +175,16 @@ def _passed_on(request: web.BaseRequest) -> dict[str, str]:
         lower = name.lower()
         if lower in PASSED_ON or lower.startswith("mcp-"):
             if lower in out:
-                # Two values could be read in two ways by two parsers.
+                # Two values are ambiguous: two parsers could read them differently.
                 raise GatewayRefused(f"the header `{name[:60]}` is given twice", status=403, code="headers")
             out[lower] = value
     return out
 
 
 async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.StreamResponse:
-    """Stream an answer to the child at the child's own pace; a broken answer ends broken, never whole."""
+    """Stream an answer to the child at the child's pace; a broken answer also ends incomplete for the
+    child.
+    """
     async with answer.response:
         if 300 <= answer.status < 400:
             return _error(502, "redirect", "the gateway answered with a redirect; give its own address")
@@ -196,7 +201,7 @@ async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.Stre
 
 
 def _error(status: int, code: str, message: str) -> web.Response:
-    """Reply as a JSON-RPC error without an id, which MCP clients show as the reason."""
+    """Return a JSON-RPC error without an ID, which MCP clients show as the reason."""
     error: Json = {"code": -32000, "message": message, "data": {"code": code}}
     text = json.dumps({"jsonrpc": "2.0", "id": None, "error": error})
     return web.Response(status=status, text=text, content_type="application/json")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of bytes on this process's standard streams, for the event loop; pipes, files and terminals alike."""
+"""Lines of bytes on this process's standard streams, for the event loop; for pipes, files and terminals."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Final, NamedTuple
 
-#: The longest line that is taken in; a longer one is reported and skipped to its end.
+#: Maximum length of a line; a longer one is reported and skipped to its end.
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
-#: Lines read ahead of whoever works on them.
+#: Maximum number of lines to read ahead of their consumer.
 _AHEAD: Final = 16
 
-#: Bytes that are kept of either end of a line that was too long.
+#: Bytes that are kept from each end of a line that is too long.
 _KEPT: Final = 512
 
 
 class LongLine(NamedTuple):
-    """What was kept of a line that was too long: its beginning and its end."""
+    """The kept parts of a line that was too long: its beginning and its end."""
 
     head: bytes
     tail: bytes
@@ -31,23 +31,27 @@ Give = Callable[[bytes | LongLine | None], None]
 
 
 class Lines:
-    """Lines from a descriptor. A thread reads, since a regular file or a terminal cannot be waited for."""
+    """Lines from a descriptor. A thread reads, because an event loop cannot wait for a regular file or a
+    terminal.
+    """
 
     def __init__(self, descriptor: int, limit: int = MAX_LINE_BYTES) -> None:
-        """Take the descriptor; it is not closed here."""
+        """Keep the descriptor; this object does not close it."""
         self._descriptor = descriptor
         self._limit = limit
         self._queue: asyncio.Queue[bytes | LongLine | None] = asyncio.Queue(_AHEAD)
 
     @property
     def limit(self) -> int:
-        """Bytes that a line may have."""
+        """Maximum number of bytes in a line."""
         return self._limit
 
     async def __aiter__(self) -> AsyncIterator[bytes | LongLine]:
-        """Yield each line without its end; of one that was too long its ends. Ends with the stream."""
+        """Yield each line without its line break, or both ends of a line that was too long, until the stream
+        ends.
+        """
         loop = asyncio.get_running_loop()
-        # A daemon: nothing can wake a thread that reads a pipe which nobody writes to or closes.
+        # A daemon: a thread that waits for a pipe which gets neither data nor an end cannot be woken.
         threading.Thread(target=self._read, args=(loop,), name="remit-stdin", daemon=True).start()
         while True:
             line = await self._queue.get()
@@ -59,12 +63,12 @@ class Lines:
         def give(line: bytes | LongLine | None) -> None:
             asyncio.run_coroutine_threadsafe(self._queue.put(line), loop).result()
 
-        with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):  # the loop has gone
+        with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):  # the event loop is closed
             self._split(give)
             give(None)
 
     def _split(self, give: Give) -> None:
-        held, head = bytearray(), b""  # with a head, the line is too long, and what is held is its end
+        held, head = bytearray(), b""  # if head is set, the line is too long, and held is its end
         while chunk := os.read(self._descriptor, _CHUNK):
             *whole, rest = chunk.split(b"\n")
             for part in whole:
@@ -86,15 +90,15 @@ class Lines:
 
 
 class LineWriter:
-    """Writes whole lines to a descriptor, one after the other; a slow reader makes the writer wait."""
+    """Writes whole lines to a descriptor, one after the other; a slow reader delays the writer."""
 
     def __init__(self, descriptor: int) -> None:
-        """Take the descriptor; it is not closed here."""
+        """Keep the descriptor; this object does not close it."""
         self._descriptor = descriptor
         self._turn = asyncio.Lock()
 
     async def write(self, line: bytes) -> None:
-        """Write a line; raises `BrokenPipeError` where nobody reads any more."""
+        """Write a line; raise `BrokenPipeError` if the reader has closed the stream."""
         async with self._turn:
             await asyncio.to_thread(self._write, line + b"\n")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All services of one process, made from its adapters and settings, for the endpoints.
+"""All services of one process, built from its adapters and settings, for use by the endpoints.
 
-It is the only room that knows all others. It decides nothing.
+This is the only package that knows all other packages. It makes no decisions.
 """

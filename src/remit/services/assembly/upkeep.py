@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes on beside the calls: signing the log's head, ending what has run out, following upstreams'
-changes.
+"""Background work beside the calls.
+
+It signs the log's head, ends expired tasks, and follows the upstreams' changes.
 """
 
 from __future__ import annotations
@@ -13,27 +14,29 @@ from remit.core.errors import RemitError
 
 log = logging.getLogger("remit.upkeep")
 
-#: Seconds between two runs of a chore that is asked for while it runs.
+#: Pause in seconds between two runs of a chore that was requested while it ran.
 PAUSE_S = 0.25
 
 
 class Upkeep:
-    """Runs chores at intervals until it is closed. A chore that fails is tried again at its next turn."""
+    """Runs chores at intervals until it is closed. A chore that fails runs again at its next interval."""
 
     def __init__(self) -> None:
-        """Begin with nothing to do."""
+        """Begin without chores."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[str] = set()
         self._again: set[str] = set()
         self.failing: dict[str, str] = {}
 
     def every(self, name: str, interval_s: float, chore: Callable[[], Awaitable[object]]) -> None:
-        """Run `chore` every `interval_s` seconds, counted from its end."""
+        """Run `chore` every `interval_s` seconds; the interval begins when the chore ends."""
         self._keep(asyncio.get_running_loop().create_task(self._loop(name, interval_s, chore), name=name))
 
     def soon(self, name: str, chore: Callable[[], Awaitable[object]]) -> None:
-        """Run `chore` beside whatever is going on. Asked for while it runs, it runs once more afterwards,
-        however often it was asked for: nobody sets the pace of our work by asking.
+        """Run `chore` in the background, soon.
+
+        A chore that is requested while it runs will run once more afterwards, however many requests came:
+        requests do not set the pace of the work.
         """
         if name in self._running:
             self._again.add(name)
@@ -75,7 +78,7 @@ class Upkeep:
                 log.warning("%s: %s", name, error)
             self.failing[name] = str(error)
         except Exception as error:
-            # A defect, or a machine that fails in a way of its own: no chore may stop for good at that.
+            # A defect, or an unforeseen fault of the machine: neither may stop a chore for good.
             if name not in self.failing:
                 log.exception("%s failed", name)
             self.failing[name] = repr(error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decisions for enforcement points that are not remit (AuthZEN): evaluation, search, and who may ask.
+"""Decisions for enforcement points outside remit (AuthZEN): evaluation, search, and access to both.
 
 The other enforcement point carries the call out; remit decides and records.
 """

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enforcement points that are not remit: who they are, and whom they may ask about.
+"""Enforcement points outside remit: their identity, and the subjects about which they may ask.
 
-Another enforcement point asks for a decision and carries the call out itself. What it says of the subject is
-believed as far as the configuration trusts it:
+Another enforcement point asks for a decision and carries the call out itself. Its statements about the
+subject count only as far as the configuration trusts it:
 
-1. it shows the task's own token: the subject is whoever the token says, as at every other door;
-2. or, where it is trusted to prove its callers (`vouches`), it names a task, an agent or a person. An agent
-   or a person stands for their one active task; who has several must be named by task;
-3. in either case the task's agent must be one that this enforcement point may ask about at all.
+1. it presents the task's own token: the token determines the subject, as at every other endpoint;
+2. or, where the configuration trusts it to authenticate its callers (`vouches`), it names a task, an agent or
+   a person. The name of an agent or a person means that subject's only active task; a subject with several
+   active tasks must be named by task;
+3. in both cases the enforcement point must be permitted to ask about the task's agent.
 
-What cannot be told is refused.
+A subject that cannot be determined is refused.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.identity.authenticator import Authenticator
 
-#: Active tasks looked at to find the one of an agent or a person.
+#: Active tasks that are examined to find the one task of an agent or a person.
 SEVERAL = 50
 
 
 class SubjectKind(enum.StrEnum):
-    """What a subject is named by."""
+    """The kind of name that identifies a subject."""
 
     TASK = "task"
     AGENT = "agent"
@@ -40,9 +41,7 @@ class SubjectKind(enum.StrEnum):
 
 
 class AskedSubject(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom an enforcement point asks about: by a name of one kind, narrowed by agent and task, or by a
-    token.
-    """
+    """The subject of a question: a name of one kind, optionally narrowed by agent and task, or a token."""
 
     kind: SubjectKind
     id: str
@@ -54,10 +53,10 @@ class AskedSubject(msgspec.Struct, frozen=True, kw_only=True):
 class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     """Another enforcement point: a registered agent that may ask for decisions.
 
-    `resources` are what it guards (upstreams, or types of resources of its own). `agents` are those about
-    whose tasks it may ask: names, `group:name`, or `*`. `vouches` is how well it proves its callers; `None`
-    where it must show their tokens. `constrained` is whether, for permits of tier operator and above, its own
-    token must be bound to a key.
+    `resources` are what it guards: upstreams, or its own types of resources. `agents` are the agents about
+    whose tasks it may ask: names, `group:name`, or `*`. `vouches` is the assurance with which it
+    authenticates its callers; `None` if it must present their tokens. `constrained` states whether its own
+    token must be bound to a key for permits of tier operator and above.
     """
 
     name: str
@@ -67,18 +66,18 @@ class EnforcementPoint(msgspec.Struct, frozen=True, kw_only=True):
     constrained: bool = True
 
     def covers(self, agent: Agent) -> bool:
-        """Whether it may ask about an agent's tasks."""
+        """Return whether the enforcement point may ask about an agent's tasks."""
         wanted = {"*", agent.name, *(f"group:{group}" for group in agent.groups)}
         return bool(wanted & self.agents)
 
 
 class AskedSubjects:
-    """Finds the task that an enforcement point asks about, and says how well its subject is proven."""
+    """Finds the task that an enforcement point asks about, and states the assurance of its subject."""
 
     def __init__(
         self, *, store: TasksAndPrincipals, authenticator: Authenticator, members: Memberships, tenant: str
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._authenticator = authenticator
         self._members = members
@@ -89,13 +88,14 @@ class AskedSubjects:
     ) -> AccessClaims:
         """Return the claims under which the question is decided.
 
-        `caller` is the enforcement point itself: nothing that it vouches for counts more than how it was
-        proven. Where it vouches for keys, its own proven key stands for its callers', and it may show tokens
-        that are bound to keys, whose proof it has checked.
-        Raises `Unauthenticated`, or `NotFound` where there is no such subject for this enforcement point.
+        `caller` is the enforcement point itself: the assurance of a subject that it vouches for never exceeds
+        its own. Where it vouches for keys, its own proven key replaces the callers' keys, and it may present
+        key-bound tokens whose proof of possession it has checked. Raises `Unauthenticated`, or `NotFound` if
+        this enforcement point has no such subject.
         """
         if subject.token:
-            # Whether its sender holds the token's key is seen by whom it was shown to: the enforcement point.
+            # Only the enforcement point, to which the token was presented, can check that the sender holds
+            # the token's key.
             claims = self._authenticator.unproven(subject.token, now)
             if subject.id not in (claims.task, claims.client_id, claims.subject):
                 raise Unauthenticated("the token is of another subject", code="subject-token", step=1)
@@ -131,11 +131,11 @@ class AskedSubjects:
         )
 
     async def bound(self, claims: AccessClaims) -> Task | None:
-        """Return the task that claims are bound to."""
+        """Return the task to which the claims are bound."""
         return await self._store.task(self._tenant, claims.task) if claims.task else None
 
     async def _task(self, point: EnforcementPoint, subject: AskedSubject, now: datetime) -> Task:
-        """Step 2 of the rules above: the one task that is meant."""
+        """Step 2 of the rules above: return the one task that the subject means."""
         found = [one for one in await self._named(subject) if await self._fits(point, subject, one)]
         current = [one for one in found if one.active_at(now)]
         if len(current) == 1:
@@ -148,7 +148,7 @@ class AskedSubjects:
                 step=2,
             )
         if len(found) == 1:
-            return found[0]  # it has ended: binding it says so
+            return found[0]  # it has ended; binding reports that
         raise NotFound(
             f"`{subject.id[:80]}` has no task that `{point.name}` may ask about", code="no-task", step=2
         )

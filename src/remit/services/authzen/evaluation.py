@@ -47,16 +47,16 @@ from remit.services.mediation.steps.record import RecordedCall, record_permit, r
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
 
-#: Permits whose result is waited for; one more, and the oldest is taken for `unknown`.
+#: Permits that may await a result at once; beyond this, the oldest is recorded as `unknown`.
 MAX_AWAITED = 20_000
-#: What an enforcement point may report of a call.
+#: The outcomes that an enforcement point may report of a call.
 REPORTABLE = frozenset(
     {CallOutcome.OK, CallOutcome.TOOL_ERROR, CallOutcome.PROTOCOL_ERROR, CallOutcome.NOT_SENT}
 )
 
 
 class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What an enforcement point wants to know: may this subject make this call?
+    """The question of an enforcement point: may this subject make this call?
 
     `caller` is the enforcement point itself.
     """
@@ -69,7 +69,7 @@ class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A permit that was given, and whose result is not known yet."""
+    """A permit that was returned and whose result is not known yet."""
 
     request: AccessRequest
     decision: Decision
@@ -79,10 +79,10 @@ class Awaited:
 
 
 class _Nowhere:
-    """A `Sink` that is never used: nothing is released by a door that only answers."""
+    """A `Sink` that is never used: an evaluation releases nothing."""
 
     async def release(self, chunk: Delivery) -> None:
-        """Refuse; it is a defect to come here."""
+        """Raise `NotImplementedError`; a call of this method is a defect."""
         raise NotImplementedError
 
 
@@ -102,7 +102,10 @@ class EvaluationSteps(CallState):
         self._given: RecordedCall | None = None
 
     async def ask(self, within_s: float) -> tuple[Refused | Permitted, Awaited | None]:
-        """Go to the end; a permit comes with what its result is waited for with, for `within_s` seconds."""
+        """Run to the end. A permit comes with its `Awaited` record.
+
+        Its result may be reported until `within_s` seconds after the permit's lifetime.
+        """
         end = await answer(self)
         if (given := self._given) is None:
             return end, None
@@ -141,7 +144,7 @@ class EvaluationSteps(CallState):
         """Step 5. The call counts as sent from here on."""
         recorded = await record_permit(self, ruled)
         try:
-            # An end that came while this was committed has not seen it as sent: then it is not given.
+            # An end that came during this commit did not see the call as sent, so the permit is withheld.
             self.look(recorded.live, recorded.in_flight)
         except Fenced:
             events = outcome_events(
@@ -173,7 +176,10 @@ def check_covered(point: EnforcementPoint, live: LiveTask) -> None:
 async def describe(
     parts: Dependencies, question: EvaluationQuestion, principal: Principal, live: LiveTask, now: datetime
 ) -> AccessRequest:
-    """Step 3. Give the access request; raises `NotFound` for what the enforcement point does not guard."""
+    """Step 3. Return the access request.
+
+    Raises `NotFound` for a resource that the enforcement point does not guard.
+    """
     asked, point = question.asked, question.point
     if asked.upstream not in point.resources:
         raise NotFound(
@@ -193,7 +199,7 @@ async def describe(
 
 
 class AuthzenEvaluations:
-    """Answers questions, and takes reports of how the calls ended. For one event loop."""
+    """Answers questions, and accepts reports on how the calls ended. For one event loop."""
 
     def __init__(
         self,
@@ -204,7 +210,7 @@ class AuthzenEvaluations:
         permit_ttl_s: int,
         report_within_s: int,
     ) -> None:
-        """Take the parts; `points` are the enforcement points by the name of their agent."""
+        """Take the dependencies; `points` are the enforcement points by the name of their agent."""
         self._m = parts
         self.points = points
         self._permit_ttl_s = permit_ttl_s
@@ -213,7 +219,7 @@ class AuthzenEvaluations:
         self.subjects = subjects
 
     def point(self, agent: str) -> EnforcementPoint | None:
-        """Return the enforcement point that an agent is, if it is one."""
+        """Return the enforcement point of an agent, or `None` if the agent is not one."""
         return self.points.get(agent)
 
     async def answer(self, question: EvaluationQuestion) -> Refused | Permitted:
@@ -231,10 +237,10 @@ class AuthzenEvaluations:
         return end
 
     async def would(self, question: EvaluationQuestion) -> Decision:
-        """Decide and record nothing: what `answer` would say right now. Raises as `answer` does."""
+        """Return the decision that `answer` would make now, and record nothing. Raises as `answer` does."""
         now = self._m.clock.now()
         claims = await self.subjects.claims(question.point, question.caller, question.subject, now)
-        # Whoever only looks keeps no task from ending when nobody works on it.
+        # A mere query does not count as use: it must not keep an idle task from ending.
         live = await self._m.live.bind(claims, now, used=False)
         check_covered(question.point, live)
         request = await describe(self._m, question, claims.principal, live, now)
@@ -246,9 +252,9 @@ class AuthzenEvaluations:
     async def report(
         self, point: EnforcementPoint, decision: str, outcome: CallOutcome, result_bytes: int
     ) -> AccessRequest:
-        """Take the result of a permitted call into the evidence and the budgets, once.
+        """Record the result of a permitted call in the evidence and the budgets, once.
 
-        Raises `NotFound` where this enforcement point has no such permit that waits for its result.
+        Raises `NotFound` if this enforcement point has no such permit that awaits its result.
         """
         if outcome not in REPORTABLE:
             raise Malformed(
@@ -261,7 +267,7 @@ class AuthzenEvaluations:
                 code="no-permit",
                 remediation="report each permitted call once, soon after it ended",
             )
-        # INVARIANT: taken out before anything is waited for, so that no result is counted twice.
+        # INVARIANT: removed before the first await, so that no result is counted twice.
         del self._awaited[decision]
         live = awaited.live
         now = self._m.clock.now()
@@ -276,7 +282,9 @@ class AuthzenEvaluations:
         return awaited.request
 
     async def sweep(self) -> int:
-        """Take for `unknown` what was not reported in time; gives how many. For a background loop."""
+        """Record results that were not reported in time as `unknown`; return their number. For a background
+        loop.
+        """
         now_s = self._m.clock.boot_s()
         late = [name for name, one in self._awaited.items() if now_s >= one.until_s]
         for name in late:

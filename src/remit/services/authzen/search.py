@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searches: which subjects, resources or actions would be permitted right now.
 
-Each candidate is decided as `AuthzenEvaluations.would` decides, so that a search never shows what an
-evaluation would refuse; nothing is recorded or spent. What cannot be listed (a grant over a pattern has no
-end of resources) is not found, which permits nothing that an evaluation would refuse.
+Each candidate is decided as `AuthzenEvaluations.would` decides it. So a search never shows what an evaluation
+would refuse. A search records and spends nothing. Candidates that cannot be listed are not found (a grant
+over a pattern has no finite list of resources); such an omission permits nothing that an evaluation would
+refuse.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from remit.core.tasks.task import Task
 from remit.services.authzen.enforcement_points import AskedSubject, EnforcementPoint, SubjectKind
 from remit.services.authzen.evaluation import AuthzenEvaluations, EvaluationQuestion
 
-#: Active tasks that one search looks through, newest first.
+#: Active tasks that one search examines, newest first.
 LOOKED_THROUGH = 2_000
-#: Candidates that one search decides; the next page goes on behind them.
+#: Candidates that one search decides; the next page continues after them.
 DECIDED = 200
-#: Faults that are no answer about a candidate: the search fails with them.
+#: Faults that are no answer about a candidate: they make the whole search fail.
 _OURS = (StoreUnavailable, PolicyUnavailable, KeyUnavailable, Busy)
 
 
 class FoundPage(msgspec.Struct, frozen=True):
-    """A page of what was found; `next` is the name to go on behind, empty at the end."""
+    """A page of results; `next` is the name after which the next page begins, empty at the end."""
 
     names: tuple[str, ...]
     next: str = ""
@@ -51,13 +52,13 @@ class Searches:
     """Finds what would be permitted. For one event loop."""
 
     def __init__(self, answers: AuthzenEvaluations) -> None:
-        """Take who decides."""
+        """Take the service that decides."""
         self._answers = answers
 
     async def page(
         self, names: Sequence[str], ask: Callable[[str], EvaluationQuestion], after: str, limit: int
     ) -> FoundPage:
-        """Return the names for which the answer would be a permit, in order, behind `after`."""
+        """Return, in order, the names after `after` for which the answer would be a permit."""
         found: list[str] = []
         rest = sorted({name for name in names if name > after})
         for count, name in enumerate(rest, 1):
@@ -76,8 +77,9 @@ class Searches:
             return False
 
     async def subjects(self, point: EnforcementPoint, kind: SubjectKind, now: datetime) -> list[str]:
-        """Return the subjects of a kind that could be asked about: those who stand for one task, and
-        tasks.
+        """Return the subjects of a kind that a question can name.
+
+        These are the active tasks, or the agents or people with exactly one active task.
         """
         tasks = await self._answers.subjects.active(point, now, LOOKED_THROUGH)
         if kind is SubjectKind.TASK:
@@ -88,7 +90,7 @@ class Searches:
     async def task(
         self, point: EnforcementPoint, caller: Principal, subject: AskedSubject, now: datetime
     ) -> Task | None:
-        """Return the task that a subject stands for; `None` where there is none to ask about."""
+        """Return the task of a subject, or `None` if there is no task to ask about."""
         try:
             claims = await self._answers.subjects.claims(point, caller, subject, now)
             return await self._answers.subjects.bound(claims)
@@ -99,12 +101,12 @@ class Searches:
 
 
 def listed_values(task: Task, tool: str, argument: str) -> list[str]:
-    """Return the values of an argument that a task's grants of a tool list one by one."""
+    """Return the values of an argument that a task's grants of a tool list individually."""
     return [value for grant in task.grants_for(tool) for value in _listed(grant, argument)]
 
 
 def _listed(grant: Grant, argument: str) -> list[str]:
-    # Every layer must permit: those that one layer lists are all that there can be.
+    # Every layer must permit, so the values that one layer lists bound the result.
     for layer in grant.layers:
         written = layer.arguments.get(argument)
         if isinstance(written, dict):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials of upstreams: leased for a task, injected, scrubbed from answers, rotated, revoked, proven
-dead.
+"""Credentials of upstreams: leased to a task, injected, scrubbed from answers, rotated, revoked, proven dead.
 
 Sources of credentials are adapters of `ports.broker`. No agent sees a credential.
 """

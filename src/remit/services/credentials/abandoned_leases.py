@@ -24,7 +24,7 @@ from remit.services.credentials.revocation import CredentialRevocation
 
 Living = Callable[[], Awaitable[Collection[str]]]
 
-#: Closures that are looked through for those that list a lease.
+#: Closures that are searched for those that list a lease.
 MANY: Final = 1_000
 
 
@@ -41,7 +41,9 @@ class AbandonedLeases:
         store: TasksAndEndings,
         tenant: str,
     ) -> None:
-        """Take the parts; `held` are the leases in memory, and what is taken over is put there."""
+        """Take the dependencies; `held` are the leases in memory. Leases that are taken over are added to
+        it.
+        """
         self._held = held
         self._brokers = brokers
         self._records = records
@@ -50,8 +52,9 @@ class AbandonedLeases:
         self._tenant = tenant
 
     async def recover(self, living: Living | None = None) -> int:
-        """1. Take back what others than the `living` (asked after that was read) have left; gives how
-        much.
+        """1. Revoke the leases left by processes other than the `living`; return their number.
+
+        `living` is called after the leases were read.
         """
         kept = [one for one in await self._records.left() if one.id not in self._held]
         apart = await living() if kept and living is not None else ()
@@ -62,7 +65,7 @@ class AbandonedLeases:
     async def of_silent(
         self, replicas: Collection[str], tasks: Collection[str], upstream: str, started_s: float
     ) -> list[HeldLease]:
-        """2. Begin to take back what replicas hold for tasks, or at an upstream; gives it."""
+        """2. Begin to revoke what these replicas hold for tasks, or at an upstream; return these leases."""
         found = [
             one
             for one in await self._records.left()
@@ -74,7 +77,10 @@ class AbandonedLeases:
         return taken
 
     async def close(self, lease: str, *, by: str, because: str) -> Closing:
-        """3. Close a lease by hand; raises `NotFound`, and `Conflict` where it is not a person's to say."""
+        """3. Close a lease by hand.
+
+        Raises `NotFound`, and `Conflict` if the lease is in use, is dead, or is accepted by its sink.
+        """
         held = self._held.get(lease)
         if held is None or held.by_hand:
             found = [one for one in await self._records.left() if one.id == lease]
@@ -86,7 +92,7 @@ class AbandonedLeases:
             task = await self._store.task(self._tenant, found[0].task)
             if task is not None and not task.state.ended:
                 raise _in_use(lease)
-            # Whoever else takes it back finds its record gone.
+            # Another process that revokes the lease too will find its record gone.
             await self._go_on(found)
             held = self._held[lease]
         if not held.ending:
@@ -120,26 +126,26 @@ def _in_use(lease: str) -> Conflict:
 
 
 class RemovedBroker:
-    """Stands in for a broker that the configuration does not name any more: what it gave stays open."""
+    """Replaces a broker that was removed from the configuration; the credentials that it issued stay open."""
 
     standing = False
     traceable = True
 
     def __init__(self, upstream: str, kind: str) -> None:
-        """Remember what is missing."""
+        """Take the upstream and the kind of the missing broker."""
         self.kind = kind
         self._upstream = upstream
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """There is none to be had."""
+        """Raise `KeyUnavailable`: a removed broker issues nothing."""
         raise self._gone()
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """Nobody can take it back."""
+        """Raise `KeyUnavailable`: a removed broker revokes nothing."""
         raise self._gone()
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """Nobody can try it."""
+        """Return `unreachable`: a removed broker tries nothing."""
         return Probe.UNREACHABLE
 
     def _gone(self) -> KeyUnavailable:

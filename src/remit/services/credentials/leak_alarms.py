@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sinks that still take a dead credential: a standing finding for each, which resolves itself.
+"""Sinks that still accept a revoked credential: a standing finding for each, which resolves itself.
 
-`lease.open` says once that a credential stayed open after an end. Here that becomes visible for as long as it
-is so: a finding per credential, settled when its sink has refused it or somebody has closed it by hand, over
-restarts of remit too.
+The event `lease.open` reports once that a credential stayed open after an end. The finding shows this for as
+long as it is true: one finding per credential, also across restarts of remit. It is resolved when the sink
+has refused the credential, or when a person has closed the lease by hand.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from remit.core.findings.finding import FindingKind, FindingState, finding_id
 from remit.core.tasks.task import Task
@@ -15,8 +17,8 @@ from remit.services.credentials.leases import Leases
 from remit.services.findings.findings import Findings
 
 
-def tell_of_leaks(leases: Leases, findings: Findings) -> None:
-    """Make a finding of each credential that comes back in a result."""
+def leak_findings(findings: Findings) -> Callable[[str, Task, UpstreamCredential], None]:
+    """Return what makes a finding of a credential that came back in a result."""
 
     def leaked(upstream: str, task: Task, credential: UpstreamCredential) -> None:
         facts = {
@@ -29,21 +31,23 @@ def tell_of_leaks(leases: Leases, findings: Findings) -> None:
             FindingKind.CREDENTIAL_LEAKED, f"upstream:{upstream}", credential.lease or "standing", facts
         )
 
-    leases.on_leak(leaked)
+    return leaked
 
 
 class SinkAlarms:
-    """Keeps the findings about open sinks as the leases are."""
+    """Keeps the findings about open sinks in step with the leases."""
 
     def __init__(self, *, leases: Leases, findings: Findings) -> None:
-        """Take the parts; which findings are open is read at the first look."""
+        """Take the dependencies; the first look reads which findings are open."""
         self._leases = leases
         self._findings = findings
         self._open: dict[str, str] | None = None
 
     async def look(self) -> int:
-        """Open a finding for each sink that stays open, and settle those of sinks that are dead; gives how
-        many are open. For a background loop.
+        """Open a finding for each sink that stays open, and resolve those of dead sinks; return the number
+        open.
+
+        For a background loop.
         """
         known = self._open if self._open is not None else await self._left()
         sinks = {one.lease: one for one in self._leases.open_sinks()}
@@ -61,7 +65,7 @@ class SinkAlarms:
                 )
                 known[lease] = found.id
         settled = [one for one in known if one not in sinks]
-        # INVARIANT: what is still kept is not dead, whoever looks after it.
+        # INVARIANT: a lease that is still stored is not dead, no matter which process holds it.
         kept = await self._leases.kept() if settled else frozenset()
         for lease in [one for one in settled if one not in kept]:
             await self._findings.resolve(
@@ -74,7 +78,7 @@ class SinkAlarms:
         return len(known)
 
     async def _left(self) -> dict[str, str]:
-        """Return the findings that a process before this one has left open, by lease."""
+        """Return, by lease, the findings that an earlier process left open."""
         found = await self._findings.about(state=FindingState.OPEN)
         return {
             str(one.facts.get("lease", "")): one.id

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leases as they are kept: what is known of each, and its credential sealed.
+"""Stored leases: what is known of each, with its credential sealed.
 
-INVARIANT: a credential is in the store encrypted under the current sealing key, for its lease alone and for
-the source that gave it, and in no event. What is gone from here is dead.
+INVARIANT: the store holds a credential only encrypted under the current sealing key, bound to its lease and
+to the source that issued it; no event contains it. A lease whose record is gone is dead.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from remit.ports.store.changes import Change, PutValue
 from remit.ports.store.units import Unit, UnitStore
 
 PREFIX: Final = "lease:"
-#: So long before its end a credential is not begun with any more; a fifth of its life where that is less.
+#: A call does not begin with a credential that expires within this time, or within a fifth of its lifetime if
+#: that is less.
 MARGIN: Final = timedelta(minutes=1)
 
 
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One lease in the store. `sealed` is empty while its source has not answered."""
+    """One lease in the store. `sealed` is empty until its source has answered."""
 
     id: str
     task: str
@@ -46,71 +47,71 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     issued: datetime
     sealed: str = ""
     sealed_by: str = ""
-    #: The incarnation that looks after it.
+    #: The incarnation of the replica that holds the lease.
     holder: str = ""
-    #: What its broker wants to know should its source not live to answer.
+    #: The facts that the broker needs to revoke the lease if its source never answered.
     trace: dict[str, str] = {}
 
 
 class HeldLease:
-    """One lease in memory, from when it is asked for until it is dead at its sink."""
+    """One lease in memory, from the request for it until it is dead at its sink."""
 
     def __init__(self, record: LeaseRecord, broker: Broker, wanted: Task | None = None) -> None:
-        """Begin with nothing obtained; `wanted` is the task that asks for it."""
+        """Begin without a credential; `wanted` is the task that requests it."""
         self.record = record
         self.broker = broker
         self.shared = broker if isinstance(broker, Shared) else None
-        #: Whether its source gives another one by now to the tasks that share it.
+        #: Whether its source by now issues another credential to the tasks that share this one.
         self.superseded = False
         self.wanted = wanted
-        #: Of a process, the credential that it has in its environment.
+        #: For the lease of a process: the lease of the credential in its environment.
         self.under: HeldLease | None = None
         self.credential: UpstreamCredential | None = None
         self.obtaining: asyncio.Task[None] | None = None
-        #: Calls that it was injected into and that are not over.
+        #: Calls in progress into which the credential was injected.
         self.uses = 0
-        #: When the last of them was over, on the boot-time clock.
+        #: When the last of these calls ended, on the boot-time clock.
         self.used_s = 0.0
-        #: Whether no further call is to use it, for another one has taken its place, or it is one call's
-        #: alone: it is let go when its last call is over.
+        #: Whether no further call may use it, because another credential has replaced it or because it
+        #: belongs to one call only. It is released when its last call ends.
         self.replaced = False
-        #: Whether it could not be obtained, or not be kept: no call uses it.
+        #: Whether it could not be obtained or not be stored; no call uses it.
         self.failed = False
-        #: Whether its source surely gave nothing.
+        #: Whether its source certainly issued nothing.
         self.nothing = False
-        # From here on it is being taken back. Milliseconds count from `began_s`.
+        # From here on: its revocation. Milliseconds count from `began_s`.
         self.ending = False
         self.began_s = 0.0
         self.revoked_ms: float | None = None
         self.refused_ms: float | None = None
-        #: Whether its sink has accepted it at the last try.
+        #: Whether its sink accepted it at the last try.
         self.accepted = False
         self.revokes = 0
         self.probes = 0
         self.why = ""
         self.due_s = 0.0
         self.told_open = False
-        #: Whether it is known to have a record: where that is gone, somebody else has seen it dead.
+        #: Whether a record of it is known to exist. If that record is gone, another process has seen it dead.
         self.kept = False
-        #: Who has closed it by hand, and why.
+        #: The person who closed it by hand, and the reason.
         self.by_hand: tuple[str, str] | None = None
-        #: What has happened to it and could not be recorded yet.
+        #: Its events that could not be recorded yet.
         self.untold: list[Event] = []
         self.closures: list[tuple[str, str]] = []
 
     @property
     def id(self) -> str:
-        """Its name in evidence, and where the source takes names, at the source."""
+        """The lease's name in evidence and, if the source accepts names, at the source."""
         return self.record.id
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Whose it is: a task's, at an upstream, of one kind."""
+        """The task, the upstream and the kind of the lease."""
         return self.record.task, self.record.upstream, self.record.kind
 
     @property
     def given(self) -> UpstreamCredential:
-        """Its credential; of one whose source did not live to answer, what can be said without it."""
+        """The credential; if the source never answered, a stand-in from what is known without it."""
         return self.credential or UpstreamCredential(
             lease=self.id,
             sink=self.record.sink or self.record.upstream,
@@ -120,16 +121,18 @@ class HeldLease:
 
     @property
     def void(self) -> bool:
-        """Whether there is nothing to take back: its source gave none, or nothing of it is known there."""
+        """Whether nothing needs to be revoked: the source issued nothing, or cannot find it by the lease's
+        name.
+        """
         return self.failed and self.credential is None and (self.nothing or not self.broker.traceable)
 
     @property
     def dead(self) -> bool:
-        """Whether its sink has refused it after it was taken back."""
+        """Whether its sink has refused it after its revocation."""
         return self.refused_ms is not None
 
     def stale(self, now: datetime) -> bool:
-        """Whether it ends by itself too soon to begin another call with it, or counts no more already."""
+        """Return whether it expires too soon to begin another call with it, or is no longer valid."""
         if self.superseded:
             return True
         until = self.record.until
@@ -138,7 +141,7 @@ class HeldLease:
         return now >= until - min((until - self.record.issued) / 5, MARGIN)
 
     async def obtain(self, wanted: LeaseWanted) -> UnfitCredential | None:
-        """Ask its source, and have what that gives; gives why it is not used, where it is not."""
+        """Obtain the credential from its source; return the fault if the credential is unfit for use."""
         try:
             self.credential = await self.broker.obtain(wanted)
         except UnfitCredential as fault:
@@ -147,7 +150,7 @@ class HeldLease:
         return None
 
     async def ask(self, patience_s: float) -> None:
-        """Learn from the source of what is shared, once it is there, whether it still counts; raises
+        """Wait for a shared credential, then ask its source whether it is still valid; raise
         `KeyUnavailable`.
         """
         assert self.shared is not None
@@ -163,11 +166,11 @@ class HeldLease:
             raise unavailable(self.record.upstream, why) from None
 
     def unused(self, since_s: float) -> bool:
-        """Whether it was given, and no call has used it since then."""
+        """Return whether it was issued and no call has used it since then."""
         return not self.ending and not self.uses and 0.0 < self.used_s <= since_s
 
     def closing(self) -> Closing:
-        """Return what a closure says of it."""
+        """Return the lease's entry in a closure."""
         waiting = "its source has not answered yet" if self.revokes else "not tried yet"
         detail = "" if self.dead else f"still open: {self.why or waiting}"
         if self.by_hand is not None and not self.dead:
@@ -184,7 +187,7 @@ class HeldLease:
         )
 
     def told(self) -> dict[str, Json]:
-        """Return what `remit who` says of it; nothing of the credential."""
+        """Return what `remit who` shows of the lease, without its credential."""
         until = self.record.until
         return {
             "lease": self.id,
@@ -210,16 +213,14 @@ class HeldLease:
         }
 
     def event(self, body: EventBody, at: datetime, tenant: str, subject: str = "") -> Event:
-        """Return an event about it."""
+        """Return an event about the lease."""
         return Event.of(
             body, at=at, tenant=tenant, task=self.record.task, agent=self.record.agent, subject=subject
         )
 
 
 class OpenSink(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential that is being taken back; `alarmed` once it has stayed open for longer than an end
-    waits.
-    """
+    """A credential under revocation; `alarmed` once it has stayed open for longer than an end waits."""
 
     lease: str
     task: str
@@ -232,12 +233,12 @@ class OpenSink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeaseRecords:
-    """Keeps leases in the store."""
+    """Stores leases."""
 
     def __init__(
         self, *, store: UnitStore, clock: Clock, entropy: Entropy, sealing: SealingKeys, tenant: str
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -245,11 +246,13 @@ class LeaseRecords:
         self._tenant = tenant
 
     def begin(self, task: Task, upstream: str, broker: Broker) -> HeldLease:
-        """Return a lease that nobody has asked its source for yet."""
+        """Return a new lease whose source was not asked yet."""
         return HeldLease(self.record(task.id, task.agent, upstream, broker), broker, task)
 
     def record(self, task: str, agent: str, upstream: str, broker: Broker) -> LeaseRecord:
-        """Return the record of a new lease; of a secret that is no task's, `task` and `agent` are empty."""
+        """Return the record of a new lease; for a secret that belongs to no task, `task` and `agent` are
+        empty.
+        """
         return LeaseRecord(
             id=make_id("lse", self._entropy.bytes(ID_BYTES)),
             task=task,
@@ -262,7 +265,7 @@ class LeaseRecords:
         )
 
     async def keep(self, held: HeldLease, *events: Event) -> None:
-        """Keep a lease as it is now, with what is told of that; raises as the store does."""
+        """Store the current state of a lease together with events about it; raise as the store does."""
         credential = held.credential
         if credential is not None:
             sealed_by = self._sealing.current
@@ -283,23 +286,23 @@ class LeaseRecords:
         held.kept = True
 
     async def drop(self, held: HeldLease, changes: tuple[Change, ...] = (), *events: Event) -> None:
-        """Let go of a lease that is dead, with what else becomes true by that."""
+        """Delete the record of a dead lease, together with the changes and events that follow from its
+        death.
+        """
         gone = PutValue(self._tenant, _place(held.id), None)
         await self._store.commit(Unit((gone, *changes), events, tenant=self._tenant))
 
     async def tell(self, *events: Event, changes: tuple[Change, ...] = ()) -> None:
-        """Record what happened to a lease, with what else becomes true by that."""
+        """Record events of a lease, together with the changes that follow from them."""
         await self._store.commit(Unit(changes, events, tenant=self._tenant))
 
     async def left(self) -> list[LeaseRecord]:
-        """Return all leases that are kept."""
+        """Return all stored leases."""
         found = await self._store.values(self._tenant, PREFIX)
         return [msgspec.convert(one, LeaseRecord) for one in found]
 
     def open(self, record: LeaseRecord) -> UpstreamCredential | None:
-        """Return the credential of a kept lease; `None` where there is none, or it cannot be read any
-        more.
-        """
+        """Return the credential of a stored lease; `None` if it has none, or it is no longer readable."""
         if not record.sealed:
             return None
         try:
@@ -314,8 +317,9 @@ class LeaseRecords:
 
 
 def unavailable(upstream: str, why: str) -> KeyUnavailable:
-    """Say that a call is refused for want of a credential; without a `why`, what there was is being taken
-    back.
+    """Return the fault for a call that lacks a credential.
+
+    Without a `why`, the reason is that the task's credential was just revoked.
     """
     why = why or "what the task had was taken back just now"
     return KeyUnavailable(
@@ -331,5 +335,5 @@ def _place(lease: str) -> str:
 
 
 def _bound(record: LeaseRecord) -> bytes:
-    """Return what a credential is sealed for: no other source is shown it, whatever a row says of it."""
+    """Return the context to which a credential is sealed: a changed row cannot pass it to another source."""
     return f"{_place(record.id)}\n{record.upstream}\n{record.kind}".encode()

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 6: credentials of upstreams, one for each task and upstream, shared by the task's calls.
 
-1. the first call that needs one asks its broker; calls that come meanwhile wait for the same answer
-2. where the source can be asked by name, the lease is kept before that; else as soon as there is an answer. A
-   credential that cannot be kept, or is not fit for use, is taken back; nor is the first one used at an
-   upstream where the probe refuses it alive, for then its refusal at the end would show nothing
-3. one that runs out is replaced before it does, and let go when its last call is over
-4. when the task ends, in whatever way, or its upstream is ended, it is taken back (`taking_back`)
-5. what a process that stopped has left is taken back by the next one, for no call of it goes on
-6. where an upstream is a process of each task's own, that is a lease too: asked for after the credential that
-   it has in its environment, and replaced with it, between calls
-7. where an upstream's credentials are for one call, each call has its own, taken back when the call is over
-8. where an upstream has a standing secret that can be changed, the end of that upstream changes it, and shows
-   when the one that was in use was refused
-9. a program that nobody uses is let go with its credential (`idle_programs`)
-10. where tasks share a credential, its source is asked before each call whether anybody has changed it
+1. the first call that needs a credential asks its broker; calls that come in the meantime wait for the same
+   answer
+2. if the source can find a lease by its name, the lease is stored before the source is asked; otherwise as
+   soon as the source answers. A credential that cannot be stored, or is unfit for use, is revoked. So is the
+   first credential of an upstream if the probe refuses it while it is valid, because then a refusal at the
+   end would prove nothing
+3. a credential is replaced before it expires, and released when its last call ends
+4. when the task ends, in any way, or its upstream is ended, the credential is revoked (`revocation`)
+5. what a stopped process left behind is revoked by the next process, because none of its calls continue
+6. where each task has its own process of an upstream, that process is a lease too: requested after the
+   credential in its environment, and replaced together with it, between calls
+7. where an upstream's credentials are for one call, each call has its own, revoked when the call ends
+8. where an upstream has a standing secret that can be changed, the end of that upstream changes the secret,
+   and records when the previous one was refused
+9. an idle program is released together with its credential (`idle_programs`)
+10. where tasks share a credential, its source is asked before each call whether it was changed
 
-INVARIANT: after the end of a task none is given for it: the call looks at its fence with nothing awaited
-before `lease`, and an end finds every lease that was begun by then.
+INVARIANT: after the end of a task no credential is issued for it. The call checks its fence, with no await
+between that check and `lease`, and an end finds every lease that was begun by then.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from remit.services.credentials.lease_records import HeldLease, LeaseRecords, Op
 from remit.services.credentials.revocation import CredentialRevocation
 from remit.services.credentials.scrubbing import NO_SCRUBBER, Scrubber
 
-#: Longest wait for a credential, and for a process to answer.
+#: Longest wait in seconds for a credential, and for a process to answer.
 OBTAIN_S: Final = 15.0
 START_S: Final = 90.0
 
@@ -64,12 +66,13 @@ class Leases:
         sealing: SealingKeys,
         tenant: str,
         settle_s: float,
+        leak: Callable[[str, Task, UpstreamCredential], None],
         processes: Mapping[str, Broker] | None = None,
         for_one_call: Collection[str] = (),
     ) -> None:
         """Take the parts; `brokers` by upstream, `settle_s` is how long an end waits for credentials to be
         dead. `processes` start what serves one task, by upstream; `for_one_call` are the upstreams whose
-        credentials are for one call.
+        credentials are for one call. `leak` is told of each credential that came back in a result.
         """
         self._brokers = brokers
         self._processes = dict(processes or {})
@@ -94,15 +97,16 @@ class Leases:
             store=store,
             tenant=tenant,
         )
-        #: Upstreams, by kind, whose probe has accepted a credential that lives.
+        #: Upstreams, with the kind of credential, whose probe has accepted a valid credential.
         self._seen: set[tuple[str, str]] = set()
         self._stopped = False
-        self._on_leak: list[Callable[[str, Task, UpstreamCredential], None]] = []
+        self._leak = leak
 
     async def lease(self, task: Task, upstream: str) -> UpstreamCredential | None:
-        """Return the credential for a call of a task, `None` where the upstream takes none.
+        """Return the credential for a call of a task, or `None` if the upstream needs none.
 
-        Raises `KeyUnavailable` where there is none to be had. What is given is handed back with `release`.
+        Raises `KeyUnavailable` if no credential can be obtained. The caller returns the credential with
+        `release`.
         """
         broker, process = self._brokers.get(upstream), self._processes.get(upstream)
         stands, under = None, None
@@ -119,44 +123,43 @@ class Leases:
             self._over(under)
             raise
         assert served.credential is not None
-        # The credential itself stays with its lease; what must not come back in a result is needed here.
+        # The credential itself stays with its lease; the scrubber needs the texts that must not come back in
+        # a result.
         beside = under.given if under is not None else stands
         return msgspec.structs.replace(served.credential, secrets=beside.secrets if beside else ())
 
     def release(self, credential: UpstreamCredential) -> None:
-        """The call that it was given for is over."""
+        """End the use of a credential by the call for which it was leased."""
         if (held := self._held.get(credential.lease)) is not None:
             self._over(held)
             self._over(held.under)
 
-    def on_leak(self, told: Callable[[str, Task, UpstreamCredential], None]) -> None:
-        """Have `told` called with upstream and task of each credential that came back in a result."""
-        self._on_leak.append(told)
-
     def scrubber(self, credential: UpstreamCredential | None, upstream: str, task: Task) -> Scrubber:
-        """Return what keeps a call's credential from its agent, and takes it back where it comes back."""
+        """Return a scrubber for a call's credential.
+
+        It keeps the credential from the agent, and revokes the credential if a result contains it.
+        """
         return (
             NO_SCRUBBER if credential is None else Scrubber(credential, partial(self.leaked, upstream, task))
         )
 
     def leaked(self, upstream: str, task: Task, credential: UpstreamCredential) -> None:
-        """A result brought a credential back: it is taken back at once, and the next call gets another.
+        """Revoke a credential that came back in a result at once; the next call gets another.
 
-        It was scrubbed, but in which other forms it went out nobody knows.
+        The scrubber removed it, but the result may contain it in forms that are unknown.
         """
         held = self._held.get(credential.lease)
         for one in (held, held.under if held is not None else None):
             if one is not None and not one.ending:
                 self._let_go(one, self._clock.boot_s())
-        for told in self._on_leak:
-            told(upstream, task, credential)
+        self._leak(upstream, task, credential)
 
     # Endings.
 
     def end(self, tasks: Collection[str], upstream: str, started_s: float) -> list[HeldLease]:
-        """Begin to take back what is held for tasks, or at an upstream; gives all of it that is not dead.
+        """Begin to revoke what is held for tasks, or at an upstream; return all of it that is not dead.
 
-        Nothing is awaited here: whoever has raised the fence goes on at once.
+        Nothing is awaited here: the caller, who has raised the fence, continues at once.
         """
         ending = set(tasks)
         if isinstance(broker := self._brokers.get(upstream), Replaceable):
@@ -172,39 +175,45 @@ class Leases:
         return found
 
     def _stands(self, upstream: str, broker: Replaceable) -> None:
-        """8. Hold what counts now, so that it is taken back like all the rest."""
+        """8. Hold the current secret as a lease, so that it is revoked like every other one."""
         held = HeldLease(self._records.record("", "", upstream, broker), broker)
         try:
             held.credential = broker.now(held.id)
         except KeyUnavailable:
-            return  # nobody knows it: `finding list` says so
+            return  # the secret is not known; `finding list` reports that
         held.obtaining = asyncio.get_running_loop().create_task(self._note(held), name=f"keep {held.id}")
         self._held[held.id] = held
 
     async def _note(self, held: HeldLease) -> None:
-        """Keep it before it is taken back, so that a restart goes on with that. It is taken back anyhow."""
+        """Store a lease before its revocation, so that a restart continues it; a store fault does not stop
+        it.
+        """
         with contextlib.suppress(RemitError):
             await self._records.keep(held)
 
     async def settled(self, leases: list[HeldLease], *, wait: bool) -> list[Closing]:
-        """Return what a closure says of leases; with `wait` once they are dead, or an end waits no longer."""
+        """Return the closure entries of leases; with `wait`, once they are dead or the wait of an end is
+        over.
+        """
         if wait:
             await self._back.settled(leases)
         return [one.closing() for one in leases if not one.void]
 
     async def listed(self, leases: list[HeldLease], closure: Closure) -> None:
-        """Have a closure that lists leases say so when they are dead."""
+        """Update a closure that lists leases when they are dead."""
         await self._back.listed(leases, closure)
 
     async def sweep(self) -> int:
-        """Try again to take back what is still open; gives how much that is. For a background loop."""
+        """Retry what is still open; return the number of open leases. For a background loop."""
         left = await self._back.sweep()
         self._held = {name: one for name, one in self._held.items() if self._open(one)}
         return left
 
     def rest(self, upstream: str, idle_s: float, busy: Callable[[str], bool]) -> list[HeldLease]:
-        """9. Let go of what tasks hold at an upstream and no call has used for so long, but not of a `busy`
-        task; gives it.
+        """9. Release the leases of an upstream that no call has used for `idle_s`, except those of `busy`
+        tasks.
+
+        Returns the released leases.
         """
         now_s = self._clock.boot_s()
         at = [one for one in self._held.values() if one.record.upstream == upstream]
@@ -214,29 +223,31 @@ class Leases:
         return unused
 
     def abandon(self) -> None:
-        """Take back all that is held: this process was taken for gone, and its calls are cut."""
+        """Revoke every lease: the other replicas declared this process dead, and its calls are cut."""
         for held in list(self._held.values()):
             self._let_go(held, self._clock.boot_s())
 
     async def recover(self, living: Living | None = None) -> int:
-        """5. Take back what others than the `living` have left; gives how much."""
+        """5. Revoke the leases left by processes other than the `living`; return their number."""
         return await self.left.recover(living)
 
     async def reseal(self) -> None:
-        """Seal every credential under the current sealing key, so that the others can be destroyed."""
+        """Seal every credential under the current sealing key, so that the other keys can be destroyed."""
         for held in list(self._held.values()):
-            # Of one that its sink has refused the record is going; it must not come back.
+            # The record of a lease that its sink has refused is being deleted and must not come back.
             if held.credential is not None and self._open(held) and not held.dead:
                 await self._records.keep(held)
 
     async def stop(self) -> None:
-        """Take back all that is held, as far as it can be done now; the next start goes on with the rest."""
+        """Revoke every lease as far as possible now; the next start continues with the rest."""
         self._stopped = True
         self.abandon()
         await self._back.stop()
 
     def of(self, *, task: str = "", agent: str = "") -> list[dict[str, Json]]:
-        """Say which leases a task or an agent holds, or has still open after an end; no credentials."""
+        """Return the leases that a task or an agent holds, or has still open after an end; without
+        credentials.
+        """
         return [
             one.told()
             for one in self._held.values()
@@ -245,24 +256,24 @@ class Leases:
         ]
 
     def standing(self, upstreams: Collection[str]) -> list[str]:
-        """Return those of some upstreams whose calls carry a secret that ends with no task."""
+        """Return those of the upstreams whose calls carry a secret that no end of a task revokes."""
         brokers = {name: self._brokers.get(name) for name in upstreams}
         return sorted(name for name, broker in brokers.items() if broker is not None and broker.standing)
 
     def ending(self) -> set[str]:
-        """Return the tasks of which something is being taken back."""
+        """Return the tasks that have leases under revocation."""
         return {one.record.task for one in self._back.open.values()}
 
     def counts(self) -> dict[str, int]:
-        """Return how many are held, and how many are still open after an end."""
+        """Return how many leases are held, and how many are still open after an end."""
         return {"held": sum(not one.ending for one in self._held.values()), "open": len(self._back.open)}
 
     def open_sinks(self) -> list[OpenSink]:
-        """Return what is being taken back, oldest first."""
+        """Return the credentials under revocation, oldest first."""
         return self._back.open_sinks()
 
     async def kept(self) -> frozenset[str]:
-        """Return the leases that are kept, whoever looks after them."""
+        """Return the ids of all stored leases, no matter which process holds them."""
         return frozenset(one.id for one in await self._records.left())
 
     # Obtaining.
@@ -270,7 +281,7 @@ class Leases:
     async def _given(
         self, task: Task, upstream: str, broker: Broker, under: HeldLease | None = None
     ) -> HeldLease:
-        """Return what a broker gives for a call of a task: what is there already, or another one."""
+        """Return a broker's lease for a call of a task: the current one, or a new one."""
         held = self._current.get((task.id, upstream, broker.kind))
         if held is not None and held.shared is not None:
             held = await self._still(held)
@@ -281,7 +292,7 @@ class Leases:
         held.uses += 1
         assert held.obtaining is not None
         try:
-            # A call that is cut while it waits does not take the answer from the others.
+            # A waiting call that is cut does not cancel the answer for the other calls.
             await asyncio.shield(held.obtaining)
         except BaseException:
             self._over(held)
@@ -292,14 +303,14 @@ class Leases:
         return held
 
     async def _still(self, held: HeldLease) -> HeldLease:
-        """10. Give it, or what has taken its place meanwhile; raises `KeyUnavailable`."""
+        """10. Return the lease, or the one that has replaced it since; raise `KeyUnavailable`."""
         held.uses += 1
         try:
             await held.ask(OBTAIN_S)
         finally:
             self._over(held)
         if (now := self._current.get(held.key)) is None:
-            # INVARIANT: none is begun behind the end of its task, which may have come meanwhile.
+            # INVARIANT: no lease is begun after the end of its task, which may have come in the meantime.
             raise unavailable(held.record.upstream, held.why)
         return now
 
@@ -325,7 +336,7 @@ class Leases:
         return held
 
     async def _obtain(self, held: HeldLease) -> None:
-        """1, 2. Leaves `held.credential` unset where there is none to be had, and says why."""
+        """1, 2. Obtain the credential; on failure leave `held.credential` unset and record the reason."""
         broker, upstream = held.broker, held.record.upstream
         assert held.wanted is not None
         env, secrets = (under.given.env, under.given.secrets) if (under := held.under) else ({}, ())
@@ -349,7 +360,9 @@ class Leases:
             raise
 
     async def _see(self, held: HeldLease, given: UpstreamCredential) -> None:
-        """2. See once for each upstream that the probe accepts what lives; raises `KeyUnavailable`."""
+        """2. Check once for each upstream that the probe accepts a valid credential; raise
+        `KeyUnavailable`.
+        """
         which = held.record.upstream, held.record.kind
         if which in self._seen:
             return
@@ -361,12 +374,13 @@ class Leases:
             self._seen.add(which)
 
     def _lost(self, held: HeldLease) -> None:
-        """Nothing that could be used was obtained: the next call tries again."""
+        """Give up a lease without a usable credential; the next call tries again."""
         held.failed = True
         if self._current.get(held.key) is held:
             del self._current[held.key]
         if not held.void or held.broker.traceable:
-            # Of what can be taken back by name there is a record; where nothing was given, that goes alone.
+            # A lease that the source can find by name has a record; if the source issued nothing, only the
+            # record goes.
             self._let_go(held, self._clock.boot_s())
         elif not held.ending:
             del self._held[held.id]

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking credentials back: at their source, and tried at their sink until that refuses.
+"""Revocation of credentials: requested at the source, then probed at the sink until the sink refuses.
 
-1. the source is asked to take it back, again and again until it confirms; once more at later tries where the
-   sink goes on accepting it
-2. the sink is tried with the dead credential, again and again until it refuses; also while 1 is not done,
-   for a credential can have ended by itself
-3. it is dead when the source has confirmed, or its own time is over, and the sink has refused. Then its
-   record goes, and every closure that lists it as open says after how long it was refused
-4. one that stays open longer than an end waits is told of once (`lease.open`), and goes on being tried with
-   growing pauses, over restarts too
-5. one of which nobody can say whether it is dead is closed by hand (`left_leases`); one whose record is gone
-   was seen dead, or closed, by another process that took it back
+1. the source is asked to revoke the credential, repeatedly, until it confirms; once more at later tries if
+   the sink still accepts the credential
+2. the sink is probed with the credential, repeatedly, until it refuses; also before 1 is done, because a
+   credential can expire by itself
+3. a credential is dead when the source has confirmed, or its lifetime is over, and the sink has refused it.
+   Then its record is deleted, and every closure that lists it as open states after how long it was refused
+4. a credential that stays open longer than an end waits is reported once (`lease.open`). The tries continue
+   with growing pauses, also across restarts
+5. a credential whose end no source or sink confirms is closed by hand (`abandoned_leases`). If its record is
+   gone, another process has seen it dead or closed it
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from remit.services.limits.durations import RecentTimes
 
 log = logging.getLogger("remit.leases")
 
-#: Longest wait for one answer of a source or sink.
+#: Longest wait in seconds for one answer of a source or sink.
 ASK_S: Final = 10.0
-#: Pauses between the first tries, doubled up to the second of these.
+#: First and longest pause in seconds between the first tries; each pause doubles up to the longest.
 SOON_S: Final = (0.01, 0.25)
-#: The same once an end no longer waits.
+#: The same, once an end no longer waits.
 LATER_S: Final = (1.0, 60.0)
 
 
 class CredentialRevocation:
-    """Leases that are being taken back. For one event loop."""
+    """Leases under revocation. For one event loop."""
 
     def __init__(
         self, records: LeaseRecords, *, store: EndingStore, clock: Clock, tenant: str, settle_s: float
     ) -> None:
-        """Take the parts; `settle_s` is how long an end waits for credentials to be dead."""
+        """Take the dependencies; `settle_s` is how long an end waits for credentials to be dead."""
         self._records = records
         self._store = store
         self._clock = clock
@@ -58,11 +58,11 @@ class CredentialRevocation:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._closures = asyncio.Lock()
         self.open: dict[str, HeldLease] = {}
-        #: After how long credentials were dead, by kind.
+        #: How long credentials took to be dead, by kind.
         self.times = RecentTimes()
 
     def begin(self, held: HeldLease, started_s: float) -> None:
-        """Begin to take a lease back; milliseconds count from `started_s` on the boot-time clock."""
+        """Begin to revoke a lease; milliseconds count from `started_s` on the boot-time clock."""
         if held.ending:
             return
         held.ending = True
@@ -71,8 +71,10 @@ class CredentialRevocation:
         self._run(held)
 
     async def go_on(self, leases: Iterable[HeldLease], closures: Iterable[Closure]) -> None:
-        """Go on with what another process has left. The closure of its task lists it from now on, for that
-        process may have ended before it could say so.
+        """Continue the revocations that another process left behind.
+
+        The closure of the lease's task lists the lease from now on: that process may have ended before it
+        could list it.
         """
         unlisted: dict[str, HeldLease] = {}
         for held in leases:
@@ -90,26 +92,26 @@ class CredentialRevocation:
                 await self._records.tell(changes=await self._brought_up_to_date(held))
 
     async def settled(self, leases: Iterable[HeldLease]) -> None:
-        """Wait for leases to be dead, `settle_s` at the most; tell of those that stay open."""
+        """Wait at most `settle_s` for leases to be dead; report those that stay open."""
         mine = list(leases)
         if running := [self._running[one.id] for one in mine if one.id in self._running]:
             await asyncio.wait(running, timeout=self._settle_s)
         await self._alarm(mine)
 
     async def listed(self, leases: Iterable[HeldLease], closure: Closure) -> None:
-        """Note that a closure lists leases, so that it is kept up to date; some may be dead meanwhile."""
+        """Note that a closure lists leases, so that it is kept up to date; some may be dead by now."""
         listed = {one.lease: one for one in closure.closings if one.lease}
         for held in leases:
             if held.id not in listed or not listed[held.id].open:
                 continue
             held.closures.append((closure.scope, closure.id))
             if held.dead or held.id not in self.open:
-                # It was refused before it could know of this closure.
+                # The sink refused it before this closure was known.
                 async with self._closures:
                     await self._records.drop(held, await self._brought_up_to_date(held))
 
     async def sweep(self) -> int:
-        """Try again what is due; gives how many are still open. For a background loop."""
+        """Retry what is due; return the number of open leases. For a background loop."""
         now_s = self._clock.boot_s()
         due = [one for one in self.open.values() if now_s >= one.due_s]
         await self._forget_gone(due)
@@ -122,7 +124,7 @@ class CredentialRevocation:
         return len(self.open)
 
     async def _forget_gone(self, due: list[HeldLease]) -> None:
-        """5."""
+        """Do step 5."""
         kept = [one for one in due if one.kept and one.id not in self._running]
         if not kept:
             return
@@ -133,7 +135,7 @@ class CredentialRevocation:
                     self.open.pop(held.id, None)
 
     async def close_by_hand(self, held: HeldLease, *, by: str, because: str) -> Closing:
-        """5. Raises `Conflict` where it is dead by now, or its sink accepts it."""
+        """5. Close a lease by hand; raise `Conflict` if it is dead by now, or its sink accepts it."""
         if held.id not in self._running:
             self._run(held)
         await asyncio.wait({self._running[held.id]})
@@ -162,7 +164,7 @@ class CredentialRevocation:
         return held.closing()
 
     def open_sinks(self) -> list[OpenSink]:
-        """Return what is being taken back, oldest first."""
+        """Return the credentials under revocation, oldest first."""
         now_s = self._clock.boot_s()
         return [
             OpenSink(
@@ -179,7 +181,7 @@ class CredentialRevocation:
         ]
 
     async def stop(self) -> None:
-        """Try for as long as an end would, then leave the rest to the next start."""
+        """Try for as long as an end would wait, then leave the rest to the next start."""
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._settle_s)
         running = list(self._running.values())
@@ -194,7 +196,7 @@ class CredentialRevocation:
         def over(done: asyncio.Task[None]) -> None:
             self._running.pop(held.id, None)
             if not done.cancelled() and (fault := done.exception()) is not None:
-                # A defect of a broker: it stays open, is told of, and is tried again.
+                # A defect of a broker: the lease stays open, is reported, and is tried again.
                 log.error("lease `%s` cannot be taken back", held.id, exc_info=fault)
                 held.why = "fault"
                 self._later(held)
@@ -210,7 +212,8 @@ class CredentialRevocation:
                 self.open.pop(held.id, None)
                 return
         if held.revoked_ms is not None and held.accepted:
-            # Whoever holds it, or administers its source, can have undone what was confirmed.
+            # The holder of the credential, or the administrator of its source, can have undone a confirmed
+            # revocation.
             await self._revoke(held)
         pause_s, longest_s = SOON_S
         until_s = asyncio.get_running_loop().time() + (0.0 if held.told_open else self._settle_s)
@@ -223,31 +226,31 @@ class CredentialRevocation:
 
     def _later(self, held: HeldLease) -> None:
         first_s, longest_s = LATER_S
-        # The longer it has been open, the rarer it is tried.
+        # The longer a lease has been open, the less often it is tried.
         age_s = self._clock.boot_s() - held.began_s
         held.due_s = self._clock.boot_s() + min(max(first_s, age_s / 2), longest_s)
 
     async def _once(self, held: HeldLease) -> bool:
-        """Ask source and sink once; gives whether it is dead and recorded as such."""
+        """Ask source and sink once; return whether the lease is dead and recorded as dead."""
         if held.revoked_ms is None:
             await self._revoke(held)
         if held.refused_ms is None:
             await self._probe(held)
         try:
-            # Told behind both, so that no commit stands between a credential and its end.
+            # Recorded after both were asked, so that no commit delays the end of a credential.
             if held.refused_ms is not None:
                 await self._bury(held)
             elif held.untold:
                 await self._records.tell(*held.untold)
             held.untold.clear()
         except RemitError as fault:
-            # The store: what happened is told once it takes it.
+            # The store failed: the events are recorded once it accepts them.
             held.why = fault.code
             return False
         return held.refused_ms is not None
 
     async def _revoke(self, held: HeldLease) -> None:
-        """1."""
+        """Do step 1."""
         held.revokes += 1
         try:
             async with asyncio.timeout(ASK_S):
@@ -266,9 +269,10 @@ class CredentialRevocation:
             held.untold.append(held.event(revoked, self._clock.now(), self._tenant))
 
     async def _probe(self, held: HeldLease) -> None:
-        """2, 3."""
+        """Do steps 2 and 3."""
         held.probes += 1
-        # INVARIANT: looked at before the sink is: a refusal from before it was over can be another one.
+        # INVARIANT: checked before the sink is asked. A refusal before the end of the lifetime can have
+        # another cause.
         until = held.given.until
         over = held.revoked_ms is not None or (until is not None and self._clock.now() >= until)
         try:
@@ -292,7 +296,7 @@ class CredentialRevocation:
         self.times.add(held.record.kind, held.refused_ms)
 
     async def _brought_up_to_date(self, held: HeldLease) -> tuple[PutClosure, ...]:
-        """Return the closures that list a lease, as they are now. The lock is held."""
+        """Return the closures that list a lease, updated. The caller holds the lock."""
         found = []
         for scope, name in held.closures:
             kept = await self._store.closures(self._tenant, scope=scope, limit=1_000)
@@ -308,7 +312,7 @@ class CredentialRevocation:
         return tuple(found)
 
     async def _alarm(self, leases: Iterable[HeldLease]) -> None:
-        """4."""
+        """Do step 4."""
         for held in leases:
             if held.id not in self.open or held.told_open:
                 continue
@@ -319,7 +323,7 @@ class CredentialRevocation:
             event = held.event(opened, self._clock.now(), self._tenant)
             try:
                 async with self._closures:
-                    # A closure that says "not tried yet" would no longer be true.
+                    # The entry "not tried yet" in a closure would no longer be true.
                     await self._records.tell(event, changes=await self._brought_up_to_date(held))
             except RemitError:
                 held.told_open = False

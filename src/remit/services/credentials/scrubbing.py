@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scrubbing: a credential that an upstream sends back does not reach the agent.
+"""Scrubbing: keeps a credential that an upstream sends back from the agent.
 
-It is found in each way in which those who were sent it write it (`core.flow.values.echoes`): as it is, in the
-escapes of JSON, HTML, addresses and mail, within each other, in base64, and as bytes, by lines or not. This
-is against servers that echo what they were sent, in a debug header or an error; one that wants to tell its
-credential to the agent can write it in a way of its own.
+It finds the credential in every form in which the recipient of a credential commonly writes it
+(`core.flow.values.echoes`): unchanged, in the escapes of JSON, HTML, addresses and mail, in nested escapes,
+in base64, and as bytes, with or without line breaks. This protects against servers that echo what they
+received, in a debug header or an error. A server that intends to pass its credential to the agent can encode
+it differently.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from remit.core.tools.http_api import ReplyPiece
 from remit.ports.broker import UpstreamCredential
 
 REMOVED: Final = b"[credential removed]"
-#: The pieces of one body; what lies across two of them is looked for, too.
+#: The pieces of one body; a credential that spans two of them is found too.
 _BODIES: Final = frozenset(one.value for one in ReplyPiece if one is not ReplyPiece.HEAD)
 
 
 class Scrubber:
-    """Scrubs the chunks of one call. What may be the beginning of a credential is held back until the next
-    piece of the same body shows whether it is.
+    """Scrubs the chunks of one call.
+
+    What may be the beginning of a credential is held back until the next piece of the same body decides it.
     """
 
     def __init__(
@@ -36,7 +38,9 @@ class Scrubber:
         credential: UpstreamCredential | None,
         on_found: Callable[[UpstreamCredential], None] = lambda _: None,
     ) -> None:
-        """Take the credential of the call, if it has one; `on_found` is told once when it comes back."""
+        """Take the credential of the call, if any; `on_found` is called once, when the credential comes
+        back.
+        """
         self._credential = credential
         self._on_found: Callable[[UpstreamCredential], None] | None = on_found
         self._held = b""
@@ -62,12 +66,12 @@ class Scrubber:
             told(credential)
 
 
-#: For the calls that have no credential: it changes nothing, and so is the same for all of them.
+#: Changes nothing; all calls without a credential share it.
 NO_SCRUBBER: Final = Scrubber(None)
 
 
 def cleaned(line: bytes, secrets: tuple[str, ...]) -> bytes:
-    """Return a line of a log without secrets, and of one that has several lines without each of these."""
+    """Return a log line without secrets; of a secret with several lines, each line is removed too."""
     parts = (part for secret in secrets for part in (secret, *secret.splitlines()))
     return finish(_echoes(tuple(dict.fromkeys(parts))).replaced(line, REMOVED, last=True))[0]
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standing secrets that remit changes by itself: an upstream that knows no other kind is at least not opened
-for ever by what somebody has once seen.
+"""Rotation of standing secrets: an upstream without other credentials does not stay open to a leaked secret.
 
-1. the new secret is kept, sealed, beside the old one
-2. it is set at the upstream; from its confirmation on calls carry it
-3. it is tried. What works is the one that counts, and the old one is let go only then
-4. the old one is tried: an upstream that still takes it has not been rotated, and that is told
-5. where others read the secret, it is handed there
+1. the new secret is stored, sealed, beside the old one
+2. it is set at the upstream; calls carry it from the upstream's confirmation on
+3. it is tried. If it works it is the current one, and only then the old one is discarded
+4. the old one is tried: if the upstream still accepts it, the rotation is not complete, and this is reported
+5. where others read the secret, it is published there
 
-An upstream may make the new secret itself: then it is kept between 2 and 3. After a crash, or where 2 was not
-confirmed, both are tried, and the one that works counts; where neither does, the upstream is asked which, and
-where it does not say, the configured one is tried: a person may have set it again.
+An upstream may generate the new secret itself: then it is stored between 2 and 3. After a crash, or if 2 was
+not confirmed, both secrets are tried, and the one that works is the current one. If neither works, the
+upstream is asked for the current one. If it does not state it, the configured secret is tried: a person may
+have set it again.
 
-INVARIANT: a secret that may count at the upstream is in the store, sealed under the current sealing key.
+INVARIANT: a secret that may be valid at the upstream is in the store, sealed under the current sealing key.
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ log = logging.getLogger("remit.secrets")
 
 PREFIX: Final = "secret:"
 SECRET_BYTES: Final = 32
-#: How long the old secret may still be taken after the new one is.
+#: How long in seconds the old secret may still be accepted after the new one was.
 LATE_S: Final = 2.0
-#: Pause before a rotation that did not come through is tried again.
+#: Pause before a failed rotation is tried again.
 AGAIN: Final = timedelta(minutes=1)
 
 
 class KeptSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a secret. `next` is one that may count already; `published` whether others have the
-    current one, `refused` whether the one before it was seen to be.
+    """The stored state of a secret.
+
+    `next` is a secret that may already be valid. `published` states whether others have the current one,
+    `refused` whether the upstream was seen to refuse the previous one.
     """
 
     current: str
@@ -60,19 +62,19 @@ class KeptSecret(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = True
 
     def __repr__(self) -> str:
-        """Say since when; nothing of the secrets."""
+        """Return the time of the last change, without the secrets."""
         return f"KeptSecret(since={self.since!r})"
 
 
 class StuckRotation(NamedTuple):
-    """What stands in the way of a rotation, and what a person can do about it."""
+    """The obstacle of a rotation, and the remediation for a person."""
 
     why: str
     remediation: str
 
 
 class RotatedSecrets:
-    """All such secrets of one process. For one event loop."""
+    """All rotated secrets of one process. For one event loop."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class RotatedSecrets:
         sealing: SealingKeys,
         tenant: str,
     ) -> None:
-        """Take the parts; `rotating` and `every` by upstream."""
+        """Take the dependencies; `rotating` and `every` are by upstream."""
         self._rotating = dict(rotating)
         self._every = dict(every)
         self._store = store
@@ -96,11 +98,11 @@ class RotatedSecrets:
         self._kept: dict[str, KeptSecret] = {}
         self._turns = {name: asyncio.Lock() for name in self._rotating}
         self._again: dict[str, datetime] = {}
-        #: What stands in the way of a rotation, by upstream.
+        #: The obstacle of a rotation, by upstream.
         self.stuck: dict[str, StuckRotation] = {}
 
     def reader(self, name: str) -> Callable[[], str]:
-        """Return what reads the secret of an upstream that counts now."""
+        """Return a function that returns the current secret of an upstream."""
 
         def read() -> str:
             kept = self._kept.get(name)
@@ -115,22 +117,22 @@ class RotatedSecrets:
         return read
 
     def since(self, name: str) -> datetime | None:
-        """Say since when the secret of an upstream is the one that it is, as far as remit knows."""
+        """Return when the current secret of an upstream was set, as far as remit knows."""
         kept = self._kept.get(name)
         return kept.since if kept is not None else None
 
     def rotates(self, name: str) -> timedelta | None:
-        """Say how often; `None` for what is not rotated here."""
+        """Return the rotation interval of an upstream; `None` if its secret is not rotated here."""
         return self._every.get(name)
 
     async def load(self) -> None:
-        """Read what is kept. A secret that is new here counts as it is configured, from now on."""
+        """Read the stored secrets. If none is stored, the configured secret is current from now on."""
         for name, one in self._rotating.items():
             try:
                 kept = await self._read(name)
                 first = one.first if kept is None else ""
             except KeyUnavailable as fault:
-                # Its calls are refused; the others go on.
+                # Calls of this upstream are refused; those of others continue.
                 self.stuck[name] = StuckRotation(fault.message, fault.remediation)
                 continue
             if kept is None:
@@ -139,7 +141,7 @@ class RotatedSecrets:
                 self._kept[name] = kept
 
     async def tend(self) -> None:
-        """Bring to an end what was begun, and rotate what is due; for a background loop."""
+        """Complete the rotations in progress, and rotate secrets that are due. For a background loop."""
         now = self._clock.now()
         for name in self._rotating:
             await self._adopt(name)
@@ -151,7 +153,9 @@ class RotatedSecrets:
                 await self.rotate(name)
 
     async def rotate(self, name: str) -> bool:
-        """Rotate one now; gives whether it came through. What did not is said by `stuck`, and tried again."""
+        """Rotate one secret now; return whether that succeeded. A failure is in `stuck`, and is tried
+        again.
+        """
         await self._adopt(name)
         async with self._turns[name]:
             try:
@@ -168,14 +172,14 @@ class RotatedSecrets:
             return True
 
     async def reseal(self) -> None:
-        """Seal all of them under the current sealing key, so that the others can be destroyed."""
+        """Seal all secrets under the current sealing key, so that the other keys can be destroyed."""
         for name in self._rotating:
             async with self._turns[name]:
                 if (kept := await self._read(name)) is not None:
                     await self._write(name, kept)
 
     async def _adopt(self, name: str) -> None:
-        """Take over what another process on the same store has brought to its end meanwhile."""
+        """Adopt a rotation that another process on the same store has completed since."""
         async with self._turns[name]:
             mine = self._kept.get(name)
             if mine is None or mine.next:
@@ -214,7 +218,7 @@ class RotatedSecrets:
         return await self._taken(name, one, await self._changed(name, one, kept))
 
     async def _changed(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
-        """2. What the upstream has made itself is kept before it is used."""
+        """2. Change the secret at the upstream; store one that the upstream generated before it is used."""
         given = await one.change(kept.current, kept.next, self._keeping(name))
         if given != kept.next:
             kept = msgspec.structs.replace(self._kept[name], next=given)
@@ -222,7 +226,7 @@ class RotatedSecrets:
         return kept
 
     def _keeping(self, name: str) -> Keep:
-        """Return what keeps the secret of before in another form."""
+        """Return a function that stores the current secret in another form."""
 
         async def keep(current: str) -> None:
             await self._keep(name, msgspec.structs.replace(self._kept[name], current=current))
@@ -230,7 +234,9 @@ class RotatedSecrets:
         return keep
 
     async def _taken(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
-        """3, 4. `kept.next` was set: calls carry it from here on."""
+        """3, 4. Complete a rotation whose `kept.next` was set at the upstream: calls carry it from here
+        on.
+        """
         self._kept[name] = msgspec.structs.replace(kept, current=kept.next, next=kept.current)
         found = await one.works(kept.next)
         if found is not Probe.ACCEPTED:
@@ -262,7 +268,7 @@ class RotatedSecrets:
         return True
 
     async def _counting(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
-        """Find out which of two secrets counts: a crash, or an answer that was lost, came in between."""
+        """Find out which of two secrets is valid, after a crash or a lost answer."""
         stored = await self._read(name) or kept
         if not stored.next:
             self._kept[name] = stored
@@ -283,7 +289,9 @@ class RotatedSecrets:
         )
 
     async def _told(self, name: str, one: Rotating) -> KeptSecret:
-        """Neither of two secrets counts: have the upstream say which does, else take the configured one."""
+        """Neither of two secrets is valid: ask the upstream for the valid one, otherwise try the configured
+        one.
+        """
         silent: KeyUnavailable | None = None
         try:
             told = await one.known(self._kept[name].current, self._keeping(name))
@@ -310,7 +318,7 @@ class RotatedSecrets:
         )
 
     async def _first(self, one: Rotating) -> str | None:
-        """Return the configured secret, if it is there and works: somebody has set another one."""
+        """Return the configured secret if it exists and works: a person has set another one."""
         try:
             first = one.first
         except KeyUnavailable:
@@ -336,7 +344,7 @@ class RotatedSecrets:
         await self._store.commit(Unit((change,), events, tenant=self._tenant))
 
     async def _read(self, name: str) -> KeptSecret | None:
-        """Return what is kept; raises `KeyUnavailable` where it cannot be read any more."""
+        """Return the stored secret; raise `KeyUnavailable` if it is no longer readable."""
         found = await self._store.values(self._tenant, _place(name))
         if not found:
             return None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standing secrets that lie elsewhere (`ports/secret_source`), read ahead and read again.
+"""Standing secrets that are kept elsewhere (`ports/secret_source`), read in advance and repeatedly.
 
-1. each is read before anything needs it, and again every so often: a changed one is carried from then on
-2. where its source clearly says no, what was read before counts no more
-3. where its source says nothing, it goes on counting for `KEEP`, and no longer; nor beyond its own end
+1. each secret is read before it is needed, and again at intervals; calls carry a changed one from then on
+2. if the source clearly denies the secret, the value read before is no longer valid
+3. if the source does not answer, the value stays valid for at most `KEEP`, and not beyond its own expiry
 
-INVARIANT: what is read lies in memory alone, and in no message.
+INVARIANT: a secret that was read is kept in memory only, and in no message.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from remit.ports.secret_source import GONE, ReadSecret, SecretSource
 
 log = logging.getLogger("remit.secrets")
 
-#: How long a secret counts whose source cannot be asked.
+#: How long a secret stays valid while its source cannot be asked.
 KEEP: Final = timedelta(minutes=5)
-#: Seconds between two readings.
+#: Seconds between two reads.
 EVERY_S: Final = 15.0
 
 
 class SecretTaker(Protocol):
-    """Whoever wants a secret: it is put there, or why there is none."""
+    """A consumer of a secret: it receives the secret, or the reason why there is none."""
 
     def put(self, value: str) -> None:
-        """Take what counts from now on."""
+        """Take the value that is valid from now on."""
         ...
 
     def refuse(self, fault: KeyUnavailable) -> None:
-        """Take that nothing counts, and why."""
+        """Take the reason why no value is valid."""
         ...
 
 
 class _Kept:
-    """What is known of one secret."""
+    """The state of one secret."""
 
     def __init__(self, source: SecretSource, name: str, places: Sequence[SecretTaker]) -> None:
         self.source = source
@@ -53,32 +53,32 @@ class _Kept:
 
 
 class FetchedSecrets:
-    """All such secrets of one process, by what names them. For one event loop."""
+    """All secrets of one process that are read from sources, by reference. For one event loop."""
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
     async def add(
         self, source: SecretSource, wanted: Mapping[str, Sequence[SecretTaker]], scheme: str
     ) -> None:
-        """1. Look after the secrets that a source has, by name; each is read now."""
+        """1. Add the secrets of a source, by name; read each of them now."""
         for name, places in wanted.items():
             self._kept[f"{scheme}:{name}"] = _Kept(source, name, places)
         await self.refresh()
 
     async def refresh(self) -> None:
-        """1. Read all of them again; for a background loop."""
+        """1. Read all secrets again. For a background loop."""
         await asyncio.gather(*(self._read(where, kept) for where, kept in self._kept.items()))
 
     def since(self, where: str) -> datetime | None:
-        """Say since when a secret is the one that it is, where its source tells."""
+        """Return when the current value of a secret was set, if its source states it."""
         kept = self._kept.get(where)
         return kept.read.since if kept is not None and kept.read is not None else None
 
     def version(self, where: str) -> int:
-        """Return its number at its source; 0 where it has none."""
+        """Return the version number of a secret at its source; 0 if it has none."""
         kept = self._kept.get(where)
         return kept.read.version if kept is not None and kept.read is not None else 0
 
@@ -102,7 +102,7 @@ class FetchedSecrets:
             place.put(found.value)
 
     def _over(self, kept: _Kept) -> bool:
-        """3."""
+        """Do step 3."""
         assert kept.read is not None
         until = kept.read.until
         return self._clock.boot_s() - kept.read_s > KEEP.total_seconds() or (

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standing secrets: what the configuration refers to that ends with no task. Each is a finding, with its age.
+"""Standing secrets: referenced by the configuration, and not revoked by the end of any task.
 
-How old a secret is nobody says. remit remembers a digest of each, sealed, and since when it was that one.
+Each is a finding, with its age. A secret does not state its age, so remit stores a sealed digest of each, and
+since when the digest is the same.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from remit.services.credentials.secret_rotation import RotatedSecrets
 from remit.services.findings.findings import Findings
 
 PREFIX: Final = "standing:"
-#: A finding that stands is written again once a day, for its age.
+#: An open finding is written again once a day, to update its age.
 AGAIN: Final = timedelta(days=1)
 BY: Final = "remit"
 
@@ -36,8 +37,10 @@ def _unknown() -> datetime | None:
 
 
 class StandingSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """One secret: of which upstream, what the configuration uses it as, and the reference that finds it.
-    `rotated` where remit changes it by itself. `since` and `version` are by its source, where that tells.
+    """One secret: its upstream, its use in the configuration, and the reference that finds it.
+
+    `rotated` states whether remit changes it by itself. `since` and `version` are those of its source, if the
+    source states them.
     """
 
     upstream: str
@@ -50,7 +53,7 @@ class StandingSecret(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def about(self) -> str:
-        """What its findings are about."""
+        """The subject of its findings."""
         return f"upstream:{self.upstream}"
 
 
@@ -61,7 +64,7 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class StandingSecrets:
-    """Looks after all of them. For one event loop."""
+    """Tracks all standing secrets. For one event loop."""
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class StandingSecrets:
         tenant: str,
         max_age: timedelta,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._secrets = tuple(secrets)
         self._rotated = rotated
         self._findings = findings
@@ -88,7 +91,7 @@ class StandingSecrets:
         self._max_age = max_age
 
     async def look(self) -> None:
-        """Bring the findings up to date; for a background loop."""
+        """Bring the findings up to date. For a background loop."""
         wanted: set[tuple[FindingKind, str, str]] = set()
         for one in self._secrets:
             since = await self._since(one)
@@ -110,7 +113,7 @@ class StandingSecrets:
         await self._settle(wanted)
 
     async def reseal(self) -> None:
-        """Seal every digest under the current sealing key, so that the others can be destroyed."""
+        """Seal every digest under the current sealing key, so that the other keys can be destroyed."""
         for one in self._secrets:
             if (seen := await self._seen(one)) is not None and (digest := self._open(one, seen)):
                 await self._keep(one, digest, seen.since)
@@ -118,8 +121,9 @@ class StandingSecrets:
     async def _stands(
         self, kind: FindingKind, one: StandingSecret, facts: dict[str, Json]
     ) -> tuple[FindingKind, str, str]:
-        """See a finding where it is new, has something new to say, or is a day old. What somebody has
-        resolved stays so: they have said why.
+        """Write a finding that is new, has a new reason, or is a day old.
+
+        A finding that a person has resolved stays resolved: the person gave a reason.
         """
         which = f"{one.place}\n{one.where}"
         known = next((f for f in await self._of(one) if f.kind is kind and _which(f) == which), None)
@@ -131,7 +135,7 @@ class StandingSecrets:
         return kind, one.about, which
 
     async def _settle(self, wanted: set[tuple[FindingKind, str, str]]) -> None:
-        """Resolve what is not so any more, be it that the configuration has it no longer."""
+        """Resolve findings that are no longer true, also those of secrets removed from the configuration."""
         ours = (FindingKind.STANDING_SECRET, FindingKind.OLD_SECRET, FindingKind.SECRET_STUCK)
         for found in await self._findings.about(state=FindingState.OPEN):
             if found.kind in ours and (found.kind, found.about, _which(found)) not in wanted:
@@ -140,10 +144,12 @@ class StandingSecrets:
     async def _of(self, one: StandingSecret) -> list[Finding]:
         return await self._findings.about(one.about)
 
-    # Since when.
+    # Age of a secret.
 
     async def _since(self, one: StandingSecret) -> datetime | None:
-        """Return since when a secret is the one that it is; `None` where it cannot be read now."""
+        """Return when the current value of a secret was first seen; `None` if the secret cannot be read
+        now.
+        """
         if one.rotated:
             return self._rotated.since(one.upstream)
         if (told := one.since()) is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit's word for whom a task is, signed with the key that its tokens are signed with."""
+"""remit's assertion of the person behind a task, signed with the key that signs its tokens."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class UpstreamAssertions:
     """`ports.upstream_assertion.Voucher`."""
 
     def __init__(self, keys: TokenKeys, clock: Clock, entropy: Entropy, issuer: str) -> None:
-        """Take the key, and what remit is called: the keys that check it are at its `/oauth/jwks`."""
+        """Take the key, and remit's issuer name: the verification keys are at its `/oauth/jwks`."""
         self._keys = keys
         self._clock = clock
         self._entropy = entropy
         self._issuer = issuer
 
     async def for_person(self, task: Task, audience: str) -> str:
-        """Vouch for the person of a task."""
+        """Return an assertion about the person of a task."""
         claims = vouched_person(
             task, issuer=self._issuer, audience=audience, now_s=self._now_s(), token_id=self._id()
         )
         return await self._keys.sign(claims, token_type=VOUCHING_TYPE)
 
     async def for_agent(self, task: Task, audience: str) -> str:
-        """Vouch for its agent."""
+        """Return an assertion about the agent of a task."""
         claims = vouched_agent(
             task, issuer=self._issuer, audience=audience, now_s=self._now_s(), token_id=self._id()
         )

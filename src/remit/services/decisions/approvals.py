@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals: asking a human about one exact call, and taking the answer.
+"""Approvals: asking a person about one exact call, and recording the answer.
 
-An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked. It permits
-that call once, before it expires, and while whoever gave it may still give it. No answer is a refusal.
+An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked for it. It
+permits that call once, before it expires, and only while its approver may still approve. No answer is a
+refusal.
 """
 
 from __future__ import annotations
@@ -29,26 +30,28 @@ from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
 from remit.services.separation.sign_in_methods import is_behind
 
-#: Questions that one task may have open at once: people are not to be flooded.
+#: Limit of open questions of one task, so that people are not flooded.
 MAX_PENDING = 20
-#: Approvals of one state that are listed at the most.
+#: Limit of approvals in one state that are listed.
 MAX_LISTED = 1000
-#: Approvals that are counted at the most.
+#: Limit of approvals that are counted.
 MAX_COUNTED = 10_000
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
-    """The rooms of the store that approvals are kept and judged by."""
+    """The store interfaces that keep approvals and judge their approvers."""
 
 
 class Approvals:
-    """Asks, lists and answers."""
+    """Asks for approvals, lists them, and records their answers."""
 
     def __init__(
         self, *, store: _Rooms, clock: Clock, entropy: Entropy, tenant: str, ttl_s: int, second_person: bool
     ) -> None:
-        """Take the parts; `ttl_s` is how long a question stays open. With `second_person`, two people whom
-        one administrator let in by codes count as one.
+        """Take the dependencies; `ttl_s` is how long a question stays open.
+
+        With `second_person`, two people count as one if the same administrator admitted both by sign-in
+        codes.
         """
         self._store = store
         self._clock = clock
@@ -56,14 +59,14 @@ class Approvals:
         self._tenant = tenant
         self._ttl_s = ttl_s
         self._second_person = second_person
-        # A lock lives for as long as somebody holds it or waits for it.
+        # A lock exists for as long as a task holds it or waits for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, task_id: str) -> asyncio.Lock:
-        """Return the lock of a task's questions: held from `asking` until what it gives is committed.
+        """Return the lock of a task's questions: held from `asking` until its result is committed.
 
-        Without it, calls that are deferred at the same moment would not see each other's questions: neither
-        one question for one call nor the bound on open questions would hold.
+        Without it, calls that are deferred at the same moment would not see each other's questions: one call
+        could ask two questions, and the limit of open questions would not hold.
         """
         found = self._turns.get(task_id)
         if found is None:
@@ -73,7 +76,7 @@ class Approvals:
     async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
         """Return the approval that a deferred call waits for, and what must be committed for it.
 
-        The same call with the same rules asks one question only, however often it is tried. For whoever holds
+        The same call under the same rules asks only one question, however often it is tried. The caller holds
         the task's `turn`.
         """
         pending = await self._store.approvals(
@@ -121,27 +124,27 @@ class Approvals:
         return approval, Unit((PutApproval(approval),), (event,))
 
     async def get(self, approval_id: str) -> Approval:
-        """Return an approval, expired where its time has passed; raises `NotFound`."""
+        """Return an approval, as expired if its time is over; raise `NotFound`."""
         found = await self.find(approval_id)
         if found is None:
             raise NotFound(f"there is no approval `{approval_id[:80]}`", remediation="see `remit approvals`")
         return found
 
     async def find(self, approval_id: str) -> Approval | None:
-        """Return an approval, expired where its time has passed; `None` where there is none."""
+        """Return an approval, as expired if its time is over; `None` if there is none."""
         found = await self._store.approval(self._tenant, approval_id)
         return self._current(found) if found else None
 
     async def waiting(self) -> int:
-        """Count the approvals that wait for an answer."""
+        """Return the number of pending approvals."""
         now = self._clock.now()
         found = await self._store.approvals(self._tenant, state=ApprovalState.PENDING, limit=MAX_COUNTED)
         return sum(now < one.expires for one in found)
 
     async def listed(self, state: ApprovalState | None = None, task: str = "") -> list[Approval]:
-        """Return approvals, newest first: all that wait for an answer, and the newest of the others."""
+        """Return approvals, newest first: all pending ones, and the newest of the others."""
         found = await self._store.approvals(self._tenant, task=task)
-        # However many came after it: a question that scrolled away would expire unseen.
+        # Pending ones are listed however many came later: a question that scrolled away would expire unseen.
         wanted = state if state is not None and state is not ApprovalState.EXPIRED else ApprovalState.PENDING
         found += await self._store.approvals(self._tenant, task=task, state=wanted, limit=MAX_LISTED)
         listed = sorted({one.id: one for one in found}.values(), key=lambda one: (one.requested, one.id))
@@ -149,7 +152,7 @@ class Approvals:
         return [one for one in current if state is None or one.state is state]
 
     async def answer(self, approval_id: str, person: Person, *, approve: bool, comment: str = "") -> Approval:
-        """Take a person's answer; raises `Forbidden` or `Conflict` where it may not count."""
+        """Record a person's answer; raise `Forbidden` or `Conflict` if the answer is not admissible."""
         now = self._clock.now()
         found = await self.get(approval_id)
         answered = found.answered(person, approve, now, comment)
@@ -180,15 +183,18 @@ class Approvals:
         return answered
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
-        """Return the open approvals of tasks that have ended, as expired now, each with the state that it was
-        in; the caller commits them.
+        """Return the open approvals of ended tasks, marked as expired now, each with its previous state.
+
+        The caller commits them.
         """
         found, now = await self._store.open_approvals(self._tenant, tasks), self._clock.now()
         return [(one.state, one.expired(now)) for one in found]
 
     async def given_by(self, person: str) -> list[PutApproval]:
-        """Return what lets a person's answers expire that nobody has used; for whoever takes their word from
-        them, and commits it. `Conflict` says that one was used meanwhile.
+        """Return the changes that expire a person's unused approvals.
+
+        For a caller that withdraws the person's right to approve, and commits them. A `Conflict` then means
+        that one was used in the meantime.
         """
         now = self._clock.now()
         found = await self._store.approvals(self._tenant, state=ApprovalState.APPROVED, limit=MAX_LISTED)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps 3 and 4: describe the call, and decide it.
 
-The order of a decision, each a refusal where it fails:
+The order of a decision, each a refusal if it fails:
 
-1. the tool is one that somebody reviewed, unchanged since;
+1. the tool was reviewed and is unchanged since;
 2. policy: forbid wins, default deny, any error of the engine is a refusal;
 3. the task's grants: at least one that names the tool permits these arguments;
-4. what the tier of the call demands: assurance, and from operator up a token bound to its sender;
+4. the requirements of the call's tier: assurance, and from operator up a sender-constrained token;
 5. budget is reserved;
-6. an approval is looked for where every standing forbid is waivable: it is consumed in step 5. Where a person
-   has just denied the very call, nobody is asked again.
+6. if every remaining forbid is waivable, an approval is looked up; step 5 of the call consumes it. If a
+   person has just denied the same call, the question is not asked again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
 _NONE = Effect.NONE
 _CHANGED, _GONE = ToolState.CHANGED, ToolState.GONE
 
-#: The least assurance for each tier; a site may ask for more by policy.
+#: The minimum assurance of each tier; a site may require more by policy.
 TIER_ASSURANCE = {
     Tier.CONVERSATION: Assurance.ASSERTED,
     Tier.ASSISTANT: Assurance.ASSERTED,
@@ -59,7 +59,7 @@ TIER_ASSURANCE = {
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """A decision with what step 5 must take for it."""
+    """A decision, together with the budget and the approval that step 5 must take for it."""
 
     decision: Decision
     takes: tuple[TakeBudget, ...] = ()
@@ -67,7 +67,7 @@ class Ruling(msgspec.Struct, frozen=True):
 
 
 class _Rooms(ApprovalStore, PrincipalStore, Protocol):
-    """The rooms of the store that decisions read."""
+    """The store interfaces that decisions read."""
 
 
 class Authorizer:
@@ -84,10 +84,10 @@ class Authorizer:
         observed: frozenset[str],
         unconstrained: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the parts.
+        """Take the dependencies.
 
-        `observed` names the upstreams in observe mode, `unconstrained` those whose calls need no token that
-        is bound to its sender, whatever their tier.
+        `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
+        sender-constrained token, whatever their tier.
         """
         self._store = store
         self._policies = policies
@@ -99,11 +99,13 @@ class Authorizer:
         self.evaluations = Evaluations()
 
     def observes(self, upstream: str) -> bool:
-        """Whether an upstream is in observe mode: decided and recorded, never refused."""
+        """Return whether an upstream is in observe mode: its calls are decided and recorded, never
+        refused.
+        """
         return upstream in self._observed
 
     def constrains(self, upstream: str) -> bool:
-        """Whether calls of tier operator and above need a token that is bound to its sender."""
+        """Return whether calls of tier operator and above need a sender-constrained token."""
         return upstream not in self._unconstrained
 
     def describing(
@@ -115,14 +117,15 @@ class Authorizer:
         arguments: dict[str, Json],
         now: datetime,
     ) -> Steps[AccessRequest]:
-        """Step 3. Give the access request of a call, in steps: its arguments may be large. The tool is as
-        they make it, and the flow as the index of the task knows it at this moment.
+        """Step 3. Return the access request of a call; done in steps, because the arguments may be large.
+
+        The tool is as the arguments make it. The flow is as the task's index knows it at this moment.
         """
         bundle = self._policies.applied.bundle
         tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
         tool = tool.called_with(arguments)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
-        # INVARIANT: from here on nobody else has a turn: the label is the one that the flow was judged with.
+        # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         return AccessRequest(
             principal=principal,
             agent=live.agent,
@@ -140,13 +143,13 @@ class Authorizer:
         )
 
     def known(self, tool: Tool) -> bool:
-        """Whether an upstream offers the tool."""
+        """Return whether an upstream offers the tool."""
         return self._tools.get(tool.id) is not None
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
-        """Step 4. Decide; reserves budget on the live task where the answer is Permit."""
+        """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
         grant, reasons = self._refusals(request)
-        # One version of the policies for all of a decision, whatever is applied meanwhile.
+        # The whole decision uses one version of the policies, even if another is applied in the meantime.
         applied = self._policies.applied
         answer = await self.evaluations.of(applied.policy, request)
         approval: Approval | None = None
@@ -191,7 +194,7 @@ class Authorizer:
         return Ruling(decision, takes, approval if decision.approval else None)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
-        """Return the grant that permits the call, or the reasons outside policy for which it is refused."""
+        """Return the grant that permits the call, or the reasons outside policy that refuse it."""
         tool = request.tool
         if not request.grants:
             return None, [
@@ -238,7 +241,9 @@ class Authorizer:
         return self._granting(request)
 
     def _granting(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
-        """Return the first grant that permits the arguments, or the reasons of the one that came closest."""
+        """Return the first grant that permits the arguments, or the reasons of the grant that came
+        closest.
+        """
         classes = self._policies.applied.bundle.classes
         rank, worst = classes.rank, carries(request.tool, classes).data_class
         best: list[Reason] | None = None
@@ -255,7 +260,7 @@ class Authorizer:
         return None, best or []
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Return a live approval of exactly this call that waives exactly these rules."""
+        """Return a usable approval of exactly this call that waives these rules."""
         found = await self._store.approvals(
             self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
         )
@@ -268,9 +273,10 @@ class Authorizer:
         return None
 
     async def _denied(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Reason | None:
-        """Return why nobody is asked again: a person has denied this very call, for these very rules.
+        """Return the reason not to ask again, if a person has denied this exact call under these exact rules.
 
-        An answer stands for as long as the question would have: nobody is asked until they say yes.
+        A denial counts for as long as the question would have been open; repeated questions cannot wear
+        people down.
         """
         found = await self._store.approvals(
             self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.DENIED
@@ -288,7 +294,7 @@ class Authorizer:
 
 
 def carries(tool: Tool, classes: Classes) -> Label:
-    """Return the worst label that a result of a tool can have: with every field that has one of its own."""
+    """Return the worst label that a tool's result can have, with the labels of all its fields."""
     label = tool.label
     for field in tool.fields:
         label = label.join(field.label, classes)
@@ -296,8 +302,9 @@ def carries(tool: Tool, classes: Classes) -> Label:
 
 
 def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) -> list[Reason]:
-    """Say of each argument whose provenance a rule objects to how its value came into the task; where it is
-    none of them, but that untrusted data was read at all, where that came from.
+    """Explain how the value of each argument whose provenance a rule objects to came into the task.
+
+    If the rule objects to no argument, but to untrusted data in the task, explain where that data came from.
     """
     said = dict(chains(request.flow))
     found = [
@@ -312,7 +319,7 @@ def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) ->
 
 
 def _written(request: AccessRequest, argument: str) -> str:
-    """Say who had written what a value was read from, where remit saw that."""
+    """Return who wrote the data from which a value was read, if remit saw the write."""
     for met in request.flow.arguments[argument].origins:
         if (written := request.rest.through.get(met.decision)) is not None:
             return f"; that had read {written}"
@@ -320,7 +327,7 @@ def _written(request: AccessRequest, argument: str) -> str:
 
 
 def _departures(request: AccessRequest) -> list[Reason]:
-    """Say in which arguments a call departs from what the plan says of its tool."""
+    """Return the arguments in which a call departs from the plan's entry for its tool."""
     return [
         Reason(
             code="plan",
@@ -333,16 +340,17 @@ def _departures(request: AccessRequest) -> list[Reason]:
     ]
 
 
-#: Facts of the flow that are about the arguments of one kind, each with their worst provenance.
+#: Facts of the flow about the arguments of one kind, each with their worst provenance.
 _KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret"})
 
 
 def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return the arguments that rules object to, each with the first such rule; `read` is what these rules
-    read of the flow.
+    """Return the arguments that rules object to, each with the first such rule.
+
+    `read` lists the facts of the flow that these rules have read.
     """
     out: dict[str, str] = {}
-    # Who and where before what: that is what a rule about both is about.
+    # Recipients and selectors come before content: a rule about both is about them.
     for rule, fact in sorted(read, key=lambda one: one[1] == "content"):
         head, _, named = fact.partition(".")
         kind, _, _ = head.partition("_")
@@ -352,7 +360,7 @@ def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict
             if head == "provenance":
                 objects = name == named
             else:
-                # Of several in one role those count that make it what it is.
+                # Of several arguments of one kind, those with the worst provenance count.
                 objects = (
                     kind in _KINDS
                     and one.provenance.value == getattr(flow.facts, kind)
@@ -364,7 +372,7 @@ def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict
 
 
 def _kinds(spec: Argument | None) -> tuple[str, ...]:
-    """Return the kinds of facts that an argument counts for."""
+    """Return the kinds of facts to which an argument contributes."""
     if spec is None:
         return (ArgumentRole.CONTENT.value,)
     own = "secret" if spec.secret else spec.role.value
@@ -398,11 +406,11 @@ def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
     if outcome is _PERMIT:
         return []
     if answer.obligations:
-        # An obligation that cannot be met is a refusal; this version meets none.
+        # An obligation that cannot be met is a refusal; this version can meet none.
         names = ", ".join(answer.obligations)
         return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
     if not answer.permits and not answer.forbids and not answer.waivable:
         return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
     if outcome is _DENY and not answer.forbids and not answer.waivable:
-        return []  # policy permits: what refuses stands in the grant's own reasons
+        return []  # policy permits; the grant's own reasons refuse
     return list(answer.reasons)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the evidence says of a call: the decision, a label that rose, and how the call ended."""
+"""Events of a call for the evidence: its decision, a raised label, and its outcome."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
 from remit.services.tasks.live_tasks import LiveTask
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _NOT_SENT, _OK = CallOutcome.NOT_SENT, CallOutcome.OK
 _NONE = Effect.NONE
 _SELECTOR, _DESTINATION = ArgumentRole.SELECTOR, ArgumentRole.DESTINATION
 
-#: Arguments above this size are committed to by digest and not kept.
+#: Arguments above this size are recorded by digest only.
 MAX_SEALED_BYTES = 65_536
-#: Arguments, and origins of each, that a decision's event tells of.
+#: Limits of the arguments, and of the origins of each, in a decision's event.
 MAX_JUSTIFIED = 24
 MAX_ORIGINS = 4
 MAX_FIELD = 80
-# A key of a result that looks like a field's name. Another one may be a value, and values are never readable.
+# A key of a result that looks like a field name. Any other key may be a value, and values are never readable.
 _MAX_NAME = 40
 _NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_:-]{0,39})?(?:\[\])*", re.ASCII)
 
 
 def decision_event(request: AccessRequest, decision: Decision, number: int = 0) -> Event:
-    """Return the event of a decision: what was asked, by which rules it was answered, under which bundle, and
-    what justified each argument. `number` is that of the call among those of its task, where it goes on.
+    """Return the event of a decision.
+
+    It contains the request, the deciding rules, the bundle, and the justification of each argument. `number`
+    is the call's number in its task, if the call proceeds.
     """
     made = DecisionMade(
         tool=request.tool.id,
@@ -96,7 +98,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
 
 
 def _wrote(by: WrittenValues) -> dict[str, Json]:
-    """Return a call that wrote what is read, as evidence has it; which resource that is, is sealed."""
+    """Return the evidence form of a call that wrote what is read; the resource it wrote to is sealed."""
     return {
         "upstream": by.upstream,
         "task": by.task,
@@ -110,14 +112,14 @@ def _wrote(by: WrittenValues) -> dict[str, Json]:
 
 
 def justified(arguments: dict[str, Justification]) -> list[dict[str, Json]]:
-    """Return what justified each argument of a call, as evidence has it: without a value, and bounded.
+    """Return the evidence form of each argument's justification: without values, and bounded.
 
-    `stated` is where the intent states it (`parameter x`, or `words`); `origins` are `[number of the call, id
-    of its decision, tool, field, trust]`, so that a chain can be followed from call to call; in fields `*`
-    stands for keys that may be values themselves.
+    `stated` is where the intent states it (`parameter x`, or `words`). `origins` are `[number of the call, id
+    of its decision, tool, field, trust]`, so that a chain can be followed from call to call. In fields, `*`
+    replaces keys that may be values themselves.
     """
     out: list[dict[str, Json]] = []
-    # The worst first, where there are more than are told.
+    # The worst come first, because a limit applies.
     told = arguments.items() if len(arguments) == 1 else sorted(arguments.items(), key=_unjustified)
     for name, one in islice(told, MAX_JUSTIFIED):
         entry: dict[str, Json] = {"argument": _plain(name), "provenance": one.provenance._value_}
@@ -142,12 +144,12 @@ _WORST_FIRST = ("untrusted", "unknown", "trusted", "intent")
 
 
 def _told(origins: tuple[Encounter, ...]) -> list[Encounter]:
-    """Return the first origins, untrusted ones before others: those a refusal speaks of."""
+    """Return the first origins, untrusted ones before others: those that a refusal mentions."""
     return sorted(origins, key=lambda met: met.trust is not Trust.UNTRUSTED)[:MAX_ORIGINS]
 
 
 def _plain(path: str) -> str:
-    """Return the names of a path in ASCII, and `*` for what may be no name."""
+    """Return the names of a path in ASCII; `*` replaces what may not be a name."""
     if len(path) <= _MAX_NAME and path.isascii() and path.isidentifier():
         return path
     named = ".".join(part if _NAME.fullmatch(part) else "*" for part in path.split(".")) if path else ""
@@ -155,7 +157,7 @@ def _plain(path: str) -> str:
 
 
 def kept(arguments: dict[str, Json]) -> Json:
-    """Return arguments as evidence keeps them: whole, or by digest where they are very large."""
+    """Return the evidence form of arguments: whole, or by digest if they are very large."""
     encoded = msgspec.json.encode(arguments)
     if len(encoded) <= MAX_SEALED_BYTES:
         return arguments
@@ -163,7 +165,9 @@ def kept(arguments: dict[str, Json]) -> Json:
 
 
 def unsensitive(tool: Tool, arguments: dict[str, Json]) -> dict[str, Json]:
-    """Return arguments with each value that the tool's description calls sensitive replaced by its digest."""
+    """Return arguments with each value that the tool's description marks as sensitive replaced by its
+    digest.
+    """
     hidden = [name for name in arguments if (spec := tool.arguments.get(name)) and spec.sensitive]
     return (
         {**arguments, **{name: {"sha256": _sha256(arguments[name])} for name in hidden}}
@@ -177,7 +181,7 @@ def _sha256(value: Json) -> str:
 
 
 def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
-    """Return the event of a task's label that rose."""
+    """Return the event of a task's raised label."""
     raised = LabelRaised(
         data_class=live.label.data_class,
         trust=live.label.trust,
@@ -191,7 +195,7 @@ def label_event(request: AccessRequest, live: LiveTask, at: datetime) -> Event:
 
 
 def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
-    """Return the event of a sanitizer whose result carries less than what it reads; else none."""
+    """Return the event of a sanitizer whose result carries a lower label than its input; otherwise none."""
     label = request.rest.label
     if label is None or not request.tool.sanitizes:
         return ()
@@ -218,7 +222,7 @@ def sanitized(request: AccessRequest, decision: str) -> tuple[Event, ...]:
 
 
 def ended_by(fault: BaseException) -> str:
-    """Say what ended a call, where that was not its answer."""
+    """Return what ended a call that did not end with an answer."""
     if isinstance(fault, Fenced):
         return "fence"
     if isinstance(fault, UpstreamUnreachable):
@@ -236,7 +240,7 @@ def outcome_events(
     result_bytes: int,
     ended_by: str,
 ) -> tuple[Event, ...]:
-    """Return what auditors ask for: that the tool was called, which record was read, which action was
+    """Return the events that auditors need: the tool that was called, the record read, the action
     executed.
     """
     tool = request.tool
@@ -282,9 +286,7 @@ def outcome_events(
 
 
 def subject_of(tool: Tool, template: str, role: ArgumentRole, arguments: dict[str, Json]) -> Json:
-    """Return what a call was about: by the tool's template, else by the arguments of the role, else the tool
-    itself.
-    """
+    """Return the subject of a call: by the tool's template, else the role's arguments, else the tool's id."""
     if template:
         return fill(template, arguments)
     named = {

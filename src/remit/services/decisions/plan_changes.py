@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans of open tasks: what an agent needs beyond what it said at the start.
+"""Extension of the plans of open tasks: an agent needs more tools than it declared at the start.
 
-An extension is decided as a call is, as one of the tool `remit/plan`, which no upstream offers:
+An extension is decided like a call, as a call of the tool `remit/plan`, which no upstream offers:
 
-1. the task is open, grants what is asked for, and every task above it has planned it;
-2. policy says whether the plan may grow, with the task's label in its context. By the default rules it may
-   until the task has read untrusted data; from then on a human is asked, about exactly this extension;
-3. the decision, the use of an approval and the longer plan are committed at once.
+1. the task is open, grants what is requested, and every ancestor task has it in its plan;
+2. policy decides whether the plan may grow, with the task's label in its context. By the default rules it may
+   until the task has read untrusted data; from then on a person is asked about exactly this extension;
+3. the decision, the use of an approval and the longer plan are committed together.
 
 The first plan of a task that was opened without one is an extension too: it narrows the task, but afterwards
-what it names counts as foreseen.
+its entries count as foreseen.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from remit.services.tasks.tasks import Tasks
 
 
 class Extension(msgspec.Struct, frozen=True):
-    """What came of asking for a longer plan: the task as it is now, and the decision.
+    """The result of a request for a longer plan: the current task, and the decision.
 
-    There was none to make where the plan held it all already.
+    `decision` is `None` if the plan already contained everything.
     """
 
     task: Task
@@ -55,7 +55,7 @@ class Extension(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """Whether the plan holds what was asked for."""
+        """Whether the plan contains what was requested."""
         return self.decision is None or self.decision.outcome is Outcome.PERMIT
 
 
@@ -74,7 +74,7 @@ class Plans:
         approvals: Approvals,
         refusals: Refusals,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -87,10 +87,11 @@ class Plans:
     async def extend(
         self, task_id: str, wished: Sequence[PlanWish], *, by: str, claims: AccessClaims | None = None
     ) -> Extension:
-        """Ask for a longer plan, in the name of `by`; `claims` are those of the agent's token, if it asks.
+        """Request a longer plan on behalf of `by`; `claims` are those of the agent's token, if the agent
+        asks.
 
-        Raises `NotFound`, `Malformed`, `Fenced` where the task has ended, and `Busy` where too many of its
-        questions are open. A refusal is no fault: it is in what is given.
+        Raises `NotFound`, `Malformed`, `Fenced` if the task has ended, and `Busy` if too many of its
+        questions are open. A refusal is not an error: the returned value states it.
         """
         live = await self._live.load(task_id)
         async with self._tasks.changing(task_id), self._approvals.turn(task_id):
@@ -105,7 +106,7 @@ class Plans:
                 return Extension(live.task)
             request = self._request(live, entries_of(entries), claims, now)
             ruling = await self._authorizer.decide(request, live)
-            # What an extension leads to is counted, not the extension.
+            # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
                 return await self._refuse(live, request, ruling.decision)
@@ -145,7 +146,7 @@ class Plans:
             label=live.label,
             cleared=True,
             now=now,
-            # An extension is under no plan itself.
+            # An extension itself is not subject to the plan.
             flow=Flow(FlowFacts(tainted=live.label.trust is Trust.UNTRUSTED)),
         )
 
@@ -158,7 +159,8 @@ class Plans:
     async def _refuse(self, live: LiveTask, request: AccessRequest, decision: Decision) -> Extension:
         asking = Unit()
         if decision.outcome is Outcome.DEFER:
-            # Of what was read the first call is told where a rule objects to it; here all of them are.
+            # A rule's objection names only the first untrusted call; the approver of an extension sees all of
+            # them.
             reasons = [one for one in decision.reasons if one.code != "flow"]
             decision = msgspec.structs.replace(decision, reasons=(*reasons, *_what_was_read(live)))
             approval, asking = await self._approvals.asking(request, decision)
@@ -169,7 +171,7 @@ class Plans:
     async def _extend(
         self, live: LiveTask, request: AccessRequest, ruling: Ruling, entries: Plan, by: str
     ) -> Extension:
-        """Step 3. INVARIANT: the plan grows in the commit that records why."""
+        """Step 3. INVARIANT: the plan grows in the commit that records the reason."""
         decision = ruling.decision
         task = msgspec.structs.replace(live.task, plan=extended(live.task.plan, entries), label=live.label)
         changes: list[Change] = [CheckFence(live.task.epochs, live.scopes)]
@@ -200,7 +202,7 @@ class Plans:
 
 
 def entries_of(plan: Plan) -> list[Json]:
-    """Return entries as they are asked for: tool, and what is said of its arguments."""
+    """Return entries in the form of a request: the tool, and the statements about its arguments."""
     return [{"tool": one.tool, **({"arguments": one.arguments} if one.arguments else {})} for one in plan]
 
 
@@ -209,7 +211,7 @@ def _written(wished: Sequence[PlanWish]) -> list[Json]:
 
 
 def _what_was_read(live: LiveTask) -> list[Reason]:
-    """Return what whoever is asked should know: which calls brought in what others may have written."""
+    """Return, for the approver, the calls that brought untrusted data."""
     return [
         Reason(code="plan-flow", text=f"untrusted data came with call {met.call}, `{met.tool}`", rule="plan")
         for met in live.index.untrusted()

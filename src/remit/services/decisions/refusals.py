@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refused calls in the evidence: each one written, until a task makes a flood of them.
+"""Refused calls in the evidence: each is written, until a task floods the log with them.
 
-A task that is refused in a loop would fill the log. Beyond a rate its refusals are counted, and the count is
-written a few seconds later. What is refused stays refused either way; what else must be committed with a
-refusal (a question to people) is always committed.
+A task that is refused in a loop would fill the log. Above a rate, its refusals are counted, and the count is
+written a few seconds later. The refusals themselves do not change. Anything else that must be committed with
+a refusal (a question to people) is always committed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from remit.ports.runtime import Clock
 from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.write_behind import WriteBehind
 
-#: Refusals of one task that are written one by one, and how many more of them in each second after that.
+#: Refusals of one task that are written individually, and how many more each second after that.
 BURST = 200
 PER_S = 2.0
-#: Tasks remembered; the one that was refused longest ago is forgotten first.
+#: Limit of tasks that are remembered; the one whose last refusal is oldest is dropped first.
 MAX_TASKS = 10_000
-#: Tools and codes that a count names.
+#: Limit of tools and of codes that a count names.
 NAMED = 10
 
 
 @dataclass(slots=True)
 class _Refused:
-    """What is known of one task: how many refusals it may still have written, and what was only counted."""
+    """The state of one task: how many of its refusals may still be written, and those that were only
+    counted.
+    """
 
     left: float
     since_s: float
@@ -43,16 +45,14 @@ class Refusals:
     """Writes refusals, and counts floods of them. For one event loop."""
 
     def __init__(self, store: UnitStore, clock: Clock, late: WriteBehind) -> None:
-        """Begin with nothing refused."""
+        """Begin without refusals."""
         self._store = store
         self._clock = clock
         self._late = late
         self._tasks: OrderedDict[str, _Refused] = OrderedDict()
 
     async def record(self, event: Event, along: Unit) -> None:
-        """Write the refusal of a task's call, or count it; `along` is committed with it where it says
-        anything.
-        """
+        """Write the refusal of a task's call, or count it; commit `along` with it if `along` is not empty."""
         known = self._known(event.task)
         if known.left >= 1 or along.changes or along.events:
             known.left = max(0.0, known.left - 1)
@@ -79,7 +79,9 @@ class Refusals:
         return known
 
     async def sweep(self) -> int:
-        """Write what was only counted so far; gives the number of tasks. For a background loop."""
+        """Write the refusals that were only counted so far; return the number of tasks. For a background
+        loop.
+        """
         counted_ones = [one for one in self._tasks.values() if one.counted]
         for one in counted_ones:
             counted, event = one.counted, self._summary(one)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outcomes that are written behind the answer: one commit that nobody waits for, tried again while the store
-is away.
+"""Outcomes that are written after the answer, in a commit that no call awaits.
+
+The commit is retried while the store is unavailable.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from remit.ports.store.units import Unit, UnitStore
 
 log = logging.getLogger("remit.mediate")
 
-#: Outcomes that could not be written yet and are tried again.
+#: Limit of outcomes that could not be written yet and await a retry.
 MAX_LATE = 10_000
 
 
 class WriteBehind:
-    """Writes units without waiting for them. Until one is written, its call counts as unfinished."""
+    """Writes units without waiting for them. Until a unit is written, its call counts as unfinished."""
 
     def __init__(self, store: UnitStore) -> None:
-        """Begin with nothing late."""
+        """Begin without late units."""
         self._store = store
         self._late: deque[Unit] = deque(maxlen=MAX_LATE)
 
     def write(self, unit: Unit) -> None:
-        """Commit a unit without waiting for it; one that fails is tried again by `retry`."""
+        """Commit a unit without waiting for it; `retry` repeats one that fails because the store is
+        unavailable.
+        """
         submitted = self._store.submit(unit)
         future = submitted if isinstance(submitted, asyncio.Future) else asyncio.ensure_future(submitted)
 
@@ -41,7 +44,7 @@ class WriteBehind:
         future.add_done_callback(done)
 
     async def retry(self) -> int:
-        """Try again what could not be written; gives how many are still left. For a background loop."""
+        """Retry what could not be written; return how many are left. For a background loop."""
         for _ in range(len(self._late)):
             unit = self._late.popleft()
             try:

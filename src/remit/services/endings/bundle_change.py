@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open tasks under a new bundle: what does not stand any more ends, or is withdrawn.
+"""Open tasks under a new policy bundle: what the bundle no longer permits ends, or is withdrawn.
 
-1. judge every open task by the bundle, those above before those below (`standing`)
-2. end what ends, with all that was handed down from it
-3. take from the others what they lose, in one commit each, and cut their calls in hand to it
-4. look again soon: a task that was being opened meanwhile was judged by the bundle before
+1. judge every open task by the bundle, parents before children (`standing`)
+2. end the tasks that must end, with all tasks delegated from them
+3. withdraw from the other tasks what they lose, in one commit each, and restrict their calls in progress to
+   it
+4. look again soon: a task that was being opened at the same time was judged by the previous bundle
 
-Done twice, it does no more than once. The calls of a task that goes on are decided under the new policies
-from the moment that these are in force: that is nothing of this.
+A repeated run has no further effect. The calls of a task that continues are decided under the new policies
+from the moment that these are in force; this module is not involved in that.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.revalidation import RevalidatedTask, below, standing
 from remit.services.tasks.tasks import Tasks
 
-#: Looks after a bundle was applied, one a second.
+#: Further looks after a bundle was applied, one each second.
 AGAIN = 3
 
 
 class BundleChange:
-    """Holds open tasks against the bundle in force, or one that is to be."""
+    """Judges open tasks by the policy bundle in force, or by a bundle that is to be applied."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class BundleChange:
         members: Memberships,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._live = live
@@ -60,30 +61,31 @@ class BundleChange:
         self._members = members
         self._tenant = tenant
         self._again = 0
-        #: The tasks that are known to stand under a bundle, by its digest: the last one that was looked at.
+        #: The tasks that are known to remain unchanged under a bundle, by the digest of the last bundle
+        #: examined.
         self._stood: dict[str, set[str]] = {}
 
     async def preview(self, bundle: Bundle) -> list[RevalidatedTask]:
-        """Return the open tasks that would not go on as they are, oldest first; nothing changes."""
+        """Return the open tasks that would not continue unchanged, oldest first; change nothing."""
         return await self._judged(bundle, await self._open())
 
     async def _open(self) -> list[Task]:
         return await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000)
 
     async def _judged(self, bundle: Bundle, tasks: list[Task]) -> list[RevalidatedTask]:
-        """1. Give what changes."""
+        """1. Return the tasks that change."""
         found: dict[str, RevalidatedTask] = {}
         seen: dict[str, _Known] = {}
         for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
             if task.lineage:
                 found[task.id] = below(task, found)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
-                # One that was opened under this very bundle, or has stood under it before, stands.
+                # A task that was opened under this bundle, or has passed it before, remains unchanged.
                 found[task.id] = await self._judge(task, bundle, seen)
         return [one for one in found.values() if one.changes]
 
     async def look(self) -> list[RevalidatedTask]:
-        """Hold every open task against the bundle in force; gives those that did not go on as they were."""
+        """Judge every open task by the bundle in force; return those that did not continue unchanged."""
         applied = self._policies.applied
         tasks = await self._open()
         found = await self._judged(applied.bundle, tasks)
@@ -96,16 +98,17 @@ class BundleChange:
         for one in found:
             if not one.ends and (narrowed := await self._narrow(one, applied.digest)) is not None:
                 known[narrowed.id] = narrowed
-        # The ceilings of what they were handed down from bind children, too.
+        # The ceilings of delegating tasks bind their children too.
         self._live.redraw(known)
         self._again = AGAIN
-        # A task that was opened after this look began is none of these, and is looked at next time.
+        # A task that was opened after this look began is not among these, and is examined next time.
         self._stood = {applied.digest: {one.id for one in tasks} - {one.task.id for one in found}}
         return found
 
     async def turn(self) -> None:
-        """4. For a background loop. Another bundle may also have been put in force elsewhere: then what that
-        took from tasks is taken here, too.
+        """4. Look again. For a background loop.
+
+        If another replica has put a bundle in force, what it took from tasks is taken here too.
         """
         if self._policies.applied.digest not in self._stood:
             await self.look()
@@ -131,7 +134,7 @@ class BundleChange:
         )
 
     async def _narrow(self, one: RevalidatedTask, digest: str) -> Task | None:
-        """3. Give the task as it goes on; `None` where it has ended, or changed since it was judged."""
+        """3. Return the narrowed task; `None` if it has ended, or has changed since it was judged."""
         async with self._tasks.changing(one.task.id):
             now = await self._store.task(self._tenant, one.task.id)
             if now is None or now.state.ended or now.narrowings != one.task.narrowings:
@@ -151,13 +154,13 @@ class BundleChange:
             try:
                 await self._store.commit(Unit((PutTask(changed, expected=TaskState.ACTIVE),), (event,)))
             except Conflict:
-                return None  # it has ended meanwhile
+                return None  # it has ended in the meantime
             self._live.narrow(changed)
             return changed
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """Who a name is: an agent, or the groups of a person."""
+    """The meaning of a name: an agent, or the groups of a person."""
 
     agent: Agent | None = None
     groups: tuple[str, ...] = ()

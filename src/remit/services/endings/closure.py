@@ -16,7 +16,7 @@ Credentials of upstreams are not here: they are leases, and their sinks refuse t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from remit.core.decisions.approval import Approval, ApprovalState
@@ -32,49 +32,50 @@ from remit.ports.store.endings import EndingStore
 from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import Approvals
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks
 
-LetGo = Callable[[str], int]
-"""Closes what a door keeps open for a task, and gives how many that were."""
-
-
-#: Of more tasks than these the closure does not list each token.
+#: For more tasks than this, the closure does not list each token.
 MANY: Final = 200
 
 
 class _Rooms(EndingStore, IssuedTokenStore, Protocol):
-    """The rooms of the store that a derived permission is checked against."""
+    """The store interfaces against which derived permissions are checked."""
 
 
 class DerivedPermissions:
-    """Walks what was derived from tasks that have ended. For one event loop."""
+    """Revokes and checks what was derived from ended tasks. For one event loop."""
 
     def __init__(
-        self, *, store: _Rooms, clock: Clock, live: LiveTasks, approvals: Approvals, tenant: str
+        self,
+        *,
+        store: _Rooms,
+        clock: Clock,
+        live: LiveTasks,
+        approvals: Approvals,
+        events: EndEvents,
+        tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._live = live
         self._approvals = approvals
         self._tenant = tenant
-        self._kept: list[tuple[str, LetGo]] = []
-
-    def kept_by(self, kind: str, let_go: LetGo) -> None:
-        """Have `let_go` close what a door keeps open for a task that ends; the closure lists it as `kind`."""
-        self._kept.append((kind, let_go))
+        self._kept = events.kept
 
     async def closings(self, tasks: Sequence[Task], started_s: float) -> list[Closing]:
-        """Take back what was derived from tasks; gives each with when it was refused first, in milliseconds
-        since `started_s`.
+        """Revoke what was derived from tasks.
+
+        Returns each permission with when it was first refused, in milliseconds since `started_s`.
         """
         each = len(tasks) <= MANY
         found = [one for task in tasks for one in self._refused(task, tasks[0], started_s, each=each)]
         return found + await self._withdrawn([task.id for task in tasks], started_s)
 
     def _refused(self, task: Task, first: Task, started_s: float, *, each: bool) -> list[Closing]:
-        """1 to 3; nothing is awaited. Without `each` a task stands for its tokens."""
+        """Steps 1 to 3; nothing is awaited. Without `each`, the task's entry covers its tokens."""
         live = self._live.get(task.id)
         epochs = self._store.epochs(self._tenant)
         shut = live is None or live.task.state.ended or bool(risen(task.epochs, epochs, task.scopes))
@@ -88,7 +89,7 @@ class DerivedPermissions:
         return found
 
     def _tokens(self, live: LiveTask, started_s: float, *, shut: bool) -> list[Closing]:
-        """2. What introspection looks at: the token itself was taken back, or its task permits nothing."""
+        """2. Check what introspection checks: the token itself was revoked, or its task permits nothing."""
         withdrawn, now_s = self._store.withdrawn(self._tenant), int(self._clock.now().timestamp())
         alive = {name: grant for name, (expires, grant) in live.tokens.items() if expires > now_s}
         found = [
@@ -101,7 +102,7 @@ class DerivedPermissions:
         return found
 
     async def _withdrawn(self, tasks: Sequence[str], started_s: float) -> list[Closing]:
-        """4. Together, for each waits for the store; and again where somebody answers one meanwhile."""
+        """4. Withdraw approvals concurrently; repeat if a person answers one in the meantime."""
         closings: list[Closing] = []
         done = [False]
         while tasks and not all(done):
@@ -115,7 +116,7 @@ class DerivedPermissions:
         return closings
 
     async def _expired(self, before: ApprovalState, approval: Approval) -> bool:
-        """Withdraw an approval; `False` where somebody has answered or used it meanwhile."""
+        """Withdraw an approval; return `False` if it was answered or used in the meantime."""
         try:
             await self._store.commit(Unit((PutApproval(approval, expected=before),)))
         except Conflict:
@@ -127,32 +128,34 @@ class DerivedPermissions:
         return Closing(kind, name, elapsed_ms if shut else None)
 
 
-#: Tasks ended in one unit at the most; more are ended in further units, behind the same fence.
+#: Limit of tasks that end in one unit; further tasks end in further units, behind the same fence.
 BATCH = 500
 
 T = TypeVar("T")
 
 
 def batches(some: list[T], size: int = 0) -> list[list[T]]:
-    """Return things in parts of `size` at the most, `BATCH` unless given."""
+    """Return the items in batches of at most `size`, by default `BATCH`."""
     size = size or BATCH
     return [some[start : start + size] for start in range(0, len(some), size)]
 
 
 def upstream_of(target: str) -> str:
-    """Return the upstream that a scope is, empty for another one: its credentials serve no task any more."""
+    """Return the upstream of an upstream scope, whose credentials no longer serve any task; otherwise
+    empty.
+    """
     kind, _, name = target.partition(":")
     return name if kind == ScopeKind.UPSTREAM else ""
 
 
 def once(closings: Iterable[Closing]) -> tuple[Closing, ...]:
-    """Return each lease once, as it was told of last."""
+    """Return each lease once, with its latest report."""
     found = {one.lease or number: one for number, one in enumerate(closings)}
     return tuple(found.values())
 
 
 def closure_event(closure: Closure, tenant: str) -> Event:
-    """Return the event that tells of a closure."""
+    """Return the event that records a closure."""
     made = ClosureMade(
         closure=closure.id,
         scope=closure.scope,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows once the fence of an end stands, up to its closure: steps 3 to 6 of an end (`revocations`)."""
+"""The completion of an end once its fence is raised: steps 3 to 6 of an end (`ending`)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ Found = Callable[[], Awaitable[list[Task]]]
 
 
 class EndInProgress(msgspec.Struct, kw_only=True):
-    """What an end has come to once its fence stands. `under` are the tasks whose credentials are taken back,
-    `tasks` those that it ends, of which the `rest` are still to be ended. `gone` are replicas that say
-    nothing.
+    """The state of an end once its fence is raised.
+
+    `under` are the tasks whose credentials are revoked, `tasks` those that it ends, of which the `rest` are
+    still to be ended. `gone` are replicas that no longer answer.
     """
 
     epoch: int
@@ -63,7 +64,9 @@ class Completions:
         tenant: str,
         settle_s: float,
     ) -> None:
-        """Take the parts; `settle_s` is how long an end waits for credentials that others hold."""
+        """Take the dependencies; `settle_s` is how long an end waits for credentials that other replicas
+        hold.
+        """
         self._store = store
         self._live = live
         self._derived = derived
@@ -74,7 +77,8 @@ class Completions:
         self._unclosed = unclosed
         self._tenant = tenant
         self._settle_s = settle_s
-        #: By closure, what is indeterminate: of an end that fails here, the next try lists what it has cut.
+        #: The indeterminate calls by closure: if an end fails here, its next try still lists the calls that
+        #: it cut.
         self._listed: dict[str, list[Indeterminate]] = {}
 
     async def complete(
@@ -85,14 +89,14 @@ class Completions:
         going: EndInFront,
         awaited: Callable[[list[Task]], None],
     ) -> Closure:
-        """3 to 6. `found` looks for its tasks; `awaited` is told of further ones that it ends."""
-        # Step 3, here and everywhere else at once.
+        """Run steps 3 to 6. `found` looks for the tasks; `awaited` is called with further tasks that end."""
+        # Step 3, here and on all other replicas at the same time.
         listed = self._listed.setdefault(one.closure, list(begun.indeterminate))
         in_hand = cut(self._live.all(), (one.scope,), self._store.epochs(self._tenant))
         listed += [each for each in in_hand if each not in listed]
         raised, waits_s = Raised(one.scope, begun.epoch), self._settle_s if _waits(one) else 0.0
         others = asyncio.ensure_future(self._remains.gathered(raised, begun.started_s, waits_s))
-        # Step 4 begins behind the fence, whatever else is still to be written.
+        # Step 4 begins behind the fence, before the remaining writes.
         leases = self._let_go(one, begun, begun.under)
         for batch in begun.rest:
             await self._ends.commit(batch, one.ending, one.at)
@@ -154,7 +158,7 @@ class Completions:
     async def _taken_over(
         self, one: EndUnderWay, begun: EndInProgress, elsewhere: Acknowledgements
     ) -> list[HeldLease]:
-        """Take back what replicas hold that have said nothing, whether or not they ever go on."""
+        """Revoke the credentials of replicas that did not answer, whether or not these ever continue."""
         silent = elsewhere.silent | begun.gone
         if not silent:
             return []
@@ -162,9 +166,7 @@ class Completions:
         return await self._leases.left.of_silent(silent, tasks, upstream_of(one.scope), begun.started_s)
 
     async def _missed(self, target: str, found: Found, known: list[Task]) -> list[Task]:
-        """Return the tasks that were opened while others were looked for: before the fence, and so
-        under it.
-        """
+        """Return tasks that were opened during the search for tasks: before the fence, and so under it."""
         epochs, names = self._store.epochs(self._tenant), {task.id for task in known}
         return [
             task
@@ -174,5 +176,5 @@ class Completions:
 
 
 def _waits(one: EndUnderWay) -> bool:
-    """Whether somebody wants to hear when credentials are dead; an end of what has run out waits for none."""
+    """Return whether the end waits for its credentials to be dead; the end of an expired task does not."""
     return one.ending.state is not TaskState.EXPIRED

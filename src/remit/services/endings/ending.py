@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ending: raise the fence, cut what is in hand, and sign what the end meant.
+"""Ending: raise the fence, cut the calls in progress, and sign the closure.
 
     1. commit the new epoch of the scope, and the end of every task in it, in one unit
     2. from that commit on no call is permitted: step 5 of every call re-checks the epoch in its own commit
-    3. cut the calls in hand; those already written to an upstream are indeterminate and are listed
-    4. begin to take back the tasks' credentials of upstreams (`taking_back`), and withdraw open approvals
-    5. ask each door whether the dead task still gets in, and each sink whether the dead credential does, and
-       note after how long they were refused; those that are not after a bounded time stay open in the closure
-    6. record the closure; it is brought up to date whenever something that was open is refused
-    7. an end that was cut short before 6 is taken up and completed, behind the fence that it has raised
+    3. cut the calls in progress; those already written to an upstream are indeterminate and are listed
+    4. begin to revoke the tasks' credentials of upstreams (`services.credentials.revocation`), and withdraw
+       open approvals
+    5. check that each endpoint refuses the dead task, and each sink the dead credential, and record after how
+       long they did; those that do not within a bounded time stay open in the closure
+    6. record the closure; it is updated whenever something that was open is refused
+    7. an end that was interrupted before 6 is taken up and completed, behind the fence that it has raised
 
 With one process this is the whole protocol: the process that ends is the only enforcement point. With
-several, every other one does 3 and 4 for its own part (`reactions`) and says so, or its lease is waited out
-(`replicas`) before step 6. The closure also lists what replicas that said nothing may still do.
+several, every other replica does 3 and 4 for its own part (`remote_endings`) and acknowledges this, or its
+lease is waited out (`services.replicas`) before step 6. The closure also lists what replicas that did not
+answer may still do.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import DerivedPermissions, batches
 from remit.services.endings.completion import Completions, EndInProgress, Found
+from remit.services.endings.events import EndEvents
 from remit.services.endings.expiry import Expiry
 from remit.services.endings.priority import EndPriority
 from remit.services.endings.takeover import Takeover
@@ -52,11 +55,11 @@ from remit.services.tasks.live_tasks import LiveTasks
 
 log = logging.getLogger("remit.revocations")
 
-#: Where it is kept why a scope is locked.
+#: Prefix of the stored reasons for locks.
 LOCKS: Final = "lock:"
-#: Tasks whose time has run out that are ended at once.
+#: Expired tasks that are ended at once.
 AT_ONCE = 32
-#: Tasks that are looked through for those of a scope.
+#: Tasks that are searched for those of a scope.
 EVERY: Final = 1_000_000
 
 Begin = Callable[[EndUnderWay, Found, asyncio.Future[None]], Awaitable[EndInProgress]]
@@ -78,10 +81,13 @@ class Endings:
         ownership: Ownership,
         remains: Takeover,
         precedence: EndPriority,
+        events: EndEvents,
         tenant: str,
         settle_s: float,
     ) -> None:
-        """Take the parts; `settle_s` is how long an end waits for credentials that others hold."""
+        """Take the dependencies; `settle_s` is how long an end waits for credentials that other replicas
+        hold.
+        """
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -113,23 +119,18 @@ class Endings:
         self._ending: Counter[str] = Counter()
         #: By task: a future that is done once the closure of its end is written, or that end has failed.
         self._closing: dict[str, asyncio.Future[None]] = {}
-        #: How long fences took to stand, by the kind of scope.
+        #: How long it took to raise fences, by the kind of scope.
         self.times = RecentTimes()
-        self._on_end: list[Callable[[str], Awaitable[None]]] = []
-
-    def on_end(self, told: Callable[[str], Awaitable[None]]) -> None:
-        """Have `told` called with the id of each task that ends: sessions and upstream state are let go
-        there.
-        """
-        self._on_end.append(told)
+        self._events = events
+        events.recovering.append(self.take_up)
 
     async def tell_of_end(self, task_id: str) -> None:
-        """Tell those who want to hear it that a task has ended."""
-        for told in self._on_end:
+        """Notify the `on_end` listeners that a task has ended."""
+        for told in self._events.ended:
             await told(task_id)
 
     def ending(self, target: str) -> bool:
-        """Whether an end of a scope is under way here."""
+        """Return whether this process is ending a scope."""
         return self._ending[target] > 0
 
     async def end_task(
@@ -142,9 +143,9 @@ class Endings:
         cause: Cause = Cause.ASKED,
         agreed: Callable[[Task], object] | None = None,
     ) -> Closure:
-        """End a task and all its descendants. One that was completed has that as its cause.
+        """End a task and all its descendants. For a completed task, the cause is the completion.
 
-        `agreed` raises where whoever asks may not end this task.
+        `agreed` raises if the caller may not end this task.
         """
         looked = [await self._store.with_descendants(self._tenant, task_id)]
         if not looked[0]:
@@ -168,7 +169,7 @@ class Endings:
         return await self._end(scope(ScopeKind.TASK, task_id), below, ending)
 
     async def _closure_of(self, task_id: str) -> Closure | None:
-        """Return the closure that tells of a task's end: its own, or that of a scope which it lay in."""
+        """Return the closure that covers a task's end: its own, or that of a scope which contained it."""
         own = await self._store.closures(self._tenant, scope=scope(ScopeKind.TASK, task_id), limit=1)
         if own:
             return own[0]
@@ -185,8 +186,9 @@ class Endings:
         lock: bool = False,
         cause: Cause = Cause.ASKED,
     ) -> Closure:
-        """End everything under an agent, an owner, a tool, an upstream, or everything; `lock` keeps it
-        shut.
+        """End everything under an agent, an owner, a tool or an upstream, or everything.
+
+        `lock` keeps the scope locked afterwards.
         """
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
 
@@ -196,7 +198,7 @@ class Endings:
         return await self._end(target, within, Ending(reason=reason, by=by, cause=cause, lock=lock))
 
     async def unlock(self, kind: ScopeKind, name: str, *, by: str) -> None:
-        """Let new tasks be opened under a scope again; what was ended stays ended."""
+        """Permit new tasks under a scope again; what was ended stays ended."""
         target = EVERYTHING if kind is ScopeKind.EVERYTHING else scope(kind, name)
         event = self._event(FenceUnlocked(scope=target, by=by))
         changes = (
@@ -206,29 +208,30 @@ class Endings:
         await self._store.commit(Unit(changes, (event,)))
 
     async def locks(self) -> list[Lock]:
-        """Return what is locked now, by scope."""
+        """Return the current locks, by scope."""
         shut = sorted(one.scope for one in await self._store.fences(self._tenant) if one.locked)
         kept = {one["scope"]: one for one in await self._store.values(self._tenant, LOCKS) if one}
         return [msgspec.convert(kept.get(one, {"scope": one}), Lock) for one in shut]
 
     async def expire(self) -> list[Closure]:
-        """End the tasks whose deadline, lease or budget has run out; for a background loop."""
+        """End the tasks whose deadline, lease or budget is exhausted. For a background loop."""
         out: list[Closure] = []
         for some in batches(await self._run_out.due(), AT_ONCE):
             out += await asyncio.gather(*(self.expire_one(*one) for one in some))
         return out
 
     async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
-        """End a task that has run out in some way, without waiting for its credentials to be dead."""
+        """End an expired task without waiting for its credentials to be dead."""
         return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED, cause=cause)
 
     async def _tasks_in(self, kind: ScopeKind, name: str) -> list[Task]:
-        # A tool or an upstream may serve many tasks: the fence refuses their calls to it, the tasks live on.
+        # A tool or an upstream may serve many tasks: the fence refuses their calls to it, and the tasks
+        # continue.
         if kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM):
             return []
         some = await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=EVERY)
         known = {task.id for task in some}
-        # Of a task that has ended, something can still be open.
+        # A task that has ended may still have open credentials or a pending closure.
         unclosed = (self._leases.ending() | self._closing.keys()) - known
         asked = [await self._store.task(self._tenant, one) for one in unclosed]
         some += [task for task in asked if task is not None]
@@ -237,10 +240,10 @@ class Endings:
         return some
 
     async def take_up(self) -> None:
-        """7. Complete the ends that nobody goes on with; for a start, and for a background loop."""
+        """7. Complete the interrupted ends. For a start, and for a background loop."""
         for one in await self._unclosed.left():
             with self._unclosed.going_on(one):
-                # Not one that has got done while it was looked for.
+                # Skip an end that was completed during the search.
                 if not await self._unclosed.there(one):
                     continue
                 try:
@@ -284,7 +287,7 @@ class Endings:
                 del self._closing[task_id]
 
     async def _begun(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
-        """1."""
+        """Do step 1."""
         started_s, under = self._clock.boot_s(), await found()
         open_tasks = [task for task in under if not task.state.ended]
         self._await_closing(open_tasks, closed)
@@ -304,7 +307,10 @@ class Endings:
         )
 
     async def _taken_up(self, one: EndUnderWay, found: Found, closed: asyncio.Future[None]) -> EndInProgress:
-        """7. When its fence stood is not known: times count up to now, and are none that is too small."""
+        """7. Continue an end. The time of its fence is unknown.
+
+        Durations count up to now, so none is too short.
+        """
         behind_s = max(0.0, (self._clock.now() - one.at).total_seconds())
         epochs, under = self._store.epochs(self._tenant), await found()
         left = [task for task in under if not task.state.ended and risen(task.epochs, epochs, (one.scope,))]
@@ -331,7 +337,9 @@ class Endings:
             self._closing.setdefault(task.id, closed)
 
     def _fencing(self, one: EndUnderWay) -> tuple[tuple[Change, ...], tuple[Event, ...]]:
-        """Return what raises the fence, keeps the end, and shuts the scope where it is to be locked."""
+        """Return the changes and events that raise the fence, store the end, and lock the scope if
+        requested.
+        """
         target, ending = one.scope, one.ending
         raised = FenceRaised(scope=target, reason=ending.reason, cause=ending.cause, by=ending.by)
         event, kept = self._event(raised), self._unclosed.begun(one)

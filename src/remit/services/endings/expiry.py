@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tasks have run out: by their deadline, because nobody renewed a lease or used them, or by a budget.
+"""Expired tasks: by their deadline, by a lease that was not renewed, by idle time, or by a budget.
 
-1. of what is bound here memory says so, and the store is not asked: a look costs little, however many tasks
-   there are, and no turn of the event loop has more than some hundreds of them
-2. of what is not bound the store tells whose deadline has passed
-3. lease and idle time of a task live where it is bound. One that was never used is bound by the owner of its
-   family, and where nobody owns it by whoever tends (`remains`): its time begins then
+1. tasks that are bound here are checked in memory, without the store: a look is cheap however many tasks
+   there are, and no single turn of the event loop examines more than some hundreds of them
+2. for tasks that are not bound here, the store returns those whose deadline has passed
+3. lease and idle time of a task count where the task is bound. A task that was never used is bound by the
+   owner of its family or, without an owner, by the maintenance replica (`takeover`): its time begins then
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from remit.services.replicas.task_ownership import Ownership, root_of
 from remit.services.tasks.live_task import LiveTask
 from remit.services.tasks.live_tasks import LiveTasks
 
-#: Tasks that are looked at in one turn of the event loop.
+#: Tasks that are examined in one turn of the event loop.
 IN_A_TURN: Final = 200
 
 _PASSED: Final = "the deadline has passed"
 
 
 class ExpiringTask(NamedTuple):
-    """A task that has run out, and in which way."""
+    """An expired task, with the reason and the cause."""
 
     task: str
     reason: str
@@ -40,7 +40,7 @@ class ExpiringTask(NamedTuple):
 
 
 class Expiry:
-    """Looks for them. For one event loop."""
+    """Finds what is due to end. For one event loop."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Expiry:
         remains: Takeover,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._live = live
@@ -61,8 +61,10 @@ class Expiry:
         self._tenant = tenant
 
     async def due(self) -> list[ExpiringTask]:
-        """Return the tasks that have to end. Of several replicas each looks after what it owns, and one of
-        them after what nobody does.
+        """Return the tasks that have to end.
+
+        Of several replicas, each checks the tasks that it owns, and one of them checks the tasks without an
+        owner.
         """
         now, boot_s = self._clock.now(), self._clock.boot_s()
         found = {one.task: one for one in await self._bound(boot_s)}
@@ -76,24 +78,27 @@ class Expiry:
         return list(found.values())
 
     async def _bound(self, boot_s: float) -> list[ExpiringTask]:
-        """1."""
+        """Do step 1."""
         out = []
         for number, one in enumerate(self._live.all(), 1):
             if not number % IN_A_TURN:
                 await asyncio.sleep(0)
-            # What is owned no longer is not ours to end.
+            # A task that is no longer owned here must not be ended here.
             if (due := _run_out(one, boot_s)) and self._live.get(due.task) is one:
                 out.append(due)
         return out
 
     async def _passed(self, task: Task, now: datetime, boot_s: float) -> bool:
-        """2. A clock that was set back moves no deadline of a task that is bound."""
+        """2. Return whether a deadline has passed.
+
+        A clock that was set back does not move the deadline of a bound task.
+        """
         live = self._live.get(task.id)
         if live is None:
             if not self._remains.tends and not self._ownership.holds(root_of(task)):
                 return False
             if self._ownership.several:
-                # Of one that another replica serves, that one's clock counts.
+                # For a task that another replica serves, the clock of that replica counts.
                 try:
                     live = await self._live.load(task.id)
                 except Elsewhere:
@@ -101,7 +106,7 @@ class Expiry:
         return now >= task.deadline or (live is not None and boot_s >= live.ends_s)
 
     async def _attend(self, tasks: Iterable[str]) -> None:
-        """3."""
+        """Do step 3."""
         for number, task in enumerate(tasks, 1):
             if not number % IN_A_TURN:
                 await asyncio.sleep(0)

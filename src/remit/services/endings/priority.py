@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An end goes first: calls wait between two of their steps while it is under way.
+"""Priority of ends: while an end is in progress, calls wait between two of their steps.
 
-Each wait of an end costs a turn of the event loop, in which everybody's calls do their work. So once it is
-known that whoever asks for an end may have it:
+Each await of an end costs a turn of the event loop, in which the calls of all tasks do their work. So once
+the caller is known to be entitled to the end:
 
-1. a call waits before its next step, and one that comes meanwhile before its first. No step is held up within
-2. a call waits once, and `MOST_S` at the most, whatever becomes of the end
-3. after a pause calls have the loop for as long as the pause was, and an end that comes then waits for its
-   turn to go first: whoever ends one thing after another takes half of the time, and not more
-4. while an end waits for others (sinks of credentials, other replicas), calls go on
+1. a running call waits before its next step, a new call before its first; no step is interrupted
+2. a call waits once, and at most `MOST_S`, whatever becomes of the end
+3. after a pause, calls run for as long as the pause took, and an end that comes in that time waits for its
+   priority: a caller that ends one thing after another takes at most half of the time
+4. while an end waits for others (sinks of credentials, other replicas), calls run
 
-What runs out, or is completed, is in no hurry, and does not go first.
+Ends of expired or completed tasks are not urgent, and have no priority.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Self
 
-#: Seconds for which calls wait for an end, at the most.
+#: Longest time in seconds for which calls wait for an end.
 MOST_S: Final = 0.025
 
 
 class EndPriority:
-    """Who goes first in one process. For one event loop."""
+    """The priorities of one process. For one event loop."""
 
     def __init__(self, most_s: float = MOST_S) -> None:
-        """Begin with no end under way."""
+        """Begin without ends in progress."""
         self._most_s = most_s
         self._ends = 0
         self._since_s = self._calls_until_s = 0.0
@@ -36,20 +36,20 @@ class EndPriority:
         self._again: asyncio.TimerHandle | None = None
         #: Set while calls wait.
         self.pause: asyncio.Event | None = None
-        #: Pauses since start.
+        #: Number of pauses since the start.
         self.pauses = 0
 
     async def turn(self) -> None:
-        """Wait until a call may go on: not at all, where no end goes first."""
+        """Wait until a call may continue; return at once if no end has priority."""
         if (pause := self.pause) is not None:
             await pause.wait()
 
     def first(self, *, hurried: bool = True) -> EndInFront:
-        """Go first for as long as the block runs, if the end is `hurried`."""
+        """Return a context that gives an end priority for the duration of its block, if it is `hurried`."""
         return EndInFront(self if hurried else None)
 
     def begin(self) -> None:
-        """One more end goes first."""
+        """Add an end with priority."""
         self._ends += 1
         if self.pause is not None or self._again is not None:
             return
@@ -61,7 +61,7 @@ class EndPriority:
             self._again = loop.call_at(self._calls_until_s, self._shut)
 
     def over(self) -> None:
-        """One end less goes first."""
+        """Remove an end with priority."""
         self._ends -= 1
         if not self._ends:
             self._open()
@@ -87,10 +87,10 @@ class EndPriority:
 
 
 class EndInFront:
-    """One end that goes first, or with `None` one that does not."""
+    """An end with priority or, with `None`, without."""
 
     def __init__(self, among: EndPriority | None) -> None:
-        """Take among whom."""
+        """Take the priorities in which the end takes part."""
         self._among = among
 
     def __enter__(self) -> Self:
@@ -100,13 +100,13 @@ class EndInFront:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Be over."""
+        """Give up the priority."""
         if self._among is not None:
             self._among.over()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """4. Let calls go on for as long as the block runs."""
+        """4. Let calls run for the duration of the block."""
         self.__exit__()
         try:
             yield

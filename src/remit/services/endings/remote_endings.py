@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replica does when another one has ended something: the same as that one, for its own part.
+"""The part of a replica when another replica has ended something: it does the same for its own tasks.
 
-1. cut its calls in hand that lie under the fence; those that were sent are indeterminate
-2. begin to take back the credentials that it holds for the tasks under it, and let go of these tasks
-3. tell the ender of 1, at once; and later what became of 2
-4. keep the closure up to date where a credential outlives the end
+1. cut its calls in progress under the fence; those that were sent are indeterminate
+2. begin to revoke the credentials that it holds for the tasks under the fence, and release these tasks
+3. report 1 to the replica that ends, at once; report the result of 2 later
+4. keep the closure up to date if a credential outlives the end
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from remit.services.credentials.leases import Leases
 from remit.services.endings.closure import upstream_of
 from remit.services.endings.ending import Endings
 from remit.services.policy.bundle import Policies
+from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership
 from remit.services.tasks.calls_in_flight import cut
 from remit.services.tasks.live_tasks import LiveTasks
@@ -36,15 +37,15 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 
 log = logging.getLogger("remit.replicas")
 
-#: How often, and with what pause, a closure is looked for that lists credentials of this replica.
+#: Tries to find a closure that lists credentials of this replica, and the pause between them in seconds.
 TRIES = 60
 PAUSE_S = 0.5
-#: Seconds between two looks whether the bundle that others apply has come here.
+#: Seconds between two checks whether the bundle that another replica applied has arrived here.
 RELOAD_S = 2.0
 
 
 class _Rooms(EndingStore, PrincipalStore, Protocol):
-    """The rooms of the store that tell what other replicas ended."""
+    """The store interfaces that show what other replicas ended."""
 
 
 class RemoteEndings:
@@ -61,9 +62,14 @@ class RemoteEndings:
         revocations: Endings,
         policies: Policies,
         tools: ToolCatalogue,
+        events: ReplicaEvents,
         tenant: str,
+        reload: Callable[[], Bundle] | None,
+        adopted: Callable[[], Awaitable[object]],
     ) -> None:
-        """Take the parts."""
+        """Take the parts; `reload` reads the bundle again, and `adopted` holds open tasks against one that
+        came into force.
+        """
         self._store = store
         self._clock = clock
         self._live = live
@@ -76,20 +82,23 @@ class RemoteEndings:
         self._listing: set[asyncio.Task[None]] = set()
         self._applied = ""
         self._reload_s = 0.0
-        #: Reads the bundle again.
-        self.reload: Callable[[], Bundle] | None = None
-        #: Holds open tasks against a bundle that came into force.
-        self.adopted: Callable[[], Awaitable[object]] | None = None
+        self._reload = reload
+        self._adopted = adopted
+        events.react = self.raised
+        events.changed.append(self.changed)
+        events.lost.append(self.lost)
 
     def raised(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
-        """1, 2. Nothing is awaited here."""
+        """1, 2. Apply raised fences, without awaiting; return the acknowledgements, and those that follow
+        later.
+        """
         epochs = self._store.epochs(self._tenant)
         now: list[FenceAck] = []
         later: list[Awaitable[FenceAck]] = []
         for one in raised:
             listed = tuple(cut(self._live.all(), (one.scope,), epochs))
             if self._revocations.ending(one.scope):
-                # The rest of it is done by the end itself.
+                # The end in progress here does the rest.
                 now.append(FenceAck(scope=one.scope, epoch=one.epoch, replica="", indeterminate=listed))
                 continue
             under = [
@@ -117,13 +126,13 @@ class RemoteEndings:
         return now, later
 
     async def _followed(self, raised: Raised, ack: FenceAck, leases: list[HeldLease]) -> FenceAck:
-        """3."""
+        """Do step 3."""
         closings: list[Closing] = await self._leases.settled(leases, wait=True)
         self._run(self._listed(raised, leases))
         return msgspec.structs.replace(ack, closings=tuple(closings), settled=True)
 
     async def _listed(self, raised: Raised, leases: list[HeldLease]) -> None:
-        """4."""
+        """Do step 4."""
         names = {held.id for held in leases}
         for _ in range(TRIES):
             kept = await self._store.closures(self._tenant, scope=raised.scope, limit=10)
@@ -135,23 +144,23 @@ class RemoteEndings:
             await asyncio.sleep(PAUSE_S)
 
     def changed(self, sight: FleetSight) -> None:
-        """Take in what others have changed: agents, what was reviewed of tools, the bundle in force."""
+        """Apply the changes of other replicas: agents, reviews of tools, the policy bundle in force."""
         self._applied = sight.bundle
         if sight.agents or sight.pins:
             self._run(self._registered(sight))
         now_s = self._clock.boot_s()
-        if self.superseded and self.reload is not None and now_s >= self._reload_s:
+        if self.superseded and self._reload is not None and now_s >= self._reload_s:
             self._reload_s = now_s + RELOAD_S
-            self._run(self._followed_bundle(self.reload, sight.bundle))
+            self._run(self._followed_bundle(self._reload, sight.bundle))
 
     @property
     def in_force(self) -> str:
-        """The digest of what was applied last, by whomever."""
+        """The digest of the bundle that any replica applied last."""
         return self._applied or self._policies.digest
 
     @property
     def superseded(self) -> bool:
-        """Whether another replica has put another bundle in force since."""
+        """Whether another replica has put a different bundle in force since."""
         return bool(self._applied) and self._applied != self._policies.digest
 
     async def _registered(self, sight: FleetSight) -> None:
@@ -164,15 +173,14 @@ class RemoteEndings:
         await self._policies.refresh()
 
     async def _followed_bundle(self, reload: Callable[[], Bundle], wanted: str) -> None:
-        """Put the bundle in force that another replica has applied, where it lies in the files here, too."""
+        """Apply the bundle that another replica has put in force, if the local files contain it too."""
         bundle = await asyncio.to_thread(reload)
         if bundle.digest == wanted:
             await self._policies.adopt(bundle)
-            if self.adopted is not None:
-                await self.adopted()
+            await self._adopted()
 
     async def lost(self) -> None:
-        """This replica was taken for gone: what it had in hand is over, and what it owned is another's."""
+        """Give up everything: this replica was declared dead, its calls are over, others own its tasks."""
         for live in self._live.all():
             for call in list(live.in_hand):
                 call.stop()
@@ -182,7 +190,7 @@ class RemoteEndings:
         self._leases.abandon()
 
     async def stop(self) -> None:
-        """Follow nothing any longer."""
+        """Stop all work in progress."""
         for task in self._listing:
             task.cancel()
         await asyncio.gather(*self._listing, return_exceptions=True)
@@ -192,7 +200,7 @@ class RemoteEndings:
             try:
                 await work
             except RemitError as fault:
-                # It is looked at again: with the next change, or the next start.
+                # It is retried with the next change, or at the next start.
                 log.warning("what another replica did was not taken in: %s", fault)
 
         task = asyncio.get_running_loop().create_task(run())

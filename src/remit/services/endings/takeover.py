@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What replicas that are gone have left behind, and the work that one replica does for all.
+"""What lost replicas have left behind, and the maintenance that one replica does for all.
 
-1. one replica at a time tends: it owns the chores as it owns tasks, and another one takes them over later
-2. permits without an outcome whose writer is gone are closed as `unknown`, whoever it was
-3. of one that was buried nobody knows whether it ever goes on: a process that was stopped in the middle of a
-   write may finish it hours later. So each such permit is *adrift* for a day: every end in whose scope it is
-   lists it
-4. credentials that it held are taken back
+1. one replica at a time does the maintenance: it owns the chores as it owns tasks, and another replica takes
+   them over later
+2. permits without an outcome whose writer is gone are closed as `unknown`, no matter which replica wrote them
+3. a replica that was declared dead may still continue: a process that was stopped in the middle of a write
+   may finish the write hours later. So each such permit is *adrift* for a day: every end whose scope contains
+   it lists it
+4. the credentials that it held are revoked
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -31,23 +32,20 @@ from remit.ports.store.replicas import Fleet
 from remit.ports.store.tasks import TaskStore
 from remit.ports.store.units import Unit
 from remit.services.credentials.leases import Leases
+from remit.services.endings.events import EndEvents
 from remit.services.replicas.replica_lease import Acknowledgements, Replicas
 from remit.services.replicas.task_ownership import Ownership
 
-#: What is owned by whoever tends.
+#: The key that the maintenance replica owns.
 CHORES = "chores"
 PREFIX = "adrift:"
 ADRIFT = timedelta(days=1)
-#: Seconds between two looks for credentials of the gone.
+#: Seconds between two searches for credentials of lost replicas.
 LOOK_S = 30.0
 
 
-async def _nothing() -> None:
-    """Nobody has anything to do."""
-
-
 class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One permit of a replica that was buried."""
+    """One permit of a replica that was declared dead."""
 
     call: str
     task: str
@@ -58,11 +56,11 @@ class OrphanedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Rooms(LogStore, TaskStore, Protocol):
-    """The rooms of the store that a takeover reads."""
+    """The store interfaces that a takeover reads."""
 
 
 class Takeover:
-    """Looks after what others have left. For one event loop."""
+    """Takes over what other processes have left behind. For one event loop."""
 
     def __init__(
         self,
@@ -73,9 +71,10 @@ class Takeover:
         leases: Leases,
         store: _Rooms,
         clock: Clock,
+        events: EndEvents,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._fleet = fleet
         self._replicas = replicas
         self._ownership = ownership
@@ -84,20 +83,20 @@ class Takeover:
         self._clock = clock
         self._tenant = tenant
         self._looked_s: float | None = None
-        #: Completes ends that were cut short: they list what is closed and taken back after it.
-        self.before_recovery: Callable[[], Awaitable[object]] = _nothing
+        self._recovering = events.recovering
+        replicas.events.gone.append(self.gone)
 
     @property
     def tends(self) -> bool:
-        """Whether this replica does what one does for all."""
+        """Whether this replica does the maintenance for all."""
         return self._ownership.holds(CHORES)
 
     def checks(self) -> tuple[Change, ...]:
-        """Return what a commit must check that only whoever tends may make; raises `Elsewhere`."""
+        """Return the checks for a commit that only the maintenance replica may make; raise `Elsewhere`."""
         return self._ownership.checks(CHORES)
 
     async def tend(self) -> None:
-        """1 to 4; for a background loop."""
+        """Run steps 1 to 4. For a background loop."""
         if self._fleet is None:
             return
         with contextlib.suppress(Elsewhere):
@@ -107,31 +106,36 @@ class Takeover:
             now_s = self._clock.boot_s()
             if self._looked_s is None or now_s - self._looked_s >= LOOK_S:
                 self._looked_s = now_s
-                await self.before_recovery()
+                await self._complete_ends()
                 await self._leases.recover(self.living)
                 await self._sweep()
 
     async def recover(self) -> int:
-        """2, at a start; gives how many permits were closed."""
+        """2, at a start; return how many permits were closed."""
         if self._fleet is not None:
             return await self._close()
-        await self.before_recovery()
+        await self._complete_ends()
         return await self._closed(None)
 
+    async def _complete_ends(self) -> None:
+        """Complete ends that were cut short: they list what is closed and taken back after it."""
+        for complete in self._recovering:
+            await complete()
+
     async def take_back(self) -> None:
-        """4, at a start of the one process: of several, whoever tends does it."""
+        """4, at the start of a single process; with several, the maintenance replica does it."""
         if self._fleet is None:
             await self._leases.recover()
 
     async def gone(self, _: str) -> None:
-        """A replica is there no longer: what it has left is looked for soon."""
+        """Note that a replica is gone, so that a search for what it left begins soon."""
         self._looked_s = None
 
     def _living(self) -> set[str]:
         return {self._replicas.id, *self._replicas.others}
 
     async def living(self) -> set[str]:
-        """Return the replicas that are not gone, as of now; this process alone where there can be no
+        """Return the replicas that are not gone at this moment; only this process if there can be no
         others.
         """
         if self._fleet is not None:
@@ -139,8 +143,10 @@ class Takeover:
         return self._living()
 
     async def _close(self) -> int:
-        """2, 3. INVARIANT: who wrote a permit had entered before, so it is gone if a look *after* it shows it
-        not.
+        """2, 3. Close the permits of lost replicas.
+
+        INVARIANT: the writer of a permit had joined before it wrote, so it is gone if a look *after* the read
+        of the permit does not show it.
         """
         assert self._fleet is not None
         strange: list[str] = []
@@ -183,7 +189,7 @@ class Takeover:
         return len(events)
 
     async def _sweep(self) -> None:
-        """Forget what has been adrift for a day."""
+        """Delete the permits that have been adrift for a day."""
         now = self._clock.now()
         old = [one for one in await self._all() if now - one.since >= ADRIFT]
         if old:
@@ -196,13 +202,14 @@ class Takeover:
     # For ends.
 
     async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
-        """Return what the other replicas made of an end (`Replicas.gathered`); of those that have not said
-        that they will not send it any more, each permit that may still reach an upstream is indeterminate,
-        too.
+        """Return the acknowledgements of the other replicas for an end (`Replicas.gathered`).
+
+        Permits that may still reach an upstream are indeterminate too, unless their replica has stated that
+        it will no longer send them.
         """
         if self._fleet is None:
             return Acknowledgements()
-        # Looked for while the others are waited for: where all of them answer, nothing of theirs is left.
+        # Searched concurrently with the wait; if all replicas answer, none of their permits remains.
         made, left = await asyncio.gather(
             self._replicas.gathered(raised, started_s, settle_s), self._under(raised.scope)
         )
@@ -212,14 +219,17 @@ class Takeover:
         return msgspec.structs.replace(made, indeterminate=(*made.indeterminate, *unheard))
 
     async def left_under(self, target: str) -> list[Indeterminate]:
-        """Return what an earlier run of the one process has permitted in a scope, and told no outcome of; of
-        replicas it is among what is `gathered`.
+        """Return the permits of an earlier run of a single process in a scope that have no outcome.
+
+        With several replicas, `gathered` includes them.
         """
         return [] if self._fleet is not None else _unheard(await self._under(target), (), ())
 
     async def _under(self, target: str) -> list[OrphanedCall]:
-        """Return the permits of others in a scope that may still reach an upstream: those without an outcome,
-        each with its replica, and those that are adrift, of which nobody's word counts.
+        """Return the permits of other processes in a scope that may still reach an upstream.
+
+        These are permits without an outcome, each with its replica, and permits that are adrift, for which no
+        replica's statement counts.
         """
         me, writers = self._replicas.id, list[str]()
 
@@ -229,11 +239,11 @@ class Takeover:
             writers.append(writer)
             return True
 
-        # Nothing is permitted behind the commit of the end, which this process has seen.
+        # Nothing is permitted after the commit of the end, which this process has seen.
         left = await self._store.unfinished(self._tenant, of, known=True)
         now = self._clock.now()
         found = [_adrift(one, writer, now) for one, writer in zip(left, writers, strict=True)]
-        # Read after it: a permit is in the one or in the other.
+        # Read second, so that a permit is in at least one of the two results.
         found += [msgspec.structs.replace(one, replica="") for one in await self._all()]
         lies = await self._within(target, {one.task for one in found})
         return [one for one in found if lies(one)]
@@ -243,7 +253,7 @@ class Takeover:
 
         def lies(one: OrphanedCall) -> bool:
             task = tasks[one.task]
-            # What is not known lies everywhere.
+            # A permit whose task is unknown counts for every scope.
             return task is None or target in task.call_scopes(one.tool)
 
         return lies
@@ -252,7 +262,7 @@ class Takeover:
 def _unheard(
     found: Iterable[OrphanedCall], heard: Collection[str], known: Iterable[Indeterminate]
 ) -> list[Indeterminate]:
-    """Return those of some permits whose replicas are not among the `heard`; `known` are listed already."""
+    """Return the permits whose replicas are not among the `heard`, without those in `known`."""
     listed = {one.decision for one in known}
     out: list[Indeterminate] = []
     for one in found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks whose end is committed: many in one unit, with whatever else becomes true by that."""
+"""Commits of task ends: many tasks in one unit, together with the changes that follow."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from remit.services.tasks.live_tasks import LiveTasks
 
 
 class TaskEnds:
-    """Commits them."""
+    """Commits the ends of tasks."""
 
     def __init__(self, *, store: TaskStore, live: LiveTasks, ownership: Ownership, tenant: str) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._live = live
         self._ownership = ownership
@@ -37,7 +37,9 @@ class TaskEnds:
         changes: tuple[Change, ...] = (),
         events: tuple[Event, ...] = (),
     ) -> Receipt:
-        """Commit the ends of a batch. A task that ends by itself meanwhile must not keep the fence down."""
+        """Commit the ends of a batch; a task that ends by itself in the meantime must not prevent the
+        fence.
+        """
         while True:
             try:
                 return await self._commit(tasks, ending, now, changes, events)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The evidence log: signed heads, proofs, exports, receipts and followers.
 
-Events are appended by the store, together with the change that they record.
+The store appends each event together with the change that the event records.
 """

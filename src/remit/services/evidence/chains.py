@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it came to a call: the chain across calls, tasks and agents, drawn from the evidence alone."""
+"""Causal chains of calls across calls, tasks and agents, derived from the evidence alone."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from remit.core.json_value import Json
 from remit.services.evidence.log import Evidence, readable
 
 PAGE = 1000
-#: Decisions that are looked through, the newest first, for one that only its id is known of.
+#: Decisions that are searched, newest first, for one of which only the id is known.
 MOST_DECISIONS = 50_000
-#: Events of one task that a chain looks at.
+#: Events of one task that a chain reads.
 MOST_EVENTS = 100_000
 
 _WAY_OUT = "give a task, the id of a decision (`dec_...`), or the index of its event (`remit audit log`)"
 
 
 class Chains:
-    """Traces chains."""
+    """Traces the chains of calls."""
 
     def __init__(self, evidence: Evidence) -> None:
-        """Take the evidence."""
+        """Take the evidence log."""
         self._evidence = evidence
 
     async def of(self, name: str) -> Chain:
-        """Return what led to a call: by the id of its decision, by the index of the decision's event, or of a
-        task's last call that was refused. Raises `NotFound`.
+        """Return what led to a call; raise `NotFound`.
+
+        The call is named by the id of its decision, by the index of the decision's event, or by a task, whose
+        last refused call is meant.
         """
         task, decision = await self._call(name)
         tracing = traced(task, decision)
@@ -42,7 +44,7 @@ class Chains:
             return chain
 
     async def _call(self, name: str) -> tuple[str, str]:
-        """Return task and decision of what is meant; without a decision the last refused call is."""
+        """Return the task and the decision; an empty decision means the task's last refused call."""
         if name.isascii() and name.isdigit() and len(name) < 16:
             return _decided(readable(await self._evidence.entry(int(name))))
         if name.startswith("tsk_"):

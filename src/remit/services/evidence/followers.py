@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Following the log: whoever is told of its events is told of each, in order, over restarts too.
+"""Followers of the log: each receives every event of interest, in order, also across restarts.
 
-The log itself is the outbox. What is kept for each follower is one number, the index up to which it was told;
-so nothing is told that the log does not say, and nothing that it says is lost.
+The log itself is the outbox. One number is stored for each follower: the index up to which it was notified.
+So a follower receives nothing that is not in the log, and misses nothing that is.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ PAGE: Final = 100
 
 
 class Followers:
-    """Keeps how far each follower of the log has come."""
+    """Stores the position of each follower of the log."""
 
     def __init__(self, *, store: LogStore, tenant: str) -> None:
-        """Read nothing yet."""
+        """Begin without a read."""
         self._store = store
         self._tenant = tenant
 
     async def position(self, name: str) -> int:
-        """Return the index of the first event that a follower was not told of; a new one begins with what
-        comes next.
+        """Return the index of the first event that a follower has not received.
+
+        A new follower begins with the next event.
         """
-        # Read each time: another replica may have told it of more.
+        # Read each time: another replica may have moved the position.
         kept = await self._store.value(self._tenant, CURSORS + name)
         if kept is not None:
             return int(kept["next"])
@@ -40,15 +41,15 @@ class Followers:
         return position
 
     async def advance(self, name: str, position: int) -> None:
-        """Keep that a follower was told of everything before `position`."""
+        """Store that a follower has received everything before `position`."""
         await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, {"next": position}),)))
 
     async def drop(self, name: str) -> None:
-        """Forget a follower."""
+        """Delete a follower's position."""
         await self._store.commit(Unit((PutValue(self._tenant, CURSORS + name, None),)))
 
     async def ahead(self, start: int, kinds: tuple[str, ...]) -> AsyncIterator[Entry]:
-        """Yield the events of certain kinds from an index on, with their values, until there are no more."""
+        """Yield the events of these kinds from an index on, with their values, until the end of the log."""
         while True:
             page = await self._store.entries(self._tenant, start=start, limit=PAGE, kinds=kinds, opened=True)
             for entry in page:

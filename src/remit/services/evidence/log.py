@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence log: signing its head, proving from it, and exporting it."""
+"""The evidence log: signs its head, proves events from it, and exports it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from remit.ports.log import Head, HeadKeeper
 from remit.ports.runtime import Clock
 from remit.ports.store.log import Entry, LogStore
 
-#: Events read from the store at a time while exporting.
+#: Events that an export reads from the store at a time.
 PAGE = 500
 
 
 class Evidence:
-    """The log of one tenant."""
+    """The evidence log of one tenant."""
 
     def __init__(
         self,
@@ -43,33 +43,33 @@ class Evidence:
         tenant: str,
         origin: str,
     ) -> None:
-        """Take the parts; `origin` names the log in every checkpoint."""
+        """Take the dependencies; `origin` names the log in every checkpoint."""
         self._store = store
         self._heads = heads
         self._keys = keys
         self._clock = clock
         self._tenant = tenant
         self._lock = asyncio.Lock()
-        #: The last head with which the log was seen to begin.
+        #: The last head of which the log was verified to be a continuation.
         self._grown_from: Head | None = None
-        #: Whether another one was found.
+        #: Whether a head of another history was found.
         self.forked = False
         self.origin = origin
 
     @property
     def verifier(self) -> str:
-        """The public key, in the form in which a verifier takes it."""
+        """The public key, in the form that a verifier takes."""
         return self._keys.verifier
 
     async def check_head(self) -> None:
-        """Hold the kept head against our own keys, before anything is added to the log; raises
+        """Verify the stored head against our own keys before anything is appended; raise
         `VerificationFailed`.
 
-        The store has been held against the head when it was opened. INVARIANT: a head that nobody signed, or
-        none where there are events, is no ground to sign the log on: whoever shortened the log could have
-        written it.
+        The store was checked against the head when it was opened. INVARIANT: the log is not signed on the
+        basis of a head without a valid signature, or without a head while there are events. An attacker who
+        shortened the log could have written such a head.
         """
-        # In this order: another replica may just be writing and signing the first events.
+        # In this order, because another replica may be writing and signing the first events now.
         size = await self._store.size(self._tenant)
         head = self._heads.read(self.origin)
         if head is None:
@@ -84,11 +84,12 @@ class Evidence:
             )
 
     async def checkpoint(self) -> Head:
-        """Sign the log as it is committed now, and keep the head outside the store; gives the head. Raises
-        `VerificationFailed` where the head that is there is of another log.
+        """Sign the log as committed now, store the head outside the store, and return the head.
+
+        Raises `VerificationFailed` if the stored head is of another log.
         """
         async with self._lock:
-            # In this order: what another replica has signed was committed before.
+            # In this order: another replica commits before it signs.
             previous = self._heads.read(self.origin)
             size, root = await self._store.root(self._tenant)
             await self._see_grown(previous, size, root)
@@ -99,7 +100,8 @@ class Evidence:
             try:
                 await self._heads.swap(self.origin, previous, head)
             except Conflict:
-                # Another replica that keeps its head in the same place was faster; its word is as good.
+                # Another replica that stores its head in the same place was faster; its head is equally
+                # valid.
                 ahead = self._heads.read(self.origin)
                 if ahead is None or not self._ours(ahead):
                     raise
@@ -109,10 +111,10 @@ class Evidence:
             return head
 
     async def _see_grown(self, head: Head | None, size: int, root: bytes) -> None:
-        """See that the log begins with what a head says; raises `VerificationFailed`.
+        """Check that the log is a continuation of a head; raise `VerificationFailed`.
 
-        INVARIANT: nobody signs two histories beside one another: of two that go on from copies of one store,
-        and keep their heads in one place, the second to sign finds out.
+        INVARIANT: two histories are never both signed. If two processes continue from copies of one store and
+        keep their heads in one place, the second to sign detects this.
         """
         if head is None or head == self._grown_from:
             return
@@ -135,7 +137,7 @@ class Evidence:
         return any(_signed_by(head, key, wanted) for key in self._keys.verifiers)
 
     async def _signed(self, checkpoint: Checkpoint) -> Note:
-        """Sign a head under the current key, and under previous ones beside it."""
+        """Sign a head under the current key and additionally under the previous keys."""
         made = await self._keys.sign_note(checkpoint.body())
         first, *others = [_note(checkpoint, verifier, signature) for verifier, signature in made]
         for other in others:
@@ -143,9 +145,9 @@ class Evidence:
         return first
 
     async def prove(self, index: int) -> LogProof:
-        """Return a receipt that event `index` is in the log; verifies offline (C2SP tlog-proof).
+        """Return a receipt that event `index` is in the log; it can be verified offline (C2SP tlog-proof).
 
-        Its `extra` is the leaf, which the path authenticates: facts and commitments, nothing that is sealed.
+        Its `extra` is the leaf, which the path authenticates: facts and commitments, nothing sealed.
         """
         head = await self.checkpoint()
         if not 0 <= index < head.size:
@@ -155,8 +157,9 @@ class Evidence:
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
 
     async def growth(self, old: int) -> tuple[Head, list[bytes]]:
-        """Return the signed head, and the proof that the log begins with what it was at `old` events (RFC
-        6962 section 2.1.2).
+        """Return the signed head, and the proof that the log continues its first `old` events.
+
+        Source: RFC 6962 section 2.1.2.
         """
         head = await self.checkpoint()
         if not 0 < old <= head.size:
@@ -168,7 +171,7 @@ class Evidence:
         return head, await self._store.consistency(self._tenant, old, head.size)
 
     async def entry(self, index: int) -> Entry:
-        """Return one event with its values, where they can still be read."""
+        """Return one event, with its values if they are still readable."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
         if not found or found[0].index != index:
             raise NotFound(f"there is no event {index}", remediation="see `remit audit log`")
@@ -199,17 +202,17 @@ class Evidence:
         kinds: tuple[str, ...] = (),
         task: str = "",
     ) -> list[Entry]:
-        """Return events for reading: the first from `start` on, or the last ones below `before`."""
+        """Return events for reading: the first ones from `start` on, or the last ones below `before`."""
         most = min(limit, 1000)
         return await self._store.entries(
             self._tenant, start=start, before=before, limit=most, kinds=kinds, task=task, opened=True
         )
 
     async def forget(self, subject: str, *, by: str, reason: str = "") -> None:
-        """Destroy a subject's key, on record, so that what was sealed under it can never be read again.
+        """Destroy a subject's key, on record, so that nothing sealed under it can ever be read again.
 
-        The record does not name the subject: that would remember what is to be forgotten. Raises `NotFound`
-        where nothing is sealed under such a name.
+        The record does not name the subject, because that would preserve what is to be forgotten. Raises
+        `NotFound` if nothing is sealed under this name.
         """
         forgotten = SubjectForgotten(reason=reason, by=by)
         event = Event.of(forgotten, at=self._clock.now(), tenant=self._tenant, subject=by)
@@ -237,7 +240,7 @@ def _signed_by(head: Head, key: str, wanted: Checkpoint) -> bool:
 
 
 def is_as_recorded(entry: Entry) -> bool:
-    """Whether a row holds the leaf of its hash, says what that leaf says, and opens to its values."""
+    """Return whether a row's leaf has the right hash, and the row and its openings match the leaf."""
     if leaf_hash(entry.leaf) != entry.leaf_hash:
         return False
     try:
@@ -245,14 +248,15 @@ def is_as_recorded(entry: Entry) -> bool:
     except ValueError:
         return False
     sealed = bool(entry.sealed) or not record.sealed
-    # Openings are None where none were asked for, or their key is gone. Empty ones do not fit their leaf.
+    # Openings are None if they were not requested, or their key is gone. Empty openings do not match their
+    # leaf.
     return (entry.kind, entry.task) == (record.kind, record.task) and sealed and entry.openings != {}
 
 
 def readable(entry: Entry) -> dict[str, object]:
-    """Return an event as people and programs read it: its record, with the opened values in place.
+    """Return an event in the form for people and programs: its record, with the opened values in place.
 
-    Raises `VerificationFailed` where the row is not what was recorded.
+    Raises `VerificationFailed` if the row is not the one that was recorded.
     """
     if not is_as_recorded(entry):
         raise VerificationFailed(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the log again after a start, beside the calls, and hold it against the head that was signed.
+"""Audit of the log after a start: reads it again beside the calls, and compares it with the signed head.
 
-At start the store is held against its head by size and root: what an older leaf says is not looked at, for a
-log may be long. This reads each leaf, a page at a time.
+At the start, the store is compared with its head by size and root only: a log may be long, so older leaves
+are not read then. The audit reads each leaf, a page at a time.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from remit.services.findings.findings import Findings
 
 log = logging.getLogger("remit.evidence")
 
-#: Events that are read in a turn.
+#: Events that are read in one turn.
 PAGE: Final = 500
 
 
 class LogAudit:
-    """Reads the log from its first event to where it ended when the reading began."""
+    """Reads the log from its first event to its end at the time when the audit began."""
 
     #: Seconds between turns: some 2,000 events a second, for 2 % of a CPU.
     pause_s: Final = 0.25
@@ -38,11 +38,11 @@ class LogAudit:
         self._tenant = tenant
         self._frontier = Frontier()
         self._head: Head | None = None
-        #: `reading`, `holds` once all was read, or `changed` where an event is not what was signed.
+        #: `reading`, `holds` once everything was read, or `changed` if an event is not what was signed.
         self.state = "reading"
 
     async def turn(self) -> None:
-        """Read the next page; for a background loop."""
+        """Read the next page. For a background loop."""
         if self._evidence.forked and self.state != "changed":
             await self._changed(
                 -1, "another remit signs it from a copy of the store, or the store was set back"
@@ -59,7 +59,8 @@ class LogAudit:
             hashes.append(entry.leaf_hash)
             if entry.task:
                 ends[entry.task] = entry.index
-        # Where the store lets a task end: before an event of it, that one would be in no reading of the task.
+        # If the store's last event of a task comes before an event of that task, reads of the task omit the
+        # event.
         known = await self._store.last_events(self._tenant, list(ends))
         cut = [index for task, index in ends.items() if known.get(task, -1) < index]
         self._frontier, _ = new_tile_nodes(self._frontier, hashes)
@@ -76,8 +77,9 @@ class LogAudit:
                 await self._changed(-1, "the events are not those that were signed")
 
     def shown(self, entry: Entry) -> dict[str, object]:
-        """Return an event for reading. Of one that was changed nothing is given but its index and why, as
-        `damaged`; it is found as the reading finds it.
+        """Return an event for reading; of a changed event, only its index and, as `damaged`, the reason.
+
+        A changed event is also reported as a finding, as the audit reports it.
         """
         try:
             return readable(entry)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receipts of closures: the events that tell of one end, each with its proof, under the log's signed head."""
+"""Receipts of closures: the events of one end, each with its proof, under the log's signed head."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from remit.services.evidence.log import Evidence
 from remit.services.limits.rate_limit import RateLimit
 
 PAGE: Final = 500
-#: Closures that are looked through for one; older ones are in the evidence all the same.
+#: Closures that are searched for one; older ones remain in the evidence.
 MANY: Final = 1_000
-#: So many events before a closure something may have happened to its credentials: an end waits for seconds.
+#: Events before a closure that are searched for events of its credentials; an end takes only seconds.
 BEFORE: Final = 100_000
-#: Receipts that one caller may ask for in a minute, and that are looked for at once: each reads much.
+#: Limits of receipts: per caller in a minute, and searched for at once. Each reads many events.
 PER_MINUTE: Final = 30
 AT_ONCE: Final = 2
 
 
 class _Rooms(EndingStore, LogStore, Protocol):
-    """The rooms of the store that receipts are made of."""
+    """The store interfaces from which receipts are built."""
 
 
 class Receipts:
-    """Finds closures, and what the log says of them."""
+    """Finds closures, and their events in the log."""
 
     def __init__(self, *, store: _Rooms, evidence: Evidence, clock: Clock, tenant: str) -> None:
-        """Take the log."""
+        """Take the dependencies; `evidence` is the log."""
         self._clock = clock
         self._pace = RateLimit(PER_MINUTE, 60.0)
         self._looking = 0
@@ -47,11 +47,11 @@ class Receipts:
         self._tenant = tenant
 
     async def closures(self, scope: str = "", limit: int = 100) -> list[Closure]:
-        """Return closures, newest first; of one scope where it is named."""
+        """Return closures, newest first; of one scope if `scope` is given."""
         return await self._store.closures(self._tenant, scope=scope, limit=limit)
 
     async def closure(self, name: str) -> Closure:
-        """Return a closure as it is now; raises `NotFound`."""
+        """Return the current state of a closure; raise `NotFound`."""
         for one in await self._store.closures(self._tenant, limit=MANY):
             if one.id == name:
                 return one
@@ -61,7 +61,7 @@ class Receipts:
         )
 
     def check_pace(self, caller: str) -> None:
-        """Count a receipt that somebody asks for; raises `Busy` where that is one too many."""
+        """Count a caller's request for a receipt; raise `Busy` if it exceeds a limit."""
         if not self._pace.keeps(caller, self._clock.boot_s()):
             raise Busy(
                 f"more than {PER_MINUTE} receipts were asked for in a minute",
@@ -72,7 +72,7 @@ class Receipts:
             raise Busy("other receipts are being looked for", remediation="ask again in a second")
 
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
-        """Yield the lines of a receipt; `core.evidence.export` says what they are, and verifies them."""
+        """Yield the lines of a receipt; `core.evidence.export` defines and verifies them."""
         self._looking += 1
         try:
             made, found = await self._entries(closure)
@@ -90,7 +90,7 @@ class Receipts:
         yield checkpoint_line(head.note)
 
     async def _entries(self, closure: Closure) -> tuple[Entry, list[Entry]]:
-        """Return the event of the closure, and all that tell of it in the order of the log."""
+        """Return the event of the closure, and all events of the end in the order of the log."""
         made = await self._made(closure)
         leases = {one.lease for one in closure.closings if one.lease}
         about = await self._about(leases, max(0, made.index - BEFORE)) if leases else []

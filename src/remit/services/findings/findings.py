@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: keeping what was seen and not accounted for, and dealing with it.
+"""Findings: stores unexplained observations until a person or remit resolves them.
 
-What is seen on the path of a call or of a token is noticed without waiting and written by a background loop;
-a finding that is seen again and again is written once a minute, with its count.
+Observations on the path of a call or a token are noted without waiting, and a background loop writes them. A
+finding that is seen repeatedly is written once a minute, with its count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from remit.ports.store.changes import PutFinding
 from remit.ports.store.findings import FindingStore
 from remit.ports.store.units import Unit
 
-#: Sightings that wait to be written; further ones of what is there already are let go.
+#: Limit of sightings that await writing; further ones are dropped.
 MAX_WAITING = 1_000
 #: Seconds before the same finding is written again.
 AGAIN_S = 60.0
@@ -28,10 +28,10 @@ MAX_WRITTEN = 10_000
 
 
 class Findings:
-    """Keeps findings. One event loop."""
+    """Stores findings. For one event loop."""
 
     def __init__(self, *, store: FindingStore, clock: Clock, tenant: str) -> None:
-        """Begin with nothing noticed."""
+        """Begin without sightings."""
         self._store = store
         self._clock = clock
         self._tenant = tenant
@@ -40,7 +40,7 @@ class Findings:
         self._on_seen: list[Callable[[Finding], Awaitable[None]]] = []
 
     def on_seen(self, told: Callable[[Finding], Awaitable[None]]) -> None:
-        """Have `told` called with each finding that opens, or opens again."""
+        """Call `told` with each finding that opens, or opens again."""
         self._on_seen.append(told)
 
     def notice(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> None:
@@ -50,14 +50,14 @@ class Findings:
             self._waiting[name] = (kind, about, which, facts)
 
     async def flush(self) -> None:
-        """Write what was noticed; for a background loop. What cannot be written now stays."""
+        """Write the noted sightings; those that cannot be written now are kept. For a background loop."""
         while self._waiting:
             name, noticed = next(iter(self._waiting.items()))
             await self.see(*noticed)
             self._waiting.pop(name, None)
 
     async def see(self, kind: FindingKind, about: str, which: str, facts: dict[str, Json]) -> Finding:
-        """Write a sighting: a new finding, or an old one seen again. Only what opens makes an event."""
+        """Write a sighting: a new finding, or a known one seen again. Only one that opens makes an event."""
         now = self._clock.now()
         name = finding_id(kind, about, which)
         known = await self._store.finding(self._tenant, name)
@@ -87,7 +87,7 @@ class Findings:
         return found
 
     async def resolve(self, name: str, *, by: str, resolution: str) -> Finding:
-        """Mark a finding as dealt with; seen again, it opens again. Raises `NotFound`."""
+        """Mark a finding as resolved; if it is seen again, it opens again. Raises `NotFound`."""
         known = await self.get(name)
         if known.state is FindingState.RESOLVED:
             return known
@@ -101,24 +101,24 @@ class Findings:
         return found
 
     async def settle(self, kind: FindingKind, about: str, *, by: str, resolution: str) -> None:
-        """Resolve the open findings of a kind about something: what was wrong has been put right."""
+        """Resolve the open findings of a kind about a subject whose problem was corrected."""
         for one in await self._store.findings(self._tenant, about=about, state=FindingState.OPEN):
             if one.kind is kind:
                 await self.resolve(one.id, by=by, resolution=resolution)
 
     async def get(self, name: str) -> Finding:
-        """Return a finding; raises `NotFound`."""
+        """Return a finding; raise `NotFound`."""
         found = await self.find(name)
         if found is None:
             raise NotFound(f"there is no finding `{name[:80]}`", remediation="see `remit finding list`")
         return found
 
     async def find(self, name: str) -> Finding | None:
-        """Return a finding; `None` where there is none."""
+        """Return a finding; `None` if there is none."""
         return await self._store.finding(self._tenant, name)
 
     async def about(self, about: str = "", state: FindingState | None = None) -> list[Finding]:
-        """Return findings, the one seen last first."""
+        """Return findings, most recently seen first."""
         return await self._store.findings(self._tenant, about=about, state=state)
 
     def _due(self, name: str) -> bool:

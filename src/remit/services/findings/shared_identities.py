@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One identity per workload: noticing one key, one token or one identity in two hands.
+"""One identity per workload: detects a key, a token or an identity that two parties use.
 
-What can be seen: the address that a request comes from; the instance that the client names in what it signs;
-the program and user of a local peer; the manifest that an agent reports; the name that an MCP client gives
-itself. What cannot: two copies behind one address that both keep quiet about their instance, and two copies
-whose turns never cross. Replicas that share a SPIFFE ID are none of this: each has a key of its own.
+Detectable: the address of a request; the instance that the client names in what it signs; the program and
+user of a local peer; the manifest that an agent reports; the name that an MCP client gives itself. Not
+detectable: two copies behind one address that both omit their instance, and two copies whose uses never
+overlap in time. Replicas that share a SPIFFE ID are not reported: each has its own key.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.findings.findings import Findings
 
-#: Both places are in use where the first was seen again within this time: longer than tokens live.
+#: Two places count as in use if the first is seen again within this time, which exceeds the lifetime of
+#: tokens.
 WINDOW_S = 900.0
-#: Seconds before how an agent proved itself is written again.
+#: Seconds before an agent's proof is written again.
 PROOF_AGAIN_S = 60.0
 MAX_AGENTS = 10_000
 
 
 class SharedIdentities:
-    """Follows keys, tokens and identities from place to place. One event loop, bounded memory."""
+    """Follows keys, tokens and identities from place to place. For one event loop, with bounded memory."""
 
     def __init__(self, *, store: PrincipalStore, clock: Clock, findings: Findings, tenant: str) -> None:
-        """Begin with nothing seen: what was seen before a restart is not remembered."""
+        """Begin without sightings: those from before a restart are not remembered."""
         self._store = store
         self._clock = clock
         self._findings = findings
@@ -48,9 +49,10 @@ class SharedIdentities:
     def proved(
         self, agent: Agent, attested: Attested, *, instance: str = "", address: str = "", manifest: str = ""
     ) -> None:
-        """Note that an agent has proven itself: where a token is issued, and nothing of it waits.
+        """Note, where a token is issued, that an agent has proven its identity; nothing waits.
 
-        `instance` is what the client names in what it signed, `manifest` the digest that it reports.
+        `instance` is the instance that the client names in what it signed, `manifest` the digest that it
+        reports.
         """
         place = place_of(instance, address)
         about = f"agent:{agent.name}"
@@ -78,7 +80,7 @@ class SharedIdentities:
         self._remember(agent, attested, place)
 
     def given(self, agent: str, spiffe_id: str, executable: str) -> None:
-        """Note that a local program was given a document of an agent's SPIFFE ID."""
+        """Note that a local program received a document of an agent's SPIFFE ID."""
         if agent and executable:
             self._cross(
                 self._programs,
@@ -91,7 +93,9 @@ class SharedIdentities:
             )
 
     def shown(self, claims: AccessClaims, address: str) -> None:
-        """Note that an access token was shown at a door; from memory alone, for the path of each call."""
+        """Note that an access token was presented at an endpoint; from memory alone, for the path of each
+        call.
+        """
         other = self._tokens.see(claims.token_id, address, self._clock.boot_s())
         if other and place_of("", other) != place_of("", address):
             facts = {
@@ -105,8 +109,10 @@ class SharedIdentities:
             )
 
     def program(self, claims: AccessClaims, client_info: Json) -> None:
-        """Note which program says that it is at the other end (MCP `clientInfo`); from memory alone, for the
-        path of each call. One that says nothing, or nothing that can be read, is not followed.
+        """Note the program that an MCP client reports (`clientInfo`).
+
+        It uses memory alone, because it is on the path of each call. A client that reports nothing, or
+        nothing readable, is not followed.
         """
         name = client_info.get("name") if isinstance(client_info, dict) else None
         if not isinstance(name, str) or not name:
@@ -120,7 +126,9 @@ class SharedIdentities:
             )
 
     def manifest(self, agent: Agent, reported: str) -> None:
-        """Note what an agent says that it is made of: something else than what is registered is a finding."""
+        """Note the manifest that an agent reports; one that differs from the registered manifest is a
+        finding.
+        """
         if agent.manifest_digest and reported != agent.manifest_digest:
             facts = {"registered": agent.manifest_digest, "reported": reported[:200]}
             self._findings.notice(
@@ -166,11 +174,11 @@ class SharedIdentities:
         self._unwritten[agent.name] = proof
 
     async def last_proof(self, agent: str) -> LastProof | None:
-        """Return how an agent last proved itself, as far as it is written."""
+        """Return how an agent last proved its identity, as far as it is written."""
         return await self._store.last_proof(self._tenant, agent)
 
     async def flush(self) -> None:
-        """Write what was seen; for a background loop. What cannot be written now stays."""
+        """Write the sightings; those that cannot be written now are kept. For a background loop."""
         while self._unwritten:
             name, proof = next(iter(self._unwritten.items()))
             await self._store.commit(Unit((PutLastProof(proof),)))
@@ -180,5 +188,5 @@ class SharedIdentities:
 
 
 def _key(attested: Attested) -> str:
-    """Return the key that a workload is known by; empty for one that is known by a token or by the kernel."""
+    """Return the key that identifies a workload; empty if a token or the kernel identifies it."""
     return attested.workload.removeprefix("jkt:") if attested.workload.startswith("jkt:") else ""

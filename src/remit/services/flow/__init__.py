@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 8 and labels: what a call brought, what is stored where, and declassification.
+"""Step 8 and labels: observed results of calls, stored labels, and declassification.
 
-The rules by which values are traced are in `core.flow`.
+The rules for tracing values are in `core.flow`.
 """

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Declassification: a named act of a named person, about a task or about what lies in a resource.
+"""Declassification: a recorded act of a named person on a task, or on the data in a resource.
 
-1. who does it is an approver, and not whom the work is done for, nor who stated what it is for
-2. they say why, and what they looked at: if that has changed since, nothing is lowered
-3. nothing is under way that could carry more: such a call could have been decided under the old label, and
-   leave its data under the new one
-4. the new label and the event that tells of it are one commit
+1. the person is an approver, but neither the person behind the task nor the person who requested it
+2. the person gives a reason and the digest of what they reviewed: if that has changed since, nothing is
+   lowered
+3. no call that could carry more is in progress: it could have been decided under the old label, and leave its
+   data under the new one
+4. the new label and the event that records it are one commit
 
-What is lowered is what is known of data that is there already. What is read or written afterwards raises the
-label again.
+Declassification lowers the label of existing data. What is read or written afterwards raises the label again.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
 
 MAX_REASON_CHARS = 2_000
-#: Resources of an upstream that are looked through when one of them is lowered.
+#: Resources of an upstream that are searched when one of them is declassified.
 MAX_AT_ONCE = 20_000
 
 
 def task_digest(task: Task) -> str:
-    """Return the digest of what a task carries now: what somebody looked at before they declassify it."""
+    """Return the digest of a task's current label, which a person reviews before they declassify the task."""
     return digest({"task": task.id, "label": task.label.facts})
 
 
 class _Rooms(StoredLabelStore, TasksAndSignIn, Protocol):
-    """The rooms of the store that declassifications read and change."""
+    """The store interfaces that declassifications read and change."""
 
 
 class Declassifications:
@@ -68,8 +68,10 @@ class Declassifications:
         tenant: str,
         second_person: bool,
     ) -> None:
-        """Take the parts; with `second_person`, two people whom one administrator let in by codes count as
-        one.
+        """Take the dependencies.
+
+        With `second_person`, two people count as one if the same administrator admitted both by sign-in
+        codes.
         """
         self._store = store
         self._clock = clock
@@ -81,10 +83,10 @@ class Declassifications:
         self._second_person = second_person
 
     async def task(self, task_id: str, lowering: Lowering, person: Person, *, reason: str, seen: str) -> Task:
-        """Lower what an active task carries; `seen` is the digest of what the person looked at.
+        """Lower the label of an active task; `seen` is the digest of what the person reviewed.
 
-        Raises `NotFound`, `Forbidden`, `Malformed`, or `Conflict` where it has changed, has calls in hand, or
-        was handed down to tasks that carry more.
+        Raises `NotFound`, `Forbidden`, `Malformed`, or `Conflict` if the task has changed, has calls in
+        progress, or has delegated tasks that carry more.
         """
         live = await self._live.load(task_id)
         self._live.check(live, self._clock.now())
@@ -93,7 +95,7 @@ class Declassifications:
             raise Conflict(f"somebody else is declassifying `{task_id}`", remediation="look at it again")
         live.lowering = True
         try:
-            # What somebody adds to its intent or its plan meanwhile is not put back as it was.
+            # Concurrent additions to the task's intent or plan must not be undone.
             async with self._tasks.changing(task_id):
                 return await self._lower_task(live, lowering, person, reason, seen)
         finally:
@@ -138,22 +140,20 @@ class Declassifications:
         self._live.replace(task)
         live.label = live.kept_label = live.told_label = lowered
         if raised:
-            # A task that was handed down has read more meanwhile.
+            # A delegated task has read more in the meantime.
             self._live.gather(live)
             await self._store.commit(Unit((RaiseLabel(task.id, live.label),), tenant=self._tenant))
         return msgspec.structs.replace(task, label=live.label)
 
     async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[StoredLabel]:
-        """Return what is known of the data in resources, by upstream and name."""
+        """Return the stored labels of resources, by upstream and name."""
         await self._store.commit(Unit(tenant=self._tenant))
         return await self._store.stored_labels_under(
             self._tenant, upstream=upstream, prefix=prefix, limit=limit
         )
 
     async def get(self, upstream: str, resource: str) -> StoredLabel:
-        """Return what is known of the data in one resource, however its name is written; raises
-        `NotFound`.
-        """
+        """Return the stored label of one resource, by any spelling of its name; raise `NotFound`."""
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
         found = await self._store.stored_labels(self._tenant, upstream, list(names))
@@ -178,8 +178,9 @@ class Declassifications:
         reason: str,
         seen: str,
     ) -> StoredLabel:
-        """Lower what is known of a resource and of all that lies in it, the upstream as a whole (empty name)
-        included; `seen` is the digest of what the person looked at. Raises as `task` does.
+        """Lower the label of a resource and of everything in it; an empty name means the upstream as a whole.
+
+        `seen` is the digest of what the person reviewed. Raises as `task` does.
         """
         if not self._stored_labels.shelves.loaded:
             await self._stored_labels.shelves.load()
@@ -207,7 +208,7 @@ class Declassifications:
         seen: str,
     ) -> StoredLabel:
         upstream, resource = found.upstream, found.resource
-        # Step 3. Nothing is written from here on, and what was written before is in the store.
+        # Step 3. Nothing is written from here on, and everything written before is in the store.
         self._check_idle(upstream)
         rows = {one.resource: one for one in await self.listed(upstream, "", MAX_AT_ONCE + 1)}
         was = self._standing(resource, rows)
@@ -291,7 +292,7 @@ class Declassifications:
         return lowered
 
     async def _check_writers(self, person: Person, reason: str, found: Iterable[StoredLabel]) -> None:
-        """Steps 1 and 2, for each task of which it is remembered that it wrote there."""
+        """Steps 1 and 2, for each task that is recorded as a writer."""
         names = dict.fromkeys(one.task for stored_label in found for one in stored_label.writers)
         tasks = [await self._store.task(self._tenant, name) for name in names]
         await self._check(person, reason, tuple(one for one in tasks if one is not None))
@@ -330,7 +331,7 @@ def _check_seen(now: str, seen: str) -> None:
 
 
 def _counted_anew(stored_label: StoredLabel, rows: dict[str, StoredLabel], classes: Classes) -> StoredLabel:
-    """Return what a resource lies in, with all that lies there counted again."""
+    """Return the label of a container, recalculated from everything in it."""
     inside = f"{stored_label.resource}/" if stored_label.resource != ROOT else ""
     found = [
         one

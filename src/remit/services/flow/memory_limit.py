@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Room for what the live tasks of a process remember: each index has a bound, and all together have one.
+"""Memory limits of what live tasks remember: one for each task's index, and one for a process.
 
-Where there is no more room, the tasks that remember most forget what they have met. They go on as after a
-restart: what is not of their intent is unknown. Whoever reads without end so loses what they read themselves.
+Above the limit of the process, the tasks that remember most, except the one that just grew, forget what they
+have met. They continue as after a restart: values that are not from their intent are unknown. So a task that
+reads without end loses its own memory once other tasks need room.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from remit.core.flow.task_index import begun
 from remit.ports.runtime import Entropy
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
-#: Bytes that what all live tasks of a process remember of results takes together, about.
+#: Approximate bytes that all live tasks of a process together may remember of results.
 MAX_BYTES = 256 * 1024 * 1024
 
 
 class MemoryLimit:
-    """Sees to it that the indexes of a process stay within a bound. For one event loop."""
+    """Keeps the indexes of a process within a limit. For one event loop."""
 
     def __init__(self, live: LiveTasks, entropy: Entropy, *, size_bytes: int = MAX_BYTES) -> None:
-        """Begin with nothing remembered; `size_bytes` is how much it may take."""
+        """Begin with nothing remembered; `size_bytes` is the limit."""
         self._live = live
         self._entropy = entropy
         self._most = size_bytes
-        # No less than there are: tasks that have ended are only left out when they are counted again.
+        # An upper bound: ended tasks leave the count at the next recount.
         self._about = 0
 
     def grew(self, live: LiveTask) -> None:
-        """Count what a task remembers more by now, and make room where there is none; `live` itself keeps
-        what it has.
+        """Count the growth of a task's memory and make room above the limit; `live` itself keeps its
+        memory.
         """
         size = live.index.size_bytes
         self._about += size - live.counted_bytes
@@ -39,7 +40,7 @@ class MemoryLimit:
         tasks = self._live.all()
         self._about = sum(one.index.size_bytes for one in tasks)
         for one in sorted(tasks, key=lambda one: -one.index.size_bytes):
-            # Some more than is needed, so that counting stays rare.
+            # Free more than is needed, so that recounts stay rare.
             if self._about <= self._most * 3 // 4:
                 return
             if one is not live and one.index.size_bytes:
@@ -49,6 +50,6 @@ class MemoryLimit:
                     one.task, self._entropy.bytes(KEY_BYTES), calls=max(one.calls, 1), above=None
                 )
                 one.counted_bytes = 0
-                # Tasks that were handed down from there would keep it.
+                # Delegated tasks would otherwise keep it.
                 for other in tasks:
                     other.index.sever(gone)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 8: what an upstream gave becomes known to the task before the agent hears of it.
+"""Step 8: what an upstream returned becomes known to the task before the agent receives it.
 
-1. the wire's shape is taken off, so that fields have the names that the tool's own result gives them
+1. the wire format is removed, so that fields have the names that the tool's own result uses
 2. each value enters the task's index, with the call, the tool and the field that it came from
 3. the label of the result joins the task's label
-4. INVARIANT: nothing is released before the label that it carries is durable. Where that cannot be committed,
-   or a value cannot be taken in, the answer is not released
+4. INVARIANT: nothing is released before the label that it carries is durable. If that label cannot be
+   committed, or a value cannot be indexed, the answer is not released
 
-A notification and an error are observed like a result, and so are the lists of what an upstream offers: all
-that is released may be read.
+Notifications, errors and the lists of what an upstream offers are observed like results, because an agent may
+read everything that is released.
 
-INVARIANT: this is the one way of an upstream's words to an agent. What doors write is a `Delivery`, and none
-is made elsewhere (`tests/architecture/test_upstream_bytes.py`).
+INVARIANT: this is the only path from an upstream's words to an agent. What endpoints write is a `Delivery`,
+and no other module makes one (`tests/architecture/test_upstream_bytes.py`).
 """
 
 from __future__ import annotations
@@ -43,17 +43,19 @@ from remit.services.limits.time_slices import TimeSlices
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTask
 
-#: Pieces that are cut anywhere: of what came before one so much is read again, for what lies across the cut.
+#: Pieces that are cut at any position: this much of the previous piece is read again, for values across the
+#: cut.
 _CUT: Final = frozenset({ReplyPiece.TEXT, ReplyPiece.BYTES})
 OVERLAP_BYTES: Final = 1024
-#: Entries of a list that are taken in as one result: one of 10,000 would be read in part.
+#: Entries of a list that are indexed as one result; a result of 10,000 would be read in part only.
 BATCH: Final = 500
 
 
 class Observation:
-    """What one call brings, as it is taken in. `number` is that of the call among those of its task, 0 for
-    what no call brought; `decision` the id of its decision. `look` raises where the call has been cut: it is
-    asked whenever others have had a turn.
+    """The results of one call, as they are observed.
+
+    `number` is the call's number in its task, 0 if no call brought the data; `decision` is the id of its
+    decision. `look` raises if the call has been cut; it is called whenever other tasks may have run.
     """
 
     def __init__(
@@ -64,22 +66,22 @@ class Observation:
         decision: str,
         look: Callable[[], None],
     ) -> None:
-        """Begin with nothing brought."""
+        """Begin without results."""
         self.live = live
         self.request = request
         self.number = number
         self.decision = decision
         self.look = look
         self.label = request.tool.label
-        #: The end of what was handed on of a body that is cut anywhere.
+        #: The end of what was released of a body that is cut at any position.
         self.before = b""
 
     def own(self, body: bytes, *, wants_input: bool = False, deferred: bool = False) -> Delivery:
-        """Return a result that remit wrote itself, of nothing but what was taken in here before."""
+        """Return a result that remit itself wrote, only from what was observed here before."""
         return Delivery(ChunkKind.RESULT, body, wants_input=wants_input, deferred=deferred, label=self.label)
 
     def delivered(self, chunk: Chunk) -> Delivery:
-        """Return a chunk that was taken in. INVARIANT: the fence is looked at after all that was awaited."""
+        """Return an observed chunk. INVARIANT: the fence is checked after the last await."""
         self.look()
         if chunk.method in _CUT:
             self.before = (self.before + chunk.body)[-OVERLAP_BYTES:]
@@ -96,7 +98,7 @@ class Observation:
 
 
 class Observer:
-    """Takes in what calls bring. For one event loop."""
+    """Observes the results of calls. For one event loop."""
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class Observer:
         room: MemoryLimit,
         clock: Clock,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._room = room
         self._store = store
         self._stored_labels = stored_labels
@@ -116,10 +118,10 @@ class Observer:
         self.turns = TimeSlices(clock)
 
     async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
-        """Take one chunk in; gives what may be released of it.
+        """Observe one chunk; return what may be released of it.
 
-        Raises as the store does, what `of.look` raises, and `Conflict` where what was read has been written
-        to since, and is above the ceiling of every grant.
+        Raises what the store and `of.look` raise, and `Conflict` if what was read has been written to since
+        and now exceeds the ceiling of every grant.
         """
         left: list[str] = []
         request = of.request
@@ -131,12 +133,12 @@ class Observer:
         await self._stored_labels.refresh(tool.upstream)
         of.look()
         if (written := self._stored_labels.since(request, of.decision)) is not None:
-            # What others wrote there since the call was described may be in the result.
+            # The result may contain what other tasks wrote there since the call was described.
             tool = self._stored_labels.stained(tool, written, classes)
             _check_ceilings(request, tool, classes)
         taken = [(part, tool) for part in parts]
         if left:
-            # It stands in no field, and may be read as any.
+            # It belongs to no field, and may be read as any field.
             worst = msgspec.structs.replace(tool, label=carries(tool, classes), fields=())
             taken.append((left, worst))
         await self._take(of, taken, classes)
@@ -147,10 +149,10 @@ class Observer:
     async def listed(
         self, of: Observation, new: Sequence[Json], vouched: Sequence[str], body: bytes
     ) -> Delivery:
-        """Take in what is new to a task of a list; gives the list, `body`.
+        """Observe the entries of a list that are new to a task; return the list, `body`.
 
         The entries carry the label of the tool that `of` is about. `vouched` are the addresses in entries for
-        which an administrator vouches: they raise no label, and are nobody's intent.
+        which an administrator vouches: they raise no label, and do not count as intent.
         """
         if not new and not vouched:
             return of.own(body)
@@ -160,7 +162,7 @@ class Observer:
         if new and (written := self._stored_labels.since(of.request, of.decision)) is not None:
             tool = self._stored_labels.stained(tool, written, classes)
             _check_ceilings(of.request, tool, classes)
-        # Each batch is a result of its own: of one result so many leaves are read, and no more.
+        # Each batch is a separate result, because only a limited number of leaves is read of one result.
         taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
         if vouched:
             silent = msgspec.structs.replace(tool, label=Label(classes.bottom, trust=Trust.UNTRUSTED))
@@ -172,7 +174,7 @@ class Observer:
         return of.own(body)
 
     async def _take(self, of: Observation, taken: Iterable[tuple[Json, Tool]], classes: Classes) -> None:
-        """Take values in, each as a result of a tool; when this returns the label that they carry is kept."""
+        """Observe values, each as a result of a tool; their label is durable when this returns."""
         live = of.live
         label = live.label
         async with live.learning:
@@ -193,7 +195,7 @@ class Observer:
             live.kept_label = whole
 
     async def _learn(self, of: Observation, part: Json, tool: Tool) -> set[Label]:
-        """Learn one value; gives the labels of the fields that occurred in it."""
+        """Index one value; return the labels of the fields that occurred in it."""
         request = of.request
         seen: set[Label] = set()
         steps = of.live.index.learn(
@@ -207,14 +209,15 @@ class Observer:
             marked=self._stored_labels.marks(tool.upstream),
             seen=seen,
         )
-        # A long result is taken in turns, so that it does not hold up the calls of others.
+        # A long result is read in time slices, so that it does not delay other calls.
         await self.turns.take(steps, of.look)
         return seen
 
 
 def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
-    """Raise `Conflict` where what others wrote since a call was decided is above what each grant lets it
-    give; `tool` is what is read as it is now.
+    """Raise `Conflict` if writes since the decision raised the data above the ceiling of every grant.
+
+    `tool` describes what is read in its current state.
     """
     rank, worst = classes.rank, carries(tool, classes).data_class
     if request.observed or any(
@@ -229,8 +232,10 @@ def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> Non
 
 
 class LabelRise(msgspec.Struct, frozen=True):
-    """What must be committed before anything that carries a label is released; `told` are the tasks of which
-    `events` tell, each with what was told of it before, and by what it rose.
+    """What must be committed before anything that carries a label is released.
+
+    `told` are the tasks that `events` report: each with its label as reported before, its label as reported
+    now, and the cause of the rise.
     """
 
     changes: tuple[Change, ...] = ()
@@ -238,18 +243,18 @@ class LabelRise(msgspec.Struct, frozen=True):
     told: tuple[tuple[LiveTask, Label, Label, str], ...] = ()
 
     def lost(self) -> None:
-        """Note that the commit has not held, as far as is known: the next one tells of it again."""
+        """Note that the commit may have failed, so that the next one reports the rise again."""
         for one, before, after, by in self.told:
             if one.told_label is after:
                 one.told_label, one.raised_by = before, one.raised_by or by
 
 
 def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classes, at: datetime) -> LabelRise:
-    """Join `label` into the task's; give what must be committed before anything that carries it is released.
+    """Join `label` into the task's label; return what must be committed before any data with it is released.
 
-    INVARIANT: what the store does not hold yet goes into each commit until one has held, whoever raised it:
-    that one's commit may be under way, or refused. `LiveTask.kept_label` is set by whoever commits. The event
-    goes into one commit, and into the next one where that is `lost`.
+    INVARIANT: labels that the store does not hold yet go into each commit until one has succeeded, even if
+    another call raised them: that call's commit may be in progress, or refused. The caller that commits sets
+    `LiveTask.kept_label`. The event goes into one commit, and into the next one if the first is `lost`.
     """
     live.rise(label, classes)
     kept = live.kept_label.covers(live.label, classes)
@@ -257,7 +262,7 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
         return LabelRise()
     changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
     if live.task.lineage:
-        # What a child has read can flow back to whoever handed the task down.
+        # What a child task has read can flow back to the task that delegated to it.
         changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
     for above in live.above():
         above.rise(live.label, classes)

@@ -24,44 +24,44 @@ from remit.core.label import Classes, Trust
 from remit.core.tools.tool import ArgumentRole, Tool
 from remit.ports.store.stored_labels import StoredLabelStore
 
-#: Resources held in memory; those asked for least recently are forgotten first, and read again.
+#: Resources held in memory; the least recently used are dropped first, and read again.
 CAPACITY = 50_000
-#: Writes of one upstream whose resource is still to be learned; further ones lie on the upstream.
+#: Writes to one upstream whose resource is not known yet; further ones count for the whole upstream.
 MAX_LOOSE = 200
 
 
 class HeldLabel:
-    """One resource: what is known of it now, and what the store is known to hold."""
+    """The label of one resource: its current state, and the state that the store is known to hold."""
 
     __slots__ = ("kept", "now")
 
     def __init__(self, stored_label: StoredLabel | None) -> None:
-        """Begin with what the store holds."""
+        """Begin with the state of the store."""
         self.now = stored_label
         self.kept = stored_label
 
 
 class UpstreamLabels:
-    """What is held of one upstream: the upstream as a whole, and writes whose resource is not known yet.
+    """The labels of one upstream: of the upstream as a whole, and of writes whose resource is not known yet.
 
-    `count` is the number of its resources in the store. `version` changes with each label that does; none is
-    used twice in one process. `complete`: what is not held of it is not in the store either. While it is
-    `closed`, nothing may be written.
+    `count` is the number of its resources in the store. `version` changes with each of its labels; a process
+    uses no version twice. `complete` states that what is not in memory is not in the store either. While it
+    is `closed`, nothing may be written.
     """
 
     def __init__(self, version: int) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self.root = HeldLabel(None)
         self.loose: dict[str, HeldLabel] = {}
         self.count = 0
         self.version = version
         self.complete = True
         self.closed = False
-        #: By what values it is known what untrusted hands wrote there; None where that is not known.
+        #: Marks of the values that untrusted calls wrote there; None if these values are not known.
         self.marks: set[int] | None = set()
 
     def mark(self, texts: Iterable[str]) -> None:
-        """Note values that untrusted hands write there."""
+        """Record marks of values that untrusted calls write there."""
         if self.marks is not None:
             left = MAX_MARKED_CHARS
             for text in texts:
@@ -76,10 +76,10 @@ _NOTHING = HeldLabel(None)
 
 
 class ResourceLabels:
-    """The shelves of all upstreams. For one event loop."""
+    """The labels of all upstreams. For one event loop."""
 
     def __init__(self, store: StoredLabelStore, tenant: str) -> None:
-        """Begin with nothing; `load` reads what there is."""
+        """Begin without labels; `load` reads those in the store."""
         self._store = store
         self._tenant = tenant
         self._shelves: dict[str, UpstreamLabels] = {}
@@ -88,19 +88,19 @@ class ResourceLabels:
         self.loaded = False
 
     def of(self, upstream: str) -> UpstreamLabels | None:
-        """Return the shelf of an upstream; None where nothing with a label was written to it."""
+        """Return the labels of an upstream; None if nothing with a label was written to it."""
         return self._shelves.get(upstream)
 
     def add(self, upstream: str) -> UpstreamLabels:
-        """Return an upstream its shelf."""
+        """Return the labels of an upstream; create them if there are none."""
         return self._shelves.setdefault(upstream, UpstreamLabels(next(self._versions)))
 
     def touch(self, shelf: UpstreamLabels) -> None:
-        """Note that a label on a shelf has changed."""
+        """Note that a label of an upstream has changed."""
         shelf.version = next(self._versions)
 
     def at(self, upstream: str, resource: str) -> HeldLabel | None:
-        """Return what is held of a resource; None where it would have to be read first."""
+        """Return the label of a resource; None if it would have to be read first."""
         shelf = self._shelves.get(upstream)
         if shelf is None:
             return None
@@ -111,7 +111,7 @@ class ResourceLabels:
         return self._held.get((upstream, resource)) or (_NOTHING if shelf.complete else None)
 
     def place(self, upstream: str, resource: str) -> HeldLabel:
-        """Return a resource to be written to; one that `at` has not given has nothing on it."""
+        """Return the label of a resource for a write; empty if `at` returned none."""
         held = self.at(upstream, resource)
         if held is not None and held is not _NOTHING:
             return held
@@ -120,7 +120,7 @@ class ResourceLabels:
         return self._hold(upstream, resource, HeldLabel(None))
 
     async def fetch(self, upstream: str, names: Iterable[str]) -> None:
-        """Hold these resources, and what they lie in."""
+        """Load these resources, and their containers, into memory."""
         if (shelf := self._shelves.get(upstream)) is not None and shelf.complete:
             return
         wanted = {place for name in names for place in (*above(name), name)} - {ROOT}
@@ -136,7 +136,7 @@ class ResourceLabels:
             one.resource: one for one in await self._store.stored_labels(self._tenant, upstream, lacking)
         }
         for place in lacking:
-            # Another call may have come first: what it has raised meanwhile stays.
+            # Another call may have come first: the labels that it has raised since are kept.
             self._hold(upstream, place, HeldLabel(found.get(place)))
 
     def _hold(self, upstream: str, resource: str, held: HeldLabel) -> HeldLabel:
@@ -144,7 +144,7 @@ class ResourceLabels:
         while len(self._held) > CAPACITY:
             key, oldest = next(iter(self._held.items()))
             if oldest.kept is not oldest.now or oldest is held:
-                # What the store does not hold yet is not forgotten.
+                # A label that the store does not hold yet must not be dropped.
                 self._held.move_to_end(key)
                 break
             del self._held[key]
@@ -153,7 +153,7 @@ class ResourceLabels:
         return held
 
     def take_in(self, stored_label: StoredLabel, classes: Classes) -> None:
-        """Take in what is kept of a resource now: another replica may have written it."""
+        """Take in the stored label of a resource, which another replica may have written."""
         shelf = self.add(stored_label.upstream)
         held = self.place(stored_label.upstream, stored_label.resource)
         before = held.now
@@ -161,17 +161,17 @@ class ResourceLabels:
         if before is None or before is held.kept:
             held.now = held.kept = stored_label
         else:
-            # What the store does not hold yet stays.
+            # A label that the store does not hold yet is kept.
             held.now = before.with_also(stored_label, classes)
         if held.now != before:
             self.touch(shelf)
             label = stored_label.all(classes)
             if label is not None and label.trust is Trust.UNTRUSTED:
-                # By what values, its writer knows.
+                # Only the replica that wrote knows the values.
                 shelf.marks = None
 
     async def load(self) -> None:
-        """Read what upstreams as wholes hold, and the writes whose resource was never learned."""
+        """Read the labels of upstreams as wholes, and the writes whose resource was never learned."""
         for upstream, rows in (await self._store.stored_label_counts(self._tenant)).items():
             roots = await self._store.stored_labels(self._tenant, upstream, [ROOT])
             loose = await self._store.stored_labels_under(
@@ -189,13 +189,16 @@ class ResourceLabels:
 
 
 def writers_of(found: list[StoredLabel], whole: list[StoredLabel]) -> tuple[WrittenValues, ...]:
-    """Return the calls that wrote what was read, untrusted ones first; none that wrote only beside it."""
+    """Return the calls that wrote what was read, untrusted ones first.
+
+    Calls that wrote only neighboring data are left out.
+    """
     all_of = dict.fromkeys(one for held in found if held in whole or held.label for one in held.writers)
     return tuple(sorted(all_of, key=lambda one: one.trust is not Trust.UNTRUSTED))[:MAX_WRITERS]
 
 
 def justified(request: AccessRequest) -> bool:
-    """Whether every value that a call writes is of the intent, or of a trusted source."""
+    """Return whether every value that a call writes comes from the intent or from a trusted source."""
     for name, value in request.tool.parts(request.arguments).items():
         if value is None or isinstance(value, bool):
             continue
@@ -206,20 +209,22 @@ def justified(request: AccessRequest) -> bool:
 
 
 def mark(shelf: UpstreamLabels, request: AccessRequest) -> None:
-    """Note by value what a call writes that is neither of the intent nor of a trusted source."""
+    """Mark the values that a call writes and that come from neither the intent nor a trusted source."""
     tool = request.tool
     if not tool.described:
-        # What it writes, nobody knows.
+        # What an undescribed tool writes is unknown.
         shelf.marks = None
         return
     for name, value in tool.parts(request.arguments).items():
         one, spec = request.flow.arguments.get(name), tool.arguments.get(name)
-        # What selects a record was there before, and an amount is nobody's address.
+        # A selector names a record that existed before, and an amount cannot be an address.
         written = spec is None or spec.role not in (ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)
         if written and (one is None or not one.justified):
             shelf.mark(leaves(value))
 
 
 def chosen_by_upstream(tool: Tool, arguments: dict[str, Json]) -> bool:
-    """Whether the upstream chooses what a call writes to, and its result may name it."""
+    """Return whether the upstream chooses the resource that a call writes to, so that its result may name
+    it.
+    """
     return bool(missing(tool, arguments))

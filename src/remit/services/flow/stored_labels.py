@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels at rest: what tasks wrote to resources is read back with its label, by whatever task.
+"""Stored labels: what tasks wrote to resources is read back with its label, by any task.
 
-1. describe (`seen`): the label of what the call reads joins the label of its results, and what it hands over
-   by id is held against the audience's clearance
-2. record (`writes`): a call with an effect leaves the task's label where it writes, in the commit that
-   permits it. INVARIANT: it lies there, in memory and in that commit, before the call is sent
-3. observe (`since`): what was written meanwhile counts as well, before the result is released
-4. close (`answered`): where the result says which resource was made, the label moves there
+1. describe (`seen`): the label of what the call reads joins the label of its results, and the label of what
+   the call passes on by id is checked against the audience's clearance
+2. record (`writes`): a call with an effect stores the task's label where it writes, in the commit that
+   permits it. INVARIANT: the label is in memory and in that commit before the call is sent
+3. observe (`since`): labels that were written since then count as well, before the result is released
+4. close (`answered`): if the result names the resource that was created, the label moves to it
 
-A resource that is not held in memory (`shelves`) is never taken for clean: it is read, or the whole upstream
-counts.
+A resource that is not in memory (`shelves`) never counts as clean: it is read, or the label of the whole
+upstream counts.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ from remit.services.flow.resource_labels import (
 from remit.services.policy.bundle import Policies
 from remit.services.tools.pinned_tools import ToolCatalogue
 
-#: Resources of one upstream that are told apart; what is written to further ones lies on the upstream.
+#: Resources of one upstream that have separate labels; writes to further ones count for the whole upstream.
 MAX_RESOURCES = 200_000
-#: Calls of which is remembered who had written what they read.
+#: Calls for which the writers of the data that they read are remembered.
 MAX_REMEMBERED = 20_000
 
 
 class StoredLabels:
-    """Keeps labels at rest. For one event loop."""
+    """Maintains stored labels. For one event loop."""
 
     def __init__(
         self,
@@ -78,7 +78,9 @@ class StoredLabels:
         tenant: str,
         fleet: Fleet | None = None,
     ) -> None:
-        """Take the parts; with a `fleet`, what others write is taken in wherever it may count."""
+        """Take the dependencies; with a `fleet`, the writes of other replicas are read wherever they may
+        count.
+        """
         self._fleet = fleet
         self._turns: dict[str, int] = {}
         self._store = store
@@ -90,7 +92,7 @@ class StoredLabels:
         self._wrote: OrderedDict[str, WrittenValues] = OrderedDict()
 
     async def forget(self) -> None:
-        """Forget every label at rest: for upstreams whose data begins again, while no call is in hand."""
+        """Delete all stored labels: for upstreams whose data was reset, while no call is in progress."""
         while rows := await self._store.stored_labels_under(self._tenant):
             drops = tuple(DropStoredLabel(self._tenant, one.upstream, one.resource) for one in rows)
             await self._store.commit(Unit(drops, tenant=self._tenant))
@@ -100,8 +102,8 @@ class StoredLabels:
     async def refresh(self, upstream: str) -> None:
         """Take in what other replicas have written to an upstream by now.
 
-        INVARIANT: a write is committed before it is sent, so whatever a result can carry is taken in after
-        the result.
+        INVARIANT: a write is committed before it is sent, so a refresh after a result covers everything that
+        the result can carry.
         """
         if self._fleet is None:
             return
@@ -115,8 +117,8 @@ class StoredLabels:
         self._turns[upstream] = max(upto, self._turns.get(upstream, 0))
 
     def unchanged(self, request: AccessRequest) -> tuple[Change, ...]:
-        """Return what the commit of a call that hands over what lies at rest must check: nobody wrote
-        there.
+        """Return the check for the commit of a call that passes on stored data: nothing was written there
+        since.
         """
         if self._fleet is None or request.rest.handed is None:
             return ()
@@ -126,8 +128,8 @@ class StoredLabels:
     # Step 3.
 
     async def seen(self, request: AccessRequest) -> AccessRequest:
-        """Return a request with what is at rest where it reads and in what it hands over, and its
-        crossings.
+        """Return the request with its crossings, and with the labels of what it reads and of what it passes
+        on.
         """
         if self._wrote and request.flow.arguments and (through := self._through(request)):
             request = msgspec.structs.replace(request, rest=UnnamedValues(through=through))
@@ -159,18 +161,22 @@ class StoredLabels:
         return self._crossing(request)
 
     def stained(self, tool: Tool, label: Label, classes: Classes) -> Tool:
-        """Return a tool as it is where data with this label lies in its upstream
-        (`core.flow.stored_labels.stained`).
+        """Return a tool in its state while its upstream contains data with this label.
+
+        See `core.flow.stored_labels.stained`.
         """
         shelf = self.shelves.of(tool.upstream)
         return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
 
     def marks(self, upstream: str) -> AbstractSet[int]:
-        """Return the marks of what untrusted hands have written to an upstream, as far as they are known."""
+        """Return the marks of what untrusted calls have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
     def _through(self, request: AccessRequest) -> dict[str, WrittenValues]:
-        """Return who wrote what earlier calls read, by their decisions, where values of this call stood."""
+        """Return the writers of what earlier calls read, by the decisions of these calls.
+
+        Only calls from which a value of this call came are included.
+        """
         origins = (met for one in request.flow.arguments.values() for met in one.origins)
         return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
 
@@ -202,9 +208,9 @@ class StoredLabels:
     def _now(
         self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes
     ) -> UnnamedValues:
-        """Return what is at rest where a call reads, from memory alone."""
+        """Return the stored labels where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
-            # It reads nothing that it does not name; what it answers is as its description says.
+            # It reads nothing that it does not name; its answer carries the label in its description.
             return UnnamedValues(version=shelf.version)
         found, whole = self._reached(shelf, tool.upstream, names)
         labels = [one.all(classes) if one in whole else one.label for one in found]
@@ -217,14 +223,16 @@ class StoredLabels:
     def _reached(
         self, shelf: UpstreamLabels, upstream: str, names: tuple[str, ...]
     ) -> tuple[list[StoredLabel], list[StoredLabel]]:
-        """Return the holdings that reading these resources meets, and those of them that are read whole."""
+        """Return the stored labels that a read of these resources meets, and those that it reads
+        completely.
+        """
         found: dict[str, StoredLabel] = {}
         whole: list[StoredLabel] = []
         for name in names or (ROOT,):
             for place in (*above(name), name) if name else (ROOT,):
                 held = self.shelves.at(upstream, place)
                 if held is None:
-                    # Not held here any more: the upstream as a whole covers it.
+                    # No longer in memory: the upstream as a whole covers it.
                     return self._reached(shelf, upstream, ())
                 if held.now is not None:
                     found[place] = held.now
@@ -235,15 +243,20 @@ class StoredLabels:
         return list(found.values()), whole
 
     def _wrote_something(self, loose: StoredLabel) -> bool:
-        """Whether a loose write was one: what nobody had described may be described as a read by now."""
+        """Return whether a loose write really was a write.
+
+        A tool that had no description then may be described as a read by now.
+        """
         tool = self._tools.get(f"{loose.upstream}/{loose.resource.removeprefix(UNDESCRIBED)}")
         return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
 
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
     ) -> tuple[Label, tuple[WrittenValues, ...]]:
-        """Return the label of what a call hands over by id: what is at rest there, and what reads of the
-        upstream are declared to carry, whichever of them would read it.
+        """Return the label of what a call passes on by id, and its writers.
+
+        It joins the stored labels there and the declared labels of all reads of the upstream, any of which
+        might read that data.
         """
         beside = self._tools.of(tool.upstream)
         reads = [one for one in beside if one.described and one.effect is Effect.NONE]
@@ -272,11 +285,12 @@ class StoredLabels:
     # Step 5.
 
     def writes(self, request: AccessRequest, decision: str, number: int) -> tuple[PutStoredLabel, ...]:
-        """Leave the task's label where a call writes; give what goes into the commit that permits it.
+        """Store the task's label where a call writes; return the changes for the commit that permits the
+        call.
 
-        INVARIANT: what the store does not hold yet goes into each commit until one has held; `kept` says
-        which has. Raises `Busy` while somebody declassifies what lies in the upstream, `Conflict` where what
-        a call hands over may have changed since it was described.
+        INVARIANT: labels that the store does not hold yet go into each commit until one has succeeded; `kept`
+        reports which one. Raises `Busy` while a person declassifies data in the upstream, and `Conflict` if
+        what a call passes on may have changed since it was described.
         """
         tool = request.tool
         shelf = self.shelves.of(tool.upstream)
@@ -289,7 +303,7 @@ class StoredLabels:
         classes = self._policies.applied.bundle.classes
         label = request.label
         if label.trust is Trust.UNTRUSTED and tool.described and justified(request):
-            # What lies there then is exactly what the person stated or a trusted source gave.
+            # The data there is then exactly what the person stated or a trusted source provided.
             label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
         if request.rest.handed is not None:
             label = label.join(request.rest.handed, classes)
@@ -340,7 +354,7 @@ class StoredLabels:
         if shelf.count + new > MAX_RESOURCES and names:
             places = {ROOT: False}
         rose = False
-        # What was named comes before what it lies in.
+        # Named resources come before their containers.
         for place, below in sorted(places.items(), key=lambda one: one[1]):
             held = self.shelves.place(by.upstream, place)
             before = held.now
@@ -353,7 +367,9 @@ class StoredLabels:
                 yield PutStoredLabel(held.now, classes=classes if self._fleet is not None else None)
 
     def kept(self, changes: Iterable[PutStoredLabel]) -> None:
-        """Note that a commit with these changes has held: commits answer in the order they were handed in."""
+        """Note that a commit with these changes has succeeded; commits complete in the order of their
+        submission.
+        """
         for change in changes:
             held = self.shelves.at(change.stored_label.upstream, change.stored_label.resource)
             if held is not None:
@@ -362,7 +378,7 @@ class StoredLabels:
     # Steps 8 and 9.
 
     def since(self, request: AccessRequest, decision: str) -> Label | None:
-        """Return what a result carries by what was written where it was read since the call was described."""
+        """Return the label that a result carries because of writes since the call was described."""
         shelf = self.shelves.of(request.tool.upstream)
         if shelf is None or shelf.version == request.rest.version:
             return None
@@ -375,7 +391,8 @@ class StoredLabels:
     async def answered(self, request: AccessRequest, decision: str, parts: Iterable[Json]) -> None:
         """Move the label of a write to the resource that its result names, if it names exactly one.
 
-        Until then the write counts for everything in the upstream; so does one whose result names nothing.
+        Until then, the write counts for everything in the upstream; so does a write whose result names no
+        resource.
         """
         shelf = self.shelves.of(request.tool.upstream)
         held = shelf.loose.get(LOOSE + decision) if shelf is not None else None
@@ -398,7 +415,8 @@ class StoredLabels:
         by = msgspec.structs.replace(held.now.writers[0], resource=names[0])
         changes: list[Change] = list(self._raise(shelf, names, held.now.label, by, classes))
         changes.append(DropStoredLabel(self._tenant, tool.upstream, LOOSE + decision))
-        # Memory first: whoever reads now finds it there. If this is not written, the store has it loose.
+        # Memory first, so that concurrent reads find the label. If this commit fails, the store still has it
+        # as loose.
         del shelf.loose[LOOSE + decision]
         shelf.count -= 1
         self.shelves.touch(shelf)

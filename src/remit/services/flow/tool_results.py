@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upstream's message brings: the wire's shape is taken off, so that fields have the names that the
-tool's own result gives them (step 8).
+"""The content of an upstream's message, without the wire format (step 8).
+
+Fields have the names that the tool's own result gives them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from remit.core.json_value import Json
 from remit.core.tools.http_api import ReplyHead, ReplyPiece, read_piece
 from remit.core.tools.tool import Tool
 
-#: Members of a progress notification that are none of the tool's words, where they are numbers too short for
-#: those of a telephone, a card or an account.
+#: Members of a progress notification that are not the tool's words, if their numbers are too short for those
+#: of a telephone, a card or an account.
 _PACE: Final = frozenset({"progress", "total"})
 _TOKEN: Final = "progressToken"
 _PROGRESS: Final = "notifications/progress"
@@ -28,8 +29,9 @@ _PIECES: Final = frozenset(ReplyPiece)
 
 
 def in_numbers(chunk: Chunk) -> Chunk:
-    """Return a notification of progress without its token, which the door knows, and with its numbers as they
-    were read: one of a hundred digits says more than how far a call has come.
+    """Return a progress notification without its token, and with its numbers as parsed.
+
+    The endpoint knows the token. A number of a hundred digits could carry more than the progress of a call.
     """
     if not _tells_pace(chunk):
         return chunk
@@ -43,7 +45,7 @@ def in_numbers(chunk: Chunk) -> Chunk:
 
 
 def _tells_pace(chunk: Chunk) -> bool:
-    """Whether a chunk says how far a call has come; a long one says more."""
+    """Return whether a chunk reports the progress of a call; a long one may carry more."""
     return (
         chunk.kind is ChunkKind.NOTIFICATION and chunk.method == _PROGRESS and len(chunk.body) <= MAX_AT_ONCE
     )
@@ -57,12 +59,12 @@ def _is_pace(name: str, value: Json) -> bool:
 def brought(
     chunk: Chunk, tool: Tool, left: list[str] | None = None, before: bytes = b""
 ) -> Steps[tuple[Json, ...]]:
-    """Return what a chunk brings, each part as the tool itself has it; what is not JSON as text.
+    """Return the parts of a chunk's content, each as the tool itself produced it; what is not JSON, as text.
 
     MCP writes a result as text (`content[].text`), as structure (`structuredContent`), or as both; a resource
-    as `contents[].text`. The tool's own result comes first, what stands beside it after it. What is released
-    and stands in no part, since a name is written twice, is added to `left`. `before` is what came just
-    before a piece that is cut anywhere, and is read with it.
+    as `contents[].text`. The tool's own result comes first, then what accompanies it. What is released but
+    belongs to no part, because a name is written twice, is added to `left`. `before` is the content just
+    before a piece that is cut at any position; it is read together with the piece.
     """
     left = [] if left is None else left
     if chunk.method in _PIECES:
@@ -81,14 +83,12 @@ def brought(
 
 
 def _of_reply(chunk: Chunk, tool: Tool, left: list[str], before: bytes) -> Steps[tuple[Json, ...]]:
-    """Return what a piece of the answer of an HTTP API brings: nothing of it has another shape than its
-    own.
-    """
+    """Return the content of a piece of an HTTP API's answer, which has no wire format around it."""
     piece = ReplyPiece(chunk.method)
     if piece is ReplyPiece.HEAD:
         head = msgspec.json.decode(chunk.body, type=ReplyHead)
         said: dict[str, Json] = {**head.headers, "location": head.location}
-        # The agent is told their names, which are the upstream's words, too.
+        # The agent receives the names of omitted headers, which are the upstream's words too.
         return ({**said, "left_out": list(head.left_out)},)
     if not chunk.body:
         return ()
@@ -100,7 +100,7 @@ def _of_reply(chunk: Chunk, tool: Tool, left: list[str], before: bytes) -> Steps
     texts, beside = read_piece(piece, chunk.body, before)
     left += beside
     if piece is ReplyPiece.TEXT and tool.fields and (before or not chunk.last):
-        # A part of a text reads as another structure than the whole.
+        # A part of a text may parse as a different structure than the whole.
         left += texts
         return ()
     found: list[Json] = []
@@ -128,16 +128,18 @@ def _unwrapped(result: dict[str, Json], tool: Tool, left_out: list[str]) -> Step
         elif blocks is not None:
             beside[name] = blocks
     parts = [] if own is None else [own]
-    # The same in both forms is one result, not two.
+    # The same result in both forms counts once.
     if texts and (own is None or own not in (texts[0] if len(texts) == 1 else texts, texts)):
         parts += _written(texts, tool)
     return (*parts, beside) if beside else tuple(parts)
 
 
 def _written(texts: list[Json], tool: Tool) -> list[Json]:
-    """Return what text blocks hold. INVARIANT: each of several that could not be read here is a result of its
-    own where the tool has fields, or where it may write a structure: whoever can write half a surrogate pair
-    into a block must not choose the label of its fields.
+    """Return the content of text blocks.
+
+    INVARIANT: of several blocks, each that could not be parsed here is a separate result if the tool has
+    fields, or if the block may contain a structure. An attacker who can write half a surrogate pair into a
+    block must not choose the label of the block's fields.
     """
     if len(texts) == 1:
         return texts
@@ -149,7 +151,7 @@ def _written(texts: list[Json], tool: Tool) -> list[Json]:
 
 
 def _texts(blocks: list[Json], left_out: list[str]) -> Steps[tuple[list[Json], list[Json]]]:
-    """Return what the text blocks hold, read where it is JSON, and all that is left of the blocks."""
+    """Return the content of the text blocks, parsed if it is JSON, and the rest of the blocks."""
     texts: list[Json] = []
     left: list[Json] = []
     for block in blocks:
@@ -175,5 +177,5 @@ def _read(text: str, left: list[str]) -> Steps[Json]:
 
 
 def _parsed(written: bytes, left: list[str]) -> Steps[Json]:
-    """Read JSON; raises `ValueError` for what is none, or is nested without end."""
+    """Parse JSON; raise `ValueError` for a text that is not JSON, or is nested too deeply."""
     return (yield from reading((yield from decoding(written)), left))

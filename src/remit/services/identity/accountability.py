@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who answers for agents, and what follows where nobody does any more.
+"""Accountability for agents, and what happens when an agent has no accountable owner.
 
-An agent without an accountable owner does nothing: what the owner's agents are doing ends, and none of them
-begins anything, until somebody answers for them again. The lock that keeps them shut is remit's own; one that
-an administrator made by hand is left as it is.
+An agent without an accountable owner can do nothing. The running work of the owner's agents ends, and none of
+these agents can begin work until a person answers for them again. Remit sets its own lock for this; a lock
+that an administrator set by hand is left unchanged.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from remit.services.findings.findings import Findings
 
 
 class Accountability:
-    """Looks whether somebody answers for each agent."""
+    """Checks that each agent has an accountable owner."""
 
     def __init__(self, findings: Findings, revocations: Endings) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._findings = findings
         self._revocations = revocations
 
     async def look(self, agents: Iterable[Agent], people: list[Person]) -> None:
-        """Find the agents for which nobody answers, end what they do, and take back what is right again."""
+        """Find agents without an accountable owner and end their work; undo this for agents that have one
+        again.
+        """
         open_now = {
             one.about: one
             for one in await self._findings.about(state=FindingState.OPEN)
@@ -59,7 +61,7 @@ class Accountability:
 
 
 def owner_fault(owner: str, people: Iterable[Person]) -> str:
-    """Say why an owner cannot answer for an agent; empty where they can."""
+    """Return why an owner cannot answer for an agent; an empty text where the owner can."""
     if owner.startswith(TEAM):
         team = owner.removeprefix(TEAM)
         there = any(one.active and team in one.groups for one in people)

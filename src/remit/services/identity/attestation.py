@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1, identify, for workloads: whatever one shows is judged by exactly one attestor of the house."""
+"""Step 1, identify, for workloads: exactly one attestor judges the evidence that a workload shows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from remit.ports.issuers import IssuedToken, IssuerUse, SignedToken
 
 
 class Attestors:
-    """All attestors of the house, as one. Which of them judges depends on what is shown, never on the
-    outcome: what one refuses is not tried with another.
+    """All configured attestors as one.
+
+    The kind of evidence selects the attestor, never the outcome: evidence that one attestor refuses is not
+    tried with another.
     """
 
     def __init__(self, attestors: Sequence[Attestor] = ()) -> None:
-        """Take them in order; the first that judges something is the one."""
+        """Take the attestors in order; the first one that judges a kind of evidence is used for it."""
         self._attestors = tuple(attestors)
 
     def judges(self, shown: Shown) -> bool:
-        """Whether any of them judges it."""
+        """Return whether any attestor judges this evidence."""
         return any(one.judges(shown) for one in self._attestors)
 
     async def attest(self, shown: Shown) -> Attested:
-        """Return what was proven; raises `Unauthenticated`, with `not-attestable` where none of them judges
-        it.
+        """Return what was proven.
+
+        Raises `Unauthenticated`, with code `not-attestable` where no attestor judges the evidence.
         """
         for one in self._attestors:
             if one.judges(shown):
@@ -40,10 +43,10 @@ class Attestors:
 
 
 class NoIssuers:
-    """`ports.issuers.TrustedIssuers` of a house that trusts none."""
+    """`ports.issuers.TrustedIssuers` for a deployment that trusts no issuer."""
 
     def trusts(self, token: str, use: IssuerUse) -> bool:
-        """None is trusted."""
+        """Return false: no issuer is trusted."""
         return False
 
     async def verify(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1, identify: who is it, proven how.
+"""Step 1, identify: who the caller is, and how that was proven.
 
-Agents show access tokens (RFC 9068) that they got for a client assertion (RFC 7523); people show a session
-secret that they got for a one-time code. A verified token is remembered by its SHA-256, never as text; its
+Agents show access tokens (RFC 9068) that they got for a client assertion (RFC 7523). People show a session
+secret that they got for a one-time code. A verified token is remembered by its SHA-256, never as text. Its
 expiry is checked on each use, and its task on each call.
 """
 
@@ -32,19 +32,20 @@ from remit.ports.store.issued_tokens import IssuedTokenStore
 from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 
-#: Verified tokens remembered at once.
+#: Largest number of verified tokens remembered at once.
 CACHE = 20_000
 LEEWAY_S = 5
-#: Of a sender who showed nothing but a token.
+#: For a sender who showed nothing but a token.
 NOTHING_PROVEN = Confirmation()
 CODE_TTL_S = 15 * 60
-#: Refusals written to the evidence per second; more of them are counted, and the count is written.
+#: Refusals written to the evidence per second. Further refusals are counted, and the count is written.
 REFUSALS_PER_S = 20
 
 
 def secret_digest(secret: str) -> str:
-    """Return the form in which a secret is kept: its SHA-256 in hex. Our secrets have 160 random bits or
-    more.
+    """Return the form in which a secret is stored: its SHA-256 in hex.
+
+    Remit's secrets have at least 160 random bits.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -54,7 +55,10 @@ class _Rooms(IssuedTokenStore, SignInStore, Protocol):
 
 
 class Authenticator:
-    """Turns what a caller shows into who the caller is, or a 401 with a reason code in the evidence."""
+    """Derives a caller's identity from what the caller shows.
+
+    A failure is a 401 with a reason code in the evidence.
+    """
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class Authenticator:
         session_ttl_s: int,
         members: Memberships,
     ) -> None:
-        """Take the parts; tokens are issued and accepted under `issuer`, for one of `resources`."""
+        """Take the dependencies; tokens are issued and accepted under `issuer`, for one of `resources`."""
         self._store = store
         self._keys = keys
         self._members = members
@@ -88,10 +92,11 @@ class Authenticator:
     def claims(
         self, token: str, now: datetime, *, resource: str = "", proven: Confirmation = NOTHING_PROVEN
     ) -> AccessClaims:
-        """Return the claims of an access token of ours; raises `Unauthenticated` with the reason code.
+        """Return the claims of an access token of remit; raises `Unauthenticated` with the reason code.
 
-        `resource` is the one that is being asked: the token must be for it. Empty: for any of this house.
-        `proven` is the key that its sender proved to hold: a token that is bound to a key is refused without.
+        `resource` is the requested resource: the token must be issued for it. Empty: any resource of this
+        deployment. `proven` is the key whose possession the sender proved. A token that is bound to a key is
+        refused without it.
         """
         found = self.unproven(token, now, resource=resource)
         if found.confirmation:
@@ -99,7 +104,10 @@ class Authenticator:
         return found
 
     def check_proven(self, claims: AccessClaims, proven: Confirmation) -> None:
-        """Refuse a token whose keys were not proven (RFC 9449 section 7.2, RFC 8705 section 3)."""
+        """Refuse a token if the keys that it is bound to were not proven.
+
+        RFC 9449 section 7.2, RFC 8705 section 3.
+        """
         if not claims.confirmation.met_by(proven):
             raise Unauthenticated(
                 "the token is bound to a key, and its sender did not prove to hold it",
@@ -109,10 +117,10 @@ class Authenticator:
             )
 
     def unproven(self, token: str, now: datetime, *, resource: str = "") -> AccessClaims:
-        """Return the claims of a token whose sender has proven nothing yet: for who checks that next."""
+        """Return the claims of a token without proof of possession, for callers that check the proof next."""
         key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         if self._generation != self._keys.generation:
-            # A key is accepted no longer: what was verified by it is forgotten.
+            # A key is no longer accepted: forget the tokens that were verified with it.
             self._generation = self._keys.generation
             self._cache.clear()
         found = self._cache.get(key)
@@ -136,9 +144,9 @@ class Authenticator:
         return found
 
     def about(self, token: str, now: datetime) -> str:
-        """Return the task that a token of ours is of; empty for one of no task, or that is not ours.
+        """Return the task of a token of remit; empty for a token without a task, and for any other token.
 
-        Whether it is good at this moment is for the replica to say that serves the task.
+        The replica that serves the task decides whether the token is valid at this moment.
         """
         try:
             return self.unproven(token, now).task
@@ -161,9 +169,10 @@ class Authenticator:
         return claims
 
     async def refused(self, error: RemitError, where: str, *, agent: str = "", task: str = "") -> None:
-        """Write a refusal of steps 1 and 2 to the evidence; a flood of them is counted, not written one by
-        one. `agent` and `task` are those of a token that holds. A first proof that has no nonce yet is asked
-        for one, which is no refusal.
+        """Write a refusal of step 1 or 2 to the evidence; a flood of refusals is only counted.
+
+        `agent` and `task` are those of a token whose signature is valid. A first proof without a nonce is
+        answered with a request for one, which is not a refusal.
         """
         if error.code == FIRST_PROOF:
             return
@@ -184,8 +193,10 @@ class Authenticator:
     # People.
 
     async def make_code(self, person: str, *, by: str, coded_by: Iterable[str] = ()) -> str:
-        """Make a one-time sign-in code for a person: 15 minutes, once. `by` asked for it. `coded_by`
-        are others who had a hand in it; `by` is added, and the person is left out.
+        """Make a one-time sign-in code for a person, valid once and for 15 minutes.
+
+        `by` requested the code. `coded_by` are other people who took part in making it; `by` is added to
+        them, and the person is left out.
         """
         code = "-".join(
             make_id("", self._entropy.bytes(10))[1:][start : start + 4] for start in (0, 4, 8, 12)
@@ -213,7 +224,7 @@ class Authenticator:
         return code
 
     async def person_by_code(self, code: str) -> tuple[Person, Credential]:
-        """Return whose one-time code this is, and the code, to be used up; raises `Unauthenticated`."""
+        """Return the person of a one-time code, and the code to be used up; raises `Unauthenticated`."""
         now = self._clock.now()
         found = await self._store.credential(self._tenant, secret_digest(code.strip().lower()))
         person = await self._store.person(self._tenant, found.person) if found else None
@@ -247,12 +258,12 @@ class Authenticator:
         changes: tuple[Change, ...] = (),
         jkt: str = "",
     ) -> tuple[str, Credential]:
-        """Sign a person in: give the secret of a new session, and what is kept of it.
+        """Sign a person in: return the secret of a new session, and the stored record of the session.
 
-        With `jkt` the session is bound to the key of this thumbprint: its secret alone opens nothing.
-        `coded_by` is who made the code that it comes of, by whatever steps.
-        `changes` become true at the same moment (a code used up, an older session ended); where one of them
-        is refused, so is the session (`Unauthenticated`).
+        With `jkt` the session is bound to the key of this thumbprint: the secret alone opens nothing.
+        `coded_by` are the makers of the sign-in code that the session results from, directly or indirectly.
+        `changes` are committed in the same transaction (a code used up, an older session ended). Where one of
+        them is refused, the session is refused too (`Unauthenticated`).
         """
         secret = ("rms_" if kind == "session" else "rmb_") + self._entropy.bytes(32).hex()
         now = self._clock.now()
@@ -276,7 +287,8 @@ class Authenticator:
             subject=person.name,
         )
         try:
-            # Whoever was deactivated meanwhile gets none, which would come to life when they are activated.
+            # A person who was deactivated in the meantime gets no session: it would become valid at
+            # reactivation.
             known = UsePerson(self._tenant, person.name)
             await self._store.commit(Unit((known, *changes, PutCredential(session)), (signed_in,)))
         except Conflict as conflict:
@@ -295,8 +307,9 @@ class Authenticator:
         return secret, person, session.expires
 
     async def person(self, secret: str, jkt: str = "") -> Person:
-        """Return the person of a session secret; raises `Unauthenticated`. `jkt` is the key that was
-        proven.
+        """Return the person of a session secret; raises `Unauthenticated`.
+
+        `jkt` is the thumbprint of the key that was proven.
         """
         found = await self._store.signed_in(self._tenant, secret_digest(secret))
         if found is None or found[0].kind != "session" or self._clock.now() >= found[0].expires:
@@ -318,7 +331,7 @@ class Authenticator:
         return self._members.of_person(person)
 
     async def sign_out(self, secret: str, jkt: str = "") -> None:
-        """End a session; raises `Unauthenticated` where there is none."""
+        """End a session; raises `Unauthenticated` where there is no such session."""
         person = await self.person(secret, jkt)
         await self._store.commit(
             Unit(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents and people: registering them, and changing their state."""
+"""Agents and people: registration and changes of state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from remit.services.identity.accountability import Accountability, owner_fault
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
 
-#: The state that an agent may move to from each state.
+#: The states that an agent may move to, by current state.
 AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
     AgentState.REGISTERED: frozenset({AgentState.ACTIVE, AgentState.SUSPENDED, AgentState.RETIRED}),
     AgentState.ACTIVE: frozenset({AgentState.SUSPENDED, AgentState.RETIRED}),
@@ -36,18 +36,18 @@ AGENT_MOVES: dict[AgentState, frozenset[AgentState]] = {
 }
 
 
-#: Ways in which one agent may prove itself.
+#: Largest number of bindings per agent.
 MAX_BINDINGS = 16
-#: How often a change is made again because others changed the same agent meanwhile.
+#: Attempts at a change when others change the same agent at the same time.
 TRIES = 8
 
 _Revised = tuple[Agent, AgentChanged] | None
 
 
 class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when an agent is registered; `bindings` are the ways in which it may prove itself.
+    """Request to register an agent; `bindings` are the ways in which the agent may prove its identity.
 
-    `owner` is a person who is there, or a team as `group:name` that has an active member.
+    `owner` is an existing person, or a team as `group:name` that has an active member.
     """
 
     name: str
@@ -61,7 +61,7 @@ class NewAgent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class NewPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when a person is added."""
+    """Request to add a person."""
 
     name: str
     roles: tuple[Role, ...] = ()
@@ -69,7 +69,7 @@ class NewPerson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Directory:
-    """Who there is."""
+    """The registered agents and people."""
 
     def __init__(
         self,
@@ -85,8 +85,10 @@ class Directory:
         suspend_on: frozenset[FindingKind] = frozenset(),
         end_on: frozenset[FindingKind] = frozenset(),
     ) -> None:
-        """Take the parts; findings of the kinds in `suspend_on` take their agent out of service, those in
-        `end_on` end its tasks.
+        """Take the dependencies.
+
+        Findings of the kinds in `suspend_on` suspend their agent; findings of the kinds in `end_on` end its
+        tasks.
         """
         self._store = store
         self._clock = clock
@@ -102,8 +104,10 @@ class Directory:
         findings.on_seen(self._react)
 
     async def register(self, new: NewAgent, *, by: str) -> Agent:
-        """Register an agent. It needs an accountable owner, a purpose, an environment, and a way to prove
-        itself that no other agent has (`Conflict`, code `workload-taken`).
+        """Register an agent.
+
+        It needs an accountable owner, a purpose, an environment, and a way to prove its identity that no
+        other agent has (`Conflict`, code `workload-taken`).
         """
         check_subject(new.name, "an agent")
         for group in new.groups:
@@ -118,7 +122,7 @@ class Directory:
                 f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", remediation="give `bindings`"
             )
         await self._check_owner(new.owner)
-        # One name is one subject: in tokens, in questions of who it is, in the evidence.
+        # A name denotes one subject only: in tokens, in identity reports, and in the evidence.
         if await self._store.person(self._tenant, new.name) is not None:
             raise Conflict(f"`{new.name}` is the name of a person", remediation="choose another name")
         agent = Agent(
@@ -150,7 +154,7 @@ class Directory:
         return agent
 
     async def bind(self, name: str, binding: Binding, *, by: str) -> Agent:
-        """Let an agent prove itself in one more way."""
+        """Add a binding: one more way in which an agent may prove its identity."""
         added = checked_binding(binding)
 
         def bound(agent: Agent) -> _Revised:
@@ -167,10 +171,10 @@ class Directory:
         return await self._change(name, bound, by)
 
     async def unbind(self, name: str, workload: str, *, by: str, reason: str = "") -> Agent:
-        """Take from an agent every way of proving itself by a workload, as when its key has leaked.
+        """Remove every binding of an agent to a workload, for example after its key has leaked.
 
-        Whoever proved themselves so may hold tokens and tasks: all that were issued so far are refused, and
-        all its tasks end.
+        Anyone who used the binding may hold tokens and tasks. All tokens of the agent issued so far are
+        refused, and all its tasks end.
         """
         from_now = int(self._clock.now().timestamp()) + 1
 
@@ -195,8 +199,9 @@ class Directory:
         return changed
 
     async def set_manifest(self, name: str, digest: str, *, by: str) -> Agent:
-        """Register what an agent is made of now: somebody has reviewed it. Drift from the old one is dealt
-        with.
+        """Register the digest of an agent's current manifest after a review.
+
+        Findings about drift from the previous manifest are resolved.
         """
         if len(digest) > 200:
             raise Malformed("a manifest's digest is short", remediation="give `sha256:` and 64 digits")
@@ -212,7 +217,7 @@ class Directory:
         return changed
 
     async def set_owner(self, name: str, owner: str, *, by: str) -> Agent:
-        """Return an agent somebody else who answers for it."""
+        """Set another accountable owner for an agent."""
         await self.agent(name)
         await self._check_owner(owner)
 
@@ -227,7 +232,7 @@ class Directory:
         return changed
 
     async def look_at_owners(self) -> None:
-        """Find agents for which nobody answers any more; for a background loop, and after people changed."""
+        """Find agents without an accountable owner; for a background loop, and after changes to people."""
         people = [self._members.of_person(one) for one in await self.people()]
         await self._owners.look(await self.agents(), people)
 
@@ -245,8 +250,9 @@ class Directory:
         return () if owner.startswith(TEAM) else (UsePerson(self._tenant, owner),)
 
     async def _react(self, finding: Finding) -> None:
-        """Take an agent out of service for a finding of a kind that the configuration names, or end what it
-        does now: its posture is not what it was when its tasks were opened.
+        """Suspend an agent, or end its tasks, for a finding of a kind that the configuration names.
+
+        Its posture is no longer the posture under which its tasks were opened.
         """
         if not finding.agent:
             return
@@ -285,7 +291,7 @@ class Directory:
         raise Conflict(f"agent `{name}` is being changed by others", remediation="repeat it in a moment")
 
     async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
-        """Change an agent's state; leaving service also ends all its tasks."""
+        """Change an agent's state; taking the agent out of service also ends all its tasks."""
 
         def moved_to(agent: Agent) -> _Revised:
             if state not in AGENT_MOVES[agent.state]:
@@ -366,5 +372,5 @@ class Directory:
         return await self._store.people(self._tenant)
 
     def with_groups(self, person: Person) -> Person:
-        """Return a person with the groups that the configuration gives them, for show."""
+        """Return a person with the groups that the configuration assigns, for display."""
         return self._members.of_person(person)

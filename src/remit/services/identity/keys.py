@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys: which there are, replacing them, and keeping evidence of that.
+"""Remit's own keys: listing them, replacing them, and recording each replacement.
 
-A key is replaced, by hand or by age, in a turn that processes with the same keys take one after another:
+A key is replaced by hand or by age. Processes that share the keys take turns at this. In a turn:
 
-1. what another process has made of the keys is taken over
-2. what is current is compared with what is on record: a rotation that a crash kept from being recorded, or
-   that somebody made without remit, is recorded as found. Nobody is about to record it: that ends a turn.
-   One that was made here, and that the store did not take, is recorded as what it is
-3. the key is replaced if the one that was seen is still the newest
-4. the rotation is recorded, together with the key that is current then
+1. the process takes over changes that other processes made to the keys
+2. the process compares the current key with the key on record. A rotation that a crash kept from being
+   recorded, or that was made outside remit, is recorded as found: no other process can be about to record it,
+   because recording ends a turn. A rotation that was made here, and whose record the store did not take, is
+   recorded with its true author
+3. the process replaces the key if the key that it saw is still the newest
+4. the process records the rotation together with the key that is current then
 
-INVARIANT: a rotation is on record once, and each names the key of the one before it: 2 and 4 are committed
-only where the key before is still what is on record, whenever a commit of somebody who is gone arrives.
+INVARIANT: a rotation is on record once, and each rotation names the previous key: 2 and 4 are committed only
+where the previous key is still the key on record, even if a commit of a process that is gone arrives late.
 """
 
 from __future__ import annotations
@@ -28,42 +29,28 @@ from remit.core.errors import ChangedMeanwhile, Conflict, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.system import KeyRetired, KeyRotated
 from remit.core.keys.own_keys import HeldKey, KeyKind, KeyStanding
-from remit.ports.keys import AuthorityKeys, CheckpointKeys, RotatingKeys, SealingKeys, TokenKeys
+from remit.ports.keys import Keyring, RotatingKeys
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import CheckValue, PutValue
 from remit.ports.store.log import LogStore
 from remit.ports.store.units import Unit
 
-#: Keys of subjects wrapped again in one transaction.
+#: Subject keys rewrapped in one transaction.
 STEP = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyring:
-    """The keys of a process, a kind each; those of a trust domain of its own only where it has one."""
+@dataclass(frozen=True, slots=True)
+class KeyEvents:
+    """Who is told of keys; listeners are added before the keys are kept."""
 
-    tokens: TokenKeys
-    checkpoints: CheckpointKeys
-    sealing: SealingKeys
-    authority: AuthorityKeys | None = None
-    svids: TokenKeys | None = None
-    #: What whoever keeps the keys needs done now and then, by name.
-    chores: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-
-    def kinds(self) -> dict[KeyKind, RotatingKeys]:
-        """Return all of them, by kind."""
-        found: tuple[RotatingKeys | None, ...] = (
-            self.tokens,
-            self.checkpoints,
-            self.sealing,
-            self.authority,
-            self.svids,
-        )
-        return {one.kind: one for one in found if one is not None}
+    #: Called with the kind whenever keys of a kind came or went.
+    changed: list[Callable[[KeyKind], None]] = field(default_factory=list)
+    #: Awaited before a sealing key is destroyed: each listener seals again what it has under that key.
+    rewrapping: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 class KeyRotations:
-    """Replaces keys, by hand and by age. One rotation at a time."""
+    """Replaces keys by hand and by age, one rotation at a time."""
 
     def __init__(
         self,
@@ -72,9 +59,14 @@ class KeyRotations:
         store: LogStore,
         clock: Clock,
         tenant: str,
-        periods: dict[KeyKind, timedelta] | None = None,
+        periods: Mapping[KeyKind, timedelta] | None = None,
+        rest: timedelta = timedelta(),
     ) -> None:
-        """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves."""
+        """Take the parts; `periods` are the ages at which keys of a kind are replaced by themselves.
+
+        `rest` is how long a sealing key stays after another one has taken its place: other processes seal
+        again what they hold meanwhile.
+        """
         self._keys = keys.kinds()
         self._sealing = keys.sealing
         self._authority = keys.authority
@@ -84,30 +76,19 @@ class KeyRotations:
         self._tenant = tenant
         self._periods = {kind: period for kind, period in (periods or {}).items() if period}
         self._lock = asyncio.Lock()
-        #: How long a sealing key stays after another one has taken its place: other processes seal again what
-        #: they hold meanwhile.
-        self.rest: Callable[[], timedelta] = timedelta
-        #: The keys that were told of last.
+        self._rest = rest
+        self.events = KeyEvents()
+        #: The keys as of the last notification.
         self._told = {kind: keys.held() for kind, keys in self._keys.items()}
-        #: The last rotation of a kind that was made here: where its record failed, it is known who made it.
+        #: The last rotation of each kind that was made here: if recording failed, its author is still known.
         self._made: dict[KeyKind, Event] = {}
-        self._changed: list[Callable[[KeyKind], None]] = []
-        self._rewrap_too: list[Callable[[], Awaitable[None]]] = []
-
-    def on_change(self, tell: Callable[[KeyKind], None]) -> None:
-        """Have `tell(kind)` called whenever keys of a kind came or went."""
-        self._changed.append(tell)
-
-    def on_rewrap(self, too: Callable[[], Awaitable[None]]) -> None:
-        """Have `too()` awaited before a sealing key is destroyed: it seals again what it has under that."""
-        self._rewrap_too.append(too)
 
     def held(self) -> tuple[HeldKey, ...]:
-        """Return every key, by kind; never a private one."""
+        """Return every key, by kind, without private keys."""
         return tuple(one for keys in self._keys.values() for one in keys.held())
 
     async def look(self) -> None:
-        """Take over what other processes have made of the keys; for a background loop."""
+        """Take over changes that other processes made to the keys; for a background loop."""
         async with self._lock:
             await self._refresh()
 
@@ -122,8 +103,10 @@ class KeyRotations:
             self._tell(kind)
 
     async def rotate(self, kind: KeyKind, *, by: str, reason: str = "", at_once: bool = False) -> HeldKey:
-        """Let another key of a kind sign from now on; raises `NotFound` where there are none, and
-        `KeyUnavailable` and `ChangedMeanwhile`, after which all is as it was.
+        """Rotate the key of a kind, so that another key signs from now on.
+
+        Raises `NotFound` where there are no keys of the kind, and `KeyUnavailable` and `ChangedMeanwhile`,
+        after which nothing has changed.
         """
         keys = self._keys.get(kind)
         if keys is None:
@@ -137,13 +120,11 @@ class KeyRotations:
             return await self._replace(kind, by=by, reason=reason, at_once=at_once)
 
     async def keep(self) -> None:
-        """Do what is due: record what was not, replace keys by age, destroy those whose time is over, wrap
-        again.
-        """
+        """Do what is due: record rotations, replace keys by age, destroy expired keys, rewrap."""
         async with self._lock:
             await self._refresh()
             for kind, keys in self._keys.items():
-                # A turn is taken only where there is something to do in it: who hangs in one holds up others.
+                # Take a turn only if there is work for it: a process that hangs in a turn delays the others.
                 if self._due(kind) or self._spent(kind) or await self._known(kind) != _current(keys).id:
                     async with keys.turn():
                         await self._take_over(kind)
@@ -159,7 +140,7 @@ class KeyRotations:
         return known
 
     async def _compare(self, kind: KeyKind) -> None:
-        """Take step 2."""
+        """Do step 2."""
         current, known = _current(self._keys[kind]).id, await self._known(kind)
         if known is None:
             await self._keep_current(kind, current, None)
@@ -172,32 +153,32 @@ class KeyRotations:
             await self._keep_current(kind, current, known, made)
 
     async def _replace_by_age(self, kind: KeyKind) -> None:
-        # Whoever changes keys without taking a turn may still be first: then there is nothing to do here.
+        # A process that changes keys without a turn may be first: then there is nothing to do here.
         with contextlib.suppress(ChangedMeanwhile):
             if self._due(kind):
                 await self._replace(kind, by="remit", reason="age")
             if self._spent(kind):
-                # Remit was not running for so long that the next authority has grown old meanwhile.
+                # Remit was stopped for so long that the next authority has become too old in the meantime.
                 await self._replace(kind, by="remit", reason="expired", at_once=True)
 
     def _due(self, kind: KeyKind) -> bool:
-        """Whether the current key has signed for its period, and so the next one was published for it: that
-        was made at the moment in which the current one began to sign.
+        """Return whether the current key has signed for its period.
+
+        The next key is made at the moment when the current key begins to sign, so its age is the age of that
+        period.
         """
         period, keys = self._periods.get(kind), self._keys[kind]
         return period is not None and self._clock.now() - _newest(keys).made >= period
 
     def _spent(self, kind: KeyKind) -> bool:
-        """Whether these are authorities, and the current one's certificate does not last for another
-        period.
-        """
+        """Return whether the kind is an authority whose current certificate expires within a period."""
         if kind is not KeyKind.CA or self._authority is None:
             return False
         expires = load_der_x509_certificate(self._authority.certificate).not_valid_after_utc
         return expires - self._clock.now() < self._periods.get(kind, timedelta(0))
 
     async def _replace(self, kind: KeyKind, *, by: str, reason: str, at_once: bool = False) -> HeldKey:
-        """Take steps 3 and 4."""
+        """Do steps 3 and 4."""
         keys = self._keys[kind]
         before = _current(keys)
         turned = await keys.rotate(at_once=at_once, seen=_newest(keys).id)
@@ -210,28 +191,29 @@ class KeyRotations:
         return turned
 
     async def _rewrap(self) -> None:
-        """Wrap every subject's key under the current sealing key, in steps, and whatever else is sealed; then
-        destroy the others.
+        """Rewrap every subject's key under the current sealing key, in batches, and reseal other sealed data.
+
+        Then destroy the previous sealing keys.
         """
         previous = [one for one in self._sealing.held() if one.standing is KeyStanding.PREVIOUS]
         if not previous:
             return
         reached = await self._store.rewrap(limit=STEP)
         while reached is not None:
-            # INVARIANT: the current key is the same through the whole walk. The lock is held in this process;
-            # where another one has replaced it, the next look walks again: nothing may be wrapped under the
-            # one of before when the other destroys it.
+            # INVARIANT: the current key is the same during the whole walk. This process holds the lock. Where
+            # another process has replaced the key, the next look walks again: nothing may be wrapped under
+            # the previous key when the other process destroys it.
             if await self._sealing.refresh():
                 self._tell(KeyKind.SEALING)
                 return
             reached = await self._store.rewrap(reached, STEP)
-        for too in self._rewrap_too:
+        for too in self.events.rewrapping:
             await too()
-        if self._clock.now() - _current(self._sealing).made < self.rest():
+        if self._clock.now() - _current(self._sealing).made < self._rest:
             return
         retired = []
         for one in previous:
-            # Another process may have been first, and has told of it.
+            # Another process may have destroyed the key first, and then it has recorded that.
             with contextlib.suppress(Conflict):
                 await self._sealing.retire(one.id)
                 retired.append(one)
@@ -245,7 +227,7 @@ class KeyRotations:
     async def _keep_current(self, kind: KeyKind, key: str, previous: str | None, *events: Event) -> None:
         place = _place(kind)
         changes = (CheckValue(self._tenant, place, previous), PutValue(self._tenant, place, key))
-        # Refused where it is on record by now, though nobody had heard of that when it was looked for.
+        # Refused where the key is already on record, although it was not yet when this process looked.
         with contextlib.suppress(ChangedMeanwhile):
             await self._store.commit(Unit(changes, events))
 
@@ -258,7 +240,7 @@ class KeyRotations:
 
     def _tell(self, kind: KeyKind) -> None:
         self._told[kind] = self._keys[kind].held()
-        for tell in self._changed:
+        for tell in self.events.changed:
             tell(kind)
 
 
@@ -271,5 +253,5 @@ def _current(keys: RotatingKeys) -> HeldKey:
 
 
 def _newest(keys: RotatingKeys) -> HeldKey:
-    """Return the next key, or where none is made ahead the current one: every rotation makes another."""
+    """Return the next key, or the current one where no next key exists; each rotation makes another."""
     return keys.held()[0]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may manage what: the duties of people, and what is a person's own.
+"""Permissions for managing remit: the duties of people, and what belongs to a person.
 
-Every door that lets people manage remit asks here. What an approver or an administrator may not do
-(approve what was asked for them, change who they are) stands with the value that it protects.
+Every endpoint for management asks here. What an approver or an administrator may not do (approve a request
+that was made for them, change their own account) is defined with the value that it protects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from remit.core.tasks.task import Task
 
 
 class Duty(enum.StrEnum):
-    """A kind of management action. `own`: everybody who is signed in, about what is theirs alone."""
+    """A kind of management action. `own`: everyone who is signed in, for what belongs to that person
+    alone.
+    """
 
     OWN = "own"
     OVERSEE = "oversee"
@@ -27,7 +29,7 @@ class Duty(enum.StrEnum):
     AUDIT = "audit"
 
 
-#: The roles that carry each duty. Ending only ever takes authority away, so it has the most hands.
+#: The roles that carry each duty. Ending only removes authority, so the most roles carry it.
 ROLES: dict[Duty, frozenset[Role]] = {
     Duty.OWN: frozenset(),
     Duty.OVERSEE: frozenset(Role),
@@ -39,7 +41,7 @@ ROLES: dict[Duty, frozenset[Role]] = {
 
 
 def may(person: Person, duty: Duty) -> bool:
-    """Whether a person carries a duty."""
+    """Return whether a person carries a duty."""
     return person.active and (duty is Duty.OWN or bool(ROLES[duty] & person.roles))
 
 
@@ -56,20 +58,21 @@ def require(person: Person, duty: Duty) -> None:
 
 
 def own_task(task: Task, person: Person) -> bool:
-    """Whether a task is a person's own: its intent is theirs, or it is done for them."""
+    """Return whether a task is a person's own: with the person's intent, or acting for the person."""
     return person.name in (task.intent.requested_by, task.on_behalf_of)
 
 
 def see_task(task: Task, person: Person) -> Task:
-    """Return a task to a person who may see it; to others there is none (`NotFound`)."""
+    """Return a task to a person who may see it; for others raise `NotFound`."""
     if not own_task(task, person) and not may(person, Duty.OVERSEE):
         raise NotFound(f"there is no task `{task.id}`", remediation="see `remit task list`")
     return task
 
 
 def end_task(task: Task, person: Person) -> Task:
-    """Return a task to a person who may end it; raises `Forbidden`, or `NotFound` where it may not be
-    seen.
+    """Return a task to a person who may end it.
+
+    Raises `Forbidden`, or `NotFound` where the person may not see the task.
     """
     see_task(task, person)
     if not own_task(task, person):
@@ -78,8 +81,9 @@ def end_task(task: Task, person: Person) -> Task:
 
 
 def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
-    """Return a closure to a person who may see it: with a role, or because what was ended is their own
-    `task`; to others there is none (`NotFound`).
+    """Return a closure to a person who may see it; for others raise `NotFound`.
+
+    A person may see it with a role, or because the ended `task` is the person's own.
     """
     if not (task is not None and own_task(task, person)) and not may(person, Duty.OVERSEE):
         raise NotFound(f"there is no closure `{closure.id}`", remediation="see `remit audit log`")
@@ -87,8 +91,9 @@ def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
 
 
 def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:
-    """Whether a person may see what is asked, arguments included: approvers, auditors, and whose task it
-    is.
+    """Return whether a person may see an approval request with its arguments.
+
+    Approvers, auditors, and the person whose task it is may see it.
     """
     return (
         may(person, Duty.APPROVE)
@@ -99,17 +104,18 @@ def see_approval(approval: Approval, task: Task | None, person: Person) -> bool:
 
 
 def see_data(person: Person) -> None:
-    """Raise `Forbidden` unless a person may see which resources hold what: those who may see the arguments of
-    calls, which name them.
+    """Raise `Forbidden` unless a person may see which resources hold which data.
+
+    Those who may see the arguments of calls, which name the resources, may see this too.
     """
     if not may(person, Duty.APPROVE):
         require(person, Duty.AUDIT)
 
 
 def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None) -> None:
-    """Raise `NotFound` unless a person may ask who `name` is and what it can do."""
+    """Raise `NotFound` unless a person may ask who `name` is and what it may do."""
     own = (
-        # A task or an agent of somebody's name is not that person.
+        # A task or an agent that has a person's name is not that person.
         (name == person.name and task is None and agent is None)
         or (task is not None and own_task(task, person))
         or (agent is not None and agent.owned_by(person))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Issuing SVIDs of the own trust domain to local workloads.
+"""Issuing of SVIDs of remit's own trust domain to local workloads.
 
-1. The kernel says which process asks (`ports.peers`): its user and the program that it runs.
-2. Rules of the configuration, and agents that are registered with user and program, say which SPIFFE IDs it
-   has.
-3. The document is made, recorded, and given: a certificate with a fresh key, or a signed token.
+1. The kernel reports which process asks (`ports.peers`): its user and its program.
+2. Rules of the configuration, and agents that are registered with a user and a program, determine the SPIFFE
+   IDs of the process.
+3. The document is made, recorded, and issued: a certificate with a fresh key, or a signed token.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 from remit.services.limits.flood_control import FloodControl
 
-#: A JWT-SVID can be copied, so it lives no longer than this.
+#: A JWT-SVID can be copied, so its lifetime is no longer than this.
 JWT_LIFE = timedelta(minutes=5)
-#: Seconds after which those who took the bundle should look again.
+#: Seconds after which consumers of the bundle should fetch it again.
 REFRESH_HINT_S = 300
 LEEWAY_S = 30
 
@@ -54,7 +54,9 @@ _SEQUENCE = "spiffe:bundle"
 
 
 class SvidRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Which processes have a SPIFFE ID: those of the user, and of the program where its SHA-256 is given."""
+    """Which processes get a SPIFFE ID: processes of the user, and of the program where its SHA-256 is
+    given.
+    """
 
     spiffe_id: str
     uid: int
@@ -62,13 +64,13 @@ class SvidRule(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
     def fits(self, shown: ShownPeer) -> bool:
-        """Whether a process has it."""
-        # INVARIANT: a program alone stands for nobody: another user could run it, or a copy, and steer it.
+        """Return whether the rule matches a process."""
+        # INVARIANT: a program alone identifies no one: another user could run and control it or a copy.
         return self.uid == shown.uid and self.executable in ("", shown.executable_digest)
 
 
 class Entitled(msgspec.Struct, frozen=True):
-    """A SPIFFE ID that a process has, and the agent whose it is, where there is one."""
+    """A SPIFFE ID that a process is entitled to, and the agent that it belongs to, if any."""
 
     spiffe_id: str
     hint: str = ""
@@ -76,7 +78,7 @@ class Entitled(msgspec.Struct, frozen=True):
 
 
 class IssuedCertificate(msgspec.Struct, frozen=True, kw_only=True):
-    """An X.509-SVID: the certificate in DER, and its private key in PKCS #8, which is nowhere else."""
+    """An X.509-SVID: the certificate in DER, and the only copy of its private key in PKCS #8."""
 
     entitled: Entitled
     certificate: bytes
@@ -92,7 +94,7 @@ class IssuedSvidToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SvidIssuing:
-    """The authority of the own trust domain, as workloads and verifiers use it."""
+    """The authority of remit's own trust domain, as workloads and verifiers use it."""
 
     def __init__(
         self,
@@ -108,7 +110,10 @@ class SvidIssuing:
         life: timedelta,
         own_uid: int,
     ) -> None:
-        """Take the parts; `life` is that of an X.509-SVID, `own_uid` the user that runs remit."""
+        """Take the dependencies.
+
+        `life` is the lifetime of an X.509-SVID, `own_uid` the user that runs remit.
+        """
         self.trust_domain = trust_domain
         self.life = life
         self._rules = tuple(rules)
@@ -130,7 +135,7 @@ class SvidIssuing:
 
     @property
     def bundle(self) -> TrustBundle:
-        """What checks the SVIDs of this trust domain, as it is now."""
+        """The current bundle, which verifies the SVIDs of this trust domain."""
         return self._bundle
 
     @property
@@ -139,10 +144,10 @@ class SvidIssuing:
         return msgspec.json.encode(self._bundle.document(REFRESH_HINT_S))
 
     def anchors(self) -> TrustAnchors:
-        """Return the bundle as whoever checks takes it: always of the keys that there are now.
+        """Return the bundle in the form that verifiers use, always of the current keys.
 
-        INVARIANT: a key that was dropped checks nothing any more, whether or not the new bundle could be
-        recorded and published yet.
+        INVARIANT: a dropped key verifies nothing from then on, even if the new bundle could not yet be
+        recorded and published.
         """
         authorities, keys = self._live()
         held = (authorities, tuple(key["kid"] for key in keys))
@@ -156,16 +161,15 @@ class SvidIssuing:
         return tuple(self._authority.certificates), tuple(self._svids.jwks()["keys"])
 
     async def refresh(self) -> None:
-        """Take up what the keys are now, under a higher sequence where that is another bundle; wakes who
-        waits.
+        """Build the bundle from the current keys, with a higher sequence if it differs, and wake waiters.
 
-        To be called at the start, and whenever keys came or went. INVARIANT: no two different bundles have
-        the same sequence, also across restarts and of several replicas.
+        Call this at the start, and whenever keys are added or removed. INVARIANT: no two different bundles
+        have the same sequence, also across restarts and replicas.
         """
         authorities, keys = self._live()
         digest = hashlib.sha256(b"\x00".join((*authorities, encode(list(keys))))).hexdigest()
         while (sequence := await self._sequence(digest)) is None:
-            pass  # another replica has published one since
+            pass  # another replica has published a bundle in the meantime
         if sequence == self._bundle.sequence:
             return
         self._bundle = TrustBundle(
@@ -174,8 +178,9 @@ class SvidIssuing:
         self.wake()
 
     async def _sequence(self, digest: str) -> int | None:
-        """Return the sequence of a bundle, a new one unless it is the last; `None` where that is it no
-        more.
+        """Return the sequence of a bundle: a new one unless the bundle is the last one.
+
+        Returns `None` where it was the last bundle and no longer is.
         """
         known = await self._store.value(self._tenant, _SEQUENCE)
         sequence, last = (int(known["sequence"]), known["digest"]) if known else (0, "")
@@ -190,35 +195,35 @@ class SvidIssuing:
         return sequence + 1
 
     def wake(self) -> None:
-        """Have everybody who waits look again."""
+        """Wake everyone who waits for a change."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     def now(self) -> datetime:
-        """Return the time of day, for those who renew documents."""
+        """Return the time of day, for code that renews documents."""
         return self._clock.now()
 
     def follows(self, kind: KeyKind) -> bool:
-        """Whether the bundle depends on keys of a kind."""
+        """Return whether the bundle depends on keys of a kind."""
         return kind in (KeyKind.CA, KeyKind.SVID)
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when something has changed, or after `timeout_s` at the latest."""
+        """Return after a change, or after `timeout_s` at the latest."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
         except TimeoutError:
             return
 
     def on_given(self, tell: Callable[[str, str, str], None]) -> None:
-        """Have `tell(agent, SPIFFE ID, executable)` called for each document that is given; none waits."""
+        """Have `tell(agent, SPIFFE ID, executable)` called for each issued document, without a wait."""
         self._given.append(tell)
 
-    # Who is it, and what has it.
+    # Who asks, and which SPIFFE IDs it has.
 
     async def entitled(self, shown: ShownPeer) -> tuple[Entitled, ...]:
         """Return the SPIFFE IDs of a process; raises `Forbidden`, recorded, if it has none.
 
-        An agent that is suspended or retired gets no document, whichever way it would have had it.
+        An agent that is suspended or retired gets no document, by rule or by registration.
         """
         found = {
             rule.spiffe_id: Entitled(rule.spiffe_id, rule.hint) for rule in self._rules if rule.fits(shown)
@@ -286,8 +291,9 @@ class SvidIssuing:
     async def tokens(
         self, shown: ShownPeer, audiences: tuple[str, ...], spiffe_id: str = ""
     ) -> tuple[IssuedSvidToken, ...]:
-        """Issue a JWT-SVID for each SPIFFE ID of a process, or for the one that is named; raises
-        `Forbidden`, `Malformed` and `KeyUnavailable`.
+        """Issue a JWT-SVID for each SPIFFE ID of a process, or for the named SPIFFE ID.
+
+        Raises `Forbidden`, `Malformed` and `KeyUnavailable`.
         """
         made = []
         life = min(JWT_LIFE, self.life)
@@ -310,7 +316,7 @@ class SvidIssuing:
         return tuple(made)
 
     def checked(self, token: str, audience: str) -> JwtSvid:
-        """Check a JWT-SVID of this trust domain for somebody else; raises `Unauthenticated`."""
+        """Verify a JWT-SVID of this trust domain on behalf of a workload; raises `Unauthenticated`."""
         if not audience:
             raise Unauthenticated(
                 "a JWT-SVID is checked for an audience", code="token-audience", remediation="name your own"
@@ -328,7 +334,7 @@ class SvidIssuing:
         expires: datetime,
         audiences: tuple[str, ...] = (),
     ) -> None:
-        """Write that a document is about to be given: what cannot be recorded is not given."""
+        """Record a document before it is issued: a document that cannot be recorded is not issued."""
         for tell in self._given:
             tell(one.agent, one.spiffe_id, shown.executable_digest)
         now = self._clock.now()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second question: what may it do right now, by which rule, until when."""
+"""The second question: what may it do right now, by which rule, and until when."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 
 
 class CanReports:
-    """Answers what tasks and agents may do."""
+    """Reports what tasks and agents may do."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class CanReports:
         authorizer: Authorizer,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._live = live
@@ -51,9 +51,9 @@ class CanReports:
     async def can(
         self, name: str, tool_id: str = "", arguments: dict[str, Json] | None = None
     ) -> dict[str, Json]:
-        """Say what a task, or the active tasks of an agent, may do right now.
+        """Return what a task, or the active tasks of an agent, may do right now.
 
-        With a tool and arguments the very decision that a call would get is made, and nothing is recorded or
+        With a tool and arguments, the same decision is made that a call would get; nothing is recorded or
         spent.
         """
         tasks = await self._active(name)
@@ -114,9 +114,10 @@ class CanReports:
             agent=task.agent,
             on_behalf_of=task.on_behalf_of,
             chain=tuple(Actor(name) for name in task.actors),
-            # As the agent last proved itself, else as well as it could.
+            # The assurance with which the agent last proved its identity; otherwise the best that it could
+            # reach.
             assurance=proof.assurance if proof is not None else best_assurance(live.agent),
-            # As the relay calls: what a token that is bound to nothing may not do is said beside the answer.
+            # As the relay calls. What a token without a bound key may not do is reported beside the answer.
             confirmation=Confirmation(jkt="assumed"),
         )
         now = self._clock.now()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who enforces here: the replicas of this store, as one of them sees them.
+"""Which replicas enforce: the replicas of this store, as one replica sees them.
 
-What only the store can tell (who owns how much, who was buried) is asked of it; everything else is known from
-the last look. What a replica says of itself (its bundle, its version) is its own word.
+Facts that only the store knows (how many tasks each replica owns, which replicas were buried) are read from
+the store. Everything else is known from the last look. A replica's bundle and version are its own claims.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from remit.services.replicas.task_ownership import root_of
 
 
 class Enforcer(msgspec.Struct, frozen=True, kw_only=True):
-    """One replica. `silent_s` is for how long it has not renewed its lease; `None` where nobody has looked.
+    """One replica.
 
-    `late`: its lease has run out, and it refuses everything. `tasks` is how many it owns, `tends` whether it
-    does the chores of all. `differs`: it decides by another bundle than the one in force.
+    `silent_s` is the time since it last renewed its lease; `None` where it was not yet observed. `late`: its
+    lease has expired, and it refuses everything. `tasks` is how many tasks it owns. `tends`: it does the
+    shared chores. `differs`: its policy bundle is not the one in force.
     """
 
     replica: Replica
@@ -47,17 +48,17 @@ class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def late(self) -> int:
-        """How many may not act."""
+        """The number of replicas whose lease has expired, and that may not act."""
         return sum(one.late for one in self.enforcers)
 
     @property
     def differing(self) -> int:
-        """How many decide by another bundle than the one in force."""
+        """The number of replicas whose bundle is not the one in force."""
         return sum(one.differs for one in self.enforcers)
 
 
 class ReplicaStatus:
-    """Calls the roll. For one event loop; empty where one process alone may write the store."""
+    """Reports the replicas, for one event loop; empty where a single process may write the store."""
 
     def __init__(
         self,
@@ -67,18 +68,18 @@ class ReplicaStatus:
         policies: Policies,
         reactions: RemoteEndings,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._fleet = fleet
         self._replicas = replicas
         self._policies = policies
         self._reactions = reactions
 
     def seen(self) -> ReplicaReport:
-        """Say what is known without asking the store: who owns what is left out."""
+        """Return what is known without a request to the store; task ownership is left out."""
         return self._roll({}, "")
 
     async def call(self) -> ReplicaReport:
-        """Say who there is; raises `StoreUnavailable`."""
+        """Return all replicas with task ownership; raises `StoreUnavailable`."""
         if self._fleet is None:
             return self._roll({}, "")
         owned, tends = await self._fleet.owned(), await self._fleet.owner(CHORES)
@@ -88,7 +89,7 @@ class ReplicaStatus:
         return msgspec.structs.replace(roll, gone=tuple(sorted(await self._fleet.buried())))
 
     async def holder(self, task: Task) -> Replica | None:
-        """Return the replica where a task lives; `None` where nobody needs to own it, or nobody does."""
+        """Return the replica that owns a task; `None` where no replica owns it or needs to own it."""
         if self._fleet is None or task.state.ended:
             return None
         name = await self._fleet.owner(root_of(task))
@@ -110,7 +111,7 @@ class ReplicaStatus:
                     late=not self._replicas.holds() if me else one.late,
                     tasks=owned.get(replica.id, 0),
                     tends=replica.id == tends,
-                    # One that has just entered has not said yet.
+                    # A replica that has just joined has not reported its bundle yet.
                     differs=bool(replica.bundle) and replica.bundle != in_force,
                 )
             )

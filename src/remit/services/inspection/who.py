@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is it, who owns it, on whose behalf does it act, and how was that proven.
+"""The first question: who is it, who owns it, for which person does it act, and how was that proven.
 
-The answer ends in its proof: a tree of facts, each with what it rests on below it, down to somebody's word
-(a person who signed in, an administrator who registered) or to something outside (a key, an issuer, a
-platform). An answer about a token never holds the token.
+The answer ends in its proof: a tree of facts, each with the facts that it rests on below it. The leaves are a
+person's act (a person signed in, an administrator registered an agent) or something external (a key, an
+issuer, a platform). An answer about a token never contains the token.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from remit.services.identity.svid_issuing import SvidIssuing
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.tasks.live_tasks import LiveTasks
 
-#: A JWT in compact form; no name, address or SPIFFE ID is written so.
+#: A JWT in compact form; no name, address or SPIFFE ID has this form.
 _TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
-#: Tasks of an agent or a person that are told of.
+#: Largest number of an agent's or a person's tasks that are reported.
 MOST_TASKS: Final = 20
 
 
 def is_token(text: str) -> bool:
-    """Whether a text is an access token rather than a name."""
+    """Return whether a text is an access token rather than a name."""
     return _TOKEN.fullmatch(text) is not None
 
 
@@ -48,7 +48,7 @@ class _Rooms(FindingStore, TasksAndPrincipals, Protocol):
 
 
 class Who:
-    """Answers who somebody is."""
+    """Reports the identity of a subject."""
 
     def __init__(
         self,
@@ -66,8 +66,10 @@ class Who:
         locks: Locks,
         roster: ReplicaStatus,
     ) -> None:
-        """Take the parts. `unconstrained` names the upstreams where a token is enough for every tier;
-        `own_uid` is the user id of this process.
+        """Take the dependencies.
+
+        `unconstrained` names the upstreams where a plain token is enough for every tier; `own_uid` is the
+        user id of this process.
         """
         self._own_uid = own_uid
         self._issuing = issuing
@@ -83,7 +85,7 @@ class Who:
         self._tenant = tenant
 
     async def of(self, name: str) -> dict[str, Json]:
-        """Say who `name` is: an access token, a task's id, an agent, a workload, or a person.
+        """Return who `name` is: an access token, a task's id, an agent, a workload, or a person.
 
         Raises `NotFound`.
         """
@@ -166,7 +168,7 @@ class Who:
         }
 
     async def _shut(self, scopes: set[str]) -> list[dict[str, Json]]:
-        """Say which locks keep somebody from opening tasks."""
+        """Return the locks that keep a subject from opening tasks."""
         found: list[dict[str, Json]] = msgspec.to_builtins(await self._locks.over(scopes))
         return found
 
@@ -205,7 +207,7 @@ class Who:
         }
 
     async def _dead(self, claims: AccessClaims, agent: Agent | None) -> RemitError | None:
-        """Return why a token opens nothing although its signature holds."""
+        """Return why a token opens nothing although its signature is valid."""
         if agent is None or not agent.usable or claims.issued < agent.tokens_from:
             return Unauthenticated("the agent may not act, or its tokens were withdrawn", code="agent-state")
         if not claims.task:
@@ -217,7 +219,7 @@ class Who:
             return error
         return None
 
-    # What an agent and a task are.
+    # Facts about an agent and a task.
 
     async def _agent(self, agent: Agent) -> dict[str, Json]:
         proof = await self._store.last_proof(self._tenant, agent.name)
@@ -247,7 +249,7 @@ class Who:
         }
 
     def _isolation(self, agent: Agent) -> str:
-        """Return `none` where the agent may be a process of our own user, which could do whatever we can."""
+        """Return `none` where the agent may be a process of remit's user, which can do whatever remit can."""
         uids = {one.uid for one in agent.bindings if isinstance(one, LocalBinding)}
         return "none" if self._own_uid in uids else ""
 
@@ -279,7 +281,7 @@ class Who:
             "in_hand": len(live.in_hand) if live is not None else 0,
         }
 
-    # What that rests on.
+    # What these facts rest on.
 
     async def _why_agent(self, agent: Agent) -> Fact:
         proof = await self._store.last_proof(self._tenant, agent.name)
@@ -307,7 +309,7 @@ class Who:
         return Fact(f"answered for by {owner}{'' if holds else ', who is not active'}", (), holds)
 
     async def _why_task(self, task: Task, agent: Agent | None = None) -> Fact:
-        """Say what a task rests on; with the agent, also what that rests on."""
+        """Return the facts that a task rests on; with the agent, also those that the agent rests on."""
         below = [await self._why_intent(task)]
         below += [await self._why_agent(agent)] if agent else []
         for one in task.lineage:
@@ -323,7 +325,7 @@ class Who:
     async def _why_intent(self, task: Task) -> Fact:
         stated = task.intent.requested_by
         says = f"intent stated by {stated.removeprefix('agent:')}"
-        # An agent's own work, or the word of a trusted issuer: nobody was here to say so.
+        # An agent's own work, or an assertion of a trusted issuer: no person signed in here to request it.
         how = (
             "an issuer whom"
             if stated.startswith(NO_PERSON)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds that several rooms share: rates, floods, request bodies, deadlines, time slices.
+"""Bounds that several packages share: rates, floods, request bodies, deadlines, time slices.
 
 Budgets of tasks are in `services.tasks`.
 """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where requests come from, as far as bounds go: whoever has many addresses is one place, and a server in
-front of remit is none.
+"""The place that a request comes from, as used for bounds.
 
-INVARIANT: what a header says counts for bounds alone. Who calls, and what is told of it, is decided by the
-connection and by what was proven.
+A caller with many addresses is one place, and a server in front of remit is no place.
+
+INVARIANT: the content of a header counts for bounds alone. The caller's identity, and what is reported about
+the caller, depend on the connection and on what was proven.
 """
 
 from __future__ import annotations
@@ -12,25 +13,25 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-#: Where the scope of a request holds its place.
+#: Key under which the scope of a request holds its place.
 PLACE: Final = "remit.place"
-#: Servers that a request may have come through, one after the other.
+#: Largest number of servers in a row that a request may have passed through.
 MAX_HOPS: Final = 8
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
-    """The servers in front of remit whose word is taken on where a request comes from."""
+    """The servers in front of remit that are trusted to name the origin of a request."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """Take addresses or networks; raises `ValueError` for what is neither."""
+        """Take addresses or networks; raises `ValueError` for any other text."""
         self._networks = [ipaddress.ip_network(one) for one in networks]
 
     def place(self, client: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Return the place that a request comes from: the nearest address that is no proxy's.
+        """Return the place that a request comes from: the nearest address that is not a proxy's.
 
-        In `X-Forwarded-For` among the headers each server names the one before it.
+        In the header `X-Forwarded-For` each server names the one before it.
         """
         if not self._networks:
             return place_of(client)
@@ -51,7 +52,7 @@ class Proxies:
 
 
 def seen_from(scope: Mapping[str, Any]) -> str:
-    """Return the place that a request comes from; that of its connection where nobody has said."""
+    """Return the place that a request comes from; that of its connection where no header names one."""
     told = scope.get(PLACE)
     if told is not None:
         return str(told)
@@ -60,7 +61,7 @@ def seen_from(scope: Mapping[str, Any]) -> str:
 
 
 def place_of(host: str) -> str:
-    """Return what the addresses of one caller have in common: of IPv6 the network, with 2**64 of them."""
+    """Return the part that one caller's addresses share: for IPv6 the network, with 2**64 addresses."""
     address = _address(host) if ":" in host else None
     if not isinstance(address, ipaddress.IPv6Address):
         return host if address is None else str(address)
@@ -68,7 +69,7 @@ def place_of(host: str) -> str:
 
 
 def _address(text: str) -> Address | None:
-    """Return an address; an IPv4 address that is written as one of IPv6 is that IPv4 address."""
+    """Return an address; an IPv4 address in IPv6 notation becomes that IPv4 address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time bounds of many that wait equally long, with one timer of the event loop for all of them.
+"""Deadlines of many equally long waits, with one timer of the event loop for all of them.
 
-A timer of its own is made and thrown away for each body that is read and each answer that is waited for, and
-hardly one of them ever goes off. Here whoever comes later is due later, so that the first in line is always
-the next: the loop's one timer is set for them, and set again only once it has gone off.
+Without this, each request body and each awaited answer would need a timer that hardly ever fires. Here a
+deadline that starts later is due later, so the first in line is always the next one due. The loop's one timer
+is set for that deadline, and is set again only after it has fired.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Running = asyncio.Task[Any]
 
 
 class DeadlineTimer:
-    """Something that is due at a time, unless it is put off before."""
+    """An alarm that rings at a time, unless it is cancelled before."""
 
     __slots__ = ("due_s", "handle")
 
@@ -24,26 +24,26 @@ class DeadlineTimer:
     handle: asyncio.Handle | None
 
     def ring(self) -> None:
-        """It is due; what this raises goes to the event loop."""
+        """Act on the alarm; what this raises goes to the event loop."""
         raise NotImplementedError
 
 
 class Deadlines:
-    """Alarms of one length, about; a shorter one than those in line costs a timer of its own.
+    """Alarms of about the same length; an alarm shorter than those in line costs a separate timer.
 
-    For one event loop. INVARIANT: those in line are in the order in which they are due, and while there is
-    one, the loop's timer is set for the first of them or earlier.
+    For one event loop. INVARIANT: the alarms in line are in the order in which they are due, and while there
+    is one, the loop's timer is set for the first of them or earlier.
     """
 
     def __init__(self) -> None:
-        """Begin with nobody in line."""
+        """Begin with no alarm in line."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line: dict[DeadlineTimer, None] = {}
         self._last_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, alarm: DeadlineTimer, seconds: float) -> None:
-        """Have an alarm ring after so many seconds."""
+        """Start an alarm that rings after this many seconds."""
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
@@ -58,22 +58,22 @@ class Deadlines:
             self._timer = loop.call_at(due_s, self._ring, loop)
 
     def put_off(self, alarm: DeadlineTimer) -> None:
-        """Let an alarm ring no more; where it has, this does nothing."""
+        """Cancel an alarm; do nothing if it has already rung."""
         if alarm.handle is None:
             self._line.pop(alarm, None)
         else:
             alarm.handle.cancel()
 
     def within(self, seconds: float, task: Running | None = None) -> Deadline:
-        """Bound what is awaited in a `with` block: it is cancelled, and the block raises `TimeoutError`.
+        """Bound a `with` block: at the deadline the block is cancelled and raises `TimeoutError`.
 
-        `task` is the one that runs, where that is known already.
+        `task` is the running task, where the caller knows it already.
         """
         return Deadline(self, seconds, task or self.running())
 
     def running(self) -> Running:
-        """Return the task that runs."""
-        # By the loop that is known: to ask for the running one takes a call to the operating system.
+        """Return the running task."""
+        # Passing the known loop saves a call to the operating system, which finding the running loop takes.
         task = asyncio.current_task(self._loop)
         assert task is not None
         return task
@@ -87,17 +87,18 @@ class Deadlines:
                 self._timer = loop.call_at(alarm.due_s, self._ring, loop)
                 return
             del self._line[alarm]
-            # By the loop, as each timer is: it can still be put off, and what one raises concerns no other.
+            # Run by the loop, like any timer: it can still be cancelled, and its exception affects no other
+            # alarm.
             alarm.handle = loop.call_soon(alarm.ring)
 
 
 class Deadline(DeadlineTimer):
-    """The bound of one block (`Deadlines.within`); it means what `asyncio.timeout` means."""
+    """The deadline of one block (`Deadlines.within`), with the semantics of `asyncio.timeout`."""
 
     __slots__ = ("_alarms", "_before", "_over", "_seconds", "_task")
 
     def __init__(self, alarms: Deadlines, seconds: float, task: Running) -> None:
-        """Begin with the block."""
+        """Prepare the deadline of a block."""
         self._alarms = alarms
         self._seconds = seconds
         self._task = task

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes in floods is counted and not written one by one, so that nobody fills the evidence by asking."""
+"""Flood control: frequent events are counted, not written one by one.
+
+So no caller can fill the evidence by repeated requests.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
 
-#: Written to the evidence per second; more are counted, and the next one that is written tells the count.
+#: Events written to the evidence per second; further ones are counted, and the next written one has the
+#: count.
 PER_SECOND = 20
 
 
 class Flood:
-    """Decides which of many like facts are written."""
+    """Decides which of many similar events are written."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         """Begin with nothing seen."""
@@ -21,8 +25,9 @@ class Flood:
         self._further = 0
 
     def further(self, now: datetime) -> int | None:
-        """Return how many were not written since the last that was; `None` if this one is not written
-        either.
+        """Return the number of events not written since the last written one.
+
+        Returns `None` if this event is not written either.
         """
         second = int(now.timestamp())
         if second != self._second:
@@ -36,9 +41,9 @@ class Flood:
 
 
 class FloodControl:
-    """A `Flood` for each source, so that the flood of one hides nothing of another."""
+    """A `Flood` for each source, so that a flood from one source hides no events of another."""
 
-    #: Sources told apart; further ones share what the one that was quiet for longest has left.
+    #: Sources counted separately; a further source takes over the `Flood` of the source quiet for longest.
     MOST = 1_024
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
@@ -47,7 +52,7 @@ class FloodControl:
         self._each: OrderedDict[str, Flood] = OrderedDict()
 
     def further(self, source: str, now: datetime) -> int | None:
-        """Return what `Flood.further` gives, for one source."""
+        """Return the result of `Flood.further` for one source."""
         found = self._each.pop(source, None)
         if found is None:
             quiet = len(self._each) >= self.MOST

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of requests in hand: what all of them take together is bounded, and nobody takes what others need.
+"""Bodies of pending requests: their total memory is bounded, and no caller can take what others need.
 
-A body counts from its first byte until its request is answered. Whoever sends may hold as much as is left
-free: one alone at most half of all, two a third each, and so on. However many are greedy, something is left
-for who comes next. Those who have not shown who they are share a quarter in the same way, by address. The
-first bytes of each of their bodies are free of that: behind a proxy all have one address, and who asks for a
-token sends little.
+A body counts from its first byte until its request is answered. A sender may hold as much as is left free:
+one sender alone at most half of the total, two a third each, and so on. However many senders are greedy,
+something is left for the next one. Senders who have not proven their identity share a quarter in the same
+way, by address. The first bytes of each of their bodies do not count: behind a proxy all senders have one
+address, and a request for a token is small.
 
-Of a known caller a body counts for what it becomes when it is read: JSON takes more in memory than on the
-wire, by its commas and brackets. Small ones are bounded by their number.
+For a known caller a body counts with its size in memory once parsed: JSON takes more in memory than on the
+wire, in proportion to its commas and brackets. Small bodies are bounded by their number.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from typing import Any, Final
 
 from remit.core.errors import Busy
 
-#: Where the scope of a request holds its `PendingBody`.
+#: Key under which the scope of a request holds its `PendingBody`.
 BODY: Final = "remit.body"
-#: Bytes that one value takes beside its text, about.
+#: Approximate bytes that one value takes besides its text.
 VALUE_BYTES: Final = 64
-#: So much of each body of a stranger does not count for their address, and a body that is no larger counts
-#: for its bytes alone.
+#: This many bytes of each stranger's body do not count for the stranger's address; a body up to this size
+#: counts with its bytes alone.
 SMALL: Final = 4_096
-#: One in so many bytes is for all those together who are not known.
+#: One byte in this many is reserved for all unknown senders together.
 STRANGERS: Final = 4
 
 
 class FairShare:
-    """So many bytes, of which each party may hold as many as stay free."""
+    """A number of bytes, of which each party may hold as many as stay free."""
 
     def __init__(self, most: int) -> None:
-        """Begin with all of them free."""
+        """Begin with everything free."""
         self.most = most
         self.used = 0
         self._held: dict[str, int] = {}
 
     def take(self, party: str, size_bytes: int) -> bool:
-        """Take some for a party; `False` where that is too much, and nothing is taken then."""
+        """Take bytes for a party; return `False`, and take nothing, where that is too much."""
         used = self.used + size_bytes
         held = self._held.get(party, 0) + size_bytes
         if held > self.most - used:
@@ -49,7 +49,7 @@ class FairShare:
         return True
 
     def give(self, party: str, size_bytes: int) -> None:
-        """Give back what was taken."""
+        """Return bytes that were taken."""
         self.used -= size_bytes
         left = self._held.pop(party, 0) - size_bytes
         if left:
@@ -57,39 +57,39 @@ class FairShare:
 
 
 class Bodies:
-    """The bodies that are in hand at all doors of a process. For one event loop."""
+    """The bodies of pending requests at all endpoints of a process; for one event loop."""
 
     def __init__(self, most: int) -> None:
-        """Begin with none; `most` is how many bytes they may take."""
+        """Begin without bodies; `most` is how many bytes they may take together."""
         self.all = FairShare(most)
         self.strangers = FairShare(most // STRANGERS)
 
     def begin(self, place: str) -> PendingBody:
-        """Return the body, still empty, of a request from a place."""
+        """Return an empty body for a request from a place."""
         return PendingBody(self, place)
 
 
 class PendingBody:
-    """One body: of a stranger at first, and of whoever it turns out to be."""
+    """One body: first a stranger's, later that of the identified caller."""
 
     __slots__ = ("_at_place", "_bodies", "_held", "_party", "_place", "_size", "_values")
 
     def __init__(self, bodies: Bodies, place: str) -> None:
-        """Begin without a byte."""
+        """Begin with an empty body."""
         self._bodies = bodies
         self._place = place
         self._party = ""
         self._size = self._values = self._held = self._at_place = 0
 
     def arrived(self, piece: bytes) -> None:
-        """Count a piece that has come; raises `Busy` where it is too much."""
+        """Count a piece that has arrived; raises `Busy` where it is too much."""
         self._size += len(piece)
         if self._size > SMALL:
             self._values += len(piece) - len(piece.translate(None, b",[{"))
         self._hold()
 
     def of(self, party: str) -> None:
-        """Say whose it is; raises `Busy` where they hold too much."""
+        """Assign the body to a party; raises `Busy` where that party holds too much."""
         if party == self._party:
             return
         self.end()
@@ -98,7 +98,7 @@ class PendingBody:
             self._hold()
 
     def end(self) -> None:
-        """It is in hand no more."""
+        """Release the body's bytes: its request is answered."""
         held, at_place = self._held, self._at_place
         self._held = self._at_place = 0
         if held:
@@ -107,11 +107,11 @@ class PendingBody:
             self._bodies.strangers.give(self._place, at_place)
 
     def _hold(self) -> None:
-        """Hold as much as it takes by now."""
+        """Hold as many bytes as the body takes by now."""
         if not self._party and (large := max(0, self._size - SMALL) - self._at_place):
             if not self._bodies.strangers.take(self._place, large):
                 raise _too_much("of those who have not shown who they are")
-            # Given back at the end, also where there is no room for it below.
+            # Returned at the end, also where there is no room for it below.
             self._at_place += large
         more = self._size + (self._values * VALUE_BYTES if self._party else 0) - self._held
         if not self._bodies.all.take(self._party, more):
@@ -120,7 +120,7 @@ class PendingBody:
 
 
 def body_of(scope: Mapping[str, Any], party: str) -> None:
-    """Say of the request of a scope whose its body is; raises `Busy` where they hold too much."""
+    """Assign the body of a scope's request to a party; raises `Busy` where that party holds too much."""
     body = scope.get(BODY)
     if body is not None:
         body.of(party)

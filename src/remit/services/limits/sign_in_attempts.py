@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How often a caller may fail to sign in."""
+"""Bound on failed sign-ins of a caller."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections import OrderedDict, deque
 from remit.core.errors import Busy
 from remit.ports.runtime import Clock
 
-#: Failures of one address within `WINDOW_S` before it must wait.
+#: Failures of one address within `WINDOW_S` before the address has to wait.
 MAX_FAILURES = 10
 WINDOW_S = 60
-#: Addresses remembered; the oldest are forgotten first.
+#: Addresses remembered; the oldest are dropped first.
 MAX_ADDRESSES = 4096
 
 
 class SignInAttempts:
-    """Failures by address. A code has 80 random bits, so this spares the evidence, not the code."""
+    """Failed sign-ins by address. A code has 80 random bits, so this protects the evidence log, not the
+    code.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Begin with no failures."""
@@ -24,7 +26,7 @@ class SignInAttempts:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, address: str) -> None:
-        """Raise `Busy` if an address has failed too often of late."""
+        """Raise `Busy` if an address has failed too often recently."""
         failures = self._failures.get(address)
         now = self._clock.boot_s()
         while failures and failures[0] <= now - WINDOW_S:

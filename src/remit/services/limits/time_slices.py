@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns: long work of one call holds up neither the calls of others nor an end.
+"""Time slices: long work of one call delays neither the calls of others nor an end.
 
-Core does long work in steps (`core.cooperative_steps`). Here they are driven for as long as a turn takes by
-the clock; then everybody else has theirs.
+Core does long work in steps (`core.cooperative_steps`). Here the steps run for the length of one turn by the
+clock; then all other tasks get their turn.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from remit.ports.runtime import Clock
 
 Found = TypeVar("Found")
 
-#: How long one turn takes: no longer than this and one step.
+#: Length of one turn: no longer than this plus one step.
 TURN_S: Final = 0.002
 
 
 class TimeSlices:
-    """Gives turns to what is done in steps. For one event loop."""
+    """Runs work that is done in steps, in turns; for one event loop."""
 
     def __init__(self, clock: Clock, turn_s: float = TURN_S) -> None:
-        """Begin with nobody who waits."""
+        """Begin with no work that waits."""
         self._clock = clock
         self._turn_s = turn_s
         self._line = asyncio.Lock()
 
     async def take(self, steps: Steps[Found], turned: Callable[[], object] = lambda: None) -> Found:
-        """Do all steps, and give what they have found. `turned` is called whenever others have had a turn,
-        and may raise: then no step is done any more.
+        """Do all steps and return their result.
 
-        However many there are with long work, one of them at a time has a turn after its first one: what a
-        small call waits for is one turn, and not one of each.
+        `turned` is called whenever other tasks have had a turn. It may raise: then no further step is done.
+
+        However much long work there is, only one piece of it at a time gets further turns after its first
+        one. So a small call waits for one turn, not for one turn of each.
         """
         try:
             self._turn(steps)
@@ -50,7 +51,7 @@ class TimeSlices:
             steps.close()
 
     def _turn(self, steps: Steps[object]) -> None:
-        """Do steps for one turn; raises `StopIteration` where that was the last one."""
+        """Do steps for one turn; raises `StopIteration` at the last step."""
         until = self._clock.boot_s() + self._turn_s
         next(steps)
         while self._clock.boot_s() < until:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call as a door received it, and the request that goes upstream for it once it is decided."""
+"""A call as an endpoint received it, and the upstream request that is built from it after the decision."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ METHODS = {
     PROMPT_GET: "prompts/get",
     COMPLETION: "completion/complete",
 }
-#: MCP 2026-07-28: where the members of `mcp:input` stand in the params of a request.
+#: MCP 2026-07-28: the names of the members of `mcp:input` in the params of a request.
 _INPUT_MEMBERS = {"responses": "inputResponses", "state": "requestState"}
 
 
 class Follows(msgspec.Struct, frozen=True):
-    """The deferred call that a call brings input to: its upstream's own id, and its decision."""
+    """The deferred call that a call brings input to: the upstream's id of it, and its decision."""
 
     upstream_id: str
     decision: str
 
 
 class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as a door received it, parsed once.
+    """One call as an endpoint received it, parsed once.
 
-    `name` is the tool's name at the upstream or a reserved operation; `arguments` the decided value. `method`
-    overrides the method of the request for operations that have more than one (unsubscribe), and for doors
-    that want the answer of an HTTP API as it is. `capabilities` is what the agent's client can answer,
-    `proven` the key that the sender of the token proved to hold. `defers` is whether its answer may be that
-    it goes on; with `follows` the call is input to one that does.
+    `name` is the tool's name at the upstream or a reserved operation; `arguments` is the value that is
+    decided. `method` overrides the method of the request: for operations that have more than one
+    (unsubscribe), and for endpoints that want the answer of an HTTP API unchanged. `capabilities` is what the
+    agent's client can answer, `proven` the key whose possession the sender of the token proved. `defers` is
+    whether the answer may be that the call goes on; with `follows` the call is input to a deferred call.
     """
 
     token: str
@@ -66,14 +66,14 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
 def wire_call(
     asked: RequestedCall, request: AccessRequest, credential: UpstreamCredential | None, now: datetime
 ) -> Call:
-    """Return the JSON-RPC request that goes upstream, built from the decided value and nothing else."""
+    """Return the JSON-RPC request for the upstream, built from the decided value and nothing else."""
     reserved = METHODS.get(asked.name)
     arguments, given = request.arguments, request.arguments.get(INPUT)
     if given is not None:
         arguments = {name: value for name, value in arguments.items() if name != INPUT}
     params: dict[str, Json]
     if asked.follows is not None:
-        # What the upstream knows of the call already is judged again, and not sent again.
+        # What the upstream already knows of the call is judged again, but not sent again.
         method, params, given = UPDATE, {"taskId": asked.follows.upstream_id, **input_of(request)}, None
     elif reserved is None:
         method, params = asked.method or "tools/call", {"name": request.tool.name, "arguments": arguments}
@@ -81,7 +81,8 @@ def wire_call(
         method, params = asked.method or reserved, arguments
     if given is not None:
         params = {**params, **input_of(request)}
-    # What a task may not answer it is not asked: the upstream learns of no such ability.
+    # A capability that the task may not use is not announced to the upstream, so the upstream cannot ask for
+    # it.
     capabilities = asked.capabilities
     if capabilities and not request.may_take(INPUT):
         capabilities = {}
@@ -103,7 +104,7 @@ def wire_call(
 
 
 def look_call(asked: RequestedCall, request: AccessRequest, upstream_id: str, lease: str) -> Call:
-    """Return the JSON-RPC request that looks after a deferred call: `asked.method`, of the extension."""
+    """Return the JSON-RPC request that looks after a deferred call: `asked.method` of the extension."""
     able = asked.capabilities if request.may_take(INPUT) else {}
     return Call(
         method=asked.method,
@@ -116,6 +117,6 @@ def look_call(asked: RequestedCall, request: AccessRequest, upstream_id: str, le
 
 
 def input_of(request: AccessRequest) -> dict[str, Json]:
-    """Return the members of a request's params that carry input: what its argument `mcp:input` holds."""
+    """Return the params members that carry input: the content of the argument `mcp:input`."""
     given = request.arguments.get(INPUT, {})
     return {_INPUT_MEMBERS[member]: value for member, value in given.items()}

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deferred calls: permitted, sent, and going on at their upstream after their first answer.
+"""Deferred calls: permitted, sent, and still running at their upstream after their first answer.
 
-1. such a call stays in hand: it counts against what its task may have at once, its task does not fall idle,
-   and an end of anything that it lies in cuts it and lists it as indeterminate
-2. the agent gets a handle of ours, good for this task alone; the upstream's own id never leaves this process
-3. it is looked after at the pace that the upstream asks for, and no longer than it says, the task lives, or
-   `MAX_LIFE_S`
-4. INVARIANT: its outcome is recorded once, when its upstream is seen to have ended it; where that is not seen
-   (its time is over, it is cut, remit stops) it is `unknown`, and the upstream is asked to cancel it
-5. what an upstream has called final stays so: another ending of the same call is not passed on
+1. a deferred call stays pending: it counts against the task's limit of concurrent calls, it keeps the task
+   from falling idle, and an end of any of its scopes cuts it and lists it as indeterminate
+2. the agent gets a handle made by remit, valid for this task alone; the upstream's id never leaves the
+   process
+3. remit polls at the pace that the upstream asks for, and no longer than the upstream states, the task lives,
+   or `MAX_LIFE_S`
+4. INVARIANT: the outcome is recorded once, when the upstream is seen to have ended the call. Where that is
+   not seen (the time is over, the call is cut, remit stops) it is `unknown`, and the upstream is asked to
+   cancel
+5. what an upstream has called final stays final: a different ending of the same call is not passed on
 
-They are in memory alone: what a process leaves behind is found by the next one, as every call without
-outcome.
+Deferred calls are held in memory only. After a restart, the next process finds them like every call without
+an outcome.
 """
 
 from __future__ import annotations
@@ -39,31 +41,33 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import Call, Upstream
 from remit.services.decisions.call_events import outcome_events
 from remit.services.decisions.write_behind import WriteBehind
+from remit.services.endings.events import EndEvents
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_task import LiveTask
 
-#: Deferred calls of one task, and of all, that have not ended.
+#: Largest number of deferred calls of one task, and of all tasks, that have not ended.
 MAX_PER_TASK: Final = 32
 MAX_IN_ALL: Final = 2_000
-#: Calls of one task that are known, ended ones too, and bytes of what is known of all of them.
+#: Calls of one task that are remembered, ended ones included, and bytes remembered of all calls.
 KNOWN_PER_TASK: Final = 128
 MAX_BYTES: Final = 64 * 1024 * 1024
-#: Seconds for which a call is looked after at the most, and its last answer kept for whoever missed it.
+#: Seconds for which a call is looked after at most, and for which its last answer is kept for agents that
+#: missed it.
 MAX_LIFE_S: Final = 24 * 3600.0
 KEPT_S: Final = 300.0
-#: Seconds for which a call that its agent has cancelled may still be seen to end.
+#: Seconds within which the end of a call that its agent has cancelled can still be seen.
 GRACE_S: Final = 60.0
-#: Seconds between two questions to an upstream; what it asks for, within these.
+#: Seconds between two polls of an upstream: minimum, default and maximum. The upstream's wish is clamped.
 POLL_S: Final = (0.1, 1.0, 60.0)
-#: Answers up to this size are kept for whoever asks again too early, or missed the last one.
+#: Answers up to this size are kept for agents that ask again too early or missed the last answer.
 MAX_KEPT: Final = 16_384
-#: Seconds that an upstream has to take notice of a cancellation, and how many are under way at once.
+#: Seconds that an upstream has to accept a cancellation, and the largest number of concurrent cancellations.
 CANCEL_S: Final = 5.0
 MAX_CANCELLING: Final = 256
 
 
 class DeferredCall:
-    """One call that goes on. Whoever looks after it holds `turn`: one at a time."""
+    """One deferred call. The code that looks after it holds `turn`: one at a time."""
 
     def __init__(
         self,
@@ -74,11 +78,12 @@ class DeferredCall:
         decision: Decision,
         number: int,
     ) -> None:
-        """Begin with nothing known of how it stands."""
+        """Begin without a known status."""
         self.handle = handle
         self.live = live
         self.call = call
-        # What was read of its arguments is read again where it is needed: they are kept for long, and once.
+        # Values read from the arguments are read again where needed: arguments are kept for long, so only
+        # once.
         self.request = msgspec.structs.replace(request, flow=msgspec.structs.replace(request.flow, read={}))
         self.decision = decision
         self.number = number
@@ -89,7 +94,7 @@ class DeferredCall:
         self.looked_s = 0.0
         self.credential: UpstreamCredential | None = None
         self.result_bytes = 0
-        #: What its upstream has called final, by digest.
+        #: Digest of what the upstream has called final.
         self.ending = ""
         self.settled = False
         self.cancelled = False
@@ -100,26 +105,32 @@ class DeferredCall:
 
     @property
     def upstream(self) -> str:
-        """The upstream where it goes on."""
+        """The upstream where the call runs."""
         return self.request.tool.upstream
 
     def known(self, now_s: float) -> bytes:
-        """Return what was told last, where nothing else can be known yet; else nothing."""
+        """Return the last reported status where no newer one can be known yet; otherwise nothing."""
         return self.told if self.ending or now_s < self.looked_s + self.poll_s else b""
 
     def stale(self) -> None:
-        """Ask the upstream next time, whatever was told last."""
+        """Ask the upstream next time, whatever was last reported."""
         if not self.ending:
             self.told = b""
 
 
 class Deferrals:
-    """All deferred calls of one process. For one event loop."""
+    """All deferred calls of one process; for one event loop."""
 
     def __init__(
-        self, *, upstreams: Mapping[str, Upstream], late: WriteBehind, clock: Clock, entropy: Entropy
+        self,
+        *,
+        upstreams: Mapping[str, Upstream],
+        late: WriteBehind,
+        clock: Clock,
+        entropy: Entropy,
+        events: EndEvents,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._upstreams = upstreams
         self._late = late
         self._clock = clock
@@ -127,13 +138,14 @@ class Deferrals:
         self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
         self._cancelling: set[asyncio.Task[None]] = set()
         self._bytes = 0
+        events.ended.append(self.on_end)
 
     def __len__(self) -> int:
-        """How many have not ended."""
+        """Return the number of deferred calls that have not ended."""
         return sum(1 for one in self._calls.values() if not one.settled)
 
     def check_room(self, live: LiveTask) -> None:
-        """Raise `Busy` where a task, or all together, may defer no further call."""
+        """Raise `Busy` where a task, or all tasks together, may defer no further call."""
         own = sum(1 for one in live.in_hand if one.deferred)
         if own >= MAX_PER_TASK:
             raise Busy(
@@ -157,9 +169,9 @@ class Deferrals:
     ) -> DeferredCall:
         """Keep a call whose upstream has just deferred it.
 
-        Raises `Busy` at a bound, `UpstreamFault` for an id that another call of the upstream has.
+        Raises `Busy` at a bound, `UpstreamFault` for an id that another call at the upstream has.
 
-        `credential` is that with which it was sent.
+        `credential` is the credential that the call was sent with.
         """
         handle = make_id("call", self._entropy.bytes(ID_BYTES)) + self._entropy.bytes(8).hex()
         held = DeferredCall(handle, live, call, request, decision, number)
@@ -188,16 +200,17 @@ class Deferrals:
         return held
 
     def find(self, handle: str, task: str, upstreams: Iterable[str]) -> DeferredCall | None:
-        """Return a deferred call of a task at one of the upstreams; None where there is none."""
+        """Return a deferred call of a task at one of the upstreams; `None` where no such call exists."""
         held = self._calls.get(handle)
         if held is None or held.live.task.id != task or held.upstream not in upstreams:
             return None
         return held
 
     def take(self, held: DeferredCall, standing: DeferredStatus) -> bytes:
-        """Take in how a call stands; gives what the agent is told of it.
+        """Take in the status of a call; return the status in the form for the agent.
 
-        Raises `UpstreamFault` where the upstream speaks of another call, or ends one twice, in two ways.
+        Raises `UpstreamFault` where the upstream reports on another call, or ends one call in two different
+        ways.
         """
         if standing.id != held.upstream_id:
             raise _lies(held, "told of another call than it was asked about")
@@ -215,9 +228,9 @@ class Deferrals:
         return body
 
     def created(self, held: DeferredCall, standing: DeferredStatus) -> bytes:
-        """Return the answer to the call itself: its handle."""
+        """Return the answer to the call itself, with its handle."""
         self.take(held, msgspec.structs.replace(standing, status=_open(standing), brings=b""))
-        # An end that comes with the handle is told of, with what it brings, when the call is looked at.
+        # An end that comes with the handle is reported, with its content, when the agent looks at the call.
         if standing.status is not Status.WORKING:
             held.stale()
         return self._written(held, standing, created=True)
@@ -228,7 +241,7 @@ class Deferrals:
         return standing.written(held.handle, at=at, ttl_ms=held.life_ms, poll_ms=poll_ms, created=created)
 
     def acknowledged(self, held: DeferredCall) -> None:
-        """The upstream knows that the agent wants a call to stop."""
+        """Note that the upstream has accepted the agent's request to cancel a call."""
         held.stale()
         if held.cancelled or held.settled:
             return
@@ -239,7 +252,7 @@ class Deferrals:
     # Endings.
 
     def settle(self, held: DeferredCall, outcome: CallOutcome, ended_by: str) -> None:
-        """Record how a call ended, once, and let go of it."""
+        """Record how a call ended, once, and release it."""
         if held.settled:
             return
         held.settled = True
@@ -250,7 +263,7 @@ class Deferrals:
         held.live.open_calls -= 1
 
     def give_up(self, held: DeferredCall, why: str) -> None:
-        """Look after a call no longer: its outcome stays unknown, and its upstream is asked to stop it."""
+        """Stop looking after a call: its outcome stays unknown, and its upstream is asked to stop it."""
         self._forget(held)
         if held.settled:
             return
@@ -266,24 +279,24 @@ class Deferrals:
             task.add_done_callback(self._cancelling.discard)
 
     async def on_end(self, task: str) -> None:
-        """Forget what a task that has ended could still ask for; for `Revocations.on_end`."""
+        """Forget what a task that has ended could still ask for."""
         for held in [one for one in self._calls.values() if one.live.task.id == task]:
             self.give_up(held, "fence")
 
     async def sweep(self) -> int:
-        """Return up what has had its time; gives how many. For a background loop."""
+        """Give up calls whose time is over; return how many. For a background loop."""
         now_s = self._clock.boot_s()
         over = [one for one in self._calls.values() if now_s >= one.until_s]
         for held in over:
             self.give_up(held, "expired")
         for held in self._calls.values():
             if held.settled and now_s >= held.looked_s + KEPT_S:
-                # Its upstream can be asked again.
+                # The upstream can be asked again.
                 held.told = b""
         return len(over)
 
     async def stop(self) -> None:
-        """Give up everything: nobody can look after it any more."""
+        """Give up all calls: this process can no longer look after them."""
         for held in list(self._calls.values()):
             self.give_up(held, "restart")
         await asyncio.gather(*self._cancelling, return_exceptions=True)
@@ -293,7 +306,7 @@ class Deferrals:
             self._bytes -= held.size_bytes
 
     def _make_room(self, new: DeferredCall) -> None:
-        """Forget calls that have ended, the oldest first: of a task that has many, then of all."""
+        """Forget calls that have ended, the oldest first: of a task that has many, then of all tasks."""
         ended = [one for one in self._calls.values() if one.settled]
         own = [one for one in ended if one.live is new.live]
         for held in own[: max(0, len(own) - KNOWN_PER_TASK + 1)]:
@@ -336,7 +349,7 @@ class Deferrals:
 
 
 def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> DeferredStatus:
-    """Read how a deferred call stands; raises `UpstreamFault`, also where none was `expected`."""
+    """Parse the status of a deferred call; raises `UpstreamFault`, also where none was `expected`."""
     try:
         if expected:
             return read_standing(chunk.body)
@@ -351,7 +364,7 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Deferr
 
 
 def brought_by(standing: DeferredStatus) -> tuple[Chunk, ...]:
-    """Return what a standing brings, in the form in which step 8 takes it in."""
+    """Return the content of a status in the form in which step 8 takes it in."""
     out: list[Chunk] = []
     told = (
         ("statusMessage", standing.message),
@@ -382,7 +395,7 @@ def _outcome(standing: DeferredStatus) -> tuple[CallOutcome, str]:
         return (CallOutcome.TOOL_ERROR if standing.is_error else CallOutcome.OK), ""
     if standing.status is Status.FAILED:
         return CallOutcome.PROTOCOL_ERROR, ""
-    # How far it had come by then nobody says.
+    # How far the call had come by then is unknown.
     return CallOutcome.UNKNOWN, "cancelled"
 
 

@@ -27,11 +27,12 @@ from remit.services.tasks.live_tasks import LiveTasks
 
 
 class Sink(Protocol):
-    """Where released chunks go: the agent's side of the door."""
+    """Receiver of released chunks: the agent's side of the endpoint."""
 
     async def release(self, chunk: Delivery) -> None:
-        """Hand what was taken in to the agent; waits while the agent does not keep up. Raises where the agent
-        is gone.
+        """Pass a chunk that was taken in to the agent.
+
+        Waits while the agent does not keep up. Raises where the agent is gone.
         """
         ...
 

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of what upstreams offer, as tasks hear them: an upstream's words, and so taken in like a result.
+"""Lists of what upstreams offer, as tasks see them: upstream data, and so taken in like a result.
 
-The steps that a list goes through; 1 and 2 are the door's, as for every call:
+The steps of a list; steps 1 and 2 are done by the endpoint, as for every call:
 
-3. describe: a list carries what reading there would bring, and what lies at rest in its upstream as a whole,
-   for others may have written what it names. Of tools, a description that nobody vouches for is untrusted
-4. decide: of all that is offered a task hears of what it may call, and of nothing whose data would be above
+3. describe: a list carries the label that reading there would bring, and the stored label of its upstream as
+   a whole, because others may have written what the list names. A tool description that no administrator
+   vouches for is untrusted
+4. decide: of everything that is offered, a task sees what it may call, and nothing whose data would be above
    the ceilings of its grants
-8. observe: what the task has not heard yet is taken in, then the list may be released
-9. close: the bytes of what was new are counted against its budgets
+8. observe: what the task has not seen yet is taken in, then the list may be released
+9. close: the bytes of new entries are counted against the task's budgets
 
-Each entry is known by its content: what a task has heard once costs its next list nothing, and what has
-changed costs as much as that. A list that is unchanged is written once for all tasks that hear the same.
+Each entry is identified by its content: an entry that a task has seen costs nothing in its next list, and a
+changed entry costs its own bytes. An unchanged list is written once for all tasks that see the same entries.
 """
 
 from __future__ import annotations
@@ -46,21 +47,23 @@ TOOLS: Final = "tools"
 RESOURCES: Final = "resources"
 TEMPLATES: Final = "resourceTemplates"
 PROMPTS: Final = "prompts"
-#: By which operation what is listed is read, and which of its arguments names an entry.
+#: The operation that reads an entry of each list, and the argument that names the entry.
 _READ_BY: Final = {
     RESOURCES: (RESOURCE_READ, "uri"),
     TEMPLATES: (RESOURCE_READ, ""),
     PROMPTS: (PROMPT_GET, "name"),
 }
-#: What of an entry is written under another name where all upstreams are served at one address.
+#: Kinds of entries that get another name where all upstreams are served at one address.
 _RENAMED: Final = frozenset((TOOLS, PROMPTS))
-#: Bytes of lists that are kept as they were written.
+#: Bytes of written lists that are kept.
 MAX_WRITTEN: Final = 32 * 1024 * 1024
 
 
 class ListedEntry(msgspec.Struct, frozen=True, eq=False):
-    """One entry of a list: `number` is that of its content, which no other has. `key` is by what grants speak
-    of it. `addresses` stand in a tool for which an administrator vouches; None where nobody does.
+    """One entry of a list.
+
+    `number` is unique to the entry's content. `key` is the value that grants refer to. `addresses` are those
+    in a tool that an administrator vouches for; `None` where no administrator does.
     """
 
     number: int
@@ -71,14 +74,16 @@ class ListedEntry(msgspec.Struct, frozen=True, eq=False):
     addresses: tuple[str, ...] | None = None
 
     def named(self, name: str) -> bytes:
-        """Return the JSON of it under another name."""
+        """Return the entry's JSON under another name."""
         rest = self.body[1:] if self.body != b"{}" else b"}"
         return b'{"name":' + orjson.dumps(name) + (b"," if rest != b"}" else b"") + rest
 
 
 class Offering(msgspec.Struct, frozen=True, eq=False):
-    """One list of one upstream; `of` are the objects that it was made of, `numbers` those of its entries. One
-    with other entries, or in another order, has another `serial`.
+    """One list of one upstream.
+
+    `of` are the objects that the list was made of, `numbers` those of its entries. A list with other entries,
+    or in another order, has another `serial`.
     """
 
     serial: int
@@ -88,12 +93,14 @@ class Offering(msgspec.Struct, frozen=True, eq=False):
 
 
 class Lists:
-    """All lists, for one event loop. `steps` counts what was done for them: entries `read` from catalogues,
-    `judged` for a task and `taken` in by one, and lists `written`.
+    """All lists, for one event loop.
+
+    `steps` counts the work done: entries `read` from catalogues, `judged` for a task and `taken` in by a
+    task, and lists `written`.
     """
 
     def __init__(self, parts: Dependencies, *, tools: ToolCatalogue, entropy: Entropy) -> None:
-        """Take the parts that every call is driven with, and where tools are registered."""
+        """Take the dependencies of every call, and the catalogue where tools are registered."""
         self._m = parts
         self._tools = tools
         self._entropy = entropy
@@ -111,12 +118,13 @@ class Lists:
         kind: str,
         shown: Callable[[str], str] | None,
     ) -> Delivery | None:
-        """Return the entries of one list that a task may hear of, as JSON with commas between them; None
-        where there are none. `shown` gives the name under which it knows what has one; None where that is its
-        own.
+        """Return the entries of one list that a task may see, as JSON with commas between them.
 
-        Raises `BudgetExhausted` where the task's budget of result bytes lets nothing more in, and what ends a
-        task meanwhile.
+        Returns `None` where there are no such entries. `shown` returns the name under which the task knows an
+        entry; with `shown` as `None` entries keep their names.
+
+        Raises `BudgetExhausted` where the task's budget of result bytes is used up, and the error of an end
+        that reaches the task during this.
         """
         offering = self._offering(upstream, kind)
         heard = self._visible(live, upstream, kind, offering)
@@ -152,11 +160,11 @@ class Lists:
     async def _describe(
         self, claims: AccessClaims, live: LiveTask, upstream: str, kind: str, new: Sequence[ListedEntry]
     ) -> AccessRequest:
-        """Return a list as a call that reads its upstream as a whole."""
+        """Describe a list as a call that reads its upstream as a whole."""
         operation, _ = _READ_BY.get(kind, ("", ""))
         now, classes = self._m.clock.now(), self._m.policies.applied.bundle.classes
         steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
-        # A list has no arguments: nobody need have a turn.
+        # A list has no arguments, so its description needs no pause for other tasks.
         request = finish(steps)
         label = carries(request.tool, classes) if operation else Label(classes.bottom, trust=Trust.UNTRUSTED)
         tool = Tool(
@@ -173,13 +181,14 @@ class Lists:
     # Step 4.
 
     def holds(self, live: LiveTask, upstream: str, name: str) -> bool:
-        """Return whether a task may know of a tool or operation: it holds a grant, or nothing is refused
-        there.
+        """Return whether a task may know of a tool or operation.
+
+        It may where it holds a grant, or where the upstream is only observed and nothing is refused.
         """
         return self._m.authorizer.observes(upstream) or f"{upstream}/{name}" in live.grants
 
     def permits(self, live: LiveTask, upstream: str, operation: str, key: str, value: str) -> bool:
-        """Return whether some grant of an operation lets `key` be `value`, whatever else is asked."""
+        """Return whether some grant of an operation permits `value` for `key`, whatever else is requested."""
         if self._m.authorizer.observes(upstream):
             return True
         for grant in live.grants.get(f"{upstream}/{operation}", ()):
@@ -192,8 +201,10 @@ class Lists:
         return live.sees(tool, observed=self._m.authorizer.observes(tool.upstream))
 
     def told(self, tool: Tool) -> dict[str, Json]:
-        """Return what a task is told of a tool: what was accepted of it; where nothing is refused, what its
-        upstream says now, as clients without remit would hear it.
+        """Return the description of a tool that tasks see: its accepted surface.
+
+        Where the upstream is only observed and nothing is refused, this is what the upstream states now, as
+        clients without remit would see it.
         """
         if self._m.authorizer.observes(tool.upstream):
             offered = self._tools.offered(tool.upstream, tool.name) or {}
@@ -201,12 +212,14 @@ class Lists:
         return tool.surface
 
     def schema(self, tool: Tool) -> Json:
-        """Return the schema of what a tool takes, to hold a request against."""
+        """Return the schema of a tool's input, for validating a request."""
         return self.told(tool).get("inputSchema")
 
     def _visible(self, live: LiveTask, upstream: str, kind: str, offering: Offering) -> HeardList:
-        """Return the entries that a task may hear of: those that it was asked about before are not judged
-        again, while it holds the same.
+        """Return the entries that a task may see.
+
+        Entries that were judged for the task before are not judged again while its grants and plan are
+        unchanged.
         """
         known = live.heard.get((upstream, kind))
         plan = live.task.plan if kind == TOOLS else None
@@ -223,8 +236,8 @@ class Lists:
 
     def _permitted(self, live: LiveTask, upstream: str, kind: str, entry: ListedEntry) -> bool:
         if (tool := entry.tool) is not None:
-            # Of a task with a plan what that names, for nothing else may be called as it stands. Where
-            # nothing is refused everything is.
+            # A task with a plan sees the tools that the plan names, because no other tool may be called under
+            # the plan. Where nothing is refused, every tool is visible.
             plan = tools_of(live.task.plan)
             foreseen = plan is None or tool.id in plan or self._m.authorizer.observes(upstream)
             return foreseen and self.sees(live, tool)
@@ -243,7 +256,7 @@ class Lists:
         before = {one.key: one for one in known.entries} if known is not None else {}
         entries = tuple(self._entries(upstream, kind, before))
         if known is not None and entries == known.entries:
-            # The same entries: who has heard them has heard the same list.
+            # The same entries: a task that has seen them has seen the same list.
             offering = msgspec.structs.replace(known, of=made_of)
         else:
             self._numbers += 1
@@ -297,14 +310,16 @@ class Lists:
         return ListedEntry(self._numbers, key, wire, orjson.dumps(kept), tool, addresses)
 
     def _vouched(self, tool: Tool, wire: dict[str, Json]) -> bool:
-        """Whether an administrator stands for what a tool's entry says: it is described and pinned, or stands
-        in a document of the bundle. What comes beside a pinned surface nobody has looked at.
+        """Return whether an administrator vouches for what a tool's entry states.
+
+        The tool is described and pinned, or is in an API document of the bundle. Members beside a pinned
+        surface were not reviewed.
         """
         if tool.upstream in self._m.policies.applied.bundle.apis:
             return True
         return tool.described and tool.state is ToolState.PINNED and "_meta" not in wire
 
-    # The list as it is written, and what it costs.
+    # The written list, and its cost.
 
     def _body(
         self,
@@ -337,7 +352,7 @@ class Lists:
             self._written_bytes -= len(gone)
 
     def _count(self, live: LiveTask, new: Sequence[ListedEntry]) -> TakeBudget | None:
-        """Count what is new; raises `BudgetExhausted` where nothing more may come in."""
+        """Count new entries; raises `BudgetExhausted` where no more data may come in."""
         if not new:
             return None
         room = TakeBudget(live.bounds)
@@ -351,7 +366,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def _within(request: AccessRequest, rank: Callable[[str], int]) -> bool:
-    """Whether some grant lets its results carry what a list carries."""
+    """Return whether some grant permits results of the data class that a list carries."""
     carried = rank(request.tool.label.data_class)
     return request.observed or any(
         all(carried <= rank(top) for top in grant.result_classes) for grant in request.grants

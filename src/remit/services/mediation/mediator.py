@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mediation: takes calls through the nine steps, and counts how they ended."""
+"""Mediation: takes calls through the nine steps, and counts their outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Mediator", "RequestedCall", "Sink"]
 
 
 class Mediator:
-    """Takes calls through the nine steps. For one event loop."""
+    """Takes calls through the nine steps; for one event loop."""
 
     def __init__(self, parts: Dependencies) -> None:
         """Take what every call works with."""
@@ -44,13 +44,13 @@ class Mediator:
         return end
 
     async def look(self, asked: RequestedCall, sink: Sink, held: DeferredCall) -> Answered:
-        """Look after a deferred call once: how it stands, or that it is to be cancelled."""
+        """Look after a deferred call once: read its status, or cancel it."""
         return await resume(ResumptionSteps(self._parts, asked, sink, held))
 
     async def retry_late(self) -> int:
-        """Write outcomes that could not be written yet; gives how many are still left."""
+        """Write outcomes that could not be written yet; return how many are left."""
         return await self._parts.late.retry()
 
     async def count_refusals(self) -> int:
-        """Write how many refused calls were only counted; gives of how many tasks."""
+        """Write the number of refused calls that were only counted; return the number of tasks concerned."""
         return await self._parts.refusals.sweep()

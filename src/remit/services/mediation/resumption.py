@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking after a deferred call: how it stands, or that it is to be cancelled
-(`core.decisions.mediation.resume`).
+"""Looking after a deferred call: reading its status, or cancelling it (`core.decisions.mediation.resume`).
 
 1. identify: the token, as for every call
-2. bind: the task; and the call, which must be one that goes on in this very task. One look at a time
+2. bind: the task, and the call, which must be a deferred call of this very task. One look at a time
 6. lease: the credential, and a connection; the local fence before and after
-7. forward: the upstream's own id of the call, and nothing of the agent's
-8. observe: what came is taken in like the answer that it is, before any of it is released
+7. forward: the upstream's id of the call, and no data of the agent
+8. observe: the answer is taken in like the answer of any call, before any of it is released
 9. close: the outcome is recorded once it is final. A look that fails ends itself and not the call
 
-Steps 3 to 5 were taken by the call itself: its permit is what is carried out.
+Steps 3 to 5 were taken by the call itself: the look carries out its permit.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from remit.services.mediation.steps.record import RecordedCall
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
 
-#: JSON-RPC and the tasks extension: the upstream does not know the call (any more).
+#: JSON-RPC and the tasks extension: the upstream does not know the call, or no longer knows it.
 INVALID_PARAMS = -32602
 
 
@@ -51,7 +50,7 @@ class _Error(msgspec.Struct):
 
 
 class ResumptionSteps(CallState):
-    """One look after a deferred call. `asked` is in the name of its tool, with the extension's method."""
+    """One look at a deferred call. `asked` has the name of the call's tool, with the extension's method."""
 
     identify = identify_agent
     lease = lease_credential
@@ -77,10 +76,10 @@ class ResumptionSteps(CallState):
             self._turned = True
         if self.deps.deferrals.find(held.handle, live.task.id, (self.asked.upstream,)) is not held:
             raise gone()
-        # As many as go on may be looked after; but nothing is read while what the task carries is lowered.
+        # All deferred calls may be looked after, but nothing is read while the task's label is being lowered.
         live.check_room(live.open_calls + 1)
-        # In hand like every call, so that an end cuts it; of what may have taken effect the call itself
-        # tells.
+        # Pending like every call, so that an end cuts it. The call itself accounts for what may have taken
+        # effect.
         in_flight = LiveCall(held.decision.id, held.call.tool, held.call.effect, held.call.scopes)
         live.in_hand.add(in_flight)
         self.live, self.in_flight = live, in_flight
@@ -89,12 +88,12 @@ class ResumptionSteps(CallState):
         known = held.known(self.deps.clock.boot_s()) if asks else ACKNOWLEDGED if held.settled else b""
         if not known:
             return recorded, None
-        # What was told last has been taken in by this very task.
+        # What was last reported has already been taken in by this very task.
         again = self._observation(recorded).own(known, wants_input=asks and held.wants_input)
         return recorded, again
 
     async def forward(self, leased: LeasedCall) -> ForwardedCall:
-        """Step 7. INVARIANT: nothing is awaited between the look at the fence and the write."""
+        """Do step 7. INVARIANT: nothing is awaited between the check of the fence and the write."""
         recorded, exchange = leased.recorded, leased.exchange
         self.look(recorded.live, recorded.in_flight)
         self._held.credential = leased.credential
@@ -104,12 +103,12 @@ class ResumptionSteps(CallState):
         return ForwardedCall(leased, deadline_s, self._observation(recorded))
 
     async def receive(self, forwarded: ForwardedCall) -> Chunk:
-        """Step 7. A final standing becomes the answer that the call would have had."""
+        """Do step 7. A final status becomes the answer that the call would have had."""
         chunk = await receive_chunk(self, forwarded)
         if chunk.kind is ChunkKind.ERROR and _code(chunk) == INVALID_PARAMS:
-            # In the upstream's words the call has a name that is not for the agent.
+            # The upstream's text contains its id of the call, which the agent must not see.
             if self.asked.method == CANCEL:
-                # It may have ended just now: the next look tells.
+                # The call may have ended just now: the next look finds out.
                 self._held.stale()
             else:
                 self.deps.deferrals.give_up(self._held, "upstream")
@@ -121,7 +120,7 @@ class ResumptionSteps(CallState):
         return Chunk(kind, chunk.body, is_error=standing.is_error, deferred=not standing.status.final)
 
     async def observe(self, forwarded: ForwardedCall, chunk: Chunk) -> Delivery | None:
-        """Step 8. INVARIANT: the fence is looked at after all that is awaited here."""
+        """Do step 8. INVARIANT: the fence is checked after everything that is awaited here."""
         standing, held, observation = self._standing, self._held, forwarded.observation
         if standing is None:
             if chunk.kind is not ChunkKind.RESULT:
@@ -171,7 +170,7 @@ class ResumptionSteps(CallState):
 
 
 def gone() -> NotFound:
-    """The fault of a handle behind which no call of the task goes on."""
+    """Return the error for a handle that belongs to no deferred call of the task."""
     return NotFound(
         "there is no such call",
         code="no-call",

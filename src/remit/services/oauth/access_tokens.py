@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Issuing access tokens (RFC 9068): to an agent for itself, and for a task that it has.
+"""Issuing access tokens (RFC 9068): to an agent for itself, and for one of the agent's tasks.
 
 1. the task is the agent's own, and permits something now
-2. what the token is for are resources of this house (RFC 8707)
-3. the token says who acts, through which chain, for whom, proven how, to which key it is bound, and what the
-   task's data carries
-4. it is recorded in one commit with whatever was used up for it, and given after that
+2. the token's audience are resources of this deployment (RFC 8707)
+3. the token names the actor, the actor chain, the subject, the assurance, the key that it is bound to, and
+   the label of the task's data
+4. the token is recorded in one commit with everything that was used up for it, and is issued after that
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenQuestion:
-    """What a token is asked for: for which resources, bound to which key, and by which kind of grant.
+    """A request for a token: for which resources, bound to which key, and by which kind of grant.
 
-    Without `audience` it is for every resource that it can be used at. `confirmation` is the key that the
-    request proved to hold; without one, the client's certificate is. `isolation` is `none` where who asks
-    runs as the user of remit.
+    Without `audience` the token is for every resource where it can be used. `confirmation` is the key whose
+    possession the request proved; without one, the client's certificate is used. `isolation` is `none` where
+    the requester runs as the user of remit.
     """
 
     how: str
@@ -53,8 +53,9 @@ class TokenQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedAccessToken:
-    """A token as it goes to its client. `details` is what it stands for (RFC 9396), `refresh` the token that
-    replaces it, where there is one.
+    """A token as it is returned to its client.
+
+    `details` are its authorization details (RFC 9396), `refresh` is the refresh token, if there is one.
     """
 
     text: str
@@ -79,7 +80,7 @@ class AccessTokens:
         resources: Resources,
         ttl_s: int,
     ) -> None:
-        """Take the parts; a token is valid for `ttl_s` seconds at most."""
+        """Take the dependencies; a token is valid for `ttl_s` seconds at most."""
         self._store = store
         self._keys = keys
         self._clock = clock
@@ -104,14 +105,16 @@ class AccessTokens:
         return tuple(dict.fromkeys(wanted))
 
     async def for_agent(self, client: TokenClient, asking: TokenQuestion) -> IssuedAccessToken:
-        """Issue a token with which an agent opens tasks, and calls nothing."""
+        """Issue a token that lets an agent open tasks, and call nothing."""
         audience = self.audience(asking.audience) or (self.resources.api,)
         claims = self._claims(client, asking, audience, self._until(None))
         return await self._given(claims, [], asking, ())
 
     async def bound(self, agent: str, task_id: str) -> LiveTask:
-        """Step 1: give a task of an agent; raises `NotFound` where it has none such, and `Fenced` where that
-        permits nothing any more.
+        """Do step 1: return a task of an agent.
+
+        Raises `NotFound` where the agent has no such task, and `Fenced` where the task no longer permits
+        anything.
         """
         live = self._live.get(task_id)
         if live is None:
@@ -125,7 +128,7 @@ class AccessTokens:
         return live
 
     def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
-        """Join the label that a token carries into that of its task."""
+        """Join the label that a token carries into the label of its task."""
         self._live.take_on(live, claims)
 
     async def for_task(
@@ -138,7 +141,7 @@ class AccessTokens:
         changes: Sequence[Change] = (),
         refresh: str = "",
     ) -> IssuedAccessToken:
-        """Issue a token for a task that the client has; `changes` are committed with it, or nothing is."""
+        """Issue a token for a task of the client; `changes` are committed in the same transaction."""
         task = live.task
         audience = self.audience(asking.audience) or self.reach(task)
         authority = authority_set(task, self.resources)
@@ -157,7 +160,7 @@ class AccessTokens:
         return given
 
     def reach(self, task: Task) -> tuple[str, ...]:
-        """Return the resources at which a task's token can be used."""
+        """Return the resources where a task's token can be used."""
         upstreams = dict.fromkeys(grant.tool.partition("/")[0] for grant in task.grants)
         resources = self.resources
         places = (place for name in upstreams for place in (resources.of(name), resources.api_of(name)))

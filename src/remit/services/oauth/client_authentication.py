@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks at the token endpoint: what a client shows becomes an agent and what it has proven, or is refused.
+"""Client authentication at the token endpoint: which agent a client is, and what it has proven.
 
-1. what is shown is judged: a signature with a registered key here, all else by the house's attestors
-2. what was proven is an agent: the one that has a binding to it; nobody, or several, is refused
-3. a name that the client gives must be the agent's, or what was proven
-4. the agent may act, and what works once is used up
+1. the evidence is judged: a signature with a registered key here, everything else by the configured attestors
+2. what was proven identifies the one agent with a binding to it; no agent or several agents are a refusal
+3. a name that the client gives must be the agent's name, or what was proven
+4. the agent must be permitted to act, and evidence for single use is used up
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from remit.services.identity.attestation import Attestors
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.client_metadata import ClientDocuments
 
-#: Keys of a metadata document that are tried.
+#: Largest number of a metadata document's keys that are tried.
 MAX_KEYS = 8
-#: Characters of a client assertion that are looked at.
+#: Largest length of a client assertion, in characters.
 MAX_ASSERTION = 16_384
 SPIFFE = "spiffe://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenClient:
-    """A client at the token endpoint: which agent it is, how it names itself, and what it has proven.
+    """A client at the token endpoint: its agent, its name for itself, and what it has proven.
 
-    `attested` is `None` for an application that cannot prove itself: it gets nothing but what its code, or
-    the refresh token bound to its key, stands for.
+    `attested` is `None` for an application that cannot prove its identity: it gets only what its code, or the
+    refresh token bound to its key, entitles it to.
     """
 
     agent: Agent
@@ -59,27 +59,27 @@ class TokenClient:
 
     @property
     def assurance(self) -> Assurance:
-        """How well it is proven."""
+        """The assurance of the proof."""
         return self.attested.assurance if self.attested else Assurance.ASSERTED
 
     @property
     def method(self) -> AttestationMethod | None:
-        """By what it proved itself."""
+        """The method of the proof."""
         return self.attested.method if self.attested else None
 
     @property
     def confirmation(self) -> Confirmation:
-        """The key that it proved to hold in the connection itself (mTLS)."""
+        """The key whose possession was proven in the connection itself (mTLS)."""
         return self.attested.confirmation if self.attested else Confirmation()
 
     @property
     def public(self) -> bool:
-        """Whether it proved nothing."""
+        """Whether the client proved nothing."""
         return self.attested is None
 
 
 class Clients:
-    """Authenticates clients (RFC 6749 section 2.3 and what extends it)."""
+    """Authenticates clients (RFC 6749 section 2.3 and its extensions)."""
 
     def __init__(
         self,
@@ -93,7 +93,10 @@ class Clients:
         issuer: str,
         leeway_s: int = 5,
     ) -> None:
-        """Take the parts; assertions are made out to `issuer`, `leeway_s` is how far clocks may be apart."""
+        """Take the dependencies.
+
+        Assertions have `issuer` as their audience; `leeway_s` is the largest difference between clocks.
+        """
         self._store = store
         self._clock = clock
         self._attestors = attestors
@@ -104,8 +107,9 @@ class Clients:
         self._leeway_s = leeway_s
 
     async def by_signature(self, assertion: str, client_id: str = "") -> TokenClient:
-        """Return the client of an assertion signed with its own key (RFC 7523, `private_key_jwt`); each
-        assertion works once.
+        """Return the client of an assertion signed with its own key (RFC 7523, `private_key_jwt`).
+
+        Each assertion works once.
         """
         name, kid = self._claimed(assertion)
         if client_id not in ("", name):
@@ -114,7 +118,8 @@ class Clients:
             return await self._by_document(assertion, name)
         agent = await self._store.agent(self._tenant, name)
         if agent is None or not agent.keys:
-            # In the words of a wrong signature: who proves nothing learns of no name.
+            # The same text as for a wrong signature: a client that proves nothing must not learn which names
+            # exist.
             raise _refused("the client assertion does not hold", debug="no such agent, or it has no key")
         proven, key = self._verified(assertion, agent.keys, name, kid)
         agent = await self._admit(agent, self._use(name, proven))
@@ -129,7 +134,7 @@ class Clients:
         return TokenClient(agent=agent, client_id=name, attested=attested)
 
     async def _by_document(self, assertion: str, address: str) -> TokenClient:
-        """Return the client whose metadata document holds the key (draft CIMD, `private_key_jwt`)."""
+        """Return the client whose metadata document contains the key (draft CIMD, `private_key_jwt`)."""
         metadata = await self._document(address)
         keys = _keys_of(metadata)
         proven, _ = self._verified(assertion, keys, address, "")
@@ -144,10 +149,9 @@ class Clients:
         return TokenClient(agent=agent, client_id=address, attested=attested)
 
     async def by_workload_token(self, token: str, kind: str, client_id: str = "") -> TokenClient:
-        """Return the client of a token that its platform gave it: a JWT-SVID, or the token of a trusted
-        issuer.
+        """Return the client of a platform token: a JWT-SVID, or the token of a trusted issuer.
 
-        It may come again until it runs out: platforms hand out one token for many uses.
+        The token may be used again until it expires: platforms issue one token for many uses.
         """
         if token != token.strip():
             raise _refused("white space stands around the token", remediation="send it without a line break")
@@ -156,14 +160,15 @@ class Clients:
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
     async def by_peer(self, shown: ShownPeer, client_id: str = "") -> TokenClient:
-        """Return the client that is a process of this machine, as the kernel tells it."""
+        """Return the client that is a process of this machine, as the kernel reports it."""
         attested = await self._attestors.attest(shown)
         agent = await self._admit(await self._bound(attested, client_id))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
 
     async def by_certificate(self, chain: Sequence[bytes], client_id: str) -> TokenClient:
-        """Return the client of a TLS connection (RFC 8705): an X.509-SVID, or a certificate over a registered
-        key.
+        """Return the client of a TLS connection (RFC 8705).
+
+        It shows an X.509-SVID, or a certificate over a registered key.
         """
         shown = ShownCertificate(tuple(chain))
         if client_id.startswith(SPIFFE) or self._attestors.judges(shown):
@@ -172,7 +177,7 @@ class Clients:
             return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
         leaf = read_leaf(chain[0])
         found = await self._store.agent(self._tenant, client_id)
-        # RFC 8705 section 2.2.2: it is the registered key that counts, whoever signed the certificate.
+        # RFC 8705 section 2.2.2: the registered key counts, whatever the certificate's issuer.
         if found is None or not leaf.thumbprint or KeyBinding(leaf.jwk) not in found.bindings:
             raise _refused("the certificate is not of a key that is registered for this client")
         _check_now(leaf, self._clock.now())
@@ -188,8 +193,9 @@ class Clients:
         return TokenClient(agent=agent, client_id=client_id, attested=attested)
 
     async def public(self, client_id: str) -> TokenClient:
-        """Return the client of a metadata document that proves nothing (`none`); raises `Unauthenticated` for
-        one that could.
+        """Return the client of a metadata document without client authentication (`none`).
+
+        Raises `Unauthenticated` for a client that could authenticate.
         """
         if not is_client_address(client_id):
             raise _refused("the client must prove itself")
@@ -198,10 +204,10 @@ class Clients:
             raise _refused("the client must prove itself as its metadata document says")
         return TokenClient(agent=await self._admit(await self._of_document(client_id)), client_id=client_id)
 
-    # What these share.
+    # Helpers shared by the methods.
 
     def _claimed(self, assertion: str) -> tuple[str, str]:
-        """Return of whom an assertion claims to be, and by which key: nothing is believed yet."""
+        """Return the agent that an assertion claims to be, and the key that it names; both are unverified."""
         if len(assertion) > MAX_ASSERTION:
             raise _refused("the client assertion is too large")
         try:
@@ -238,7 +244,7 @@ class Clients:
         return UseAssertion(self._tenant, secret_digest(f"{client}\n{proven.token_id}"), proven.expires)
 
     async def _bound(self, attested: Attested, client_id: str) -> Agent:
-        """Steps 2 and 3: the one agent that has a binding to what was proven."""
+        """Do steps 2 and 3: return the one agent that has a binding to what was proven."""
         found = [
             agent
             for agent in await self._store.agents_bound(self._tenant, attested.workload)
@@ -261,7 +267,7 @@ class Clients:
         raise _refused("nobody has registered this application")
 
     async def _document(self, address: str) -> ClientMetadata:
-        # Before anything is fetched: at this endpoint an address that nobody has registered opens nothing.
+        # Before anything is fetched: at this endpoint an address that is not registered opens nothing.
         await self._of_document(address)
         try:
             return await self._documents.get(address, registered=True)
@@ -281,7 +287,7 @@ class Clients:
 
 
 def _keys_of(metadata: ClientMetadata) -> tuple[dict[str, str], ...]:
-    """Return the keys of a metadata document that can sign assertions here; others are passed over."""
+    """Return the keys of a metadata document that can sign assertions here; skip the others."""
     written = (metadata.jwks or {}).get("keys")
     if metadata.auth_method != "private_key_jwt" or not isinstance(written, list):
         raise _refused(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client ID metadata documents: fetched when a client first shows its address, and kept for a while.
+"""Client ID metadata documents: fetched when a client first shows its address, and then cached.
 
-draft-ietf-oauth-client-id-metadata-document-03 section 5. Only a good document is kept, never a failure. One
-fetch at a time for each client, a few at once for all. Clients that are registered here have a lane of their
-own, so that strangers, with however many slow hosts, hold up none of them.
+draft-ietf-oauth-client-id-metadata-document-03 section 5. Only a valid document is cached, never a failure.
+There is one fetch at a time for each client, and a few at once for all. Clients that are registered here have
+a separate lane, so that strangers with many slow hosts cannot delay them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from remit.core.oauth.client_metadata import (
 from remit.ports.fetch import Fetch
 from remit.ports.runtime import Clock
 
-#: Documents kept at once; the one used least recently goes first.
+#: Documents cached at once; the least recently used one is dropped first.
 CAPACITY = 256
-#: Bounds on how long a document is kept, whatever its `Cache-Control` says.
+#: Minimum, default and maximum time for which a document is cached, whatever its `Cache-Control` states.
 LEAST_S, USUAL_S, MOST_S = 30, 300, 3600
-#: Documents fetched at once, and those that may wait for their turn.
+#: Documents fetched at once, and fetches that may wait for their turn.
 AT_ONCE, WAITING = 4, 32
 TIMEOUT_S = 5.0
 
 
 class _Lane:
-    """What is kept and what is being fetched, of clients that share their turns."""
+    """The cached documents and running fetches of clients that share their turns."""
 
     def __init__(self) -> None:
         self.kept: OrderedDict[str, tuple[datetime, ClientMetadata]] = OrderedDict()
@@ -41,10 +41,10 @@ class _Lane:
 
 
 class ClientDocuments:
-    """Gives the metadata of clients by their address. For one event loop."""
+    """Returns the metadata of clients by their address; for one event loop."""
 
     def __init__(self, fetch: Fetch | None, clock: Clock) -> None:
-        """Take what fetches; without it, no client is known by an address."""
+        """Take the function that fetches; without it, no client is known by an address."""
         self._fetch = fetch
         self._clock = clock
         self._registered, self._strangers = _Lane(), _Lane()
@@ -55,10 +55,10 @@ class ClientDocuments:
         return self._fetch is not None
 
     async def get(self, client_id: str, *, registered: bool = False) -> ClientMetadata:
-        """Return the metadata of a client; `registered` says whether an agent here is bound to it.
+        """Return the metadata of a client; `registered` states whether an agent here is bound to it.
 
-        Raises `Malformed` (code `invalid_client`) for an address or a document that the draft forbids or
-        that cannot be fetched, `Busy` where too many are being fetched.
+        Raises `Malformed` (code `invalid_client`) for an address or a document that the draft forbids or that
+        cannot be fetched, and `Busy` where too many documents are being fetched.
         """
         check_client_address(client_id)
         if self._fetch is None:
@@ -75,7 +75,7 @@ class ClientDocuments:
             running = asyncio.create_task(self._fetch_one(self._fetch, lane, client_id))
             lane.fetching[client_id] = running
             running.add_done_callback(lambda _: lane.fetching.pop(client_id, None))
-        # Shielded: others may be waiting for the same document.
+        # Shielded: other requests may be waiting for the same document.
         return await asyncio.shield(running)
 
     async def _fetch_one(self, fetch: Fetch, lane: _Lane, client_id: str) -> ClientMetadata:

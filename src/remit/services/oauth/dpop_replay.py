@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DPoP at one process: nonces that name it, and the proofs that it has seen (RFC 9449 sections 8, 9, 11.1).
+"""DPoP at one process: its nonces, and the proofs that it has seen (RFC 9449 sections 8, 9, 11.1).
 
-Time is cut into epochs. A nonce names this process, its start and the epoch in which it was given, under a
-MAC, so nothing is stored for it; each proof carries one, and each epoch remembers the proofs that came under
-its nonces. An epoch is forgotten as a whole when its nonces hold no longer: so a proof can be used once, and
-nowhere else, however long its clock lets it live, and memory is bounded. A full epoch ends early: whoever
-comes under an older one is told the new nonce and comes again.
+Time is divided into epochs. A nonce names this process, its start and the epoch in which it was issued, under
+a MAC, so nothing is stored for it. Each proof carries a nonce, and each epoch remembers the proofs that came
+with its nonces. An epoch is forgotten as a whole when its nonces are no longer valid. So a proof can be used
+once, and only here, however long its own timestamp lets it live, and memory is bounded. A full epoch ends
+early: a client with a nonce of an older epoch gets the new nonce and tries again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from remit.ports.runtime import Clock, Entropy
 
 __all__ = ["ALGORITHMS", "NONCE_HEADER", "PROOF_HEADER", "DpopReplay"]
 
-#: Seconds of an epoch. A nonce holds in its own and in the next one.
+#: Seconds of an epoch. A nonce is valid in its own epoch and in the next one.
 EPOCH_S: Final = 60.0
 #: Proofs remembered in one epoch; about 100 bytes each.
 EPOCH_PROOFS: Final = 200_000
@@ -43,12 +43,15 @@ class DpopReplay:
         epoch_s: float = EPOCH_S,
         epoch_proofs: int = EPOCH_PROOFS,
     ) -> None:
-        """Begin with nothing seen. `max_age_s` is how far a proof's clock may be from ours."""
+        """Begin without proofs.
+
+        `max_age_s` is the largest difference between a proof's time and remit's clock.
+        """
         self._clock = clock
         self._max_age_s = max_age_s
         self._epoch_s = epoch_s
         self._epoch_proofs = epoch_proofs
-        # Both are new at each start: what was proven elsewhere, or before a restart, is nothing here.
+        # Both are new at each start: a proof for another process, or from before a restart, is void here.
         self._incarnation = _text(entropy.bytes(6))
         self._key = entropy.bytes(32)
         self._epoch = 0
@@ -58,19 +61,19 @@ class DpopReplay:
         self._nonce = self._made(0)
 
     def nonce(self) -> str:
-        """Return the nonce of this moment; a client uses it until it is told another."""
+        """Return the current nonce; a client uses it until it gets another one."""
         self._turn()
         return self._nonce
 
     def fresher(self, used: str) -> str:
-        """Return the nonce to tell a client that has used another one; empty where it used the newest."""
+        """Return the nonce to send to a client that used another one; empty where it used the newest."""
         return "" if used == self.nonce() else self._nonce
 
     def check(self, proof: str, *, method: str, url: str, token: str = "") -> tuple[Confirmation, str]:
-        """Return the key that a proof shows, and the nonce in it; raises `ProofRefused`.
+        """Return the key of a proof, and its nonce; raises `ProofRefused`.
 
         `method` and `url` are those of the request, the URL as its owner names it; `token` is the access
-        token beside the proof, empty at the token endpoint. A proof that holds is used up.
+        token beside the proof, empty at the token endpoint. A valid proof is used up.
         """
         now = self._clock.now()
         held = verify_proof(
@@ -94,7 +97,7 @@ class DpopReplay:
         return Confirmation(jkt=held.thumbprint), held.nonce
 
     def challenge(self, *, first: bool = False) -> ProofRefused:
-        """Return the refusal that asks for a proof with the nonce of this moment (section 8)."""
+        """Return the refusal that asks for a proof with the current nonce (section 8)."""
         return ProofRefused(
             "the DPoP proof needs a nonce of this server",
             code=FIRST_PROOF if first else "proof-nonce",
@@ -104,7 +107,7 @@ class DpopReplay:
         )
 
     def _seen_under(self, nonce: str) -> set[bytes] | None:
-        """Return where the proofs of a nonce are remembered, None where it holds no longer or never did."""
+        """Return the set of proofs seen with a nonce; `None` for a nonce that expired or was never issued."""
         if nonce == self._nonce:
             return self._seen
         if self._epoch and hmac.compare_digest(nonce.encode(), self._made(self._epoch - 1).encode()):
@@ -117,7 +120,7 @@ class DpopReplay:
         if passed < self._epoch_s and len(self._seen) < self._epoch_proofs:
             return
         if passed >= 2 * self._epoch_s:
-            # Nobody came for so long that the epoch before has run out too.
+            # No request came for so long that the previous epoch has expired too.
             self._epoch += 1
             self._seen = set()
         self._epoch += 1

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token introspection (RFC 7662): what a token means now, for those who may ask.
+"""Token introspection (RFC 7662): what a token means now, for callers that may ask.
 
-1. whoever asks has proven who they are, and the token is theirs, or they are named as introspectors
-2. a token is active where it holds, was not taken back, and its task permits something now. Of any other,
-   nothing is told; of one whose task has ended, its owner is also told that
-3. whether the caller of a resource holds the token's key is not looked at: that is for the resource
+1. the caller has proven its identity, and the token is its own, or the caller is named as an introspector
+2. a token is active where it is valid, was not revoked, and its task permits something now. Nothing is
+   reported about other tokens, except that the owner of a token whose task has ended learns that
+3. whether a resource's caller holds the token's key is not checked here: the resource checks it
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Rooms(IssuedTokenStore, TasksAndPrincipals, Protocol):
 
 
 class Introspection:
-    """Says what tokens mean."""
+    """Reports what tokens mean."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Introspection:
         tenant: str,
         introspectors: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the parts; `introspectors` are agents that may ask about every token."""
+        """Take the dependencies; `introspectors` are agents that may ask about every token."""
         self._store = store
         self._clock = clock
         self._authenticator = authenticator
@@ -90,13 +90,13 @@ class Introspection:
         except Fenced:
             return {**INACTIVE, MISSION: await self._ended(claims)}
         told[MISSION][MISSION_STATE] = live.task.state.value
-        # What its data carries now, not what it carried when the token was issued.
+        # The label of its data now, not the label at the time when the token was issued.
         told[LABEL_CLAIM] = live.label.facts
         told["authorization_details"] = authority_set(live.task, self._tokens.resources)
         return told
 
     async def _ended(self, claims: AccessClaims) -> dict[str, Json]:
-        """Tell how a task has ended; where that is not written down yet, it is on its way."""
+        """Return how a task has ended: as expired or revoked where its end is not written yet."""
         task = await self._store.task(self._tenant, claims.task)
         state = task.state if task is not None else TaskState.REVOKED
         if not state.ended:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An issuer's word at the token endpoint that an agent may act for a person.
+"""Identity assertions at the token endpoint: an issuer states that an agent may act for a person.
 
-Either an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant), by which the organisation's provider says
-which agent may act for which person; or the person's ID token, which they got for remit and handed on.
+The assertion is either an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant), in which the
+organisation's provider states which agent may act for which person, or the person's ID token, which the
+person got for remit and passed on.
 
-1. its issuer is trusted for this use and nothing else is believed of it; its type, audience and times hold
-2. who shows it has proven itself, and an ID-JAG was issued to the very client; it works once
-3. its subject is a person here: the one whom that issuer signs in
-4. a task opens for that person, of a type that permits this issuer's word, with the label that the word
-   carries; or one that is open is named. Where an ID-JAG names resources, the task holds nothing beyond them
+1. its issuer is trusted for this use, and is believed in nothing else; its type, audience and times are valid
+2. the client that shows it has proven its identity, and an ID-JAG was issued to this very client; it works
+   once
+3. its subject is a person here: the person that this issuer signs in
+4. a task opens for that person, of a type that accepts this issuer's assertions, with the label that the
+   assertion carries; or an open task is named. Where an ID-JAG names resources, the task permits nothing
+   beyond them
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class IdentityAssertions:
         members: Memberships,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._issuers = issuers
         self._policies = policies
@@ -56,8 +59,10 @@ class IdentityAssertions:
     async def task(
         self, client: TokenClient, assertion: str, *, task_type: str, mission: str, wanted: tuple[str, ...]
     ) -> tuple[LiveTask, tuple[str, ...]]:
-        """Return the task that an assertion stands for, and the resources that its token is for: those that
-        are `wanted`, else those that the assertion is limited to; none without a limit.
+        """Return the task of an assertion, and the resources that its token is for.
+
+        The resources are those in `wanted`, else those that the assertion is limited to; none without a
+        limit.
 
         Raises `Malformed` (code `invalid_grant` or `invalid_target`), `Forbidden`, `NotFound` or `Fenced`.
         """
@@ -89,7 +94,7 @@ class IdentityAssertions:
             shown = await self._issuers.verify(id_token, use=IssuerUse.PEOPLE)
         except Unauthenticated as error:
             raise _bad(error.message, remediation=error.remediation, debug=error.code) from None
-        # What was signed, and not the signature: whoever has one of ECDSA can make its twin, which holds too.
+        # The signed part without the signature: an ECDSA signature can be changed into a second valid one.
         signed = id_token.rpartition(".")[0]
         return await self._opened(client, shown, f"id-token\n{signed}", task_type, mission)
 
@@ -119,7 +124,8 @@ class IdentityAssertions:
             task_type=task_type or self._type(client, shown),
             on_behalf_of=person.name,
         )
-        # INVARIANT: a limit of the token alone would be none: its agent can ask for another one of the task.
+        # INVARIANT: a limit of the token alone would be useless: its agent can ask for another token of the
+        # task.
         within = self._tokens.resources.within(limits)
         task = await self._tasks.open(
             opening,
@@ -150,7 +156,7 @@ class IdentityAssertions:
             raise _bad("the assertion was used before") from None
 
     def _type(self, client: TokenClient, shown: IssuedToken) -> str:
-        """Return the one type that the agent may run at this issuer's word."""
+        """Return the one task type that the agent may run on this issuer's assertion."""
         runs = {client.agent.name, *(f"group:{group}" for group in client.agent.groups)}
         found = [
             one.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opaque values that travel once through a browser: making them, and using them up."""
+"""One-time codes: opaque values that travel once through a browser. Makes them and uses them up."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from remit.services.identity.authenticator import secret_digest
 
 
 class OneTimeCodes:
-    """Makes tickets and uses them up."""
+    """Makes one-time codes and uses them up."""
 
     def __init__(self, store: SignInStore, clock: Clock, entropy: Entropy, tenant: str) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._tenant = tenant
 
     def make(self, holds: Held, lasts: timedelta, *, value: str = "") -> tuple[str, PutOneTimeCode]:
-        """Return a new ticket's value, 256 random bits unless given, and the change that keeps it."""
+        """Return a new code's value, 256 random bits unless given, and the change that stores it."""
         value = value or base64.urlsafe_b64encode(self._entropy.bytes(32)).rstrip(b"=").decode()
         now = self._clock.now()
         ticket = OneTimeCode(
@@ -40,9 +40,9 @@ class OneTimeCodes:
         return value
 
     async def look(self, value: str) -> OneTimeCode | None:
-        """Return a ticket, used or not."""
+        """Return a code, used or not."""
         return await self._store.ticket(self._tenant, secret_digest(value)) if value else None
 
     def use(self, value: str, outcome: str = "") -> UseOneTimeCode:
-        """Return the change that uses a ticket up."""
+        """Return the change that uses a code up."""
         return UseOneTimeCode(self._tenant, secret_digest(value), self._clock.now(), outcome)

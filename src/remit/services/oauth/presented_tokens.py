@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1 at every HTTP door: a token, and the proof that whoever shows it is the one it was given to.
+"""Step 1 at every HTTP endpoint: a token, and the proof that its sender is its legitimate holder.
 
-1. the token is ours, holds, and is for the resource that is asked (`Authenticator`)
-2. a token under the scheme `DPoP` comes with a proof that holds, for this request and this token, and is
-   bound to the proof's key (RFC 9449 section 7.1)
-3. a token that is bound to a key is refused without it, under whichever scheme (RFC 9449 section 7.2,
-   RFC 8705 section 3)
+1. the token is remit's, valid, and for the requested resource (`Authenticator`)
+2. a token under the scheme `DPoP` comes with a valid proof for this request and this token, and is bound to
+   the proof's key (RFC 9449 section 7.1)
+3. a token that is bound to a key is refused without that key's proof, under whichever scheme (RFC 9449
+   section 7.2, RFC 8705 section 3)
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.services.identity.authenticator import NOTHING_PROVEN, Authenticator
 from remit.services.oauth.dpop_replay import DpopReplay
 
-#: RFC 9110 section 11.1: a scheme's name has no case.
+#: RFC 9110 section 11.1: a scheme's name is case-insensitive.
 BEARER: Final = "bearer"
 DPOP: Final = "dpop"
 
 
 class PresentedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request shows of its sender.
+    """The evidence of its sender that a request carries.
 
-    `authorization` is the header's value, or None where it is missing or there twice; `proofs` are all values
-    of the header `DPoP`; `url` is the address that was asked for, under the public address and without
+    `authorization` is the header's value, or `None` where the header is missing or present twice; `proofs`
+    are all values of the header `DPoP`; `url` is the requested address, under the public address and without
     query; `certificate` is the chain of the TLS client in DER, its own certificate first. `judged` is the key
-    of a DPoP proof that another replica has judged, and used up, for this very request.
+    of a DPoP proof that another replica has checked, and used up, for this very request.
     """
 
     authorization: str | None
@@ -47,7 +47,7 @@ class PresentedToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Who a request is from: the token, its claims, the keys that were proven, the nonce for next time."""
+    """The sender of a request: the token, its claims, the proven keys, and the nonce for next time."""
 
     token: str
     claims: AccessClaims
@@ -56,15 +56,15 @@ class Identified(msgspec.Struct, frozen=True):
 
 
 class PresentedTokens:
-    """Reads what requests show. For one event loop; nothing is awaited."""
+    """Reads the evidence that requests carry. For one event loop; nothing is awaited."""
 
     def __init__(self, authenticator: Authenticator, proofs: DpopReplay) -> None:
-        """Take who knows tokens and who remembers proofs."""
+        """Take the authenticator of tokens and the memory of proofs."""
         self._authenticator = authenticator
         self._proofs = proofs
 
     def identify(self, showing: PresentedToken, now: datetime, *, resource: str = "") -> Identified:
-        """Return who a request is from; raises `Unauthenticated` or `ProofRefused` with the reason code."""
+        """Return the sender of a request; raises `Unauthenticated` or `ProofRefused` with the reason code."""
         scheme, token = _scheme(showing.authorization)
         # 1
         claims = self._authenticator.unproven(token, now, resource=resource)
@@ -96,7 +96,10 @@ class PresentedTokens:
 
 
 def shown_key(chain: Sequence[bytes]) -> Confirmation:
-    """Return the key of a TLS client's certificate, as RFC 8705 section 3.1 names it; none without one."""
+    """Return the key of a TLS client's certificate as RFC 8705 section 3.1 names it.
+
+    Returns an empty confirmation without a certificate.
+    """
     if not chain:
         return NOTHING_PROVEN
     digest = hashlib.sha256(chain[0]).digest()
@@ -125,7 +128,7 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
 
 
 def _only(proofs: Sequence[str]) -> str:
-    # RFC 9449 section 4.3: there is not more than one.
+    # RFC 9449 section 4.3: at most one proof is permitted.
     if len(proofs) != 1:
         raise ProofRefused(
             "the request has no DPoP proof" if not proofs else "the request has more than one DPoP proof",

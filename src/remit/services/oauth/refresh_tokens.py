@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens that replace each other: from an authorization code to refresh tokens, and taking them back.
+"""Refresh tokens: from an authorization code to tokens that replace each other, and revocation.
 
-1. a code is redeemed once, by the client that it was given to, with the verifier of its challenge
-2. each refresh uses a refresh token up and gives the next one
+1. a code is redeemed once, by the client that it was issued to, with the verifier of its challenge
+2. each refresh uses a refresh token up and issues the next one
 3. a code or a refresh token that comes again ends everything that was issued under its grant: it was stolen,
-   and nobody can tell from whom (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2)
-4. what is taken back is refused at every door as soon as the commit returns
+   and the victim cannot be determined (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2)
+4. a revoked token is refused at every endpoint as soon as the commit returns
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from remit.services.oauth.client_authentication import TokenClient
 from remit.services.oauth.one_time_codes import OneTimeCodes
 
 PREFIX = "rmr_"
-#: A family that runs out with its task is remembered this long after it.
+#: How long a token family that expires with its task is remembered after the task.
 GRACE = timedelta(hours=1)
-#: An access token that was taken back is remembered this long after it: another replica may forget it by a
-#: clock that is set an hour forth.
+#: How long a revoked access token is remembered after its expiry: another replica may forget it by a clock
+#: that is an hour ahead.
 TOKEN_GRACE = timedelta(hours=2)
 
 
 class RefreshTokens:
-    """Redeems codes, refreshes tokens, and takes them back."""
+    """Redeems codes, refreshes tokens, and revokes tokens."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class RefreshTokens:
         tenant: str,
         refresh_ttl_s: int,
     ) -> None:
-        """Take the parts; a refresh token is good for `refresh_ttl_s` seconds at most."""
+        """Take the dependencies; a refresh token is valid for `refresh_ttl_s` seconds at most."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -76,10 +76,9 @@ class RefreshTokens:
         asking: TokenQuestion,
         fits: Callable[[Task], None] = lambda _: None,
     ) -> IssuedAccessToken:
-        """Step 1. Give the tokens that a person has agreed to (RFC 6749 section 4.1.3); `fits` raises where
-        their task is not what is asked for.
+        """Do step 1: issue the tokens that a person has agreed to (RFC 6749 section 4.1.3).
 
-        Raises `Malformed` with the OAuth code.
+        `fits` raises where their task does not match the request. Raises `Malformed` with the OAuth code.
         """
         ticket = await self._tickets.look(code)
         if ticket is None or not isinstance(ticket.holds, ConsentCode):
@@ -119,7 +118,7 @@ class RefreshTokens:
         try:
             return await self._next(client, family, asking, changes)
         except Conflict:
-            # Somebody else was first with the same code.
+            # Another request was first with the same code.
             again = await self._tickets.look(code)
             raise await self._replayed(again or ticket) from None
 
@@ -130,8 +129,9 @@ class RefreshTokens:
         asking: TokenQuestion,
         fits: Callable[[Task], None] = lambda _: None,
     ) -> IssuedAccessToken:
-        """Step 2. Give the next access token and the next refresh token (RFC 6749 section 6); `fits` raises
-        where their task is not what is asked for.
+        """Do step 2: issue the next access token and the next refresh token (RFC 6749 section 6).
+
+        `fits` raises where their task does not match the request.
         """
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         family = await self._store.family(self._tenant, token.family) if token else None
@@ -154,8 +154,8 @@ class RefreshTokens:
             raise await self._reused(family) from None
 
     def _check_key(self, family: TokenFamily, shown: Confirmation) -> None:
-        # RFC 9449 section 5: a public client's refresh token is bound to its key. Others prove themselves;
-        # what they may not do is to fall back to a token that anybody can use.
+        # RFC 9449 section 5: a public client's refresh token is bound to its key. Other clients authenticate,
+        # but they may not fall back to a token without a bound key.
         bound = family.confirmation
         if bound and (not shown or (family.public and bound != shown)):
             raise _bad_grant("the refresh token is bound to a key that was not shown")
@@ -198,8 +198,9 @@ class RefreshTokens:
     # Step 4.
 
     async def revoke(self, client: TokenClient, text: str) -> None:
-        """Take a token back (RFC 7009); one that is not known is no error. Raises `Malformed` (code
-        `unauthorized_client`) for another client's.
+        """Revoke a token (RFC 7009); an unknown token is no error.
+
+        Raises `Malformed` (code `unauthorized_client`) for the token of another client.
         """
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         if token is None:
@@ -209,11 +210,11 @@ class RefreshTokens:
             return
         if family.client_id != client.client_id:
             raise _not_yours()
-        # RFC 7009 section 2.1: with a refresh token goes what was issued under the same grant.
+        # RFC 7009 section 2.1: revoking a refresh token also revokes what was issued under the same grant.
         await self._withdraw_family(family, "its client revoked it")
 
     async def revoke_access(self, client: TokenClient, claims: AccessClaims) -> None:
-        """Take one access token back (RFC 7009)."""
+        """Revoke one access token (RFC 7009)."""
         if claims.client_id != client.agent.name:
             raise _not_yours()
         if claims.token_id in self._store.withdrawn(self._tenant):
@@ -245,8 +246,9 @@ class RefreshTokens:
 
 
 def challenge_of(verifier: str) -> str:
-    """Return the challenge of a verifier (RFC 7636 section 4.6, S256); raises `Malformed` for one that
-    section 4.1 forbids.
+    """Return the challenge of a verifier (RFC 7636 section 4.6, S256).
+
+    Raises `Malformed` for a verifier that section 4.1 forbids.
     """
     if not 43 <= len(verifier) <= 128 or not verifier.isascii():
         raise _bad_grant("`code_verifier` has 43 to 128 characters")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token exchange (RFC 8693): a token for another resource, and a task handed down to another agent.
+"""Token exchange (RFC 8693): a token for another resource, and delegation of a task to another agent.
 
-1. the subject token is ours, holds, and is bound to a task, which takes on the label that it carries; a key
-   that it is bound to was proven by who shows it
-2. without an actor token and for its own agent: the same task, for the resources that are asked for
-3. with the actor token of another agent, bound to its key, or shown by one: a child task of that agent, which
-   narrows (`core.tasks.delegated_task`). The new token is bound to the key of whoever will use it
-4. nothing widens: what is asked for beyond the parent is refused, never cut silently
-5. what was issued under a grant is taken back with it, the new token too (RFC 7009 section 2.1)
+1. the subject token is remit's, valid, and bound to a task, which takes on the label that the token carries;
+   if it is bound to a key, its sender has proven that key
+2. without an actor token and for its own agent: the same task, for the requested resources
+3. with the actor token of another agent, bound to its key, or shown by another agent: a child task of that
+   agent, which narrows (`core.tasks.delegated_task`). The new token is bound to the key of its future user
+4. nothing widens: a request beyond the parent is refused, never reduced silently
+5. tokens that were issued under a grant are revoked with it, the new token too (RFC 7009 section 2.1)
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from remit.services.tasks.tasks import Tasks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """What a client asks to exchange: the subject's token, the actor's where there is one, and what to narrow
-    to (`details` as RFC 9396 writes it, `None` without). `brief` is what the handing agent says to the other.
+    """A client's request for an exchange: the subject's token, the actor's token if any, and how to narrow.
+
+    `details` narrows as RFC 9396 describes, `None` without. `brief` is the delegating agent's message to the
+    other agent.
     """
 
     subject_token: str
@@ -57,7 +59,7 @@ class TokenExchange:
         members: Memberships,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._authenticator = authenticator
@@ -69,8 +71,10 @@ class TokenExchange:
     async def exchange(
         self, client: TokenClient, wanted: Exchanged, asking: TokenQuestion
     ) -> IssuedAccessToken:
-        """Return the new token; raises `Malformed` with the OAuth code, or `Forbidden` where the parent could
-        not do what is asked for.
+        """Return the new token.
+
+        Raises `Malformed` with the OAuth code, or `Forbidden` where the parent task does not permit the
+        request.
         """
         # Step 1.
         proven = Confirmation(jkt=asking.confirmation.jkt, x5t_s256=client.confirmation.x5t_s256)
@@ -116,9 +120,7 @@ class TokenExchange:
         return claims
 
     async def _actor(self, token: str) -> tuple[TokenClient, Confirmation]:
-        """Return the agent of an actor token as the client that it will be, and the key that it is
-        bound to.
-        """
+        """Return the agent of an actor token as a future client, and the key that the token is bound to."""
         try:
             claims = self._authenticator.unproven(token, self._clock.now())
         except Unauthenticated as error:
@@ -129,7 +131,7 @@ class TokenExchange:
         if agent is None or not agent.usable or withdrawn or not own or claims.attestation is None:
             raise _bad("the actor token is not an agent's own, or was withdrawn")
         if not claims.confirmation:
-            # Whoever shows it is another agent, which could use a token that anybody can use.
+            # The sender is another agent, which could use a token that is bound to no key.
             raise _bad("the actor token is not bound to a key of its agent")
         attested = Attested(
             workload=agent.name,

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upstreams that people have connected: refresh tokens, kept sealed, used one at a time.
+"""Upstreams that people have connected: refresh tokens, stored sealed, used one at a time.
 
-1. a person, at their own signed-in browser, goes to the upstream's authorization server and comes back with a
-   code: to the same browser, with the same person at it
-2. the refresh token that it is exchanged for is kept, sealed, for this person and upstream
-3. each use may give another one. That is kept before what it gave is used; nobody else uses it meanwhile
-4. it is revoked at its server when the person disconnects, connects again, or may not act any more. What is
-   not confirmed stays, opens nothing here, and is tried again
-5. each change is made to what was read, and to nothing else: where another process on the same store has
-   changed it meanwhile, what that did stands, and a token that came in the end is revoked
+1. a person goes with a signed-in browser to the upstream's authorization server and comes back with a code:
+   to the same browser, signed in as the same person
+2. the refresh token that the code is exchanged for is stored, sealed, for this person and upstream
+3. each use may return a new refresh token. The new token is stored before the access token is used; no one
+   else uses the connection in the meantime
+4. the refresh token is revoked at its server when the person disconnects, connects again, or may no longer
+   act. A connection whose revocation is not confirmed stays stored, opens nothing here, and is tried again
+5. each change applies to the version that was read, and to nothing else: where another process on the same
+   store has changed the connection since then, that change stays, and a token that came too late is revoked
 
-INVARIANT: a refresh token is in the store sealed under the current sealing key, for its person, upstream and
-server alone, and in no event.
+INVARIANT: a refresh token is in the store only sealed under the current sealing key, for its person, upstream
+and server alone, and it is in no event.
 """
 
 from __future__ import annotations
@@ -49,18 +50,20 @@ T = TypeVar("T")
 log = logging.getLogger("remit.connections")
 
 PREFIX: Final = "connection:"
-#: Where one is kept whose place another one has taken.
+#: Prefix under which a replaced connection is stored until it is revoked.
 OVER: Final = "connection-over:"
-#: How long somebody may be on their way to the server and back.
+#: How long a person may take to go to the server and come back.
 VISIT: Final = timedelta(minutes=10)
-#: So long it is known that a version was replaced: no change is under way for longer.
+#: How long the store remembers that a version was replaced: no change takes longer.
 TURN: Final = timedelta(days=1)
 
 
 class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
-    """One connection in the store. `place` has given its token, and is shown it alone. `lost`: it takes the
-    token no more. `ending`: it is being taken back, and opens nothing here. `version` counts its changes.
-    `over` is where it is kept once it is nobody's any more.
+    """One connection in the store.
+
+    `place` is the server that issued the token, and the only one that sees it. `lost`: the server no longer
+    accepts the token. `ending`: the token is being revoked, and opens nothing here. `version` counts the
+    changes. `over` is the key of the connection in the store once it belongs to no person.
     """
 
     person: str
@@ -77,7 +80,7 @@ class KeptConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connections:
-    """`ports.connector.KeptTokens`, and what people do with them. For one event loop."""
+    """`ports.connector.KeptTokens`, and what people do with them; for one event loop."""
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class Connections:
         sealing: SealingKeys,
         tenant: str,
     ) -> None:
-        """Take the parts; `connectors` by upstream."""
+        """Take the dependencies; `connectors` by upstream."""
         self.connectors = dict(connectors)
         self._store = store
         self._clock = clock
@@ -100,10 +103,10 @@ class Connections:
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._using: set[asyncio.Task[Any]] = set()
 
-    # What people do.
+    # Actions of people.
 
     async def leave_for(self, upstream: str, *, person: str, browser: str, redirect_uri: str) -> str:
-        """1. Give where to send a person's browser; `browser` is a secret in its cookie."""
+        """Do step 1: return where to send a person's browser; `browser` is a secret in its cookie."""
         connector = self._connector(upstream)
         verifier = self._entropy.bytes(32).hex()
         visit = ConnectVisit(
@@ -116,8 +119,10 @@ class Connections:
     async def arrive(
         self, *, state: str, code: str, issuer: str, at: str, person: str, browser: str, redirect_uri: str
     ) -> str:
-        """1, 2. Take back who comes from the server to the address of upstream `at`; gives the upstream.
-        Raises `Unauthenticated` for a way that was not begun by this person at this browser, to this server.
+        """Do the end of step 1, and step 2: accept a browser from the server; return the upstream.
+
+        The browser arrives at the address of upstream `at`. Raises `Unauthenticated` for a flow that was not
+        begun by this person at this browser, to this server.
         """
         ticket = await self._tickets.look(state)
         visit = ticket.holds if ticket else None
@@ -158,7 +163,7 @@ class Connections:
         return visit.upstream
 
     async def disconnect(self, upstream: str, person: str) -> None:
-        """4. From here on it opens nothing; raises `NotFound` where there is none."""
+        """Do step 4: from here on the connection opens nothing; raises `NotFound` where none exists."""
         async with self._turn(upstream, person):
             while True:
                 found = await self._read(upstream, person)
@@ -167,7 +172,7 @@ class Connections:
                         "there is no such connection any more", remediation="look at the list again"
                     )
                 ending = msgspec.structs.replace(found, ending=True)
-                # A use elsewhere that came in between has brought another token: that one is ended.
+                # A concurrent use elsewhere has brought another token: that one is ended.
                 with contextlib.suppress(Conflict):
                     await self._keep(ending, "upstream-disconnected", before=found)
                     break
@@ -177,10 +182,10 @@ class Connections:
         """Return a person's connections."""
         return [one for one in await self._all() if one.person == person and not one.ending]
 
-    # What brokers do.
+    # Actions of credential brokers.
 
     async def used(self, upstream: str, task: Task, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
-        """3."""
+        """Do step 3."""
         person = task.on_behalf_of
         if not person or person.startswith(NO_PERSON):
             raise KeyUnavailable(
@@ -191,7 +196,7 @@ class Connections:
         using = asyncio.ensure_future(self._used(upstream, person, use))
         self._using.add(using)
         using.add_done_callback(self._using.discard)
-        # Whoever waits may be cut; the token that comes back is kept all the same.
+        # The waiting call may be cut; the token that comes back is stored all the same.
         return await asyncio.shield(using)
 
     async def _used(self, upstream: str, person: str, use: Callable[[str], Awaitable[tuple[T, str]]]) -> T:
@@ -219,7 +224,10 @@ class Connections:
             return given
 
     async def _follow(self, found: KeptConnection, following: KeptConnection) -> None:
-        """3, 5. Keep the token that comes after another one; raises `KeyUnavailable` where that is over."""
+        """Do steps 3 and 5: store the token that follows another one.
+
+        Raises `KeyUnavailable` where the connection was ended in the meantime.
+        """
         try:
             await self._keep(following, before=found)
         except Conflict:
@@ -232,10 +240,13 @@ class Connections:
                     remediation="connect it at remit's page `/oauth/account`",
                 ) from None
 
-    # What time does.
+    # Periodic work.
 
     async def sweep(self) -> None:
-        """4. End what has no reason any more, and try again what was not confirmed; for a background loop."""
+        """Do step 4: end connections of people who may no longer act, and retry unconfirmed revocations.
+
+        For a background loop.
+        """
         for one in await self._all():
             async with self._turn(one.upstream, one.person):
                 found = await self._read(one.upstream, one.person)
@@ -252,7 +263,7 @@ class Connections:
             await self._end(left)
 
     async def reseal(self) -> None:
-        """Seal every token under the current sealing key, so that the others can be destroyed."""
+        """Seal every token under the current sealing key, so that the other sealing keys can be destroyed."""
         for one in await self._all():
             async with self._turn(one.upstream, one.person):
                 found = await self._read(one.upstream, one.person)
@@ -262,7 +273,7 @@ class Connections:
         for left in await self._all(OVER):
             await self._store.commit(Unit((self._put_over(self._sealed(left, self._open(left))),)))
 
-    # What they share.
+    # Shared helpers.
 
     async def _end(self, found: KeptConnection) -> None:
         if not await self._revoke(found):
@@ -279,13 +290,13 @@ class Connections:
                     await self._store.commit(Unit(gone, tenant=self._tenant))
 
     async def _let_go(self, one: KeptConnection) -> None:
-        """End what came too late to be anybody's."""
+        """End a connection that came too late to belong to a person."""
         left = self._left(one)
         await self._store.commit(Unit((self._put_over(left),)))
         await self._end(left)
 
     def _left(self, one: KeptConnection) -> KeptConnection:
-        """Return it as it is kept beside the one that has its place, until it is dead at its server."""
+        """Return the connection as stored after its replacement, until its token is revoked at its server."""
         return msgspec.structs.replace(one, ending=True, over=make_id("con", self._entropy.bytes(ID_BYTES)))
 
     def _put_over(self, left: KeptConnection) -> PutValue:
@@ -303,7 +314,7 @@ class Connections:
         return True
 
     def _good(self, found: KeptConnection | None) -> bool:
-        """Whether a connection can be used with the server that the configuration names now."""
+        """Return whether a connection can be used with the server that the configuration names now."""
         if found is None or found.lost or found.ending:
             return False
         connector = self.connectors.get(found.upstream)
@@ -340,7 +351,7 @@ class Connections:
     async def _keep(
         self, kept: KeptConnection, change: str = "", *more: Change, before: KeptConnection | None
     ) -> None:
-        """5. Keep it in place of what was read `before`; raises `Conflict` where that stands no more."""
+        """Do step 5: store the connection in place of `before`; raises `Conflict` if that has changed."""
         place = _place(kept.upstream, kept.person)
         kept = msgspec.structs.replace(kept, version=before.version + 1 if before is not None else 0)
         put = PutValue(self._tenant, place, msgspec.to_builtins(kept))
@@ -354,7 +365,10 @@ class Connections:
             raise Conflict("the connection was changed meanwhile", remediation="try again") from None
 
     def _turned(self, before: KeptConnection) -> UseAssertion:
-        """INVARIANT: each version of a connection is replaced once."""
+        """Return the change that uses up a version.
+
+        INVARIANT: each version of a connection is replaced once.
+        """
         which = f"{_place(before.upstream, before.person)} {before.since.isoformat()} {before.version}"
         return UseAssertion(self._tenant, secret_digest(which), self._clock.now() + TURN)
 
@@ -379,12 +393,12 @@ class Connections:
 
 
 def _place(upstream: str, person: str) -> str:
-    # A person's name may hold whatever an upstream's may not: the digest ends the key in one way only.
+    # A person's name may contain characters that an upstream's may not: the digest makes the key unambiguous.
     return f"{PREFIX}{upstream}:{secret_digest(person)}"
 
 
 def _bound(one: KeptConnection) -> bytes:
-    """Return what a token is sealed for: it opens nowhere else, whatever a row says of it."""
+    """Return what a token is sealed for: it opens nowhere else, whatever a row contains."""
     return f"{_place(one.upstream, one.person)}\n{one.place}".encode()
 
 

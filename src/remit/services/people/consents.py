@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consent: a person states what an application shall do for them, and that opens the task for it.
 
-There is no consent that is remembered: each authorization is one task, with its own end.
+Consent is not remembered: each authorization is one task, with its own end.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from remit.services.policy.bundle import Policies
 from remit.services.tasks.tasks import Opening, Tasks
 from remit.services.tools.pinned_tools import ToolCatalogue
 
-#: How long a code can be redeemed: RFC 9700 and RFC 6749 section 4.1.2 want it short.
+#: Lifetime of a code: RFC 9700 and RFC 6749 section 4.1.2 require it to be short.
 CODE = timedelta(seconds=60)
-#: The highest tier of what an agent may do that nobody but a consenting person has vouched for.
+#: The highest tier for an agent that only a consenting person has vouched for.
 SELF_SERVICE_TIER = Tier.ASSISTANT
 
 
 class ConsentRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What the configuration says of consent. Times in seconds."""
+    """The configuration of consent. Times in seconds."""
 
     fresh_s: int = 900
     idle_s: int = 1800
@@ -61,9 +61,10 @@ class ConsentRules(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applicant:
-    """Who asks: an application, and the agent that it is here; `None` where nobody has registered it.
+    """The requesting application, and its agent here; `None` where no agent is registered for it.
 
-    `metadata` is what it says of itself at its address; `None` where it has proved itself as an agent.
+    `metadata` is the application's own document at its address; `None` where it has authenticated as an
+    agent.
     """
 
     client_id: str
@@ -72,24 +73,26 @@ class Applicant:
 
     @property
     def host(self) -> str:
-        """Who vouches for it, for people to read: the host of its address; empty where it has none."""
+        """The host of the application's address, which people see as its origin; empty without an address."""
         return self.metadata.host if self.metadata else ""
 
     @property
     def vouched(self) -> bool:
-        """Whether somebody here has vouched for where its answers go: a registered application publishes its
-        addresses, one that pushes its requests names any.
+        """Whether the application's redirect addresses are vouched for here.
+
+        A registered application publishes its addresses; an application that pushes its requests names any
+        address.
         """
         return self.agent is not None and self.metadata is not None
 
     @property
     def title(self) -> str:
-        """What to call it."""
+        """The application's name for display."""
         return (self.metadata.name if self.metadata else "") or (self.agent.name if self.agent else self.host)
 
 
 class Consents:
-    """Says what an application may be given, and gives it at a person's word."""
+    """Reports what an application may be granted, and grants it with a person's consent."""
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class Consents:
         tenant: str,
         rules: ConsentRules,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._documents = documents
@@ -122,16 +125,17 @@ class Consents:
         self.rules = rules
 
     async def applicant(self, client_id: str, pushed_by: str = "") -> Applicant:
-        """Return who asks; raises `Malformed` (code `invalid_client`) where that is nobody.
+        """Return the requesting application; raises `Malformed` (code `invalid_client`) where it is unknown.
 
-        An application with an address is known by its document; any other must have pushed its request and
-        proved itself by that (RFC 9126 section 2.4: then its redirect addresses need no registration).
+        An application with an address is known by its document. Any other application must have pushed its
+        request and have authenticated by that (RFC 9126 section 2.4: then its redirect addresses need no
+        registration).
         """
         if is_client_address(client_id):
             agent = await self._agent_of(client_id)
             metadata = await self._documents.get(client_id, registered=agent is not None)
         else:
-            # It may have named itself by a SPIFFE ID: what it has proved is what counts.
+            # It may have named itself by a SPIFFE ID: the identity that it has proven counts.
             metadata, agent = None, await self._store.agent(self._tenant, pushed_by) if pushed_by else None
             if agent is None:
                 raise Malformed(
@@ -149,7 +153,7 @@ class Consents:
         )
 
     def check_redirect(self, applicant: Applicant, redirect_uri: str) -> str:
-        """Return an address that answers to the application may go to; raises `Malformed`."""
+        """Return the address that answers to the application may go to; raises `Malformed`."""
         check_redirect(redirect_uri)
         if applicant.metadata and not redirect_registered(redirect_uri, applicant.metadata.redirect_uris):
             raise Malformed(
@@ -164,8 +168,8 @@ class Consents:
     ) -> tuple[Offer, ...]:
         """Return the task types that the person may state and the application may run.
 
-        Of what a type grants, only the tools and the upstreams that are asked for are offered, and a type
-        that grants none of them is not.
+        Of the grants of a type, only the requested tools and upstreams are offered. A type that grants none
+        of them is not offered.
         """
         tools, upstreams = request.tools, request.upstreams
         bundle = self._policies.applied.bundle
@@ -198,12 +202,13 @@ class Consents:
         goal: str,
         pushed: str = "",
     ) -> str:
-        """Open the task and give the code that the application fetches its tokens with.
+        """Open the task and return the code with which the application fetches its tokens.
 
-        1. Who agrees has proven themselves recently enough for what the task can do.
-        2. An application that nobody registered becomes an agent, for which this person answers.
+        1. The consenting person has authenticated recently enough for what the task can do.
+        2. An application without a registered agent becomes an agent, for which this person answers.
         3. The task opens, with the intent in the person's words.
-        4. The pushed request is used up and the code kept, at once; if another was first, the task ends.
+        4. The pushed request is used up and the code stored, in one commit; if another answer was first, the
+           task ends.
         """
         # Step 1.
         if offer.sensitive and not seat.fresh(self._clock.now(), self.rules.fresh_s):
@@ -261,7 +266,7 @@ class Consents:
         try:
             await self._store.commit(Unit(changes, (event,)))
         except Conflict:
-            return  # it was answered before: there is nothing more to refuse
+            return  # it was answered before: there is nothing left to refuse
 
     async def _agent_of(self, address: str) -> Agent | None:
         for agent in await self._store.agents_bound(self._tenant, address):
@@ -284,7 +289,7 @@ class Consents:
         try:
             return self._members.of_agent(await self._directory.register(new, by=person.name))
         except Conflict:
-            # Somebody else agreed to it at the same moment, and answers for it now.
+            # Another person agreed to it at the same moment, and answers for it now.
             found = await self._agent_of(applicant.client_id)
             if found is None:
                 raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delegation records: made, listed and revoked by the person whose name an agent may act in."""
+"""Delegation records: made, listed and revoked by the person in whose name an agent may act."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from remit.services.separation.sign_in_methods import code_makers
 from remit.services.tasks.opening_rules import check_words, may_run, may_state
 
 MAX_VALID_S = 366 * 86_400
-#: Living records that one person may have.
+#: Largest number of live records of one person.
 MAX_LIVING = 200
 
 
 class NewDelegation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person lets an agent do: one kind of work, the parameters that they fix and those that they
-    leave `open` to the agent, for `valid_s` seconds.
+    """What a person lets an agent do: one kind of work, for `valid_s` seconds.
+
+    The person fixes some parameters and leaves the parameters named in `open` to the agent.
     """
 
     agent: str
@@ -47,7 +48,7 @@ class NewDelegation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Delegations:
-    """Keeps the records by which people let agents act for them."""
+    """Keeps the records with which people let agents act for them."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Delegations:
         members: Memberships,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -70,10 +71,10 @@ class Delegations:
         self._tenant = tenant
 
     async def add(self, new: NewDelegation, person: Person) -> Delegation:
-        """Make a record in the name of the very person who asks.
+        """Make a record in the name of the requesting person.
 
-        The person must be one who may state the intent of such work, and the agent one that may run it.
-        Raises `NotFound`, `Forbidden` or `Malformed`.
+        The person must be permitted to state the intent of such work, and the agent to run it. Raises
+        `NotFound`, `Forbidden` or `Malformed`.
         """
         task_type = self._policies.applied.bundle.task_types.get(new.task_type)
         agent = await self._store.agent(self._tenant, new.agent)
@@ -124,7 +125,7 @@ class Delegations:
         return record
 
     async def of(self, person: str = "", agent: str = "") -> list[Delegation]:
-        """Return records, newest first, those that no longer live among them."""
+        """Return records, newest first, including those that are no longer live."""
         return await self._store.delegations(self._tenant, person=person, agent=agent)
 
     async def get(self, name: str) -> Delegation:
@@ -139,10 +140,10 @@ class Delegations:
         return await self._store.delegation(self._tenant, name)
 
     async def revoke(self, name: str, *, by: str, reason: str) -> Closure:
-        """Revoke a record, and end every task that was opened under it, with all of its descendants."""
+        """Revoke a record, and end every task that was opened under it, with all descendants."""
         record = await self.get(name)
         if record.revoked is None:
-            # Where its words were forgotten, the record of its end does not name again who said them.
+            # Where the record's words were erased, the record of its end must not name their author again.
             told = DelegationRevoked(
                 delegation=record.id,
                 reason=reason,
@@ -158,7 +159,7 @@ class Delegations:
                 subject=told.person or by,
             )
             await self._store.commit(Unit((PutDelegation(revoked),), (event,)))
-        # The lock stands before a task that was being opened while the record was revoked.
+        # The lock also covers a task that was being opened while the record was revoked.
         return await self._revocations.end_scope(
             ScopeKind.DELEGATION,
             name,
@@ -170,7 +171,7 @@ class Delegations:
 
 
 def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
-    """Make sure that every parameter is known, fixed with a value that fits, or left open by name."""
+    """Check that every parameter is known, and is fixed with a valid value or left open by name."""
     known = task_type.parameters
     names = ", ".join(known) or "none"
     for name in (*new.params, *new.open):

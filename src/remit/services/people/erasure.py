@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forgetting a person, or an agent: their key goes, and with it everything that was sealed under it.
+"""Erasure of a person or an agent: its key is destroyed, with everything sealed under the key.
 
-1. their delegations are revoked, and the tasks of which they are the subject end: nobody can read any more
-   what these permit, and a record that has lost what it fixed would permit more
-2. the key is destroyed, on record: what they said is sealed under it, in the evidence and in the state
-3. step 1 again, for what was said meanwhile
+1. the person's delegations are revoked, and the tasks whose subject the person is end. What these permit can
+   no longer be read, and a record that has lost its fixed parameters would permit more
+2. the key is destroyed, and that is recorded: the person's words are sealed under it, in the evidence and in
+   the state
+3. step 1 again, for data that was added in the meantime
 
-A process may end between the steps: whoever forgets the subject again goes on.
+A process may stop between the steps: a repeated erasure of the subject continues.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from remit.services.endings.ending import Endings
 from remit.services.evidence.log import Evidence
 from remit.services.people.delegations import Delegations
 
-#: Open tasks that are looked through.
+#: Largest number of open tasks that are searched.
 MOST: Final = 100_000
 _REASON: Final = "what it was for was forgotten"
 
 
 class Erasure:
-    """Forgets subjects."""
+    """Erases subjects."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class Erasure:
         revocations: Endings,
         tenant: str,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._evidence = evidence
@@ -49,7 +50,7 @@ class Erasure:
         self._tenant = tenant
 
     async def forget(self, subject: str, *, by: str, reason: str = "") -> None:
-        """Forget a subject; raises `NotFound` where nothing is sealed under the name, or lives.
+        """Erase a subject; raises `NotFound` where nothing is sealed under the name or live.
 
         INVARIANT: nothing that this records names the subject.
         """
@@ -65,7 +66,7 @@ class Erasure:
         await self._end(subject, by)
 
     async def _end(self, subject: str, by: str) -> bool:
-        """End what goes by the words of a subject; say whether there was anything."""
+        """End everything that relies on the words of a subject; return whether there was anything."""
         now = self._clock.now()
         records = [one for one in await self._delegations.of(subject) if one.live_at(now)]
         for one in records:
@@ -76,10 +77,10 @@ class Erasure:
             try:
                 await self._revocations.end_task(task.id, reason=_REASON, by=by, cause=Cause.ASKED)
             except Conflict:
-                continue  # it has ended by itself meanwhile
+                continue  # it has ended by itself since then
         return bool(records or tasks)
 
 
 def _subjects(task: Task) -> frozenset[str]:
-    """Return under whose keys the words of a task are sealed."""
+    """Return the subjects under whose keys the words of a task are sealed."""
     return frozenset({task.subject, task.speaker or task.subject})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person may let an application do, in plain words: made of task types and tools, never of the words
-of applications or upstreams.
+"""What a person may let an application do, in plain words.
+
+The words come from task types and tools, never from applications or upstreams.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class Offer:
 
     @property
     def sensitive(self) -> bool:
-        """Whether it changes things, so that the person must have proven themselves just now."""
+        """Whether the task changes things, so that the person must have authenticated just now."""
         return self.tier >= Tier.OPERATOR
 
     @property
     def seal(self) -> str:
-        """A digest of all that it says: what a person agreed to is what was drawn for them, or nothing."""
+        """A digest of the complete offer: consent is valid only for exactly what was displayed."""
         told = msgspec.to_builtins({"type": self.type, "tier": self.tier, "permissions": self.permissions})
         return digest(told)
 
@@ -55,10 +56,10 @@ def offer_of(
     wanted: Collection[str] | None = None,
     within: Collection[str] | None = None,
 ) -> Offer:
-    """Say what a task of this type may do; a tool that is not known is taken for the worst.
+    """Return what a task of this type may do; an unknown tool is assumed to have the worst effect.
 
-    `wanted` are the tools that are asked for; operations that are no tools stay, as they do in a plan.
-    `within` are the upstreams beyond which nothing is.
+    `wanted` are the requested tools; operations that are not tools stay, as they do in a plan. `within` are
+    the only upstreams that the offer may include.
     """
     named: dict[str, list[str]] = {}
     for grant in task_type.grants:
@@ -89,9 +90,9 @@ def offer_named(offers: Iterable[Offer], name: str) -> Offer:
 
 
 def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Json]:
-    """Read what a person wrote into a form; an empty field that need not be filled is left out.
+    """Read the values of a form that a person filled in; leave out empty optional fields.
 
-    Raises `Malformed` that names the field. `tasks.open` checks the rest.
+    Raises `Malformed` that names the field. `tasks.open` checks everything else.
     """
     out: dict[str, Json] = {}
     for name, spec in task_type.parameters.items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passkeys (WebAuthn level 3): registering one, and signing in with it.
+"""Passkeys (WebAuthn level 3): registering one, and signing in with one.
 
-A passkey belongs to the host of remit's pages, is discoverable (so nobody need type a name), and always
-verifies its user: a finger, a face or a PIN stands behind each use.
+A passkey belongs to the host of remit's pages. It is discoverable, so a person need not type a name, and it
+always verifies its user: each use needs a finger, a face or a PIN.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Passkeys:
         origin: str,
         wanted: bool = True,
     ) -> None:
-        """Take the parts; `origin` is that of remit's pages, `wanted` whether there should be passkeys."""
+        """Take the dependencies; `origin` is that of remit's pages, `wanted` enables passkeys."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -66,7 +66,10 @@ class Passkeys:
 
     @property
     def offered(self) -> bool:
-        """Whether there can be passkeys: WebAuthn needs a host name and, but on this machine, TLS."""
+        """Return whether passkeys are possible.
+
+        WebAuthn needs a host name and, except on the local machine, TLS.
+        """
         secure = self._origin.startswith("https://") or self._host == "localhost"
         return self._wanted and secure and not is_ip_address(self._host)
 
@@ -81,8 +84,9 @@ class Passkeys:
         return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
 
     async def register(self, seat: BrowserSeat, browser: str, credential: Json, name: str) -> Passkey:
-        """Keep a new passkey of who sits there; raises `Unauthenticated` where the answer does not fit its
-        challenge, or the session has ended.
+        """Store a new passkey of the person at the browser.
+
+        Raises `Unauthenticated` where the answer does not fit its challenge, or the session has ended.
         """
         self._need()
         person = seat.person
@@ -114,12 +118,12 @@ class Passkeys:
         return passkey
 
     async def begin_sign_in(self, browser: str) -> Json:
-        """Return the options of `navigator.credentials.get`; whose passkey it is comes with the answer."""
+        """Return the options of `navigator.credentials.get`; the answer names the passkey's owner."""
         self._need()
         return self._webauthn().to_sign_in(await self._challenge(browser, ""))
 
     async def sign_in(self, browser: str, credential: Json, *, place: str, replacing: str = "") -> str:
-        """Sign in with a passkey; gives the secret of a new session. Raises `Unauthenticated`."""
+        """Sign in with a passkey; return the secret of a new session. Raises `Unauthenticated`."""
         self._need()
         ceremony, challenge = await self._answered(credential, browser)
         found = await self._store.passkey(self._tenant, str(credential.get("id", ""))[:2000])
@@ -150,7 +154,7 @@ class Passkeys:
         return await self._store.passkeys(self._tenant, person)
 
     async def remove(self, person: str, passkey_id: str) -> None:
-        """Remove a passkey of a person; raises `Conflict` where they have no such one."""
+        """Remove a passkey of a person; raises `Conflict` where the person has no such passkey."""
         event = self._changed(person, "passkey-removed")
         await self._store.commit(Unit((DropPasskey(self._tenant, passkey_id, person),), (event,)))
 
@@ -180,7 +184,8 @@ class Passkeys:
         return ceremony, challenge
 
     def _user_handle(self, person: str) -> bytes:
-        # WebAuthn level 3 section 14.6.1: it tells nothing of the person to whoever reads the authenticator.
+        # WebAuthn level 3 section 14.6.1: it reveals nothing about the person to a reader of the
+        # authenticator.
         return hashlib.sha256(f"remit passkey {self._tenant} {person}".encode()).digest()
 
     def _changed(self, person: str, change: str) -> Event:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People at their browsers: how they sign in there, and the sessions that come of it.
+"""People at their browsers: sign-in, and the resulting sessions.
 
-A browser's session is a secret in a cookie, apart from the sessions of programs: neither opens the other's
-doors. Every sign-in makes a new secret, so that nobody can put one into a browser beforehand.
+A browser's session is a secret in a cookie, separate from the sessions of programs: neither opens the other's
+endpoints. Every sign-in makes a new secret, so that an attacker cannot plant one in a browser beforehand.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from remit.services.oauth.one_time_codes import OneTimeCodes
 from remit.services.oauth.refresh_tokens import challenge_of
 from remit.services.separation.last_administrators import keep_administrators
 
-#: How long somebody may be on their way to the provider and back.
+#: How long a person may take to go to the provider and come back.
 VISIT = timedelta(minutes=10)
-#: A provider that does not say when somebody last proved themselves may mean any time ago.
+#: Age assumed for an authentication if the provider does not report when it took place.
 UNTOLD = timedelta(days=1)
-#: How long ago somebody may have proven themselves there, where a new proof was asked for.
+#: How long ago a person may have authenticated there, where a new authentication was requested.
 FRESH = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """A provider as people know it, and who its accounts are here."""
+    """An identity provider as people know it, and the mapping of its accounts to people here."""
 
     title: str
     provider: Provider
@@ -62,7 +62,7 @@ class Entrance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserSeat:
-    """Who sits at a browser, since when, proven how. `secret` is the cookie's."""
+    """The person at a browser, with time and method of sign-in. `secret` is the cookie's."""
 
     person: Person
     session: Credential
@@ -70,26 +70,26 @@ class BrowserSeat:
 
     @property
     def authenticated(self) -> datetime:
-        """When the person last proved who they are."""
+        """When the person last authenticated."""
         return self.session.authenticated or self.session.created
 
     @property
     def csrf(self) -> str:
-        """What each form of this session carries: only a page of ours can know it."""
+        """The token that each form of this session carries: only remit's pages can know it."""
         return csrf_of(self.secret)
 
     def fresh(self, now: datetime, within_s: int) -> bool:
-        """Whether the proof is no older than that."""
+        """Return whether the authentication is at most `within_s` seconds old."""
         return now - self.authenticated <= timedelta(seconds=within_s)
 
 
 def csrf_of(secret: str) -> str:
-    """Return what the forms of a browser carry, made of the secret in its cookie, which it does not tell."""
+    """Return the form token of a browser, derived from the secret in its cookie without revealing it."""
     return hmac.new(secret.encode(), b"remit form", hashlib.sha256).hexdigest()
 
 
 def handle_of(session: Credential) -> str:
-    """Return the name by which a session is listed and ended; nothing can be opened with it."""
+    """Return the name by which a session is listed and ended; the name opens nothing."""
     return session.digest[:16]
 
 
@@ -110,9 +110,12 @@ class BrowserSessions:
         ttl_s: int,
         findings: Findings,
         second_person: bool,
+        tickets: OneTimeCodes,
     ) -> None:
-        """Take the parts; `entrances` are the organisation's providers by name, and `second_person` says
-        whether two administrators must stay.
+        """Take the dependencies.
+
+        `entrances` are the organisation's providers by name; `second_person` states whether two
+        administrators must remain.
         """
         self._store = store
         self._clock = clock
@@ -125,10 +128,10 @@ class BrowserSessions:
         self._second_person = second_person
         self.ttl_s = ttl_s
         self.entrances = entrances
-        self.tickets = OneTimeCodes(store, clock, entropy, tenant)
+        self.tickets = tickets
 
     async def seat(self, secret: str) -> BrowserSeat | None:
-        """Return who sits at the browser with this cookie; `None` where nobody does any more."""
+        """Return the person at the browser with this cookie; `None` where the session is no longer valid."""
         if not secret.startswith("rmb_"):
             return None
         found = await self._store.credential(self._tenant, secret_digest(secret))
@@ -150,7 +153,7 @@ class BrowserSessions:
         coded_by: tuple[str, ...] = (),
         changes: tuple[Change, ...] = (),
     ) -> str:
-        """Sign a person in at a browser; the session that it had before ends. Gives the new secret."""
+        """Sign a person in at a browser and return the new secret; the browser's previous session ends."""
         before = await self.seat(replacing)
         secret, _ = await self._authenticator.open_session(
             person,
@@ -181,8 +184,9 @@ class BrowserSessions:
     async def for_terminal(
         self, code: str, *, verifier: str, redirect_uri: str, jkt: str = ""
     ) -> tuple[str, Credential]:
-        """Return a command line its session for the code that a person let it have (RFC 7636 section 4.6),
-        bound to the key of the thumbprint `jkt`.
+        """Return a command line's session for the code that a person passed to it (RFC 7636 section 4.6).
+
+        The session is bound to the key of the thumbprint `jkt`.
         """
         ticket = await self.tickets.look(code)
         held = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
@@ -208,7 +212,7 @@ class BrowserSessions:
         )
 
     async def sessions(self, person: str) -> list[Credential]:
-        """Return a person's sessions that still hold, of browsers and of programs, newest first."""
+        """Return a person's valid sessions, of browsers and of programs, newest first."""
         found = await self._store.credentials(self._tenant, person=person)
         now = self._clock.now()
         return [one for one in found if one.kind in ("browser", "session") and now < one.expires]
@@ -218,7 +222,7 @@ class BrowserSessions:
         return {one.issuer for one in await self._store.links(self._tenant, person)}
 
     async def end(self, person: str, handle: str) -> None:
-        """End a session of a person; raises `NotFound` where it is none of theirs."""
+        """End a session of a person; raises `NotFound` where the person has no such session."""
         for one in await self.sessions(person):
             if handle_of(one) == handle:
                 await self._drop(one)
@@ -226,7 +230,7 @@ class BrowserSessions:
         raise NotFound("there is no such session any more", remediation="look at the list again")
 
     async def close(self, seat: BrowserSeat) -> None:
-        """End the session that somebody sits in."""
+        """End the session of a browser."""
         await self._drop(seat.session)
 
     async def _drop(self, session: Credential) -> None:
@@ -243,7 +247,7 @@ class BrowserSessions:
             told.roles = sorted(role.value for role in now_is.roles)
         return Event.of(told, at=self._clock.now(), tenant=self._tenant, subject=person)
 
-    # At the organisation's provider.
+    # Sign-in at the organisation's provider.
 
     async def leave_for(
         self, name: str, *, browser: str, then: str, redirect_uri: str, fresh: bool = False
@@ -279,11 +283,12 @@ class BrowserSessions:
         place: str,
         replacing: str = "",
     ) -> tuple[str, str]:
-        """Sign in somebody who comes back from a provider; give the session's secret and where to go on.
+        """Sign in a person who comes back from a provider; return the session's secret and where to go on.
 
-        1. The state is ours, unused, and this very browser's: else somebody else's sign-in is pushed on it.
-        2. The provider takes the code and gives an ID token for this sign-in.
-        3. The rules say who that is; a subject once seen stays the person that it was.
+        1. The state is remit's, unused, and this very browser's: otherwise an attacker could push a foreign
+           sign-in on it.
+        2. The provider takes the code and returns an ID token for this sign-in.
+        3. The rules determine the person; a subject once seen stays the same person.
         4. Groups and roles follow the provider; the session is new.
         """
         # Step 1.
@@ -312,14 +317,15 @@ class BrowserSessions:
             now = self._clock.now()
             since = proven.authenticated or now - UNTOLD
             if visit.fresh and now - since > FRESH:
-                # OpenID Connect Core section 3.1.2.1: asked with `max_age`, it must say by `auth_time`.
+                # OpenID Connect Core section 3.1.2.1: asked with `max_age`, the provider must return
+                # `auth_time`.
                 raise Forbidden(
                     "the provider does not say that you have proven yourself anew",
                     code="sign-in-fresh",
                     remediation="sign in with a passkey or a code, or let the provider give `auth_time`",
                 )
         except (Unauthenticated, Forbidden) as error:
-            # Whom the rules keep out is a refusal like any other: who wrote the rules must see it.
+            # A refusal by the rules is recorded like any other: the author of the rules must see it.
             await self._authenticator.refused(error, "sign-in")
             raise
         secret = await self.open(
@@ -349,8 +355,8 @@ class BrowserSessions:
                 )
             person = await self._directory.add_person(NewPerson(name=name), by="provider")
         elif (
-            # A name is only a name, and another provider's may be anybody's: who holds authority here, or has
-            # another way in already, says once, here, that the account is theirs.
+            # A name proves nothing, and another provider may give it to any account: a person with authority
+            # here, or with another way to sign in, confirms once, here, that the account is theirs.
             link is None
             and (seat is None or seat.person.name != name)
             and (
@@ -380,11 +386,11 @@ class BrowserSessions:
             )
             changes.append(PutLink(link))
             if seat and seat.person.name == name:
-                # Who was signed out meanwhile leaves no new way in.
+                # A person who was signed out in the meantime leaves no new way to sign in.
                 changes.append(UseCredential(self._tenant, seat.session.digest))
             events.append(self._changed(name, "provider-connected"))
         if now_is != person:
-            # Somebody may have deactivated or changed them meanwhile: what is put back must not undo that.
+            # The person may have been deactivated or changed in the meantime: the write must not undo that.
             changes += [UsePerson(self._tenant, name), PutPerson(now_is, was=person)]
             events.append(self._changed(name, "groups-followed", now_is))
         if changes:
@@ -392,7 +398,10 @@ class BrowserSessions:
         return now_is, link
 
     async def _followed(self, was: Person, now_is: Person) -> tuple[Person, tuple[Change, ...]]:
-        """Return who somebody is after the provider's groups: one of the last administrators stays one."""
+        """Return a person as changed by the provider's groups.
+
+        One of the last administrators keeps that role.
+        """
         try:
             kept = await keep_administrators(
                 self._store, was, roles=now_is.roles, second_person=self._second_person

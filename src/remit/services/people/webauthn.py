@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What WebAuthn asks of an authenticator, and what its answers prove (WebAuthn level 3, section 7).
+"""WebAuthn: what it asks of an authenticator, and what the answers prove (WebAuthn level 3, section 7).
 
-The library loads ASN.1, CBOR and a second TLS stack, 5 MB in all, so this is imported at the first passkey.
+The library loads ASN.1, CBOR and a second TLS stack, 5 MB in all, so this module is imported at the first
+passkey.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from webauthn.helpers.structs import (
 from remit.core.json_value import Json
 
 _FAULTS = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError)
-#: Characters of one member of an answer. Attestations with their certificates have a few thousands; what CBOR
-#: can hold (patterns to compile among it) costs its reader far more than its size.
+#: Characters of one member of an answer. Attestations with their certificates have a few thousands. Some CBOR
+#: content (patterns to compile, for example) costs the reader far more than its size.
 MAX_MEMBER: Final = 16_384
 
 
 class ProvenCredential(msgspec.Struct, frozen=True):
-    """A new credential that its authenticator proved; bytes are in base64url."""
+    """A new credential, proven by its authenticator; bytes are in base64url."""
 
     id: str
     public_key: str
@@ -41,7 +42,7 @@ class WebAuthn:
     """The ceremonies of one host, whose pages have one origin."""
 
     def __init__(self, host: str, origin: str) -> None:
-        """Take the name that credentials belong to, and where answers must come from."""
+        """Take the host that credentials belong to, and the origin that answers must come from."""
         self._host = host
         self._origin = origin
 
@@ -62,7 +63,7 @@ class WebAuthn:
         return webauthn.helpers.options_to_json_dict(options)
 
     def registered(self, credential: Json, challenge: str) -> ProvenCredential:
-        """Check the answer to `to_register`; raises `ValueError` where it does not hold."""
+        """Verify the answer to `to_register`; raises `ValueError` where it is not valid."""
         try:
             proven = webauthn.verify_registration_response(
                 credential=_bounded(credential),
@@ -90,7 +91,7 @@ class WebAuthn:
         return webauthn.helpers.options_to_json_dict(options)
 
     def signed_in(self, credential: Json, challenge: str, public_key: str, handle: bytes) -> int:
-        """Check the answer to `to_sign_in`, and give its counter; raises `ValueError` if it does not hold."""
+        """Verify the answer to `to_sign_in`, and return its counter; raises `ValueError` if invalid."""
         try:
             proven = webauthn.verify_authentication_response(
                 credential=_bounded(credential),
@@ -98,7 +99,7 @@ class WebAuthn:
                 expected_rp_id=self._host,
                 expected_origin=self._origin,
                 credential_public_key=base64url_to_bytes(public_key),
-                # Judged by the store, where two answers at once cannot both be the first.
+                # Checked by the store, where two concurrent answers cannot both be the first.
                 credential_current_sign_count=0,
                 require_user_verification=True,
             )
@@ -110,7 +111,7 @@ class WebAuthn:
         return proven.new_sign_count
 
     def challenge_of(self, credential: Json) -> str:
-        """Return the challenge that an answer names, unproven; raises `ValueError` where it names none."""
+        """Return the unverified challenge that an answer names; raises `ValueError` where it names none."""
         try:
             data = base64url_to_bytes(_bounded(credential)["response"]["clientDataJSON"])
             return bytes_to_base64url(parse_client_data_json(data).challenge)
@@ -119,9 +120,7 @@ class WebAuthn:
 
 
 def _bounded(credential: Json) -> Json:
-    """Return an answer back, or raise `ValueError` where a member of it is beyond what authenticators
-    send.
-    """
+    """Return an answer unchanged; raises `ValueError` where a member exceeds what authenticators send."""
     members = [*credential.values(), *credential["response"].values()]
     if any(isinstance(one, str) and len(one) > MAX_MEMBER for one in members):
         raise ValueError(f"a member of more than {MAX_MEMBER} characters")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bundle in force: tools, task types and policies, applied as one atomic version with a digest.
+"""The policy bundle in force: tools, task types and policies, applied as one atomic version with a digest.
 
-A bundle is checked whole before it replaces the one in force. Every decision names the digest that it was
-made under. The store remembers every bundle that was ever in force: where several processes serve it, one
-that was replaced does not come back because somebody starts with its files.
+A bundle is checked as a whole before it replaces the one in force. Every decision names the digest that it
+was made under. The store remembers every bundle that was ever in force: where several processes serve the
+store, a replaced bundle does not come back because a process starts with its files.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
 
 APPLIED_KEY = "bundle.applied"
-#: Under this and its digest is what was ever in force.
+#: Prefix of the keys, each ending in a digest, of bundles that were ever in force.
 ONCE_KEY = "bundle.once:"
-#: Checks that somebody asked for and that wait for each other.
+#: Largest number of requested checks that wait for each other.
 MAX_CHECKS: Final = 8
-#: The same of one person: nobody has others wait until all that they have asked for is done.
+#: The same bound for one person, so that no person makes others wait for all their checks.
 MAX_CHECKS_EACH: Final = 2
 
 
 class AppliedBundle(msgspec.Struct, frozen=True):
-    """The version in force: what every call is decided under until the next one is applied."""
+    """The version in force: every call is decided under it until the next one is applied."""
 
     bundle: Bundle
     policy: LoadedPolicy
@@ -52,13 +52,13 @@ class AppliedBundle(msgspec.Struct, frozen=True):
 class Policies:
     """Holds the version in force and replaces it atomically.
 
-    Texts are checked and loaded in a thread, one after the other, so that calls go on meanwhile.
+    Texts are checked and loaded in a thread, one after the other, so that calls continue during this.
     """
 
     def __init__(
         self, *, engine: PolicyEngine, store: PrincipalStore, clock: Clock, tenant: str, members: Memberships
     ) -> None:
-        """Begin with nothing applied: until then nothing is permitted."""
+        """Begin with no bundle applied: until then nothing is permitted."""
         self._engine = engine
         self._members = members
         self._store = store
@@ -77,16 +77,20 @@ class Policies:
         return self._applied
 
     def use_tools(self, tools: Callable[[Bundle], Iterable[Tool]]) -> None:
-        """Say where the registered tools come from: descriptions joined with what upstreams offer."""
+        """Set the source of the registered tools: descriptions joined with what upstreams offer."""
         self._registered = tools
 
     def _tools(self, bundle: Bundle) -> list[Tool]:
-        """Return what policies may speak of: the registered tools, and what remit itself decides as one."""
+        """Return the tools that policies may refer to.
+
+        They are the registered tools, and the operations that remit decides like tools.
+        """
         return [*self._registered(bundle), PLAN_TOOL]
 
     async def check(self, bundle: Bundle, *, by: str = "") -> list[Problem]:
-        """Return what is wrong with a bundle's policies, against the tools that are registered now; raises
-        `Busy` where too many ask, or one person (`by`) too often at once.
+        """Return the problems of a bundle's policies, checked against the tools that are registered now.
+
+        Raises `Busy` where too many checks are requested, or too many by one person (`by`) at once.
         """
         if self._checks_of.total() >= MAX_CHECKS:
             raise Busy(f"{MAX_CHECKS} checks of policies wait already", remediation="try again in a minute")
@@ -103,14 +107,15 @@ class Policies:
                 del self._checks_of[by]
 
     async def schema(self) -> str:
-        """Return the policy schema that goes with the tools registered now."""
+        """Return the policy schema for the tools registered now."""
         bundle = self.applied.bundle
         tools, types = self._tools(bundle), list(bundle.task_types.values())
         return await asyncio.to_thread(self._engine.schema, tools, types)
 
     async def apply(self, bundle: Bundle, *, by: str) -> AppliedBundle:
-        """Check a bundle and put it in force; raises `ConfigInvalid` and changes nothing if it is not
-        sound.
+        """Check a bundle and put it in force.
+
+        Raises `ConfigInvalid` and changes nothing if the bundle is not valid.
         """
         async with self._loading:
             agents = await self._store.agents(self._tenant)
@@ -136,20 +141,20 @@ class Policies:
             return self._applied
 
     async def in_force(self) -> str:
-        """Return the digest of what was applied last, by whomever; empty before the first one."""
+        """Return the digest of the bundle applied last, by any process; empty before the first one."""
         found = await self._store.values(self._tenant, APPLIED_KEY)
         return str(found[0]["bundle"]) if found else ""
 
     async def replaced(self, bundle: Bundle) -> bool:
-        """Whether a bundle was in force once, and another one is now."""
+        """Return whether a bundle was in force once, and another one is now."""
         once = await self._store.values(self._tenant, f"{ONCE_KEY}{bundle.digest}")
         return bool(once) and await self.in_force() != bundle.digest
 
     async def begin(self, bundle: Bundle, *, by: str, go_back: bool) -> None:
-        """Start with the bundle of one's files where others may serve the same store: what is in force
-        already is taken over, what never was is put in force.
+        """Start with the bundle of this process's files, where other processes may serve the same store.
 
-        Raises `ConfigInvalid` for one that was replaced, unless told to `go_back` to it.
+        A bundle that is in force already is taken over; a bundle that never was in force is put in force.
+        Raises `ConfigInvalid` for a bundle that was replaced, unless `go_back` permits a return to it.
         """
         if await self.in_force() == bundle.digest:
             await self.adopt(bundle)
@@ -170,14 +175,14 @@ class Policies:
         return self._applied.digest if self._applied else ""
 
     async def adopt(self, bundle: Bundle) -> None:
-        """Put in force what another replica has applied: that is on record already."""
+        """Put in force what another replica has applied, which is on record already."""
         async with self._loading:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
             self._applied = AppliedBundle(bundle, loaded)
 
     async def refresh(self) -> None:
-        """Load the policies in force again, after the registered tools or agents have changed."""
-        # Under the lock: a bundle that is applied meanwhile must not be undone by this.
+        """Reload the policies in force after the registered tools or agents have changed."""
+        # Under the lock: this must not undo a bundle that is applied at the same time.
         async with self._loading:
             if self._applied is None:
                 return

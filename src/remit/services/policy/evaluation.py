@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policy evaluations that are asked for in one turn of the event loop, made one right after another.
+"""Policy evaluations that are requested in one turn of the event loop, made one right after another.
 
-Each request is evaluated by itself and again: nothing is shared and nothing is remembered. What is gained is
-the processor's: the engine's code and data stay in its caches from one request to the next, where each
-evaluation between two stretches of other work finds them gone and takes twice as long.
+Each request is evaluated separately and afresh: nothing is shared and nothing is remembered. The gain is in
+the processor: the engine's code and data stay in its caches from one request to the next. An evaluation
+between two stretches of other work finds them evicted and takes twice as long.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ Waiting = tuple[LoadedPolicy, AccessRequest, "asyncio.Future[PolicyAnswer]"]
 
 
 class Evaluations:
-    """The evaluations of one process. Used from one event loop."""
+    """The evaluations of one process, for one event loop."""
 
     def __init__(self) -> None:
-        """Begin with nobody waiting."""
+        """Begin with no evaluation waiting."""
         self._waiting: list[Waiting] = []
         #: How many calls are under way: beside one alone there is none to wait for.
         self.calls = 0
 
     async def of(self, policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:
-        """Evaluate `request` by `policy` before the loop waits for anything; raises what the policy
-        raises.
-        """
+        """Evaluate `request` by `policy` before the event loop waits; raises what the policy raises."""
         if self.calls == 1:
             return policy.evaluate(request)
         loop = asyncio.get_running_loop()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reach under the policies in force: they are asked about calls that nobody has made yet.
+"""Reach under the policies in force: the policies are evaluated for calls that no agent has made yet.
 
-What a call cannot tell before it is made (its arguments, the hour, the person, the agent's environment) is
-taken as an attacker would like it. So a rule that reads such a fact is never counted as refusing; what is
-called refused or asked here is so whatever the call holds.
+Facts that are unknown before the call (its arguments, the hour, the person, the agent's environment) are
+assumed as an attacker would choose them. So a rule that reads such a fact never counts as refusing. A call
+that is reported as refused or as needing approval is so whatever it contains.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from remit.core.tasks.task import Ancestor, Intent, Task, TaskType
 from remit.core.tools.tool import ArgumentRole, Tool
 from remit.ports.policy import LoadedPolicy, PolicyEngine
 
-#: What no rule may be counted on for: it is known with the call alone.
+#: Facts that no rule may be relied on for: they are known only with the call.
 _LATER: Final = re.compile(
     r"context\s*\.\s*(args|arg_names|now|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
-#: What makes two tools, or two agents, differ for a policy beyond what they do.
+#: Expressions that make two tools or two agents differ for a policy beyond their properties.
 _BY_NAME: Final = re.compile(r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[")
-#: Arguments that a rule reads, of whatever tool has them.
+#: Arguments that a rule reads, whichever tool has them.
 _ARGUMENTS: Final = re.compile(r'\b(?:args|provenance)\s*(?:\.|\bhas\b|\[)\s*(?:(\w+)|"([^"]+)")')
 _PERMIT: Final = re.compile(r"(^|[\s)])permit\s*\(")
 _ENVIRONMENT: Final = re.compile(r"principal\s*\.\s*environment\s*([^\s]+\s*[^\s;}&|)]+)")
@@ -55,13 +55,13 @@ def survey(
     observed: Iterable[str] = (),
     credentials: CredentialSources = MappingProxyType({}),
 ) -> ReachSurvey:
-    """Survey a bundle under its own policies; raises `ConfigInvalid` where these are not sound.
+    """Survey a bundle under its own policies; raises `ConfigInvalid` where the policies are not valid.
 
     `groups` are those of the configuration, agents in them as `agent:name`; `observed` names the upstreams
     where nothing is refused; `credentials` are those that open upstreams.
     """
     text = "\n".join(source.text for source in bundle.policies)
-    # What no policy names is judged by what it does, so the schema needs no place for each of it.
+    # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if _speaks(text, tool))]
     policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
     judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
@@ -80,7 +80,7 @@ def _speaks(text: str, tool: Tool) -> bool:
 
 
 class PolicyJudge:
-    """Says what policies hold of a call before it is made (`core.policy.reach.Judge`)."""
+    """Reports how policies decide a call before it is made (`core.policy.reach.Judge`)."""
 
     def __init__(
         self,
@@ -106,28 +106,28 @@ class PolicyJudge:
         )
         self._flow_matters = "context.flow" in text
         known = set(_ENVIRONMENT.findall(text)) <= {'!= "production"'}
-        #: An agent of production may do the most where policies speak of environments just so.
+        #: An agent of production may do the most where policies mention environments only in this form.
         self._environments = ("production",) if known else ("production", "development")
         self._spoken: dict[str, bool] = {}
         self._stand_ins: dict[Hashable, Tool] = {}
 
     def __call__(self, call: StaticCall) -> Guard:
-        """Return how open the call is, and by which rules."""
+        """Return the call's openness and the deciding rules."""
         if call.tool.upstream in self._observed:
             return Guard(Openness.OPEN, (OBSERVED,))
-        # Tools that policies cannot tell apart share what the engine prepares for one.
+        # Tools that policies cannot distinguish share what the engine prepares for one of them.
         tool = self._stand_ins.setdefault(self.kind(call.tool), call.tool)
         agent = call.agent if self._agents_matter else "somebody"
         call = msgspec.structs.replace(call, tool=tool, agent=agent)
         return _most_open(self._weigh(self._policy.evaluate(request)) for request in self._requests(call))
 
     def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
-        """Return what policies can tell a caller by."""
+        """Return the properties by which policies can distinguish callers."""
         name = task_type.name if self._types_matter else ""
         return (name, agent if self._agents_matter else "", handed)
 
     def kind(self, tool: Tool) -> Hashable:
-        """Return what policies can tell a tool by."""
+        """Return the properties by which policies can distinguish tools."""
         spoken = self._spoken.get(tool.id)
         if spoken is None:
             spoken = self._spoken[tool.id] = self._tools_by_name or _speaks(self._text, tool)
@@ -188,7 +188,7 @@ class PolicyJudge:
         )
 
     def _flows(self, call: StaticCall) -> Iterable[FlowFacts]:
-        """Return what an attacker could make of the call's arguments."""
+        """Return the flows that an attacker could cause with the call's arguments."""
         roles = _roles(call.tool)
         tainted = call.label.trust is Trust.UNTRUSTED
         whence = ("untrusted", "unknown") if tainted else ("unknown",)
@@ -197,7 +197,8 @@ class PolicyJudge:
             pointed = [("untrusted", True)] if tainted else []
             places = [("intent", False)] if call.pinned else [*((one, False) for one in whence), *pointed]
         arguments = call.tool.arguments.values()
-        # What a person may have stated they are taken to have stated: it stops nobody who wrote the rest.
+        # Where a person may have stated a value, the value counts as stated: it stops no one who wrote the
+        # rest.
         base = FlowFacts(
             selector="intent" if ArgumentRole.SELECTOR in roles else "none",
             selector_reached=True,
@@ -228,7 +229,7 @@ class PolicyJudge:
         ]
 
     def _weigh(self, answer: PolicyAnswer) -> Guard:
-        """Turn an answer into how open the call is, without what only the call itself can tell."""
+        """Derive from an answer how open the call is, without facts that are known only with the call."""
         forbids, waivable = self._sure(answer.forbids), self._sure(answer.waivable)
         if forbids:
             return Guard(Openness.REFUSED, forbids)

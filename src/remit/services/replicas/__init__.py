@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """This process among the replicas of one store: membership, ownership of tasks, forwarding, wake-up.
 
-What a replica that is gone leaves open is ended in `services.endings`.
+Work that a lost replica leaves open is ended in `services.endings`.
 """

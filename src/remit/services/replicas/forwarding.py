@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose a request is, and passing it on: what a replica tells the owner, and what an owner believes.
+"""Forwarding of requests to the replica that owns their task: what is sent, and what the owner believes.
 
-1. the task of a request is found in what it shows; that is no more than a hint, for the owner judges it all
-2. the owner of the task is asked of the store once, and remembered while it lives; what nobody owns is taken
-3. the request goes to the address that the owner has sealed, as it is, with a header that only replicas write
-4. an owner believes the header alone if it holds for this very request, names it, and was not met before; a
-   request with one that does not hold is refused, whatever else it shows
+1. the task of a request is found in what the request shows; this is only a hint, because the owner judges
+   everything
+2. the store is asked once for the owner of the task, and the owner is remembered while it is alive; a task
+   without an owner is taken over
+3. the request goes unchanged to the address that the owner has sealed, with a header that only replicas write
+4. an owner believes the header only if it is valid for this very request, names this owner, and was not seen
+   before; a request with an invalid header is refused, whatever else it shows
 """
 
 from __future__ import annotations
@@ -35,10 +37,10 @@ from remit.ports.store.tasks import TaskStore
 from remit.services.replicas.replica_lease import Replicas
 from remit.services.replicas.task_ownership import Ownership, root_of
 
-#: Tasks whose family is remembered, and families whose owner is.
+#: Tasks whose family is remembered, and families whose owner is remembered.
 MOST = 20_000
 
-#: Seconds that another replica has to answer what is asked of it here, and bytes of its answer.
+#: Seconds that another replica has to answer a request of this one, and bytes of its answer.
 ANSWER_S = 30.0
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -46,7 +48,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Family(NamedTuple):
-    """What is remembered of a task: the root that its family goes back to, and what ends its calls."""
+    """What is remembered of a task: the root of its family, and the scopes that end its calls."""
 
     root: str
     scopes: frozenset[str]
@@ -54,13 +56,13 @@ class Family(NamedTuple):
 
     @classmethod
     def of(cls, task: Task) -> Family:
-        """Remember a task."""
+        """Return the record of a task."""
         return cls(root_of(task), frozenset(task.scopes), task.epochs)
 
     def ended_by(self, raised: Raised, upstream: str) -> bool:
-        """Whether a fence ends a call of the task to an upstream; to any where that is empty.
+        """Return whether a fence ends a call of the task to an upstream, or to any upstream if that is empty.
 
-        The tool is not known: the end of one ends calls to all of its upstream.
+        The tool is not known: the end of one tool ends calls to its whole upstream.
         """
         kind, _, name = raised.scope.partition(":")
         of_upstream = kind in (ScopeKind.TOOL, ScopeKind.UPSTREAM)
@@ -69,14 +71,20 @@ class Family(NamedTuple):
 
 
 class WholeAnswer(NamedTuple):
-    """What another replica has answered."""
+    """The complete answer of another replica."""
 
     status: int
     body: bytes
 
 
+def sealed_address(sealing: SealingKeys, replica: str, address: str) -> str:
+    """Seal the address of a replica, so that others send to it."""
+    key = sealing.current
+    return f"{key}:{forwarding.seal_of(sealing.sealing_key(key), replica, address)}"
+
+
 class Forwarding:
-    """Finds owners, writes and reads the header. For one event loop."""
+    """Finds owners, and writes and reads the header; for one event loop."""
 
     def __init__(
         self,
@@ -88,7 +96,7 @@ class Forwarding:
         tenant: str,
         forwarder: Forwarder | None = None,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._replicas = replicas
         self._ownership = ownership
         self._sealing = sealing
@@ -99,32 +107,28 @@ class Forwarding:
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._number = 0
         self._met: dict[str, Numbers] = {}
-        #: Requests since start: passed on to others, and served for them.
+        #: Requests since the start: forwarded to other replicas, and served for them.
         self.counts: Counter[str] = Counter()
 
     @property
     def several(self) -> bool:
-        """Whether anything may have to be passed on at all."""
+        """Whether there may be other replicas to forward to."""
         return self._replicas.several
 
-    def seal(self, replica: str, address: str) -> str:
-        """Seal an address, so that others send to it."""
-        key = self._sealing.current
-        return f"{key}:{forwarding.seal_of(self._sealing.sealing_key(key), replica, address)}"
-
     def mine(self, task_id: str) -> bool:
-        """Whether a task is known to be owned here; from memory."""
+        """Return whether a task is known to be owned here; from memory."""
         family = self._families.get(task_id)
         return family is not None and self._ownership.holds(family.root)
 
     def family(self, task_id: str) -> Family:
-        """Return what is remembered of a task whose owner was asked for just now."""
+        """Return the record of a task whose owner was asked for just before."""
         return self._families[task_id]
 
     async def owner(self, task_id: str) -> Replica | None:
-        """1, 2. Give the other replica that owns a task, `None` where this one does or nobody needs to.
+        """Do steps 1 and 2: return the other replica that owns a task.
 
-        Raises `StoreUnavailable`, `Elsewhere` where the owner cannot be told.
+        Returns `None` where this replica owns the task, or where no replica needs to own it. Raises
+        `StoreUnavailable`, and `Elsewhere` where the owner cannot be determined.
         """
         family = self._families.get(task_id)
         if family is None:
@@ -147,7 +151,7 @@ class Forwarding:
         except Elsewhere as elsewhere:
             owner = self._replicas.others.get(elsewhere.owner)
             if owner is None:
-                # It has entered since this replica looked, or is about to be buried.
+                # The owner has joined since this replica last looked, or is about to be buried.
                 raise
             self._owners[root] = owner.id
             _shorten(self._owners)
@@ -155,7 +159,7 @@ class Forwarding:
         return None
 
     def forget(self, task_id: str) -> None:
-        """What was known of a task's owner is not so any more."""
+        """Forget the remembered owner of a task."""
         if (family := self._families.get(task_id)) is not None:
             self._owners.pop(family.root, None)
 
@@ -168,8 +172,9 @@ class Forwarding:
         body: bytes,
         seen: Seen,
     ) -> bytes:
-        """3. Give the header for a request to an owner; raises `StoreUnavailable` where its address is not
-        sealed.
+        """Do step 3: return the header for a request to an owner.
+
+        Raises `StoreUnavailable` where the owner's address has no valid seal.
         """
         key, _, seal = owner.seal.partition(":")
         try:
@@ -201,9 +206,9 @@ class Forwarding:
     async def asked(
         self, owner: Replica, path: str, headers: Headers, body: bytes, seen: Seen
     ) -> WholeAnswer:
-        """Ask another replica something of its own, as `headers` and `seen` say on whose behalf.
+        """Send a request of this replica to another one; `headers` and `seen` state on whose behalf.
 
-        Raises `StoreUnavailable` where it does not answer.
+        Raises `StoreUnavailable` where the other replica does not answer.
         """
         given, target = forwarding.carried(headers), path.encode("ascii")
         told = self.written(owner, "POST", target, given, body, seen=seen)
@@ -223,7 +228,7 @@ class Forwarding:
             raise OwnerAway("it did not answer in time", sent=True) from None
 
     def names_both(self, value: bytes) -> None:
-        """Raise `Malformed` or `Elsewhere` unless a header names a living replica, and this one."""
+        """Raise `Malformed` or `Elsewhere` unless a header names a living sender and this replica."""
         passage = forwarding.read(value)
         if passage.to != self._replicas.id or passage.sender not in self._replicas.others:
             raise Elsewhere("", passage.to)
@@ -231,7 +236,10 @@ class Forwarding:
     def believed(
         self, value: bytes, method: str, target: bytes, headers: Headers, body: bytes
     ) -> ForwardingStep:
-        """4. Give what another replica tells of a request; raises `Malformed`, `Elsewhere` for another's."""
+        """Do step 4: return what another replica states about a request.
+
+        Raises `Malformed`, and `Elsewhere` for a request to another replica.
+        """
         passage = forwarding.read(value)
         try:
             sealing = self._sealing.sealing_key(passage.key) if passage.key else b""

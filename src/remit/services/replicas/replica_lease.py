@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This process among the replicas of one store: its lease, what others have raised, and who has acknowledged.
+"""This process among the replicas of one store: its lease, fences that others raise, and acknowledgements.
 
-1. a renewal that was committed lets this replica act for one lease from when it was *sent*; what was raised
-   by then is known before the lease counts
-2. who cannot renew refuses everything, and acts again by itself once it can
-3. a fence that another one raised is taken in within moments (a nudge) or with the next renewal: calls under
-   it are cut, and whoever raised it is told what had been sent
-4. whoever raises a fence waits for every other replica that is not gone: for its word, or until the longest
-   lease is over by its own clock, after which those that were silent refuse by themselves
-5. one that was silent for two leases is buried by whoever sees it; it commits nothing from then on, and comes
-   back as a new incarnation that owns nothing
+1. a committed renewal lets this replica act for one lease, counted from when the renewal was *sent*; fences
+   raised by then are known before the lease counts
+2. a replica that cannot renew refuses everything, and acts again by itself once it can renew
+3. a fence that another replica raised is taken in within moments (a nudge) or with the next renewal: calls
+   under it are cut, and the raising replica is notified of what had been sent
+4. a replica that raises a fence waits for every other replica that is not gone: for its acknowledgement, or
+   until the longest lease is over by its own clock. After that, silent replicas refuse by themselves
+5. a replica that was silent for two leases is buried by any replica that notices. It commits nothing from
+   then on, and comes back as a new incarnation that owns nothing
 
-A store that one process alone writes has no fleet: then nothing here does anything, or waits.
+A store that a single process writes has no fleet: then nothing here acts or waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Protocol
 
 import msgspec
 
@@ -35,6 +34,7 @@ from remit.ports.store.changes import PutValue
 from remit.ports.store.replicas import DeclareDead, FenceAck, Fleet, FleetSight
 from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.durations import RecentTimes
+from remit.services.replicas.events import ReplicaEvents
 
 log = logging.getLogger("remit.replicas")
 
@@ -44,28 +44,20 @@ RENEWALS = 3
 PROBE_KEY = "health.probe"
 
 
-class FenceReaction(Protocol):
-    """What a replica does about fences that others have raised."""
-
-    def __call__(self, raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
-        """Cut what lies under them, at once; give what to tell of each, and what will be told later."""
-        ...
-
-
 class ReplicaStanding(msgspec.Struct, frozen=True):
-    """A replica, and for how long it has not renewed its lease, as far as who tells it has seen."""
+    """A replica, and the time since it last renewed its lease, as seen by the reporting replica."""
 
     replica: Replica
     silent_s: float | None
 
     @property
     def late(self) -> bool:
-        """Whether its lease has run out, so that it refuses everything."""
+        """Whether the replica's lease has expired, so that it refuses everything."""
         return self.silent_s is not None and self.silent_s >= outlived_s(self.replica.lease_s)
 
 
 class Acknowledgements(msgspec.Struct, frozen=True):
-    """What the other replicas made of an end."""
+    """The acknowledgements of an end by the other replicas."""
 
     acknowledged: tuple[Acknowledgement, ...] = ()
     indeterminate: tuple[Indeterminate, ...] = ()
@@ -73,17 +65,17 @@ class Acknowledgements(msgspec.Struct, frozen=True):
 
     @property
     def heard(self) -> frozenset[str]:
-        """The replicas whose word there is."""
+        """The replicas that acknowledged."""
         return frozenset(one.replica for one in self.acknowledged if one.after_ms is not None)
 
     @property
     def silent(self) -> frozenset[str]:
-        """The replicas that said nothing."""
+        """The replicas that did not acknowledge."""
         return frozenset(one.replica for one in self.acknowledged if one.after_ms is None)
 
 
 class Replicas:
-    """This replica and what it knows of the others. For one event loop."""
+    """This replica and what it knows of the others; for one event loop."""
 
     def __init__(
         self,
@@ -94,8 +86,12 @@ class Replicas:
         entropy: Entropy,
         tenant: str,
         me: Replica | None = None,
+        seal: Callable[[str, str], str] = lambda replica, address: "",
     ) -> None:
-        """Take the parts; `me` says what others are told of this process, its id apart."""
+        """Take the parts; `me` says what others are told of this process, its id apart.
+
+        `seal`, of its id and address, shows others that this replica holds the keys of the organisation.
+        """
         self._fleet = fleet
         self._store = store
         self._clock = clock
@@ -111,32 +107,28 @@ class Replicas:
         self._leaving = False
         self._burying: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
-        #: Shows others that this replica holds the keys of the house: of its id and address.
-        self.seal: Callable[[str, str], str] = lambda replica, address: ""
-        #: Told of what others have changed.
-        self.react: FenceReaction = lambda raised: ([], [])
-        self.on_change: list[Callable[[FleetSight], None]] = []
-        self.on_loss: list[Callable[[], Awaitable[None]]] = []
-        self.on_gone: list[Callable[[str], Awaitable[None]]] = []
+        self._seal = seal
+        #: Called with the fences that others have raised.
+        self.events = ReplicaEvents()
         #: How long others took to acknowledge, in milliseconds.
         self.times = RecentTimes()
-        #: Leases that ran out here since start.
+        #: Leases that expired here since the start.
         self.lapses = 0
 
-    # What every call asks.
+    # Checks of every call.
 
     @property
     def several(self) -> bool:
-        """Whether there may be others."""
+        """Whether there may be other replicas."""
         return self._fleet is not None
 
     @property
     def id(self) -> str:
-        """Which incarnation this is."""
+        """The id of this incarnation."""
         return self._store.writer
 
     def holds(self) -> bool:
-        """Whether this replica may permit, send and release."""
+        """Return whether this replica may permit, send and release."""
         return self._fleet is None or self.lease.holds(self._clock.boot_s())
 
     @property
@@ -145,7 +137,7 @@ class Replicas:
         return "alone" if self._fleet is None else "leased" if self.holds() else "fenced"
 
     def check(self) -> None:
-        """Raise `OutOfForce` where it may not."""
+        """Raise `OutOfForce` where this replica may not act."""
         if not self.holds():
             raise OutOfForce
 
@@ -156,13 +148,13 @@ class Replicas:
             await self._store.commit(Unit((probe,)))
         except RemitError as error:
             return error.code
-        # The probe holds no event: that state can be written says nothing of the log.
+        # The probe writes no event: a store that can write state may still be unable to write the log.
         return self._store.failing or "writable"
 
-    # Coming and going.
+    # Joining and leaving.
 
     async def enter(self) -> None:
-        """Become a replica, and get the first lease; raises `StoreUnavailable`."""
+        """Join the replicas and get the first lease; raises `StoreUnavailable`."""
         if self._fleet is not None and self._me is not None:
             await self._fleet.join(self._as(self.id), self._told)
             self._in = True
@@ -177,7 +169,7 @@ class Replicas:
         await self._fleet.renew()
 
     async def keep_up(self) -> None:
-        """Break off a renewal that takes too long, and bury who is silent; for a background loop."""
+        """Break off a renewal that takes too long, and bury silent replicas; for a background loop."""
         if self._fleet is None:
             return
         self._fleet.check()
@@ -187,7 +179,7 @@ class Replicas:
             await self._bury(one)
 
     async def leave(self) -> None:
-        """Go in order: nobody has to wait for this replica any more. Nothing is committed after it."""
+        """Leave in order, so that no replica has to wait for this one. Nothing is committed after it."""
         self._leaving = True
         for task in self._background:
             task.cancel()
@@ -199,7 +191,7 @@ class Replicas:
     def _as(self, replica: str) -> Replica:
         assert self._me is not None
         self._me = msgspec.structs.replace(
-            self._me, id=replica, joined=self._clock.now(), seal=self.seal(replica, self._me.address)
+            self._me, id=replica, joined=self._clock.now(), seal=self._seal(replica, self._me.address)
         )
         return self._me
 
@@ -212,19 +204,19 @@ class Replicas:
             event = Event.of(gone, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit((DeclareDead(self._tenant, one.id, one.renewed),), (event,)))
         except Conflict:
-            return  # it lives after all, or another one was faster
+            return  # it is alive after all, or another replica was faster
         finally:
             self._burying.discard(one.id)
         if self.others.pop(one.id, None) is not None:
-            # The next look does not miss it any more.
+            # The next look no longer reports it as missing.
             self._tell_of_gone(one.id)
         log.warning("replica `%s` on %s was silent for too long; others take over", one.id, one.host)
 
     async def _again(self) -> None:
-        """Come back under a new name, with nothing owned and nothing in hand."""
+        """Come back under a new id, owning nothing and with no pending calls."""
         assert self._fleet is not None
         assert self._me is not None
-        for told in self.on_loss:
+        for told in self.events.lost:
             await told()
         new = make_id("writer", self._entropy.bytes(ID_BYTES))
         while not self._leaving:
@@ -239,10 +231,13 @@ class Replicas:
                 log.warning("this replica was taken for gone; it is back as `%s`", new)
                 return
 
-    # What is seen.
+    # Observations of the fleet.
 
     def _told(self, look: FleetSight) -> None:
-        """Take a look in. INVARIANT: what was raised is cut before the renewal in the same look counts."""
+        """Take in a look at the fleet.
+
+        INVARIANT: calls under raised fences are cut before the renewal in the same look counts.
+        """
         if look.gone:
             self.lease.give_up()
             if self._in and not self._leaving:
@@ -251,7 +246,7 @@ class Replicas:
                 self._run(self._again())
             return
         if look.raised:
-            now, later = self.react(look.raised)
+            now, later = self.events.react(look.raised)
             self._run(self._tell(now, later))
         gone = self.others.keys() - {one.id for one in look.replicas}
         self.others = {one.id: one for one in look.replicas if one.id != self.id}
@@ -263,13 +258,13 @@ class Replicas:
             self.lease.renewed(look.sent_s)
         self._looked.set()
         self._looked = asyncio.Event()
-        for told in self.on_change:
+        for told in self.events.changed:
             told(look)
         for name in gone:
             self._tell_of_gone(name)
 
     def _tell_of_gone(self, name: str) -> None:
-        for lost in self.on_gone:
+        for lost in self.events.gone:
             self._run(lost(name))
 
     async def _tell(self, now: list[FenceAck], later: list[Awaitable[FenceAck]]) -> None:
@@ -285,7 +280,7 @@ class Replicas:
             try:
                 await work
             except RemitError as fault:
-                # An acknowledgement that is not taken costs the ender a lease; a change is looked at again.
+                # A lost acknowledgement costs the ending replica one lease; a change is looked at again.
                 log.warning("%s", fault)
 
         task = asyncio.get_running_loop().create_task(run())
@@ -295,10 +290,10 @@ class Replicas:
     # Ending.
 
     async def gathered(self, raised: Raised, started_s: float, settle_s: float) -> Acknowledgements:
-        """4. Give what every other replica made of a fence that was just committed.
+        """Do step 4: return the acknowledgements by every other replica of a fence that was just committed.
 
-        Returns when each has answered or is gone, or when the longest of their leases is over; and waits for
-        what becomes of their credentials, `settle_s` seconds at the most.
+        Returns when each replica has answered or is gone, or when the longest of their leases is over. Then
+        waits for the outcome of their credentials, `settle_s` seconds at most.
         """
         if self._fleet is None:
             return Acknowledgements()
@@ -310,7 +305,7 @@ class Replicas:
     ) -> Acknowledgements:
         committed_s = self._clock.boot_s()
         try:
-            # Whoever enters from here on reads the epoch before it acts.
+            # A replica that joins from here on reads the epoch before it acts.
             await fleet.look()
             blind = False
         except StoreUnavailable:
@@ -331,7 +326,7 @@ class Replicas:
             if one.id in at:
                 self.times.add("acknowledged", (at[one.id] - started_s) * 1000)
         if waited.keys() - at.keys() and self._clock.boot_s() < until_s:
-            # It was buried meanwhile: what it could still do ends with its lease, and not before.
+            # It was buried in the meantime: what it could still do ends with its lease, and not before.
             await asyncio.sleep(until_s - self._clock.boot_s())
         closings = await self._settled(raised, waited, settle_s)
         told = tuple(
@@ -344,7 +339,7 @@ class Replicas:
         return Acknowledgements(told, tuple(listed), tuple(closings))
 
     def _heard(self, raised: Raised, waited: Collection[str]) -> dict[str, FenceAck]:
-        """Return the word of each replica; one about a later fence of the scope counts too."""
+        """Return the acknowledgement of each replica; one for a later fence of the scope counts too."""
         found: dict[str, FenceAck] = {}
         for (scope, epoch, replica), ack in list(self._acks.items()):
             if scope == raised.scope and epoch >= raised.epoch and replica in waited:
@@ -354,7 +349,7 @@ class Replicas:
         return found
 
     def own_word(self, raised: Raised) -> FenceAck:
-        """Return what this replica has told of a fence that another one raised, or of a later one."""
+        """Return this replica's acknowledgement of a fence that another replica raised, or of a later one."""
         return self._heard(raised, {self.id}).get(self.id) or FenceAck(
             scope=raised.scope, epoch=raised.epoch, replica=self.id
         )
@@ -376,11 +371,11 @@ class Replicas:
             pass
 
     def recorded(self, raised: Raised) -> None:
-        """The closure is written: what was acknowledged is on record, and is forgotten."""
+        """Forget the acknowledgements of a fence: its closure is written, so they are on record."""
         if self._fleet is not None:
             self._run(self._fleet.forget_acks(raised.scope, raised.epoch))
 
-    # What is told of it.
+    # Reports.
 
     def standing(self) -> list[ReplicaStanding]:
         """Return every replica that is not gone, this one first; none where there can be no others."""
@@ -394,7 +389,7 @@ class Replicas:
         ]
 
     async def describe(self, *, bundle: str, version: str) -> None:
-        """Tell the others what this replica is, where that has changed; for a background loop."""
+        """Publish this replica's description to the others where it has changed; for a background loop."""
         if self._fleet is None or self._me is None or not self._in:
             return
         now = msgspec.structs.replace(self._me, bundle=bundle, version=version)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tasks this replica owns: a task and all that was handed down from it have one owner, by the store.
+"""Ownership of tasks by this replica: a task and all its descendants have one owner, recorded in the store.
 
-Label, index, budgets and calls in hand of a family live at its owner alone. Whoever gets a call for another's
-task is told whose it is (`Elsewhere`); one that nobody owns any more is taken over, its index empty.
+Label, index, budgets and pending calls of a family are only at its owner. Another replica that gets a call
+for the task learns the owner (`Elsewhere`). A family that no replica owns any longer is taken over, with an
+empty index.
 """
 
 from __future__ import annotations
@@ -22,44 +23,47 @@ from remit.services.replicas.replica_lease import Replicas
 
 
 def root_of(task: Task) -> str:
-    """Return the task that a family goes back to: it is what is owned."""
+    """Return the root task of a family, which is the unit of ownership."""
     return task.lineage[-1].task if task.lineage else task.id
 
 
 class Ownership:
-    """What this replica owns. For one event loop. With one process it owns everything and asks nobody."""
+    """The tasks that this replica owns. For one event loop.
+
+    A single process owns everything without a request.
+    """
 
     def __init__(self, *, replicas: Replicas, store: UnitStore, clock: Clock, tenant: str) -> None:
-        """Begin with nothing owned."""
+        """Begin with no tasks owned."""
         self._replicas = replicas
         self._store = store
         self._clock = clock
         self._tenant = tenant
         self._held: dict[str, tuple[str, int]] = {}
-        #: Takings that are under way, by the root: whoever comes meanwhile waits for the same one.
+        #: Takings in progress, by root: a concurrent caller waits for the same taking.
         self._taking: dict[str, asyncio.Future[bool]] = {}
         self.several = replicas.several
 
     @property
     def replica(self) -> str:
-        """As whom this process owns, where there are several."""
+        """The id under which this process owns tasks, where there are several processes."""
         return self._replicas.id
 
     def __len__(self) -> int:
-        """How many are owned."""
+        """Return the number of owned families."""
         return len(self._held)
 
     def holds(self, root: str) -> bool:
-        """Whether this replica owns a family, as far as it knows; commits check it in the store."""
+        """Return whether this replica owns a family, as far as it knows; commits check that in the store."""
         if not self.several:
             return True
         held = self._held.get(root)
         return held is not None and held[0] == self._replicas.id
 
     async def take(self, root: str, *, told: bool = True) -> bool:
-        """Own a family from now on; gives whether it was not owned before. Raises `Elsewhere`.
+        """Own a family from now on; return whether it had no owner before. Raises `Elsewhere`.
 
-        A take-over is told of in the evidence, unless it is not `told`.
+        A take-over is recorded in the evidence if `told`.
         """
         if self.holds(root):
             return False
@@ -72,7 +76,7 @@ class Ownership:
     def _taken(self, root: str, taking: asyncio.Future[bool]) -> None:
         del self._taking[root]
         if not taking.cancelled():
-            taking.exception()  # whoever still waits is told; perhaps nobody does
+            taking.exception()  # waiting callers get the exception; there may be none
 
     async def _take(self, root: str, *, told: bool) -> bool:
         self._replicas.check()
@@ -87,7 +91,7 @@ class Ownership:
         return True
 
     def checks(self, root: str) -> tuple[Change, ...]:
-        """Return what a commit of a call must check; raises `Elsewhere` where it is lost already."""
+        """Return what a commit of a call must check; raises `Elsewhere` where ownership is already lost."""
         if not self.several:
             return ()
         held = self._held.get(root)
@@ -96,15 +100,15 @@ class Ownership:
         return (HoldTask(self._tenant, root, *held),)
 
     def ended(self, task: Task) -> tuple[Change, ...]:
-        """Return what the end of a task changes: nobody owns it any more."""
+        """Return the changes that the end of a task makes to ownership: the task has no owner any longer."""
         if not self.several or task.lineage:
             return ()
         return (LeaveTask(self._tenant, task.id, ended=True),)
 
     def drop(self, root: str) -> None:
-        """Own it no longer."""
+        """Give up ownership of a family."""
         self._held.pop(root, None)
 
     def lose(self) -> None:
-        """Own nothing any longer: this replica was taken for gone."""
+        """Give up ownership of everything: this replica was declared gone."""
         self._held.clear()

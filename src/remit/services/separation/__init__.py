@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Separation of duties: who made a sign-in code for whom, and the last administrators.
+"""Separation of duties: who made a sign-in code for which person, and the last administrators.
 
-Nobody agrees with themselves, whatever number of accounts they have.
+No person may act as their own second person, however many accounts they have.
 """

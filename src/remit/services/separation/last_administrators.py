@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last administrators: whoever takes one away asks here first, a person or a provider's groups."""
+"""Protection of the last administrators: any removal of one is checked here first.
+
+A removal may come from a person or from a provider's groups.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,17 @@ from remit.core.identity.principals import Person, Role
 from remit.ports.store.changes import Change, PutPerson
 from remit.ports.store.principals import PrincipalStore
 
-#: The code of a refusal to take one of them away.
+#: The code of a refusal to remove one of the last administrators.
 LAST: Final = "last-administrators"
 
 
 async def keep_administrators(
     store: PrincipalStore, person: Person, *, roles: frozenset[Role], second_person: bool
 ) -> tuple[Change, ...]:
-    """Refuse to take away one of the last administrators, who is to have `roles`; where two must agree, two
-    stay.
+    """Refuse to remove one of the last administrators, who is to have `roles`.
 
-    Gives what sees to it that those who stay are what they are now, for another replica may be taking one of
-    these away. Raises `Conflict`.
+    Where two administrators must agree, two must remain. Returns the checks that the remaining administrators
+    are unchanged at the commit, because another replica may be removing one of them. Raises `Conflict`.
     """
     if Role.ADMINISTRATOR not in person.roles - roles:
         return ()

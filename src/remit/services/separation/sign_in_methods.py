@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways in that people keep, passkeys and accounts at providers, and the codes that these came of.
+"""Permanent sign-in methods of people, passkeys and provider accounts, and the codes that they result from.
 
-Whoever makes a sign-in code for somebody can use it themselves. What comes of a code (a session, a passkey or
-an account that was connected in it) remembers who made it, for as long as it lives.
+The maker of a sign-in code for another person can use the code. What results from a code (a session, a
+passkey or an account that was connected in the session) keeps the maker's name for as long as it exists.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from remit.ports.store.changes import DropLink, DropPasskey, EndCredentials
 from remit.ports.store.sign_in import SignInStore
 from remit.ports.store.units import Unit
 
-#: Who makes the codes that `remit up` prints.
+#: The maker of codes that `remit up` prints.
 AT_START: Final = "remit up"
 
 
 class SignInMethod(msgspec.Struct, frozen=True, kw_only=True):
-    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
+    """A permanent sign-in method of a person: `kind` is `passkey` or `provider`.
 
-    `name` is the passkey's, or the provider's issuer; `coded_by` who made the code that it came of.
+    `name` is the passkey's, or the provider's issuer; `coded_by` are the makers of the code that it results
+    from.
     """
 
     id: str
@@ -44,7 +45,10 @@ class SignInMethod(msgspec.Struct, frozen=True, kw_only=True):
 async def code_makers(
     store: SignInStore, tenant: str, people: Iterable[str], now: datetime
 ) -> frozenset[str]:
-    """Return who made codes for people of which something lives: a code, a session, or a way in."""
+    """Return the makers of codes for these people of which a result still exists.
+
+    A result is the code, a session, or a sign-in method.
+    """
     found: set[str] = set()
     for person in people:
         living = [one for one in await store.credentials(tenant, person=person) if now < one.expires]
@@ -57,9 +61,10 @@ async def code_makers(
 
 
 async def hands_of(store: SignInStore, tenant: str, person: str, now: datetime) -> frozenset[str]:
-    """Return who may be acting as a person: the person, and who made codes for them of which something lives.
+    """Return who may be acting as a person: the person, and makers of codes whose results still exist.
 
-    Whoever has remit's machine makes codes at its start (`AT_START`), and is nobody's second person anyway.
+    An operator with access to remit's machine makes codes at its start (`AT_START`), and is never a second
+    person.
     """
     return (await code_makers(store, tenant, (person,), now) | {person}) - {AT_START}
 
@@ -67,10 +72,10 @@ async def hands_of(store: SignInStore, tenant: str, person: str, now: datetime) 
 async def is_behind(
     store: SignInStore, task: Task, judge: str, now: datetime, *, second_person: bool
 ) -> bool:
-    """Whether a person may be the one that states a task, or for whom it is, and so judges nothing of it.
+    """Return whether a person may be behind a task, as its speaker or subject, and so may not judge it.
 
-    Where two persons are demanded, whoever let both in counts as both. Elsewhere one administrator may let
-    everybody in.
+    Where two people are required, a person who made codes for both counts as both. Otherwise one
+    administrator may make codes for everyone.
     """
     people = {task.on_behalf_of, task.speaker} - {""}
     makers = await code_makers(store, task.tenant, people, now) | {*task.coded_by}
@@ -80,22 +85,22 @@ async def is_behind(
 
 
 class SignInMethods:
-    """Lists and removes the ways in of others, for administrators."""
+    """Lists and removes the sign-in methods of other people, for administrators."""
 
     def __init__(self, *, store: SignInStore, clock: Clock, tenant: str) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._tenant = tenant
 
     async def of(self, person: str) -> list[SignInMethod]:
-        """Return a person's ways in."""
+        """Return a person's sign-in methods."""
         passkeys = await self._store.passkeys(self._tenant, person)
         links = await self._store.links(self._tenant, person)
         return [*map(_of_passkey, passkeys), *map(_of_link, links)]
 
     async def remove(self, person: str, way: str, *, by: str) -> SignInMethod:
-        """Remove a way in, and end every session and code of the person: one may have come of it.
+        """Remove a sign-in method, and end every session and code of the person: one may result from it.
 
         Raises `NotFound`, or `Conflict` where it is removed already.
         """

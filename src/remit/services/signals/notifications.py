@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notifications: who wants to hear of certain events is told of each, from the log, in order.
+"""Notifications: each subscriber is notified of certain events, from the evidence log, in order.
 
-As with shared signals the log is the outbox, over restarts too. One that fails is told again later, and later
-still, and holds up those behind it; one that its addressee refuses several times is recorded and passed over.
-An addressee that takes its time holds up no other.
+As with shared signals the log is the outbox, across restarts too. A notification that fails is retried with
+growing pauses, and delays those behind it. One that its addressee refuses several times is recorded and
+skipped. A slow addressee delays no other.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from remit.services.evidence.followers import Followers
 log = logging.getLogger("remit.notify")
 
 
-#: Pauses between attempts that fail, doubled up to the second of these.
+#: Pauses between failing attempts: the first one, doubled up to the second one.
 PAUSE_S: Final = (1.0, 300.0)
-#: How often an addressee may refuse one before it is passed over.
+#: Number of refusals by an addressee after which a notification is skipped.
 REFUSALS: Final = 3
 
 _RECORD: Final = msgspec.json.Decoder(dict[str, Json])
 
 
 class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told, of what, and how."""
+    """An addressee: who is notified, of which events, and how."""
 
     name: str
     notifier: Notifier
@@ -47,7 +47,7 @@ class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notifications:
-    """Tells all addressees. For one event loop."""
+    """Notifies all addressees; for one event loop."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Notifications:
         origin: str,
         addressees: Mapping[str, NotificationTarget],
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._cursors = cursors
@@ -69,20 +69,20 @@ class Notifications:
         self._due_s: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
         self._refused: dict[str, int] = {}
-        #: Why telling does not succeed, by addressee.
+        #: Why notification fails, by addressee.
         self.failing: dict[str, str] = {}
 
     async def begin(self) -> None:
-        """Begin where the log ends, for addressees that are new; for the start."""
+        """Begin at the end of the log for new addressees; for the start."""
         for name in self.addressees:
             await self._cursors.position(f"notify/{name}")
 
     async def turn(self) -> int:
-        """Tell whomever it is time to tell, all at once; gives how much was told."""
+        """Notify all addressees that are due, concurrently; return the number of notifications."""
         return sum(await asyncio.gather(*map(self.turn_of, self.addressees)))
 
     async def turn_of(self, name: str) -> int:
-        """Tell one addressee, if it is time to; for a background loop of its own."""
+        """Notify one addressee if it is due; for a separate background loop."""
         due = self._clock.boot_s() >= self._due_s.get(name, 0.0)
         return await self._tell(self.addressees[name]) if due else 0
 

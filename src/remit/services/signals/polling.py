@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking transmitters for events (RFC 8936): each is acknowledged once what follows from it is durable.
+"""Polling transmitters for events (RFC 8936): each event is acknowledged once its consequences are durable.
 
-What was taken in and not acknowledged, for remit or the network stopped in between, comes again and does
-nothing: its id is known. What cannot be taken in now is neither acknowledged nor refused, and comes again.
+An event that was taken in but not acknowledged, because remit or the network stopped in between, comes again
+and does nothing: its id is known. An event that cannot be taken in now is neither acknowledged nor refused,
+and comes again.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from remit.services.signals.receiver import HeardSignals
 log = logging.getLogger("remit.signals")
 
 
-#: Events that are asked for at once, and rounds of one turn: what is left comes with the next turn.
+#: Events requested at once, and rounds of one turn; the rest comes with the next turn.
 MOST: Final = 50
 ROUNDS: Final = 20
 MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 
 
 class PolledSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A transmitter that is polled; `headers` is asked each time, so that a renewed secret counts."""
+    """A transmitter that is polled; `headers` is called each time, so that a renewed secret takes effect."""
 
     name: str
     url: str
@@ -45,21 +46,21 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Polling:
-    """Polls all transmitters that are polled. For one event loop."""
+    """Polls all transmitters that are configured for it; for one event loop."""
 
     def __init__(self, signals: HeardSignals, sources: Mapping[str, PolledSource], clock: Clock) -> None:
-        """Begin without anything to acknowledge."""
+        """Begin with nothing to acknowledge."""
         self._signals = signals
         self._clock = clock
         self.sources = sources
-        #: Why polling does not succeed, by transmitter.
+        #: Why polling fails, by transmitter.
         self.failing: dict[str, str] = {}
         self._due_s = dict.fromkeys(sources, 0.0)
         self._done: dict[str, list[str]] = {name: [] for name in sources}
         self._faults: dict[str, dict[str, Json]] = {name: {} for name in sources}
 
     async def turn(self) -> int:
-        """Poll whomever it is time to poll; gives how many events were taken in. For a background loop."""
+        """Poll the transmitters that are due; return the number of events taken in. For a background loop."""
         taken = 0
         for name, source in self.sources.items():
             if self._clock.boot_s() < self._due_s[name]:
@@ -76,7 +77,9 @@ class Polling:
         return taken
 
     async def poll(self, source: PolledSource) -> int:
-        """Poll one until nothing is left, acknowledging as it goes; raises `SourceUnavailable`."""
+        """Poll one transmitter until nothing is left, acknowledging each batch; raises
+        `SourceUnavailable`.
+        """
         taken = 0
         for _ in range(ROUNDS):
             answer = await self._ask(source)
@@ -86,7 +89,7 @@ class Polling:
             if not answer.more and not self._done[source.name] and not self._faults[source.name]:
                 break
             if answer.sets and taken == before and not self._faults[source.name]:
-                break  # nothing can be taken in now: asking at once would bring the same again
+                break  # nothing can be taken in now: a retry would bring the same events
         return taken
 
     async def _ask(self, source: PolledSource) -> _Answer:
@@ -103,7 +106,7 @@ class Polling:
         )
         if answer.status != 200:
             raise SourceUnavailable(f"it answered {answer.status}", code="poll-refused")
-        # What was acknowledged with this is told once; had it been lost, the events would come again.
+        # Acknowledgements are sent once; if they had been lost, the events would come again.
         self._done[source.name], self._faults[source.name] = [], {}
         try:
             value = parse_strict(answer.body, max_bytes=MAX_ANSWER_BYTES, max_depth=8)

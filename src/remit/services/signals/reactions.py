@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a signal does: every way of it takes authority away, through the services that do so for everybody.
+"""Reactions to signals: each reaction removes authority, through the services that do so for every caller.
 
-Done twice, it does no more than once: what has ended has ended.
+A repeated reaction has no further effect: what has ended stays ended.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from remit.services.signals.subjects import AffectedSubjects
 
 
 class SignalReactions:
-    """Takes authority from people, agents and tasks at somebody else's word."""
+    """Removes authority from people, agents and tasks because of another party's signal."""
 
     def __init__(
         self, *, revocations: Endings, personnel: PersonAdministration, directory: Directory
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._revocations = revocations
         self._personnel = personnel
         self._directory = directory
@@ -35,9 +35,9 @@ class SignalReactions:
     async def react(
         self, wanted: Iterable[Reaction], found: AffectedSubjects, *, reason: str, by: str
     ) -> tuple[str, ...]:
-        """Do what is wanted to whomever was found; gives the closures of what ended."""
+        """Apply the wanted reactions to the subjects found; return the closures of what ended."""
         closures: list[str] = []
-        # Deactivating and suspending end tasks, too: they come first, so that these end once.
+        # Deactivating and suspending also end tasks: they come first, so that the tasks end once.
         for reaction in sorted(wanted, key=_ORDER.index):
             match reaction:
                 case Reaction.DEACTIVATE:
@@ -45,7 +45,8 @@ class SignalReactions:
                         try:
                             await self._personnel.deactivate(name, by=by, reason=reason)
                         except Conflict as fault:
-                            # The last administrator stays: nobody locks a house up from outside.
+                            # The last administrator stays: no outside party may lock a deployment's people
+                            # out.
                             if fault.code != LAST:
                                 raise
                 case Reaction.SUSPEND:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Receiving shared signals: what others tell of a person, a session or an agent takes authority away here.
+"""Receiving shared signals: what others report of a person, a session or an agent removes authority here.
 
     1. the token is one of a configured transmitter, and is signed by it (`secevent+jwt`, its own keys)
-    2. its claims hold: audience, freshness, a subject, no `exp`
-    3. it is kept in one commit with its id, which is not taken twice; from here on it is not lost
-    4. whom it is about is found: people, agents, tasks of ours
-    5. what follows is done, by the kind of the event and the configuration
-    6. that it is done is recorded; only then is it acknowledged
+    2. its claims are valid: audience, freshness, a subject, no `exp`
+    3. it is stored in one commit with its id, which is not accepted twice; from here on it is not lost
+    4. its subjects are found: people, agents, tasks of remit
+    5. the consequences are applied, by the kind of the event and the configuration
+    6. the completion is recorded; only then is the token acknowledged
 
-A token that comes again while it is kept and not done is done then. One that was done is acknowledged and
-does nothing: nobody replays it. What a crash left between 3 and 6 is done by the next start.
+A token that comes again while it is stored and not completed is completed then. A completed token is
+acknowledged and does nothing, so a replay has no effect. What a crash left between 3 and 6 is completed by
+the next start.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ from remit.services.signals.subjects import SignalSubjects, SubjectRules
 log = logging.getLogger("remit.signals")
 
 
-#: What was taken in and is not done yet.
+#: Prefix of tokens that were taken in and are not completed yet.
 KEPT: Final = "signal:"
-#: When what was heard last of a transmitter was issued, and the state of the verification that was asked for.
+#: Issue time of the last event from a transmitter, and the state of the verification that was requested.
 HEARD: Final = "heard:"
 ASKED: Final = "asked:"
-#: Tokens of one transmitter that are worked on at once.
+#: Tokens of one transmitter that are processed at once.
 AT_ONCE: Final = 8
 
 
 class Transmitter(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who tells us of events: what is believed of them, and what follows.
+    """A party that sends events to remit: what it is trusted for, and what follows.
 
-    `token` is what they show when they push, empty where they only are polled. `may` is the most that follows
-    from anything they tell.
+    `token` is the secret that it shows when it pushes, empty where it is only polled. `may` is the most that
+    can follow from any of its events.
     """
 
     name: str
@@ -68,12 +69,12 @@ class Transmitter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def issuer_name(transmitter: str) -> str:
-    """Return how a transmitter is called among the trusted issuers, whose other names have no `/`."""
+    """Return a transmitter's name among the trusted issuers, whose other names contain no `/`."""
     return f"signals/{transmitter}"
 
 
 class HeardSignals:
-    """Takes security event tokens in. For one event loop."""
+    """Takes in security event tokens; for one event loop."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class HeardSignals:
         tenant: str,
         transmitters: Mapping[str, Transmitter],
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._issuers = issuers
@@ -97,14 +98,14 @@ class HeardSignals:
         self._room = {name: asyncio.Semaphore(AT_ONCE) for name in transmitters}
         self._floods = FloodControl()
         self._doing: dict[str, asyncio.Lock] = {}
-        #: What became of tokens since the start.
+        #: Outcomes of tokens since the start.
         self.counts = Counter({"taken": 0, "known": 0, "refused": 0})
 
     def authenticate(self, name: str, shown: str) -> Transmitter:
-        """Return a transmitter that pushes, by what it shows; raises `Unauthenticated` whoever it is not."""
+        """Return the pushing transmitter with this secret; raises one `Unauthenticated` for all failures."""
         known = self.transmitters.get(name)
         wanted = known.token if known else ""
-        # Compared in any case, so that an answer tells nobody which transmitters there are.
+        # Compared in every case, so that an answer does not reveal which transmitters exist.
         same = hmac.compare_digest(shown.encode(), (wanted or "-").encode())
         if known is None or not wanted or not same:
             raise Unauthenticated(
@@ -115,10 +116,10 @@ class HeardSignals:
         return known
 
     async def receive(self, name: str, token: str) -> None:
-        """Take one token in, and do what follows from it; returns once that is durable.
+        """Take one token in, and apply its consequences; returns once that is durable.
 
         Raises `Malformed` or `Unauthenticated` with the error codes of RFC 8935 section 2.4, `Busy` where too
-        many are at work, `StoreUnavailable`.
+        many tokens are being processed, `StoreUnavailable`.
         """
         transmitter = self.transmitters[name]
         room = self._room[name]
@@ -135,20 +136,21 @@ class HeardSignals:
             await self._take(transmitter, told)
 
     async def resume(self) -> int:
-        """Do what was taken in and not done; gives how much that was. For the start, and a background
-        loop.
+        """Complete tokens that were taken in and not completed; return their number.
+
+        For the start, and a background loop.
         """
         left = await self._store.values(self._tenant, KEPT)
         for kept in left:
             try:
                 await self._do(msgspec.convert(kept, _Kept))
             except RemitError as fault:
-                # It stays kept, and is tried again; the others are none the worse for it.
+                # It stays stored, and is tried again; other tokens are not affected.
                 log.warning("a signal waits: %s", fault)
         return len(left)
 
     async def _read(self, transmitter: Transmitter, token: str) -> SecurityEvent:
-        """1, 2."""
+        """Do steps 1 and 2."""
         try:
             signed = await self._issuers.signed(token, use=IssuerUse.SIGNALS, token_type=SET_TYPE)
         except Unauthenticated as error:
@@ -166,7 +168,7 @@ class HeardSignals:
         )
 
     async def _take(self, transmitter: Transmitter, told: SecurityEvent) -> None:
-        """3, then the rest."""
+        """Do step 3, then the rest."""
         key = digest({"iss": told.issuer, "jti": told.token_id})
         kept = _Kept(key=key, transmitter=transmitter.name, told=told)
         until = told.issued + timedelta(seconds=transmitter.max_age_s + 2 * transmitter.leeway_s)
@@ -181,13 +183,11 @@ class HeardSignals:
             left = await self._store.value(self._tenant, f"{KEPT}{key}")
             if left is None:
                 self.counts["known"] += 1
-                return  # it was done before
+                return  # it was completed before
         await self._do(kept)
 
     async def _heard(self, name: str, told: SecurityEvent) -> tuple[PutValue, ...]:
-        """Return what is kept of a transmitter's having been heard: `services.signals.silence` looks at
-        it.
-        """
+        """Return what to store about a transmitter's last event, for `services.signals.silence`."""
         verified = [
             payload for uri, payload in told.events.items() if kind_of(uri) is SignalKind.VERIFICATION
         ]
@@ -204,7 +204,7 @@ class HeardSignals:
         )
 
     async def _do(self, kept: _Kept) -> None:
-        """4 to 6. One at a time for one token."""
+        """Do steps 4 to 6. One at a time for one token."""
         lock = self._doing.setdefault(kept.key, asyncio.Lock())
         try:
             async with lock:
@@ -258,14 +258,14 @@ class HeardSignals:
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that was taken in and is not done yet."""
+    """A token that was taken in and is not completed yet."""
 
     key: str
     transmitter: str
     told: SecurityEvent
 
 
-#: Codes of RFC 8935 section 2.4 for what is wrong with a signature.
+#: Codes of RFC 8935 section 2.4 for problems with a signature.
 _CODES: Final = {
     "token-issuer": "invalid_issuer",
     "token-signature": "invalid_key",

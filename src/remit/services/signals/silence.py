@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transmitters of signals that fall silent: whoever tells of nothing any more ends nothing any more.
+"""Transmitters of signals that fall silent: a transmitter that reports nothing no longer ends anything.
 
-1. where the configuration says how, a verification event is asked for from time to time (SSF 1.0 section
-   8.1.4), with a state that nobody can guess
-2. what is heard is kept with the token that it was heard by (`services.signals.receiver`): an event by when
-   it was issued, so that one that was held back counts for then; a verification event by the state alone that
-   was asked for last
-3. one that was silent for too long is a finding, which settles once something is heard
+1. where the configuration enables it, a verification event is requested from time to time (SSF 1.0 section
+   8.1.4), with an unpredictable state
+2. the last sign of life is stored with the token that brought it (`services.signals.receiver`). An event
+   counts for its issue time, so that a withheld event counts for that time; a verification event counts only
+   by the state that was requested last
+3. a transmitter that was silent for too long is a finding, which is resolved once an event arrives
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ STATE_BYTES: Final = 16
 class WatchedTransmitter(msgspec.Struct, frozen=True, kw_only=True):
     """A transmitter that must not be silent for longer than `silent_after_s`.
 
-    With a `url`, verification events of `stream` are asked for there every `every_s`; `headers` is asked each
-    time, so that a renewed secret counts.
+    With a `url`, verification events of `stream` are requested there every `every_s`; `headers` is called
+    each time, so that a renewed secret takes effect.
     """
 
     name: str
@@ -49,7 +49,7 @@ class WatchedTransmitter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransmitterSilence:
-    """Watches transmitters. For one event loop, and of several replicas for the one that tends."""
+    """Watches transmitters. For one event loop; of several replicas, the one that does the shared chores."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class TransmitterSilence:
         tenant: str,
         watched: Mapping[str, WatchedTransmitter],
     ) -> None:
-        """Begin now: nobody was silent before somebody listened."""
+        """Begin now: silence before this start does not count."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -71,11 +71,11 @@ class TransmitterSilence:
         self._begun: datetime | None = None
         self._due_s = dict.fromkeys(watched, 0.0)
         self._silent: set[str] = set()
-        #: Why a verification event cannot be asked for, by transmitter.
+        #: Why requesting a verification event fails, by transmitter.
         self.failing: dict[str, str] = {}
 
     async def turn(self) -> None:
-        """1, 3. For a background loop."""
+        """Do steps 1 and 3. For a background loop."""
         if self._begun is None:
             self._begun = self._clock.now()
             open_now = await self._findings.about(state=FindingState.OPEN)
@@ -91,10 +91,10 @@ class TransmitterSilence:
             await self._look(one)
 
     async def _ask(self, one: WatchedTransmitter) -> None:
-        """1."""
+        """Do step 1."""
         assert one.deliver is not None
         state = self._entropy.bytes(STATE_BYTES).hex()
-        # Kept before it is asked: the answer may be here before that of the request is.
+        # Stored before the request: the event may arrive before the request's response.
         asked = PutValue(self._tenant, ASKED + one.name, {"state": state})
         await self._store.commit(Unit((asked,)))
         try:
@@ -114,7 +114,7 @@ class TransmitterSilence:
             self.failing.pop(one.name, None)
 
     async def _look(self, one: WatchedTransmitter) -> None:
-        """3."""
+        """Do step 3."""
         assert self._begun is not None
         kept = await self._store.value(self._tenant, HEARD + one.name)
         heard = datetime.fromisoformat(kept["at"]) if kept is not None else None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event streams: to whom remit tells of its events, and what each of them may be told (SSF 1.0 section 8).
+"""Event streams: the receivers of remit's events, and what each may learn (SSF 1.0 section 8).
 
-Who may receive is configured: which events, about which agents, and whether they learn for whom these act. A
-receiver manages its one stream within that, and never widens it. Where events are pushed to, and with which
-secret, is configured as well: no address that a receiver names is ever called.
+The configuration states who may receive which events, about which agents, and whether the receiver learns for
+which people these act. A receiver manages its one stream within that, and never widens it. The push address
+and its secret are configured as well: an address that a receiver names is never called.
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ from remit.services.evidence.followers import Followers
 Status = Literal["enabled", "paused", "disabled"]
 
 STREAMS: Final = "stream:"
-#: Subjects that a receiver may take out of its stream.
+#: Largest number of subjects that a receiver may remove from its stream.
 MAX_SUBJECTS: Final = 1_000
-#: Verification events that wait to be told.
+#: Largest number of verification events that wait to be sent.
 MAX_VERIFICATIONS: Final = 4
 MIN_VERIFICATION_S: Final = 10
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is told of events. `agents` are those about which: names, `group:name`, or `*`.
+    """A party that receives events.
 
-    `agent` is the registered agent by which it manages and polls its stream, empty where it only is pushed
-    to. `people` is whether it learns for whom agents act, and of people. `push` is where its events go.
+    `agents` selects the agents that these are about: names, `group:name`, or `*`. `agent` is the registered
+    agent by which the receiver manages and polls its stream, empty where events are only pushed. `people` is
+    whether the receiver learns for which people agents act, and events about people. `push` is where its
+    events go.
     """
 
     name: str
@@ -57,13 +59,13 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     push: str = ""
 
     def covers(self, agent: Agent) -> bool:
-        """Whether it may be told about an agent."""
+        """Return whether the receiver may learn about an agent."""
         wanted = {"*", agent.name, *(f"group:{group}" for group in agent.groups)}
         return bool(wanted & self.agents)
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """A verification event that a receiver has asked for (SSF 1.0 section 8.1.4)."""
+    """A verification event that a receiver has requested (SSF 1.0 section 8.1.4)."""
 
     token_id: str
     at: datetime
@@ -85,7 +87,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[str, ...] = ()
 
     def delivers(self, receiver: Receiver) -> tuple[SignalKind, ...]:
-        """Return the events that it carries: those that were asked for and may be told."""
+        """Return the events that the stream carries: those that were requested and are permitted."""
         return tuple(
             kind
             for kind in NOTICES
@@ -93,7 +95,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def takes(self, notice: OutgoingEvent, receiver: Receiver, issuer: str) -> bool:
-        """Whether a notice belongs into it."""
+        """Return whether a notice belongs to the stream."""
         if notice.kind not in self.delivers(receiver) or not (notice.agent or receiver.people):
             return False
         subject = notice.subject(issuer, people=receiver.people)
@@ -101,12 +103,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def marks_of(subject: SubjectId) -> set[str]:
-    """Return by what a subject is known when it was taken out of a stream: any of its parts."""
+    """Return the marks that identify a subject removed from a stream: one for each of its parts."""
     return {digest(one.wire()) for of in subject.parts.values() for one in of}
 
 
 class Streams:
-    """Keeps streams."""
+    """Stores and changes streams."""
 
     def __init__(
         self,
@@ -118,18 +120,18 @@ class Streams:
         tenant: str,
         receivers: Mapping[str, Receiver],
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self._cursors = cursors
         self._tenant = tenant
         self.receivers = receivers
-        #: Whoever reads a stream in order to put it back changed holds it meanwhile.
+        #: Held by code that reads a stream, changes it, and writes it back.
         self.changing = asyncio.Lock()
 
     def receiver_of(self, agent: str) -> Receiver:
-        """Return the receiver that an agent is; raises `Forbidden`."""
+        """Return the receiver that an agent manages; raises `Forbidden`."""
         found = next((one for one in self.receivers.values() if agent and one.agent == agent), None)
         if found is None:
             raise Forbidden(
@@ -140,7 +142,7 @@ class Streams:
         return found
 
     async def begin(self) -> None:
-        """Begin the streams of those who are pushed to and manage nothing themselves; for the start."""
+        """Create the streams of receivers that get pushes and manage nothing themselves; for the start."""
         for receiver in self.receivers.values():
             if receiver.push and not receiver.agent and await self.of(receiver) is None:
                 await self._put(
@@ -158,7 +160,7 @@ class Streams:
         return [one for one in found if one.receiver in self.receivers]
 
     async def get(self, receiver: Receiver, name: str) -> Stream:
-        """Return a stream of a receiver; those of others are not there (`NotFound`)."""
+        """Return a stream of a receiver; raises `NotFound` for streams of other receivers."""
         found = await self.of(receiver)
         if found is None or (name and found.id != name):
             raise NotFound("there is no such stream", remediation="create one, or list yours")
@@ -167,7 +169,7 @@ class Streams:
     async def create(
         self, receiver: Receiver, *, method: str, requested: tuple[str, ...], description: str, endpoint: str
     ) -> Stream:
-        """Begin a receiver's stream; `Conflict` where it has one."""
+        """Create a receiver's stream; raises `Conflict` where the receiver has one."""
         self._check(receiver, method, endpoint)
         stream = Stream(
             id=make_id("str", self._entropy.bytes(ID_BYTES)),
@@ -188,7 +190,7 @@ class Streams:
         return await self._revise(stream, lambda now: msgspec.structs.replace(now, **changes), "updated")
 
     async def set_status(self, stream: Stream, status: Status, reason: str) -> Stream:
-        """Enable, pause (what happens is kept) or disable (it is not) a stream."""
+        """Enable, pause (events are kept) or disable (events are dropped) a stream."""
         if stream.status == "disabled" and status != "disabled":
             await self._cursors.advance(cursor_of(stream), await self._store.size(self._tenant))
         return await self._revise(
@@ -196,7 +198,7 @@ class Streams:
         )
 
     async def delete(self, stream: Stream) -> None:
-        """Delete a stream; whoever begins another is told of what comes then."""
+        """Delete a stream; a new stream of the receiver carries only later events."""
         async with self.changing:
             event = self._event(stream, "deleted")
             gone = PutValue(self._tenant, STREAMS + stream.id, None)
@@ -204,7 +206,7 @@ class Streams:
             await self._cursors.drop(cursor_of(stream))
 
     async def add(self, stream: Stream, subject: Json) -> None:
-        """Put a subject back into a stream; what the receiver may not see stays out all the same."""
+        """Add a subject to a stream again; events that the receiver may not see stay excluded."""
         marks = marks_of(read_subject(subject))
 
         def added(now: Stream) -> Stream:
@@ -214,7 +216,7 @@ class Streams:
         await self._revise(stream, added)
 
     async def remove(self, stream: Stream, subject: Json) -> None:
-        """Take a subject out of a stream."""
+        """Remove a subject from a stream."""
         marks = sorted(marks_of(read_subject(subject)))
 
         def removed(now: Stream) -> Stream:
@@ -226,7 +228,7 @@ class Streams:
         await self._revise(stream, removed)
 
     async def verify(self, stream: Stream, state: str) -> None:
-        """Have a verification event told; `Busy` where that was asked for a moment ago."""
+        """Request a verification event; raises `Busy` where one was requested a moment ago."""
         at = self._clock.now()
         one = Verification(make_id("ver", self._entropy.bytes(ID_BYTES)), at, state)
 
@@ -243,7 +245,7 @@ class Streams:
         await self._revise(stream, asked)
 
     async def _revise(self, stream: Stream, change: Callable[[Stream], Stream], told: str = "") -> Stream:
-        """Change a stream as it is now; with `told` that is recorded."""
+        """Change the current version of a stream; with `told` the change is recorded."""
         async with self.changing:
             kept = await self._store.value(self._tenant, STREAMS + stream.id)
             if kept is None:
@@ -253,8 +255,9 @@ class Streams:
         return changed
 
     async def keep(self, stream: Stream) -> None:
-        """Keep a stream whose progress or subjects have changed; nothing is recorded of that. `changing` is
-        held.
+        """Store a stream whose progress or subjects have changed, without a record of that.
+
+        The caller holds `changing`.
         """
         kept = PutValue(self._tenant, STREAMS + stream.id, msgspec.to_builtins(stream))
         await self._store.commit(Unit((kept,)))
@@ -282,5 +285,5 @@ class Streams:
 
 
 def cursor_of(stream: Stream) -> str:
-    """Return the name under which a stream's position is kept."""
+    """Return the name under which a stream's position is stored."""
     return f"stream/{stream.id}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom a signal is about: its subject, found among the people, agents and tasks here.
+"""Subjects of a signal, found among the people, agents and tasks here.
 
-A name of others means somebody here by what the configuration says of its transmitter, and by nothing that
-the signal itself claims. Nor is it about anybody of whom that transmitter may not speak: people whom another
-issuer knows, agents and types of tasks that are not named for it. Where a subject names a session that is not
-known here, it is about the whole user, unless the configuration says otherwise: an end that is too wide is
-repaired by opening another task.
+A name that others use maps to a subject here only by the configuration of its transmitter, never by a claim
+of the signal itself. A signal also reaches no subject that its transmitter may not speak of: people that
+another issuer knows, and agents and types of tasks that are not named for it. Where a subject names a session
+that is unknown here, the signal is about the whole user, unless the configuration says otherwise: an end that
+is too wide can be repaired by opening another task.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from remit.ports.store.combined import TasksAndSignIn
 
 
 class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transmitter's names mean here.
+    """The meaning of a transmitter's names here.
 
-    `email_domain`: an address there is the person of its local part. `names`: the `sub` of its `iss_sub`
-    subjects is the name of a person here. `opaque`: of what an opaque id that stands alone is a name.
-    `unknown_session`: about whom it is when its session is not known here.
+    `email_domain`: an address there is the person with its local part as name. `names`: the `sub` of its
+    `iss_sub` subjects is the name of a person here. `opaque`: the kind of subject that a single opaque id
+    names. `unknown_session`: the subject of a signal whose session is not known here.
 
-    Of whom it may speak: `issuers` are those whose `iss_sub` names it may use, `agents` those from which it
-    may take something (names, `group:name`), `tasks` the types of tasks that it may name by id. `*` is every
-    one of them, and what is not named is none.
+    What the transmitter may speak of: `issuers` are those whose `iss_sub` names it may use, `agents` those
+    whose authority it may remove (names, `group:name`), `tasks` the types of tasks that it may name by id.
+    `*` is all of them; what is not named is excluded.
     """
 
     email_domain: str = ""
@@ -42,22 +42,22 @@ class SubjectRules(msgspec.Struct, frozen=True, kw_only=True):
     tasks: frozenset[str] = frozenset()
 
     def speaks_for(self, issuer: str) -> bool:
-        """Whether it may use names of an issuer."""
+        """Return whether the transmitter may use names of an issuer."""
         return bool(self.issuers & {issuer, "*"})
 
     def covers(self, agent: Agent) -> bool:
-        """Whether it may take something from an agent."""
+        """Return whether the transmitter may remove authority from an agent."""
         return bool(self.agents & {"*", agent.name, *(f"group:{group}" for group in agent.groups)})
 
     def names_tasks_of(self, task_type: str) -> bool:
-        """Whether it may name tasks of a type."""
+        """Return whether the transmitter may name tasks of a type."""
         return bool(self.tasks & {task_type, "*"})
 
 
 class AffectedSubjects(msgspec.Struct, frozen=True):
-    """Whom it is about, by name. Where it is about certain tasks of a person, only these are named.
+    """The subjects of a signal, by name. Where it is about certain tasks of a person, only these are named.
 
-    `beyond` is how many others it names, of whom the transmitter may not speak.
+    `beyond` is the number of other subjects that it names, of which the transmitter may not speak.
     """
 
     people: frozenset[str] = frozenset()
@@ -67,21 +67,21 @@ class AffectedSubjects(msgspec.Struct, frozen=True):
 
 
 class SignalSubjects:
-    """Finds subjects of signals."""
+    """Finds the subjects of signals."""
 
     def __init__(self, *, store: TasksAndSignIn, members: Memberships, tenant: str) -> None:
-        """Take the store, and who belongs where."""
+        """Take the store and the memberships."""
         self._store = store
         self._members = members
         self._tenant = tenant
 
     async def find(self, told: SecurityEvent, rules: SubjectRules) -> AffectedSubjects:
-        """Return whom an event is about; nobody where no part of its subject is known here."""
+        """Return the subjects of an event; no subjects where no part of its subject is known here."""
         return await _Search(self._store, self._members, self._tenant, rules).find(told)
 
 
 class _Search:
-    """One subject that is looked for."""
+    """The search for one subject."""
 
     def __init__(self, store: TasksAndSignIn, members: Memberships, tenant: str, rules: SubjectRules) -> None:
         self._store = store

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling others: what a stream has not been told of is read from the log, signed, and given or pushed.
+"""Sending of events: undelivered notices of a stream are read from the log, signed, and sent.
 
-1. from the stream's position on, the log's events become notices; those that the receiver may not be told of,
-   or did not ask for, are passed over
-2. each is signed when it is told. Its id is the same whenever that is, so that a receiver knows it again
-3. what was acknowledged moves the position; what was not is told again
-4. a push that fails is made again later, and later still; what a receiver refuses is recorded and passed
-   over, for it would refuse it each time
+1. from the stream's position on, the log's events become notices; notices that the receiver may not learn, or
+   did not ask for, are skipped
+2. each notice is signed when it is sent, in answer to a poll or by a push. Its id is always the same, so that
+   a receiver recognises it
+3. an acknowledgement moves the position; a notice without one is sent again
+4. a push that fails is retried with growing pauses; a notice that a receiver refuses is recorded and skipped,
+   because the receiver would refuse it each time
 
-INVARIANT: nothing is told that the log does not say, in the order of the log, and nothing is passed over
-unless it was acknowledged or refused.
+INVARIANT: everything sent is in the log, in the order of the log, and nothing is skipped unless it was
+acknowledged or refused.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ log = logging.getLogger("remit.signals")
 
 _KINDS: Final = tuple(kind.value for kind in TOLD_KINDS)
 _RECORD: Final = msgspec.json.Decoder(dict[str, Json])
-#: Notices of one stream that may be out at once.
+#: Largest number of a stream's notices that are sent and not acknowledged.
 WINDOW: Final = 100
-#: The position of a stream that is told of nothing is kept once in so many events.
+#: Number of events after which the position of a stream without deliveries is stored.
 STRIDE: Final = 1_000
-#: Pauses between pushes that fail, doubled up to the second of these.
+#: Pauses between failing pushes: the first one, doubled up to the second one.
 PAUSE_S: Final = (1.0, 300.0)
 
 
 class PushTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a receiver's events go; `headers` is asked each time, so that a renewed secret counts."""
+    """Where a receiver's events go; `headers` is called each time, so that a renewed secret takes effect."""
 
     url: str
     deliver: Deliver
@@ -62,7 +63,7 @@ class PushTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnsentEvents(msgspec.Struct, frozen=True):
-    """A notice that a stream has not been told of."""
+    """A notice that a stream has not delivered yet."""
 
     index: int
     token_id: str
@@ -74,7 +75,7 @@ class _Rooms(LogStore, TasksAndPrincipals, Protocol):
 
 
 class SignalTransmitter:
-    """Tells the receivers of all streams. For one event loop."""
+    """Sends events to the receivers of all streams; for one event loop."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class SignalTransmitter:
         origin: str,
         targets: Mapping[str, PushTarget],
     ) -> None:
-        """Take the parts; `targets` by receiver."""
+        """Take the dependencies; `targets` by receiver."""
         self._store = store
         self._clock = clock
         self._keys = keys
@@ -103,13 +104,13 @@ class SignalTransmitter:
         self._targets = targets
         self._due_s: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
-        #: Why pushing does not succeed, by receiver.
+        #: Why pushing fails, by receiver.
         self.failing: dict[str, str] = {}
 
     async def poll(
         self, receiver: Receiver, stream_id: str, *, acks: set[str], errors: Mapping[str, str], most: int
     ) -> tuple[dict[str, str], bool]:
-        """Take acknowledgements, and give what a stream is told next, signed, with whether there is more."""
+        """Take acknowledgements; return the next signed events of a stream, and whether there are more."""
         async with self._streams.changing:
             stream = await self._settle(await self._streams.get(receiver, stream_id), acks, errors)
             if stream.status != "enabled":
@@ -119,12 +120,13 @@ class SignalTransmitter:
         return sets, len(waiting) > len(sets)
 
     async def turn(self) -> int:
-        """Push what is to be pushed, to all at once; gives how much was."""
+        """Push what is due to all receivers concurrently; return the number of events."""
         return sum(await asyncio.gather(*map(self.turn_of, self._streams.receivers)))
 
     async def turn_of(self, name: str) -> int:
-        """Push what is to be pushed to one receiver, for a background loop of its own: a slow one holds up no
-        other.
+        """Push what is due to one receiver, for a separate background loop.
+
+        So a slow receiver delays no other.
         """
         stream = await self._streams.of(self._streams.receivers[name])
         if stream is None or stream.method != PUSH or stream.status != "enabled":
@@ -166,14 +168,14 @@ class SignalTransmitter:
     async def _pushed(self, receiver: Receiver, stream: Stream, token_id: str, refused: str) -> Stream:
         async with self._streams.changing:
             errors = {token_id: refused} if refused else {}
-            # As it is now: its receiver may have changed it meanwhile.
+            # The current version: its receiver may have changed it in the meantime.
             now = await self._streams.get(receiver, stream.id)
             return await self._settle(now, {token_id}, errors)
 
     async def _deliver(self, target: PushTarget, token: str) -> str:
-        """Push one token; gives the code of the receiver's refusal, empty where it took it.
+        """Push one token; return the code of the receiver's refusal, empty where the receiver accepted it.
 
-        Raises `SourceUnavailable` where it is to be pushed again.
+        Raises `SourceUnavailable` where the token has to be pushed again.
         """
         answer = await target.deliver.post(
             target.url, token.encode(), media=SET_MEDIA, headers=target.headers(), max_bytes=65_536
@@ -186,8 +188,9 @@ class SignalTransmitter:
         raise SourceUnavailable(f"it answered {answer.status}", code="push-refused")
 
     async def _waiting(self, stream: Stream, receiver: Receiver) -> tuple[list[UnsentEvents], int]:
-        """1. Give what a stream waits for, a window of it at the most, and the index after what was looked
-        at.
+        """Do step 1: return the undelivered notices, and the index after the last event read.
+
+        It returns at most one window of notices.
         """
         found = [
             UnsentEvents(
@@ -197,7 +200,7 @@ class SignalTransmitter:
             )
             for one in stream.verifications
         ]
-        # Looked at first: what is added while the log is read is beyond it.
+        # Read first: events that are added while the log is read are beyond it.
         size = await self._store.size(self._tenant)
         position = end = await self._cursors.position(cursor_of(stream))
         told = set(stream.told)
@@ -229,7 +232,7 @@ class SignalTransmitter:
         return notice if covered else None
 
     async def _signed(self, receiver: Receiver, stream: Stream, one: UnsentEvents) -> str:
-        """2."""
+        """Do step 2."""
         claims = claims_of(
             one.notice,
             issuer=self._issuer,
@@ -243,7 +246,7 @@ class SignalTransmitter:
         return await self._keys.sign(claims, token_type=SET_TYPE)
 
     async def _settle(self, stream: Stream, acks: set[str], errors: Mapping[str, str]) -> Stream:
-        """3. Note what was acknowledged, and move the position to the first notice that was not."""
+        """Do step 3: note acknowledgements, and move the position to the first notice without one."""
         receiver = self._streams.receivers[stream.receiver]
         before = await self._cursors.position(cursor_of(stream))
         waiting, end = await self._waiting(stream, receiver)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts: where the ceilings of grants are counted, for a task and for those it was handed down from."""
+"""Budget accounts: where the ceilings of grants are counted, for a task and for its ancestors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.ports.store.tasks import Usage
 
 _UNUSED: Final = Usage()
 
-#: For each grant, the accounts that its own ceilings are counted in, and what each holds.
+#: For each grant, the accounts in which its own ceilings are counted, and the amount of each.
 Ceilings = tuple[tuple[tuple[str, int], ...], ...]
 
 
@@ -41,7 +41,7 @@ class DrawnBudget(msgspec.Struct, frozen=True):
         return out
 
     def bounds(self) -> list[tuple[str, Budgets]]:
-        """Return the account of each ceiling, with what it holds."""
+        """Return the account of each ceiling, with its amount."""
         out = [] if self.calls is None else [(f"{self.account}#", Budgets(calls=self.calls))]
         out += [
             (f"{self.account}#{name}", Budgets(calls=_millionths(total, ROUND_FLOOR)))
@@ -53,7 +53,7 @@ class DrawnBudget(msgspec.Struct, frozen=True):
 def drawn_from(task: Task, ancestors: Iterable[Task]) -> dict[Grant, tuple[DrawnBudget, ...]]:
     """Return, for each grant of a task, the ceilings of its ancestors' grants that it was narrowed from.
 
-    One of an ancestor that is not known any more is closed: nothing can be taken from it.
+    The ceilings of an unknown ancestor are closed: nothing can be taken from them.
     """
     known = {account_of(one, grant): grant for one in ancestors for grant in one.grants}
     out: dict[Grant, tuple[DrawnBudget, ...]] = {}
@@ -70,7 +70,7 @@ def _drawn(account: str, grant: Grant | None) -> DrawnBudget:
 
 
 def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
-    """Name the account of a grant's ceiling: on its calls, or on the sum of an argument in millionths."""
+    """Return the account of a grant's ceiling: on calls, or on the sum of an argument in millionths."""
     return f"{account_of(task, grant)}#{argument}"
 
 
@@ -85,8 +85,9 @@ def own_accounts(task: Task) -> frozenset[str]:
 
 
 def ceilings(task: Task) -> Ceilings:
-    """Return what each grant of a task may take: from which accounts, and how much these hold. Nothing where
-    a grant has no ceiling: then its grants are never all used up.
+    """Return, for each grant of a task, the accounts that it takes from, and the amount of each.
+
+    Returns nothing where a grant has no ceiling: then the grants are never all used up.
     """
     found = []
     for grant in task.grants:
@@ -99,9 +100,9 @@ def ceilings(task: Task) -> Ceilings:
 
 
 def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None) -> str:
-    """Say what of a task's own budgets lets no call through any more; empty while one can pass.
+    """Return which of a task's own budgets now blocks every call; empty while a call can pass.
 
-    `used` is what its accounts have spent; `held` are its `ceilings`, where they are known already.
+    `used` is what the accounts have spent; `held` are the task's `ceilings`, where the caller knows them.
     """
     budgets, spent = task.budgets, used.get(task.id, _UNUSED)
     if budgets.calls is not None and spent.calls >= budgets.calls:
@@ -115,12 +116,12 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
 
 
 def _millionths(value: float, rounding: str) -> int:
-    """Return a number in whole millionths: a sum of these never drifts as a sum of floats does."""
+    """Return a number in whole millionths: sums of these never drift, as sums of floats do."""
     return int((Decimal(repr(value)) * 1_000_000).to_integral_value(rounding))
 
 
 def added(usage: Usage, take: TakeBudget, sign: int) -> Usage:
-    """Return a use with what is taken (`sign` 1), or without it (-1)."""
+    """Return a usage with a take added (`sign` 1) or removed (-1)."""
     return Usage(
         usage.calls + sign * take.calls,
         usage.effectful_calls + sign * take.effectful_calls,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls in hand: from the decision to the close."""
+"""Pending calls: from the decision to the close."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from remit.core.tasks.task import Task
 
 
 class LiveCall:
-    """One call in hand: from its decision to its close, which for one that is `deferred` comes long after its
-    first answer.
+    """One pending call, from its decision to its close.
+
+    A call that is `deferred` closes long after its first answer.
     """
 
     __slots__ = ("cut", "decision", "deferred", "effect", "on_cut", "scopes", "sent", "tool")
@@ -38,23 +39,23 @@ class LiveCall:
 
 
 class BusyMark(Protocol):
-    """A task with calls in hand."""
+    """A task with pending calls."""
 
     @property
     def task(self) -> Task:
-        """Which task."""
+        """The task."""
         ...
 
     @property
     def in_hand(self) -> set[LiveCall]:
-        """Its calls."""
+        """The task's pending calls."""
         ...
 
 
 def cut(tasks: Iterable[BusyMark], scopes: tuple[str, ...], epochs: Mapping[str, int]) -> list[Indeterminate]:
-    """Cut every call in hand under a fence that was raised; gives those that an upstream may have taken up.
+    """Cut every pending call under a raised fence; return the calls that an upstream may have acted on.
 
-    A task that was opened after the fence does not lie under it.
+    A task that was opened after the fence is not under it.
     """
     out: list[Indeterminate] = []
     for live in tasks:
@@ -68,7 +69,7 @@ def cut(tasks: Iterable[BusyMark], scopes: tuple[str, ...], epochs: Mapping[str,
 
 
 def fenced_by(scope: str, *, sent: bool) -> Fenced | OutOfForce:
-    """Return the refusal of a call under a scope that was ended; without a scope, for want of a lease."""
+    """Return the refusal of a call under an ended scope; without a scope, for a missing lease."""
     if not scope:
         return OutOfForce(sent=sent)
     return Fenced(f"`{scope}` has been ended", remediation="open a new task", sent=sent)

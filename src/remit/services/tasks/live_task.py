@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One bound task: its label, its lease, its use of budgets, what it has met, and the calls that it has in
-hand.
-"""
+"""One bound task: its label, lease, budget use, index of data it has seen, and pending calls."""
 
 from __future__ import annotations
 
@@ -36,8 +34,10 @@ MAX_TOKENS = 32
 
 
 class HeardList(msgspec.Struct, frozen=True, eq=False):
-    """What a task has heard of one list (`services.mediation.lists`): the `numbers` of its entries, out of
-    those that were `judged`, under these grants and this plan, and in which index they were taken.
+    """What a task has seen of one list (`services.mediation.lists`).
+
+    It has the `numbers` of the visible entries, out of those that were `judged`, under these grants and this
+    plan, and the index that they were taken into.
     """
 
     numbers: frozenset[int]
@@ -48,9 +48,11 @@ class HeardList(msgspec.Struct, frozen=True, eq=False):
 
 
 class LiveTask:
-    """A bound task. Owned by one event loop; label, budgets and what it has met have no other home while it
-    lives. Label and budgets are in the store as well, `index` is not: a task that is bound again after it has
-    made calls knows nothing but its intent, and takes nothing for trusted any more.
+    """A bound task, owned by one event loop.
+
+    While the task lives, label, budgets and index are kept only here. Label and budgets are in the store as
+    well, `index` is not: a task that is bound again after it has made calls knows only its intent, and no
+    longer trusts any other data.
     """
 
     def __init__(
@@ -65,22 +67,22 @@ class LiveTask:
         drawn: Mapping[Grant, tuple[DrawnBudget, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
     ) -> None:
-        """Bind a task that is active now; `used` tells what its accounts have spent so far, `key` is random.
+        """Bind a task that is active now; `used` is what its accounts have spent so far, `key` is random.
 
-        `drawn` gives what of its ancestors a call under a grant is counted against too; `bound` finds those
-        that are bound.
+        `drawn` returns the ancestors' ceilings that a call under a grant also counts against; `bound` finds
+        the ancestors that are bound.
         """
         self.task = task
         self.agent = agent
-        #: The task that its family goes back to, by which it is owned.
+        #: The root task of the family, by which the family is owned.
         self.root = task.lineage[-1].task if task.lineage else task.id
         self.label: Label = task.label
-        #: The label that the store is known to hold: what it does not hold yet goes into every commit.
+        #: The label that the store is known to hold: a higher label goes into every commit.
         self.kept_label: Label = task.label
-        #: The label that the evidence tells of, and what has raised it since where that was not a call.
+        #: The label in the evidence, and what has raised it since then if that was not a call.
         self.told_label: Label = task.label
         self.raised_by = ""
-        #: Somebody is declassifying it: it takes no calls.
+        #: The task is being declassified: it takes no calls.
         self.lowering = False
         self.bounds = {**ancestors, task.id: task.budgets}
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
@@ -88,36 +90,36 @@ class LiveTask:
         self.own = own_accounts(task)
         self.scopes = task.scopes
         self.authority_hash = task.authority_hash
-        #: Tokens of it that were issued or shown here: when each runs out, and its grant.
+        #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.
         self.tokens: dict[str, tuple[int, str]] = {}
         self.in_hand: set[LiveCall] = set()
         self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
-        #: Its deadline on the boot-time clock, which nobody can set back; `Live` knows it.
+        #: The deadline on the boot-time clock, which cannot be set back; set by `LiveTasks`.
         self.ends_s = float("inf")
         self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
-        #: What its own grants may take; worked out when it is asked for.
+        #: The ceilings of the task's own grants; computed on first use.
         self._ceilings: Ceilings | None = None
         self._bound = bound
         parent = bound(task.parent)
-        #: How many calls it has been permitted; the number of the last one.
+        #: Number of permitted calls, which is also the number of the last one.
         self.calls = used.get(task.id, Usage()).calls
         self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
-        #: What of it counts already among what all tasks remember (`services.flow.memory_limit`).
+        #: Bytes of this task already counted in what all tasks remember (`services.flow.memory_limit`).
         self.counted_bytes = 0
-        #: Whoever holds it takes a result in: one at a time, however long it is.
+        #: Held while a result is taken in: one result at a time, however long it is.
         self.learning = asyncio.Lock()
         self.turns_heard = len(task.intent.turns)
-        #: What it has heard of lists, by upstream and kind.
+        #: What the task has seen of lists, by upstream and kind.
         self.heard: dict[tuple[str, str], HeardList] = {}
 
     def show(self, claims: AccessClaims) -> None:
-        """Remember a token of the task: its end tells of each. Those that had run out are forgotten."""
+        """Remember a token of the task, since the task's end reports each token. Forget expired ones."""
         if claims.token_id in self.tokens:
             return
         for over in [name for name, (expires, _) in self.tokens.items() if expires <= claims.issued]:
@@ -134,16 +136,19 @@ class LiveTask:
         return found
 
     def sees(self, tool: Tool, *, observed: bool) -> bool:
-        """Whether the task may know of a tool: it holds a grant, or nothing is refused there (`observed`)."""
+        """Return whether the task may know of a tool.
+
+        It holds a grant, or nothing is refused there (`observed`).
+        """
         if tool.name in RESERVED_OPERATIONS or "inputSchema" not in tool.surface:
             return False
         if tool.state is ToolState.GONE or not (observed or tool.id in self.grants):
             return False
-        # A changed tool is suspended; where nothing is refused it stays.
+        # A changed tool is suspended; where nothing is refused it stays usable.
         return tool.state is not ToolState.CHANGED or observed
 
     def check_room(self, most: int) -> None:
-        """Raise `Busy` where the task has `most` calls in hand, or takes none while it is declassified."""
+        """Raise `Busy` where the task has `most` pending calls, or is being declassified."""
         if self.open_calls >= most:
             raise Busy(
                 f"task `{self.task.id}` has {self.open_calls} calls in hand",
@@ -158,18 +163,18 @@ class LiveTask:
             self.lease_until_s = now_boot_s + self.task.lease_s
 
     def lapsed(self, now_boot_s: float) -> bool:
-        """Whether nobody has renewed the lease in time, or used the task for too long."""
+        """Return whether the lease was not renewed in time, or the task was idle for too long."""
         return (self.lease_until_s is not None and now_boot_s >= self.lease_until_s) or (
             self.idle_until_s is not None and not self.in_hand and now_boot_s >= self.idle_until_s
         )
 
     def touch(self, now_boot_s: float) -> None:
-        """Start the idle time again: the task is in use."""
+        """Restart the idle time: the task is in use."""
         if self.task.idle_s:
             self.idle_until_s = now_boot_s + self.task.idle_s
 
     def rise(self, label: Label, classes: Classes) -> bool:
-        """Join `label` into the task's label; say whether it rose."""
+        """Join `label` into the task's label; return whether the task's label rose."""
         joined = self.label.join(label, classes)
         if joined == self.label:
             return False
@@ -177,12 +182,13 @@ class LiveTask:
         return True
 
     def rose_beside(self, decided: Label, own: Label, classes: Classes) -> bool:
-        """Return whether another call has raised the label since one was decided under `decided`."""
+        """Return whether another call has raised the label since a call was decided under `decided`."""
         return self.label is not decided and self.label != decided.join(own, classes)
 
     def narrow(self, task: Task) -> None:
-        """Hold less from now on: calls in hand to what is withdrawn or narrowed are cut, and what was used up
-        of what is left stays so.
+        """Hold less from now on: cut pending calls to withdrawn or narrowed tools.
+
+        What was used up of the remaining grants stays used up.
         """
         before, self.grants = self.grants, _by_tool(task)
         lost = {tool for tool, grants in before.items() if self.grants.get(tool) != grants}
@@ -196,20 +202,20 @@ class LiveTask:
                 call.stop()
 
     def redraw(self, drawn: Mapping[Grant, tuple[DrawnBudget, ...]]) -> None:
-        """Count against the ceilings of ancestors as they are now."""
+        """Count against the current ceilings of ancestors."""
         self._drawn = drawn
 
     def used_up(self) -> str:
-        """Say what of the task's own budgets lets no call through any more; empty while one can pass."""
+        """Return which of the task's own budgets now blocks every call; empty while a call can pass."""
         if self._ceilings is None:
             self._ceilings = ceilings(self.task)
         return used_up(self.task, self._used, self._ceilings)
 
     def spend(self, request: AccessRequest) -> None:
-        """Use up what the intent states, for what a call does with it.
+        """Use up the statements of the intent that a call relies on.
 
-        Raises `Conflict` where another call has used it for something else since this one was decided, or
-        where the task holds less than then.
+        Raises `Conflict` where another call has used a statement for something else since this call was
+        decided, or where the task holds less than then.
         """
         if request.task.grants is not self.task.grants and request.task.grants != self.task.grants:
             raise Conflict(
@@ -230,14 +236,14 @@ class LiveTask:
             )
 
     def above(self) -> list[LiveTask]:
-        """Return the bound tasks that this one was handed down from."""
+        """Return the bound ancestors of this task."""
         names = self.task.ancestors
         return [one for name in names if (one := self._bound(name)) is not None] if names else []
 
     def takes(
         self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
     ) -> tuple[TakeBudget, ...]:
-        """Return what a call spends: from the task and its ancestors, and from the ceilings of its grant."""
+        """Return the takes of a call: from the task and its ancestors, and from the ceilings of its grant."""
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
         if grant is not None and (grant.calls is not None or grant.amounts):
             own = DrawnBudget(account_of(self.task, grant), grant.calls, grant.amounts)
@@ -246,9 +252,10 @@ class LiveTask:
         return tuple(out)
 
     def reserve(self, takes: tuple[TakeBudget, ...]) -> None:
-        """Hold budget for a call that is being decided; raises `BudgetExhausted` and holds nothing then.
+        """Reserve budget for a call that is being decided.
 
-        The commit of step 5 counts it for good, against all ancestors too.
+        Raises `BudgetExhausted`, and then reserves nothing. The commit of step 5 counts it for good, against
+        all ancestors too.
         """
         for take in takes:
             for account, budgets in take.bounds.items():
@@ -275,18 +282,18 @@ class LiveTask:
                 raise _exhausted(account, word)
 
     def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
-        """Turn a reservation into use, or give it back."""
+        """Turn a reservation into use, or release it."""
         for take in takes:
             self._book(take, held=-1, used=int(taken))
 
     def count_result(self, size_bytes: int) -> TakeBudget:
-        """Count what a result brought in, against all ancestors too; gives what was taken for it."""
+        """Count the bytes of a result, against all ancestors too; return the take."""
         take = TakeBudget(self.unbounded, result_bytes=size_bytes)
         self._book(take, used=1)
         return take
 
     def _owner(self, account: str) -> LiveTask | None:
-        """Return the bound task that an account belongs to; that of an ancestor may not be bound."""
+        """Return the bound task that an account belongs to; an ancestor may not be bound."""
         return self if account in self.own else self._bound(account.partition("#")[0])
 
     def _book(self, take: TakeBudget, *, held: int = 0, used: int = 0) -> None:
@@ -295,7 +302,7 @@ class LiveTask:
                 owner.book(account, take, held=held, used=used)
 
     def book(self, account: str, take: TakeBudget, *, held: int, used: int) -> None:
-        """Count what is taken from one of the task's own accounts: so many times as held, and as used."""
+        """Add a take to one of the task's own accounts: `held` times to reservations, `used` times to use."""
         if held:
             self._reserved[account] = added(self._reserved.get(account, _UNUSED), take, held)
         if used:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bound tasks: the only cache of live state.
 
-A task that has made a call is held here with its label, its lease, its use of budgets and the calls that it
-has in hand, so that a call of an already bound task reads nothing from the database. The fence is never
-cached: the store's live mapping of epochs is looked at on each call.
+A task that has made a call is kept here with its label, lease, budget use and pending calls, so that a call
+of an already bound task reads nothing from the database. The fence is never cached: the store's live mapping
+of epochs is read on each call.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from remit.services.tasks.live_task import LiveTask
 
 __all__ = ["CAPACITY", "LiveTask", "LiveTasks"]
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _ACTIVE = TaskState.ACTIVE
 
-#: How many bound tasks are held; the least recently used ones with nothing in hand are forgotten first.
+#: Bound tasks kept; the least recently used ones without pending calls are dropped first.
 CAPACITY = 10_000
 
 
@@ -60,8 +60,10 @@ class LiveTasks:
         replicas: Replicas | None = None,
         ownership: Ownership | None = None,
     ) -> None:
-        """Begin with nothing bound; `authority` gives what tokens say of a task's authority, `classes` the
-        data classes in force. Without `ownership` this process owns every task.
+        """Begin without bound tasks.
+
+        `authority` returns the authority hash that tokens carry for a task, `classes` the data classes in
+        force. Without `ownership` this process owns every task.
         """
         self._replicas = replicas
         self._ownership = ownership
@@ -76,10 +78,10 @@ class LiveTasks:
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
 
     async def bind(self, claims: AccessClaims, now: datetime, *, used: bool = True) -> LiveTask:
-        """Step 2. Give the live task of a token, or refuse. `used` is whether that counts against idleness.
+        """Do step 2: return the live task of a token, or refuse.
 
-        Raises `Unauthenticated` where the token names no task or another agent's, `Fenced` where the task has
-        ended, run out, been fenced or lost its lease.
+        `used` is whether this counts as use of the task. Raises `Unauthenticated` where the token names no
+        task or another agent's, `Fenced` where the task has ended, expired, been fenced or lost its lease.
         """
         if not claims.task:
             raise Unauthenticated(
@@ -90,7 +92,7 @@ class LiveTasks:
             )
         live = self.get(claims.task)
         if live is None:
-            # Who only looks takes no task over, and needs nothing of its owner.
+            # A caller that only looks takes no task over, and needs nothing of its owner.
             live = await (self.load if used else self.view)(claims.task)
         if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
             raise Unauthenticated("the token is of another task", code="token-task", step=2)
@@ -113,12 +115,12 @@ class LiveTasks:
         now_boot_s = self._clock.boot_s()
         live.touch(now_boot_s)
         for one in live.task.lineage:
-            # Who works for a task through a child of it is not idle.
+            # A task that works through a child task is not idle.
             if (parent := self._tasks.get(one.task)) is not None:
                 parent.touch(now_boot_s)
 
     def check(self, live: LiveTask, now: datetime) -> None:
-        """Refuse a task that permits nothing any more; from memory alone."""
+        """Refuse a task that no longer permits anything; from memory alone."""
         if self._replicas is not None:
             self._replicas.check()
         task = live.task
@@ -142,7 +144,7 @@ class LiveTasks:
                 step=2,
             )
         if not live.agent.usable:
-            # Its tasks are ended too; but that is a commit of its own, before which remit may have stopped.
+            # The agent's tasks are ended too, but by a separate commit, before which remit may have stopped.
             raise Fenced(
                 f"agent `{task.agent}` is {live.agent.state.value}",
                 code="agent-state",
@@ -153,7 +155,7 @@ class LiveTasks:
         if fenced:
             raise Fenced(f"`{fenced}` has been ended", code="fenced", remediation="open a new task", step=2)
         for one in task.lineage:
-            # The end of a parent whose lease ran out is a commit of its own, before which a child may call.
+            # A parent whose lease expired is ended by a separate commit, before which a child may call.
             parent = self._tasks.get(one.task)
             if parent is not None and parent.lapsed(now_boot_s):
                 raise Fenced(
@@ -164,17 +166,18 @@ class LiveTasks:
                 )
 
     def fenced(self, live: LiveTask, scopes: Iterable[str]) -> str:
-        """Return the first of `scopes` that has been ended since the task was opened; from memory, without
-        waiting.
+        """Return the first of `scopes` that was ended since the task was opened.
+
+        From memory, without waiting.
         """
         return risen(live.task.epochs, self._epochs, scopes)
 
     def holds(self) -> bool:
-        """Whether this process may permit, send and release at all."""
+        """Return whether this process may permit, send and release at all."""
         return self._replicas is None or self._replicas.holds()
 
     def checks(self, live: LiveTask, scopes: tuple[str, ...]) -> tuple[Change, ...]:
-        """Return what the commit of a call must check: its fence, and that its task is still ours."""
+        """Return what a call's commit must check: the fence, and that this replica still owns the task."""
         owned = self._ownership.checks(live.root) if self._ownership is not None else ()
         return (CheckFence(live.task.epochs, scopes), *owned)
 
@@ -182,12 +185,12 @@ class LiveTasks:
         """Bind a task from the store; raises `Elsewhere` where another replica owns it."""
         task = await self._task(task_id)
         if self._ownership is not None and not task.state.ended and await self._ownership.take(root_of(task)):
-            # What its owner before has still changed is in the store by now.
+            # The previous owner's last changes are in the store by now.
             task = await self._task(task_id)
         return await self._bound(task, keep=True)
 
     async def view(self, task_id: str) -> LiveTask:
-        """Return a task for looking at it alone: as it lives here, else as the store has it."""
+        """Return a task for reading alone: the live one of this process, else the stored one."""
         if self._ownership is None or not self._ownership.several:
             return await self.load(task_id)
         live = self.get(task_id)
@@ -211,7 +214,7 @@ class LiveTasks:
             ancestors[name] = ancestor.budgets if ancestor else Budgets(calls=0)
             above += [ancestor] if ancestor else []
         used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
-        # Another call may have bound it while this one read: the first binding stays, for it owns the label.
+        # Another call may have bound it during this read: the first binding stays, because it owns the label.
         live = self.get(task_id)
         if live is None:
             agent = self._members.of_agent(agent)
@@ -240,16 +243,16 @@ class LiveTasks:
         return live
 
     def gather(self, live: LiveTask) -> None:
-        """Join what tasks that were handed down from this one carry: it may not be in the store yet."""
+        """Join the labels of bound descendants of this task: these may not be in the store yet."""
         if any(rule.to for rule in live.task.delegates):
             for one in self._tasks.values():
                 if live.task.id in one.task.ancestors:
                     live.rise(one.label, self._classes())
 
     def take_on(self, live: LiveTask, claims: AccessClaims) -> None:
-        """Join the label that a token carries: what whoever issued it knew of the task's data at that time.
+        """Join the label that a token carries: what its issuer knew of the task's data at that time.
 
-        A token from before the task was declassified tells nothing that was not known then.
+        A token from before the task's declassification carries nothing that was not known then.
         """
         lowered = live.task.lowered
         if claims.label is None or (lowered is not None and claims.issued <= lowered.timestamp()):
@@ -259,7 +262,7 @@ class LiveTasks:
             live.raised_by = "token"
 
     def get(self, task_id: str) -> LiveTask | None:
-        """Return a bound task, if it is bound; one that is owned no longer is not."""
+        """Return a bound task; a task that this replica no longer owns is not bound."""
         live = self._tasks.get(task_id)
         if (
             live is None
@@ -276,34 +279,34 @@ class LiveTasks:
         return list(self._tasks.values())
 
     def replace(self, task: Task) -> None:
-        """Show the live task its new state."""
+        """Update the live task to its new state."""
         live = self._tasks.get(task.id)
         if live is not None:
             live.task = task
             live.turns_heard = hear(live.index, task, live.turns_heard)
 
     def narrow(self, task: Task) -> None:
-        """Show the live task that it holds less; tokens that speak of what it held open nothing any more."""
+        """Narrow the live task; tokens that carry its previous authority no longer open anything."""
         live = self._tasks.get(task.id)
         if live is not None:
             live.narrow(task)
             live.authority_hash = self._authority(task)
 
     def catch_up(self, task: Task) -> None:
-        """Show a live task that it holds less in the store: somebody else has taken that from it."""
+        """Narrow a live task to its state in the store, where another process has narrowed it."""
         live = self._tasks.get(task.id)
         if live is not None and task.narrowings > live.task.narrowings:
             self.narrow(task)
 
     def redraw(self, known: Mapping[str, Task]) -> None:
-        """Hold tasks that were handed down to the ceilings of those above them, as these are now."""
+        """Apply the current ceilings of ancestors to their descendants."""
         for live in self._tasks.values():
             if live.task.lineage and live.task.id in known:
                 above = [known[name] for name in live.task.ancestors if name in known]
                 live.redraw(drawn_from(live.task, above))
 
     def refresh_agent(self, agent: Agent) -> None:
-        """Show live tasks the new state of their agent."""
+        """Update live tasks to the new state of their agent."""
         for live in self._tasks.values():
             if live.agent.name == agent.name:
                 live.agent = self._members.of_agent(agent)
@@ -315,7 +318,7 @@ class LiveTasks:
     def _shrink(self) -> None:
         while len(self._tasks) > CAPACITY:
             for name, live in self._tasks.items():
-                # A task with calls in hand, or whose lease lives here alone, is not forgotten.
+                # A task with pending calls, or whose lease is kept only here, is not dropped.
                 if not live.in_hand and live.lease_until_s is None and live.idle_until_s is None:
                     del self._tasks[name]
                     break
@@ -324,5 +327,5 @@ class LiveTasks:
 
 
 def _chain(claims: AccessClaims) -> tuple[str, ...]:
-    """Return the actors that a token tells of, the current one first."""
+    """Return the actors in a token, the current one first."""
     return tuple(actor.name for actor in claims.chain) or (claims.client_id,)

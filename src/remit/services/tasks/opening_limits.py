@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many tasks come of an agent without a person's hand: what it opens by its own word, and hands down."""
+"""Limits on tasks that an agent opens without a person: on its own authority, and by delegation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from remit.services.limits.rate_limit import RateLimit
 
 
 class OpeningBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How many tasks an agent may open by its own word: in a minute, and at once.
+    """How many tasks an agent may open on its own authority: per minute, and at once.
 
-    As many, counted apart, it may hand down in a minute, and have handed down to one other agent at once.
+    The same numbers, counted separately, bound the tasks that it may delegate per minute, and have delegated
+    to one other agent at once.
     """
 
     per_minute: int = 60
@@ -37,11 +38,11 @@ class OpeningLimits:
         self._handed = RateLimit(bounds.per_minute, 60.0)
 
     async def opens(self, agent: str) -> None:
-        """Count one more that an agent opens by itself; raises `Busy` where that is too many."""
+        """Count a task that an agent opens on its own authority; raises `Busy` where that is too many."""
         await self._count(self._opened, agent, "opens tasks", agent, lambda _: True)
 
     async def hands_down(self, agent: str, heir: str) -> None:
-        """Count one more that an agent hands down to another; raises `Busy` where that is too many."""
+        """Count a task that an agent delegates to another; raises `Busy` where that is too many."""
 
         def handed(task: Task) -> bool:
             return bool(task.lineage) and task.lineage[0].agent == agent

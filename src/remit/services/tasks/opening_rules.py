@@ -23,11 +23,11 @@ MAX_GOAL_CHARS = 8_000
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for when a task is opened.
+    """A request to open a task.
 
-    `plan` lists what the work will need, tools and where known their arguments (`core.tasks.plan`). `lease_s`
-    above 0 makes the task end unless it is renewed in time, `idle_s` when it was not used for that many
-    seconds. `manifest_digest` is what the agent says that it is made of.
+    `plan` lists what the work will need, tools and where known their arguments (`core.tasks.plan`). With
+    `lease_s` above 0 the task ends unless it is renewed in time, with `idle_s` when it was not used for that
+    many seconds. `manifest_digest` is the digest that the agent states for its manifest.
     """
 
     agent: str
@@ -42,10 +42,10 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class DelegatedOpening(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for when a task is handed down; what is left out is as the parent has it.
+    """A request to delegate a task; omitted values are those of the parent.
 
-    `grants` and `tools` narrow what the parent holds. With `task_type` the child has a type of its own, whose
-    grants (for `params`), budgets and deadline bind as well. `brief` is what the handing agent says to the
+    `grants` and `tools` narrow what the parent holds. With `task_type` the child has its own type, whose
+    grants (for `params`), budgets and deadline bind as well. `brief` is the delegating agent's message to the
     other: it is kept in the evidence, and is never intent.
     """
 
@@ -60,7 +60,7 @@ class DelegatedOpening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpeningGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """By whose word a task is opened: who states its intent, whom it is for, and the record that says so."""
+    """The authority that opens a task: the speaker of its intent, its subject, and the record for it."""
 
     requested_by: str
     behalf: str = ""
@@ -73,7 +73,7 @@ class OpeningGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def may_run(task_type: TaskType, agent: Agent) -> None:
-    """Raise `Forbidden` unless the type lets the agent run it."""
+    """Raise `Forbidden` unless the type permits the agent to run it."""
     wanted = {agent.name, *(f"group:{group}" for group in agent.groups)}
     if not wanted & set(task_type.run_by):
         raise Forbidden(
@@ -83,7 +83,7 @@ def may_run(task_type: TaskType, agent: Agent) -> None:
 
 
 def may_state(task_type: TaskType, person: Person) -> str:
-    """Return the person as who states the intent; raises `Forbidden` unless the type lets them."""
+    """Return the person as the speaker of the intent; raises `Forbidden` unless the type permits that."""
     wanted = {person.name, *(f"group:{group}" for group in person.groups)}
     if not person.active or not wanted & set(task_type.requested_by):
         raise Forbidden(
@@ -94,7 +94,7 @@ def may_state(task_type: TaskType, person: Person) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Return who may, and where it stands who is in a group."""
+    """Return who is permitted, and where the members of a group are defined."""
     known = " (`groups` in remit.yaml says who that is)" if any(map(_is_group, names)) else ""
     return ", ".join(names) + known
 
@@ -104,8 +104,9 @@ def _is_group(name: str) -> bool:
 
 
 def states_itself(task_type: TaskType, agent: Agent) -> str:
-    """Return the agent as who states the intent; raises `Forbidden` unless it is a permitted issuer of work
-    that needs no person.
+    """Return the agent as the speaker of the intent.
+
+    Raises `Forbidden` unless the agent is a permitted issuer of work that needs no person.
     """
     if f"agent:{agent.name}" not in task_type.requested_by:
         raise Forbidden(
@@ -122,8 +123,9 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
 
 
 def issuer_states(task_type: TaskType, issuer: str) -> str:
-    """Return an issuer as who states the intent, which is then the type's purpose and nothing else; raises
-    `Forbidden` unless the type permits it.
+    """Return an issuer as the speaker of the intent, which is then the type's purpose and nothing else.
+
+    Raises `Forbidden` unless the type permits it.
     """
     if f"issuer:{issuer}" not in task_type.requested_by:
         raise Forbidden(
@@ -135,8 +137,9 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
 
 
 def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the parameters of a task under a delegation record; raises `Forbidden` for what the person has
-    not left open.
+    """Return the parameters of a task under a delegation record.
+
+    Raises `Forbidden` for parameters that the person has not left open.
     """
     for name, value in given.items():
         if name in record.params:
@@ -169,18 +172,22 @@ def filled(task_type: TaskType, given: dict[str, Json]) -> dict[str, Json]:
 
 
 def granted(task_type: TaskType, params: dict[str, Json]) -> tuple[Grant, ...]:
-    """Return the grants of a type for these parameters; raises `Malformed` where one could mean more than its
-    place allows.
+    """Return the grants of a type for these parameters.
+
+    Raises `Malformed` where a parameter could mean more than its place in the grant permits.
     """
     try:
         return tuple(grant.instantiate(params) for grant in task_type.grants)
     except ConfigInvalid as error:
-        # The type was sound when it was applied: it is the value that does not fit into the grant.
+        # The type was valid when it was applied: it is the value that does not fit into the grant.
         raise Malformed(error.message, code="parameter", remediation=error.remediation) from None
 
 
 def planned(wished: tuple[PlanWish, ...] | None, grants: tuple[Grant, ...]) -> Plan | None:
-    """Return the plan of a task with these grants; what it cannot hold raises `Forbidden` or `Malformed`."""
+    """Return the plan of a task with these grants.
+
+    Raises `Forbidden` or `Malformed` for entries that the plan cannot hold.
+    """
     return None if wished is None else read_plan(wished, {grant.tool for grant in grants})
 
 
@@ -189,7 +196,7 @@ def reaching(
 ) -> tuple[Grant, ...]:
     """Return the grants at certain upstreams and of certain tools; raises `Forbidden` where none is left.
 
-    Other than a plan, such a limit is never extended. Operations that are no tools stay in a list of tools.
+    Unlike a plan, such a limit is never extended. Operations that are not tools stay in a list of tools.
     """
     kept = tuple(
         grant
@@ -207,7 +214,7 @@ def reaching(
 
 
 def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Grant, ...]:
-    """Return the grants of a child's own type, narrowed by what else was asked for."""
+    """Return the grants of a child's own type, narrowed by the rest of the request."""
     grants = granted(task_type, filled(task_type, handing.params))
     if handing.grants is None:
         return grants
@@ -229,10 +236,10 @@ def check_words(text: str, what: str) -> None:
 
 
 class OpeningAuthority:
-    """Finds by whose word a task may be opened."""
+    """Finds the authority by which a task may be opened."""
 
     def __init__(self, *, store: TasksAndPrincipals, members: Memberships, tenant: str) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._members = members
         self._tenant = tenant
@@ -246,11 +253,11 @@ class OpeningAuthority:
         now: datetime,
         issuer: str = "",
     ) -> OpeningGrant:
-        """Return by whose word a task is opened.
+        """Return the authority by which a task is opened.
 
-        INVARIANT: whom it is for has said so: they are signed in, or a record of theirs lives. Who states the
-        intent is a person whom remit authenticated, or an issuer that the type permits; where the task is for
-        somebody, never the agent.
+        INVARIANT: the person that the task is for has agreed: the person is signed in, or a record of the
+        person is live. The speaker of the intent is a person that remit authenticated, or an issuer that the
+        type permits. Where the task is for a person, the speaker is never the agent.
         """
         if issuer and person is not None:
             return OpeningGrant(requested_by=issuer_states(task_type, issuer), behalf=person.name)
@@ -271,8 +278,9 @@ class OpeningAuthority:
         return OpeningGrant(requested_by=states_itself(task_type, caller))
 
     async def _still_states(self, task_type: TaskType, record: Delegation) -> str:
-        """Return the person of a record, who must be one that could let this be done today: what they may not
-        have done any more, their record does not do for them.
+        """Return the person of a record, who must still be permitted to state such work.
+
+        A record permits nothing that its person is no longer permitted to have done.
         """
         found = await self._store.person(self._tenant, record.person)
         if found is None:
@@ -280,13 +288,15 @@ class OpeningAuthority:
         return may_state(task_type, self._members.of_person(found))
 
     async def _record(self, task_type: TaskType, opening: Opening, person: str, now: datetime) -> Delegation:
-        """Return the newest living record by which a person lets the agent do this kind of work for them, and
-        that leaves the given parameters open.
+        """Return the newest live record by which a person lets the agent do this kind of work.
+
+        The record must leave the given parameters open.
         """
         found = [
             one
             for one in await self._store.delegations(self._tenant, person=person, agent=opening.agent)
-            # A record whose words were forgotten has lost what it fixed: it would permit more than was said.
+            # A record whose words were erased has lost its fixed parameters: it would permit more than was
+            # agreed.
             if one.goal
             and one.live_at(now)
             and one.covers(person=person, agent=opening.agent, task_type=task_type.name)

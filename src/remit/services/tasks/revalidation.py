@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an open task still stands under a bundle: its type, who may run and state it, its grants, its
-ceilings.
+"""Revalidation of an open task under a bundle: its type, agent, speaker, grants and ceilings.
 
-What a bundle gives no more, an open task does not keep: one whose type is gone ends, a grant that its type
-would give narrower today is narrowed where it can be told which of the two is the narrower (`Grant.met`), and
-withdrawn where it cannot or where nothing like it is given; budgets and deadline become the smaller ones.
-What a bundle gives in addition, an open task does not get: it was opened for what it was opened for.
+An open task does not keep what a bundle no longer grants. A task whose type is gone ends. A grant that its
+type would make narrower today is narrowed if it can be determined which of the two is narrower (`Grant.met`).
+It is withdrawn if that cannot be determined, or if no similar grant remains. Budgets and deadline become the
+smaller ones. An open task does not get what a bundle grants in addition: its authority was fixed when it was
+opened.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from remit.services.tasks.opening_rules import filled, granted, may_run
 
 
 class RevalidationHold:
-    """The grants that a task goes on with; what it had used up of each, and where else it is counted."""
+    """The grants that a task keeps, with the accounts of what was used up and the ancestors' ceilings."""
 
     def __init__(self, task: Task) -> None:
-        """Begin with none; `task` is what they come from."""
+        """Begin without grants; `task` is where the grants come from."""
         self._task = task
         self.grants: list[Grant] = []
         self.counted_as: dict[str, str] = {}
@@ -37,12 +37,12 @@ class RevalidationHold:
         self.narrowed: set[str] = set()
 
     def keep(self, grant: Grant, instead: Iterable[Grant]) -> None:
-        """Go on with `instead` of a grant of the task: with itself, with narrower ones, or with none."""
+        """Keep `instead` in place of a grant of the task: the grant itself, narrower ones, or none."""
         kept = False
         origin = self._task.counted_as.get(grant.digest, grant.digest)
         for one in instead:
             if self.counted_as.get(one.digest, origin) != origin or (one in self.grants and one != grant):
-                # Two grants became one: what was used up of which is not to be told apart any more.
+                # Two grants became one: their uses can no longer be distinguished.
                 continue
             kept = True
             if one in self.grants:
@@ -59,7 +59,7 @@ class RevalidationHold:
 
 
 class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a task under a bundle: it ends (`ends` says why), holds less, or goes on as it is.
+    """The outcome for a task under a bundle: it ends (`ends` states why), holds less, or continues unchanged.
 
     `lost` are the tools of grants that are withdrawn, `narrowed` those of grants that are narrowed.
     """
@@ -74,13 +74,13 @@ class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def changes(self) -> bool:
-        """Whether it does not go on as it is."""
+        """Whether the task changes or ends."""
         task = self.task
         smaller = (self.budgets, self.deadline) != (task.budgets, task.deadline)
         return bool(self.ends or self.lost or self.narrowed) or smaller
 
     def on(self, task: Task) -> Task:
-        """Return the task as it goes on."""
+        """Return the task with the changes applied."""
         return msgspec.structs.replace(
             task,
             grants=tuple(self.held.grants),
@@ -93,7 +93,7 @@ class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection[str]) -> RevalidatedTask:
-    """Judge a task that was not handed down. `groups` are those of the person who stated its intent."""
+    """Judge a root task. `groups` are those of the person who stated its intent."""
     task_type = bundle.task_types.get(task.type)
     fault = _fault(task, task_type, agent, groups)
     if fault or task_type is None:
@@ -112,8 +112,9 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
 
 
 def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
-    """Judge a task that was handed down, by what becomes of those above it: it loses what they lose, and what
-    is narrowed there is narrowed here.
+    """Judge a delegated task by the outcomes of its ancestors.
+
+    It loses what they lose, and what is narrowed there is narrowed here.
     """
     ancestors = [above[name] for name in task.ancestors if name in above]
     ends = next((f"the task above it ends: {one.ends}" for one in ancestors if one.ends), "")
@@ -151,13 +152,13 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
 
 
 def _held(task: Task, task_type: TaskType) -> RevalidationHold:
-    """Return the grants that the type would give today, or narrower ones than it would give."""
+    """Return the grants that the type would give today, or narrower grants."""
     held = RevalidationHold(task)
     try:
         today = granted(task_type, filled(task_type, task.intent.params))
     except Malformed:
-        # Its parameters do not fit the type any more: nothing of it would be granted today. What an agent
-        # chose under a delegation is not kept with the task: its tools alone can be compared.
+        # The task's parameters no longer fit the type: nothing of it would be granted today. Choices of an
+        # agent under a delegation are not kept with the task: only its tools can be compared.
         tools = {one.tool for one in task_type.grants} if task.delegation else set()
         for one in task.grants:
             held.keep(one, (one,) if one.tool in tools else ())
@@ -169,7 +170,7 @@ def _held(task: Task, task_type: TaskType) -> RevalidationHold:
 
 
 def _below(task: Task, grant: Grant, ancestors: Iterable[RevalidatedTask]) -> Grant | None:
-    """Return what is left of a grant that was handed down; `None` where that cannot be told."""
+    """Return what is left of a delegated grant; `None` where that cannot be determined."""
     accounts = task.drawn_from.get(grant.digest, ())
     left = grant
     for one in ancestors:
@@ -189,7 +190,7 @@ def _below(task: Task, grant: Grant, ancestors: Iterable[RevalidatedTask]) -> Gr
 
 
 def _within(held: Grant, today: Grant) -> bool:
-    """Whether a grant permits nothing that today's would not: their conjunction is the grant itself."""
+    """Return whether a grant permits no more than today's: their conjunction is the grant itself."""
     if held.tool != today.tool:
         return False
     return held == today or today.attenuate(held).simplified() == held.simplified()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opening tasks: an agent, a reviewed task type, and an intent that somebody who may say so has stated."""
+"""Opening of tasks: an agent, a reviewed task type, and an intent stated by a permitted speaker."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Tasks:
         tenant: str,
         bounds: OpeningBounds,
     ) -> None:
-        """Take the parts."""
+        """Take the dependencies."""
         self._store = store
         self._clock = clock
         self._entropy = entropy
@@ -88,7 +88,7 @@ class Tasks:
         self._tenant = tenant
         self._words = OpeningAuthority(store=store, members=members, tenant=tenant)
         self._refusals = Flood()
-        # A lock lives for as long as somebody holds it or waits for it.
+        # A lock exists for as long as a task holds it or waits for it.
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pace = OpeningLimits(store=store, clock=clock, tenant=tenant, bounds=bounds)
 
@@ -103,15 +103,16 @@ class Tasks:
         tools: Collection[str] | None = None,
         label: Label | None = None,
     ) -> Task:
-        """Open a task at the word of a signed-in person, or of the agent itself where the type permits that.
+        """Open a task on the authority of a signed-in person, or of the agent where the type permits that.
 
-        With `issuer` the person is not signed in: that issuer says that the agent may act for them, which the
-        type must permit. `within` names the upstreams that the task may reach, where those are limited, and
-        `tools` the tools. `label` is what the word by which it is opened carries.
+        With `issuer` the person is not signed in: that issuer states that the agent may act for the person,
+        which the type must permit. `within` names the upstreams that the task may reach, where those are
+        limited, and `tools` the tools. `label` is the label of the assertion that opens the task.
 
-        With both, the person speaks and the agent has shown that it is there. An agent alone may act for a
-        person only under a delegation record of theirs. Raises `NotFound`, `Forbidden`, `Malformed`, `Busy`
-        where an agent opens too many by itself, or `Fenced` where a scope is locked; a refusal is recorded.
+        With both `person` and `agent`, the person is the speaker and the agent has authenticated. An agent
+        alone may act for a person only under a delegation record of that person. Raises `NotFound`,
+        `Forbidden`, `Malformed`, `Busy` where an agent opens too many tasks by itself, or `Fenced` where a
+        scope is locked; a refusal is recorded.
         """
         try:
             task, unit = await self._prepare(opening, person, agent, issuer, within, tools)
@@ -130,18 +131,19 @@ class Tasks:
         return task
 
     def _carrying(self, task: Task, unit: Unit, label: Label) -> tuple[Task, Unit]:
-        """Return a task that is to be opened with a label joined into its own."""
+        """Return a task that is to be opened, with a label joined into the task's own."""
         classes = self._policies.applied.bundle.classes
         carrying = msgspec.structs.replace(task, label=task.label.join(label.known_to(classes), classes))
         changes = tuple(PutTask(carrying) if type(one) is PutTask else one for one in unit.changes)
         return carrying, msgspec.structs.replace(unit, changes=changes)
 
     async def open_child(self, parent_id: str, agent: Agent, handing: DelegatedOpening) -> Task:
-        """Hand a task down to another agent, which gets a child task of it (RFC 8693: the exchange of the
-        parent's token by the child's agent).
+        """Delegate a task to another agent, which gets a child task.
 
-        Whoever calls has seen to it that the parent's agent agrees (its task token is the subject token) and
-        that `agent` has proven itself. Raises as `open` does, and `Fenced` where the parent has ended.
+        RFC 8693: the child's agent exchanges the parent's token.
+
+        The caller has checked that the parent's agent agrees (its task token is the subject token) and that
+        `agent` has authenticated. Raises as `open` does, and `Fenced` where the parent has ended.
         """
         try:
             task, unit = await self._prepare_child(parent_id, agent, handing)
@@ -159,7 +161,7 @@ class Tasks:
         return task
 
     async def _refused(self, refused: TaskRefused, *, subject: str) -> None:
-        """Write that a task was asked for and not opened; a flood of them is counted."""
+        """Record a refused request to open a task; a flood of refusals is counted."""
         now = self._clock.now()
         more = self._refusals.further(now)
         if more is None:
@@ -202,7 +204,7 @@ class Tasks:
             initiative=agent.initiative,
             environment=agent.environment,
             intent=Intent(
-                # What an agent says under a record is not the person's word: neither goal nor choices.
+                # An agent's text under a record is not the person's: neither goal nor choices.
                 goal=(word.record.goal if person is None and word.record else opening.goal)
                 or task_type.purpose,
                 params={name: value for name, value in params.items() if name not in chosen},
@@ -262,21 +264,21 @@ class Tasks:
         )
         child = child_of(parent, heir, wanted, moment)
         await self._pace.hands_down(parent.agent, heir.name)
-        # INVARIANT: no child of a parent that was ended meanwhile: the fence is looked at in the same commit.
+        # INVARIANT: a parent that was ended in the meantime gets no child: the same commit checks the fence.
         checks: list[Change] = [CheckFence(parent.epochs, parent.scopes)]
         if not live.label.covers(label, applied.bundle.classes):
-            # What its own type's intent carries can flow back, too.
+            # The label of its own type's intent can flow back, too.
             checks.append(JoinLabels(self._tenant, child.ancestors, label, applied.bundle.classes))
             for one in (live, *live.above()):
                 one.rise(label, applied.bundle.classes)
         return child, self._unit(child, tuple(checks), handing.params, brief=handing.brief)
 
     def _with_epochs(self, task: Task) -> Task:
-        """Remember the epochs as of now.
+        """Record the current epochs in a task.
 
-        INVARIANT: every scope that a call of this task can lie in is remembered, its tools and upstreams
-        included, so that a fence raised before the task was opened does not count against it, and one raised
-        after does. Other tasks are none of these: their fences are not carried along, for they only grow.
+        INVARIANT: every scope that a call of this task can be in is recorded, its tools and upstreams
+        included. So a fence raised before the task was opened does not count against it, and one raised after
+        does. The scopes of other tasks are not among these; recording them too would only grow the record.
         """
         current = self._store.epochs(self._tenant)
         others = scope(ScopeKind.TASK, "")
@@ -288,7 +290,7 @@ class Tasks:
     def _unit(
         self, task: Task, checks: tuple[Change, ...], params: dict[str, Json], *, brief: str = ""
     ) -> Unit:
-        """Return what opens a task; the store refuses it where a scope is locked."""
+        """Return the unit that opens a task; the store refuses it where a scope is locked."""
         upstreams = {grant.tool.partition("/")[0] for grant in task.grants}
         locks = (*task.scopes, *(scope(ScopeKind.UPSTREAM, name) for name in sorted(upstreams)))
         opened = TaskOpened(
@@ -321,12 +323,12 @@ class Tasks:
         return Unit(changes, (event,))
 
     async def turn(self, task_id: str, text: str, person: Person) -> Task:
-        """Add a later utterance of the very person who stated the intent."""
+        """Add a later message of the person who stated the intent."""
         async with self.changing(task_id):
             return await self._turn(await self._live.load(task_id), text, person)
 
     def changing(self, task_id: str) -> asyncio.Lock:
-        """Return the lock of a task: whoever reads it in order to put it back changed holds it meanwhile."""
+        """Return the lock of a task, held by code that reads the task, changes it, and writes it back."""
         found = self._changing.get(task_id)
         if found is None:
             found = self._changing[task_id] = asyncio.Lock()
@@ -360,13 +362,14 @@ class Tasks:
         return task
 
     async def _coded_by(self, people: Collection[str], known: Collection[str]) -> tuple[str, ...]:
-        """Return who may have been one of these people, by a code that they had made for them."""
+        """Return who may have signed in as one of these people, with a code made for that person."""
         makers = await code_makers(self._store, self._tenant, people, self._clock.now())
         return tuple(sorted({*known} | makers))
 
     async def renew(self, task_id: str) -> datetime:
-        """Renew the lease of a task; gives when the task ends unless it is renewed, by the time of day, for
-        show.
+        """Renew the lease of a task; return when it would end without a renewal.
+
+        The result is in time of day, for display.
         """
         live = await self._live.load(task_id)
         now = self._clock.now()
@@ -377,7 +380,7 @@ class Tasks:
         return min(live.task.deadline, now + timedelta(seconds=live.task.lease_s))
 
     async def get(self, task_id: str) -> Task:
-        """Return a task as it stands now; raises `NotFound`."""
+        """Return a task in its current state; raises `NotFound`."""
         task = await self.find(task_id)
         if task is None:
             raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools as they are registered: what an administrator wrote about them joined with what the upstream offers.
+"""Registered tools: an administrator's descriptions joined with what the upstream offers.
 
-What an upstream says of a tool (its name, description, schemas, annotations) steers agents, so it is pinned
-by digest when it is first seen. When it changes, the tool is suspended until somebody has looked at the
-difference and accepted it.
+An upstream's statements about a tool (its name, description, schemas, annotations) steer agents, so they are
+pinned by digest when they are first seen. When they change, the tool is suspended until a person has reviewed
+the difference and accepted it.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import LISTS, Catalogue
 from remit.services.policy.bundle import Policies
 
-#: Lines that are held against each other. What an upstream makes of more can keep a comparison busy for
-#: minutes: it looks for the best one.
+#: Largest number of lines that are compared. Finding the best match among more lines can take minutes, and an
+#: upstream can send them.
 MAX_COMPARED: Final = 1_000
 _STRING = {"type": "string"}
 _EXPRESSION = re.compile(r"\{[^{}]*\}")
-#: The argument schemas of the operations that MCP has beside tools.
+#: The argument schemas of MCP's operations that are not tools.
 OPERATION_SCHEMAS: dict[str, dict[str, object]] = {
     RESOURCE_READ: {"type": "object", "properties": {"uri": _STRING}, "required": ["uri"]},
     RESOURCE_SUBSCRIBE: {"type": "object", "properties": {"uri": _STRING}, "required": ["uri"]},
@@ -77,7 +77,7 @@ class ToolCatalogue:
     """The registered tools of all upstreams."""
 
     def __init__(self, *, store: PinStore, clock: Clock, policies: Policies, tenant: str) -> None:
-        """Begin with what the store has pinned."""
+        """Begin with the pins in the store."""
         self._store = store
         self._clock = clock
         self._policies = policies
@@ -101,7 +101,7 @@ class ToolCatalogue:
         return self._tools.get(tool_id)
 
     def of(self, upstream: str) -> list[Tool]:
-        """Return the tools of one upstream, in the order in which it offers them."""
+        """Return the tools of one upstream, in the order in which the upstream offers them."""
         return [tool for tool in self._tools.values() if tool.upstream == upstream]
 
     def all(self) -> list[Tool]:
@@ -123,7 +123,7 @@ class ToolCatalogue:
 
     @property
     def upstreams(self) -> list[str]:
-        """The upstreams of which a tool is known, by name."""
+        """Return the names of the upstreams with at least one known tool."""
         return sorted({one.partition("/")[0] for one in (*self._tools, *self._pins)})
 
     def catalogue(self, upstream: str) -> Catalogue | None:
@@ -147,7 +147,7 @@ class ToolCatalogue:
         return isinstance(known, dict) and isinstance(known.get(extension), dict)
 
     def has_resource(self, upstream: str, uri: str) -> bool:
-        """Return whether an upstream lists a resource, or a template that may stand for it."""
+        """Return whether an upstream lists a resource, or a template that may match it."""
         catalogue = self._catalogues.get(upstream)
         if catalogue is None:
             return False
@@ -157,23 +157,23 @@ class ToolCatalogue:
         )
 
     def version(self, upstream: str) -> tuple[object, object]:
-        """Return objects that are others as soon as a tool of an upstream, or what is offered of one, is."""
+        """Return objects that are replaced whenever a tool of an upstream, or an offer of one, changes."""
         return self._tools, self._offered.get(upstream)
 
     def offered(self, upstream: str, name: str) -> dict[str, object] | None:
-        """Return a tool's entry as its upstream gave it last, `_meta` included, accepted or not."""
+        """Return a tool's entry as its upstream last sent it, `_meta` included, accepted or not."""
         return self._offered.get(upstream, {}).get(name)
 
     async def learned(self, upstream: str, catalogue: Catalogue) -> frozenset[str]:
-        """Take in what an upstream offers now: pin what is new, suspend what has changed.
+        """Take in what an upstream offers now: pin new tools, suspend changed tools.
 
-        Gives which of its lists (`LISTS`) are not what they were.
+        Returns which of its lists (`LISTS`) have changed.
         """
         async with self._lock:
             before = self._catalogues.get(upstream)
             changed = _changed(before, catalogue)
             catalogue = _alike(before, catalogue)
-            # What the rules are checked against again, which takes its time, is names and what is pinned.
+            # The rules, whose check takes time, are checked again only against names and pinned surfaces.
             self._stale = self._stale or before is None or _named(before) != _named(catalogue)
             self._catalogues[upstream] = catalogue
             self._offered[upstream] = {str(wire.get("name")): wire for wire in catalogue.tools}
@@ -207,14 +207,15 @@ class ToolCatalogue:
         return pin, self._event(changed)
 
     async def accept(self, tool_id: str, *, digest: str, by: str) -> Tool:
-        """Accept what the upstream offers now, by the digest that was looked at; raises `Conflict` if it
-        moved on.
+        """Accept what the upstream offers now, by the reviewed digest.
+
+        Raises `Conflict` if the offer has changed.
         """
         async with self._lock:
             pin = self._pins.get(tool_id)
             if pin is None:
                 raise NotFound(f"there is no tool `{tool_id}`", remediation="see `remit tool list`")
-            # INVARIANT: nobody accepts what nobody has looked at: the digest says what was seen.
+            # INVARIANT: only a reviewed offer can be accepted: the digest identifies what was reviewed.
             if pin.offered_digest != digest:
                 raise Conflict(
                     f"`{tool_id}` has changed again since it was looked at",
@@ -229,7 +230,8 @@ class ToolCatalogue:
             event = self._event(accepted, subject=by)
             self._pins[tool_id] = new
             try:
-                # A policy may name an argument that the new surface has no more: then it is not accepted.
+                # A policy may name an argument that the new surface no longer has: then the surface is not
+                # accepted.
                 await self._rejoin()
                 await self._store.commit(Unit((PutPin(new),), (event,)))
             except RemitError:
@@ -239,7 +241,7 @@ class ToolCatalogue:
             return self._tools[tool_id]
 
     def diff(self, tool_id: str) -> tuple[Pin, list[str]]:
-        """Return the pin and the lines of difference between what was accepted and what is offered now."""
+        """Return the pin and the lines that differ between the accepted and the offered surface."""
         pin = self._pins.get(tool_id)
         if pin is None:
             raise NotFound(f"there is no tool `{tool_id}`", remediation="see `remit tool list`")
@@ -251,7 +253,7 @@ class ToolCatalogue:
         return pin, _difference(old, new)
 
     async def described(self) -> None:
-        """Join again after another bundle was applied."""
+        """Join the tools again after another bundle was applied."""
         async with self._lock:
             await self._rejoin()
 
@@ -297,12 +299,12 @@ class ToolCatalogue:
 
 
 def _named(catalogue: Catalogue) -> tuple[object, ...]:
-    """Return which tools and operations there are."""
+    """Return the names of the tools and operations in a catalogue."""
     return [str(wire.get("name")) for wire in catalogue.tools], catalogue.capabilities
 
 
 def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
-    """Return which lists differ; all of them where nothing was known."""
+    """Return the lists that differ; all lists where there was no catalogue before."""
     if before is None:
         return LISTS
     resources = (before.resources, before.resource_templates) != (now.resources, now.resource_templates)
@@ -311,14 +313,17 @@ def _changed(before: Catalogue | None, now: Catalogue) -> frozenset[str]:
 
 
 def _alike(before: Catalogue | None, now: Catalogue) -> Catalogue:
-    """Return a catalogue in which each list that is what it was is the same object: nobody reads it again."""
+    """Return a catalogue in which each unchanged list is the same object, to save reading it again."""
     names = ("resources", "resource_templates", "prompts")
     same = {name: was for name in names if (was := getattr(before, name, None)) == getattr(now, name)}
     return msgspec.structs.replace(now, **same)
 
 
 def _fits(template: str, uri: str) -> bool:
-    """Return whether a URI has a template's literal parts in their order; only to find whose it may be."""
+    """Return whether a URI has a template's literal parts in their order.
+
+    This only finds a possible upstream.
+    """
     first, *rest = _EXPRESSION.split(template)
     if not rest or not uri.startswith(first):
         return False
@@ -332,7 +337,7 @@ def _fits(template: str, uri: str) -> bool:
 
 
 def as_pinned(tool: Tool, pin: Pin) -> Tool:
-    """Return a described tool with the surface that was accepted of it."""
+    """Return a described tool with its accepted surface."""
     state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
     return msgspec.structs.replace(
         tool, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
@@ -340,7 +345,7 @@ def as_pinned(tool: Tool, pin: Pin) -> Tool:
 
 
 def _of_apis(bundle: Bundle) -> dict[str, Tool]:
-    """Return the operations of HTTP APIs by what their documents say: nobody need be asked for that."""
+    """Return the operations of HTTP APIs as defined by their documents, without an upstream request."""
     found: dict[str, Tool] = {}
     for upstream, api in bundle.apis.items():
         for name, route in api.routes.items():
@@ -351,7 +356,7 @@ def _of_apis(bundle: Bundle) -> dict[str, Tool]:
 
 
 def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
-    """Return the tools of a bundle joined with what is known of their upstreams from before."""
+    """Return the tools of a bundle joined with what was last known of their upstreams."""
     tools = {**bundle.tools, **_of_apis(bundle)}
     for pin in pins:
         upstream, _, name = pin.tool.partition("/")
@@ -360,7 +365,7 @@ def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
 
 
 def _difference(old: list[str], new: list[str]) -> list[str]:
-    """Return the lines of difference; where they are many, all between the first and the last one."""
+    """Return the lines that differ; if they are many, all lines between the first and the last one."""
     if max(len(old), len(new)) <= MAX_COMPARED:
         return list(difflib.unified_diff(old, new, "accepted", "offered", lineterm="", n=2))
     before = _beginning(old, new)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which upstreams this process reaches, since when, and why not; each loss and each return is recorded once.
+"""Reachability of upstreams from this process: since when, and why not.
 
-An upstream that is followed (an MCP server) says so by itself. Of an HTTP API it is what its last call found.
+Each loss and each return is recorded once. An upstream that is followed (an MCP server) reports its state by
+itself. For an HTTP API the state is the result of its last call.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from remit.ports.store.units import Unit, UnitStore
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an upstream was reached when it was last tried: `None` where nobody has tried yet. `since` is
-    when that became so, `why` what stands in the way.
+    """Whether an upstream was reached at the last attempt: `None` where there was no attempt yet.
+
+    `since` is when this state began, `why` what prevents contact.
     """
 
     up: bool | None = None
@@ -28,7 +30,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpstreamReachability:
-    """What is known of all upstreams. For one event loop."""
+    """The reachability of all upstreams; for one event loop."""
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nothing known."""
@@ -37,14 +39,14 @@ class UpstreamReachability:
         self._untold: deque[tuple[str, bool]] = deque()
 
     def of(self, upstream: str) -> Contact:
-        """Say what is known of one."""
+        """Return what is known of one upstream."""
         return self._known.get(upstream, Contact())
 
     def tell(self, upstream: str, up: bool, why: str = "") -> None:
-        """Take in what was found."""
+        """Take in the result of an attempt."""
         known = self.of(upstream)
         if known.up is up:
-            # Why it is away may change; since when it is does not.
+            # The reason for an outage may change; its beginning does not.
             self._known[upstream] = msgspec.structs.replace(known, why=why)
             return
         self._known[upstream] = Contact(up=up, since=self._clock.now(), why=why)
@@ -52,7 +54,7 @@ class UpstreamReachability:
             self._untold.append((upstream, up))
 
     async def record(self, store: UnitStore, tenant: str) -> None:
-        """Write what was lost or came back to the evidence; for a background loop."""
+        """Record losses and returns in the evidence; for a background loop."""
         while self._untold:
             upstream, up = self._untold[0]
             body = UpstreamRestored(upstream=upstream) if up else UpstreamLost(upstream=upstream)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drafting a file for `tools/` from what an upstream offers, or offered when it was last seen."""
+"""Drafts of files for `tools/` from what an upstream offers, or offered when it was last seen."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A file for `tools/`, not written yet. `text` is empty where nothing is left to draft.
+    """A draft of a file for `tools/`, not written yet. `text` is empty where nothing is left to draft.
 
     `described` are the tools that were left out because the bundle describes them, `unnamed` those whose
-    names no file can hold.
+    names no file can contain.
     """
 
     upstream: str
@@ -29,10 +29,10 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 def suggested(
     tools: ToolCatalogue, classes: Classes, upstream: str, facts: UpstreamFacts, *, every: bool = False
 ) -> Suggestion:
-    """Draft the tools of an upstream that nobody has described, or with `every` all of them.
+    """Draft the undescribed tools of an upstream, or with `every` all of them.
 
-    Raises `NotFound` where nothing is known of the upstream, `ConfigInvalid` where `facts` name an audience
-    or a class that is none.
+    Raises `NotFound` where nothing is known of the upstream, `ConfigInvalid` where `facts` name an unknown
+    audience or class.
     """
     if facts.audience and (fault := audience_fault(facts.audience)):
         raise ConfigInvalid(fault, remediation=AUDIENCE_RULE)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS as a source of credentials: STS sessions for a task, denied when it ends."""
+"""AWS as a source of credentials: one STS session per task, denied when the task ends."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who remit itself is at AWS: a key of its own, or the role of a workload that its platform vouches for."""
+"""remit's own identity at AWS: an access key, or a role assumed with a workload token of the platform."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from remit.core.errors import NothingDone
 from remit.core.keys.sigv4 import AwsKeys
 from remit.ports.runtime import Clock
 
-#: So long before its end a session of remit's own is replaced.
+#: remit's own session is replaced this long before it ends.
 MARGIN: Final = timedelta(minutes=10)
 SESSION: Final = "remit"
 
 
 class WebIdentity:
-    """Keys of a role that is assumed with a token of another issuer (AssumeRoleWithWebIdentity)."""
+    """Keys of a role that remit assumes with a token of another issuer (AssumeRoleWithWebIdentity)."""
 
     def __init__(self, role: str, token: Callable[[], str], *, sts: AwsQuery, clock: Clock) -> None:
-        """Take the role; `token` is read each time that it is assumed."""
+        """Store the role; `token` is read each time the role is assumed."""
         self._role = role
         self._token = token
         self._sts = sts
@@ -32,7 +32,7 @@ class WebIdentity:
         self._until: datetime | None = None
 
     async def keys(self) -> AwsKeys:
-        """Return keys that live for some minutes at least; raises `KeyUnavailable`."""
+        """Return keys that remain valid for at least some minutes; raises `KeyUnavailable`."""
         async with self._entering:
             now = self._clock.now()
             if self._keys is not None and self._until is not None and now < self._until - MARGIN:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS as brokers speak to it: a request of the query interface (STS, IAM), signed, and what its XML says."""
+"""The AWS query interface (STS, IAM) for brokers: signed requests and parsed XML answers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from remit.ports.runtime import Clock
 
 FORM: Final = "application/x-www-form-urlencoded; charset=utf-8"
 MAX_DEPTH: Final = 16
-#: What AWS answers to a session that may not, or whose time is over. Anything else is no refusal of it: a
-#: clock that is wrong, a request that is signed wrongly, too many of them.
+#: The error codes by which AWS refuses a session that lacks permission or has ended. Other errors do not
+#: refuse the session: a wrong clock, a wrong signature, too many requests.
 REFUSALS: Final = frozenset(
     {
         "AccessDenied",
@@ -38,10 +38,10 @@ _JSON_CODE: Final = re.compile(rb'"(?:__type|code|Code)"\s*:\s*"(?:[^"#]{0,200}#
 
 
 class Said:
-    """What an answer of AWS says, by element: the texts of each, in their order."""
+    """The content of an AWS answer: for each element name, its texts in document order."""
 
     def __init__(self, body: bytes) -> None:
-        """Read XML; what is none, or declares entities, says nothing."""
+        """Parse XML. A body that is not XML, or that declares a document type, yields no elements."""
         self._texts: dict[str, list[str]] = {}
         self._open: list[tuple[str, list[str]]] = []
         parser = expat.ParserCreate()
@@ -55,11 +55,11 @@ class Said:
             self._texts = {}
 
     def one(self, name: str) -> str:
-        """Return the text of the first element of a name; empty where there is none."""
+        """Return the text of the first element with this name; empty if there is no such element."""
         return self._texts.get(name, [""])[0]
 
     def all(self, name: str) -> list[str]:
-        """Return the texts of all elements of a name."""
+        """Return the texts of all elements with this name."""
         return self._texts.get(name, [])
 
     def _begin(self, name: str, attributes: Json) -> None:
@@ -81,17 +81,17 @@ def _no_doctype(*_: Json) -> None:
 
 
 def code_of(answer: BrokerResponse) -> str:
-    """Return the code of an error, whichever of its forms a service writes."""
+    """Return the error code of an answer, in whichever of its forms (JSON or XML) the service writes it."""
     if found := _JSON_CODE.search(answer.body):
         return found[1].decode()
     return Said(answer.body).one("Code")
 
 
 class AwsQuery:
-    """One service at one address."""
+    """One AWS service at one address."""
 
     def __init__(self, url: str, scope: AwsScope, *, web: BrokerHttp, clock: Clock, version: str) -> None:
-        """Take where it is asked, and the version of its interface."""
+        """Store the service's address and the version of its interface."""
         self._url = url.rstrip("/") + "/"
         self._scope = scope
         self._web = web
@@ -99,9 +99,9 @@ class AwsQuery:
         self._version = version
 
     async def ask(self, action: str, given: Mapping[str, str], keys: AwsKeys | None) -> Said:
-        """Ask for an action, signed by `keys`; raises `KeyUnavailable` for everything but success.
+        """Request an action, signed with `keys`; raises `KeyUnavailable` for everything but success.
 
-        An answer that is none is `NothingDone`; the code tells what AWS said: `aws:` and that.
+        An error answer raises `NothingDone`, whose code is `aws:` followed by AWS's own error code.
         """
         body = urlencode({"Action": action, "Version": self._version, **given}).encode()
         headers = {"Content-Type": FORM}
@@ -113,7 +113,7 @@ class AwsQuery:
             code = code_of(answer)
             if not re.fullmatch(r"[A-Za-z.]{1,80}", code):
                 code = ""
-            # Whatever AWS did, nobody has what it did not tell.
+            # Whatever AWS did: a credential that its answer does not contain is known to no one.
             raise NothingDone(
                 f"AWS refuses `{action}`: {f'`{code}`' if code else f'status {answer.status}'}",
                 code=f"aws:{code}" if code and answer.status < 500 else "source-refused",

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What denies ended sessions of a role: its inline policies, one for each lease, later one for many.
+"""The inline policies that deny a role's ended sessions: first one per lease, later merged into one for many.
 
-AWS takes no session back, and heeds a policy of the role that denies everything to sessions of a name. Each
-lease has a policy of its own, so that no two writers change the same one. IAM bounds what all of a role's
-hold together (10,240 characters): many are put into one from time to time, which is there before they are
-deleted. When the sessions that one is about are over by themselves, it is deleted.
+AWS cannot revoke a session, but it honours a policy of the role that denies everything to sessions of a given
+name. Each lease has a separate policy, so that no two writers change the same one. IAM limits the total size
+of a role's inline policies (10,240 characters), so many policies are merged into one from time to time; the
+merged policy is written before the others are deleted. A policy is deleted once its sessions have expired.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ log = logging.getLogger("remit.leases")
 _ONE: Final = "remit-ended-"
 _MANY: Final = "remit-ended-many-"
 _NAMED: Final = re.compile(r"remit-ended-(lse_[a-z0-9]+|many-lse_[a-z0-9]+)-(\d{9,12})")
-#: How often policies are looked through, by time and by what was ended meanwhile; how long after the end of
-#: its sessions one is deleted. AWS takes no request whose time is more than a quarter of an hour off, so that
-#: a clock that is ahead deletes none too early.
+#: How often the policies are tidied: by time, and by the number of leases ended since then. And how long
+#: after the end of its sessions a policy is deleted: AWS refuses a request whose time is more than a quarter
+#: of an hour off, so a clock that is ahead deletes no policy too early.
 TIDY_EVERY: Final = timedelta(minutes=10)
 TIDY_AT: Final = 16
 TIDY_AFTER: Final = timedelta(minutes=20)
 
 
 class RoleDenials:
-    """The policies of one role. For one event loop; others may work at the same role."""
+    """The denying policies of one role. For one event loop; other processes may work on the same role."""
 
     def __init__(
         self, role: str, iam: AwsQuery, keys: Callable[[], Awaitable[AwsKeys]], clock: Clock
     ) -> None:
-        """Take the role's name."""
+        """Store the role's name."""
         self._role = role
         self._iam = iam
         self._keys = keys
@@ -50,7 +50,7 @@ class RoleDenials:
         self._since = 0
 
     async def deny(self, lease: str, until: datetime) -> None:
-        """Deny everything to the sessions of a lease, which end at `until`; raises `KeyUnavailable`."""
+        """Deny everything to the sessions of a lease, which expire at `until`; raises `KeyUnavailable`."""
         try:
             await self._put(f"{_ONE}{lease}-{int(until.timestamp())}", [lease])
         except KeyUnavailable as fault:
@@ -64,11 +64,11 @@ class RoleDenials:
             try:
                 await self._tidy()
             except KeyUnavailable as fault:
-                # The session is denied; what is left over is tried again later.
+                # The session is denied; the leftover policies are tidied later.
                 log.warning("policies of ended sessions of role `%s` are left over: %s", self._role, fault)
 
     async def denies(self, lease: str) -> bool:
-        """Whether a policy denies the sessions of a lease; raises `KeyUnavailable`."""
+        """Return whether a policy denies the sessions of a lease; raises `KeyUnavailable`."""
         names = await self._names()
         if any(name.startswith(f"{_ONE}{lease}-") for name in names):
             return True
@@ -80,7 +80,7 @@ class RoleDenials:
         return False
 
     async def _tidy(self) -> None:
-        """Delete what nothing needs any more, and put many into one."""
+        """Delete policies that are no longer needed, and merge many into one."""
         self._tidied, self._since = self._clock.now(), 0
         before = (self._clock.now() - TIDY_AFTER).timestamp()
         single: dict[str, tuple[str, int]] = {}
@@ -99,8 +99,8 @@ class RoleDenials:
                 await self._delete(name)
 
     async def _put(self, name: str, leases: Sequence[str]) -> None:
-        # Not `aws:TokenIssueTime` as well: a clock that is behind would leave a young session alive, and no
-        # other session has such a name.
+        # No condition on `aws:TokenIssueTime`: a clock that is behind would leave a young session alive. It
+        # is not needed, since no other session has such a name.
         condition = {"StringLike": {"aws:userid": [f"*:{lease}@*" for lease in leases]}}
         statement = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
         document = orjson.dumps({"Version": "2012-10-17", "Statement": [statement]}).decode()
@@ -110,7 +110,7 @@ class RoleDenials:
         try:
             await self._ask("DeleteRolePolicy", {"PolicyName": name})
         except KeyUnavailable as fault:
-            if fault.code != "aws:NoSuchEntity":  # another one was first
+            if fault.code != "aws:NoSuchEntity":  # another process has deleted it already
                 raise
 
     async def _names(self) -> list[str]:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AWS: a session of a role for each task, narrowed to what the task is about, and denied when it ends.
+"""AWS: one session of a role per task, narrowed to the task, and denied when the task ends.
 
-1. AssumeRole with a session policy: the statements of the configuration and of the tools that the task was
-   granted, filled in; what the role may do beyond that, the session may not. A statement of ours denies
-   everything from the task's deadline on. The session is named after its lease and the agent; tags and the
-   source identity say the same to CloudTrail
-2. AWS takes no session back. At the end an inline policy of the role denies everything to the sessions of
-   that name (`aws_denials`)
-3. a session is tried by a request that it may send while it lives. (GetCallerIdentity is of no use for that:
-   AWS answers it to a session that may do nothing.)
+1. AssumeRole with a session policy: the statements of the configuration and of the tools granted to the task,
+   filled in for the task. The session cannot use the role's further permissions. A statement added by remit
+   denies everything after the task's deadline. The session is named after its lease and the agent; tags and
+   the source identity report the same to CloudTrail.
+2. AWS cannot revoke a session. At the end an inline policy of the role denies everything to the sessions of
+   that name (`session_denials`).
+3. A session is probed by a request that it may send while it is alive. (GetCallerIdentity does not serve: AWS
+   answers it even for a session that has no permissions.)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from remit.core.keys.sigv4 import AwsKeys, AwsScope, AwsSigner, signing_headers
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.runtime import Clock
 
-#: AWS's own bounds: characters of a session policy, the shortest and the longest life of a session.
+#: AWS's own limits: characters of a session policy, and the shortest and longest life of a session.
 MAX_POLICY: Final = 2048
 SHORTEST: Final = timedelta(seconds=900)
 LONGEST: Final = timedelta(hours=12)
@@ -42,8 +42,9 @@ _TAG_CHARS: Final = re.compile(r"[^A-Za-z0-9 _.:/=+@-]")
 
 
 class AwsRole(msgspec.Struct, frozen=True, kw_only=True):
-    """Which role, and how a task's part of it is written. `statements` are of every session, those of
-    `tool_statements` only where the task was granted the tool.
+    """The role to assume, and the templates of a task's session policy.
+
+    `statements` apply to every session, those of `tool_statements` only where the task was granted the tool.
     """
 
     arn: str
@@ -57,23 +58,23 @@ class AwsRole(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Its name, without the path before it."""
+        """The role's name, without its path."""
         return self.arn.rpartition("/")[2]
 
 
 class AwsProbe(msgspec.Struct, frozen=True):
-    """A GET that a living session may send, and whose signature names which service."""
+    """A GET that a live session may send, and the service that its signature names."""
 
     url: str
     service: str
 
 
 class StsBroker:
-    """`ports.broker.Broker` at one role."""
+    """`ports.broker.Broker` for one role."""
 
     kind = "aws-session"
     standing = False
-    #: Sessions carry the name of their lease, and are denied by it.
+    #: Sessions carry the name of their lease, and are denied by that name.
     traceable = True
 
     def __init__(
@@ -90,8 +91,9 @@ class StsBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the role; `keys` reads remit's own at each request. With `sign` calls are signed for that
-        and carry nothing.
+        """Store the role; `keys` returns remit's own keys at each request.
+
+        With `sign`, calls are signed for that scope and carry no credential.
         """
         self._role = role
         self._probe = probe
@@ -104,7 +106,7 @@ class StsBroker:
         self._injection = Injection(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         now, task = self._clock.now(), wanted.task
         life = min(max(task.deadline - now, SHORTEST), self._role.session, LONGEST)
         given = {
@@ -115,7 +117,7 @@ class StsBroker:
         }
         if self._role.external_id:
             given["ExternalId"] = self._role.external_id
-        if self._role.source_identity and len(task.agent) > 1:  # AWS takes none that is shorter
+        if self._role.source_identity and len(task.agent) > 1:  # AWS refuses a shorter one
             given["SourceIdentity"] = task.agent[:_NAME_CHARS]
         if self._role.tags:
             tags = {"remit:task": task.id, "remit:agent": task.agent, "remit:person": task.on_behalf_of}
@@ -136,7 +138,7 @@ class StsBroker:
             "session_token": keys.token,
             "region": self._role.region,
         }
-        # What cannot be injected is taken back by its name: the lease is known, and is tried.
+        # If injection fails, the session is denied by its name: the lease is known, and can be probed.
         carried = self._injection.filled(values, "AWS")
         return UpstreamCredential(
             lease=wanted.lease,
@@ -154,16 +156,16 @@ class StsBroker:
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. Denied twice is denied once."""
+        """Deny the session (step 2). Raises `KeyUnavailable`. Denying again is harmless."""
         until = credential.until or self._clock.now() + LONGEST
         await self._denials.deny(_leased(credential.lease), until)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         handle = credential.handle
         keys = AwsKeys(handle.get("id", ""), handle.get("secret", ""), handle.get("token", ""))
         if not keys.secret:
-            # The answer was lost, or cannot be read any more: nobody has it who could try it.
+            # The answer was lost, or can no longer be read: no one holds keys to probe with.
             try:
                 denied = await self._denials.denies(_leased(credential.lease))
             except KeyUnavailable:
@@ -198,7 +200,7 @@ class StsBroker:
         deadline = wanted.task.deadline.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         over = {"DateGreaterThan": {"aws:CurrentTime": deadline}}
         filled.append({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": over})
-        # A session that was made with this one would have another name, and would outlive it.
+        # A session obtained through this one would have another name, and would outlive it.
         filled.append({"Effect": "Deny", "Action": "sts:AssumeRole*", "Resource": "*"})
         text = orjson.dumps({"Version": "2012-10-17", "Statement": filled}).decode()
         if len(text) > MAX_POLICY:
@@ -211,7 +213,7 @@ class StsBroker:
 
 
 def _plain(text: str) -> bool:
-    """In a policy `*`, `?` and `$` stand for other texts."""
+    """Return whether the text has no `*`, `?` or `$`, which are wildcards and variables in a policy."""
     return not any(one in text for one in "*?$")
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OAuth authorization servers as a source of credentials: a token for a task, by several grants."""
+"""OAuth authorization servers as a source of credentials: one token per task, by several grants."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit as a client of an authorization server: known by a secret, or by a key (`private_key_jwt`)."""
+"""remit as a client of an authorization server, authenticated by a secret or a key (`private_key_jwt`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from remit.ports.runtime import Clock, Entropy
 Method = Literal["basic", "post", "private_key_jwt"]
 
 ASSERTION_LIFE_S: Final = 60
-#: How a key signs, by type and curve. RSA by PS256 alone would be better; servers know RS256.
+#: The signature algorithm by key type and curve. PS256 alone would be better for RSA, but servers support
+#: RS256.
 _ALGORITHMS: Final = {
     ("EC", "P-256"): "ES256",
     ("EC", "P-384"): "ES384",
@@ -33,8 +34,10 @@ _ALGORITHMS: Final = {
 
 
 class SourceClient:
-    """One client at one authorization server. `known_by` reads the secret, or the private key as a JWK, at
-    each request; `audience` is what the server is called in assertions.
+    """One client at one authorization server.
+
+    `known_by` returns the secret, or the private key as a JWK, at each request. `audience` identifies the
+    server in assertions.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class SourceClient:
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        """Take what remit is called there."""
+        """Store remit's client id at the server."""
         self.client_id = client_id
         self._known_by = known_by
         self._method = method
@@ -58,7 +61,7 @@ class SourceClient:
         self._entropy = entropy
 
     async def ask(self, url: str, form: dict[str, str]) -> BrokerResponse:
-        """Ask an endpoint of the server as this client; raises `KeyUnavailable` where there is no answer."""
+        """Send a request to an endpoint as this client; raises `KeyUnavailable` if no answer arrives."""
         headers: dict[str, str] = {}
         known_by = self._known_by()
         if self._method == "private_key_jwt":
@@ -68,8 +71,8 @@ class SourceClient:
                 "client_assertion": self._assertion(known_by),
             }
         elif self._method == "basic":
-            # RFC 6749 section 2.3.1: both parts are form-encoded before they are put together. A blank as
-            # `%20` and not as `+`: servers that only percent-decode read it too.
+            # RFC 6749 section 2.3.1: both parts are form-encoded before they are joined. A space becomes
+            # `%20`, not `+`: servers that only percent-decode can read it too.
             pair = f"{quote(self.client_id, safe='')}:{quote(known_by, safe='')}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
         else:
@@ -77,7 +80,7 @@ class SourceClient:
         return await self._web.ask("POST", url, headers=headers, form=form)
 
     def _assertion(self, written: str) -> str:
-        """RFC 7523 section 2.2: for this server, once, and not for long."""
+        """Return a client assertion (RFC 7523 section 2.2): for this server, for one use, and short-lived."""
         key, algorithm = _key_of(written)
         now_s = int(self._clock.now().timestamp())
         claims = {
@@ -93,9 +96,9 @@ class SourceClient:
 
 
 def refused(what: str, answer: BrokerResponse, why: str = "") -> KeyUnavailable:
-    """Say that a server has refused, and with which word."""
+    """Return the error for a refusal by the server, with its error code."""
     error = answer.object.get("error")
-    # RFC 6749 section 5.2: an error is a short word. It is told, the description is not.
+    # RFC 6749 section 5.2: an error is a short code. The code is reported, the description is not.
     word = error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,60}", error) else ""
     return KeyUnavailable(
         f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
@@ -106,8 +109,10 @@ def refused(what: str, answer: BrokerResponse, why: str = "") -> KeyUnavailable:
 
 
 def see_narrow(answer: BrokerResponse, allowed: Collection[str]) -> None:
-    """RFC 6749 section 5.1: a server that gives other scopes than it was asked for says which. Raises
-    `KeyUnavailable` where there are some that are not allowed; where none was asked for, all are.
+    """Check that a token has no scopes beyond the permitted ones; raises `KeyUnavailable` otherwise.
+
+    RFC 6749 section 5.1: a server that grants other scopes than requested reports which. With no `allowed`
+    scopes, every scope is permitted.
     """
     given = answer.object.get("scope")
     if given is None or not allowed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An authorization server at which people let remit act for them: authorization code with PKCE."""
+"""An authorization server at which people authorize remit to act for them: authorization code with PKCE."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from remit.adapters.broker.oauth.client import SourceClient, refused, see_narrow
 from remit.core.errors import KeyUnavailable
 from remit.ports.connector import UnfitConnection
 
-#: RFC 6749 appendix A.17; a longer one is no token.
+#: RFC 6749 appendix A.17; a longer text is not accepted as a token.
 MAX_TOKEN_CHARS = 16_384
 
 
 class OAuthConnector:
-    """`ports.connector.Connector`. `scopes` are all that any task may need: each asks for its part."""
+    """`ports.connector.Connector`.
+
+    `scopes` are all scopes that any task may need; each task requests its part of them.
+    """
 
     def __init__(
         self,
@@ -30,8 +33,10 @@ class OAuthConnector:
         may_give: Iterable[str] = (),
         resource: str = "",
     ) -> None:
-        """Take where it is asked. `issuer` is what it calls itself, empty where that is not known;
-        with `iss_required` all its answers say so. `may_give` are scopes beyond those that are asked for.
+        """Store the server's endpoints.
+
+        `issuer` is the server's issuer identifier, empty if unknown; with `iss_required`, every answer of the
+        server names it. `may_give` are scopes that the server may grant beyond those requested.
         """
         self._client = client
         self._authorize = authorize
@@ -46,7 +51,7 @@ class OAuthConnector:
         self.place = token
 
     def address(self, *, redirect_uri: str, state: str, challenge: str) -> str:
-        """Return where to send the browser."""
+        """Return the address to send the browser to."""
         asked = {
             "response_type": "code",
             "client_id": self._client.client_id,
@@ -61,7 +66,7 @@ class OAuthConnector:
         return self._authorize + joint + urlencode({name: one for name, one in asked.items() if one})
 
     async def redeem(self, *, code: str, issuer: str, redirect_uri: str, verifier: str) -> str:
-        """Exchange the code."""
+        """Exchange the code for a refresh token."""
         self._see_issuer(issuer)
         if not code:
             raise KeyUnavailable(
@@ -86,7 +91,7 @@ class OAuthConnector:
         return refresh
 
     def _see_issuer(self, issuer: str) -> None:
-        """RFC 9207 section 2.4: an answer of another server, or of who knows whom, is not taken."""
+        """Refuse an answer of another server or of an unidentified one (RFC 9207 section 2.4)."""
         if issuer and not self._issuer:
             raise KeyUnavailable(
                 "the answer names its server, and it is not known here what that is called",
@@ -101,7 +106,7 @@ class OAuthConnector:
             )
 
     async def revoke(self, refresh: str) -> None:
-        """RFC 7009 section 2.1: with it, what was given for it."""
+        """Revoke the refresh token, and with it the tokens issued for it (RFC 7009 section 2.1)."""
         answer = await self._client.ask(self._revoke, {"token": refresh, "token_type_hint": "refresh_token"})
         if answer.status != 200:
             raise refused("to take a connection back", answer)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an authorization server is shown for a token: remit's own name, its word on the person, another
-server's word, or what the person has let remit have.
+"""The grants by which remit requests a token from an authorization server.
+
+remit presents its own client identity, its assertion about the person, another server's assertion, or the
+refresh token of a person who has authorized remit.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class TokenSource(Protocol):
-    """A way to ask a token endpoint for the token of a task.
+    """A way to request a task's token at a token endpoint.
 
-    `keeps_refresh`: a refresh token that comes beside it has a place already.
+    `keeps_refresh`: the source itself stores a refresh token that arrives with the token.
     """
 
     keeps_refresh: bool
@@ -32,51 +34,55 @@ class TokenSource(Protocol):
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
     ) -> BrokerResponse:
-        """Ask, and give the answer whatever its status; raises `KeyUnavailable`. `target` is what is asked
-        for: scope, resource.
+        """Send the request and return the answer whatever its status; raises `KeyUnavailable`.
+
+        `target` is what is requested: scope, resource.
         """
         ...
 
 
 class OAuthGrant(Protocol):
-    """What goes into the request of a token, beside scope and resource."""
+    """The parameters of a token request beside scope and resource."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Return it for a task; raises `KeyUnavailable`. `target` is what is asked for: scope, resource."""
+        """Return the form for a task; raises `KeyUnavailable`. `target` is what is requested: scope,
+        resource.
+        """
         ...
 
 
 class GrantForm:
-    """`TokenSource` of a grant that needs no more than its form."""
+    """`TokenSource` of a grant that consists of its form only."""
 
     keeps_refresh = False
 
     def __init__(self, grant: OAuthGrant) -> None:
-        """Take the grant."""
+        """Store the grant."""
         self._grant = grant
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
     ) -> BrokerResponse:
-        """Ask once."""
+        """Send one request."""
         return await client.ask(url, await self._grant.form(wanted, target))
 
 
 class RefreshGrant:
-    """RFC 6749 section 6, with the refresh token of the person whom the task is for. A server may give the
-    next one with each answer; it is kept before the answer is used.
+    """The refresh token grant (RFC 6749 section 6), with the refresh token of the person the task acts for.
+
+    A server may issue a new refresh token with each answer; remit stores it before it uses the answer.
     """
 
     keeps_refresh = True
 
     def __init__(self, kept: KeptTokens) -> None:
-        """Take where they are kept."""
+        """Store where the refresh tokens are kept."""
         self._kept = kept
 
     async def ask(
         self, client: SourceClient, url: str, wanted: LeaseWanted, target: dict[str, str]
     ) -> BrokerResponse:
-        """Ask with the token that counts now."""
+        """Send the request with the current refresh token."""
 
         async def use(refresh: str) -> tuple[BrokerResponse, str]:
             form = {"grant_type": "refresh_token", "refresh_token": refresh, **target}
@@ -95,26 +101,26 @@ class RefreshGrant:
 
 
 class ClientCredentialsGrant:
-    """RFC 6749 section 4.4: the token is remit's own."""
+    """The client credentials grant (RFC 6749 section 4.4): the token is remit's own."""
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Return the grant alone."""
+        """Return the grant type and the target."""
         return {"grant_type": "client_credentials", **target}
 
 
 class TokenExchangeGrant:
-    """RFC 8693: the token is the person's whom the task is for, with the agent as its actor.
+    """RFC 8693: a token of the person the task acts for, with the agent as its actor.
 
-    Both are remit's word: the server is to trust its keys.
+    remit asserts both, so the server has to trust remit's keys.
     """
 
     def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
-        """Take what vouches, and what the server is called."""
+        """Store the issuer of assertions, and the server's audience value."""
         self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Return subject and actor."""
+        """Return the form with subject token and actor token."""
         return {
             "grant_type": TOKEN_EXCHANGE,
             "subject_token": await self._assertion_issuer.for_person(wanted.task, self._audience),
@@ -127,27 +133,30 @@ class TokenExchangeGrant:
 
 
 class JwtBearerGrant:
-    """RFC 7523 section 2.1: the same word, as a grant."""
+    """RFC 7523 section 2.1: remit's assertion about the person, as an authorization grant."""
 
     def __init__(self, assertion_issuer: AssertionIssuer, audience: str) -> None:
-        """Take what vouches, and what the server is called."""
+        """Store the issuer of assertions, and the server's audience value."""
         self._assertion_issuer = assertion_issuer
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Return the assertion."""
+        """Return the form with the assertion."""
         assertion = await self._assertion_issuer.for_person(wanted.task, self._audience)
         return {"grant_type": JWT_BEARER, "assertion": assertion, **target}
 
 
 class IdentityAssertionGrant:
-    """ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant): the organisation's provider is asked whether
-    this person's agent may go to that server, and its answer is what the server is shown.
+    """ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant).
+
+    remit asks the organisation's identity provider whether this person's agent may access the server, and
+    presents the provider's assertion to the server.
     """
 
     def __init__(self, provider: SourceClient, url: str, subject: OAuthGrant, audience: str) -> None:
-        """Take the provider and its token endpoint; `subject` is the exchange there, `audience` what the
-        server of the upstream is called.
+        """Store the provider and its token endpoint.
+
+        `subject` is the exchange at the provider, `audience` identifies the upstream's authorization server.
         """
         self._provider = provider
         self._url = url
@@ -155,7 +164,7 @@ class IdentityAssertionGrant:
         self._audience = audience
 
     async def form(self, wanted: LeaseWanted, target: dict[str, str]) -> dict[str, str]:
-        """Exchange for the assertion (section 4.3), and give it as a grant (section 4.4)."""
+        """Exchange for the assertion (section 4.3), and return it as a grant (section 4.4)."""
         at_server = {name: value for name, value in target.items() if name != "audience"}
         asked = await self._subject.form(wanted, at_server)
         asked |= {"requested_token_type": ID_JAG_TOKEN, "audience": self._audience}
@@ -165,6 +174,6 @@ class IdentityAssertionGrant:
         if answer.status != 200 or not isinstance(assertion, str) or not assertion:
             raise refused("an identity assertion", answer)
         if told.get("issued_token_type") != ID_JAG_TOKEN:
-            # What is something else may be good elsewhere: it is shown to nobody.
+            # A token of another type may be valid at another server, so it is presented to none.
             raise refused("an identity assertion", answer, "what it gives is of another type")
         return {"grant_type": JWT_BEARER, "assertion": assertion, **at_server}

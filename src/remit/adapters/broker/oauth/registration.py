@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""remit's own secret at an authorization server, where that lets its clients have another (RFC 7592).
+"""Rotation of remit's own client secret at an authorization server that supports RFC 7592.
 
-1. the client's record is read, with the token that opens it; a server may give the next such token with each
-   answer, and then the old one opens nothing: it is kept before anything else is asked. Where it was lost
-   with an answer, the configured one is tried: somebody may have laid another one there
-2. the record is written back without its secret: a server that rotates gives another one. One that gives the
-   same again does not, and that is said
-3. a secret is tried by taking back a token that never was (RFC 7009 section 2.2: 200 to the client alone)
+1. remit reads the client's record with the registration access token. A server may issue a new such token
+   with each answer, which invalidates the old one, so the new token is stored before any other request. If it
+   was lost with an answer, remit tries the configured token: an operator may have put a new one there.
+2. remit writes the record back without its secret: a server that rotates issues another secret. If the server
+   returns the same secret again, it does not rotate, and remit reports that.
+3. A secret is tested by revoking a token that never existed (RFC 7009 section 2.2: only the client gets 200).
 
-An answer to 2 that is lost with the next token leaves nothing that remit could do by itself: the secret that
-it knows is dead, and the record closed. That is said, with what a person can do.
+If the answer to step 2 is lost together with the next token, remit cannot recover by itself: the secret that
+it knows is dead, and the record is closed. remit reports that, and what an operator can do.
 
-What is kept of it is one text: the secret, and the token that opens the record.
+The stored state is one text: the secret, and the token for the record.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from remit.core.json_value import Json
 from remit.ports.broker import Probe
 from remit.ports.rotating import Keep
 
-#: RFC 7592 section 2.2: what a client does not send.
+#: RFC 7592 section 2.2: members that a client does not send.
 _NOT_SENT: Final = (
     "client_secret",
     "client_secret_expires_at",
@@ -39,8 +39,8 @@ _NOT_SENT: Final = (
 )
 
 
-#: The record is closed to whoever asks with this token: 401 or 403 (RFC 7592 section 2.1), and from some
-#: servers what they say of a request that they make nothing of.
+#: The record is closed to the holder of this token: 401 or 403 (RFC 7592 section 2.1), and from some servers
+#: the status that they use for a request they do not understand.
 CLOSED: Final = "record-closed"
 _CLOSED_BY: Final = {"GET": (400, 401, 403, 404), "PUT": (401, 403)}
 
@@ -51,12 +51,12 @@ class _Kept(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """As it is kept."""
+        """The stored form."""
         return orjson.dumps({"secret": self.secret, "opens": self.opens}).decode()
 
 
 def secret_in(text: str) -> str:
-    """Return the secret in what is kept; of a text of another form that itself."""
+    """Return the secret in a stored text; a text of another form is returned unchanged."""
     try:
         return msgspec.json.decode(text, type=_Kept).secret
     except msgspec.MsgspecError:
@@ -64,8 +64,10 @@ def secret_in(text: str) -> str:
 
 
 class OAuthClientSecret:
-    """`ports.rotating.Rotating`: the secret of one client. `first` and `opens` read what the configuration
-    names: the secret, and the token that opens the record at first.
+    """`ports.rotating.Rotating`: the secret of one client.
+
+    `first` and `opens` read values of the configuration: the first secret, and the first token for the
+    record.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class OAuthClientSecret:
         tried: Callable[[str], Awaitable[BrokerResponse]],
         web: BrokerHttp,
     ) -> None:
-        """Take where the client's record is; `tried` asks, as whoever knows a secret, for nothing."""
+        """Store the address of the client's record; `tried` sends a request without effect, authenticated by
+        a secret.
+        """
         self._url = url
         self._client_id = client_id
         self._first = first
@@ -89,11 +93,11 @@ class OAuthClientSecret:
 
     @property
     def first(self) -> str:
-        """Read both."""
+        """The configured secret and registration token, in stored form."""
         return _Kept(self._first(), self._opens()).text
 
     async def change(self, old: str, new: str, keep: Keep) -> str:
-        """1, 2. `new` is not what counts afterwards: the server makes its own."""
+        """Rotate the secret (steps 1 and 2). `new` is not used: the server creates its own secret."""
         record, kept = await self._record(self._read(old), keep)
         body = {name: one for name, one in record.items() if name not in _NOT_SENT}
         told, opens = await self._asked("PUT", kept.opens, body | {"client_id": self._client_id})
@@ -108,26 +112,26 @@ class OAuthClientSecret:
         return given.text
 
     async def known(self, current: str, keep: Keep) -> str:
-        """1. The record holds the secret that counts."""
+        """Read the current secret from the record (step 1)."""
         told, kept = await self._record(self._read(current), keep)
         return _Kept(self._secret_of(told), kept.opens).text
 
     async def works(self, secret: str) -> Probe:
-        """3."""
+        """Do step 3."""
         try:
             answer = await self._tried(secret_in(secret))
         except KeyUnavailable:
             return Probe.UNREACHABLE
-        # RFC 6749 section 5.2: 401, or 400 where the client did not use a header.
+        # RFC 6749 section 5.2: 401, or 400 where the client did not authenticate by a header.
         if answer.status == 401 or answer.object.get("error") == "invalid_client":
             return Probe.REFUSED
         return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE
 
     async def publish(self, secret: str) -> None:
-        """Nobody else has it."""
+        """Do nothing: no other party uses the secret."""
 
     async def _record(self, kept: _Kept, keep: Keep) -> tuple[dict[str, Json], _Kept]:
-        """1. Give the record, and what is kept from now on."""
+        """Read the record (step 1); return it and the state to store from now on."""
         try:
             told, opens = await self._asked("GET", kept.opens, None)
         except KeyUnavailable as fault:
@@ -138,7 +142,7 @@ class OAuthClientSecret:
         return told, await self._keep(kept, opens, keep)
 
     async def _keep(self, kept: _Kept, opens: str, keep: Keep) -> _Kept:
-        """Keep what opens the record from now on, with the secret of before."""
+        """Store the new token for the record, with the old secret."""
         if opens == kept.opens:
             return kept
         now_is = _Kept(kept.secret, opens)
@@ -146,7 +150,7 @@ class OAuthClientSecret:
         return now_is
 
     def _laid(self) -> str:
-        """Read the configured token, which somebody may have replaced; empty where it is not there."""
+        """Read the configured token, which an operator may have replaced; empty if it is missing."""
         try:
             return self._opens()
         except KeyUnavailable:

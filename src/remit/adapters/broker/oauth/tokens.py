@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OAuth 2.0 upstreams: a token of its own for each task, by whatever grant (`oauth_grants`).
+"""OAuth 2.0 upstreams: a separate token per task, by any grant (`grants`).
 
-It is taken back by RFC 7009. The sink is tried where that can be done, by a request that shows the token;
-else the authorization server is asked by RFC 7662 whether it is active, which shows what resources see that
-ask it too, and no more.
+The token is revoked by RFC 7009. If the sink has a probe address, it is probed there by a request that
+carries the token. Otherwise remit asks the authorization server by RFC 7662 whether the token is active. That
+shows only what resource servers that introspect tokens would see.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from remit.core.errors import KeyUnavailable, NothingDone
 from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
-#: RFC 6749 appendix A.12: what is none can be shown to nobody.
+#: RFC 6749 appendix A.12: any other text cannot be sent as a token.
 _TEXT: Final = re.compile(r"[ -~]+")
 #: RFC 6750 section 2.1.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _ASKS_FOR_TOKEN: Final = re.compile(r"(?:^|,)\s*(?:bearer|dpop)\b", re.IGNORECASE)
-#: A longer life is taken for a mistake of the server's, and not believed.
+#: A longer life is treated as a mistake of the server, and cut to this.
 MAX_LIFE: Final = timedelta(days=366)
 
 
 class OAuthInjection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an authorization server is asked. `probe` is an address of the sink that refuses a dead token
-    with 401 or 403; empty: it is not tried there, and `introspect` is asked.
+    """The endpoints of an authorization server.
+
+    `probe` is an address of the sink that refuses a dead token with 401 or 403. If it is empty, the sink is
+    not probed and `introspect` is used.
     """
 
     token: str
@@ -44,11 +46,11 @@ class OAuthInjection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OAuthBroker:
-    """`ports.broker.Broker` at one authorization server, as one client."""
+    """`ports.broker.Broker` for one authorization server, as one client."""
 
     kind = "oauth-token"
     standing = False
-    #: Only the token itself says which it is: one whose answer was lost ends by its own time.
+    #: Only the token itself identifies it: a token whose answer was lost lives until it expires.
     traceable = False
 
     def __init__(
@@ -68,10 +70,10 @@ class OAuthBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take what remit is there, and what it shows for a token; `web` is what the sink is tried with.
+        """Store remit's client and the grant; `web` is used to probe the sink.
 
-        `scopes` are asked for whatever the task, those of `tool_scopes` only where it was granted the tool;
-        `may_give` are those that the server may give beside what it was asked for.
+        `scopes` are requested for every task, those of `tool_scopes` only where the task was granted the
+        tool. `may_give` are scopes that the server may grant beyond those requested.
         """
         self._sink = sink
         self._places = places
@@ -87,17 +89,18 @@ class OAuthBroker:
         self._injection = Injection.of_bearer(headers, env)
 
     def scopes_for(self, wanted: LeaseWanted) -> tuple[str, ...]:
-        """Return the scopes for a task: what its granted tools need, and no more."""
+        """Return the scopes for a task: those that its granted tools need, and no more."""
         asked = list(self._scopes)
         for tool in wanted.tools:
             asked += self._tool_scopes.get(tool, ())
         return tuple(dict.fromkeys(asked))
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Ask for a token; raises `KeyUnavailable`."""
+        """Request a token; raises `KeyUnavailable`."""
         scopes = self.scopes_for(wanted)
         if self._tool_scopes and not scopes:
-            # RFC 6749 sections 3.3 and 6: with none named the server gives its usual ones, or all of them.
+            # RFC 6749 sections 3.3 and 6: without a scope in the request, the server grants its default
+            # scopes, or all.
             raise NothingDone(
                 "no tool that the task was granted has scopes for its token",
                 code="lease-parameter",
@@ -119,7 +122,8 @@ class OAuthBroker:
         handle = {"token": token}
         beside = told.get("refresh_token")
         if not self._source.keeps_refresh and isinstance(beside, str) and _TEXT.fullmatch(beside):
-            # Nobody asked for it, and it would give tokens after the end.
+            # The refresh token was not requested, and it would yield tokens after the end, so it is revoked
+            # too.
             handle["refresh"] = beside
         found = UpstreamCredential(
             lease=wanted.lease, sink=self._sink, until=until, secrets=(token,), handle=handle
@@ -133,24 +137,26 @@ class OAuthBroker:
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """RFC 7009. A server without it leaves the token to its own time."""
+        """Revoke the token by RFC 7009. Without a revocation endpoint the token lives until it expires."""
         token = self._token_of(credential)
         if beside := credential.handle.get("refresh", ""):
             await self._take_back(beside, "refresh_token")
         await self._take_back(token)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """Show the token to the sink, or ask whether it is active."""
+        """Present the token to the sink, or ask the server whether it is active."""
         try:
             if self._places.probe:
-                # As calls carry it; a process gets it otherwise, and the sink still takes it so.
+                # In the form in which calls carry it. A process gets it in another form, but the sink accepts
+                # this one too.
                 shown = credential.headers or {"Authorization": f"Bearer {self._token_of(credential)}"}
                 answer = await self._web.ask("GET", self._places.probe, headers=shown)
-                # RFC 6750 section 3.1: a token that lives and may not do just this.
+                # RFC 6750 section 3.1: the token is alive but lacks permission for this request.
                 narrow = "insufficient_scope"
                 said = narrow in answer.challenge or answer.object.get("error") == narrow
                 alive = 200 <= answer.status < 300 or said
-                # A proxy before the sink asks for a password of its own: it says nothing of the token.
+                # A proxy before the sink may ask for its own password: its answer proves nothing about the
+                # token.
                 elsewhere = bool(answer.challenge) and not _ASKS_FOR_TOKEN.search(answer.challenge)
                 if answer.status in (401, 403) and not alive and not elsewhere:
                     return Probe.REFUSED
@@ -176,7 +182,7 @@ class OAuthBroker:
             )
         form = {"token": token, "token_type_hint": kind}
         answer = await self._client.ask(self._places.revoke, form)
-        # Section 2.2: 200 also for a token that is not known, so that asking again does no harm.
+        # Section 2.2: 200 also for an unknown token, so repeating the request is harmless.
         if answer.status != 200:
             raise refused("to take a token back", answer)
 
@@ -192,7 +198,7 @@ class OAuthBroker:
 
 
 def _see_usable(answer: BrokerResponse, token: str) -> None:
-    """Raise `KeyUnavailable` for what is no bearer token that opens an upstream."""
+    """Raise `KeyUnavailable` unless the answer is a bearer token that an upstream accepts."""
     told = answer.object
     if answer.status != 200 or not _TOKEN.fullmatch(token):
         raise refused("a token", answer, "its answer holds none that is a bearer's")
@@ -201,5 +207,5 @@ def _see_usable(answer: BrokerResponse, token: str) -> None:
         # RFC 6749 section 7.1: a token of another type is not used.
         raise refused("a token", answer, "it is of a type that is not used here")
     if told.get("issued_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
-        # RFC 8693 section 2.2.1: it is for the server itself, or for another one, and no upstream's business.
+        # RFC 8693 section 2.2.1: the token is for the server itself or another party, not for an upstream.
         raise refused("a token", answer, "it is no access token")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying a client certificate at a TLS server: what a probe of one is, where the server is to refuse."""
+"""Probing a client certificate at a TLS server that is meant to refuse it once it is revoked."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from urllib.parse import urlsplit
 from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import Probe
 
-#: Gives a context that verifies the server and shows a certificate.
+#: Returns a context that verifies the server and presents a certificate.
 Showing = Callable[[ClientCertificate], ssl.SSLContext]
 
 TRY_S: Final = 8.0
-#: The alerts that are about the certificate that was shown (RFC 8446 section 6.2). Of TLS 1.3 they come with
-#: the first read, for the client is done before the server has looked.
+#: The alerts that concern the presented certificate (RFC 8446 section 6.2). In TLS 1.3 they arrive with the
+#: first read, because the client finishes its handshake before the server has checked the certificate.
 _NO: Final = re.compile(r"ALERT_(?:BAD_CERTIFICATE|CERTIFICATE_[A-Z_]+|UNKNOWN_CA|ACCESS_DENIED)")
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 
 
 async def tried_at(url: str, certificate: ClientCertificate, showing: Showing) -> Probe:
-    """GET an address over a connection that shows a certificate, and say what came of it."""
+    """GET an address over a connection that presents a certificate, and return the result."""
     try:
         async with asyncio.timeout(TRY_S):
             context = await asyncio.to_thread(showing, certificate)
             status = await _status(url, context)
     except ssl.SSLCertVerificationError:
-        # It is the server's own certificate that does not hold.
+        # The server's own certificate is invalid.
         return Probe.UNREACHABLE
     except ssl.SSLError as fault:
         return Probe.REFUSED if _NO.search(str(fault.reason)) else Probe.UNREACHABLE

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault as brokers speak to them: as whom, one question, one answer.
+"""OpenBao and Vault for brokers: remit's authentication there, and single requests.
 
-1. remit is known there by a token that is given to it, or logs in by a way of its own (AppRole, JWT,
-   Kubernetes) and gets one
-2. OpenBao takes back what a token obtained when that token ends. So a token of a login is used for new
-   credentials in the first half of its life alone, and what is obtained with it does not count as longer
-   living than it
+1. remit uses a token from the configuration, or logs in (AppRole, JWT, Kubernetes) and receives one.
+2. When a token ends, OpenBao revokes what was obtained with it. So remit uses a login token for new
+   credentials only in the first half of its life, and treats a credential as ending no later than the token
+   that obtained it.
 """
 
 from __future__ import annotations
@@ -22,23 +21,24 @@ from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 from remit.ports.runtime import Clock
 
-#: A longer life is taken for a mistake of the server's, and not believed.
+#: A longer life is treated as a mistake of the server, and cut to this.
 MAX_LIFE: Final = timedelta(days=366)
-#: So soon after a login a refusal is not taken for the loss of its token: each login makes a token there.
+#: This soon after a login, a refusal is not taken as a loss of the token: each login creates a token at
+#: OpenBao.
 AGAIN: Final = timedelta(seconds=30)
-#: Answers that say "not now", besides those of 500 and more.
+#: Status codes that mean "not now", besides 500 and above.
 BUSY: Final = (412, 429)
 
 
 class BaoLogin(msgspec.Struct, frozen=True):
-    """A login: the path of the method, and what reads the form that is sent at each login."""
+    """A login: the path of the method, and a reader of the form that is sent at each login."""
 
     path: str
     form: Callable[[], Mapping[str, str]]
 
 
 class BaoSource:
-    """One OpenBao, as remit. For one event loop."""
+    """One OpenBao server, with remit's authentication. For one event loop."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class BaoSource:
         clock: Clock,
         namespace: str = "",
     ) -> None:
-        """Take where it is, and what reads remit's token at each request, or how remit logs in."""
+        """Store the address, and the reader of remit's token or the way to log in."""
         self._address = address.rstrip("/")
         self._known_by = known_by
         self._web = web
@@ -61,27 +61,28 @@ class BaoSource:
         self._until: datetime | None = None
 
     def until(self, life: Json) -> datetime | None:
-        """Say when what was obtained just now ends, having a life of so many seconds."""
+        """Return when a credential obtained just now ends, given its life in seconds."""
         ends = [self._until] if self._until is not None else []
         if type(life) is int and life > 0:
             ends.append(self.clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE))
         return min(ends, default=None)
 
     async def ask(self, method: str, path: str, body: Json = None) -> BrokerResponse:
-        """Ask as remit, and give the answer whatever its status; raises `KeyUnavailable` where there is none,
-        or no login.
+        """Send a request as remit, and return the answer whatever its status.
+
+        Raises `KeyUnavailable` if no answer arrives, or the login fails.
         """
         if not isinstance(self._known_by, BaoLogin):
             return await self.ask_as(self._known_by(), method, path, body)
         answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
         if answer.status == 403 and self._begun is not None and self.clock.now() - self._begun > AGAIN:
-            # The token may have been taken from us. Nothing was done, so it is asked again.
+            # The token may have been revoked. The request was refused, so it is sent again.
             self._token = ""
             answer = await self.ask_as(await self._entered(self._known_by), method, path, body)
         return answer
 
     async def ask_as(self, token: str, method: str, path: str, body: Json = None) -> BrokerResponse:
-        """Ask as whoever holds `token`; empty: as nobody."""
+        """Send a request with `token`; with an empty one, unauthenticated."""
         headers = {"X-Vault-Request": "true"}
         if token:
             headers["X-Vault-Token"] = token
@@ -90,7 +91,7 @@ class BaoSource:
         return await self._web.ask(method, f"{self._address}/v1/{path}", headers=headers, json=body)
 
     async def ask_for(self, path: str, content: bytes, kind: str) -> BrokerResponse:
-        """Ask something that anybody may, which is not JSON."""
+        """Send an unauthenticated request whose body is not JSON."""
         headers = {"Content-Type": kind}
         if self._namespace:
             headers["X-Vault-Namespace"] = self._namespace
@@ -121,7 +122,7 @@ class BaoSource:
 
 
 def bao_said(path: str, status: int) -> KeyUnavailable:
-    """Say that OpenBao does not do what it is asked, be it now or at all, by the status of its answer."""
+    """Return the error for a failed request, temporary or not, by the status of OpenBao's answer."""
     if status < 500 and status not in BUSY:
         return bao_refused(path, f"status {status}")
     return KeyUnavailable(
@@ -132,7 +133,7 @@ def bao_said(path: str, status: int) -> KeyUnavailable:
 
 
 def bao_refused(path: str, why: str) -> KeyUnavailable:
-    """Say that OpenBao does not do what it is asked."""
+    """Return the error for a request that OpenBao refuses."""
     return KeyUnavailable(
         f"OpenBao refuses `{path}`: {why}",
         code="source-refused",
@@ -141,7 +142,7 @@ def bao_refused(path: str, why: str) -> KeyUnavailable:
 
 
 def unreadable(lease: str) -> KeyUnavailable:
-    """Say that nobody can take back what cannot be read."""
+    """Return the error for a lease that cannot be revoked because its record can no longer be read."""
     return KeyUnavailable(
         f"lease `{lease}` cannot be read any more",
         code="lease-unreadable",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault: credentials that a secrets engine makes, under a lease that can be taken back.
+"""OpenBao and Vault: credentials that a secrets engine creates under a revocable lease.
 
-1. the path of a secrets engine gives a credential with a lease (`database/creds/...`, `ssh/creds/...`,
-   `aws/creds/...`); what comes without one could not be taken back, and is not used
-2. the lease is revoked, and the answer waits until the engine has done it (`sync`)
-3. OpenBao is asked whether it knows the lease, which is the word of its source. A database's credential is
-   tried by a login at the database, too, and not by that alone: its holder can change its password, and
-   OpenBao can fail to drop what it has made
+1. The path of a secrets engine returns a credential with a lease (`database/creds/...`, `ssh/creds/...`,
+   `aws/creds/...`). A credential without a lease could not be revoked, and is not used.
+2. The lease is revoked; the answer waits until the engine has done it (`sync`).
+3. remit asks OpenBao whether it knows the lease, which is the statement of the source. A database credential
+   is also probed by a login at the database. A login alone is no proof: the holder can change the password,
+   and OpenBao can fail to drop the role that it created.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 
-#: Values of a credential that name it and open nothing.
+#: Values of a credential that identify it and grant no access.
 _NAMES: Final = frozenset({"username", "user", "access_key", "arn", "ip", "port", "key_type"})
 LOGIN_S: Final = 8.0
 
 
 class OpenBaoBroker:
-    """`ports.broker.Broker` at one path of a secrets engine."""
+    """`ports.broker.Broker` for one path of a secrets engine."""
 
     kind = "openbao-lease"
     standing = False
-    #: A lease whose answer was lost is not known here; it ends by its own time.
+    #: remit does not know a lease whose answer was lost; that lease lives until it expires.
     traceable = False
 
     def __init__(
@@ -48,9 +48,11 @@ class OpenBaoBroker:
         env: Mapping[str, str] | None = None,
         login: str = "",
     ) -> None:
-        """Take where it is. With `parameters` the path is written to and not read, with these, filled in for
-        the task. `login` is the address of the PostgreSQL database that takes the credential
-        (`postgresql://host:port/database`); raises `ConfigInvalid` for what is none.
+        """Store the path.
+
+        With `parameters`, the path is written to instead of read, with the parameters filled in for the task.
+        `login` is the address of the PostgreSQL database that accepts the credential
+        (`postgresql://host:port/database`); raises `ConfigInvalid` for an invalid one.
         """
         self._bao = bao
         self._path = path.strip("/")
@@ -60,7 +62,7 @@ class OpenBaoBroker:
         self._sink = named(self._login) if login else self._path
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         if self._parameters:
             body = fill(self._parameters, texts_of(wanted), _any_text)
             answer = await self._bao.ask("POST", self._path, body)
@@ -93,7 +95,7 @@ class OpenBaoBroker:
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. A lease that is gone is taken back."""
+        """Revoke the lease (step 2). Raises `KeyUnavailable`. A lease that is gone counts as revoked."""
         lease = credential.handle.get("lease_id", "")
         if not lease:
             raise unreadable(credential.lease)
@@ -102,7 +104,7 @@ class OpenBaoBroker:
             raise bao_refused("sys/leases/revoke", f"status {answer.status}")
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         handle = credential.handle
         if self._login:
             as_whom = {"user": handle.get("username", ""), "password": handle.get("password", "")}
@@ -120,7 +122,7 @@ class OpenBaoBroker:
         if answer.status == 200:
             return Probe.ACCEPTED
         errors = answer.object.get("errors")
-        # The one answer to a lease that is not there; a refusal to answer is another one.
+        # The only answer for a lease that does not exist; a refused lookup has another answer.
         return Probe.REFUSED if answer.status == 400 and errors == ["invalid lease"] else Probe.UNREACHABLE
 
     async def close(self) -> None:
@@ -129,5 +131,5 @@ class OpenBaoBroker:
 
 
 def _any_text(text: str) -> bool:
-    """A parameter is a value of its own; what it may be is the engine's role to say."""
+    """Permit any text: a parameter is a separate value, and the engine's role decides what it permits."""
     return True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handing a secret to OpenBao's versioned key-value store, from where others read it.
+"""Publishing a secret to OpenBao's versioned key-value store, from which others read it.
 
-A new version is written under compare-and-swap, so that nobody else's is written over, and the versions
-before it are destroyed: they hold secrets that nothing should take any more.
+A new version is written under compare-and-swap, so that no other writer's version is overwritten. The older
+versions are destroyed: they hold secrets that must no longer be accepted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ class KvPath:
     """One field of one secret."""
 
     def __init__(self, bao: BaoSource, mount: str, path: str, field: str) -> None:
-        """Take where it lies: the mount of a KV engine of version 2, and the path below it."""
+        """Store the location: the mount of a KV engine of version 2, and the path below it."""
         self._bao = bao
         self._mount = mount.strip("/")
         self._path = path.strip("/")
         self._field = field
 
     async def put(self, secret: str) -> None:
-        """Write a secret as the newest version and destroy the others; raises `KeyUnavailable`. One that is
-        there already is not written again.
+        """Write a secret as the newest version and destroy the others; raises `KeyUnavailable`.
+
+        A secret that is already the newest version is not written again.
         """
         data, version = await self._now()
         if data.get(self._field) != secret:
@@ -48,5 +49,5 @@ class KvPath:
         version = metadata.get("version") if isinstance(metadata, dict) else None
         if answer.status not in (200, 404) or not isinstance(told, dict) or type(version) is not int:
             raise bao_refused(self._path, f"status {answer.status}")
-        # A version that was deleted has a number, and no data.
+        # A deleted version has a number, but no data.
         return told.get("data") or {}, version

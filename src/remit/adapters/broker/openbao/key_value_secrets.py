@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Standing secrets in OpenBao's key-value stores, of either version.
 
-1. which engine a path lies in, and of which version, OpenBao itself says (`sys/internal/ui/mounts`); it is
-   asked once for each path
-2. one field of it is read. What is no text, and what was deleted or destroyed, is no secret
+1. OpenBao reports the engine and version of a path (`sys/internal/ui/mounts`). remit asks once for each path.
+2. One field of the secret is read. A value that is not a text, or was deleted or destroyed, is not a secret.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ class KvSecrets:
     """`ports.secret_source.SecretSource`: names are `MOUNT/PATH#FIELD`."""
 
     def __init__(self, bao: BaoSource) -> None:
-        """Take OpenBao as remit is known there."""
+        """Store the OpenBao source."""
         self._bao = bao
         self._mounts: dict[str, _Mount] = {}
 
     async def read(self, name: str) -> ReadSecret:
-        """1, 2."""
+        """Do steps 1 and 2."""
         path, _, field = name.partition("#")
         mount = self._mounts.get(path) or await self._mount(path)
         below = path.removeprefix(mount.path)
@@ -59,7 +58,7 @@ class KvSecrets:
         )
 
     async def _mount(self, path: str) -> _Mount:
-        """1."""
+        """Do step 1."""
         answer = await self._bao.ask("GET", f"sys/internal/ui/mounts/{path}")
         told = answer.object.get("data")
         if answer.status in (403, 404):

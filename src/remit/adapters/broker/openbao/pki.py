@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault: a client certificate of its own for each task.
+"""OpenBao and Vault: a separate client certificate for each task.
 
-1. the key is made here and goes nowhere but into what carries it; OpenBao signs a request for it, for no
-   longer than the task (`MOUNT/sign/ROLE`)
-2. the certificate is revoked by its serial number
-3. it is tried at the sink, by a connection that shows it; or by OCSP (RFC 6960) at OpenBao, whose signature
-   is checked: what every sink sees that asks, and no more
+1. remit creates the key, and puts it only where the credential is injected. OpenBao signs a certificate
+   request for it, for no longer than the task (`MOUNT/sign/ROLE`).
+2. The certificate is revoked by its serial number.
+3. The certificate is probed at the sink, by a connection that presents it; or by OCSP (RFC 6960) at OpenBao,
+   whose signature is checked. OCSP shows only what a sink that uses OCSP would see.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from remit.core.keys.certificate import ClientCertificate
 from remit.ports.broker import LeaseWanted, Probe, UnfitCredential, UpstreamCredential
 from remit.ports.runtime import Clock
 
-#: How far the clock of OpenBao may be from ours.
+#: Largest permitted difference between OpenBao's clock and ours.
 SKEW: Final = timedelta(minutes=5)
-#: What no value may hold, and what parts a name of each kind.
+#: Characters that no value may contain, and characters that separate the parts of a name, by kind.
 _WIDER: Final = ",*"
 _PARTING: Final = {"uri_sans": ":/?#%\\@", "alt_names": "@"}
 _REQUEST: Final = "application/ocsp-request"
 
 
 class OpenBaoPkiBroker:
-    """`ports.broker.Broker` at one role of a PKI engine."""
+    """`ports.broker.Broker` for one role of a PKI engine."""
 
     kind = "openbao-certificate"
     standing = False
-    #: A certificate whose answer was lost is not known here; its key was never given away.
+    #: remit does not know a certificate whose answer was lost; its key never left this process.
     traceable = False
 
     def __init__(
@@ -63,10 +63,12 @@ class OpenBaoPkiBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take where it is. With neither `headers` nor `env` calls show the certificate on their connection.
-        With `probe_url` the sink itself is tried there, over a connection that `showing` makes.
-        `parameters` go along with the request, filled in for the task: names that the
-        certificate is to have (`common_name`, `uri_sans`). Unless given, its name is the task's.
+        """Store the role of the PKI engine.
+
+        With neither `headers` nor `env`, calls present the certificate on their connection. With `probe_url`,
+        the sink itself is probed there, over a connection with the context of `showing`. `parameters` are
+        sent with the request, filled in for the task: the names in the certificate (`common_name`,
+        `uri_sans`). By default its name is the task's id.
         """
         self._bao = bao
         self._mount = mount.strip("/")
@@ -79,7 +81,7 @@ class OpenBaoPkiBroker:
         self._injection = Injection(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         path = f"{self._mount}/sign/{self._role}"
         texts = texts_of(wanted)
         asked = {kind: fill(one, texts, _fitting(kind, one)) for kind, one in self._parameters.items()}
@@ -107,7 +109,7 @@ class OpenBaoPkiBroker:
             presented = _presented(certificate, told, path)
             chain = "".join(_pem(_read(one, path)) for one in told.get("ca_chain") or ())
         except KeyUnavailable:
-            # Nobody can read it, so that it opens nothing, and could not be tried.
+            # The certificate cannot be read: it grants no access and cannot be probed.
             await self._revoke(serial)
             raise
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -140,14 +142,14 @@ class OpenBaoPkiBroker:
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. One that is revoked stays so."""
+        """Revoke the certificate (step 2). Raises `KeyUnavailable`. Revoking again is harmless."""
         serial = credential.handle.get("serial", "")
         if not serial:
             raise unreadable(credential.lease)
         await self._revoke(serial)
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         if self._probe_url and self._showing is not None:
             handle = credential.handle
             if not handle.get("key"):
@@ -177,7 +179,9 @@ class OpenBaoPkiBroker:
         await self._bao.close()
 
     def _believed(self, said: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
-        """RFC 6960 section 3.2: signed by the issuer itself, and about now."""
+        """Return whether an OCSP response is signed by the issuer itself and current (RFC 6960 section
+        3.2).
+        """
         key, now = issuer.public_key(), self._clock.now()
         try:
             algorithm = said.signature_hash_algorithm
@@ -200,9 +204,9 @@ class OpenBaoPkiBroker:
 
 
 def _fitting(kind: str, template: Json) -> Fits:
-    """Return what says whether a value may stand in a name of a kind: as one part of that one name.
+    """Return a check that a value fits into a name of this kind, as one part of that one name.
 
-    Names are separated by commas, and `*` stands for all. A value that is a whole name may have parts.
+    Commas separate names, and `*` matches every name. A value that is the whole name may have several parts.
     """
     whole = isinstance(template, str) and PLACE.fullmatch(template)
     shut = _WIDER + ("" if whole else _PARTING.get(kind, ""))
@@ -227,7 +231,9 @@ def _names_in(certificate: x509.Certificate) -> set[str]:
 
 
 def _requested(asked: Mapping[str, Json], key: ec.EllipticCurvePrivateKey) -> str:
-    """Return the signed request. It has the names, too: by the role it is these that count, or the others."""
+    """Return the signed request. It repeats the names: the PKI role decides whether these or the parameters
+    count.
+    """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(asked["common_name"]))])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     names: list[x509.GeneralName] = []
@@ -247,7 +253,7 @@ def _read(pem: Json, path: str) -> x509.Certificate:
 
 
 def _presented(certificate: x509.Certificate, told: dict[str, Json], path: str) -> str:
-    """Return the certificate with those between it and the root, which the other side has."""
+    """Return the certificate and the intermediate ones. The server has the root itself."""
     between = (_read(one, path) for one in told.get("ca_chain") or ())
     return "".join((_pem(certificate), *(_pem(one) for one in between if one.issuer != one.subject)))
 

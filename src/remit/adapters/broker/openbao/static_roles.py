@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault: a standing role of a database whose password OpenBao changes (a static role).
+"""OpenBao and Vault: a standing database role whose password OpenBao changes (a static role).
 
-1. the password that counts now is read (`MOUNT/static-creds/ROLE`). One that OpenBao is about to change is
-   changed first, so that nobody begins with what ends soon
-2. it is taken back by having OpenBao change it (`MOUNT/rotate-role/ROLE`); one that counts no more is gone
-3. it is tried by a login at the database
+1. The current password is read (`MOUNT/static-creds/ROLE`). A password that OpenBao is about to change is
+   changed first, so that no task begins with a password that ends soon.
+2. The credential is revoked by having OpenBao change the password (`MOUNT/rotate-role/ROLE`). A password that
+   is no longer current counts as revoked.
+3. The credential is probed by a login at the database.
 
-All tasks have one role, and so one password: what one task's end changes is dead for the others too, those of
-other replicas among them. OpenBao is asked before each call whether what its task has still counts
-(`counts`): it alone knows, whoever has it changed, and when. A call that is under way may fail at the
-database.
+All tasks share one role, and so one password: when the end of one task changes it, the password is dead for
+the other tasks too, including those of other replicas. Before each call remit asks OpenBao whether the task's
+password is still current (`counts`), because only OpenBao knows of every change, by any party. A call already
+in progress may fail at the database.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from remit.core.errors import KeyUnavailable
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 
 LOGIN_S: Final = 8.0
-#: A password that OpenBao changes sooner, or in a fifth of its period, is changed before it is used.
+#: A password that OpenBao changes within this time, or within a fifth of its period, is changed before use.
 SOON_S: Final = 60
-#: Longest wait of a call for OpenBao to say whether its password counts; the pause after it has said nothing.
+#: Longest wait of a call for OpenBao to confirm its password; and the pause after OpenBao did not answer.
 COUNTS_S: Final = 2.0
 PAUSE_S: Final = 1.0
-#: For how long a password counts that OpenBao does not confirm.
+#: How long a password stays usable without OpenBao's confirmation.
 KEEP_S: Final = 300.0
 
 
@@ -45,12 +46,12 @@ class _Password(msgspec.Struct, frozen=True):
 
     @property
     def ending(self) -> bool:
-        """Whether OpenBao is about to change it."""
+        """Whether OpenBao is about to change the password."""
         return self.left_s <= min(SOON_S, self.period_s // 5)
 
 
 class OpenBaoStaticBroker:
-    """`ports.broker.Shared` at one static role of a database engine."""
+    """`ports.broker.Shared` for one static role of a database engine."""
 
     kind = "openbao-static-role"
     standing = False
@@ -66,8 +67,9 @@ class OpenBaoStaticBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take where it is; `login` is the address of the PostgreSQL database that takes the password. Raises
-        `ConfigInvalid` for what is none.
+        """Store the static role; `login` is the address of the PostgreSQL database that accepts the password.
+
+        Raises `ConfigInvalid` for an invalid address.
         """
         self._bao = bao
         self._read = f"{mount.strip('/')}/static-creds/{role}"
@@ -76,15 +78,15 @@ class OpenBaoStaticBroker:
         self._login = place_of(login)
         self._sink = named(self._login)
         self._turn = asyncio.Lock()
-        #: Readings for calls that have begun, and what the last one found.
+        #: The number of readings begun for calls, and the result of the last one.
         self._readings = 0
         self._last: _Password | None = None
-        #: When OpenBao has last given the password, and until when it is not asked again, for it was silent.
+        #: When OpenBao last returned the password, and until when a silent OpenBao is not asked again.
         self._heard_s = bao.clock.boot_s()
         self._quiet_until_s = 0.0
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         async with self._turn:
             now = await self._now()
             if now.ending:
@@ -110,7 +112,7 @@ class OpenBaoStaticBroker:
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`."""
+        """Revoke the credential (step 2). Raises `KeyUnavailable`."""
         password = credential.handle.get("password", "")
         if not password:
             raise unreadable(credential.lease)
@@ -119,7 +121,7 @@ class OpenBaoStaticBroker:
                 await self._change()
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         handle = credential.handle
         as_whom = {"user": handle.get("username", ""), "password": handle.get("password", "")}
         try:
@@ -129,8 +131,9 @@ class OpenBaoStaticBroker:
             return Probe.UNREACHABLE
 
     async def counts(self, credential: UpstreamCredential) -> bool:
-        """Whether it is the password that OpenBao gives now. Calls that wait share one reading, which has
-        begun after each of them came.
+        """Return whether this is the password that OpenBao currently returns.
+
+        Waiting calls share one reading, which begins after each of them has arrived.
         """
         if self._bao.clock.boot_s() < self._quiet_until_s:
             return True
@@ -166,7 +169,7 @@ class OpenBaoStaticBroker:
         if type(left_s) is not int:
             raise bao_refused(self._read, "it does not say until when the password counts")
         self._heard_s = self._bao.clock.boot_s()
-        # By a schedule it has no period: then the bound alone counts.
+        # A password that rotates by schedule has no period: then only `SOON_S` applies.
         return _Password(user, password, left_s, period_s if type(period_s) is int else 5 * SOON_S)
 
     async def _change(self) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenBao and Vault: a token of its own for each task, for an upstream that reads secrets there itself.
+"""OpenBao and Vault: a separate token per task, for an upstream that reads secrets there itself.
 
-Secrets of a KV engine have no lease: who has read one has it. What can be taken back is the leave to read
-them, so that is what a task gets.
+Secrets of a KV engine have no lease: a reader keeps what it has read. Only the permission to read can be
+revoked, so a task gets that permission.
 
-1. the token is made under one token role (`auth/token/create/ROLE`), which says which policies it has; it
-   has no more life than the task
-2. it is taken back by its accessor, with all that was leased with it
-3. it is tried by asking OpenBao who it is, with the token itself: OpenBao is the sink here
+1. The token is created under one token role (`auth/token/create/ROLE`), which determines its policies. It
+   lives no longer than the task.
+2. The token is revoked by its accessor, together with every lease that it obtained.
+3. The token is probed by a lookup of itself at OpenBao, which is the sink here.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from remit.ports.runtime import Clock
 
 
 class OpenBaoTokenBroker:
-    """`ports.broker.Broker` at one token role."""
+    """`ports.broker.Broker` for one token role."""
 
     kind = "openbao-token"
     standing = False
-    #: A token whose answer was lost is not known here; it ends by its own time.
+    #: remit does not know a token whose answer was lost; that token lives until it expires.
     traceable = False
 
     def __init__(
@@ -44,8 +44,10 @@ class OpenBaoTokenBroker:
         headers: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Take where it is. `policies` are asked for whatever the task, those of `tool_policies` only where
-        it was granted the tool; none at all: the role's.
+        """Store the token role.
+
+        `policies` are requested for every task, those of `tool_policies` only where the task was granted the
+        tool. If both are empty, the role's policies apply.
         """
         self._bao = bao
         self._path = f"auth/token/create/{role}"
@@ -57,7 +59,7 @@ class OpenBaoTokenBroker:
         self._injection = Injection(headers, env)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1. Raises `KeyUnavailable`."""
+        """Implement step 1; raises `KeyUnavailable`."""
         left_s = (wanted.task.deadline - self._clock.now()).total_seconds()
         ttl = f"{max(1, math.ceil(left_s))}s"
         asked: dict[str, Json] = {
@@ -72,7 +74,7 @@ class OpenBaoTokenBroker:
         if policies:
             asked["policies"] = list(dict.fromkeys(policies))
         elif self._tool_policies:
-            # With none named the role would give all that it has.
+            # If the request names no policies, the role grants all of its policies.
             raise bao_refused(self._path, "no tool that the task was granted has policies")
         answer = await self._bao.ask("POST", self._path, asked)
         told = answer.object.get("auth")
@@ -83,7 +85,7 @@ class OpenBaoTokenBroker:
             raise bao_refused(self._path, f"status {answer.status}")
         assert isinstance(told, dict)
         if not accessor:
-            # A batch token has none, and cannot be taken back.
+            # A batch token has no accessor, and cannot be revoked.
             raise bao_refused(self._path, "it gives a token that cannot be taken back")
         found = UpstreamCredential(
             lease=wanted.lease,
@@ -99,7 +101,9 @@ class OpenBaoTokenBroker:
         return msgspec.structs.replace(found, headers=carried.headers, env=carried.env)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """2. Raises `KeyUnavailable`. One that is gone is taken back."""
+        """Revoke the credential (step 2). Raises `KeyUnavailable`. A credential that is gone counts as
+        revoked.
+        """
         accessor = credential.handle.get("accessor", "")
         if not accessor:
             raise unreadable(credential.lease)
@@ -108,11 +112,11 @@ class OpenBaoTokenBroker:
         if answer.status in (200, 204):
             return
         if any("invalid accessor" in str(one) for one in answer.object.get("errors") or ()):
-            return  # Vault says so of one that is gone; OpenBao is content.
+            return  # Vault's answer for a token that is gone; OpenBao reports success.
         raise bao_refused(path, f"status {answer.status}")
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """3."""
+        """Do step 3."""
         token = credential.handle.get("token", "")
         if not token:
             return Probe.UNREACHABLE
@@ -121,7 +125,7 @@ class OpenBaoTokenBroker:
         except KeyUnavailable:
             return Probe.UNREACHABLE
         errors = answer.object.get("errors")
-        # A token that lives and may not look itself up is told so in other words.
+        # A live token that may not look itself up gets a different error.
         if answer.status == 403 and (errors == ["permission denied"] or "invalid token" in str(errors)):
             return Probe.REFUSED
         return Probe.ACCEPTED if answer.status == 200 else Probe.UNREACHABLE

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL as a source of credentials: a role for a task, dropped when it ends."""
+"""PostgreSQL as a source of credentials: one role per task, dropped when the task ends."""

@@ -17,8 +17,8 @@ from remit.core.json_value import Json
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
-#: Longest wait for one lock: others queue behind whoever waits. Longer than the second after which PostgreSQL
-#: calls a vacuum off that stands in the way.
+#: Longest wait for one lock, since other sessions queue behind the waiting one. Longer than the second after
+#: which PostgreSQL cancels a vacuum that blocks others.
 LOCK_S: Final = 2
 
 
@@ -36,7 +36,7 @@ def address_of(admin: Callable[[], str]) -> dict[str, Json]:
 
 
 def place_in(address: dict[str, Json]) -> dict[str, str]:
-    """Return host, port and database of an address."""
+    """Return the host, port and database of an address."""
     return {
         "host": str(address.get("host", "localhost")),
         "port": str(address.get("port", 5432)),
@@ -46,11 +46,11 @@ def place_in(address: dict[str, Json]) -> dict[str, str]:
 
 @asynccontextmanager
 async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Connect, with a bound for the wait for a lock; raises `KeyUnavailable` for what fails there.
+    """Connect, with a bounded wait for locks; raises `KeyUnavailable` for failures inside the block.
 
-    INVARIANT: a name without a schema is one of PostgreSQL's own. Whoever may create a schema could give it
-    the administrator's name, which `$user` in a search path stands for; and whoever may create in a schema of
-    the path a function that fits a call better than PostgreSQL's own.
+    INVARIANT: a name without a schema is one of PostgreSQL's own. Otherwise a role that may create a schema
+    could name it after the administrator, which `$user` in a search path denotes; and a role that may create
+    in a schema of the path could define a function that matches a call better than PostgreSQL's own.
     """
     try:
         async with await psycopg.AsyncConnection.connect(**address, autocommit=True) as db:
@@ -58,7 +58,7 @@ async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
             await db.execute(bounds.format(sql.Literal(f"{LOCK_S}s")))
             yield db
     except psycopg.Error as fault:
-        # Its text may repeat a statement: only the code is told.
+        # The error's text may repeat a statement, so only its code is reported.
         lost = fault.sqlstate is None
         raise KeyUnavailable(
             f"PostgreSQL at `{named(address)}` "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying a login at PostgreSQL: what a probe of a database's credential is."""
+"""Probing a database credential by a login at PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from remit.core.json_value import Json
 from remit.ports.broker import Probe
 
 CONNECT_S: Final = 5
-#: What a server in English says to a login of a role that is gone, shut or has another password. libpq gives
-#: no code for a login that fails.
+#: The messages of an English server for a role that is gone, may not log in or has another password. libpq
+#: reports no code for a failed login.
 _NO: Final = re.compile(
     r"password authentication failed|is not permitted to log in|role \"[^\"]+\" does not exist"
 )
 
 
 def place_of(address: str) -> dict[str, Json]:
-    """Read where a database is; raises `ConfigInvalid` for what is no address of one."""
+    """Parse the address of a database; raises `ConfigInvalid` for an invalid one."""
     try:
         return dict(conninfo_to_dict(address))
     except psycopg.Error:
@@ -33,13 +33,13 @@ def place_of(address: str) -> dict[str, Json]:
 
 
 def named(address: dict[str, Json]) -> str:
-    """Say which database it is, with nothing secret."""
+    """Return a name for the database, without secrets."""
     host, port = address.get("host", "localhost"), address.get("port", 5432)
     return f"{host}:{port}/{address.get('dbname', address.get('user', ''))}"
 
 
 async def tried(address: dict[str, Json]) -> Probe:
-    """Log in, and say what came of it: anything but a clear no about the role is `unreachable`."""
+    """Log in and return the result; anything but a clear refusal of the role is `unreachable`."""
     try:
         async with await psycopg.AsyncConnection.connect(**{"connect_timeout": CONNECT_S, **address}):
             return Probe.ACCEPTED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A standing role of PostgreSQL that may change its own password; and where others read that, if anywhere."""
+"""A standing PostgreSQL role that may change its own password, and an optional publisher of the password."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from remit.ports.rotating import Keep
 
 
 class PostgresPassword:
-    """`ports.rotating.Rotating`: the password of one role. `first` reads the configured one; `publisher` is
-    given each new one.
+    """`ports.rotating.Rotating`: the password of one role.
+
+    `first` reads the configured password; `publisher` receives each new one.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class PostgresPassword:
         first: Callable[[], str],
         publisher: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """Take where the database is; raises `ConfigInvalid` for what is no address of one."""
+        """Store the address of the database; raises `ConfigInvalid` for an invalid one."""
         self._address = {"connect_timeout": CONNECT_S, **place_of(address), "user": user}
         self._user = user
         self._first = first
@@ -36,11 +37,13 @@ class PostgresPassword:
 
     @property
     def first(self) -> str:
-        """Read it."""
+        """The configured password."""
         return self._first()
 
     async def change(self, old: str, new: str, keep: Keep) -> str:
-        """Log in with the old one and set the new one. The server is told a verifier, never the password."""
+        """Log in with the old password and set the new one. The server receives a verifier, never the
+        password.
+        """
         try:
             async with await psycopg.AsyncConnection.connect(
                 **self._address, password=old, autocommit=True
@@ -54,7 +57,7 @@ class PostgresPassword:
                     )
                 )
         except psycopg.Error as fault:
-            # Its text may repeat the statement: only the code is told.
+            # The error's text may repeat the statement, so only its code is reported.
             why = f"refuses: {fault.sqlstate}" if fault.sqlstate else "cannot be used now"
             raise KeyUnavailable(
                 f"PostgreSQL at `{named(self._address)}` {why}",
@@ -65,21 +68,21 @@ class PostgresPassword:
         return new
 
     async def known(self, current: str, keep: Keep) -> str:
-        """A database tells no passwords."""
+        """Return `current`: a database reveals no passwords."""
         return current
 
     async def works(self, secret: str) -> Probe:
-        """Log in."""
+        """Return the result of a login with the secret."""
         return await tried({**self._address, "password": secret})
 
     async def publish(self, secret: str) -> None:
-        """Hand it on, where somebody wants it."""
+        """Pass the secret to the publisher, if there is one."""
         if self._publisher is not None:
             await self._publisher(secret)
 
 
 class PasswordBroker:
-    """`ports.broker.Replaceable`: gives a standing role with the password that counts now."""
+    """`ports.broker.Replaceable`: returns a standing role with its current password."""
 
     kind = "standing-password"
     standing = True
@@ -95,8 +98,9 @@ class PasswordBroker:
         headers: Mapping[str, str],
         replace: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Take what reads the password at each call, and what has another one take its place, giving whether
-        that came through.
+        """Store the reader of the current password, and the function that replaces it.
+
+        `replace` returns whether the replacement succeeded.
         """
         place = place_of(address)
         self._address = {"connect_timeout": CONNECT_S, **place, "user": user}
@@ -112,19 +116,19 @@ class PasswordBroker:
         self._injection = Injection(headers)
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """Read it now."""
+        """Return the credential with the current password."""
         password = self._password()
         carried = self._injection.filled({**self._values, "password": password}, "PostgreSQL")
         return UpstreamCredential(lease=self._id, headers=carried.headers, secrets=(password,))
 
     def now(self, lease: str) -> UpstreamCredential:
-        """Return the password that counts now, so that it can be shown to be dead later."""
+        """Return the current password as a credential, so that a later probe can show that it is dead."""
         password = self._password()
         sink = f"{self._values['user']}@{named(self._address)}"
         return UpstreamCredential(lease=lease, sink=sink, secrets=(password,), handle={"password": password})
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """Have another password take the place of this one; one that is replaced is gone."""
+        """Replace the password of this credential; one that was replaced already counts as revoked."""
         if self._password() == credential.handle.get("password") and not await self._replace():
             raise KeyUnavailable(
                 "the password could not be changed",
@@ -133,5 +137,5 @@ class PasswordBroker:
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """Log in with the password that was given."""
+        """Log in with the credential's password."""
         return await tried({**self._address, "password": credential.handle.get("password", "")})

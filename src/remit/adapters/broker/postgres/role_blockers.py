@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions that the end of a PostgreSQL role waits for: of other leased roles, and of anybody else.
+"""Sessions that block the end of a PostgreSQL role: sessions of other leased roles, and of other roles.
 
-A privilege that one leased role has granted to another, in a transaction that it does not commit, keeps the
-other from being dropped; so does a lock on a table of which the other has a policy. Who holds the end of a
-lease up like that for two looks is ended, if it is a leased role; anybody else is named.
+If one leased role grants another a privilege in a transaction that it does not commit, the other cannot be
+dropped. The same holds for a lock on a table that has a policy for the other. A session of a leased role that
+blocks the end of a lease at two successive looks is ended; a session of any other role is reported.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from remit.adapters.broker.postgres.administrator import Connection, connected
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 
-#: Between two looks. A statement waits for longer than two of these (`LOCK_S`).
+#: Seconds between two looks. A statement waits longer than two of these (`LOCK_S`).
 LOOK_S: Final = 0.6
 
-#: A prepared transaction has no session: its number is 0.
+#: A prepared transaction has no session: its pid is 0.
 _BLOCKERS: Final = """
 select distinct pid, coalesce(usename, ''), coalesce(usename ~ '^remit_lse_[a-z0-9]{1,32}$', false)
   from unnest(pg_blocking_pids(%(waiting)s)) pid left join pg_stat_activity using (pid)"""
 
 
 class WaitedRoles:
-    """What one connection waits for."""
+    """The sessions that one connection waits for."""
 
     def __init__(self, address: dict[str, Json], waiting: int) -> None:
-        """Look at the backend with the number `waiting`."""
+        """Watch the backend with the pid `waiting`."""
         self._address = address
         self._waiting = waiting
         self._seen: set[int] = set()
-        #: Who was waited for at the last look, and is no leased role.
+        #: The blocking roles at the last look that are not leased roles.
         self.strangers: list[str] = []
 
     async def look(self) -> None:
-        """Look again and again, and end leased roles that are in the way."""
+        """Look repeatedly, and end blocking sessions of leased roles."""
         await asyncio.sleep(LOOK_S)
         async with connected(self._address) as db:
             while True:
@@ -58,8 +58,9 @@ class WaitedRoles:
 
 
 async def _ended(db: Connection, role: str, pid: int) -> bool:
-    """End a session as its own role, so that nobody else's is ended; 0 is none. `False` where it is a role of
-    somebody else's leases.
+    """End a session by its pid (0: none) as its own role, so that no other role's session is ended.
+
+    Returns `False` if remit may not act as the role, because it belongs to leases of another owner.
     """
     try:
         await db.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
@@ -75,9 +76,9 @@ async def _ended(db: Connection, role: str, pid: int) -> bool:
 
 @contextlib.asynccontextmanager
 async def unblocked(address: dict[str, Json], db: Connection) -> AsyncIterator[None]:
-    """While this is held, no statement of a connection waits for a leased role for long.
+    """Keep leased roles from blocking a connection's statements for long while the context is open.
 
-    Raises `KeyUnavailable`, with who it is, for one that has waited for somebody else for too long.
+    Raises `KeyUnavailable`, naming the blocking roles, if a statement waited too long for other roles.
     """
     waited = WaitedRoles(address, db.info.backend_pid)
     looking = asyncio.ensure_future(waited.look())
@@ -94,5 +95,5 @@ async def unblocked(address: dict[str, Json], db: Connection) -> AsyncIterator[N
         ) from None
     finally:
         looking.cancel()
-        # That nobody could look shows in nothing but a longer wait.
+        # If the watch fails, the only effect is a longer wait.
         await asyncio.gather(looking, return_exceptions=True)

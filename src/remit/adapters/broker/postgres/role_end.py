@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a PostgreSQL role whose holder does what it can against that.
+"""The end of a PostgreSQL role against the resistance of its holder.
 
-1. the role may log in no more. The role can hold its own row locked (`alter role current_user password ...`,
-   not committed), so the statement waits in the queue for that row while 2 ends whoever holds it
-2. its sessions, prepared transactions and subscriptions are ended, again and again until a round behind 1 has
-   found none. A login that is under way is one of them: with `post_auth_delay` a client makes PostgreSQL wait
-   between the login and the first sight of the session
-3. what the role owns is dropped in each database, with what depends on it, and its privileges go. Nothing is
-   handed to another role: a function with its owner's rights would have that role's from then on
-4. the role is dropped, which PostgreSQL does only where nothing in any database belongs to it
+1. The role loses the right to log in. The role can hold its own row locked (`alter role current_user password
+   ...`, not committed), so the statement waits in the queue for that row while step 2 ends the lock's holder.
+2. The role's sessions, prepared transactions and subscriptions are ended repeatedly, until a round after step
+   1 has found none. This includes logins in progress: with `post_auth_delay` a client makes PostgreSQL wait
+   between the login and the first appearance of the session.
+3. In each database the role's objects are dropped, with everything that depends on them, and its privileges
+   are revoked. Nothing is transferred to another role: a function that runs with its owner's rights would
+   then have that role's rights.
+4. The role is dropped. PostgreSQL does that only if nothing in any database belongs to the role.
 
-`remains` looks for whatever could still serve the holder, and asks the catalogue for each kind of it.
+`remains` looks for everything that could still serve the holder, by a catalogue query for each kind.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from remit.adapters.broker.postgres.role_blockers import unblocked
 from remit.core.errors import KeyUnavailable
 from remit.core.json_value import Json
 
-#: Longest time for 1 and 2.
+#: Longest time for steps 1 and 2.
 ENDS_S: Final = 5.0
 PAUSE_S: Final = 0.005
-#: Objects dropped at once: each takes a place in the server's table of locks.
+#: Number of objects dropped at once: each takes an entry in the server's lock table.
 AT_ONCE: Final = 100
 
-#: Backends of which nobody sees whose they are: they are logging in, or serve the server itself.
+#: Backends without a visible user: they are logging in, or serve the server itself.
 _UNSEEN: Final = """
 select distinct pid from pg_locks where locktype = 'virtualxid' and pid <> pg_backend_pid() and not exists
   (select from pg_stat_activity seen where seen.pid = pg_locks.pid and seen.usesysid is not null)"""
@@ -44,8 +45,8 @@ select datname from pg_database where oid in (select dbid from pg_prepared_xact(
 _OWNED_IN: Final = """
 select datname from pg_database where datname <> current_database() and oid in
   (select dbid from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = %(role)s)"""
-#: What others gave the role, by who gave it: `drop owned` takes it back in the name of whoever may give most,
-#: which can be the role itself.
+#: Privileges that other roles granted to the role, by grantor. `drop owned` revokes them in the name of the
+#: role with the widest grant options, which can be the leased role itself.
 _GIVEN: Final = """
 select giver.rolname, format('revoke all on %%s %%s from %%I cascade', kind, name, %(name)s::text) from (
     select case relkind when 'S' then 'sequence' else 'table' end kind, oid::regclass::text name, relacl acl
@@ -69,7 +70,7 @@ select format('drop %%s if exists %%s cascade', kind, string_agg(name, ', ')) fr
         from pg_class where relowner = %(role)s and relkind in ('r', 'p', 'v', 'm', 'f')
       union all select 'routine', oid::regprocedure::text from pg_proc where proowner = %(role)s
     ) owned) numbered group by kind, part"""
-#: Without the role's number, a session of any role that is no more.
+#: Without the role's oid: a session of any role that no longer exists.
 _REMAINS: Final = """
 select
   exists (select from pg_stat_activity where usesysid = %(role)s or %(role)s = 0 and usesysid is not null
@@ -83,12 +84,12 @@ select
 
 
 async def end_role(address: dict[str, Json], role: str) -> None:
-    """1 to 4. Raises `KeyUnavailable` as long as anything of the role is there."""
+    """End a role (steps 1 to 4). Raises `KeyUnavailable` while anything of the role remains."""
     async with _opened(address) as db:
         name = sql.Identifier(role)
         if (oid := await _number(db, role, name)) is None:
             return
-        # Once more: before PostgreSQL 16 a role can have ended who is a member of it.
+        # Granted again: before PostgreSQL 16 a role can remove its members.
         await db.execute(sql.SQL("grant {} to current_user").format(name))
         shutting = asyncio.ensure_future(_shut(address, name))
         try:
@@ -106,10 +107,10 @@ async def end_role(address: dict[str, Json], role: str) -> None:
 
 
 async def _number(db: Connection, role: str, name: sql.Identifier) -> int | None:
-    """Return a role's number; `None` where it is not there, and nobody is about to make it.
+    """Return a role's oid; `None` if the role does not exist and is not being created.
 
-    A remit that was killed can have left a transaction that makes the role, and is being committed. Who makes
-    a role of the same name waits for that, so one is made, and rolled back.
+    A killed remit process can have left a transaction that creates the role and is still committing. Creating
+    a role of the same name waits for that transaction, so remit creates one and rolls it back.
     """
     asked = "select oid from pg_roles where rolname = %(name)s"
     if not (found := await _rows(db, asked, name=role)):
@@ -121,8 +122,9 @@ async def _number(db: Connection, role: str, name: sql.Identifier) -> int | None
 
 
 async def remains(address: dict[str, Json], role: str, oid: int) -> tuple[bool, bool]:
-    """Return whether a session of the role is there, and whether anything else of it is; `oid` is 0 where it
-    is not known. Raises `KeyUnavailable`.
+    """Return whether a session of the role remains, and whether anything else of it does.
+
+    `oid` is 0 if unknown. Raises `KeyUnavailable`.
     """
     async with _opened(address) as db:
         found = await _rows(db, "select oid from pg_roles where rolname = %(name)s", name=role)
@@ -131,13 +133,13 @@ async def remains(address: dict[str, Json], role: str, oid: int) -> tuple[bool, 
 
 
 async def _shut(address: dict[str, Json], name: sql.Identifier) -> None:
-    """1."""
+    """Do step 1."""
     async with _opened(address) as db:
         while True:
             try:
                 await db.execute(sql.SQL("alter role {} nologin").format(name))
             except (psycopg.errors.LockNotAvailable, psycopg.errors.InternalError_):
-                # Not its turn yet, or the row was changed while it waited.
+                # The row is still locked, or changed during the wait.
                 await asyncio.sleep(PAUSE_S)
             else:
                 return
@@ -146,7 +148,7 @@ async def _shut(address: dict[str, Json], name: sql.Identifier) -> None:
 async def _quiet(
     db: Connection, address: dict[str, Json], name: sql.Identifier, oid: int, shutting: asyncio.Future[None]
 ) -> None:
-    """2."""
+    """Do step 2."""
     end_s = asyncio.get_running_loop().time() + ENDS_S
     while True:
         shut = shutting.done()
@@ -168,7 +170,9 @@ async def _quiet(
 
 
 async def _end_sessions(db: Connection, name: sql.Identifier, oid: int) -> int:
-    """End each session, as the role itself: nobody else's session is ended so. Gives how many were found."""
+    """End each session as the role itself, so that no other role's session ends. Returns how many were
+    found.
+    """
     seen = await _rows(db, "select pid from pg_stat_activity where usesysid = %(role)s", role=oid)
     unseen = await _rows(db, _UNSEEN)
     found = len(seen)
@@ -177,13 +181,13 @@ async def _end_sessions(db: Connection, name: sql.Identifier, oid: int) -> int:
             try:
                 ((ended,),) = await _rows(db, "select pg_terminate_backend(%(pid)s)", pid=pid)
             except psycopg.errors.InsufficientPrivilege:
-                continue  # somebody else's
+                continue  # a session of another role
             found += ended and number >= len(seen)
     return found
 
 
 async def _end_held(db: Connection, name: sql.Identifier, oid: int) -> None:
-    """End what goes on in this database without a session."""
+    """End the role's prepared transactions and subscriptions in this database."""
     prepared = await _rows(
         db,
         "select gid from pg_prepared_xact() where ownerid = %(role)s and dbid = "
@@ -200,14 +204,14 @@ async def _end_held(db: Connection, name: sql.Identifier, oid: int) -> None:
         for (gid,) in prepared:
             await db.execute(sql.SQL("rollback prepared {}").format(sql.Literal(gid)))
         for (subscription,) in subscribed:
-            # Without its slot: the publisher is whoever the role has named.
+            # Without its slot: the slot is at a publisher that the role has chosen.
             for statement in ("alter {} disable", "alter {} set (slot_name = none)", "drop {}"):
                 named = sql.SQL("subscription {}").format(sql.Identifier(subscription))
                 await db.execute(sql.SQL(statement).format(named))
 
 
 async def _take_back_memberships(db: Connection, name: sql.Identifier, oid: int) -> None:
-    """3. Before PostgreSQL 16 they would outlive the role."""
+    """Revoke the memberships that the role granted (step 3). Before PostgreSQL 16 they would outlive it."""
     given = (
         "select given.rolname, taker.rolname from pg_auth_members"
         " join pg_roles given on given.oid = roleid join pg_roles taker on taker.oid = member"
@@ -219,7 +223,10 @@ async def _take_back_memberships(db: Connection, name: sql.Identifier, oid: int)
 
 
 async def _drop_owned(db: Connection, name: sql.Identifier, oid: int, *statements: LiteralString) -> None:
-    """3, 4. At once; in parts where the role has made more than a transaction has locks for."""
+    """Run the statements of steps 3 and 4 in one transaction.
+
+    If the role has more objects than a transaction has locks for, they are dropped in parts first.
+    """
     for last in (False, True):
         try:
             async with db.transaction():
@@ -235,14 +242,14 @@ async def _drop_owned(db: Connection, name: sql.Identifier, oid: int, *statement
 
 
 async def _disown(db: Connection, role: str, oid: int) -> None:
-    """3. Take away in this database what `drop owned` alone does not."""
+    """Remove in this database what `drop owned` alone does not remove (step 3)."""
     for giver, revoking in await _rows(db, _GIVEN, role=oid, name=role):
-        # Of one as which it may not act, the server says so when the role is dropped.
+        # If remit may not act as this grantor, the server reports the privilege when the role is dropped.
         with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
             async with _acting_as(db, sql.Identifier(giver)):
                 await db.execute(revoking)
     async with _acting_as(db, sql.Identifier(role)):
-        # Any role may make large objects, and more than one transaction could drop.
+        # Any role may create large objects, and more of them than one transaction can drop.
         while await _rows(db, _UNLINK, role=oid, some=AT_ONCE):
             pass
 
@@ -259,7 +266,7 @@ async def _acting_as(db: Connection, name: sql.Identifier) -> AsyncIterator[None
 
 @contextlib.asynccontextmanager
 async def _opened(address: dict[str, Json]) -> AsyncIterator[Connection]:
-    """Connect, with no leased role in the way."""
+    """Connect, with leased roles kept from blocking the connection."""
     async with connected(address) as db, unblocked(address, db):
         yield db
 

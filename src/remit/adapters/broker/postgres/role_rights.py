@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a leased PostgreSQL role may do beyond reading and writing rows."""
+"""The rights of a leased PostgreSQL role beyond reading and writing rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from psycopg import sql
 from remit.adapters.broker.postgres.administrator import Connection
 from remit.core.errors import NothingDone
 
-#: Roles as which one makes other roles, databases or sessions, or programs on the server's machine: all of
-#: that outlives the role that made it.
+#: Roles that can create other roles, databases or sessions, or run or write programs on the server's machine.
+#: All of these outlive the role that made them.
 _UNBOUNDED: Final = """
 select rolname from pg_catalog.pg_roles where pg_catalog.pg_has_role(%(role)s, oid, 'member')
   and (rolsuper or rolcreaterole or rolcreatedb or rolreplication
@@ -36,7 +36,7 @@ _ELSEWHERE: Final = """
 select datname from pg_database where datallowconn and datname <> current_database()
   and has_database_privilege(%(role)s, oid, 'connect') order by 1"""
 
-#: What each look finds, and what ends it.
+#: Each query, what it finds, and the remediation.
 _LOOKS: Final = (
     (_CREATES, "may create in schema {}", "`revoke create on schema ... from public`"),
     (_IN_DATABASE, "has in its database {}", "`revoke create, temp on database ... from public`"),
@@ -47,7 +47,7 @@ _LOOKS: Final = (
 
 
 async def see_bounded(db: Connection, role: str) -> None:
-    """Raise `NothingDone` for a role that could make what no end of it would find."""
+    """Raise `NothingDone` for a role that could create things which the end of the role would not find."""
     found = await (await db.execute(_UNBOUNDED, {"role": role})).fetchone()
     if found is not None:
         raise NothingDone(
@@ -59,7 +59,7 @@ async def see_bounded(db: Connection, role: str) -> None:
 
 
 async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
-    """Say what a role may do beyond its rows, and what to do about each."""
+    """Return the rights of a role beyond its rows, each with a remediation."""
     found = []
     for look, says, remediation in _LOOKS:
         names = [name for (name,) in await (await db.execute(look, {"role": role})).fetchall()]
@@ -71,14 +71,14 @@ async def rights_beyond(db: Connection, role: str) -> list[tuple[str, str]]:
 
 @asynccontextmanager
 async def names_of_grants(db: Connection) -> AsyncIterator[None]:
-    """Within a transaction, let statements of the configuration name what is in `public` without a schema."""
+    """Let configured statements name objects in `public` without a schema, within a transaction."""
     await db.execute("set local search_path to public")
     yield
     await db.execute("set local search_path to pg_catalog")
 
 
 async def granted(db: Connection, statements: list[sql.Composed]) -> int:
-    """Execute the statements that give a role what it needs, each for itself; gives how many failed."""
+    """Execute each grant statement in a separate savepoint; return how many failed."""
     failed = 0
     for one in statements:
         try:

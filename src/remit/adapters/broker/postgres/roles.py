@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL: a role of its own for each task, with what the task needs and nothing else, dropped at its end.
+"""PostgreSQL: a separate role per task, with only the rights that the task needs, dropped at its end.
 
-1. the role is named after the lease, so that it can be taken back by name; its password is random, goes to
-   the server as a SCRAM verifier, and ends with the task's deadline
-2. it is created and granted in one transaction: there is no half of it
-3. at the end the role goes with its sessions and all that it owns (`postgres_ending`)
-4. the sink is tried by a login with its password, and the catalogue is asked for what is left of the role
+1. The role is named after the lease, so that it can be revoked by name. Its password is random, goes to the
+   server as a SCRAM verifier, and expires with the task's deadline.
+2. The role is created and granted in one transaction, so that it never exists in part.
+3. At the end the role is dropped with its sessions and everything that it owns (`role_end`).
+4. The sink is probed by a login with the password, and the catalogue is queried for remains of the role.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from remit.ports.runtime import Entropy
 
 PASSWORD_BYTES: Final = 24
 _LEASE: Final = re.compile(r"lse_[a-z0-9]{1,32}")
-#: Where a text has other quotes around it than its own: strings, names, bodies between dollars, comments.
+#: Places where a text would be inside other quotes: strings, names, dollar-quoted bodies, comments.
 _QUOTED: Final = re.compile(
     r"""
       (?<![\w$])[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)
@@ -45,7 +45,7 @@ _QUOTED: Final = re.compile(
 
 
 class PostgresBroker:
-    """`ports.broker.Broker` at one database, as an administrator that may create roles (`CREATEROLE`)."""
+    """`ports.broker.Broker` for one database, as an administrator that may create roles (`CREATEROLE`)."""
 
     kind = "postgres-role"
     standing = False
@@ -61,11 +61,11 @@ class PostgresBroker:
         env: Mapping[str, str] | None = None,
         connections: int = 5,
     ) -> None:
-        """Take what reads the administrator's address, and the statements that give a role what it needs.
+        """Store the reader of the administrator's address, and the statements that grant a role its rights.
 
-        In these `{role}` is the role; `{task}`, `{agent}`, `{person}` and the names of the task's parameters
-        are texts. `connections` is how many sessions a role may have at once. Raises `ConfigInvalid` for a
-        statement with one of these within quotes.
+        In the statements `{role}` is the role; `{task}`, `{agent}`, `{person}` and the names of the task's
+        parameters are texts. `connections` is how many sessions a role may have at once. Raises
+        `ConfigInvalid` for a statement with one of these within quotes.
         """
         for one in grants:
             _check_quotes(one)
@@ -76,7 +76,10 @@ class PostgresBroker:
         self._connections = connections
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
-        """1, 2. Raises `KeyUnavailable`, also where a statement names a parameter that the task has not."""
+        """Create and grant a role (steps 1 and 2).
+
+        Raises `KeyUnavailable`, also where a statement names a parameter that the task does not have.
+        """
         role, until = role_of(wanted.lease), wanted.task.deadline
         password = base64.urlsafe_b64encode(self._entropy.bytes(PASSWORD_BYTES)).decode().rstrip("=")
         texts = texts_of(wanted)
@@ -85,7 +88,8 @@ class PostgresBroker:
         place = place_in(address)
         async with connected(address) as db, db.transaction():
             oid = await self._make(db, role, password, until.isoformat())
-            # A member ends its sessions and drops what it owns, and what it has given to other such roles.
+            # A member can end the role's sessions, drop what it owns, and revoke what it granted to other
+            # leased roles.
             await db.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
             async with names_of_grants(db):
                 for one in statements:
@@ -103,11 +107,13 @@ class PostgresBroker:
         )
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """3. Raises `KeyUnavailable` as long as the role, or anything of it, is there."""
+        """Drop the role (step 3). Raises `KeyUnavailable` while the role, or anything of it, remains."""
         await end_role(self._address(), role_of(credential.lease))
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """4. A refused login shows nothing by itself: a role can have another password, and a session."""
+        """Probe the role (step 4). A refused login alone proves nothing: the role can have another password
+        and a session.
+        """
         password, role = credential.handle.get("password", ""), role_of(credential.lease)
         try:
             address = self._address()
@@ -121,8 +127,9 @@ class PostgresBroker:
         return Probe.UNREACHABLE if anything else Probe.REFUSED
 
     async def beyond_rows(self) -> list[tuple[str, str]]:
-        """Say what a role may do beyond reading and writing rows, and what to do about each: of a role that
-        is rolled back. Raises `KeyUnavailable`.
+        """Return a role's rights beyond reading and writing rows, each with a remediation.
+
+        A role is created for this and rolled back. Raises `KeyUnavailable`.
         """
         role = role_of(f"lse_{self._entropy.bytes(8).hex()}")
         statements = [self._filled(one, role, _AnyText()) for one in self._grants]
@@ -137,7 +144,7 @@ class PostgresBroker:
         return found
 
     async def _make(self, db: Connection, role: str, password: str, until: str) -> int:
-        """Make a role that may log in, and give its number."""
+        """Create a role that may log in, and return its oid."""
         verifier = db.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         made = sql.SQL(
             "create role {} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls "
@@ -156,7 +163,7 @@ class PostgresBroker:
         return int(oid)
 
     def _filled(self, template: str, role: str, texts: Mapping[str, Json]) -> sql.Composed:
-        """Fill a statement in; texts are quoted as literals, never pasted."""
+        """Fill in a statement; texts are quoted as literals, never concatenated."""
         parts: list[sql.Composable] = []
         at = 0
         for place in PLACE.finditer(template):
@@ -181,7 +188,7 @@ class PostgresBroker:
 
 
 class _AnyText(dict[str, Json]):
-    """Values of no task: a role that is only looked at is about nothing."""
+    """Placeholder values for a role that is only inspected and belongs to no task."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -191,7 +198,10 @@ class _AnyText(dict[str, Json]):
 
 
 def _check_quotes(template: str) -> None:
-    """INVARIANT: a text is a literal by the quotes that it brings, and within others it could end them."""
+    """Refuse placeholders within quotes; raises `ConfigInvalid`.
+
+    INVARIANT: an inserted text is a literal only by its own quotes; inside other quotes it could end them.
+    """
     for part in _QUOTED.finditer(template):
         if found := PLACE.search(part[0]):
             raise ConfigInvalid(
@@ -202,7 +212,7 @@ def _check_quotes(template: str) -> None:
 
 
 def role_of(lease: str) -> str:
-    """Return the name of a lease's role; raises `KeyUnavailable` for what is no lease."""
+    """Return the name of a lease's role; raises `KeyUnavailable` for a text that is not a lease id."""
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(
             f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"

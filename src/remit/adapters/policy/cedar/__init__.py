@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies in Cedar: checked against a generated schema, indexed by tool and agent, evaluated on what they
-read.
-"""
+"""Cedar policies: checked against a generated schema, indexed, and evaluated on the facts they read."""
 
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
@@ -11,8 +9,8 @@ __all__ = ["CedarPolicies", "cedar_apart"]
 
 
 def cedar_apart(classes: Classes) -> CedarPolicies:
-    """Return the engine that reads texts in a process of its own, for texts from outside.
+    """Return the engine that parses texts from outside in a separate process.
 
-    What somebody asks to have checked does not keep waiting what is put in force.
+    A check that a caller requests does not delay the loading of policies that come into force.
     """
     return CedarPolicies(classes=classes, examine=CheckerProcess(), check=CheckerProcess(rules=False))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a set of policies, said so that its author can mend it: file, line, rule, and the way
-out.
+"""Finds problems in policies.
+
+Each problem has what the author needs to fix it: file, line, rule, remediation.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _NO_ACTION = "unable to find an applicable action"
 
 
 class CheckInput(msgspec.Struct, frozen=True):
-    """What policies may speak of. `params` are the intent parameters of all task types. `agents` may be left
-    out; then names of agents and groups are not looked at.
+    """The names that policies may use. `params` are the intent parameters of all task types.
+
+    `agents` may be empty; then names of agents and groups are not checked.
     """
 
     tools: Sequence[Tool]
@@ -40,20 +42,20 @@ class CheckInput(msgspec.Struct, frozen=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """The rules of some sources, and what is wrong with these."""
+    """The rules of some sources, and their problems."""
 
     rules: list[CedarRule]
     problems: list[Problem]
 
 
 def examined(sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
-    """Parse and check, in this very process."""
+    """Parse and check in the current process."""
     rules, problems = parse(sources)
     return CheckResult(rules, problems + problems_of(rules, world))
 
 
 def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
-    """Return what is wrong with `rules` in `world`, errors of names first, then those of types."""
+    """Return the problems of `rules` in `world`: errors of names first, then type errors."""
     out = list(_doubled(world.tools))
     if out:
         return out
@@ -91,8 +93,9 @@ def _known(world: CheckInput) -> dict[str, set[str]]:
 
 
 def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Iterator[Problem]:
-    """Every entity that a rule names is one that exists, or one that may yet come (agents and groups, which
-    are looked at where `later` says so).
+    """Yield a problem for each entity that a rule names and that does not exist.
+
+    Agents and groups may be created later: they yield a warning, and only with `later`.
     """
     for kind, name in sorted(rule.uids):
         if kind not in known:
@@ -121,7 +124,7 @@ def _asked(rule: CedarRule) -> Iterator[Problem]:
 
 
 class Shapes:
-    """The contexts of all tools, and which of them a rule can meet."""
+    """The context types of all tools, and the tools that a rule can match."""
 
     def __init__(self, world: CheckInput) -> None:
         self.bare = context_shape(Tool(upstream="", name=""), world.params)
@@ -129,7 +132,7 @@ class Shapes:
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
-        """Return the tools in a rule's scope, with their contexts."""
+        """Return the tools in a rule's scope, with their context types."""
         return [
             (tool, shape)
             for tool, shape in self._contexts
@@ -137,10 +140,10 @@ class Shapes:
         ]
 
     def apart(self, rules: Sequence[CedarRule]) -> list[Tool]:
-        """Return one tool of each kind that these rules can tell from each other.
+        """Return one tool of each group that these rules cannot distinguish.
 
-        Cedar types every rule once for each action; two actions that no rule names, that are in the same
-        groups and whose contexts are alike in all that is read, have one outcome.
+        Cedar type-checks every rule once for each action. Two actions have the same result if no rule names
+        them, they are in the same groups, and their contexts agree in everything that is read.
         """
         named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
         paths = {path for rule in rules for path in rule.reads.paths}
@@ -154,8 +157,9 @@ class Shapes:
 
 
 def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
-    """Every fact that a rule reads exists for at least one call in its scope; `has` alone would hide a
-    misspelt one.
+    """Yield a problem for each fact that a rule reads and that no call in its scope has.
+
+    Otherwise `has` would hide a misspelt fact.
     """
     met = shapes.met_by(rule)
     if not met and (rule.action.uids or rule.resource.uids):
@@ -184,7 +188,7 @@ def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
 
 
 def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
-    """Say where along `path` the facts end, and what stands there instead."""
+    """Report where `path` leaves the known facts, and what the alternatives are."""
     names = [name for name in path if name is not None]
     level = list(shapes)
     for depth, name in enumerate(names):
@@ -211,7 +215,7 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
 
 
 def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
-    """Yield what Cedar's own strict validation finds."""
+    """Yield the findings of Cedar's own strict validation."""
     if not rules:
         return
     # Cedar numbers the policies of one text in order: `policy0` is the first rule.
@@ -222,7 +226,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
     for fault in result.errors:
         text = _FOR_POLICY.sub("", fault.error)
         if text.startswith(_NO_ACTION):
-            continue  # a group of actions that no tool is in yet; unknown names were found above
+            continue  # an action group without tools so far; unknown names were reported above
         number = fault.policy_id.removeprefix("policy")
         if not number.isdigit() or int(number) >= len(rules):
             yield Problem("error", text, remediation=_SCHEMA)
@@ -230,7 +234,7 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
         absent = _ABSENT.search(text)
         name = next((group for group in absent.groups() if group), "") if absent else ""
         if name and (number, name) in said:
-            continue  # Cedar says it again for each further tool
+            continue  # Cedar repeats it for each further tool
         said.add((number, name))
         yield rules[int(number)].problem(
             text,
@@ -245,7 +249,8 @@ def _has(name: str) -> str:
 
 
 def validate_alone(rules: Sequence[CedarRule], schema: str) -> tuple[str, ...]:
-    """Return the ids of the rules that do not fit the schema of one tool, which was not there when they were
-    checked.
+    """Return the ids of the rules that do not fit the schema of one tool.
+
+    The tool did not exist when the rules were checked.
     """
     return tuple(sorted({problem.rule or "*" for problem in _types(rules, schema)}))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies parsed and checked in a process of their own, which has bounds and may fail.
+"""Parses and checks policies in a separate process, which has limits and may fail.
 
-Cedar is native code. A text made for it ends the process that reads it (its parser calls itself for each
-bracket, on a stack that has an end), or keeps that process busy for as long as its author likes, and no
-exception tells. So the text of a policy meets Cedar first where nothing else is lost: in a child that may use
-so much time and memory and no more, with no environment and no file to write. What happens to the child is a
-problem of the policies. What comes back has been compiled there once, so that it is known to compile here.
+Cedar is native code. A malicious text can crash the process that reads it (the parser recurses for each
+bracket, on a finite stack) or keep it busy for as long as the author likes, without any exception. So Cedar
+first parses a policy text where a failure costs nothing: in a child process with limited time and memory, no
+environment and no writable file. A failure of the child is reported as a problem of the policies. Returned
+rules have been compiled there once, so they are known to compile here.
 
-The child serves one request after the other and ends when none has come for a while, or with its parent.
+The child serves requests one after another. It ends when none has arrived for a while, or with its parent.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from remit.adapters.policy.cedar.validator_process import (
 from remit.core.tools.tool import Tool, Variant
 from remit.ports.policy import PolicySource, Problem
 
-#: Of computing, for one request; and of waiting for it, where the machine has much else to do.
+#: Seconds of processor time for one request, and seconds to wait for it on a busy machine.
 MAX_COMPUTING_S: Final = 10
 MAX_WAITING_S: Final = 30
 
 
 class CheckerProcess:
-    """Examines policies in a child process. Safe to use from several threads; one waits for the other."""
+    """Checks policies in a child process. Safe to use from several threads, which take turns."""
 
     def __init__(
         self, *, rules: bool = True, computing_s: int = MAX_COMPUTING_S, waiting_s: float = MAX_WAITING_S
     ) -> None:
-        """Take the bounds of one request. Without `rules` only what is wrong comes back."""
+        """Take the limits of one request. Without `rules`, only problems are returned."""
         self._rules = rules
         self._computing_s = computing_s
         self._waiting_s = waiting_s
@@ -55,7 +55,7 @@ class CheckerProcess:
         self._end: weakref.finalize[..., CheckerProcess] | None = None
 
     def __call__(self, sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
-        """Return rules and problems; that the child failed at the sources is a problem as well."""
+        """Return rules and problems; a failure of the child at these sources is a problem too."""
         asked = msgspec.msgpack.encode(ValidatorProcess(tuple(sources), _small(world), self._rules))
         with self._lock:
             answer, why = self._answer(asked)
@@ -68,10 +68,10 @@ class CheckerProcess:
         return msgspec.msgpack.decode(answer, type=CheckResult)
 
     def _answer(self, asked: bytes) -> tuple[bytes | None, str]:
-        """Return the child's answer, or None and what became of the child."""
+        """Return the child's answer, or None and the reason of the child's failure."""
         child = self._child
         if child is not None and child.poll() is None:
-            # One that had nothing to do may end just now: that is not the doing of what it is asked.
+            # An idle child may end at this moment, which is no fault of the request.
             with contextlib.suppress(OSError):
                 return self._heard(child, asked)
         self._stop()
@@ -80,8 +80,10 @@ class CheckerProcess:
     def _heard(
         self, child: subprocess.Popen[bytes], asked: bytes, *, anew: bool = False
     ) -> tuple[bytes | None, str]:
-        """Ask a child, and give what it says; raises `OSError` for one that was not started `anew` and has
-        ended. INVARIANT: the bound of time holds for the writing, too: one that stands still reads nothing.
+        """Send a request to a child and return its answer.
+
+        Raises `OSError` for a child that has ended, unless it was just started (`anew`). INVARIANT: the time
+        limit also covers the writing, because a child that hangs reads nothing.
         """
         late = threading.Event()
 
@@ -125,7 +127,7 @@ class CheckerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            # Of the environment it gets where modules lie, and none of the secrets.
+            # The child gets only the module path of the environment, and none of the secrets.
             env={"PYTHONPATH": os.pathsep.join(place for place in sys.path if place)},
             start_new_session=True,
         )
@@ -149,7 +151,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _small(world: CheckInput) -> CheckInput:
-    """Return what is needed of tools to check policies; constraints and words of theirs stay here."""
+    """Return the parts of tools that the check needs, without their constraints and descriptions."""
     tools = [
         Tool(
             upstream=tool.upstream,

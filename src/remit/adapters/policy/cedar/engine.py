@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cedar behind the policy port.
 
-For each pair of tool and agent a *place* is prepared once: the policies whose scope can match, a schema
-with exactly what those policies read, and the entities of the call, closed under ancestors. A call then
-costs one evaluation. The agent and the tool of the request are what counts, not what was known when the
-policies were loaded: an agent that was registered later, or whose groups have changed, gets a new place.
+For each pair of tool and agent a *place* is prepared once: the policies whose scope can match, a schema with
+exactly what those policies read, and the entities of the call with all their ancestors. Each call then costs
+one evaluation. The agent and tool of the request count, not those known when the policies were loaded: an
+agent that was registered later, or whose groups have changed, gets a new place.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ TEXT_LIMIT = 64 * 1024
 class CedarPolicies:
     """Checks and loads Cedar policies (`remit.ports.policy.PolicyEngine`).
 
-    `text_limit` is the number of characters of one string that policies may read; a call whose longer
-    string is read by a policy in question is refused, one whose longer string nobody reads is not. `examine`
-    parses and checks, in another process where texts come from outside (`apart`); `check` does so where no
-    more is wanted than what is wrong.
+    `text_limit` is the most characters of one string that policies may read. A call with a longer string is
+    refused if a candidate policy reads that string, and not otherwise. `examine` parses and checks; use
+    another process for texts from outside (`cedar_apart`). `check` does the same where only problems are
+    wanted.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CedarPolicies:
         examine: Examine = examined,
         check: Examine | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can ask for."""
+        """Take the organisation's data classes, whose order policies can query."""
         self._classes = classes or Classes()
         self._text_limit = text_limit
         self._examine = examine
@@ -75,7 +75,7 @@ class CedarPolicies:
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
     ) -> list[Problem]:
-        """Return what is wrong. With `agents`, a name of an agent or group that nobody has is a warning."""
+        """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
         return self._check(sources, self._world(tools, task_types, agents)).problems
 
     def _world(
@@ -90,8 +90,9 @@ class CedarPolicies:
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
     ) -> CedarLoaded:
-        """Parse, check and index; raises `ConfigInvalid` with the first error. Agents are read from each
-        request.
+        """Parse, check and index policies; raise `ConfigInvalid` with the first error.
+
+        Agents are read from each request.
         """
         world = self._world(tools, task_types, agents)
         found = self._examine(sources, world)
@@ -110,7 +111,7 @@ class CedarPolicies:
 
 
 Form = tuple[str, str, str]
-"""A tool in one of its variants: id, effect and audience. What is prepared for one is not for another."""
+"""A tool in one of its variants: id, effect and audience. Prepared data is specific to one variant."""
 
 
 def _form(tool: Tool) -> Form:
@@ -118,7 +119,7 @@ def _form(tool: Tool) -> Form:
 
 
 class _Kit(msgspec.Struct, frozen=True):
-    """What calls of one tool under one choice of rules share."""
+    """The data that calls of one tool under one set of rules share."""
 
     tool: Tool
     rules: tuple[CedarRule, ...]
@@ -128,13 +129,13 @@ class _Kit(msgspec.Struct, frozen=True):
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Everything about a call that does not change from one call to the next."""
+    """Everything about a call that stays the same from one call to the next."""
 
     agent: Agent
     tool: Tool
     kit: _Kit
     stands: tuple[Stand, ...]
-    #: The answer for each set of permits that held alone, written once.
+    #: The prepared answer for each set of permits that match without forbids or errors.
     permitted: RecentAnswers[frozenset[str], PolicyAnswer]
 
 
@@ -144,7 +145,7 @@ class CedarLoaded:
     def __init__(
         self, rules: Sequence[CedarRule], tools: Sequence[Tool], facts: Facts, params: Shape, schema: str
     ) -> None:
-        """Take checked rules."""
+        """Take rules that have been checked."""
         self._rules = tuple(rules)
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts
@@ -170,7 +171,7 @@ class CedarLoaded:
         ]
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
-        """Decide one request, without I/O; see the port."""
+        """Decide one request without I/O; see the port."""
         if request.principal.agent != request.agent.name or request.principal.tenant != request.agent.tenant:
             return _refused("the request's principal is not the agent that it describes")
         try:
@@ -265,13 +266,13 @@ class CedarLoaded:
         return Part(rules, shape, cedarpy.Schema.from_str(schema), *compiled, permits, flat)
 
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
-        """Return the context that rules read."""
+        """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
         return prune(context_shape(tool, self._params), paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
-    """Return the schema that has just what rules read of the context, which is of this type."""
+    """Return the schema for a context of this type, which has exactly what the rules read."""
     named = {name for rule in rules for kind, name in rule.uids if kind == "Action"}
     return schema_of_one(tool, shape, named)
 
@@ -315,7 +316,7 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
 
 
 def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
-    """Return what rules read of a call's flow, each fact with the rule."""
+    """Return the facts about a call's flow that rules read, each with its rule."""
     out: list[tuple[str, str]] = []
     for rule in rules:
         for path in sorted(rule.reads.paths, key=str):
@@ -330,7 +331,9 @@ def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
 
 
 def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
-    """Return the tools with remit's own: rules may speak of the plan wherever they are looked at."""
+    """Return the tools including remit's own plan tool, because rules may refer to the plan in every
+    check.
+    """
     return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The facts that policies may read of a call: `context`, and the attributes of agents and tools.
+"""The facts about a call that policies may read: `context`, and the attributes of agents and tools.
 
-New facts are added as further attributes of `context`; no policy that exists reads them, so none changes
-its meaning.
+New facts are added as further attributes of `context`. No existing policy reads them, so none changes its
+meaning.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ TOOL = record(
 LABEL = record(**{"class": STRING}, class_level=WHOLE, categories=STRINGS, untrusted=BOOL, zones=STRINGS)
 CLEARANCE = record(**{"class": STRING}, class_level=WHOLE)
 _SCALARS: Mapping[str, Shape] = {"str": STRING, "bool": BOOL, "int": WHOLE}
-#: What is known of where a call's arguments came from: each fact as `core.flow.facts` has it.
+#: Known facts about the origin of a call's arguments, as `core.flow.facts` defines them.
 FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.structs.fields(FlowFacts)})
 _FLOW_FACTS = tuple(FLOW.fields)
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
 
 
 def parameters(task_types: Iterable[TaskType]) -> Shape:
-    """Return the record of intent parameters: those of all task types, each optional.
+    """Return the record of the intent parameters of all task types, each optional.
 
-    A name to which two task types give different types has no type for policies and stands in `hidden`.
+    A name to which two task types give different types has no type for policies and is listed in `hidden`.
     """
     fields: dict[str, Shape] = {}
     hidden: dict[str, str] = {}
@@ -87,9 +87,7 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
 
 
 def provenances(tool: Tool, args: Shape) -> Shape:
-    """Return the record of what is known of each argument, and of each part that the tool's file
-    describes.
-    """
+    """Return the record type of arguments' provenance, including the parts that the tool's file describes."""
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
@@ -139,10 +137,10 @@ def provenance_of(request: AccessRequest) -> dict[str, str]:
 
 
 class Facts:
-    """Gathers the facts of a request as plain values, each only where some policy reads it."""
+    """Collects the facts of a request as plain values, each only if a policy reads it."""
 
     def __init__(self, classes: Classes, task_types: Sequence[TaskType], limit: int) -> None:
-        """Keep what a request does not carry itself: the order of classes, the purposes of task types."""
+        """Take what a request does not contain: the order of classes, the purposes of task types."""
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
         self._limit = limit
@@ -169,8 +167,9 @@ class Facts:
         }
 
     def context(self, shape: Shape, request: AccessRequest, *, flat: bool = False) -> bytes:
-        """Return `context` as Cedar JSON, of the (pruned) type `shape`; raises `TypeMismatch`. With `flat`
-        the arguments stand in it by their flat names.
+        """Return `context` as Cedar JSON of the (pruned) type `shape`; raise `TypeMismatch`.
+
+        With `flat`, the arguments appear in it under their flat names.
         """
         out: dict[str, Json] = {}
         for name, below in shape.fields.items():
@@ -198,8 +197,8 @@ class Facts:
         }
 
     def tool(self, tool: Tool) -> dict[str, Json]:
-        """Return a tool's attributes; raises `TypeMismatch` if its data class is not one of the
-        organisation's.
+        """Return a tool's attributes; raise `TypeMismatch` if the organisation does not have its data
+        class.
         """
         return {
             "name": tool.name,
@@ -233,7 +232,7 @@ class Facts:
         }
 
     def _clearance(self, request: AccessRequest) -> dict[str, Json]:
-        """Return the highest class that the call's audience may learn."""
+        """Return the highest class that the call's audience may receive."""
         classes = self._classes
         ceiling = classes.clearance.get(request.tool.audience.name, classes.bottom)
         return {"class": ceiling, "class_level": self._rank(Label(data_class=ceiling))}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments as attributes of the context itself, for rules that read each of them by its name.
+"""Arguments as attributes of the context itself, for rules that read each argument by name.
 
-What Cedar does to read a context costs as much for a record as for a value in it, tens of thousands of
-instructions each, while the rules themselves cost hardly anything. Most rules ask for `context.args.x` and
-never for `context.args` as a whole. For these `args` is left out: they are rewritten to read the attribute
-`"args.x"` of the context, which is there exactly when `context.args` has an `x`, with the same value and of
-the same type. No fact has a name with a dot, so none is hidden by it.
+When Cedar reads a context, a record costs as much as a value in it, tens of thousands of instructions each,
+while the rules themselves cost hardly anything. Most rules ask for `context.args.x` and never for
+`context.args` as a whole. For these rules `args` is left out, and they are rewritten to read the context
+attribute `"args.x"`. It exists exactly when `context.args` has an `x`, with the same value and type. No fact
+has a name with a dot, so a flat name hides no fact.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _THERE = {"Value": True}
 
 
 class _Whole(Exception):
-    """Something reads all arguments at once, or all of the context."""
+    """Raised for an expression that reads all arguments at once, or the whole context."""
 
 
 def flat_name(name: str) -> str:
-    """Return the name that an argument has among the attributes of the context."""
+    """Return the name of an argument among the attributes of the context."""
     return f"{ARGUMENTS}.{name}"
 
 
 def flattened(policy: Json) -> Json | None:
-    """Return a policy (Cedar's JSON form) that reads arguments by their flat names; None where it cannot."""
+    """Return a policy (Cedar's JSON form) rewritten to read flat arguments; None if that is impossible."""
     try:
         conditions = [{**one, "body": _expression(one["body"])} for one in policy.get("conditions", [])]
     except _Whole:
@@ -40,7 +40,7 @@ def flattened(policy: Json) -> Json | None:
 
 
 def flat_shape(shape: Shape) -> Shape:
-    """Return the context's type without `args`, and with each argument by its flat name."""
+    """Return the context's type without `args`, and with each argument under its flat name."""
     below = shape.fields[ARGUMENTS]
     fields = {name: one for name, one in shape.fields.items() if name != ARGUMENTS}
     return msgspec.structs.replace(
@@ -51,13 +51,13 @@ def flat_shape(shape: Shape) -> Shape:
 
 
 def can_be_flat(shape: Shape) -> bool:
-    """Whether a context holds a record of arguments at all."""
+    """Return whether a context has a record of arguments at all."""
     below = shape.fields.get(ARGUMENTS)
     return below is not None and below.kind is Kind.RECORD and ARGUMENTS in shape.required
 
 
 def _expression(node: Json) -> Json:
-    """Rewrite one expression; raises `_Whole` where it reads more than single arguments."""
+    """Rewrite one expression; raise `_Whole` if it reads more than single arguments."""
     if isinstance(node, list):
         return [_expression(one) for one in node]
     if not isinstance(node, dict):
@@ -69,13 +69,13 @@ def _expression(node: Json) -> Json:
         if name == "Value":
             return node
         if name == "Record":
-            # Its names are the rule's own, whatever they look like.
+            # A record's names belong to the rule, whatever they look like.
             return {name: {key: _expression(one) for key, one in body.items()}}
         if name in (".", "has") and isinstance(body, dict):
             left, attr = body["left"], body["attr"]
             if left == _WHOLE:
                 return {name: {"left": _CONTEXT, "attr": flat_name(attr)}}
             if left == _CONTEXT:
-                # (`.` is not of the arguments: that would be the whole of them.)
+                # (A `.` here cannot mean the arguments: that would read them as a whole.)
                 return _THERE if name == "has" and attr == ARGUMENTS else node
     return {key: _expression(one) for key, one in node.items()}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which rules can speak of a call: the index by tool and agent, so that unrelated rules cost nothing.
+"""Finds the rules that can apply to a call.
 
-INVARIANT: a rule that is left out for a call could not have matched it by its scope alone. Cedar evaluates
-a condition only where the scope matches, so the answer, errors included, is the one that the whole set
-would give.
+The index by tool and agent makes unrelated rules cost nothing.
+
+INVARIANT: a rule that is left out for a call cannot match the call by its scope alone. Cedar evaluates a
+condition only if the scope matches, so the answer, including errors, equals the answer of the whole set.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ V = TypeVar("V")
 
 
 class RecentAnswers(Generic[K, V]):
-    """A bounded mapping that forgets what was used least recently."""
+    """A bounded mapping that drops the least recently used entry."""
 
     def __init__(self, size: int) -> None:
         """Keep at most `size` entries."""
@@ -30,14 +31,14 @@ class RecentAnswers(Generic[K, V]):
         self._kept: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """Return the entry and count it as used now."""
+        """Return the entry and mark it as recently used."""
         found = self._kept.pop(key, None)
         if found is not None:
             self._kept[key] = found
         return found
 
     def put(self, key: K, value: V) -> V:
-        """Keep an entry; the oldest goes if there is no room."""
+        """Store an entry; drop the least recently used one if the mapping is full."""
         if len(self._kept) >= self._size:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = value
@@ -66,10 +67,10 @@ def principal_closure(agent: Agent) -> tuple[Uid, frozenset[Uid]]:
 
 
 class RuleIndex:
-    """The rules, found by the tool and the agent of a call."""
+    """Finds rules by the tool and the agent of a call."""
 
     def __init__(self, rules: Sequence[CedarRule], *, tools_kept: int = 2048) -> None:
-        """Index `rules`; what each tool needs is worked out when the tool is first called."""
+        """Index `rules`; the rules of each tool are determined at its first call."""
         self._rules = rules
         self._by_tool: RecentAnswers[tuple[str, str, str], tuple[int, ...]] = RecentAnswers(tools_kept)
 

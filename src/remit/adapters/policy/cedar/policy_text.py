@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cedar text as people write it: cut into single policies that keep their place, and strings written
-safely.
-"""
+"""Cedar source text: split into single policies with their line numbers, and safe writing of strings."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 # A string literal, a line comment, or the semicolon that ends a policy. Linear: every branch begins
-# differently, and a literal that nothing ends reaches to the end.
+# differently, and an unterminated literal extends to the end.
 _LITERAL = r'"(?:[^"\\]++|\\.)*+"?|//[^\n]*'
 _MARK = re.compile(rf"{_LITERAL}|;", re.DOTALL)
 _BRACKET = re.compile(rf"{_LITERAL}|(?P<opens>[(\[{{])|(?P<closes>[)\]}}])", re.DOTALL)
@@ -22,15 +20,15 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 class PolicyPart(msgspec.Struct, frozen=True):
-    """The text of one policy and the line (from 1) on which its first word stands."""
+    """The text of one policy and the line (from 1) of its first word."""
 
     text: str
     line: int
 
 
 def pieces(text: str) -> Iterator[PolicyPart]:
-    """Cut a policy file at the semicolons that end policies; what holds only comments and space is left
-    out.
+    """Split a policy file at the semicolons that end policies; leave out parts with only comments and
+    space.
     """
     first: int | None = None
     position = counted = 0
@@ -52,7 +50,7 @@ def pieces(text: str) -> Iterator[PolicyPart]:
 
 
 def depth_of(text: str) -> int:
-    """Return how deep brackets are nested, those in literals and comments left out."""
+    """Return the nesting depth of brackets, without those in literals and comments."""
     depth = most = 0
     for mark in _BRACKET.finditer(text):
         if mark.lastgroup == "opens":
@@ -71,7 +69,7 @@ def _first_word(text: str, start: int, end: int) -> int | None:
 
 
 def quoted(value: str) -> str:
-    """Write a Cedar string literal. Nothing in `value` can end the literal or the line it stands on."""
+    """Write a Cedar string literal. Nothing in `value` can end the literal or its line."""
     return '"' + "".join(_escaped(char) for char in value) + '"'
 
 
@@ -80,17 +78,17 @@ def _escaped(char: str) -> str:
         return _ESCAPES[char]
     if char.isprintable():
         return char
-    # A lone surrogate is no Unicode scalar value and cannot be written in Cedar at all.
+    # A lone surrogate is not a Unicode scalar value and cannot be written in Cedar.
     return f"\\u{{{ord(char):x}}}" if not 0xD800 <= ord(char) <= 0xDFFF else "\\u{fffd}"
 
 
 def attribute(name: str) -> str:
-    """Write an attribute's name in a schema: bare where Cedar allows it, else as a literal."""
+    """Write an attribute's name in a schema: bare if Cedar permits it, otherwise as a literal."""
     return name if _IDENTIFIER.match(name) and name not in _RESERVED else quoted(name)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the remediation for a misspelt name: the nearest one, or the shortest list of what there is."""
+    """Return the remediation for a misspelt name: the nearest known name, or a short list of known names."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy's condition looks at: which parts of the context, and which entities it names.
+"""Finds what a policy's condition reads: which parts of the context, and which entities it names.
 
-The analysis errs on one side. Whatever it does not understand counts as reading everything, so that a fact
-may be kept from Cedar only where no policy could see it.
+The analysis errs on the safe side: an expression that it does not understand counts as reading everything. So
+a fact is withheld from Cedar only if no policy could read it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _BESIDE = frozenset({"==", "!=", "contains", "containsAll", "containsAny"})
 
 
 class Reads(msgspec.Struct):
-    """What conditions read.
+    """The reads of conditions.
 
-    `paths` are the reads below `context`. `uids` are the entities that are named. `asked` are named
-    entities whose own attributes, groups or type a condition asks for: those would have to be at hand for
-    every request, and are refused.
+    `paths` are the reads below `context`. `uids` are the named entities. `asked` are named entities whose
+    attributes, groups or type a condition reads: every request would have to supply those, so they are
+    refused.
     """
 
     paths: set[Path] = msgspec.field(default_factory=set)
@@ -31,9 +31,7 @@ class Reads(msgspec.Struct):
     asked: set[Uid] = msgspec.field(default_factory=set)
 
     def expression(self, node: Json, *, compared: bool = False) -> None:
-        """Read one expression of Cedar's JSON form. `compared` says that a literal here is only compared
-        with.
-        """
+        """Read one expression of Cedar's JSON form. With `compared`, a literal here is only compared with."""
         if not isinstance(node, dict) or len(node) != 1:
             self.paths.add(())
             return
@@ -82,7 +80,9 @@ class Reads(msgspec.Struct):
 
 
 def _chain(node: Json) -> Path | None:
-    """Return the names between `context` and here; `None` if this is no chain that begins at `context`."""
+    """Return the names between `context` and this node; `None` if it is not a chain that begins at
+    `context`.
+    """
     names: list[str] = []
     while isinstance(node, dict) and len(node) == 1:
         if node.get("Var") == "context":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules: single Cedar policies with their id, annotations, digest, place in a file, scope and reads."""
+"""Rules: single Cedar policies with their id, annotations, digest, file position, scope and reads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
 
 ANNOTATIONS = ("id", "reason", "remediation", "otherwise")
-# Ids stand in evidence, approvals and command lines: one alphabet, so that two ids that look alike are alike.
+# Ids appear in evidence, approvals and command lines: a restricted alphabet, so that ids that look alike are
+# equal.
 MAX_RULES = 10_000
 MAX_RULE_CHARACTERS = 256 * 1024
-#: Brackets within brackets. Cedar's parser calls itself for each, on a stack that has an end.
+#: Most nested brackets. Cedar's parser recurses for each, on a finite stack.
 MAX_NESTED = 64
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
 
 
-#: A chain of operators is a tree, each of them within the next.
+#: A chain of operators is a tree in which each operator is nested in the next.
 _TOO_LONG = (
     "the rule nests or chains more operators than Cedar compiles (about 60)",
     "split it, or write `[...].contains(...)` in place of a chain of `||`",
@@ -36,10 +37,10 @@ _TOO_LONG = (
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Which entities one part of a policy's scope can match.
+    """The entities that one part of a policy's scope can match.
 
-    `uids` and `below` of `None` match everything; else an entity matches if it is one of `uids`, or if it
-    or one of its ancestors is in `below`. `type` narrows to one entity type.
+    If both `uids` and `below` are `None`, every entity matches. Otherwise an entity matches if it is one of
+    `uids`, or if it or one of its ancestors is in `below`. `type` restricts the match to one entity type.
     """
 
     uids: frozenset[Uid] | None = None
@@ -56,7 +57,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy. `policy` is its form in Cedar's JSON; `text` is as written."""
+    """One policy. `policy` is its JSON form in Cedar, `text` the original source."""
 
     ref: RuleRef
     text: str
@@ -74,7 +75,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     uids: frozenset[Uid]
 
     def problem(self, text: str, *, at: str = "", severity: str = "error", remediation: str = "") -> Problem:
-        """Return a problem of this rule, on the line where `at` first stands in it."""
+        """Return a problem of this rule, on the line where `at` first occurs in it."""
         found = self.text.find(at) if at else -1
         line = self.line + (self.text.count("\n", 0, found) if found >= 0 else 0)
         return Problem(
@@ -83,7 +84,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def policy_set(policies: Mapping[str, Json]) -> Any:
-    """Compile policies, by the ids of their rules."""
+    """Compile policies, keyed by the ids of their rules."""
     static = dict(policies)
     return cedarpy.PolicySet.from_json_str(
         json.dumps({"templates": {}, "staticPolicies": static, "templateLinks": []})
@@ -91,7 +92,7 @@ def policy_set(policies: Mapping[str, Json]) -> Any:
 
 
 def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Problem]]:
-    """Return the rules of all files, and what is wrong with the text, the annotations and the ids."""
+    """Return the rules of all files, and the problems in the text, the annotations and the ids."""
     rules: list[CedarRule] = []
     problems: list[Problem] = []
     homes: dict[str, CedarRule] = {}
@@ -180,7 +181,7 @@ def _parsed(
     try:
         policy_set({rule_id: policy})
     except ValueError:
-        # Only where the rule is compiled does Cedar bound how deep its expression is.
+        # Cedar limits the depth of an expression only when the rule is compiled.
         wrong(*_TOO_LONG, rule=rule_id)
         return None
     return _rule(source, piece, rule_id, policy, waivable=otherwise == "approval")
@@ -219,9 +220,7 @@ def _uid(entity: Json) -> Uid:
 
 
 def _scope(part: Json) -> Scope:
-    """Read one part of a scope. A form that is not understood matches everything: it is only looked at too
-    often.
-    """
+    """Read one part of a scope. An unknown form matches everything, which only costs needless evaluations."""
     match part:
         case {"op": "==", "entity": entity}:
             return Scope(uids=frozenset({_uid(entity)}))

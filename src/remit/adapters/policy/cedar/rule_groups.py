@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of one place, evaluated together: those that read what each call brings again, and those that do not.
+"""Evaluates the rules of one place in two parts.
 
-Cedar gives of a set which forbids hold, or else which permits hold. Both are facts of single rules, so a set
-may be evaluated in parts and the parts' findings joined: the answer is the one that the whole set gives.
+One part reads facts that differ with each call; the steady part does not.
 
-What rules of the steady part find is a function of the place and of the bytes of their context, and nothing
-else. It is kept under exactly these, so that a call which changes none of them does not have the same
-sentence worked out again. A fact that changes changes the bytes. Rules that read arguments or the time are
-evaluated on each call.
+For a set of rules, Cedar returns the forbids that match, or else the permits that match. Both depend on
+single rules, so a set may be evaluated in parts and the results joined: the answer equals that of the whole
+set.
+
+The result of the steady part depends only on the place and on the bytes of its context. It is cached under
+exactly these, so that a call that changes none of them needs no new evaluation. A changed fact changes the
+bytes. Rules that read arguments or the time are evaluated on each call.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json
 
 _ERRED = re.compile(r"error while evaluating policy `([^`]*)`: (.*)", re.DOTALL)
-#: What a call does not bring again: attributes of the context that the task, its label and the tool decide,
-#: and the few words about its flow that are the same for most calls of a tool.
+#: Facts that stay the same between calls: attributes of the context that the task, its label and the tool
+#: determine, and the few flow facts that are the same for most calls of a tool.
 STEADY = frozenset(
     {
         "tier",
@@ -49,32 +51,33 @@ STEADY = frozenset(
         "task",
     }
 )
-#: Findings of the steady part that are kept for one place: one for each label and task type, about.
+#: Cached results of the steady part for one place: about one for each label and task type.
 KEPT = 64
 
 
 def steady(rule: CedarRule) -> bool:
-    """Whether a rule reads nothing that each call brings again; what is not understood counts as such."""
+    """Return whether a rule reads only steady facts; a read that is not understood counts as not steady."""
     return all(path and path[0] in STEADY for path in rule.reads.paths)
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the rules of a set say: the names of those forbids that hold, or else of those permits that do."""
+    """The result of a set of rules: the ids of the matching forbids, or else of the matching permits."""
 
     forbids: frozenset[str] = frozenset()
     permits: frozenset[str] = frozenset()
     errors: tuple[str, ...] = ()
 
     def join(self, other: Found) -> Found:
-        """Return what both sets say together."""
+        """Return the joint result of both sets."""
         return Found(
             self.forbids | other.forbids, self.permits | other.permits, (*self.errors, *other.errors)
         )
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Some rules with what they read, compiled. `lasting` are those that no human can waive; with `flat` they
-    read arguments by their flat names.
+    """Compiled rules with the facts that they read.
+
+    `lasting` are those that no human can waive; with `flat` the rules read arguments by their flat names.
     """
 
     rules: tuple[CedarRule, ...]
@@ -87,17 +90,19 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Last(msgspec.Struct, frozen=True):
-    """What was found for one request, to be found for the next without writing its context."""
+    """The result for one request, reusable for a like request without writing its context."""
 
     request: AccessRequest
     found: Found
     asked: dict[str, Json]
 
     def like(self, other: AccessRequest, read: Collection[str]) -> bool:
-        """Whether another request in this place has the same steady facts; `read` names those that are read.
+        """Return whether another request in this place has the same steady facts.
 
-        INVARIANT: compared is all that a request holds, except what `STEADY` leaves out (arguments, time) and
-        what the place has compared already (agent, tool with effect and audience).
+        `read` names the facts that are read.
+
+        INVARIANT: compares everything in a request except what `STEADY` leaves out (arguments, time) and what
+        the place has compared already (agent, tool with effect and audience).
         """
         mine = self.request
         return (
@@ -114,27 +119,27 @@ class Last(msgspec.Struct, frozen=True):
 
 
 class Kept:
-    """What the steady part of a place has found so far."""
+    """The cached results of the steady part of a place."""
 
     __slots__ = ("by_context", "last")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self.by_context: RecentAnswers[bytes, Found] = RecentAnswers(KEPT)
         self.last: Last | None = None
 
 
 class Stand(msgspec.Struct, frozen=True):
-    """A part in a place: with the entities of one agent and one tool."""
+    """A part in a place, with the entities of one agent and one tool."""
 
     part: Part
     head: dict[str, Json]
     entities: Any
-    #: `None` where each call is evaluated again.
+    #: `None` if each call is evaluated.
     kept: Kept | None
 
     def ask(self, facts: Facts, request: AccessRequest) -> tuple[Found, dict[str, Json]]:
-        """Return what the rules say of a request, and the request as Cedar was asked it; raises `Misfit`."""
+        """Return the rules' result for a request, and the Cedar request; raise `TypeMismatch`."""
         kept = self.kept
         if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
             return kept.last.found, kept.last.asked
@@ -152,7 +157,9 @@ class Stand(msgspec.Struct, frozen=True):
         return found, asked
 
     def permits(self, asked: dict[str, Json]) -> Found:
-        """Ask again without what a human may waive: Cedar names permits only where nothing forbids."""
+        """Evaluate again without the rules that a human may waive: Cedar names permits only if nothing
+        forbids.
+        """
         return self._evaluate(asked, self.part.lasting)
 
     def _evaluate(self, asked: dict[str, Json], policies: Any) -> Found:
@@ -165,7 +172,7 @@ class Stand(msgspec.Struct, frozen=True):
 
 
 def readers(rules: Iterable[CedarRule], path: str) -> str:
-    """Name the rules that read a fact."""
+    """Return the ids of the rules that read a fact."""
     names = tuple(path.split("."))
     found = [
         rule.ref.id
@@ -176,7 +183,10 @@ def readers(rules: Iterable[CedarRule], path: str) -> str:
 
 
 def _erred(text: str) -> str:
-    """Say which rule erred. Cedar's own text may quote values of the call, so none of it is passed on."""
+    """Describe an error by its rule.
+
+    Cedar's own text may quote values of the call, so none of it is passed on.
+    """
     found = _ERRED.match(text)
     if found is None:
         return "the call does not fit the policy schema"

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Cedar schema, generated from the registered tools: one action per tool, with the tool's own
-arguments.
-"""
+"""The Cedar schema, generated from the registered tools: one action with arguments for each tool."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from remit.core.tools.tool import Effect, Tier, Tool
 
 CALL = "call"
 GROUPS = (CALL, *(f"effect:{effect.value}" for effect in Effect))
-"""The groups of actions: every call, and the calls of each effect. No tool's id lacks a `/`, so none
-collides.
-"""
+"""The action groups: every call, and the calls of each effect. Every tool id has a `/`, so none collides."""
 
 _ENTITIES = f"""\
 entity Group;
@@ -31,7 +27,7 @@ entity Tool in [Upstream] {TOOL};
 
 
 def groups_of(tool: Tool) -> tuple[str, ...]:
-    """Return the action groups that a tool's action is in."""
+    """Return the action groups of a tool's action."""
     return (CALL, f"effect:{tool.effect.value}")
 
 
@@ -43,7 +39,7 @@ def _head(named: Iterable[str] = ()) -> list[str]:
 
 
 def forms(tool: Tool) -> list[Tool]:
-    """Return a tool as each of its calls may find it: by itself, and in each of its variants."""
+    """Return a tool in every form that a call can have: as registered, and in each of its variants."""
     return [
         tool,
         *(
@@ -63,8 +59,7 @@ def _parents(*tools: Tool) -> str:
 def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
     """Return the schema for calls of one tool with exactly the context that its policies read.
 
-    `named` are other actions that the policies mention; they are declared, and nothing can be asked with
-    them.
+    `named` are other actions that the policies mention; they are declared, but no request can use them.
     """
     others = set(named) - {tool.id, *GROUPS}
     lines = _head(others)
@@ -76,11 +71,10 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
 
 
 def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes) -> str:
-    """Return the whole schema, for people, for `check`, and to be kept with the bundle. `params` are the
-    intent parameters of all task types.
+    """Return the whole schema, for people, for `check`, and for storage with the policy bundle.
 
-    A tool whose arguments are not known yet (no `inputSchema` has been seen) has an action that nothing
-    applies to.
+    `params` are the intent parameters of all task types. A tool whose arguments are not known yet (no
+    `inputSchema` was received) has an action that applies to nothing.
     """
     lines = [
         "// generated from the registered tools and task types; changes made here are lost",
@@ -126,7 +120,7 @@ _NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "task": "Task
 
 
 def _named_record(shape: Shape, names: dict[str, str]) -> str:
-    """Write a record with some fields by the names of their common types."""
+    """Write a record in which some fields are named by their common types."""
     inner = ", ".join(f"{attribute(name)}: {names.get(name, below)}" for name, below in shape.fields.items())
     return f"{{ {inner} }}"
 
@@ -136,7 +130,7 @@ def _levels(name: str, words: Iterable[str], start: int) -> str:
 
 
 def _hidden(path: str, shape: Shape) -> list[str]:
-    """Say, as comments, what policies cannot read and why."""
+    """Return comments that list what policies cannot read, and why."""
     lines = [
         f"// not readable by policies: {path}.{quoted(name)}, {why}" for name, why in shape.hidden.items()
     ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types that policies see: taken from JSON Schema, written as Cedar types, and fitted with values.
+"""The types that policies see: derived from JSON Schema, written in Cedar, fitted to values.
 
-INVARIANT: a value reaches Cedar only through `fit`, which builds it again by its declared type. A dict of
-untrusted origin is never passed on, so Cedar's JSON escapes (`__entity`, `__extn`) cannot be smuggled in
-with arguments.
+INVARIANT: a value reaches Cedar only through `fit`, which rebuilds it by its declared type. A dict of
+untrusted origin is never passed on, so arguments cannot smuggle in Cedar's JSON escapes (`__entity`,
+`__extn`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from remit.adapters.policy.cedar.policy_text import attribute
 from remit.core.json_value import Json
 
 Path = tuple[str | None, ...]
-"""What a policy reads, below some record. `None` at the end: only whether it is there (`has`)."""
+"""The path of a policy's read below a record. `None` at the end: only its presence (`has`) is read."""
 
 MAX_DEPTH = 6
 MAX_STEPS = 2000
@@ -30,7 +30,7 @@ DECIMAL_STEP = Decimal("0.0001")
 
 
 class Kind(enum.StrEnum):
-    """Cedar's types, as its schema writes them."""
+    """Cedar's types as written in its schema."""
 
     STRING = "String"
     LONG = "Long"
@@ -44,10 +44,10 @@ class Kind(enum.StrEnum):
 class Shape(msgspec.Struct, frozen=True):
     """A Cedar type.
 
-    `of` is a set's element; `fields`, `required` and `nullable` (null counts as absent) are a record's.
-    `hidden` are names that JSON Schema declares and Cedar cannot express, each with the reason. A record
-    with `closed` refuses names that it does not have; one that has been pruned to what policies read
-    refuses those in `absent` alone: names that are read and that it does not have.
+    `of` is a set's element type; `fields`, `required` and `nullable` (null counts as absent) belong to a
+    record. `hidden` are names that JSON Schema declares and Cedar cannot express, each with the reason. A
+    `closed` record refuses unknown names. A record pruned to what policies read refuses only the names in
+    `absent`: names that policies read and that the record does not have.
     """
 
     kind: Kind
@@ -60,7 +60,7 @@ class Shape(msgspec.Struct, frozen=True):
     absent: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """Return the type as a Cedar schema writes it."""
+        """Return the type in Cedar's schema syntax."""
         if self.kind is Kind.SET:
             return f"Set<{self.of}>"
         if self.kind is not Kind.RECORD:
@@ -72,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True):
         return f"{{ {inner} }}" if inner else "{}"
 
     def has(self, path: Path) -> bool:
-        """Return whether a policy may read `path` here."""
+        """Return whether a policy may read `path` in this type."""
         if not path or path[0] is None:
             return True
         below = self.fields.get(path[0])
@@ -88,19 +88,21 @@ STRINGS = Shape(Kind.SET, of=STRING)
 
 
 def record(**fields: Shape) -> Shape:
-    """Return a record of which every field is always there."""
+    """Return a record type in which every field is required."""
     return Shape(Kind.RECORD, fields=fields, required=frozenset(fields))
 
 
 class Inexpressible(Exception):
-    """A JSON Schema that no Cedar type expresses; the text says why."""
+    """Raised for a JSON Schema that no Cedar type can express; the text states why."""
 
 
 class TypeMismatch(Exception):
-    """A value that does not fit the type under which policies read it; never holds the value."""
+    """Raised for a value that does not fit the type under which policies read it; never contains the
+    value.
+    """
 
     def __init__(self, path: str, why: str) -> None:
-        """Keep where and why."""
+        """Take the path and the reason."""
         super().__init__(f"`{path}` {why}")
         self.path = path
         self.why = why
@@ -110,8 +112,9 @@ class TypeMismatch(Exception):
 
 
 def arguments(schema: dict[str, Json]) -> Shape:
-    """Return the record of a tool's arguments from its `inputSchema`; what Cedar cannot express stands in
-    `hidden`.
+    """Return the record type of a tool's arguments from its `inputSchema`.
+
+    Arguments that Cedar cannot express are listed in `hidden`.
     """
     return _SchemaReader(schema).record(schema, 0)
 
@@ -120,7 +123,7 @@ _SCALARS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BO
 
 
 class _SchemaReader:
-    """Reads one JSON Schema. The schema is the upstream's own text, so the work it can cause is bounded."""
+    """Reads one JSON Schema. The schema comes from the upstream, so the work that it can cause is bounded."""
 
     def __init__(self, root: dict[str, Json]) -> None:
         self._root = root
@@ -152,7 +155,7 @@ class _SchemaReader:
         )
 
     def shape(self, schema: Json, depth: int) -> tuple[Shape, bool]:
-        """Return the type of one JSON Schema and whether it also takes null."""
+        """Return the type of one JSON Schema and whether it also accepts null."""
         self._steps_left -= 1
         if depth > MAX_DEPTH or self._steps_left < 0:
             raise Inexpressible("too deep or too large to read")
@@ -190,7 +193,7 @@ class _SchemaReader:
         return shapes[0][0], len(kept) < len(options) or any(null for _, null in shapes)
 
     def _referred(self, reference: Json) -> Json:
-        """Follow a reference inside the same schema (`#/$defs/x`); any other is not followed."""
+        """Follow a reference inside the same schema (`#/$defs/x`); refuse any other."""
         if not isinstance(reference, str) or not reference.startswith("#/"):
             raise Inexpressible("refers to another document")
         place: Json = self._root
@@ -203,7 +206,7 @@ class _SchemaReader:
 
 
 def _valued(schema: dict[str, Json]) -> Shape:
-    """Take the type from `enum` or `const` where no `type` stands."""
+    """Derive the type from `enum` or `const` if there is no `type`."""
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
     if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
         return STRING
@@ -214,7 +217,7 @@ def _valued(schema: dict[str, Json]) -> Shape:
 
 
 def prune(shape: Shape, reads: Collection[Path]) -> Shape:
-    """Return the part of a record that `reads` reach; a record that is read as a whole stays closed."""
+    """Return the part of a record type that `reads` reach; a record that is read as a whole stays closed."""
     if shape.kind is not Kind.RECORD or () in reads:
         return shape
     below: dict[str, set[Path]] = {}
@@ -235,15 +238,16 @@ def prune(shape: Shape, reads: Collection[Path]) -> Shape:
 # -- with values -------------------------------------------------------------------------------------------
 
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _STRING, _RECORD, _BOOL, _LONG, _SET, _DECIMAL = (
     Kind.STRING, Kind.RECORD, Kind.BOOL, Kind.LONG, Kind.SET, Kind.DECIMAL
 )  # fmt: skip
 
 
 def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
-    """Return `value` as Cedar JSON of the type `shape`, or raise `TypeMismatch`. Strings hold at most `limit`
-    characters.
+    """Return `value` as Cedar JSON of the type `shape`; raise `TypeMismatch`.
+
+    Strings have at most `limit` characters.
     """
     kind = shape.kind
     if kind is _STRING:
@@ -293,7 +297,7 @@ def _fit_record(shape: Shape, value: Json, path: str, limit: int) -> Json:
 
 def _fit_long(value: Json, path: str) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
-        return int(value)  # JSON Schema: 3.0 is an integer
+        return int(value)  # in JSON Schema, 3.0 is an integer
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeMismatch(path, "is not a whole number")
     if not -LONG <= value < LONG:
@@ -302,7 +306,7 @@ def _fit_long(value: Json, path: str) -> int:
 
 
 def _fit_decimal(value: Json, path: str) -> str:
-    """Write a number with the four decimals that Cedar has; one that needs more is refused, never rounded."""
+    """Write a number with Cedar's four decimals; refuse, and never round, a number that needs more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeMismatch(path, "is not a number")
     if not -DECIMAL_LIMIT <= value <= DECIMAL_LIMIT:  # also refuses NaN

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process in which policies are parsed and checked (`apart` starts it and says why).
+"""The child process that parses and checks policies (`checker_process` starts it and explains why).
 
-It reads requests from its standard input and writes answers to its standard output, each after its length in
-eight bytes, until none has come for a while or its parent is gone.
+It reads requests from its standard input and writes answers to its standard output, each preceded by its
+length in eight bytes, until no request arrives for a while or its parent is gone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from remit.ports.policy import PolicySource
 MAX_MEMORY_BYTES: Final = 1 << 30
 MAX_MESSAGE_BYTES: Final = 256 << 20
 IDLE_S: Final = 60
-#: The exit status that says that memory was not enough.
+#: The exit status that reports insufficient memory.
 NO_MEMORY: Final = 12
 _LENGTH: Final = 8
 
 
 class ValidatorProcess(msgspec.Struct, frozen=True):
-    """What is asked; `rules` says whether they are wanted, or only what is wrong."""
+    """One request; `rules` requests the rules in addition to the problems."""
 
     sources: tuple[PolicySource, ...]
     world: CheckInput
@@ -35,12 +35,12 @@ class ValidatorProcess(msgspec.Struct, frozen=True):
 
 
 def framed(message: bytes) -> bytes:
-    """Return a message as it is sent."""
+    """Return a message with its length prefix."""
     return len(message).to_bytes(_LENGTH) + message
 
 
 def read_message(pipe: IO[bytes]) -> bytes | None:
-    """Read one message; None where it ends before, or is longer than any that is meant."""
+    """Read one message; return None if it ends early or is longer than the limit."""
     head = pipe.read(_LENGTH)
     size = int.from_bytes(head)
     if len(head) < _LENGTH or size > MAX_MESSAGE_BYTES:
@@ -50,10 +50,10 @@ def read_message(pipe: IO[bytes]) -> bytes | None:
 
 
 def serve(computing_s: int) -> int:
-    """Answer requests until none comes; gives the exit status."""
+    """Answer requests until none arrives; return the exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # Where a system does not know the bound, the others hold.
+    # If the system does not support this limit, the other limits still apply.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     asks, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -61,7 +61,7 @@ def serve(computing_s: int) -> int:
         message = read_message(asks)
         if message is None:
             break
-        # The system counts from the start of the process.
+        # The system counts processor time from the start of the process.
         used = resource.getrusage(resource.RUSAGE_SELF)
         bound = int(used.ru_utime + used.ru_stime) + computing_s + 1
         resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))

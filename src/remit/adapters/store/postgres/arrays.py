@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of a batch as one statement, always the same: a column is one array.
+"""Inserts a batch's rows with one constant statement: each column is passed as one array.
 
-A statement with a mark for each value is another one for each number of rows, and for each place where a
-value is null; so the driver took it apart and the server planned it again for nearly every batch. Arrays go
+With a placeholder for each value, the statement text differed for each number of rows and for each place of a
+null value. The driver then parsed it and the server planned it again for nearly every batch. Arrays are sent
 in the server's binary form
 (https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES).
 """
@@ -20,7 +20,7 @@ from psycopg.pq import Format
 from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, Table
 from remit.adapters.store.relational.sql import Sql
 
-#: Of an array: dimensions, whether there are nulls, the element's type, how many, and where they begin.
+#: Header of an array: number of dimensions, null flag, element type, number of elements, lower bound.
 _head: Final = Struct(">iiIii").pack
 _size: Final = Struct(">i").pack
 _sized_int: Final = Struct(">iq").pack
@@ -29,25 +29,25 @@ _INT, _TEXT, _BYTES = 20, 25, 17
 
 
 class IntArray(bytes):
-    """A column of whole numbers, packed."""
+    """A packed column of integers."""
 
 
 class TextArray(bytes):
-    """A column of texts, packed."""
+    """A packed column of texts."""
 
 
 class BytesArray(bytes):
-    """A column of bytes, packed."""
+    """A packed column of byte strings."""
 
 
 def ints(values: Sequence[int | None]) -> IntArray:
-    """Pack whole numbers."""
+    """Pack integers into an array."""
     packed = [_NULL if one is None else _sized_int(8, one) for one in values]
     return IntArray(_head(1, None in values, _INT, len(packed), 1) + b"".join(packed))
 
 
 def texts(values: Sequence[str]) -> TextArray:
-    """Pack texts."""
+    """Pack texts into an array."""
     packed = [_head(1, 0, _TEXT, len(values), 1)]
     for one in values:
         said = one.encode()
@@ -56,7 +56,7 @@ def texts(values: Sequence[str]) -> TextArray:
 
 
 def blobs(values: Sequence[bytes | bytearray | None]) -> BytesArray:
-    """Pack bytes."""
+    """Pack byte strings into an array."""
     packed: list[bytes | bytearray] = [_head(1, None in values, _BYTES, len(values), 1)]
     for one in values:
         packed += (_NULL,) if one is None else (_size(len(one)), one)
@@ -71,7 +71,7 @@ _PACKED: Final[dict[str, tuple[str, Callable[[Any], bytes]]]] = {
 
 
 class _Dumper(Dumper):
-    """What is packed already."""
+    """A dumper for values that are already packed."""
 
     format = Format.BINARY
 
@@ -92,14 +92,16 @@ class _BytesDumper(_Dumper):
 
 
 def teach(connection: psycopg.Connection[Any]) -> None:
-    """Have a connection take packed arrays."""
+    """Register the dumpers of packed arrays on a connection."""
     connection.adapters.register_dumper(IntArray, _IntDumper)
     connection.adapters.register_dumper(TextArray, _TextDumper)
     connection.adapters.register_dumper(BytesArray, _BytesDumper)
 
 
 def unnested(table: Table, marks: Sequence[str]) -> str:
-    """Return the rows that columns are, in SQL; a mark stands for each column."""
+    """Return the SQL that turns column arrays into rows; `marks` are the placeholders, one for each
+    column.
+    """
     typed = (f"{mark}::{_PACKED[kind][0]}" for mark, kind in zip(marks, table.kinds, strict=True))
     return f"unnest({', '.join(typed)})"
 
@@ -113,11 +115,11 @@ _PUT: Final = {table.name: _statement(table) for table in (EVENTS, COUNTERS)}
 
 
 def packed(table: Table, flat: list[Any]) -> list[bytes]:
-    """Return rows, one value after the other, as columns."""
+    """Convert rows, given as one flat list of values, to packed columns."""
     width = len(table.kinds)
     return [_PACKED[kind][1](flat[at::width]) for at, kind in enumerate(table.kinds)]
 
 
 def put(sql: Sql, table: Table, flat: list[Any]) -> None:
-    """Put rows into a table by one statement (`relational.inserts.Insert`)."""
+    """Insert rows into a table with one statement (`relational.inserts.Insert`)."""
     sql.execute(_PUT[table.name], packed(table, flat))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a transaction whose answer was lost, asked over a new connection.
+"""Finds out over a new connection whether a transaction whose answer was lost has been committed.
 
-For the writer's thread.
+Used by the writer's thread.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from remit.adapters.store.postgres.session import FAULTS, PostgresSession
 from remit.adapters.store.postgres.writer_connection import WriterConnection
 from remit.core.errors import CommitInDoubt, Malformed, StoreUnavailable
 
-#: Makes a tenant's row of turns.
+#: Creates a tenant's row in `turns`.
 FIRST_TURN = "insert into turns values (?, 0, '', 0) on conflict do nothing"
 
-#: Milliseconds for which one look waits for whoever has the turn.
+#: Milliseconds for which one look waits for the lock on the turn.
 _LOOK_MS = 500
 
 
 def asked(line: WriterConnection, look: Callable[[PostgresSession], bool], doubt_s: float) -> bool:
-    """Look until it is known whether it was committed; raises `CommitInDoubt` if that takes longer."""
+    """Look until the outcome of the transaction is known; raise `CommitInDoubt` after `doubt_s` seconds."""
     deadline = time.monotonic() + doubt_s
     while time.monotonic() < deadline:
         try:
@@ -38,18 +38,21 @@ def asked(line: WriterConnection, look: Callable[[PostgresSession], bool], doubt
 def by_turn(
     tenant: str, turn: int, first: tuple[int, bytes] | None, asker: str, number: str = ""
 ) -> Callable[[PostgresSession], bool]:
-    """Ask for one that was to count this turn up, with this first event (index and leaf hash).
+    """Return a look for a transaction that should advance this turn.
 
-    Only one without events is asked for by its number as well: a copy of the database that lacks commits
-    gives numbers again. Where the turn is still there, the transaction may lie in front of a server that has
-    not read it. So the turn is taken here, by the `asker`. INVARIANT: what is said not to be committed will
-    never be.
+    `first` is the first event that the transaction was to write (index and leaf hash).
+
+    A transaction is also looked up by its number only if it has no events, because a copy of the database
+    that lacks commits assigns numbers again. If the turn is unchanged, the server may still have the
+    transaction unread in its input. So the look itself advances the turn, in the name of `asker`. INVARIANT:
+    a transaction that is reported as not committed will never be committed.
     """
 
     def look(session: PostgresSession) -> bool:
         session.run(f"begin; set local lock_timeout = {_LOOK_MS}")
         if not turn:
-            # A first transaction may have made the row, which is not to be seen before it is committed.
+            # A tenant's first transaction may have created the row, which is invisible until that transaction
+            # commits.
             session.execute(FIRST_TURN, (tenant,))
         found = session.execute("select turn from turns where tenant = ? for update", (tenant,)).fetchone()
         committed = False
@@ -59,7 +62,7 @@ def by_turn(
             row = session.execute(
                 "select leaf_hash from events where tenant = ? and idx = ?", (tenant, first[0])
             ).fetchone()
-            # A leaf names its writer and its place in that writer's chain.
+            # A leaf names its writer and its position in that writer's chain.
             committed = row is not None and row[0] == first[1]
         elif found is not None and found[0] > turn and number:
             committed = _by_number(session, number)
@@ -70,9 +73,9 @@ def by_turn(
 
 
 def _by_number(session: PostgresSession, number: str) -> bool:
-    """Ask for a transaction that has ended, by the number that the server gave it."""
+    """Return whether an ended transaction committed, by the number that the server assigned."""
     try:
         (state,) = session.execute("select pg_xact_status(?::xid8)", (number,)).fetchone()
     except Malformed:
-        return False  # a server that has never heard of it
+        return False  # the server does not know the number
     return bool(state == "committed")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection that the event loop speaks over: what is to be done is sent at once, and the loop is told when
-the answer is there.
+"""A connection that the event loop uses directly.
 
-No thread, and nothing that waits. A loop may not tell that a connection has ended (uvloop says nothing of one
-that was reset while something of it was unread), so while an answer is awaited it is looked for now and then
-as well, and for a bounded time. Statements go in libpq's pipeline, prepared, with a sync at their end. What
-the driver's cursors do for each statement is not done here: few statements go this way, thousands of times.
+Statements are sent at once, and a callback gets the answer.
+
+It needs no thread and never blocks. A loop may fail to report that a connection has ended (uvloop reports
+nothing for a connection that was reset with unread data). So while an answer is pending, the connection is
+also polled at intervals, and for a bounded time. Statements are sent prepared, in libpq's pipeline, with a
+sync at the end. The per-statement work of the driver's cursors is left out: few distinct statements take this
+path, thousands of times.
 """
 
 from __future__ import annotations
@@ -20,28 +22,28 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 
 from remit.adapters.store.postgres.session import PostgresSession, ends
 
-#: Seconds between two looks for an answer of which the loop tells nothing.
+#: Seconds between two polls for an answer that the loop has not reported.
 LOOK_S = 0.25
 
 Statement = tuple[str, Sequence[bytes | None], bool]
-"""A statement with the server's own marks (`$1`), what stands for them, and whether that is binary."""
+"""A statement with the server's own placeholders (`$1`), their values, and whether the values are binary."""
 
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _SYNC, _ERROR = ExecStatus.PIPELINE_SYNC, ExecStatus.FATAL_ERROR
 _BAD = ConnStatus.BAD
 
 
 class Heard:
-    """What the server made of statements: a result for each that it carried out, in text.
+    """The server's answer to statements: one result in text form for each statement that it executed.
 
-    `refused` is the state with which it refused one, and with it all behind it. Where the connection was
-    `lost`, nobody knows what it made of them.
+    `refused` is the SQLSTATE of the first refused statement; the server also skips all statements after it.
+    If the connection was `lost`, the outcome of the statements is unknown.
     """
 
     __slots__ = ("lost", "refused", "results")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self.results: list[Any] = []
         self.refused = b""
         self.lost = False
@@ -51,17 +53,17 @@ Done = Callable[[Heard], None]
 
 
 class LoopConnection:
-    """Speaks over one connection at a time, which only the event loop uses meanwhile."""
+    """Sends over one connection at a time; only the event loop may use that connection while it does."""
 
     def __init__(self) -> None:
-        """Begin without a connection."""
+        """Start without a connection."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: PostgresSession | None = None
         self._fd = -1
-        #: Statements that are prepared on it, and how many ever were: no name is given twice.
+        #: Statements prepared on the connection, and the number ever prepared: no name is used twice.
         self._names: dict[str, bytes] = {}
         self._named = 0
-        #: Results of what was prepared, which come first.
+        #: Number of pending results of prepare requests, which arrive first.
         self._preparing = 0
         self._done: Done | None = None
         self._answer = Heard()
@@ -78,8 +80,9 @@ class LoopConnection:
         *,
         within_s: float,
     ) -> None:
-        """Send statements, when all that was sent before is answered; `done` is called on the loop, later.
-        After `within_s` seconds without the whole answer the connection is taken for lost.
+        """Send statements once everything sent before is answered; the loop calls `done` later.
+
+        After `within_s` seconds without the complete answer, the connection counts as lost.
 
         Raises `NotImplementedError` where the loop cannot watch a connection; then nothing was sent.
         """
@@ -92,7 +95,7 @@ class LoopConnection:
             line.enter_pipeline_mode()
             for query, _, _ in statements:
                 if query not in names:
-                    # Ahead of all others, so that what is refused leaves them prepared.
+                    # Prepare requests go first, so that a refused statement leaves them prepared.
                     self._named += 1
                     self._preparing += 1
                     name = names[query] = b"remit_%d" % self._named
@@ -105,7 +108,7 @@ class LoopConnection:
             loop.call_soon(self._lost)
 
     def let_go(self) -> None:
-        """Watch no connection, so that another thread may use it."""
+        """Stop watching the connection, so that another thread may use it."""
         if self._loop is not None and self._fd >= 0 and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
             if self._writing:
@@ -113,7 +116,7 @@ class LoopConnection:
         self._fd, self._writing = -1, False
 
     def give_up(self, session: PostgresSession) -> None:
-        """Close a connection; whoever waits for an answer over it is told that it is lost."""
+        """Close a connection; a caller that waits for an answer over it learns that it is lost."""
         if session is self._session:
             self._lost()
         session.close()
@@ -124,7 +127,7 @@ class LoopConnection:
             self._loop, self._session = loop, session
             self._names.clear()
         if session.rolled_back:
-            # With a rollback the driver drops all statements that are prepared.
+            # On a rollback the driver drops all prepared statements.
             session.rolled_back = False
             self._names.clear()
         if self._fd < 0:
@@ -133,7 +136,7 @@ class LoopConnection:
             self._fd = fd
 
     def _flush(self) -> None:
-        """Write what the connection takes; what is left, when it takes more."""
+        """Write what the connection accepts now, and the rest when it accepts more."""
         assert self._session is not None
         assert self._loop is not None
         left = self._session.connection.pgconn.flush()
@@ -150,7 +153,7 @@ class LoopConnection:
             self._lost()
 
     def _look(self) -> None:
-        """Look for the answer, of which the loop may not tell."""
+        """Poll for the answer, because the loop may not report it."""
         assert self._loop is not None
         self._watching = self._loop.call_later(LOOK_S, self._look)
         if self._loop.time() >= self._until_s:
@@ -164,13 +167,13 @@ class LoopConnection:
         try:
             line.consume_input()
             if self._writing:
-                # The server may wait until its answers are read, before it reads on.
+                # The server may stop reading until its answers are read.
                 self._flush()
             while self._done is not None and not line.is_busy():
                 result = line.get_result()
                 if result is None:
                     if line.status == _BAD:
-                        # It has no more to say, not even what was asked for.
+                        # The server will send nothing more, not even the pending answer.
                         self._lost()
                     continue
                 status = result.status
@@ -191,7 +194,7 @@ class LoopConnection:
     def _take_refusal(self, result: Any) -> None:
         if not self._answer.refused:
             self._answer.refused = result.error_field(DiagnosticField.SQLSTATE) or b"?"
-            # Perhaps one of them is not prepared any more, or never was.
+            # A statement may no longer be prepared, or may never have been.
             self._names.clear()
 
     def _tell(self) -> None:
@@ -203,7 +206,7 @@ class LoopConnection:
             done(self._answer)
 
     def _lost(self) -> None:
-        """The connection is gone, whether or not something is under way."""
+        """Handle the loss of the connection, whether or not an answer is pending."""
         self.let_go()
         if self._session is not None:
             with contextlib.suppress(psycopg.Error):

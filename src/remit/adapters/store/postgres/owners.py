@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who owns the live state of which task, as the batches see it; and how a replica is buried."""
+"""The owner of each task's live state, as the batches see it; also how a replica is buried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.ports.store.replicas import (
     owner_key,
 )
 
-#: OwnerBook remembered; they are read again when they are asked for.
+#: Owners kept in memory; dropped ones are read again on demand.
 MOST = 50_000
 
 NOBODY = ("", 0)
@@ -27,7 +27,10 @@ _OWNER = "select replica, epoch from owners where tenant = ? and task = ?"
 
 
 class TaskOwners:
-    """What the batches know of owners. INVARIANT: judged while the tenant's turn is held alone."""
+    """The owners of tasks that the batches know.
+
+    INVARIANT: checked only while this writer holds the tenant's turn.
+    """
 
     def __init__(self, sql: Sql, memory: Memory) -> None:
         """Begin with nothing known."""
@@ -43,7 +46,7 @@ class TaskOwners:
         }
 
     def learn(self, tenant: str, rows: Iterable[tuple[str, str, int]]) -> None:
-        """Take in what another writer has committed, before a batch."""
+        """Learn what another writer has committed, before a batch."""
         for task, replica, epoch in rows:
             if (tenant, task) in self._known:
                 self._known[tenant, task] = (replica, epoch)
@@ -51,7 +54,7 @@ class TaskOwners:
             self._known.clear()
 
     def knows(self, tenant: str, changes: Iterable[object]) -> bool:
-        """Whether the owners that changes look at are in memory."""
+        """Return whether the owners that these changes check are in memory."""
         return all(type(one) is not HoldTask or (tenant, one.task) in self._known for one in changes)
 
     def _owner(self, tenant: str, task: str) -> tuple[str, int]:

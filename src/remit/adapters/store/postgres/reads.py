@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that only read, and a look at a store without opening it."""
+"""Read-only connections, and functions that inspect a store without opening it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from remit.core.flow.stored_labels import StoredLabel
 from remit.ports.log import Head
 from remit.ports.store.changes import Pin
 
-#: Seconds for one read. A server that has stopped answering is broken off then.
+#: Seconds for one read. After that the connection to an unresponsive server is cut.
 READ_S = 15.0
 
-#: Where nothing leaves the machine.
+#: Loopback addresses: nothing leaves the machine.
 _HERE = ("127.0.0.1", "::1")
 
 
@@ -44,8 +44,9 @@ class PostgresReading:
     faults = FAULTS
 
     def __init__(self, url: str, name: str, place: str, turns: Callable[[], Mapping[str, int]]) -> None:
-        """Take the address, and what says how far each tenant's state had come at the least. Connections are
-        opened by the threads that use them.
+        """Take the address, and `turns`, which returns the least turn that each tenant's state has reached.
+
+        The threads that use connections open them.
         """
         self._turns = turns
         self._url = url
@@ -56,7 +57,7 @@ class PostgresReading:
         threading.Thread(target=self._watch, name="remit-store-watch", daemon=True).start()
 
     def _watch(self) -> None:
-        """Break off what a server that has stopped answering keeps waiting."""
+        """Cut the connections whose read has waited too long for the server."""
         while not self._ended.wait(min(1.0, READ_S)):
             late = time.monotonic() - READ_S
             for session, since in list(self._since.items()):
@@ -64,7 +65,7 @@ class PostgresReading:
                     session.cut()
 
     def end(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._ended.set()
 
     def open(self) -> PostgresSession:
@@ -73,7 +74,7 @@ class PostgresReading:
 
     @contextmanager
     def moment(self, connection: PostgresSession) -> Iterator[Sql]:
-        """Read inside one transaction, on one snapshot."""
+        """Provide one transaction on one snapshot for reading."""
         self._since[connection] = time.monotonic()
         known = self._turns()
         try:
@@ -81,7 +82,7 @@ class PostgresReading:
                 connection.execute("begin isolation level repeatable read")
                 turns = connection.execute("select tenant, turn from turns")
                 yield connection
-                # INVARIANT: what was ended or used up stays so. A database that was set back tells nothing.
+                # INVARIANT: whatever was ended or used up stays so. A database that was set back is not read.
                 found = dict(turns.fetchall())
                 if any(found.get(tenant, 0) < turn for tenant, turn in known.items()):
                     raise behind(self._place)
@@ -98,22 +99,22 @@ class PostgresReading:
         return connection.lost
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Return the fault that callers see."""
+        """Return the error that callers see."""
         return unavailable(fault, "the store cannot be read", place=self._place)
 
 
 def tree(sql: Sql, tenant: str) -> Frontier:
-    """Return a tenant's tree as committed, whoever wrote it."""
+    """Return a tenant's Merkle tree as committed by all writers."""
     return frontier(sql, tenant, stored_size(sql, tenant))
 
 
 def size(sql: Sql, tenant: str) -> int:
-    """Return the number of events, whoever wrote them."""
+    """Return the number of events of all writers."""
     return stored_size(sql, tenant)
 
 
 def stored_labels_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
-    """Return the labels at rest that were written to an upstream after a turn, and the turn as of now."""
+    """Return the stored labels that were written to an upstream after a turn, and the current turn."""
     now = sql.execute(replica_sql.TURN, (tenant,)).fetchone()
     rows = sql.execute(replica_sql.STORED_LABELS, (tenant, upstream, turn)).fetchall()
     return [msgspec.json.decode(body, type=StoredLabel) for (body,) in rows], now[0] if now else 0
@@ -121,7 +122,7 @@ def stored_labels_since(sql: Sql, tenant: str, upstream: str, turn: int) -> tupl
 
 @contextmanager
 def _looked_into(url: str) -> Iterator[PostgresSession]:
-    """Connect to look; raises `StoreUnavailable` for what fails there."""
+    """Connect for an inspection; raise `StoreUnavailable` if that or a read fails."""
     place = place_of(url)
     try:
         session = connect(url, "remit doctor", reads=True)
@@ -136,9 +137,11 @@ def _looked_into(url: str) -> Iterator[PostgresSession]:
 
 
 def described(url: str) -> tuple[str, bool]:
-    """Say where a database is and how it stands, and whether what goes there can be read on the way.
+    """Describe a database, and return whether its traffic can be read on the way.
 
-    Raises `StoreUnavailable` where nobody answers, `ConfigInvalid` for what is no address.
+    The description has version, address and size.
+
+    Raises `StoreUnavailable` if no server answers, `ConfigInvalid` if `url` is not an address.
     """
     with _looked_into(url) as session:
         size, events = session.execute(
@@ -153,9 +156,9 @@ def described(url: str) -> tuple[str, bool]:
 
 
 def check_at(url: str, tenant: str, head: Head | None) -> None:
-    """Hold a database against the signed head of a log as a start does; reads alone.
+    """Check a database against the signed head of a log as a start does; read-only.
 
-    Raises `VerificationFailed` where a start would, and `StoreUnavailable` where it cannot be read.
+    Raises `VerificationFailed` if a start would, and `StoreUnavailable` if the database cannot be read.
     """
     with _looked_into(url) as session:
         if session.execute("select to_regclass('events') is not null").fetchone()[0]:
@@ -163,9 +166,9 @@ def check_at(url: str, tenant: str, head: Head | None) -> None:
 
 
 def pins_at(url: str, tenant: str) -> list[Pin]:
-    """Return the pins of a store without writing to it, also while others have it open.
+    """Return the pins of a store without writing to it, even while other processes have it open.
 
-    A database that is not there, or holds no store, has none.
+    Returns no pins for a database that does not exist or holds no store.
     """
     try:
         session = connect(url, "remit pins", reads=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What replicas ask of the database, and tell it."""
+"""The statements that replicas send to the database."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ PUT_ACK = (
     "insert into fence_acks (tenant, scope, epoch, replica, body) values (?, ?, ?, ?, ?)"
     " on conflict (tenant, scope, epoch, replica) do update set body = excluded.body"
 )
-#: What an ender that died has left.
+#: Deletes acknowledgements left behind by a replica that died while it ended something.
 OLD_ACKS = "delete from fence_acks where tenant = ? and made < now() - interval '1 hour'"
-#: Nobody waits for the disk: an acknowledgement that a crash of the server loses is a lease waited out.
+#: Does not wait for the disk: losing an acknowledgement in a server crash costs only waiting out a lease.
 UNHURRIED = "select set_config('synchronous_commit', 'off', true)"
 
-#: Whoever was stopped inside a transaction holds up the others for as long as the server waits for its next
-#: word; and inside a pipeline no time-out of the server's counts. Its transaction is rolled back with this.
+#: A process that was stopped inside a transaction blocks the others for as long as the server waits for its
+#: next message; inside a pipeline, none of the server's timeouts applies. This statement terminates that
+#: session, which rolls its transaction back.
 FREE = (
     "select pg_terminate_backend(a.pid) from pg_stat_activity a where a.datname = current_database()"
     " and a.application_name like 'remit writer%' and a.xact_start is not null"

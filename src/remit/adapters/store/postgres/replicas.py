@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The replicas of one database (`ports.store.replicas.Fleet`): a connection and a thread of their own.
+"""The replicas of one database (`ports.store.replicas.Fleet`), with a separate connection and thread.
 
-The thread renews the lease, listens to nudges, and looks. It shows what was raised before it tells of it, so
-that an event loop that is held up refuses all the same. One look is one round trip.
+The thread renews the lease, listens for nudges, and looks. It puts raised fences into memory before it
+notifies the event loop, so that a delayed event loop refuses all the same. One look is one round trip.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from remit.core.scope import Raised
 from remit.ports.runtime import Clock
 from remit.ports.store.replicas import FenceAck, FleetSight
 
-#: Seconds for one round trip, beside two leases.
+#: Least seconds allowed for one round trip; the limit is two leases if that is longer.
 LEAST_S = 1.0
 _replica = msgspec.json.Decoder(Replica).decode
 _ack = msgspec.json.Decoder(FenceAck).decode
@@ -48,7 +48,7 @@ _applied = msgspec.json.Decoder(_Applied).decode
 
 
 class PostgresFleet:
-    """One process among the replicas of a tenant. For one event loop; `join` begins it."""
+    """One process among the replicas of a tenant. For one event loop; call `join` first."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class PostgresFleet:
         self._at_rest = at_rest
         self._began = began.get(tenant, 0)
         self._unavailable = unavailable
-        #: Up to which turn of each table everything was seen.
+        #: The turn of each table up to which everything was seen.
         self._seen = dict.fromkeys(("fences", "withdrawn", "agents", "pins", "turns"), self._began)
         self._me = ""
         self._told: Callable[[FleetSight], None] = lambda _: None
-        #: Somebody said that there is something to look at; how many here wait for acknowledgements.
+        #: Whether a nudge is pending; the number of local callers that wait for acknowledgements.
         self._nudge = False
         self._awaited = 0
         self._listening = Listening(clock)
@@ -88,10 +88,10 @@ class PostgresFleet:
         self._ear, self._bell = os.pipe()
         self._thread: threading.Thread | None = None
 
-    # For the event loop.
+    # Called by the event loop.
 
     async def join(self, replica: Replica, told: Callable[[FleetSight], None]) -> None:
-        """Enter as an incarnation; the writer writes as it from then on."""
+        """Register as an incarnation; from then on the writer writes under its name."""
         self._told = told
         self._patience_s = max(LEAST_S, 2 * replica.lease_s)
         if self._thread is None:
@@ -100,7 +100,8 @@ class PostgresFleet:
             self._thread.start()
         body = msgspec.json.encode(replica).decode()
         await self._do(lambda session: session.execute(replica_sql.JOIN, (self._tenant, replica.id, body)))
-        # INVARIANT: entered before anything is permitted under its name: whoever ends something waits for it.
+        # INVARIANT: registered before anything is permitted under its name, because a replica that ends
+        # something waits for every registered replica.
         await self._writer.between(lambda: self._writer.begin_anew(replica.id, self._tenant))
         self._me = replica.id
         self._writer.on_stuck = self._free
@@ -114,11 +115,11 @@ class PostgresFleet:
         await self._do(self._look)
 
     async def acknowledge(self, acks: Sequence[FenceAck]) -> None:
-        """Tell whoever raised these fences."""
+        """Send acknowledgements to the replicas that raised these fences."""
 
         def put(session: PostgresSession) -> None:
             with session.pipeline():
-                # For these statements alone, which are one transaction.
+                # For these statements alone; they are one transaction.
                 session.execute(replica_sql.UNHURRIED)
                 session.execute(replica_sql.OLD_ACKS, (self._tenant,))
                 for one in acks:
@@ -131,7 +132,7 @@ class PostgresFleet:
 
     @contextlib.contextmanager
     def awaiting(self) -> Iterator[None]:
-        """While this is held, word of acknowledgements is looked after."""
+        """While this context is open, look at notifications of acknowledgements."""
         self._awaited += 1
         try:
             yield
@@ -139,22 +140,22 @@ class PostgresFleet:
             self._awaited -= 1
 
     async def restate(self, replica: Replica) -> None:
-        """Tell others what this replica is now."""
+        """Publish this replica's new record."""
         body = msgspec.json.encode(replica).decode()
         await self._do(lambda session: session.execute(replica_sql.RESTATE, (body, self._tenant, replica.id)))
 
     async def forget_acks(self, scope: str, epoch: int) -> None:
-        """Delete what was acknowledged of an end that is on record."""
+        """Delete the acknowledgements of an end that is on record."""
         query = "delete from fence_acks where tenant = ? and scope = ? and epoch <= ?"
         await self._do(lambda session: session.execute(query, (self._tenant, scope, epoch)))
 
     @property
     def began(self) -> int:
-        """The turn as of which this process has read the store first."""
+        """The turn at which this process first read the store."""
         return self._began
 
     async def stored_labels_since(self, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
-        """Return the labels at rest that were written to an upstream after a turn."""
+        """Return the stored labels that were written to an upstream after a turn."""
         return await self._at_rest.since(self._tenant, upstream, turn)
 
     async def owned(self) -> dict[str, int]:
@@ -163,7 +164,7 @@ class PostgresFleet:
         return dict(await self._do(lambda session: session.execute(query, (self._tenant,)).fetchall()))
 
     async def owner(self, task: str) -> str:
-        """Return who owns a task; empty where nobody does."""
+        """Return the owner of a task; empty where no replica owns it."""
         row = await self._do(
             lambda session: session.execute(replica_sql.OWNER, (self._tenant, task)).fetchone()
         )
@@ -176,18 +177,18 @@ class PostgresFleet:
         return frozenset(name for (name,) in rows)
 
     async def forget(self, replicas: Collection[str]) -> None:
-        """Forget buried replicas of which nothing is left."""
+        """Forget buried replicas that have left nothing behind."""
         query = "delete from replicas where tenant = ? and gone = 1 and id = any(?)"
         if replicas:
             await self._do(lambda session: session.execute(query, (self._tenant, sorted(replicas))))
 
     async def leave(self) -> None:
-        """Go in order; the writer may write on, and permits nothing."""
+        """Leave in order; the writer may keep writing, but permits nothing."""
         if self._thread is None:
             return
         me, self._me = self._me, ""
         with contextlib.suppress(StoreUnavailable):
-            # What it owned is free with that: an owner that is not there is none.
+            # This also frees the tasks that it owned: an absent owner does not count as one.
             await self._do(lambda session: session.execute(replica_sql.LEAVE, (self._tenant, me)))
         thread, self._thread = self._thread, None
         self._ended = True
@@ -197,13 +198,13 @@ class PostgresFleet:
         os.close(self._bell)
 
     def check(self) -> None:
-        """Break off what keeps the thread for too long."""
+        """Cut the connection if the thread has waited for it too long."""
         since, session = self._since, self._session
         if since is not None and session is not None and self._clock.boot_s() - since > self._patience_s:
             session.cut()
 
     def _free(self) -> None:
-        """Break off whoever holds others up and says nothing."""
+        """Terminate sessions that block others and are idle in a transaction."""
         if self._thread is not None and not self._ended:
             self._jobs.append((lambda session: session.execute(replica_sql.FREE).fetchall(), lambda *_: None))
             self._ring()
@@ -228,7 +229,7 @@ class PostgresFleet:
     def _ring(self) -> None:
         os.write(self._bell, b"!")
 
-    # The thread.
+    # Run by the thread.
 
     def _run(self) -> None:
         while not self._ended or self._jobs:
@@ -241,14 +242,14 @@ class PostgresFleet:
     def _turn(self) -> None:
         session = self._session
         ready = [self._ear] if session is None else [self._ear, session.connection.fileno()]
-        # A lost connection is made again with the next job: nobody renews without one.
+        # A lost connection is opened again by the next job: no lease is renewed without one.
         heard, _, _ = select.select(ready, [], [], 1.0)
         if self._ear in heard:
             os.read(self._ear, 4096)
         self._hear(read=session is not None and session.connection.fileno() in heard)
         while self._jobs or (self._nudge and self._me):
             if self._nudge and self._me:
-                # Taken back before the look: what is said from here on asks for another one.
+                # Cleared before the look, so that a later nudge asks for another look.
                 self._nudge = False
                 self._jobs.append((self._look, lambda *_: None))
             job, done = self._jobs.popleft()
@@ -265,8 +266,8 @@ class PostgresFleet:
             self._hear()
 
     def _hear(self, *, read: bool = False) -> None:
-        """Take in what was notified, now or in the middle of a job. Listen to nobody for a while where that
-        is too much.
+        """Read pending notifications, now or during a job. Stop listening for a while if there are too
+        many.
         """
         try:
             session = self._session
@@ -276,7 +277,7 @@ class PostgresFleet:
                 self._notified(told.extra)
             if session is not None and (due := self._listening.due()):
                 session.run(due)
-                # What was said while nobody was listening.
+                # Notifications may have been missed while the process was not listening.
                 self._nudge = True
         except FAULTS:
             self._drop()
@@ -291,12 +292,12 @@ class PostgresFleet:
             if self._session is None or self._session.lost:
                 self._drop()
                 self._session = self._dial()
-                # What comes in the middle of a job the driver hands to its handlers alone.
+                # The driver passes notifications that arrive during a job only to its handlers.
                 self._session.connection.add_notify_handler(
                     lambda told: self._notified(told.payload.encode())
                 )
                 self._session.run(self._listening.begin())
-                # What was said while nobody was listening.
+                # Notifications may have been missed while the process was not listening.
                 self._nudge = True
             return job(self._session)
         finally:
@@ -312,8 +313,8 @@ class PostgresFleet:
         sent_s, me = self._clock.boot_s(), self._me
         mine = (self._tenant, me)
         with session.pipeline():
-            # INVARIANT: each statement sees what was committed before it, and the renewal comes first: all
-            # that was ended before it is known before the lease counts.
+            # INVARIANT: each statement sees what was committed before it, and the renewal comes first. So
+            # every end that was committed before the renewal is known before the lease counts.
             renewed = session.execute(replica_sql.RENEW, mine) if renew else None
             turn = session.execute(replica_sql.TURN, (self._tenant,))
             fences = self._since_seen(session, replica_sql.FENCES, "fences")
@@ -358,7 +359,7 @@ class PostgresFleet:
         self._seen[table] = max([self._seen[table], *(row[-1] for row in rows)])
 
     def _not_behind(self, row: Any) -> None:
-        # INVARIANT: no epoch ever falls. A copy of the database that lacks commits renews no lease.
+        # INVARIANT: no epoch ever falls. A database copy that lacks commits renews no lease.
         if row is None or row[0] < max(self._seen.values()):
             if row is None and not any(self._seen.values()):
                 return

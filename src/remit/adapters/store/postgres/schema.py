@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables on PostgreSQL: those that all databases have, and what lets several processes write.
+"""The tables on PostgreSQL: the tables of every database, and those that let several processes write.
 
-`turns` has one row a tenant. Whoever writes locks it for the length of a transaction, so the database itself
-lets one writer at a time, and `turn` counts the transactions: a writer whose own count is the row's knows
-that what it has in memory is the truth. Fences and withdrawals are stamped with the turn that changed them,
-so a writer that comes back takes in just those.
+`turns` has one row for each tenant. A writer locks that row for the length of a transaction, so the database
+itself admits one writer at a time. `turn` counts the transactions: if a writer's own count equals the row's,
+its memory is current. Fences and withdrawals are stamped with the turn that changed them, so a returning
+writer reads only those that changed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from remit.adapters.store.postgres.session import SCHEMA, PostgresSession
 from remit.adapters.store.relational.tables import MIGRATIONS
 from remit.core.errors import ConfigInvalid, StoreUnavailable
 
-#: Key of an advisory lock, in the database's own space of them: `remit` in ASCII, and a number.
+#: Key of an advisory lock, in the database's own key space: `remit` in ASCII, and a number.
 MIGRATING = 0x72656D697401
 
-#: The oldest server whose words we use (`pg_xact_status` with 64-bit transaction ids).
+#: The oldest supported server version (the store uses `pg_xact_status` with 64-bit transaction ids).
 OLDEST = 13
 
-# One migration a version, forward only. A released one is never edited.
+# One migration for each version, forward only. A released migration is never edited.
 _OWN: tuple[str, ...] = (
     """
     -- One row, changed by every commit: room on its page keeps that from costing an index entry each time.
@@ -95,7 +95,7 @@ _OWN: tuple[str, ...] = (
     """,
 )
 
-#: The channel of `wake`, and what it says of acknowledgements.
+#: The channel of `wake`, and its payload for acknowledgements.
 CHANNEL = "remit"
 ACKS = b"fence_acks"
 
@@ -103,13 +103,13 @@ _WORDS = (
     (r"\bstrict(, without rowid)?(?=;)", ""),
     (r"\binteger\b", "bigint"),
     (r"\bblob\b", "bytea"),
-    # By bytes, as everywhere else: names are found by how they begin, and order means the same everywhere.
+    # Sorted by bytes, as in every store: prefix searches on names work, and the order is the same everywhere.
     (r"\btext\b", 'text collate "C"'),
 )
 
 
 def _spoken(steps: str) -> str:
-    """Return a migration of the common tables in PostgreSQL's words."""
+    """Translate a migration of the common tables to PostgreSQL."""
     steps = re.sub(r"--[^\n]*", "", steps)
     for ours, theirs in _WORDS:
         steps = re.sub(ours, theirs, steps)
@@ -133,7 +133,7 @@ def migrate(session: PostgresSession, place: str) -> None:
             f"the database `{place}` keeps text as {encoding}",
             remediation="create one with `encoding 'UTF8'`",
         )
-    # What a migration takes, it takes.
+    # A migration has no time limit.
     session.run("begin; set local statement_timeout = 0")
     try:
         session.execute("select pg_advisory_xact_lock(?)", (MIGRATING,))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to PostgreSQL that speaks the statements which all our databases understand.
+"""A connection to PostgreSQL that accepts the statements which all our databases understand.
 
-Inside `pipeline` a statement is sent at once and waited for only where somebody looks at what it found. So a
-batch costs a few round trips, however many statements it has.
+Inside `pipeline`, a statement is sent at once, and the caller waits only when it reads the result. So a batch
+costs a few round trips, however many statements it has.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from remit.adapters.store.postgres.arrays import teach
 from remit.adapters.store.relational.tables import Durability
 from remit.core.errors import ConfigInvalid, Conflict, Malformed, StoreUnavailable
 
-#: Our tables stand in a schema of their own, so that a database may be shared.
+#: Our tables are in a separate schema, so that the database may be shared.
 SCHEMA = "remit"
 
-#: What is not ours to decide and is only set where the address says nothing.
+#: The operator's choice: set only where the address sets nothing.
 _DEFAULTS = {
     "connect_timeout": "5",
-    # Of several hosts, the one that takes writes.
+    # Of several hosts, use the one that accepts writes.
     "target_session_attrs": "read-write",
-    # A host that vanished is noticed within some ten seconds, not hours.
+    # A vanished host is detected within some ten seconds, not hours.
     "keepalives_idle": "5",
     "keepalives_interval": "2",
     "keepalives_count": "3",
@@ -42,18 +42,18 @@ _DEFAULTS = {
     "client_encoding": "UTF8",
 }
 
-#: Milliseconds after which the server gives a statement up.
+#: Milliseconds after which the server cancels a statement.
 STATEMENT_TIMEOUT_MS = 10_000
 
-#: Milliseconds for which a writer may sit in a transaction without a word: a process that was stopped there
-#: does not hold up the others for longer.
+#: Milliseconds for which a writer may be idle in a transaction: a process that was stopped there does not
+#: block the others for longer.
 IDLE_IN_TRANSACTION_MS = 5_000
 
-#: Faults of the connection or the server. What a statement itself did wrong concerns only its unit.
+#: Faults of the connection or the server. A fault of one statement concerns only its unit.
 FAULTS = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
 
 
-#: A connection on which the server has said this has nothing more to say, though its end may come later.
+#: After one of these severities the connection is unusable, even if it closes only later.
 _SEVERE = ("FATAL", "PANIC")
 
 #: Seconds in which a new connection must be ready for use.
@@ -69,48 +69,48 @@ _REFUSALS = {
 
 @lru_cache(maxsize=1024)
 def _placed(query: str) -> bytes:
-    """Return a statement with the driver's own marks for values."""
+    """Return a statement with the driver's own placeholders."""
     return query.replace("?", "%s").encode()
 
 
 class PostgresRows:
-    """What a statement found, or did (`relational.sql.Rows`); looking waits for it."""
+    """The result of a statement (`relational.sql.Rows`); reading it waits for the server."""
 
     def __init__(self, session: PostgresSession, cursor: psycopg.Cursor[Any]) -> None:
-        """Take a cursor whose statement was sent."""
+        """Take a cursor whose statement has been sent."""
         self._session = session
         self._cursor = cursor
 
     @property
     def rowcount(self) -> int:
-        """How many rows a change has met."""
+        """Number of rows that a change affected."""
         self._session.carried_out()
         return self._cursor.rowcount
 
     @property
     def status(self) -> str:
-        """What the server calls what was done."""
+        """The server's command status."""
         self._session.carried_out()
         return self._cursor.statusmessage or ""
 
     def fetchone(self) -> Any:
-        """Return the next row, or `None`."""
+        """Return the next row, or `None` at the end."""
         with _translated():
             return self._cursor.fetchone()
 
     def fetchall(self) -> list[Any]:
-        """Return all rows that are left."""
+        """Return all remaining rows."""
         with _translated():
             return self._cursor.fetchall()
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the rows that are left, one by one."""
+        """Iterate over the remaining rows."""
         return iter(self.fetchall())
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Provide faults of one statement the names that callers know."""
+    """Translate faults of one statement to the errors that callers know."""
     try:
         yield
     except psycopg.DataError as fault:
@@ -128,7 +128,7 @@ class PostgresSession:
         """Take over an open connection in autocommit mode."""
         self.connection = connection
         self._pipeline: psycopg.Pipeline | None = None
-        #: Set with each rollback, also of a savepoint.
+        #: Set at each rollback, also of a savepoint.
         self.rolled_back = False
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> PostgresRows:
@@ -140,13 +140,13 @@ class PostgresSession:
         return PostgresRows(self, cursor)
 
     def run(self, script: str) -> None:
-        """Run statements without values, several at once."""
+        """Run one or several statements without values."""
         self.rolled_back = self.rolled_back or script.startswith("rollback")
         self.connection.execute(script.encode())
 
     @contextmanager
     def pipeline(self) -> Iterator[None]:
-        """Send statements without waiting for each."""
+        """Provide a pipeline: statements are sent without waiting for each."""
         with self.connection.pipeline() as pipeline:
             self._pipeline = pipeline
             try:
@@ -155,13 +155,13 @@ class PostgresSession:
                 self._pipeline = None
 
     def carried_out(self) -> None:
-        """Return when every statement so far was carried out; raises what refused one."""
+        """Wait until every statement so far was executed; raise the fault of a refused one."""
         if self._pipeline is not None:
             with _translated():
                 self._pipeline.sync()
 
     def tidy(self) -> None:
-        """Have the driver drop now what it drops after a rollback: all statements that are prepared."""
+        """Let the driver drop its prepared statements now, as it does after a rollback."""
         if self.rolled_back:
             with contextlib.suppress(psycopg.Error):
                 self.run("select 1")
@@ -172,7 +172,7 @@ class PostgresSession:
         return self.connection.closed
 
     def cut(self) -> None:
-        """Break the connection off, from any thread: whoever waits for it gets its fault at once."""
+        """Cut the connection, from any thread: a thread that waits for it gets a fault at once."""
         with (
             contextlib.suppress(OSError, psycopg.Error),
             socket.socket(fileno=os.dup(self.connection.fileno())) as same,
@@ -180,16 +180,18 @@ class PostgresSession:
             same.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the connection; what was not committed is not there."""
+        """Close the connection; uncommitted changes are lost."""
         self.connection.close()
 
 
 def place_of(url: str) -> str:
-    """Name a database for people, without what opens it; raises `ConfigInvalid` for what is no address."""
+    """Return a database's name for people, without credentials; raise `ConfigInvalid` for an invalid
+    address.
+    """
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        # The driver's words may repeat the password.
+        # The driver's message may repeat the password.
         raise ConfigInvalid(
             "is not an address of PostgreSQL",
             key="store.url",
@@ -207,26 +209,26 @@ def connect(
     wanted = {key: value for key, value in _DEFAULTS.items() if key not in given}
     connection = psycopg.connect(make_conninfo(url, **wanted, application_name=name), autocommit=True)
     session = PostgresSession(connection)
-    # Nobody else knows of it yet who could break it off.
+    # No other thread knows the connection yet and could cut it.
     limit = threading.Timer(READY_S, session.cut)
     limit.start()
     try:
-        # One width for whole numbers, so that a statement is one statement whatever the numbers are.
+        # One width for all integers, so that the same statement is prepared whatever the numbers are.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         teach(connection)
         connection.execute(
             f"set search_path = {SCHEMA}; set statement_timeout = {STATEMENT_TIMEOUT_MS};"
             f" set idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};"
-            # The server, too, notices within seconds that a client has vanished, and frees what it holds.
+            # The server also detects a vanished client within seconds, and frees its locks.
             " set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;"
             f" set default_transaction_read_only = {'on' if reads else 'off'};"
-            # Whoever waited for a turn sees what was committed meanwhile.
+            # A writer that waited for a turn sees what was committed while it waited.
             " set default_transaction_isolation = 'read committed';".encode()
         )
         if durability == "buffered":
             connection.execute("set synchronous_commit = off")
         else:
-            # A stricter setting of the server's own (`remote_apply`) is left alone.
+            # A stricter setting of the server (`remote_apply`) is left unchanged.
             connection.execute(
                 "select set_config('synchronous_commit', 'on', false)"
                 " where current_setting('synchronous_commit') = 'off'"
@@ -240,9 +242,7 @@ def connect(
 
 
 def behind(place: str) -> StoreUnavailable:
-    """Return the fault of a database that lacks what was committed to it: it was set back to an older
-    state.
-    """
+    """Return the error for a database that lacks commits, because it was set back to an older state."""
     return StoreUnavailable(
         f"`{place}` is behind what was committed to it: transactions are missing",
         remediation="let the server that has them answer, then start remit again",
@@ -250,24 +250,26 @@ def behind(place: str) -> StoreUnavailable:
 
 
 def is_loss(fault: BaseException) -> bool:
-    """Whether the server ends the connection with this fault, whether or not its end was seen yet."""
+    """Return whether the server ends the connection with this fault, even if it is not closed yet."""
     return isinstance(fault, psycopg.Error) and fault.diag.severity_nonlocalized in _SEVERE
 
 
 def ends(result: PGresult) -> bool:
-    """Whether the server ends the connection with this result."""
+    """Return whether the server ends the connection with this result."""
     return (result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) or b"").decode() in _SEVERE
 
 
 def unavailable(
     fault: Exception, message: str = "the store cannot commit", *, place: str = ""
 ) -> StoreUnavailable:
-    """Return the fault that callers see for one of the database, with the remediation where it is known."""
+    """Convert a fault of the database to the error that callers see, with a remediation where one is
+    known.
+    """
     if isinstance(fault, StoreUnavailable):
         return fault
     state = str(getattr(fault, "sqlstate", "") or "")
     if not state:
-        # Where no session came about the driver has the server's words alone.
+        # Before a session exists, the driver has only the server's message and no SQLSTATE.
         state = next((code for words, code in _REFUSALS.items() if words in str(fault)), "")
     ways = {
         "53100": "free space on the server's disk",

@@ -39,7 +39,7 @@ from remit.ports.keys import SealingKeys
 from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 
-# Owned is what a family goes back to.
+# The owner of a task is the owner of its family's root task.
 _OWNED: Final = (
     "with roots as (select task from owners where tenant = ? and replica = ?), families as (select task from"
     " roots union all select l.task from lineage l join roots on roots.task = l.ancestor where l.tenant = ?)"
@@ -69,7 +69,7 @@ class PostgresStore(RelationalStore):
         began: dict[str, int],
         **parts: Any,
     ) -> None:
-        """Put the parts together; `open` makes them."""
+        """Combine the dependencies; `open` creates them."""
         super().__init__(**parts)
         self._line = line
         self._reading = reading
@@ -79,7 +79,7 @@ class PostgresStore(RelationalStore):
 
     @property
     def writer(self) -> str:
-        """The incarnation that writes: another one after this one was buried."""
+        """The incarnation that writes; a new one replaces it after it was buried."""
         return self._writer.incarnation
 
     @classmethod
@@ -113,7 +113,8 @@ class PostgresStore(RelationalStore):
             raise unavailable(fault, f"store `{place}` cannot be opened", place=place) from fault
         try:
             migrate(line.session, place)
-            # Before the logs: others write and sign meanwhile, and a log that was read first could lack that.
+            # Read before the logs: other processes keep writing and signing, and a log that was read first
+            # could lack what a head covers.
             known = {DEFAULT_TENANT, *(name for (name,) in line.session.execute("select tenant from turns"))}
             signed = {tenant: heads.read(origin(tenant)) for tenant in known} if heads else {}
             subjects = SubjectKeys(line, sealing, entropy)
@@ -146,22 +147,22 @@ class PostgresStore(RelationalStore):
         )
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
-        """Name the active tasks that end when nobody uses them: of a replica, or of none that is there."""
+        """Return the active tasks that end on disuse, owned by one replica or by no present replica."""
         if owner:
             return await self._pool.run(names, _OWNED, tenant, owner, tenant, tenant)
         return await self._pool.run(names, _UNOWNED, tenant, tenant, tenant)
 
     async def size(self, tenant: str) -> int:
-        """Return the number of events in the log, whoever wrote them."""
+        """Return the number of events in the log, of all writers."""
         return await self._pool.run(size, tenant)
 
     async def root(self, tenant: str) -> tuple[int, bytes]:
-        """Return size and Merkle root as committed now."""
+        """Return size and Merkle root as currently committed."""
         now = await self._pool.run(tree, tenant)
         return now.size, now.root()
 
     def fleet(self, tenant: str, clock: Clock) -> PostgresFleet:
-        """Return the replicas of a tenant, of which this process may become one."""
+        """Return the replicas of a tenant; this process may join them."""
 
         async def slowly(tenant: str, upstream: str, turn: int) -> tuple[list[StoredLabel], int]:
             return await self._pool.run(stored_labels_since, tenant, upstream, turn)
@@ -179,7 +180,7 @@ class PostgresStore(RelationalStore):
         )
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending units and close."""
         await super().close()
         for one in self._at_rest:
             one.end()
@@ -188,7 +189,7 @@ class PostgresStore(RelationalStore):
 
 
 def _rewrite(session: PostgresSession) -> None:
-    """Write the tables of sealed words again: an update leaves the row of before in a table's file."""
+    """Rewrite the tables of sealed texts: an update leaves the old row in a table's file."""
     session.run("set statement_timeout = 0")
     for table in TABLES.values():
         session.run(f"vacuum full {table}")
@@ -198,7 +199,7 @@ def _rewrite(session: PostgresSession) -> None:
 def _read(
     line: WriterConnection, clock: Clock, subjects: SubjectKeys, incarnation: str
 ) -> tuple[dict[str, tuple[int, str]], Memory, LogWriter]:
-    """Drop what has run out, and take into memory what is there: turns, fences, logs, all of one moment.
+    """Delete what has expired, and load into memory turns, fences and logs, all of one moment.
 
     The transaction of that moment stays open.
     """

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ordinary batch as one statement, which finds nothing to do where another writer came first.
+"""An ordinary batch as one statement, which does nothing if another writer came first.
 
-It counts the turn up, if it is the one that is known, and puts in the rows of each table if it did. So a turn
-that was lost is no fault: the transaction ends, empty, and the server's log has no line of it. `begin` and
-`commit` stand around the statement, so that what is on record has the server's own word `COMMIT`.
+It advances the turn if the turn equals the known one, and only then inserts the rows of each table. So losing
+a turn is no fault: the transaction ends empty, and the server's log shows no line of it. `begin` and `commit`
+enclose the statement, so that the server's own command status `COMMIT` confirms a recorded batch.
 
-INVARIANT: whatever else a batch writes goes into the same statement, and hangs on `taken`. One behind it
-could not tell from the turn's row whether this transaction has taken it: who asks for a lost one counts it
-up under the same name (`fate`).
+INVARIANT: everything else that a batch writes goes into the same statement, and depends on `taken`. A
+separate later statement could not determine from the turn's row whether this transaction advanced the turn,
+because the check for a lost transaction advances it under the same name (`commit_outcome`).
 
-INVARIANT: what it reads changes only with a turn. It sees the database as it was before the turn was waited
-for; the turn's row alone, and whether a key is there, are looked up after that. And it writes no table
-with the trigger `stamp`, which takes the turn for not counted up yet.
+INVARIANT: what the statement reads changes only together with a turn. It sees the database as it was before
+it waited for the turn; only the turn's row and whether a key exists are looked up afterwards. And it writes
+no table with the trigger `stamp`, which assumes that the turn is not yet advanced.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, NODES
 
 
 class StoreClaim(NamedTuple):
-    """Who wants which turn."""
+    """A writer's claim to a tenant's next turn."""
 
     tenant: str
     turn: int
-    """The one as of which memory is the truth."""
+    """The turn at which the writer's memory is current."""
     writer: str
     member: str
-    """The replica that must not be buried; empty where the writer is none."""
+    """The replica that must not be buried; empty if the writer is not a replica."""
     taker: str
-    """Who took that turn."""
+    """The writer that took that turn."""
 
 
 BEGIN: Final[Statement] = ("begin", (), False)
@@ -52,7 +52,7 @@ _TABLES: Final = {table.name: table for table in (EVENTS, COUNTERS, NODES)}
 
 @cache
 def _query(names: tuple[str, ...]) -> str:
-    """Return the statement that puts rows into these tables."""
+    """Return the statement that inserts rows into these tables."""
     parts, mark = [f"taken as ({_TAKE})"], 1 + len(StoreClaim._fields)
     for name in names:
         table = _TABLES[name]
@@ -65,7 +65,7 @@ def _query(names: tuple[str, ...]) -> str:
 
 
 def whole(claim: StoreClaim, events: list[Any], counters: list[Any], nodes: list[Any]) -> Sequence[Statement]:
-    """Return the transaction that writes these rows, which come flat, if the turn is to be had."""
+    """Return the transaction that writes these rows, given as flat lists, if the turn is still free."""
     tenant, turn, writer, member, taker = claim
     names, values = [], [tenant.encode(), turn.to_bytes(8), writer.encode(), member.encode(), taker.encode()]
     for table, flat in ((EVENTS, events), (COUNTERS, counters), (NODES, nodes)):
@@ -76,7 +76,7 @@ def whole(claim: StoreClaim, events: list[Any], counters: list[Any], nodes: list
 
 
 def on_record(answer: Heard) -> bool:
-    """Whether a batch is on record: its turn was taken, and `COMMIT` carried out as such."""
+    """Return whether a batch is recorded: its turn was taken, and the server confirmed `COMMIT`."""
     if answer.lost or answer.refused or len(answer.results) != 3:
         return False
     _, taken, end = answer.results

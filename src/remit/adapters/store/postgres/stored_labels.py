@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels at rest, asked for by every call before its result is released.
+"""Stored labels, which every call reads before its result is released.
 
-On a connection of its own that the event loop speaks over. INVARIANT: a read is sent after it was asked for,
-so it sees all that was committed by then. Whoever asks while one is under way shares the next one.
+Reads use a separate connection, directly from the event loop. INVARIANT: a read is sent after it was
+requested, so it sees everything committed by then. Requests that arrive during a read share the next one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from remit.core.flow.stored_labels import StoredLabel
 
 Found = tuple[list[StoredLabel], int]
 Slowly = Callable[[str, str, int], Awaitable[Found]]
-"""Reads the same (tenant, upstream, turn) by way of a thread."""
+"""Reads the same (tenant, upstream, turn) on a thread."""
 
-#: The turn and what was written after another one, of one snapshot.
+#: The current turn and the labels written after a given turn, in one snapshot.
 _QUERY: Final = (
     "select t.turn, h.body from turns t left join holdings h"
     " on h.tenant = t.tenant and h.upstream = $2 and h.turn > $3::bigint where t.tenant = $1"
@@ -34,7 +34,7 @@ _stored_label = msgspec.json.Decoder(StoredLabel).decode
 
 
 class _Asked:
-    """Those who wait for one read."""
+    """The callers that wait for one read."""
 
     __slots__ = ("turn", "waiting")
 
@@ -44,28 +44,30 @@ class _Asked:
 
 
 class PostgresLabels:
-    """Reads what lies in upstreams. For one event loop."""
+    """Reads the stored labels of upstreams. For one event loop."""
 
     def __init__(self, dial: Callable[[], PostgresSession], slowly: Slowly) -> None:
-        """Take what opens a connection, on a thread; without one, reads go `slowly`."""
+        """Take `dial`, which opens a connection on a thread; without a connection, reads use `slowly`."""
         self._dial = dial
         self._slowly = slowly
         self._line = LoopConnection()
         self._session: PostgresSession | None = None
         self._opening: asyncio.Future[PostgresSession] | None = None
-        #: By tenant and upstream, in the order of asking: what is to be read next.
+        #: Pending reads by tenant and upstream, in the order of the requests.
         self._next: dict[tuple[str, str], _Asked] = {}
         self._busy = False
-        #: No connection of its own: the loop can watch none, or the store is closed.
+        #: Use no separate connection: the loop cannot watch one, or the store is closed.
         self._ended = False
         self._closed = False
 
     async def since(self, tenant: str, upstream: str, turn: int) -> Found:
-        """Return what was written to an upstream after a turn, and the turn up to which that is all."""
+        """Return the labels written to an upstream after a turn, and the turn up to which the list is
+        complete.
+        """
         self._check_open()
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.lost:
-            self._open(loop)  # for those to come
+            self._open(loop)  # for later reads
             return await self._slowly(tenant, upstream, turn)
         asked = self._next.get((tenant, upstream))
         if asked is None:
@@ -77,7 +79,7 @@ class PostgresLabels:
             self._read(loop)
         found = await future
         self._check_open()
-        # Its connection was lost: what the server says on another one counts.
+        # The connection was lost: ask the server over another one.
         return found if found is not None else await self._slowly(tenant, upstream, turn)
 
     def _check_open(self) -> None:
@@ -85,7 +87,7 @@ class PostgresLabels:
             raise StoreUnavailable("the store is closed", remediation="start remit again")
 
     def end(self) -> None:
-        """Read no more, close the connection, and tell those who wait."""
+        """Stop reading, close the connection, and answer the callers that wait."""
         self._ended = self._closed = True
         if self._session is not None:
             self._line.give_up(self._session)
@@ -98,7 +100,7 @@ class PostgresLabels:
         def opened(done: asyncio.Future[PostgresSession]) -> None:
             self._opening = None
             if done.cancelled() or done.exception() is not None:
-                return  # the reads that go slowly say what it is, and the next one tries again
+                return  # the slow reads report the fault, and the next read tries again
             self._session = done.result()
             if self._ended:
                 self._session.close()
@@ -126,7 +128,7 @@ class PostgresLabels:
                 self._read(loop)
             found: Found | None = None
             if not answer.lost and not answer.refused:
-                # What is not understood is said by the read that goes slowly.
+                # The slow read reports an answer that cannot be decoded.
                 with contextlib.suppress(msgspec.MsgspecError):
                     found = _found(answer)
             _tell(asked, found)

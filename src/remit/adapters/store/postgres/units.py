@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What units of a batch touch, as far as the writer has to know it before they are judged."""
+"""What the units of a batch touch, as far as the writer must know it before it checks them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remit.ports.store.units import Unit
 
 
 def tenant_of(unit: Unit) -> str:
-    """Whose unit it is; empty where it does not say, which refuses it later."""
+    """Return a unit's tenant; empty if the unit names none, which refuses it later."""
     try:
         return unit.of_tenant
     except ValueError:
@@ -19,7 +19,7 @@ def tenant_of(unit: Unit) -> str:
 
 
 def touched_by(unit: Unit) -> list[str]:
-    """Return the tasks whose counters a unit looks at."""
+    """Return the tasks whose counters a unit checks."""
     tasks = [event.task for event in unit.events if event.task]
     for change in unit.changes:
         if type(change) is TakeBudget:
@@ -28,17 +28,17 @@ def touched_by(unit: Unit) -> list[str]:
 
 
 def first_of(rows: list[Any]) -> tuple[int, bytes] | None:
-    """Return index and leaf hash of the first of a batch's events, if it has any."""
+    """Return index and leaf hash of a batch's first event, or `None` for a batch without events."""
     return (rows[1], bytes(rows[7])) if rows else None
 
 
 def forgets(change: object) -> bool:
-    """Whether a change forgets a subject's key, which other writers may hold."""
+    """Return whether a change forgets a subject's key, which other writers may have in memory."""
     return isinstance(change, ForgetSubject)
 
 
 def tasks_of(units: list[Unit], tenant: str) -> list[str]:
-    """Return the tasks of a tenant whose rows a batch looks at."""
+    """Return a tenant's tasks whose rows a batch reads."""
     mine = [unit for unit in units if tenant_of(unit) == tenant]
     named = dict.fromkeys(task for unit in mine for task in touched_by(unit))
-    return [task for task in named if "\0" not in task]  # such a unit is refused when it is judged
+    return [task for task in named if "\0" not in task]  # refused when the unit is checked

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group commit on PostgreSQL.
 
-An ordinary batch, of calls whose tasks are in use, is judged by what is in memory and sent as one transaction
-(`onloop`). Its one statement counts the turn up, if it is the one as of which memory is the truth, and does
-nothing otherwise (`whole`). Where it did nothing, where others write too, and where a unit looks at tables, a
-batch is a transaction on a thread of its own:
+An ordinary batch, of calls whose tasks are in use, is checked against memory and sent as one transaction
+(`loop_connection`). Its one statement advances the turn if memory is current at that turn, and does nothing
+otherwise (`store_claim`). If it did nothing, if other processes write too, or if a unit reads tables, the
+batch is a transaction on a separate thread:
 
-1. the turn of each tenant is locked, and what others have committed since is taken in;
-2. every unit is judged, on memory that now is the truth, or on tables that nobody else changes meanwhile;
-3. leaves, counters and nodes are written, the turn is counted up, and all is committed.
+1. the turn of each tenant is locked, and what others have committed since is read;
+2. every unit is checked against memory, which is now current, or against tables that no other writer can
+   change;
+3. leaves, counters and nodes are written, the turn is advanced, and the transaction is committed.
 
-Steps 1 and 3 are one round trip each; step 2 makes one for each look at a table, and none for an ordinary
-call. When the connection is lost before COMMIT was sent, nothing of the batch is there, and it is tried once
-more. When it is lost after, or in the one round trip, the database is asked what became of the transaction
-(`fate`), so that a unit is not called lost that was committed.
+Steps 1 and 3 are one round trip each; step 2 makes one for each read of a table, and none for an ordinary
+call. If the connection is lost before COMMIT was sent, nothing of the batch is stored, and it is tried once
+more. If the connection is lost later, or during the single round trip, the database is asked for the outcome
+of the transaction (`commit_outcome`), so that no committed unit is reported as lost.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.writer import GroupWriter, Worker, in_memory
 from remit.core.errors import StoreUnavailable
 
-#: Seconds for a whole batch. A server that has stopped answering is broken off then.
+#: Seconds for a whole batch. After that the connection to an unresponsive server is cut.
 BATCH_S = 15.0
 
-#: Seconds after which whoever holds the turn, and says nothing to the server, is looked for.
+#: Seconds after which the writer looks for a process that holds the turn and is silent.
 STUCK_S = 0.25
 
-#: Seconds in which the fate of a commit is asked for, before its callers are told that nobody knows.
+#: Seconds in which the outcome of a commit is looked up, before its callers learn that it is unknown.
 DOUBT_S = 5.0
 
-#: Batches without another writer's turn between them, before one is judged again by what is in memory.
+#: Batches without another writer's turn between them, before a batch is checked against memory alone again.
 CALM = 8
 
 _TURNS = (
@@ -59,7 +60,7 @@ _COUNT_TURN = (
 
 
 class PostgresWriter(GroupWriter):
-    """Writes one database, beside others who may write it too."""
+    """Writes one database, which other processes may write too."""
 
     faults = FAULTS
 
@@ -80,40 +81,40 @@ class PostgresWriter(GroupWriter):
         super().__init__(line, memory, ledger, self._worker)
         self._line = line
         self._incarnation = incarnation
-        #: By tenant, the turn as of which memory is the truth, and who took it.
+        #: By tenant, the turn at which memory is current, and the writer that took it.
         self._turns = {tenant: turn for tenant, (turn, _) in turns.items()}
         self._takers = {tenant: taker for tenant, (_, taker) in turns.items()}
         self._place = place
         self._owners = TaskOwners(line, memory)
         self._changes.also(self._owners.apply)
-        #: The tenant for which this writer is a replica; it commits nothing there once it is buried.
+        #: The tenant for which this writer is a replica; it commits nothing there after it was buried.
         self._member = ""
-        #: Told when a batch takes long: another process may have been stopped in its turn.
+        #: Called when a batch takes long: another process may have been stopped while it held the turn.
         self.on_stuck: Callable[[], None] = lambda: None
-        self._transaction = ""  # set while its COMMIT is under way
+        self._transaction = ""  # set while its COMMIT is in progress
         self._trip = LoopConnection()
-        #: Batches for which the turn is taken before anything is judged: others have written just now.
+        #: Number of batches that take the turn before anything is checked, because others have just written.
         self._wary = 0
-        #: Of a batch that was sent as a whole: its tenant, and its first event (index and leaf hash).
+        #: For a batch that was sent as one statement: its tenant and its first event (index and leaf hash).
         self._sent: tuple[str, tuple[int, bytes] | None] | None = None
 
     @property
     def incarnation(self) -> str:
-        """Who writes."""
+        """The incarnation under whose name this writer commits."""
         return self._incarnation
 
     def turns(self) -> dict[str, int]:
-        """Return, by tenant, how far the store had come by now at the least; from any thread."""
+        """Return, by tenant, the least turn that the store has reached; callable from any thread."""
         return dict(self._turns)
 
     def begin_anew(self, incarnation: str, tenant: str) -> None:
-        """Write as this incarnation from now on, which is a replica of a tenant; for between two batches."""
+        """Write from now on as this incarnation, a replica of a tenant. Call it between two batches."""
         if incarnation != self._incarnation:
             self._ledger.begin_anew(incarnation)
         self._incarnation, self._member = incarnation, tenant
 
     async def close(self) -> None:
-        """Commit what is in hand, take no more, and end the threads."""
+        """Commit the pending batches, accept no more, and end the threads."""
         await super().close()
         self._trip.let_go()
 
@@ -141,7 +142,7 @@ class PostgresWriter(GroupWriter):
         self._worker.do(loop, self._transact, done)
 
     def _ordinary(self) -> str:
-        """Return the tenant of a batch that memory alone can judge; empty where there is no such one."""
+        """Return the tenant of a batch that memory alone can check; empty for any other batch."""
         if self._wary or self._line.lost:
             return ""
         memory, ledger, owners = self._memory, self._ledger, self._owners
@@ -161,7 +162,7 @@ class PostgresWriter(GroupWriter):
         return one if self._turns.get(one) else ""
 
     def _send(self, loop: asyncio.AbstractEventLoop, tenant: str, told: Callable[[Heard], None]) -> bool:
-        """Judge the batch and send it as a whole, if it can be."""
+        """Check the batch and send it as one statement; return whether that was possible."""
         try:
             self._judge_all()
             if statements := self._statements_of(tenant):
@@ -174,18 +175,18 @@ class PostgresWriter(GroupWriter):
         return False
 
     def _statements_of(self, tenant: str) -> Sequence[Statement]:
-        """Return what writes the batch that was judged; nothing where its fate could not be asked for."""
+        """Return the statements that write the checked batch; empty if its outcome could not be looked up."""
         rows, counters = self._ledger.rows, self._ledger.counters()
         if counters and not rows:
             return ()
         self._sent = (tenant, first_of(rows))
-        # INVARIANT: who was buried is not there, and commits nothing.
+        # INVARIANT: a buried replica has no live row, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
         claim = StoreClaim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
         return whole(claim, rows, counters, [one for node in self._ledger.grow() for one in node])
 
     def _begin_again(self, answer: Heard) -> None:
-        """See to a batch that was sent as a whole and is not committed, or nobody knows."""
+        """Handle a batch that was sent as one statement and is not committed, or whose outcome is unknown."""
         assert self._sent is not None
         tenant, first = self._sent
         if not answer.lost:
@@ -199,7 +200,7 @@ class PostgresWriter(GroupWriter):
         self._transact()
 
     def _took(self, tenant: str) -> None:
-        """This writer has counted the turn up, and memory is the truth as of that."""
+        """Record that this writer advanced the turn and that memory is current at it."""
         self._turns[tenant] += 1
         self._takers[tenant] = self._incarnation
 
@@ -213,10 +214,10 @@ class PostgresWriter(GroupWriter):
 
     def _cut(self, loop: asyncio.AbstractEventLoop) -> None:
         self._line.cut()
-        self._limit = loop.call_later(BATCH_S, self._cut, loop)  # the second attempt may be as unlucky
+        self._limit = loop.call_later(BATCH_S, self._cut, loop)  # the second attempt may hang too
 
     def _transact(self) -> None:
-        """Form the batch and commit it; once more on a new connection where the old one was lost early."""
+        """Form the batch and commit it; try once more on a new connection if the old one was lost early."""
         try:
             self._once()
         except self.faults as fault:
@@ -235,7 +236,7 @@ class PostgresWriter(GroupWriter):
             with session.pipeline():
                 for tenant in tenants:
                     if not self._turns.setdefault(tenant, 0):
-                        # As long as none was counted: the row may be gone with a transaction that was lost.
+                        # While the turn is 0: the row may have vanished with a lost transaction.
                         session.execute(FIRST_TURN, (tenant,))
                 session.execute("begin")
                 transaction = self._take_turns(session, tenants)
@@ -246,7 +247,7 @@ class PostgresWriter(GroupWriter):
                 for tenant in tenants:
                     values = (self._incarnation, int(tenant in forgot), tenant)
                     session.execute(_COUNT_TURN, values)
-                # From here on only the database knows: where sending fails, it may have heard all the same.
+                # From here on only the database knows the outcome: a failed send may still have reached it.
                 self._transaction = transaction
                 committed = session.execute("commit")
                 if committed.status != "COMMIT":
@@ -265,16 +266,16 @@ class PostgresWriter(GroupWriter):
         session.tidy()
 
     def _fate(self, tenants: list[str]) -> Callable[[PostgresSession], bool]:
-        """Return what asks for the transaction whose COMMIT was under way."""
+        """Return the look for the transaction whose COMMIT was in progress."""
         rows = self._ledger.rows
         tenant = rows[0] if rows else tenants[0]
         return by_turn(tenant, self._turns[tenant], first_of(rows), self._incarnation, self._transaction)
 
     def _take_turns(self, session: PostgresSession, tenants: list[str]) -> str:
-        """Lock the tenants' turns and take in what others have committed; give the transaction's number."""
+        """Lock the tenants' turns and read what others have committed; return the transaction's number."""
         transaction = ""
         turns = session.execute(_TURNS, (tenants,))
-        # INVARIANT: asked while the turn is held. Who is buried has been taken out of the order of commits.
+        # INVARIANT: checked while the turn is held. A buried replica is excluded from the order of commits.
         alive = (
             session.execute(_ALIVE, (self._member, self._incarnation)) if self._member in tenants else None
         )
@@ -283,8 +284,8 @@ class PostgresWriter(GroupWriter):
             met += 1
             known = self._turns[tenant]
             if turn < known or (turn == known and taker != self._takers.get(tenant, "")):
-                # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences, also one that
-                # was written on since.
+                # INVARIANT: no epoch ever falls. A copy that lacks commits would lift fences, even a copy
+                # that was written to since.
                 raise behind(self._place)
             if turn > known:
                 self._wary = CALM + 1
@@ -293,7 +294,7 @@ class PostgresWriter(GroupWriter):
                     self._ledger.let_go_keys(tenant)
                 self._turns[tenant], self._takers[tenant] = turn, taker
         if met < len(tenants):
-            # INVARIANT: nothing is judged without the turn.
+            # INVARIANT: nothing is checked without the turn.
             raise behind(self._place)
         if alive is not None and alive.fetchone() is None:
             raise StoreUnavailable(
@@ -321,7 +322,7 @@ class PostgresWriter(GroupWriter):
 
     def _undo(self) -> None:
         self._take_back()
-        # Whatever is half-way on it: a new connection begins with nothing.
+        # Discard its unfinished state: a new connection starts clean.
         self._line.drop()
 
     def _carried_out(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection that a writer writes over."""
+"""The writer's connection."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from remit.core.errors import StoreUnavailable
 
 
 class WriterConnection:
-    """The writer's connection, made again when it was lost (`relational.sql.Sql`)."""
+    """The writer's connection, which is opened again after a loss (`relational.sql.Sql`)."""
 
     def __init__(self, dial: Callable[[], PostgresSession]) -> None:
-        """`dial` opens a connection that may write; the first is opened at once."""
+        """Take `dial`, which opens a connection that may write; open the first one at once."""
         self._dial = dial
         self._session: PostgresSession | None = dial()
 
     @property
     def session(self) -> PostgresSession:
-        """The connection; raises a fault of the database or `StoreUnavailable` where none is to be had."""
+        """The connection; raises a fault of the database or `StoreUnavailable` if none can be opened."""
         if self._session is None or self._session.lost:
             self.drop()
             self._session = self._dial()
@@ -32,36 +32,36 @@ class WriterConnection:
 
     @property
     def lost(self) -> bool:
-        """Whether there is no connection now."""
+        """Whether no connection is open."""
         return self._session is None or self._session.lost
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Rows:
-        """Run one statement; where the connection was lost, that is its fault and not mended here."""
+        """Run one statement; raise a fault if the connection was lost, without opening it again."""
         if self._session is None:
             raise psycopg.OperationalError("the connection was lost")
         return self._session.execute(query, values)
 
     def carried_out(self) -> None:
-        """Return when every statement so far was carried out; raises what refused one."""
+        """Wait until every statement so far was executed; raise the fault of a refused one."""
         if self._session is not None:
             self._session.carried_out()
 
     def rollback(self) -> None:
-        """Undo what the connection is in the middle of; where that fails, close it."""
+        """Roll back the open transaction; close the connection if that fails."""
         try:
             self.session.run("rollback")
         except (*FAULTS, StoreUnavailable):
             self.drop()
 
     def drop(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if one is open."""
         session, self._session = self._session, None
         if session is not None:
             with contextlib.suppress(psycopg.Error):
                 session.close()
 
     def cut(self) -> None:
-        """Break it off, from any thread."""
+        """Cut the connection, from any thread."""
         session = self._session
         if session is not None:
             session.cut()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How each check and change of a unit is applied.
+"""Applies each check and change of a unit.
 
-The two checks that every call makes (`CheckFence`, `TakeBudget`) look at memory alone. The others speak SQL;
-a unit that holds one of them runs inside a savepoint, so that a refusal half-way leaves nothing of it.
+The two checks that every call makes (`CheckFence`, `TakeBudget`) use memory alone. The others use SQL; a unit
+that contains one of them runs inside a savepoint, so that a refusal half-way leaves no trace of the unit.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from remit.ports.store.changes import (
 )
 from remit.ports.store.replicas import HoldTask
 
-#: A spent assertion's id is kept this long past its expiry, more than clocks are ever apart.
+#: A used assertion's id is kept this long past its expiry, longer than clocks ever differ.
 ASSERTION_GRACE = timedelta(hours=1)
 #: A session or a code is kept this long past its expiry.
 CREDENTIAL_GRACE = timedelta(hours=1)
 
 IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget, HoldTask})
-"""Changes that never speak SQL beyond reading a row that is not in memory yet."""
+"""Changes that need no SQL except to read a row that is not in memory yet."""
 
 
 _PUT_FENCE = upsert("fences", 4, "tenant, scope", "epoch", "locked")
@@ -68,12 +68,14 @@ _APPLY = registry.APPLY | people.APPLY | issued_tokens.APPLY | stored_labels.APP
 
 
 def _searched(task: Task) -> tuple[str, int, int]:
-    """Return what tasks are searched by: person, deadline in seconds since 1970, whether disuse ends it."""
+    """Return a task's search columns: person, deadline in seconds since 1970, whether disuse ends the
+    task.
+    """
     return task.on_behalf_of, micros(task.deadline) // 1_000_000, int(bool(task.lease_s or task.idle_s))
 
 
 class RewrapKeys(msgspec.Struct):
-    """Wrap keys of subjects after `after` again, `limit` at most; `reached` is the last, `None` at the end.
+    """Rewrap the subject keys after `after`, at most `limit`; `reached` is the last one, `None` at the end.
 
     Only the store itself makes this change (`Store.rewrap`).
     """
@@ -91,10 +93,10 @@ class ForgetSubject(msgspec.Struct, frozen=True):
 
 
 class Changes:
-    """Applies changes, one after another, to the tables and to what is known in memory."""
+    """Applies changes, one after another, to the tables and to memory."""
 
     def __init__(self, connection: Sql, memory: Memory, subjects: SubjectKeys) -> None:
-        """Build the table of what to do for each kind of change."""
+        """Build the table of the handlers for each kind of change."""
         self._sql = connection
         self._memory = memory
         self._subjects = subjects
@@ -122,11 +124,14 @@ class Changes:
         }
 
     def also(self, more: Mapping[type, Callable[[str, Any, dict[str, int]], None]]) -> None:
-        """Apply further kinds of changes, which this database alone knows."""
+        """Register handlers for kinds of changes that only this database knows."""
         self._apply |= more
 
     def apply(self, tenant: str, change: object, epochs: dict[str, int]) -> None:
-        """Apply one change; a raised scope's new epoch goes into `epochs`. Raises what the change says."""
+        """Apply one change, and put a raised scope's new epoch into `epochs`.
+
+        Raises the error that the change documents.
+        """
         registered = _APPLY.get(type(change))
         if registered is not None:
             registered(self._sql, change)
@@ -233,7 +238,7 @@ class Changes:
                 self._sql.execute("insert into lineage values (?, ?, ?)", (task.tenant, ancestor, task.id))
             return
         sealed: bytearray | None = None
-        # An end changes no words, and there may be many at once: what is sealed stays as it is.
+        # An end changes no text of a person, and many tasks may end at once: the sealed parts stay unchanged.
         if task.state.ended:
             body = text(parted(task)[0])
         else:
@@ -331,7 +336,7 @@ class Changes:
 
     def _put_credential(self, _: str, change: PutCredential, __: dict[str, int]) -> None:
         credential = change.credential
-        # Those that ran out long before: a late use of them is told from a wrong one for an hour.
+        # Drop credentials that expired long before: for an hour, late use is distinguished from wrong use.
         self._sql.execute(
             "delete from credentials where tenant = ? and expires < ?",
             (credential.tenant, micros(credential.created - CREDENTIAL_GRACE)),

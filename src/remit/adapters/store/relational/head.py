@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A log held against its last signed head, before anything is added to it."""
+"""Checks a log against its last signed head, before anything is appended."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from remit.core.errors import HeadMissing, VerificationFailed
 from remit.core.evidence.merkle import leaf_hash, root_at
 from remit.ports.log import Head
 
-#: At start at most so many leaves at the end of a log are hashed again; `remit audit verify` hashes all.
+#: Most leaves at the end of a log that a start hashes again; `remit audit verify` hashes all.
 MAX_TAIL = 20_000
 
 
 def check_log(connection: Sql, tenant: str, head: Head | None) -> None:
-    """Refuse what a start refuses: as `check_head` does, and events of which no head is kept."""
+    """Refuse what a start refuses: what `check_head` refuses, and events without a stored head."""
     size = stored_size(connection, tenant)
     if size and head is None:
         raise HeadMissing(tenant, size)
@@ -22,9 +22,7 @@ def check_log(connection: Sql, tenant: str, head: Head | None) -> None:
 
 
 def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> None:
-    """Refuse a log that is behind its last signed head, or whose last leaves are not what their hashes
-    say.
-    """
+    """Refuse a log that is behind its last signed head, or whose last leaves do not match their hashes."""
     if head is not None:
         if size < head.size:
             raise VerificationFailed(

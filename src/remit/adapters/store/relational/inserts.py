@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables that each batch puts rows into, and how that is done by many values in one statement."""
+"""The tables that each batch inserts rows into, and statements that insert many rows at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from remit.adapters.store.relational.sql import Sql, replacing
 
-#: Rows in one statement. Larger ones gain nothing, and each size is a statement to prepare and keep.
+#: Rows in one statement. Larger statements gain nothing, and each size is another statement to prepare and
+#: keep.
 CHUNK = 64
 
 
 class Table(NamedTuple):
-    """A table that batches put rows into: what its columns hold, and the end of the statement."""
+    """A table that batches insert rows into: the types of its columns, and the end of the statement."""
 
     name: str
     kinds: tuple[str, ...]
@@ -32,20 +33,23 @@ COUNTERS: Final = Table(
 NODES: Final = Table("nodes", ("text", "int", "int", "bytes"))
 
 Insert = Callable[[Sql, Table, list[Any]], None]
-"""Puts rows into a table; they come flat, one value after the other."""
+"""Inserts rows into a table, given as one flat list of values."""
 
 PUT_NODE: Final = "insert into nodes values (?, ?, ?, ?)"
 
 
 class ManyValues:
-    """One statement with many rows (`Insert`): half of what `executemany` costs, which steps row by row."""
+    """Inserts many rows with one statement (`Insert`).
+
+    That costs half as much as `executemany`, which steps row by row.
+    """
 
     def __init__(self) -> None:
-        """Begin with no statement made."""
+        """Start with an empty cache of statements."""
         self._statements: dict[tuple[str, int], str] = {}
 
     def __call__(self, sql: Sql, table: Table, flat: list[Any]) -> None:
-        """Put rows into a table."""
+        """Insert rows into a table."""
         columns = len(table.kinds)
         step = CHUNK * columns
         for start in range(0, len(flat), step):

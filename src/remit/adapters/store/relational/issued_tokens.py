@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How changes about issued tokens are applied: families, refresh tokens, and what was taken back."""
+"""Applies changes of issued tokens: token families, refresh tokens, and revocations."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from remit.ports.store.changes import PutFamily, PutRefreshToken, UseRefreshToke
 
 Apply = Callable[[Sql, Any], None]
 
-#: Rows that have run out are dropped a few at a time, with each new one.
+#: Most expired rows that are dropped with each new row.
 SWEEP = 8
 
 
 def put_family(sql: Sql, change: PutFamily) -> None:
-    """Keep a family."""
+    """Store a token family."""
     family = change.family
     _sweep(sql, "token_families", "id", family.tenant, micros(family.started))
     done = sql.execute(
@@ -31,7 +31,7 @@ def put_family(sql: Sql, change: PutFamily) -> None:
 
 
 def put_refresh_token(sql: Sql, change: PutRefreshToken) -> None:
-    """Keep a refresh token."""
+    """Store a refresh token."""
     token = change.token
     _sweep(sql, "refresh_tokens", "digest", token.tenant, micros(token.made))
     sql.execute(
@@ -41,7 +41,7 @@ def put_refresh_token(sql: Sql, change: PutRefreshToken) -> None:
 
 
 def use_refresh_token(sql: Sql, change: UseRefreshToken) -> None:
-    """Use a refresh token up."""
+    """Mark a refresh token as used."""
     now = micros(change.now)
     done = sql.execute(
         "update refresh_tokens set used = ? where tenant = ? and digest = ? and used is null and expires > ?",
@@ -52,7 +52,7 @@ def use_refresh_token(sql: Sql, change: UseRefreshToken) -> None:
 
 
 def withdraw(sql: Sql, change: Withdraw) -> list[str]:
-    """Remember what was taken back; gives what has run out meanwhile and was dropped for it."""
+    """Record a revocation; return the ids of the expired revocations that were dropped."""
     dropped = sql.execute(
         "delete from withdrawn where tenant = ? and id in"
         " (select id from withdrawn where tenant = ? and expires < ? limit ?) returning id",
@@ -75,7 +75,7 @@ def _sweep(sql: Sql, table: str, key: str, tenant: str, now: int) -> None:
 
 
 def refresh_token(sql: Sql, tenant: str, digest: str) -> RefreshToken | None:
-    """Return a refresh token, used or not."""
+    """Return a refresh token, whether used or not."""
     row = sql.execute(
         "select family, made, expires, used from refresh_tokens where tenant = ? and digest = ?",
         (tenant, digest),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turning events into leaves: sealing, chaining, hashing, and the rows that the batch writes.
+"""Turns events into leaves: sealing, chaining, hashing, and the rows that the batch writes.
 
-An event is sequenced where it is recorded: its index is given in the same transaction. Where several
-processes write, the database lets one of them at a time.
+An event gets its index where it is recorded, in the same transaction. Where several processes write, the
+database admits one of them at a time.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from remit.core.evidence.merkle import Frontier, leaf_hash, new_tile_nodes
 
 _EVENT_COLUMNS = len(EVENTS.kinds)
 _NO_TASK = Counter()
-# Names of the module, not of the class: a member is found through its metaclass, ten times as slowly.
+# Module-level names: a class lookup finds a member through the metaclass, which is ten times slower.
 _DECISION_MADE, _TOOL_CALLED = EventKind.DECISION_MADE, EventKind.TOOL_CALLED
 _PERMIT = Outcome.PERMIT
 
 
 def permits(event: Event) -> bool:
-    """Whether an event is a decision after which its call goes on, so that an outcome must follow."""
+    """Return whether an event is a decision that lets its call proceed, so that an outcome must follow."""
     return (
         event.kind is _DECISION_MADE
         and bool(event.call)
@@ -42,18 +42,18 @@ def permits(event: Event) -> bool:
 
 
 class _TenantLog:
-    """One tenant's log: the tree as committed, the chain of this writer, the calls without outcome."""
+    """One tenant's log: the committed tree, this writer's chain, and the calls without outcome."""
 
     def __init__(self, tree: Frontier, last: bytes = b"") -> None:
         self.tree = tree
         self.last = last  # the hash of its last leaf
-        self.size = tree.size  # with the batch in hand
+        self.size = tree.size  # including the pending batch
         self.sequence = 0
         self.previous = ""
-        self.hashes: list[bytes] = []  # of the batch in hand
+        self.hashes: list[bytes] = []  # of the pending batch
         self.before: tuple[int, int, str] = (tree.size, 0, "")
         self.next_tree = tree
-        # Decision by call id, oldest first.
+        # Index of the decision by call id, oldest first.
         self.unfinished: OrderedDict[str, int] = OrderedDict()
         self.undo: list[tuple[str, int | None]] = []
 
@@ -81,7 +81,7 @@ class _TenantLog:
 
 
 class LogWriter:
-    """The logs of all tenants, as of the batch in hand and as of the last commit."""
+    """The logs of all tenants, with the pending batch and as of the last commit."""
 
     def __init__(
         self,
@@ -91,7 +91,9 @@ class LogWriter:
         writer: str,
         insert: Insert | None = None,
     ) -> None:
-        """Load every tenant's frontier and unfinished calls; `insert` where the database has its own way."""
+        """Load every tenant's frontier and unfinished calls; `insert` replaces the common way to insert
+        rows.
+        """
         self._sql = connection
         self._insert = insert or ManyValues()
         self._memory = memory
@@ -99,7 +101,7 @@ class LogWriter:
         self._writer = writer
         self._logs: dict[str, _TenantLog] = {}
         self._touched: dict[str, _TenantLog] = {}
-        self._rows: list[Any] = []  # flat, _EVENT_COLUMNS a row
+        self._rows: list[Any] = []  # flat, _EVENT_COLUMNS values for each row
         for tenant in tenants(connection):
             self._load(tenant)
 
@@ -117,12 +119,12 @@ class LogWriter:
                 (tenant, since, EventKind.DECISION_MADE.value, EventKind.TOOL_CALLED.value),
             ),
         )
-        # Not before all was read: no log is taken for one without open calls because a connection was lost.
+        # Set only once everything was read: a lost connection must not make a log look free of open calls.
         self._logs[tenant] = log
 
     @staticmethod
     def _outcomes(log: _TenantLog, rows: Iterable[tuple[int, str, bytes]]) -> None:
-        """Follow which permitted calls have their outcome."""
+        """Track which permitted calls have an outcome."""
         for index, kind, leaf in rows:
             if kind not in {_DECISION_MADE, _TOOL_CALLED}:
                 continue
@@ -133,8 +135,9 @@ class LogWriter:
                 log.unfinished[event.call] = index
 
     def catch_up(self, tenant: str) -> bool:
-        """Take in what was added to a tenant's log since, by another writer or by a commit of this one whose
-        answer was lost; say whether it goes on from what is known.
+        """Read what was appended to a tenant's log since then; return whether it continues the known log.
+
+        The new events are another writer's, or those of this writer's commit whose answer was lost.
         """
         log = self._logs.get(tenant)
         if log is None:
@@ -160,7 +163,7 @@ class LogWriter:
         return True
 
     def let_go_keys(self, tenant: str) -> None:
-        """Hold no key of a tenant's subjects any longer."""
+        """Drop the keys of a tenant's subjects from memory."""
         self._subjects.let_go(tenant)
 
     def tenants(self) -> list[str]:
@@ -168,24 +171,24 @@ class LogWriter:
         return list(self._logs)
 
     def tree(self, tenant: str) -> Frontier:
-        """Return a tenant's tree as committed."""
+        """Return a tenant's committed tree."""
         log = self._logs.get(tenant)
         return log.tree if log else Frontier()
 
     def unfinished(self, tenant: str) -> list[int]:
-        """Return the indexes of permitted decisions without outcome, the batch in hand included."""
+        """Return the indexes of permitted decisions without outcome, including the pending batch."""
         log = self._logs.get(tenant)
         return list(log.unfinished.values()) if log else []
 
     def begin_anew(self, writer: str) -> None:
-        """Write as another writer from now on, with a chain of its own. For between two batches."""
+        """Write from now on as another writer, with a new chain. Call it between two batches."""
         self._writer = writer
         for log in self._logs.values():
             log.sequence, log.previous = 0, ""
             log.before = (log.size, 0, "")
 
     def can_seal(self, events: Iterable[Event]) -> bool:
-        """Whether the keys of all subjects that events seal for are in memory."""
+        """Return whether the keys of all subjects that these events seal for are in memory."""
         return all(not event.sealed or self._subjects.holds(event.tenant, event.subject) for event in events)
 
     @property
@@ -194,7 +197,7 @@ class LogWriter:
         return self._subjects
 
     def append(self, tenant: str, events: tuple[Event, ...]) -> tuple[int, ...]:
-        """Make leaves of a unit's events and give their indexes. If it raises, nothing was changed."""
+        """Turn a unit's events into leaves and return their indexes. If this raises, nothing was changed."""
         log = self._logs.get(tenant)
         if log is None:
             log = self._logs[tenant] = _TenantLog(Frontier())
@@ -234,7 +237,7 @@ class LogWriter:
                     counter.calls, counter.effectful_calls, counter.result_bytes, index, previous
                 )
             place = (tenant, index, event.kind._value_, task, counter.last_event, open_from)
-            # Of `bytes` the binding asks whether they have an adapter, which takes longer than this copy.
+            # For `bytes` the binding looks for an adapter, which takes longer than this copy.
             sealed = bytearray(blob) if blob is not None else None
             rows += (*place, bytearray(leaf), bytearray(hashed), key_id, sealed)
             hashes.append(hashed)
@@ -262,7 +265,7 @@ class LogWriter:
             index += 1
 
     def write(self) -> int:
-        """Write the batch's rows, in as few statements as there can be; give their number."""
+        """Write the batch's rows in as few statements as possible; return the number of events."""
         execute = self._sql.execute
         for row in self._subjects.created():
             execute("insert into subject_keys values (?, ?, ?, ?, ?)", row)
@@ -276,11 +279,11 @@ class LogWriter:
 
     @property
     def rows(self) -> list[Any]:
-        """The batch's rows of `EVENTS`, flat."""
+        """The batch's rows of `EVENTS`, as one flat list."""
         return self._rows
 
     def counters(self) -> list[Any]:
-        """Return the batch's rows of `COUNTERS`, flat."""
+        """Return the batch's rows of `COUNTERS`, as one flat list."""
         flat: list[Any] = []
         counters = self._memory.counters
         for key in self._memory.changed:
@@ -289,7 +292,7 @@ class LogWriter:
         return flat
 
     def grow(self) -> list[tuple[str, int, int, bytes]]:
-        """Let the trees grow by the batch's leaves; give the rows of nodes that this completes."""
+        """Grow the trees by the batch's leaves; return the rows of the nodes that this completes."""
         rows = []
         for tenant, log in self._touched.items():
             log.next_tree, born = new_tile_nodes(log.tree, log.hashes)
@@ -297,14 +300,14 @@ class LogWriter:
         return rows
 
     def settle(self) -> None:
-        """The batch is committed."""
+        """Take the batch's state as committed."""
         for log in self._touched.values():
             log.settle()
         self._clear()
         self._subjects.settle()
 
     def restore(self) -> None:
-        """The batch cannot be committed: go back to before it."""
+        """Return to the state before the batch, which cannot be committed."""
         for log in self._touched.values():
             log.restore()
         self._clear()
@@ -316,7 +319,7 @@ class LogWriter:
 
 
 class _Leaf(msgspec.Struct, frozen=True):
-    """What is read back of a leaf."""
+    """The fields that are read back from a leaf."""
 
     kind: EventKind
     at: datetime
@@ -328,7 +331,7 @@ class _Leaf(msgspec.Struct, frozen=True):
 
 
 class _Chained(msgspec.Struct, frozen=True):
-    """Where a leaf stands in the chain of its writer."""
+    """A leaf's position in the chain of its writer."""
 
     writer: str
     seq: int
@@ -339,12 +342,12 @@ _chain_decoder = msgspec.json.Decoder(_Chained)
 
 
 def writer_of(leaf: bytes) -> str:
-    """Return who wrote an event."""
+    """Return the writer of an event."""
     return _chain_decoder.decode(leaf).writer
 
 
 def from_leaf(leaf: bytes) -> Event:
-    """Return the facts of an event back from its leaf; `VerificationFailed` if it is none."""
+    """Return the event that a leaf records; raise `VerificationFailed` if it is not a leaf."""
     try:
         found = _decoder.decode(leaf)
     except msgspec.MsgspecError as fault:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the writer keeps in memory: epochs, locks and counters, with a way back.
+"""The writer's memory: epochs, locks and counters, with undo.
 
-Everything here is changed ahead of the commit that makes it true, and every change notes how to undo it: back
-to a mark when one unit is refused, back to the beginning when the whole batch cannot be committed.
+Memory changes ahead of the commit that confirms it, and every change records how to undo it: back to a mark
+if one unit is refused, back to the start if the whole batch cannot be committed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from remit.adapters.store.relational.sql import Sql
 #: A name within a tenant: a scope, a task, a subject.
 Key = tuple[str, str]
 
-#: Rows kept in memory before the oldest are let go; they are read again when needed.
+#: Rows kept in memory before the oldest are dropped; dropped rows are read again on demand.
 MAX_COUNTERS = 50_000
 
 
 class Counter(msgspec.Struct, frozen=True):
-    """One task's row: what it used up, and its last event (index, and leaf hash in hex)."""
+    """One task's row: its usage and its last event (index, and leaf hash in hex)."""
 
     calls: int = 0
     effectful_calls: int = 0
@@ -45,16 +45,16 @@ def _counter(row: Sequence[Any]) -> Counter:
 
 
 class Memory:
-    """Epochs, locks and counters as of the batch in hand, and as of the last commit.
+    """Epochs, locks and counters, with the pending batch and as of the last commit.
 
-    INVARIANT: `live` holds committed epochs alone, and none of them ever falls, whoever takes it in;
-    `epochs`, what checks look at, also holds what units before them in the same batch have raised.
+    INVARIANT: `live` contains only committed epochs, and no epoch in it ever falls, whichever thread adds
+    one. `epochs`, which checks read, also contains epochs raised by earlier units of the same batch.
     """
 
     def __init__(self, connection: Sql) -> None:
-        """Read fences; counters come when they are asked for."""
+        """Read the fences; counters are read on demand."""
         self.connection = connection
-        self._lock = threading.Lock()  # of what is taken in beside the batches
+        self._lock = threading.Lock()  # guards changes that arrive outside the batches
         self.live: dict[str, dict[str, int]] = {}
         self.epochs: dict[str, dict[str, int]] = {}
         self.locks: set[Key] = set()
@@ -62,7 +62,7 @@ class Memory:
         self.changed: dict[Key, None] = {}
         self._undo: list[tuple[Any, Any, Any]] = []
         self._raised: list[tuple[str, str, int]] = []
-        #: What was taken back, as of the last commit.
+        #: Revoked ids, as of the last commit.
         self.withdrawn: dict[str, set[str]] = {}
         self._withdrawing: list[tuple[str, str, list[str]]] = []
         for tenant, name in connection.execute("select tenant, id from withdrawn"):
@@ -76,7 +76,7 @@ class Memory:
         self.epochs = {tenant: dict(scopes) for tenant, scopes in self.live.items()}
 
     def mark(self) -> tuple[int, int, int]:
-        """Return the present point, for `back_to`."""
+        """Return the current point, for `back_to`."""
         return len(self._undo), len(self._raised), len(self._withdrawing)
 
     def back_to(self, mark: tuple[int, int, int]) -> None:
@@ -94,9 +94,7 @@ class Memory:
         del self._raised[raised:]
 
     def settle(self) -> None:
-        """Make it the truth: the batch is committed. Raised epochs become visible before any caller
-        resumes.
-        """
+        """Take the batch as committed. Raised epochs become visible before any caller resumes."""
         with self._lock:
             for tenant, scope, epoch in self._raised:
                 self._show(tenant, scope, epoch)
@@ -113,13 +111,14 @@ class Memory:
                 del self.counters[key]
 
     def restore(self) -> None:
-        """Go back to before the batch: it could not be committed."""
+        """Return to the state before the batch, which could not be committed."""
         self.back_to((0, 0, 0))
         self.changed.clear()
 
     def learn(self, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Iterable[str]) -> None:
-        """Take in what another writer has committed of a tenant, before a batch; its counters are read again
-        when they are needed.
+        """Learn what another writer has committed of a tenant, before a batch; drop the tenant's counters.
+
+        Counters are read again on demand.
         """
         fences, scopes = list(fences), self.epochs.setdefault(tenant, {})
         for scope, epoch, locked in fences:
@@ -133,7 +132,7 @@ class Memory:
             del self.counters[key]
 
     def show(self, tenant: str, epochs: Iterable[tuple[str, int]], withdrawn: Iterable[str]) -> None:
-        """Show at once what another writer has committed, from any thread; checks of a batch learn of it by
+        """Make another writer's commits visible at once, from any thread; the checks of a batch need
         `learn`.
         """
         with self._lock:
@@ -146,24 +145,24 @@ class Memory:
         live[scope] = max(epoch, live.get(scope, 0))
 
     def change(self, place: dict[Key, Any], key: Key, new: Any) -> None:
-        """Change what somebody else keeps beside this, so that it moves with the batch too."""
+        """Change a value in another object's dictionary, so that it is undone together with the batch."""
         self._undo.append((place, key, place.get(key)))
         place[key] = new
 
     def fetch(self, tenant: str, tasks: Collection[str]) -> None:
-        """Read the rows of tasks that are not in memory, all at once."""
+        """Read the rows of tasks that are not in memory, all with one statement."""
         missing = [task for task in tasks if (tenant, task) not in self.counters]
         if not missing:
             return
         some = ", ".join("?" * len(missing))
         query = f"{_COUNTERS} and c.task in ({some})"
         found = {task: _counter(row) for task, *row in self.connection.execute(query, (tenant, *missing))}
-        # Not before they were read: a task is not taken for a new one because a connection was lost.
+        # Only once they were read: a lost connection must not make a task look new.
         for task in missing:
             self.counters[tenant, task] = found.get(task) or Counter()
 
     def knows(self, key: Key) -> bool:
-        """Whether a task's row is in memory."""
+        """Return whether a task's row is in memory."""
         return key in self.counters
 
     def counter(self, key: Key) -> Counter:
@@ -182,7 +181,7 @@ class Memory:
         self.changed[key] = None
 
     def raise_epoch(self, tenant: str, scope: str) -> int:
-        """Raise a scope's epoch by one, and give it."""
+        """Raise a scope's epoch by one and return it."""
         scopes = self.epochs.setdefault(tenant, {})
         old = scopes.get(scope)
         scopes[scope] = epoch = (old or 0) + 1
@@ -191,7 +190,7 @@ class Memory:
         return epoch
 
     def withdraw(self, tenant: str, name: str, dropped: list[str]) -> None:
-        """Take back what bears this id; forget what has run out."""
+        """Revoke this id; forget the revocations that have expired."""
         self._withdrawing.append((tenant, name, dropped))
 
     def set_lock(self, key: Key, locked: bool) -> None:

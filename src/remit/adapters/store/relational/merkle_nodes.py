@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the stored Merkle tree: whole tiles of leaf hashes and of the nodes above them."""
+"""Reads the stored Merkle tree: whole tiles of leaf hashes and of the nodes above them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from remit.core.evidence.merkle import Frontier, TileReader, root_nodes
 
 
 def reader(connection: Sql, tenant: str, size: int) -> TileReader:
-    """Return a reader of the first `size` leaves' tree; use it on one thread, for one proof."""
+    """Return a reader of the tree of the first `size` leaves; use it on one thread, for one proof."""
 
     def read_range(level: int, start: int, count: int) -> list[bytes]:
         if level:
@@ -25,7 +25,7 @@ def reader(connection: Sql, tenant: str, size: int) -> TileReader:
 
 
 def frontier(connection: Sql, tenant: str, size: int) -> Frontier:
-    """Rebuild the frontier of a tree of `size` leaves: at most one tile a level is read."""
+    """Rebuild the frontier of a tree of `size` leaves; read at most one tile for each level."""
     read = reader(connection, tenant, size)
     return Frontier(size, tuple(read(*node) for node in root_nodes(size)))
 
@@ -37,7 +37,7 @@ def stored_size(connection: Sql, tenant: str) -> int:
 
 
 def tenants(connection: Sql) -> list[str]:
-    """Return the tenants that have a log; one index probe each, however long the logs are."""
+    """Return the tenants that have a log, with one index probe for each, however long the logs are."""
     rows = connection.execute(
         "with recursive t (name) as (select min(tenant) from events union all"
         " select (select min(tenant) from events where tenant > name) from t where name is not null)"

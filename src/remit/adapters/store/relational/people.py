@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How changes about people at their browsers are applied: tickets, passkeys, links to the organisation."""
+"""Applies changes about people at their browsers: tickets, passkeys, account links."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Apply = Callable[[Sql, Any], None]
 
 _PUT_LINK = upsert("links", 5, "tenant, issuer, subject", "person", "body")
 
-#: A ticket is kept this long past its expiry, so that a late second use is told from a wrong one.
+#: A ticket is kept this long past its expiry, so that a late second use is distinguished from a wrong one.
 GRACE = timedelta(hours=1)
 
 
 def put_ticket(sql: Sql, change: PutOneTimeCode) -> None:
-    """Keep a ticket, and drop those that ran out long before."""
+    """Store a ticket, and drop those that expired long before."""
     ticket = change.ticket
     sql.execute(
         "delete from tickets where tenant = ? and expires < ?",
@@ -46,7 +46,7 @@ def put_ticket(sql: Sql, change: PutOneTimeCode) -> None:
 
 
 def use_ticket(sql: Sql, change: UseOneTimeCode) -> None:
-    """Use a ticket up."""
+    """Mark a ticket as used."""
     where = (change.tenant, change.digest)
     row = sql.execute("select body from tickets where tenant = ? and digest = ?", where).fetchone()
     ticket = msgspec.json.decode(row[0], type=OneTimeCode) if row else None
@@ -58,7 +58,7 @@ def use_ticket(sql: Sql, change: UseOneTimeCode) -> None:
 
 
 def put_passkey(sql: Sql, change: PutPasskey) -> None:
-    """Keep a new passkey."""
+    """Store a new passkey."""
     passkey = change.passkey
     done = sql.execute(
         "insert into passkeys values (?, ?, ?, ?) on conflict (tenant, id) do nothing",
@@ -69,7 +69,7 @@ def put_passkey(sql: Sql, change: PutPasskey) -> None:
 
 
 def use_passkey(sql: Sql, change: UsePasskey) -> None:
-    """Remember that a passkey was used; its counter must have risen."""
+    """Record the use of a passkey; its counter must have risen."""
     where = (change.tenant, change.id)
     row = sql.execute("select body from passkeys where tenant = ? and id = ?", where).fetchone()
     if row is None:
@@ -87,7 +87,7 @@ def use_passkey(sql: Sql, change: UsePasskey) -> None:
 
 
 def drop_passkey(sql: Sql, change: DropPasskey) -> None:
-    """Delete a passkey of a person."""
+    """Delete a person's passkey."""
     done = sql.execute(
         "delete from passkeys where tenant = ? and id = ? and person = ?",
         (change.tenant, change.id, change.person),
@@ -97,7 +97,7 @@ def drop_passkey(sql: Sql, change: DropPasskey) -> None:
 
 
 def put_link(sql: Sql, change: PutLink) -> None:
-    """Keep whom a subject is here."""
+    """Store the person that an issuer's subject is linked to."""
     link = change.link
     rows = sql.execute(
         "select body from links where tenant = ? and issuer = ? and (subject = ? or person = ?)",
@@ -118,7 +118,7 @@ def put_link(sql: Sql, change: PutLink) -> None:
 
 
 def drop_link(sql: Sql, change: DropLink) -> None:
-    """Forget whom a subject is."""
+    """Delete the link between an issuer's subject and a person."""
     done = sql.execute(
         "delete from links where tenant = ? and issuer = ? and subject = ? and person = ?",
         (change.tenant, change.issuer, change.subject, change.person),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small pool of threads that read, every thread with a connection of its own."""
+"""A small pool of threads that read, each with a separate connection."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 class Closable(Protocol):
-    """A connection, as far as the pool has to do with it."""
+    """A connection, as far as the pool uses it."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         ...
 
 
@@ -32,11 +32,11 @@ C = TypeVar("C", bound=Closable)
 
 
 class Access(Protocol[C]):
-    """How connections that only read are opened and used, and what their faults mean."""
+    """How read-only connections are opened and used, and what their faults mean."""
 
     @property
     def faults(self) -> tuple[type[Exception], ...]:
-        """The database's own faults."""
+        """The exception types that the database raises."""
         ...
 
     def open(self) -> C:
@@ -44,23 +44,23 @@ class Access(Protocol[C]):
         ...
 
     def moment(self, connection: C) -> AbstractContextManager[Sql]:
-        """Read inside one transaction: all statements see the same moment."""
+        """Provide one transaction for reading: all statements see the same moment."""
         ...
 
     def lost(self, connection: C) -> bool:
-        """Return whether the connection is gone, so that a new one may do better."""
+        """Return whether the connection is gone, so that a new one may succeed."""
         ...
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Return the fault that callers see."""
+        """Return the error that callers see."""
         ...
 
 
 class ReadPool(Generic[C]):
-    """Threads that read. What a read sees is everything that was committed before it was called."""
+    """Threads that read. A read sees everything that was committed before it was called."""
 
     def __init__(self, access: Access[C]) -> None:
-        """Connections are opened by the threads that use them."""
+        """Take the access; the threads that use connections open them."""
         self._access = access
         self._local = threading.local()
         self._open: set[C] = set()
@@ -79,7 +79,8 @@ class ReadPool(Generic[C]):
         except self._access.faults as fault:
             if connection is None or not self._access.lost(connection):
                 raise self._access.unavailable(fault) from fault
-        # It was lost while nobody looked: the server was started again, say. Reading twice does no harm.
+        # The connection was lost while idle, for example at a restart of the server. Reading twice is
+        # harmless.
         try:
             return self._once(self._fresh(), read, args, named)
         except self._access.faults as fault:
@@ -105,7 +106,7 @@ class ReadPool(Generic[C]):
             raise
 
     def close(self) -> None:
-        """Finish the reads in hand and close the connections."""
+        """Finish the reads in progress and close the connections."""
         self._threads.shutdown()
         for connection in self._open:
             connection.close()

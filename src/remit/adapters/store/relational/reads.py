@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads: each runs inside one transaction of a connection that only reads (`pool.ReadPool`)."""
+"""Reads: each runs inside one transaction of a read-only connection (`pool.ReadPool`)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from remit.ports.store.tasks import Usage
 T = TypeVar("T")
 R = TypeVar("R", Approval, Delegation)
 
-#: More rows than there are.
+#: More rows than any table has.
 ALL: Final = 2**62
-#: Statements that are under way at once.
+#: Most statements in progress at once.
 AT_ONCE: Final = 100
 
 _credential = msgspec.json.Decoder(Credential).decode
@@ -60,7 +60,7 @@ def bodies(connection: Sql, kind: type[T], query: str, *values: object) -> list[
 
 
 def signed_in(connection: Sql, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-    """Return a credential and whose it is."""
+    """Return a credential and its person."""
     row = connection.execute(
         "select c.body, p.body from credentials c join people p on p.tenant = c.tenant and p.name = c.person"
         " where c.tenant = ? and c.digest = ?",
@@ -79,7 +79,7 @@ def newest(
     /,
     **wanted: str,
 ) -> list[T]:
-    """Return the newest rows of a table whose columns are as wanted; an empty value wants nothing."""
+    """Return the newest rows of a table whose columns equal `wanted`; an empty value matches everything."""
     query, values = _newest("body", table, order, tenant, limit, wanted)
     return bodies(connection, kind, query, *values)
 
@@ -107,7 +107,7 @@ def fences(connection: Sql, tenant: str) -> list[Fence]:
 
 
 def _tasks(rows: Rows, opened: Opened) -> list[Task]:
-    # The accumulated label has a column of its own, so that raising it does not rewrite the task.
+    # The accumulated label has a separate column, so that raising it does not rewrite the task.
     return [
         opened.whole(
             msgspec.structs.replace(
@@ -135,27 +135,27 @@ def tasks(
 
 
 def expiring(connection: Sql, opener: SealOpener, tenant: str, now_s: int) -> list[Task]:
-    """Return the active tasks that are past their deadline by `now_s`."""
+    """Return the active tasks whose deadline is at or before `now_s`."""
     query = f"{_TASK} and state = 'active' and deadline <= ? order by opened, id"
     return _tasks(connection.execute(query, (tenant, now_s)), Opened(connection, opener))
 
 
 def names(connection: Sql, query: str, *values: object) -> list[str]:
-    """Return the one column of some rows."""
+    """Return the values of a query's single column."""
     return [name for (name,) in connection.execute(query, values)]
 
 
 def with_descendants(
     connection: Sql, opener: SealOpener, tenant: str, id: str, most: int = ALL
 ) -> list[Task]:
-    """Return a task, and after it the tasks that have it among their ancestors, `most` of these."""
-    # `cross join`: from the few to their tasks, and never through all tasks.
+    """Return a task, followed by at most `most` of its descendants."""
+    # `cross join`: start from the few lineage rows and look up their tasks; never scan all tasks.
     below = (
         "select t.body, t.label, t.sealed from lineage l cross join tasks t"
         " where l.tenant = ? and l.ancestor = ? and t.tenant = l.tenant and t.id = l.task"
         " order by t.opened, t.id limit ?"
     )
-    # Both are under way before either is looked at.
+    # Send both queries before reading either result.
     own = connection.execute(f"{_TASK} and id = ?", (tenant, id))
     others = connection.execute(below, (tenant, id, most))
     opened = Opened(connection, opener)
@@ -182,7 +182,7 @@ def said(connection: Sql, opener: SealOpener, kind: type[R], tenant: str, id: st
 def all_said(
     connection: Sql, opener: SealOpener, kind: type[R], order: str, tenant: str, limit: int, /, **wanted: str
 ) -> list[R]:
-    """Return the newest approvals or delegations whose columns are as wanted."""
+    """Return the newest approvals or delegations whose columns equal `wanted`."""
     query, values = _newest("body, sealed", TABLES[kind], order, tenant, limit, wanted)
     return _said(kind, connection.execute(query, values), Opened(connection, opener))
 
@@ -194,7 +194,9 @@ def _said(kind: type[R], rows: Rows, opened: Opened) -> list[R]:
 def open_approvals(
     connection: Sql, opener: SealOpener, tenant: str, tasks: Sequence[str], most: int = ALL
 ) -> list[Approval]:
-    """Return the approvals of some tasks that are pending, or given and not used, `most` of each."""
+    """Return the tasks' approvals that are pending, or approved but not used; at most `most` for each
+    task.
+    """
     query = (
         "select body, sealed from approvals where tenant = ? and task = ?"
         " and state in ('pending', 'approved') order by requested desc limit ?"
@@ -202,7 +204,7 @@ def open_approvals(
     found: list[Approval] = []
     opened = Opened(connection, opener)
     for start in range(0, len(tasks), AT_ONCE):
-        # All of them are under way before one is looked at.
+        # Send all queries before reading any result.
         asked = [connection.execute(query, (tenant, task, most)) for task in tasks[start : start + AT_ONCE]]
         found += [one for rows in asked for one in _said(Approval, rows, opened)]
     return found
@@ -223,8 +225,9 @@ def entries(
     task: str,
     opener: SealOpener | None,
 ) -> list[Entry]:
-    """Return the first events from `start` on, or the last ones below `before`, in order; with an `opener`,
-    with what it can decrypt.
+    """Return the first events from `start` on, or the last ones below `before`, in order.
+
+    With an `opener`, the entries contain what it can decrypt.
     """
     if task:
         rows = _of_task(connection, tenant, start, before, limit, kinds, task)
@@ -244,7 +247,7 @@ def entries(
 
 
 def last_events(connection: Sql, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
-    """Return where the chains of tasks end; those that have no event are left out."""
+    """Return the index of each task's last event; tasks without events are left out."""
     query = f"{_LAST} and task in ({', '.join('?' * len(tasks))})"
     return dict(connection.execute(query, (tenant, *tasks)).fetchall())
 
@@ -289,7 +292,7 @@ def _entry(row: tuple[Any, ...], tenant: str, opener: SealOpener | None) -> Entr
         try:
             openings = opener(tenant, subject, wrapped, by, leaf, sealed)
         except (VerificationFailed, Malformed, ValueError):
-            openings = {}  # values that are not those of this leaf: whoever reads it is to say so
+            openings = {}  # the values do not match this leaf; the reader reports that
     return Entry(
         index=index,
         tenant=tenant,
@@ -316,8 +319,9 @@ def consistency(connection: Sql, tenant: str, old: int, new: int) -> list[bytes]
 def events(
     connection: Sql, tenant: str, indexes: Sequence[int], of: Callable[[str], bool] | None = None
 ) -> list[Event]:
-    """Return the facts of the events at these indexes; one that is not committed yet is left out, and with
-    `of` those of other writers.
+    """Return the events at these indexes.
+
+    Uncommitted events are left out and, with `of`, other writers' events.
     """
     found = []
     for index in indexes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How changes about agents and people are applied: who there is, what they agreed to, what was found."""
+"""Applies changes about agents and people: registrations, delegations, findings."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def put_agent(sql: Sql, change: PutAgent) -> None:
 
 
 def bound_to(sql: Sql, tenant: str, workload: str) -> list[Agent]:
-    """Return the agents with a binding to a workload, by name."""
+    """Return the agents with a binding to a workload, sorted by name."""
     rows = sql.execute(
         "select a.body from bindings b join agents a on a.tenant = b.tenant and a.name = b.agent"
         " where b.tenant = ? and b.workload = ? order by a.name",
@@ -66,7 +66,7 @@ def bound_to(sql: Sql, tenant: str, workload: str) -> list[Agent]:
 
 
 def use_agent(sql: Sql, change: UseAgent) -> None:
-    """Refuse unless the agent may act; one that was only registered becomes active."""
+    """Refuse unless the agent may act; activate an agent that was only registered."""
     where = (change.tenant, change.name)
     row = sql.execute("select body from agents where tenant = ? and name = ?", where).fetchone()
     agent = msgspec.json.decode(row[0], type=Agent) if row else None
@@ -79,7 +79,7 @@ def use_agent(sql: Sql, change: UseAgent) -> None:
 
 
 def put_last_proof(sql: Sql, change: PutLastProof) -> None:
-    """Keep how an agent last proved itself."""
+    """Store how an agent last authenticated."""
     proof = change.proof
     sql.execute(_PUT_PROOF, (proof.tenant, proof.agent, text(proof)))
 
@@ -93,7 +93,7 @@ def put_person(sql: Sql, change: PutPerson) -> None:
 
 
 def use_person(sql: Sql, change: UsePerson) -> None:
-    """Refuse unless the person is there and active."""
+    """Refuse unless the person exists and is active."""
     row = sql.execute(
         "select body from people where tenant = ? and name = ?", (change.tenant, change.name)
     ).fetchone()
@@ -103,7 +103,7 @@ def use_person(sql: Sql, change: UsePerson) -> None:
 
 
 def use_delegation(sql: Sql, change: UseDelegation) -> None:
-    """Refuse unless the record is there and lives."""
+    """Refuse unless the delegation exists and is live."""
     row = sql.execute(
         "select body from delegations where tenant = ? and id = ?", (change.tenant, change.id)
     ).fetchone()
@@ -124,7 +124,7 @@ def put_finding(sql: Sql, change: PutFinding) -> None:
 
 
 def use_credential(sql: Sql, change: UseCredential) -> None:
-    """Refuse unless the credential is there."""
+    """Refuse unless the credential exists."""
     where = (change.tenant, change.digest)
     if not sql.execute("select 1 from credentials where tenant = ? and digest = ?", where).fetchone():
         raise Conflict("that session has ended", code="credential", remediation="sign in again")
@@ -155,7 +155,7 @@ def _check_same(sql: Sql, table: str, tenant: str, was: Agent | Person) -> None:
         )
 
 
-#: What is done for each kind of change.
+#: The handler of each kind of change.
 APPLY: dict[type, Apply] = {
     PutAgent: put_agent,
     UseAgent: use_agent,

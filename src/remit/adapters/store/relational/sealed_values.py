@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people said, apart from the rest of a row: sealed under the key of who said it, or for whom it is.
+"""The texts of people, kept apart from the rest of a row: sealed under the author's or the subject's key.
 
-The body of a row holds everything else. A part whose key was destroyed reads as nothing, and stays so: a row
-that is written again does not bring it back under another key.
+The body of a row contains everything else. A part whose key was destroyed reads as empty, and stays so:
+rewriting the row does not restore the part under another key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from remit.core.tasks.task import Task, UserMessageRecord
 Row = Task | Approval | Delegation
 R = TypeVar("R", Task, Approval, Delegation)
 
-#: Which table each kind of row stands in.
+#: The table of each kind of row.
 TABLES: Final[Mapping[type[Row], str]] = {
     Task: "tasks",
     Approval: "approvals",
@@ -60,9 +60,9 @@ class _DelegationSaid(msgspec.Struct, frozen=True):
 
 
 Part = _TaskSaid | _TaskAsks | _ApprovalAsks | _ApprovalSaid | _DelegationSaid
-#: By the name of a part: whose it is, and what it says.
+#: By part name: the subject it belongs to, and its content.
 Parts = dict[str, tuple[str, Part]]
-#: By the name of a part: the id of the key that it is sealed under, and the sealed text.
+#: By part name: the id of the key that seals it, and the sealed text.
 Kept = dict[str, tuple[int, bytes]]
 
 _NOTHING: Final[Kept] = {}
@@ -70,7 +70,7 @@ _kept = msgspec.msgpack.Decoder(Kept).decode
 
 
 def parted(row: Row) -> tuple[Row, Parts]:
-    """Return a row without what people said, and that."""
+    """Split a row into the row without the texts of people, and those texts."""
     if isinstance(row, Task):
         intent = row.intent
         asks = _TaskAsks(intent.params, row.grants, row.plan)
@@ -88,7 +88,7 @@ def parted(row: Row) -> tuple[Row, Parts]:
     return msgspec.structs.replace(row, goal="", params={}), {"said": (row.person, said)}
 
 
-#: By kind of row and name of a part: its type.
+#: The type of each part, by kind of row and part name.
 _TYPES: Final[Mapping[tuple[type[Row], str], type[Part]]] = {
     (Task, "said"): _TaskSaid,
     (Task, "asks"): _TaskAsks,
@@ -99,7 +99,7 @@ _TYPES: Final[Mapping[tuple[type[Row], str], type[Part]]] = {
 
 
 def _joined(row: R, part: Part) -> R:
-    """Return a row with what a part says; of a task most of it belongs to the intent."""
+    """Return a row with the content of a part; most of a task's parts belong to its intent."""
     said = msgspec.structs.asdict(part)
     if isinstance(row, Task):
         own = {name: said.pop(name) for name in ("grants", "plan") if name in said}
@@ -108,21 +108,22 @@ def _joined(row: R, part: Part) -> R:
 
 
 class SealedValues:
-    """Seals what people said, for the one who writes."""
+    """Seals the texts of people for the writer."""
 
     def __init__(self, sql: Sql, subjects: SubjectKeys) -> None:
-        """Seal under the keys of subjects; look at rows over `sql`."""
+        """Take the subject keys to seal under, and the connection for looking up rows."""
         self._sql = sql
         self._subjects = subjects
 
     def kept(self, row: Row) -> tuple[str, bytearray]:
-        """Return the body of a new row, and what is sealed of it."""
+        """Return the body and the sealed parts of a new row."""
         bare, parts = parted(row)
         return text(bare), self.sealed(row, parts)
 
     def changed(self, row: Row) -> tuple[str, bytearray]:
-        """Return them of a row that is there and whose words may have changed; a part that was forgotten
-        stays as it is.
+        """Return the body and the sealed parts of an existing row whose texts may have changed.
+
+        A forgotten part stays unchanged.
         """
         bare, parts = parted(row)
         query = f"select sealed from {TABLES[type(row)]} where tenant = ? and id = ?"  # noqa: S608
@@ -136,8 +137,8 @@ class SealedValues:
         return text(bare), self.sealed(row, parts, lost)
 
     def sealed(self, row: Row, parts: Parts, lost: Mapping[str, tuple[int, bytes]] = _NOTHING) -> bytearray:
-        """Return the parts of a row as they are kept, each under its subject's key; `lost` ones as they
-        are.
+        """Return the parts of a row, each sealed under its subject's key; `lost` parts are copied
+        unchanged.
         """
         sealed = dict(lost)
         for name, (subject, part) in parts.items():
@@ -148,16 +149,16 @@ class SealedValues:
 
 
 class Opened:
-    """Opens what was sealed of rows, within one read: each key is looked up once."""
+    """Opens the sealed parts of rows within one read; each key is looked up once."""
 
     def __init__(self, sql: Sql, opener: SealOpener) -> None:
-        """Look up keys over `sql`."""
+        """Take the connection for looking up keys."""
         self._sql = sql
         self._opener = opener
         self._keys: dict[tuple[str, int], bytes | None] = {}
 
     def whole(self, row: R, sealed: bytes | None) -> R:
-        """Return a row with what people said, as far as the keys of that are there."""
+        """Return a row with the texts of people, as far as their keys still exist."""
         for name, (key_id, blob) in (_kept(sealed) if sealed is not None else {}).items():
             key = self._key(row.tenant, key_id)
             if key is not None:
@@ -176,15 +177,14 @@ class Opened:
 
 
 def _place(row: Row, name: str) -> bytes:
-    """What a sealed part is bound to: it opens at this place alone."""
+    """Return the place that a sealed part is bound to; the part opens only there."""
     return f"{TABLES[type(row)]}\0{row.tenant}\0{row.id}\0{name}".encode()
 
 
 def seal_old(sql: Sql, words: SealedValues, subjects: SubjectKeys) -> int:
-    """Seal what stands in plain in rows from before, and give their number; for the start, inside a
-    transaction.
+    """Seal the plain texts in old rows, and return the number of rows; run it at start, inside a transaction.
 
-    Of somebody who has no key any more the words are dropped: they were to be forgotten.
+    The texts of a person without a key are dropped, because the person was to be forgotten.
     """
     count = 0
     for kind, table in TABLES.items():

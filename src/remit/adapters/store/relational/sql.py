@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the statements of a store need of a database: SQL that each of them knows, with `?` for values.
+"""The SQL interface that a store's statements need, with `?` for values.
 
-Statements keep to what SQLite and PostgreSQL understand alike: `on conflict`, `returning`, text, 64-bit
-integers and bytes. Bodies are JSON text that no statement looks into: what is searched by is a column.
+Statements use only what SQLite and PostgreSQL understand alike: `on conflict`, `returning`, text, 64-bit
+integers and bytes. Bodies are JSON text that no statement inspects; every search key is a column.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any, Protocol
 
 
 class Rows(Protocol):
-    """What a statement found, or did."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows a change has met."""
+        """Number of rows that a change affected."""
         ...
 
     def fetchone(self) -> Any:
-        """Return the next row, or `None`."""
+        """Return the next row, or `None` at the end."""
         ...
 
     def fetchall(self) -> list[Any]:
-        """Return all rows that are left."""
+        """Return all remaining rows."""
         ...
 
     def __iter__(self) -> Iterator[Any]:
-        """Return the rows that are left, one by one."""
+        """Iterate over the remaining rows."""
         ...
 
 
@@ -41,11 +41,13 @@ class Sql(Protocol):
 
 
 def upsert(table: str, columns: int, key: str, *changed: str) -> str:
-    """Return the statement that inserts a row of `columns` values, or sets `changed` where `key` is there."""
+    """Return the statement that inserts a row of `columns` values, or updates `changed` where `key`
+    exists.
+    """
     row = ", ".join("?" * columns)
     return f"insert into {table} values ({row}){replacing(key, *changed)}"  # noqa: S608 - names of ours
 
 
 def replacing(key: str, *changed: str) -> str:
-    """Return the end of an insert that replaces `changed` where `key` is there."""
+    """Return the end of an insert that replaces `changed` where `key` exists."""
     return f" on conflict ({key}) do update set {', '.join(f'{name} = excluded.{name}' for name in changed)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port's methods, each handed to who does it."""
+"""The methods of the port, each delegated to the component that does the work."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from remit.ports.store.units import Receipt, Unit
 
 
 class RelationalStore:
-    """State and evidence in tables (`ports.store.store.Store`), whichever database holds them.
+    """State and evidence in tables (`ports.store.store.Store`), for every kind of database.
 
-    Open one of its kinds with `open`, use it on one event loop, `close` it.
+    Open a subclass with `open`, use it on one event loop, and `close` it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RelationalStore:
         incarnation: str,
         opener: SealOpener,
     ) -> None:
-        """Put the parts together; `open` makes them."""
+        """Combine the dependencies; `open` creates them."""
         self._memory = memory
         self._ledger = ledger
         self._writer = writer
@@ -66,21 +66,21 @@ class RelationalStore:
 
     @property
     def writer(self) -> str:
-        """The incarnation that writes."""
+        """The incarnation under whose name this process writes."""
         return self._incarnation
 
     @property
     def failing(self) -> str:
-        """The code for which the last events were not committed; empty where they were."""
+        """The error code for which the last events were not committed; empty if they were."""
         return self._writer.failing
 
     async def commit(self, unit: Unit, *, at_once: bool = False) -> Receipt:
-        """Commit a unit whole or not at all."""
-        # Shielded: the batch goes on for the others when one caller stops waiting.
+        """Commit a unit completely or not at all."""
+        # The batch continues for the others when one caller stops waiting.
         return await self._writer.submit(unit, hurry=True, at_once=at_once)
 
     def submit(self, unit: Unit) -> asyncio.Future[Receipt]:
-        """Begin to commit a unit without waiting for it."""
+        """Start to commit a unit without waiting for it."""
         return self._writer.submit(unit, hurry=False)
 
     def epochs(self, tenant: str) -> dict[str, int]:
@@ -88,7 +88,7 @@ class RelationalStore:
         return self._memory.live.setdefault(tenant, {})
 
     def withdrawn(self, tenant: str) -> Container[str]:
-        """Return the live set of what was taken back."""
+        """Return the live set of revoked ids."""
         return self._memory.withdrawn.setdefault(tenant, set())
 
     async def family(self, tenant: str, id: str) -> TokenFamily | None:
@@ -97,7 +97,7 @@ class RelationalStore:
         return await self._pool.run(reads.body, TokenFamily, query, tenant, id)
 
     async def refresh_token(self, tenant: str, digest: str) -> RefreshToken | None:
-        """Return a refresh token by the digest of its text, used or not."""
+        """Return a refresh token by the digest of its text, whether used or not."""
         return await self._pool.run(issued_tokens.refresh_token, tenant, digest)
 
     async def fences(self, tenant: str) -> list[Fence]:
@@ -115,11 +115,11 @@ class RelationalStore:
         return await self._pool.run(reads.bodies, Agent, query, tenant)
 
     async def agents_bound(self, tenant: str, workload: str) -> list[Agent]:
-        """Return the agents with a binding to a workload, by name."""
+        """Return the agents with a binding to a workload, sorted by name."""
         return await self._pool.run(registry.bound_to, tenant, workload)
 
     async def last_proof(self, tenant: str, agent: str) -> LastProof | None:
-        """Return how an agent last proved itself."""
+        """Return how an agent last proved its identity."""
         query = "select body from last_proofs where tenant = ? and agent = ?"
         return await self._pool.run(reads.body, LastProof, query, tenant, agent)
 
@@ -152,7 +152,7 @@ class RelationalStore:
     async def findings(
         self, tenant: str, *, about: str = "", state: FindingState | None = None, limit: int = 1000
     ) -> list[Finding]:
-        """Return findings, the one seen last first."""
+        """Return findings, most recently seen first."""
         wanted = {"about": about, "state": state.value if state else ""}
         return await self._pool.run(reads.newest, Finding, "findings", "seen", tenant, limit, **wanted)
 
@@ -174,16 +174,18 @@ class RelationalStore:
         return await self._pool.run(reads.tasks, self._opener, tenant, *wanted)
 
     async def expiring(self, tenant: str, now: datetime) -> list[Task]:
-        """Return the active tasks past their deadline."""
+        """Return the active tasks that are past their deadline."""
         return await self._pool.run(reads.expiring, self._opener, tenant, int(now.timestamp()))
 
     async def watched(self, tenant: str, owner: str = "") -> list[str]:
-        """Name the active tasks that end when nobody uses them. One process alone serves them all."""
+        """Return the active tasks that end on disuse. A single process serves them all, so `owner` has no
+        effect.
+        """
         query = "select id from tasks where tenant = ? and state = 'active' and watched = 1"
         return await self._pool.run(reads.names, query, tenant)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Return a task, and after it every task that has it among its ancestors."""
+        """Return a task, followed by all its descendants."""
         return await self._pool.run(reads.with_descendants, self._opener, tenant, task)
 
     async def usage(self, tenant: str, task: str) -> Usage:
@@ -210,7 +212,7 @@ class RelationalStore:
         )
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that were not answered, or whose answer was not used."""
         return await self._pool.run(reads.open_approvals, self._opener, tenant, tuple(tasks))
 
     async def closures(self, tenant: str, *, scope: str = "", limit: int = 100) -> list[Closure]:
@@ -227,7 +229,7 @@ class RelationalStore:
         return await self._pool.run(reads.body, Credential, query, tenant, digest)
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Return a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and its person."""
         return await self._pool.run(reads.signed_in, tenant, digest)
 
     async def credentials(self, tenant: str, *, person: str, kind: str = "") -> list[Credential]:
@@ -252,7 +254,7 @@ class RelationalStore:
         return await self._pool.run(reads.bodies, Passkey, query, tenant, person)
 
     async def link(self, tenant: str, issuer: str, subject: str) -> Link | None:
-        """Return whom a subject of an issuer is here."""
+        """Return the link of an issuer's subject to a person here."""
         query = "select body from links where tenant = ? and issuer = ? and subject = ?"
         return await self._pool.run(reads.body, Link, query, tenant, issuer, subject)
 
@@ -262,17 +264,17 @@ class RelationalStore:
         return await self._pool.run(reads.bodies, Link, query, tenant, person)
 
     async def stored_labels(self, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
-        """Return what is known of certain resources."""
+        """Return the stored labels of certain resources."""
         return await self._pool.run(stored_labels.some, tenant, upstream, tuple(resources))
 
     async def stored_labels_under(
         self, tenant: str, *, upstream: str = "", prefix: str = "", limit: int = 1000
     ) -> list[StoredLabel]:
-        """Return what is known of resources whose names begin with `prefix`."""
+        """Return the stored labels of resources whose names begin with `prefix`."""
         return await self._pool.run(stored_labels.under, tenant, upstream, prefix, limit)
 
     async def stored_label_counts(self, tenant: str) -> dict[str, int]:
-        """Return of how many resources of each upstream something is known."""
+        """Return, for each upstream, the number of resources with a stored label."""
         return await self._pool.run(stored_labels.counts, tenant)
 
     async def value(self, tenant: str, key: str) -> Json:
@@ -281,7 +283,7 @@ class RelationalStore:
         return await self._pool.run(reads.body, Any, query, tenant, key)
 
     async def values(self, tenant: str, prefix: str) -> list[Json]:
-        """Return the values whose keys begin with `prefix`, by key."""
+        """Return the values whose keys begin with `prefix`, sorted by key."""
         query = "select body from kept_values where tenant = ? and key >= ? and key < ? order by key"
         return await self._pool.run(reads.bodies, Any, query, tenant, prefix, f"{prefix}\U0010ffff")
 
@@ -290,7 +292,7 @@ class RelationalStore:
         return self._ledger.tree(tenant).size
 
     async def root(self, tenant: str) -> tuple[int, bytes]:
-        """Return size and Merkle root as committed now."""
+        """Return size and Merkle root as currently committed."""
         tree = self._ledger.tree(tenant)
         return tree.size, tree.root()
 
@@ -305,8 +307,9 @@ class RelationalStore:
         task: str = "",
         opened: bool = False,
     ) -> list[Entry]:
-        """Return the first events from index `start` on, or the last ones below `before`, in order either
-        way; `opened` decrypts what can be decrypted.
+        """Return the first events from index `start` on, or the last ones below `before`; both in order.
+
+        `opened` decrypts what can be decrypted.
         """
         opener = self._opener if opened else None
         wanted = (tuple(kinds), task, opener)
@@ -317,26 +320,26 @@ class RelationalStore:
         return await self._pool.run(reads.last_events, tenant, tuple(tasks)) if tasks else {}
 
     async def inclusion(self, tenant: str, index: int, size: int) -> list[bytes]:
-        """Return the inclusion proof of a leaf in the tree of `size`."""
+        """Return the inclusion proof of a leaf in the tree of `size` leaves."""
         return await self._pool.run(reads.inclusion, tenant, index, size)
 
     async def consistency(self, tenant: str, old: int, new: int) -> list[bytes]:
-        """Return the consistency proof between two sizes."""
+        """Return the consistency proof between two tree sizes."""
         return await self._pool.run(reads.consistency, tenant, old, new)
 
     async def unfinished(
         self, tenant: str, of: Callable[[str], bool] | None = None, *, known: bool = False
     ) -> list[Event]:
-        """Return the permitting decisions that have no `tool.called` after them."""
+        """Return the permitting decisions that are not followed by a `tool.called`."""
         if not known:
-            # Everything submitted before is committed first, so that no outcome on its way is overlooked.
+            # Commits everything submitted before, so that no pending outcome is overlooked.
             await self.commit(Unit(tenant=tenant))
         indexes: list[int] = []
         await self._writer.between(lambda: indexes.extend(self._ledger.unfinished(tenant)))
         return await self._pool.run(reads.events, tenant, indexes, of)
 
     async def forget(self, tenant: str, subject: str, *events: Event) -> bool:
-        """Destroy a subject's key, where it stands and where it may have left a trace."""
+        """Destroy a subject's key and the traces that it may have left; return whether there was one."""
         change: Any = ForgetSubject(tenant, subject)
         try:
             await self.commit(Unit(changes=(change,), events=events, tenant=tenant))
@@ -346,7 +349,7 @@ class RelationalStore:
         return True
 
     async def rewrap(self, after: tuple[str, int] = ("", 0), limit: int = 100) -> tuple[str, int] | None:
-        """Wrap the next keys of subjects under the current sealing key."""
+        """Rewrap the next subject keys under the current sealing key."""
         change: Any = RewrapKeys(after, limit)
         await self.commit(Unit(changes=(change,), tenant=DEFAULT_TENANT))
         reached: tuple[str, int] | None = change.reached
@@ -355,9 +358,9 @@ class RelationalStore:
         return reached
 
     async def _scrub(self) -> None:
-        """Remove what traces a deleted row has left, as far as the database lets one."""
+        """Remove the traces of deleted rows, as far as the database permits."""
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending units and close."""
         await self._writer.close()
         self._pool.close()

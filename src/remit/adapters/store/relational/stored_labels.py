@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How changes of labels at rest are applied, and how these are read."""
+"""Applies changes of stored labels, and reads them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ONE = "select body from holdings where tenant = ? and upstream = ? and resource
 
 
 def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
-    """Insert or replace a holding."""
+    """Insert or replace a stored label."""
     stored_label = change.stored_label
     key = (stored_label.tenant, stored_label.upstream, stored_label.resource)
     if change.was is not None:
@@ -39,7 +39,7 @@ def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
 
 
 def drop_stored_label(sql: Sql, change: DropStoredLabel) -> None:
-    """Forget a holding."""
+    """Delete a stored label."""
     sql.execute(
         "delete from holdings where tenant = ? and upstream = ? and resource = ?",
         (change.tenant, change.upstream, change.resource),
@@ -47,7 +47,7 @@ def drop_stored_label(sql: Sql, change: DropStoredLabel) -> None:
 
 
 def join_labels(sql: Sql, change: JoinLabels) -> None:
-    """Join a label into those of tasks."""
+    """Join a label into the labels of tasks."""
     for task in change.tasks:
         where = (change.tenant, task)
         row = sql.execute("select label from tasks where tenant = ? and id = ?", where).fetchone()
@@ -60,7 +60,7 @@ def join_labels(sql: Sql, change: JoinLabels) -> None:
 
 
 def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) -> list[StoredLabel]:
-    """Return the holdings of certain resources, where there are any."""
+    """Return the stored labels that exist for certain resources."""
     out = []
     for resource in resources:
         row = connection.execute(_ONE, (tenant, upstream, resource)).fetchone()
@@ -70,10 +70,10 @@ def some(connection: Sql, tenant: str, upstream: str, resources: Sequence[str]) 
 
 
 def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) -> list[StoredLabel]:
-    """Return the holdings whose resource begins with `prefix`, by upstream and name."""
+    """Return the stored labels whose resource begins with `prefix`, sorted by upstream and name."""
     where, values = ("and upstream = ? ", [upstream]) if upstream else ("", [])
     rows = connection.execute(
-        # The upper bound lets the primary key find them where the upstream is named.
+        # With an upstream, the upper bound lets the primary key find the rows.
         f"select body from holdings where tenant = ? {where}and resource >= ? and resource < ?"  # noqa: S608
         " order by upstream, resource limit ?",
         (tenant, *values, prefix, prefix + "\U0010ffff", limit),
@@ -82,7 +82,7 @@ def under(connection: Sql, tenant: str, upstream: str, prefix: str, limit: int) 
 
 
 def counts(connection: Sql, tenant: str) -> dict[str, int]:
-    """Return how many holdings each upstream has."""
+    """Return the number of stored labels for each upstream."""
     query = "select upstream, count(*) from holdings where tenant = ? group by upstream"
     return dict(connection.execute(query, (tenant,)).fetchall())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of subjects: made on demand, kept wrapped under the sealing key, forgotten on request."""
+"""Subject keys: created on demand, stored wrapped under the sealing key, forgotten on request."""
 
 from __future__ import annotations
 
@@ -26,51 +26,53 @@ from remit.core.sealing import (
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Entropy
 
-#: Unwrapped keys kept in memory; the oldest go first, and are unwrapped again when needed.
+#: Unwrapped keys kept in memory; the oldest are dropped first and unwrapped again on demand.
 MAX_KEYS = 10_000
 
-#: A key's id, and the key ready to seal with.
+#: A key's id, and the key ready for sealing.
 Held = tuple[int, AESGCM]
 
 
 class SubjectKeys:
-    """The keys under which this process seals. Every change can be taken back until `settle`."""
+    """The keys under which this process seals. Every change can be undone until `settle`."""
 
     def __init__(self, connection: Sql, sealing: SealingKeys, entropy: Entropy) -> None:
-        """Keep keys in the table of `connection`."""
+        """Take the connection whose table stores the keys."""
         self._sql = connection
         self._sealing = sealing
         self._entropy = entropy
         self._keys: dict[Key, Held] = {}
-        self._created: dict[Key, tuple[int, bytes, str]] = {}  # not in the table yet
+        self._created: dict[Key, tuple[int, bytes, str]] = {}  # not yet in the table
 
     def conceal(self, event: Event) -> tuple[dict[str, str], Openings, bytes]:
-        """Return the commitments for an event's leaf, what opens them, and a nonce to encrypt that with."""
+        """Return the commitments for an event's leaf, their openings, and a nonce to encrypt the openings
+        with.
+        """
         count = len(event.sealed)
-        fresh = self._entropy.bytes(NONCE_SIZE + SALT_SIZE * count)  # one call to the system for all of it
+        fresh = self._entropy.bytes(NONCE_SIZE + SALT_SIZE * count)  # one system call
         salts = [fresh[at : at + SALT_SIZE] for at in range(NONCE_SIZE, len(fresh), SALT_SIZE)]
         commitments, openings = conceal(event.sealed, salts)
         return commitments, openings, fresh[:NONCE_SIZE]
 
     def seal(self, event: Event, openings: Openings, nonce: bytes, leaf_hash: bytes) -> tuple[int, bytes]:
-        """Return the id of the subject's key, and an event's values encrypted under it for this leaf
-        alone.
+        """Return the id of the subject's key, and an event's values encrypted under that key for this leaf
+        only.
         """
         key_id, key = self._key((event.tenant, event.subject))
         return key_id, seal(key, nonce, openings, leaf_hash)
 
     def key_of(self, tenant: str, subject: str) -> tuple[int, AESGCM, bytes]:
-        """Return a subject's key with its id, and a nonce to seal with."""
+        """Return a subject's key with its id, and a nonce for sealing."""
         return *self._key((tenant, subject)), self._entropy.bytes(NONCE_SIZE)
 
     def knows(self, tenant: str, subject: str) -> bool:
-        """Whether a subject has a key: who had one and has none was forgotten."""
+        """Return whether a subject has a key; a subject whose key is gone was forgotten."""
         query = "select 1 from subject_keys where tenant = ? and subject = ?"
         name = (tenant, subject)
         return name in self._created or self._sql.execute(query, name).fetchone() is not None
 
     def has(self, tenant: str, key_id: int) -> bool:
-        """Whether there is a key of this id."""
+        """Return whether a key with this id exists."""
         query = "select 1 from subject_keys where tenant = ? and id = ?"
         return (
             any(name[0] == tenant and made[0] == key_id for name, made in self._created.items())
@@ -78,7 +80,7 @@ class SubjectKeys:
         )
 
     def holds(self, tenant: str, subject: str) -> bool:
-        """Whether a subject's key is in memory, and in the table."""
+        """Return whether a subject's key is both in memory and in the table."""
         name = (tenant, subject)
         return name in self._keys and name not in self._created
 
@@ -93,8 +95,8 @@ class SubjectKeys:
             kek = self._sealing.sealing_key(row[2])
             held = (row[0], cipher(unwrap_key(kek, row[1], wrapped_for(*name))))
         else:
-            # Random and of 63 bits, what SQLite's integers hold: never given twice, also not after a
-            # forgetting.
+            # Random and of 63 bits, the range of SQLite's integers: never assigned twice, even after a key
+            # was forgotten.
             key_id = int.from_bytes(self._entropy.bytes(8)) >> 1
             key = self._entropy.bytes(KEY_SIZE)
             nonce = self._entropy.bytes(NONCE_SIZE)
@@ -108,16 +110,17 @@ class SubjectKeys:
         return held
 
     def created(self) -> list[tuple[str, int, str, bytes, str]]:
-        """Return the rows of keys that the batch in hand brings along."""
+        """Return the rows of the keys that the pending batch creates."""
         return [
             (tenant, key_id, subject, wrapped, by)
             for (tenant, subject), (key_id, wrapped, by) in self._created.items()
         ]
 
     def rewrap(self, after: tuple[str, int], limit: int) -> tuple[str, int] | None:
-        """Wrap the next keys of the table, at most `limit` looked at, under the current sealing key.
+        """Rewrap the next keys of the table, at most `limit`, under the current sealing key.
 
-        Gives the last one looked at, or `None` at the end. Keys of the batch in hand are under it already.
+        Returns the last key read, or `None` at the end. Keys of the pending batch are wrapped under it
+        already.
         """
         by = self._sealing.current
         rows = self._sql.execute(
@@ -138,43 +141,43 @@ class SubjectKeys:
         return (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
 
     def drop(self, tenant: str, subject: str) -> bool:
-        """Forget a key in memory; say whether there was one that is not in the table yet."""
+        """Drop a key from memory; return whether it was one that is not yet in the table."""
         name = (tenant, subject)
         self._keys.pop(name, None)
         return self._created.pop(name, None) is not None
 
     def let_go(self, tenant: str) -> None:
-        """Hold no key of a tenant any longer: another writer has forgotten one of them."""
+        """Drop all keys of a tenant from memory, because another writer has forgotten one of them."""
         for name in [name for name in self._keys if name[0] == tenant]:
             del self._keys[name]
 
     def settle(self) -> None:
-        """The batch is committed."""
+        """Take the batch's state as committed."""
         self._created.clear()
 
     def restore(self) -> None:
-        """The batch cannot be committed: keys that it brought along are not there."""
+        """Discard the keys created by the batch, which cannot be committed."""
         for name in self._created:
             self._keys.pop(name, None)
         self._created.clear()
 
 
 class SealOpener:
-    """Opens what was sealed, for readers. Safe to use from several threads at once."""
+    """Opens sealed values for readers. Safe to use from several threads at once."""
 
     def __init__(self, sealing: SealingKeys) -> None:
-        """Unwrap with the sealing keys there are."""
+        """Take the sealing keys that unwrap subject keys."""
         self._sealing = sealing
 
     def __call__(
         self, tenant: str, subject: str, wrapped: bytes, by: str, leaf: bytes, sealed: bytes
     ) -> Openings:
-        """Return the openings of one event; `VerificationFailed` if they are not what its leaf commits to.
+        """Return the openings of one event; raise `VerificationFailed` if its leaf does not commit to them.
 
-        `by` is the sealing key that wrapped the subject's.
+        `by` is the sealing key that wrapped the subject's key.
         """
         key = self.key(tenant, subject, wrapped, by)
-        # What opens was sealed for these very bytes: only then are they read.
+        # If this opens, the values were sealed for exactly these bytes; only then are the bytes parsed.
         openings = unseal(key, sealed, leaf_hash(leaf))
         reveal(openings, orjson.loads(leaf).get("sealed", {}))
         return openings
@@ -185,5 +188,8 @@ class SealOpener:
 
 
 def wrapped_for(tenant: str, subject: str) -> str:
-    """Return the name that a wrapped key is bound to: it cannot change its subject, nor its tenant."""
+    """Return the name that a wrapped key is bound to.
+
+    The binding keeps the key from being moved to another subject or tenant.
+    """
     return f"{tenant}\x00{subject}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables and their migrations, one home for all databases.
+"""The tables and their migrations, shared by all databases.
 
-They are written as SQLite's strict tables, whose few words (`text`, `integer`, `blob`) every database has a
-type for.
+They are written as SQLite's strict tables, whose few types (`text`, `integer`, `blob`) exist in every
+database.
 
-INVARIANT: every key begins with the tenant. The one table without a tenant is `schema_version`, which speaks
-of the schema and not of anyone's data.
+INVARIANT: every key begins with the tenant. The one table without a tenant is `schema_version`, which
+describes the schema and contains no one's data.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Literal
 
 Durability = Literal["durable", "buffered"]
 
-#: Kinds that every call makes. They carry no index of their own: a scan meets them at once.
+#: Kinds that every call records. They have no separate index, because a scan finds them at once.
 COMMON_KINDS = ("decision.made", "tool.called", "data.read", "action.executed")
 
 _COMMON = ", ".join(f"'{kind}'" for kind in COMMON_KINDS)
 
-#: What makes the partial index of rare kinds usable: sqlite takes it only if the query says the same.
+#: Condition of the partial index of rare kinds: SQLite uses the index only if the query repeats it.
 RARE = f"kind not in ({_COMMON})"
 
-# One migration a version, forward only. A released one is never edited.
+# One migration for each version, forward only. A released migration is never edited.
 MIGRATIONS: tuple[str, ...] = (
     f"""
     create table agents (
@@ -150,7 +150,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) strict, without rowid;
     create unique index links_by_person on links (tenant, issuer, person);
     """,
-    # Which sealing key wraps a subject's; empty: the only one there was.
+    # The sealing key that wraps a subject's key; empty means the single key of older stores.
     "alter table subject_keys add column wrapped_by text not null default '';",
     """
     create table token_families (
@@ -186,18 +186,18 @@ MIGRATIONS: tuple[str, ...] = (
     alter table credentials add column person text not null default '';
     create index credentials_by_person on credentials (tenant, person);
     """,
-    # A code for anybody is the same kind of finding now.
+    # Findings about approver codes become findings about sign-in codes.
     """
     update findings set body = replace(body, '"kind":"approver-code"', '"kind":"sign-in-code"')
         where body like '%"kind":"approver-code"%';
     """,
-    # What people said, sealed; the body holds the rest. Rows from before are sealed at the start.
+    # The texts of people, sealed; the body contains the rest. A start seals the rows of older versions.
     """
     alter table tasks add column sealed blob;
     alter table approvals add column sealed blob;
     alter table delegations add column sealed blob;
     """,
-    # Each start looks for those rows, and reads none of the others.
+    # Lets each start find those rows without reading the others.
     """
     create index tasks_in_plain on tasks (tenant) where sealed is null;
     create index approvals_in_plain on approvals (tenant) where sealed is null;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms in which values stand in the tables: times that are sorted by, and bodies."""
+"""The formats of values in the tables: sortable times, and JSON bodies."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(moment: datetime) -> int:
-    """Return microseconds since 1970, exactly: how times that are sorted by stand in the tables."""
+    """Return the exact microseconds since 1970, the table format of sortable times."""
     return (moment - _EPOCH_START) // _MICROSECOND
 
 
 def moment(micros: int) -> datetime:
-    """Return the moment back."""
+    """Return the time of a number of microseconds since 1970."""
     return _EPOCH_START + micros * _MICROSECOND
 
 
 def text(value: object) -> str:
-    """Return a value as the JSON text that the tables hold."""
+    """Return a value as the JSON text stored in the tables."""
     return msgspec.json.encode(value).decode()

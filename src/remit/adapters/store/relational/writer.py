@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Group commit: units that arrive together become one transaction, and each still stands or falls alone.
+"""Group commit: units that arrive together share one transaction, and each still succeeds or fails alone.
 
-What a database does differently (where statements run, how it is waited for) is its own
-writer's, in `_write`.
+The differences between databases (where statements run, and how the writer waits for them) are in each
+subclass's `_write`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from remit.adapters.store.relational.sql import Sql
 from remit.core.errors import StoreUnavailable
 from remit.ports.store.units import Receipt, Unit
 
-#: Units in one transaction at most, so that forming a batch does not hold up the event loop for long.
+#: Most units in one transaction, so that forming a batch does not delay the event loop for long.
 MAX_BATCH = 128
 
-#: Seconds that units which nobody waits for may wait for one that somebody does, to share its transaction.
+#: Seconds that units without a waiting caller may wait for a unit with one, to share its transaction.
 PATIENCE_S = 0.005
 
 NOTHING = Receipt()
@@ -35,7 +35,7 @@ Then = Callable[[Exception | None], None]
 
 
 class Worker:
-    """One daemon thread that runs jobs in order and tells the event loop how each went."""
+    """A daemon thread that runs jobs in order and reports each result to the event loop."""
 
     def __init__(self, name: str) -> None:
         """Start the thread."""
@@ -46,11 +46,11 @@ class Worker:
         self._thread.start()
 
     def do(self, loop: asyncio.AbstractEventLoop, job: Callable[[], object], then: Then) -> None:
-        """Run `job` on the thread, then `then` on the loop with its fault, if any."""
+        """Run `job` on the thread; then call `then` on the loop with its fault, if any."""
         self._jobs.put((loop, job, then))
 
     def stop(self) -> None:
-        """Finish the jobs in hand and end the thread."""
+        """Finish the pending jobs and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
@@ -66,59 +66,60 @@ class Worker:
 
 
 class GroupWriter(ABC):
-    """The one writing connection, its queue, and the state that moves with it. Lives on one event loop."""
+    """The single writing connection, its queue, and the state that changes with it. For one event loop."""
 
-    #: Faults of the database, which concern the whole batch and not the unit that met them.
+    #: Faults of the database, which concern the whole batch and not only the unit that met them.
     faults: tuple[type[Exception], ...] = ()
-    #: Nobody else writes, so that what is known in memory is the truth before a batch has begun.
+    #: Whether no other process writes, so that memory is current even before a batch begins.
     sole = False
 
     def __init__(self, connection: Sql, memory: Memory, ledger: LogWriter, aside: Worker) -> None:
-        """Take over an open connection and what was read from it; `aside` runs jobs between batches."""
+        """Take over an open connection and the state read from it; `aside` runs jobs between batches."""
         self._memory = memory
         self._ledger = ledger
         self._changes = Changes(connection, memory, ledger.subjects)
         self._connection = connection
         self._queue: list[Waiting] = []
         self._batch: list[tuple[Waiting, Receipt | Exception]] = []
-        # Of the batch, how many units were applied before it began.
+        # Number of the batch's units that were applied before the batch began.
         self._ahead = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle = True  # nothing is being written and no turn is scheduled
+        self._idle = True  # nothing is being written, and no batch is scheduled
         self._closed = False
         self._quiet: asyncio.Future[None] | None = None
         # Jobs that run between two batches, while nothing is being written.
         self._between: deque[tuple[Callable[[], object], Then]] = deque()
         self._aside = aside
-        self._hurry = False  # somebody waits for a unit in the queue
+        self._hurry = False  # a caller waits for a unit in the queue
         self._patience: asyncio.TimerHandle | None = None
-        #: The code for which the last batch with events was not committed; empty where it was.
+        #: The error code for which the last batch with events was not committed; empty if it was.
         self.failing = ""
 
     @abstractmethod
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Form the batch in hand and commit it; see to it that `_finish` is called on the loop."""
+        """Form the pending batch and commit it; make sure that `_finish` is called on the loop."""
 
     @abstractmethod
     def _undo(self) -> None:
-        """Bring tables and memory back to before the batch."""
+        """Return tables and memory to the state before the batch."""
 
     @abstractmethod
     def _unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Return the fault that callers see."""
+        """Return the error that callers see."""
 
     def _ended(self, fault: Exception | None) -> None:  # noqa: B027 - most have nothing to see to
-        """See to what is due after a batch."""
+        """Do the work that is due after a batch."""
 
     def _carried_out(self) -> None:  # noqa: B027 - most carry each statement out at once
-        """Return when every statement so far was carried out; raises what refused one."""
+        """Wait until every statement so far was executed; raise the fault of a refused one."""
 
     def submit(self, unit: Unit, *, hurry: bool, at_once: bool = False) -> asyncio.Future[Receipt]:
-        """Queue a unit; the future holds its receipt, or the fault that refused it.
+        """Queue a unit; the future gets its receipt, or the fault that refused it.
 
-        Without `hurry` it waits up to `PATIENCE_S` for others: an outcome then costs no transaction, and no
-        wait for the disk, of its own. With `at_once` nobody else is expected in this turn of the loop, and
-        the batch is formed here, unless one is being written. The order of submitting is kept.
+        Without `hurry`, the unit waits up to `PATIENCE_S` for others: an outcome then needs no separate
+        transaction and no separate wait for the disk. With `at_once`, the caller expects no other unit in
+        this iteration of the loop, and the batch is formed immediately unless one is being written. The order
+        of submission is kept.
         """
         loop = self._loop
         if loop is None:
@@ -151,10 +152,11 @@ class GroupWriter(ABC):
             self._wake()
 
     def _apply_ahead(self) -> None:
-        """Apply what nobody waits for while there is nothing else to do: whoever comes next, and waits for
-        its commit, need not wait for that too.
+        """Apply queued units without a waiting caller while the writer is idle.
 
-        INVARIANT: only what is changed in memory alone, and undone with the batch that it becomes part of.
+        The next caller then waits less for its commit.
+
+        INVARIANT: only units that change memory alone, and that are undone with the batch that they join.
         """
         try:
             while self._idle and self._queue and self._ahead < MAX_BATCH and in_memory(self._queue[0][0]):
@@ -166,7 +168,7 @@ class GroupWriter(ABC):
             self._finish(fault)
 
     def _wake(self) -> None:
-        """Begin a turn, not at once: whoever else is ready in this turn of the loop shares the
+        """Schedule a batch, not immediately: units submitted in this iteration of the loop share the
         transaction.
         """
         if self._idle and self._loop is not None:
@@ -174,7 +176,7 @@ class GroupWriter(ABC):
             self._loop.call_soon(self._turn)
 
     async def drained(self) -> None:
-        """Return when everything that was submitted before has been committed or refused."""
+        """Wait until everything submitted before has been committed or refused."""
         if self._queue or self._batch or not self._idle:
             if self._quiet is None or self._quiet.done():
                 self._quiet = asyncio.get_running_loop().create_future()
@@ -182,7 +184,7 @@ class GroupWriter(ABC):
             await self._quiet
 
     async def between(self, job: Callable[[], object]) -> None:
-        """Run a job while nothing is being written; raises what it raises."""
+        """Run a job while nothing is being written; raise what the job raises."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
@@ -197,15 +199,15 @@ class GroupWriter(ABC):
         await done
 
     async def close(self) -> None:
-        """Commit what is in hand, take no more, and end the threads. The connections are the caller's to
-        close.
+        """Commit the pending units, accept no more, and end the threads. The caller closes the
+        connections.
         """
         self._closed = True
         await self.drained()
         self._aside.stop()
 
     def _turn(self) -> None:
-        """Form a batch from what is waiting and commit it."""
+        """Form a batch from the waiting units and commit it."""
         loop = self._loop
         assert loop is not None
         if self._between:
@@ -219,12 +221,12 @@ class GroupWriter(ABC):
         self._write(loop)
 
     def _judge_all(self) -> None:
-        """Apply every unit of the batch that was not applied ahead of it."""
+        """Apply every unit of the batch that was not applied ahead."""
         ahead, self._ahead = self._ahead, 0
         self._batch[ahead:] = [(item, self._judge(item[0])) for item, _ in self._batch[ahead:]]
 
     def _judge(self, unit: Unit) -> Receipt | Exception:
-        """Apply one unit whole, or leave nothing of it and give what refused it."""
+        """Apply one unit completely, or undo it and return the error that refused it."""
         mark = self._memory.mark()
         sql = not in_memory(unit)
         if sql:
@@ -234,7 +236,7 @@ class GroupWriter(ABC):
             if sql:
                 self._connection.execute("release unit")
         except self.faults:
-            raise  # of the database, so of the whole batch
+            raise  # a fault of the database concerns the whole batch
         except Exception as refusal:  # noqa: BLE001 - must not stop the other units
             outcome = refusal
             self._memory.back_to(mark)
@@ -249,12 +251,14 @@ class GroupWriter(ABC):
         for change in unit.changes:
             self._changes.apply(tenant, change, epochs)
         if sql:
-            # INVARIANT: before its events are appended. What is refused leaves none.
+            # INVARIANT: checked before the unit's events are appended. A refused unit leaves no events.
             self._carried_out()
         return Receipt(self._ledger.append(tenant, unit.events) if unit.events else (), epochs)
 
     def _finish(self, fault: Exception | None) -> None:
-        """The batch is committed, or it cannot be: tell its callers, and go on with who came meanwhile."""
+        """Settle or undo the batch, answer its callers, and go on with the units that arrived in the
+        meantime.
+        """
         batch, self._batch = self._batch, []
         self._ahead = 0
         if fault is None:
@@ -266,20 +270,20 @@ class GroupWriter(ABC):
             self.failing = "" if fault is None else self._unavailable(fault).code
         for (_, future), outcome in batch:
             if future.done():
-                continue  # its caller stopped waiting; what was submitted is committed all the same
+                continue  # its caller stopped waiting; the unit is committed all the same
             if fault is not None:
                 future.set_exception(self._unavailable(fault))
             elif isinstance(outcome, Receipt):
                 future.set_result(outcome)
             else:
-                # Not earlier: it may have been refused for what a unit before it in the same batch changed.
+                # Not earlier: the cause of the refusal may be a change of an earlier unit in the same batch.
                 future.set_exception(outcome)
         self._ended(fault)
         self._next()
 
     def _next(self) -> None:
-        """Go on in the next turn of the loop, so that those who were just answered can say what comes
-        next.
+        """Go on in the next iteration of the loop, so that the callers just answered can submit their next
+        units.
         """
         awaited = self._quiet is not None and not self._quiet.done()
         left = bool(self._queue or self._batch)
@@ -294,5 +298,5 @@ class GroupWriter(ABC):
 
 
 def in_memory(unit: Unit) -> bool:
-    """Whether a unit changes nothing in the database itself, its events apart."""
+    """Return whether a unit changes nothing in the database except by its events."""
     return IN_MEMORY.issuperset(map(type, unit.changes))

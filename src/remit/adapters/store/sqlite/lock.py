@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock that makes one process the only one that writes a store."""
+"""The lock that makes one process the only writer of a store."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from remit.core.errors import StoreUnavailable
 
 
 def lock_file(path: Path) -> int:
-    """Take the lock that makes this the one process that writes; give its descriptor, which holds it while
-    open.
+    """Lock the store for this process as its only writer, and return the descriptor.
 
-    The lock is on the store itself, so that no other name of it gives another one. The file beside it names
-    the process. INVARIANT: the descriptor is closed after SQLite's are: a process that closes any descriptor
-    of a file loses all POSIX locks that it has there, SQLite's among them.
+    The descriptor holds the lock while it is open.
+
+    The lock is on the store file itself, so that another name of the file does not yield another lock. The
+    `.lock` file names the process. INVARIANT: the descriptor is closed after SQLite's descriptors: a process
+    that closes any descriptor of a file loses all its POSIX locks on that file, including SQLite's.
     """
     place = path.with_name(path.name + ".lock")
     try:

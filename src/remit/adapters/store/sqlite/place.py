@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a store lies on the disk, and whether what is written still goes there.
+"""The store's place on the disk, and checks that writes still go there.
 
-SQLite writes on to a file that was deleted, moved or replaced, and says nothing: what is committed then is
-gone when the process ends. Nor does it notice that somebody copies another store over the file that is open:
-what was used up or ended since that one was made would be read from it as it was.
+SQLite keeps writing to a file that was deleted, moved or replaced, without an error; such commits are lost
+when the process ends. SQLite also does not notice that another store is copied over the open file: whatever
+was used up or ended since that copy was made would then be read in its old state.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from remit.core.errors import StoreUnavailable
 
 
 class StorePlace:
-    """The file of a store and its write-ahead log, as they were when they were opened.
+    """The identities of a store's file and its write-ahead log at the time they were opened.
 
-    Commits go into the log. The file itself is written only when the log is copied into it, which whoever
-    does so says (`copying`): whatever is written into it at another time is somebody else's.
+    Commits go into the log. The file itself is written only while the log is copied into it, which the
+    copying code announces (`copying`): a write to the file at any other time comes from another program.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take a file that is open, and its log."""
+        """Take an open store file with its log."""
         self._path = path
         self._folder = path.absolute().parent
         self._files = {file: _identity(file) for file in (path, path.with_name(path.name + "-wal"))}
@@ -34,7 +34,7 @@ class StorePlace:
 
     @contextmanager
     def copying(self) -> Iterator[None]:
-        """Let the log be copied into the file meanwhile. For the event loop's thread."""
+        """While this context is open, the log may be copied into the file. For the event loop's thread."""
         self._copies += 1
         try:
             yield
@@ -44,7 +44,7 @@ class StorePlace:
             self._copies -= 1
 
     def check_before(self) -> None:
-        """Raise `StoreUnavailable` once the files are gone, or where the folder cannot be written."""
+        """Raise `StoreUnavailable` if the files are gone or the folder cannot be written."""
         if self._gone:
             raise self._parted()
         if not os.access(self._folder, os.W_OK | os.X_OK, effective_ids=True):
@@ -56,10 +56,9 @@ class StorePlace:
         self.check()
 
     def check(self) -> None:
-        """Raise `StoreUnavailable` where the files of that name are not those that were opened, or somebody
-        else has written into the store.
+        """Raise `StoreUnavailable` if the opened files were replaced or another program wrote to them.
 
-        INVARIANT: once that was so, nothing counts any more, for memory and disk have parted.
+        INVARIANT: after that no result counts, because memory and disk have diverged.
         """
         try:
             self._gone = self._gone or self._changed()
@@ -76,7 +75,8 @@ class StorePlace:
     def _changed(self) -> bool:
         known = self._copies, self._written
         found = _written(self._path)
-        # Reads look from threads of their own: a copy may be under way, or have begun or ended meanwhile.
+        # Reads call this from other threads: a copy may be in progress, or may have begun or ended during the
+        # check.
         still = not known[0] and known == (self._copies, self._written)
         return (still and found != known[1]) or any(
             _identity(file) != one for file, one in self._files.items()
@@ -91,7 +91,7 @@ class StorePlace:
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """Tell a file from any other that may have its name."""
+    """Return the identity of a file, which distinguishes it from another file of the same name."""
     try:
         found = os.stat(file)
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 
 def _written(file: Path) -> tuple[int, int] | None:
-    """Tell what was last written into a file from all that is written into it later."""
+    """Return time and size of the last write to a file, which distinguish it from later writes."""
     try:
         found = os.stat(file)
     except FileNotFoundError:

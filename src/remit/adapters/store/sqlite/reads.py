@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that only read the file, and a look at one that another process has open."""
+"""Read-only connections to the file, and checks of a file that another process has open."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class SqliteReading:
     faults = (sqlite3.Error,)
 
     def __init__(self, path: Path, check: Callable[[], None]) -> None:
-        """Take the file, and what raises `StoreUnavailable` where it is another one by now. Connections are
-        opened by the threads that use them.
+        """Take the file, and `check`, which raises `StoreUnavailable` if the file has been replaced.
+
+        The threads that use connections open them.
         """
         self._path = path
         self._check = check
@@ -39,33 +40,33 @@ class SqliteReading:
 
     @contextmanager
     def moment(self, connection: sqlite3.Connection) -> Iterator[Sql]:
-        """Read inside one transaction."""
+        """Provide one transaction for reading."""
         connection.execute("begin")
         try:
             yield connection
         finally:
             connection.execute("commit")
-        # Behind it: so nothing counts that was read from another file.
+        # Checked after the read, so that data read from another file does not count.
         self._check()
 
     def lost(self, connection: sqlite3.Connection) -> bool:
-        """Say that a file is never lost the way a server is."""
+        """Return false: unlike a server connection, a file connection is never lost."""
         return False
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
-        """Return the fault that callers see."""
+        """Return the error that callers see."""
         return unavailable(fault, "the store cannot be read")
 
 
 class LocalReads:
-    """Reads a few rows by their key on the event loop's own thread.
+    """Reads a few rows by key on the event loop's thread.
 
-    That takes some tens of microseconds. To hand it to another thread takes longer, and what that one has
-    found is taken up a turn of the event loop later, behind all that is ready then.
+    Such a read takes some tens of microseconds. Passing it to another thread takes longer, and the result
+    arrives one iteration of the event loop later, behind everything that is ready then.
     """
 
     def __init__(self, reading: SqliteReading) -> None:
-        """Take the file; the connection is opened with the first read."""
+        """Take the file; the first read opens the connection."""
         self._reading = reading
         self._connection: sqlite3.Connection | None = None
 
@@ -86,9 +87,9 @@ class LocalReads:
 
 
 def check_at(path: Path, tenant: str, head: Head | None) -> None:
-    """Hold a store's file against the signed head of a log as a start does, without opening it for writing.
+    """Check a store's file against the signed head of a log as a start does, without opening it for writing.
 
-    Raises `VerificationFailed` where a start would, and `ConfigInvalid` for a file that is no store.
+    Raises `VerificationFailed` where a start would, and `ConfigInvalid` for a file that is not a store.
     """
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
@@ -103,10 +104,11 @@ def check_at(path: Path, tenant: str, head: Head | None) -> None:
 
 
 def pins_at(path: Path, tenant: str) -> list[Pin]:
-    """Return the pins of a store's file without opening it for writing, also while another process has it
-    open.
+    """Return the pins of a store's file without opening it for writing.
 
-    A file that is not there, or cannot be read, has none.
+    This also works while another process has the file open.
+
+    Returns no pins for a file that does not exist or cannot be read.
     """
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)

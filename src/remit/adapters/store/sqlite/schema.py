@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a connection to the file is opened, and its tables brought up to date."""
+"""Opens connections to the file and migrates its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from remit.adapters.store.relational.tables import MIGRATIONS, VERSION, Durability
 from remit.core.errors import ConfigInvalid, StoreUnavailable
 
-#: By version: what a migration's new columns hold in rows that were there before. A file alone has such rows.
+#: By version: statements that fill a migration's new columns in existing rows. Only SQLite stores can have
+#: such rows.
 _FILLED = {
     7: """
     update tasks set person = coalesce(body ->> 'on_behalf_of', ''),
@@ -23,29 +24,31 @@ _FILLED = {
 
 
 def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
-    """Open the connection that writes, bring the schema up to date, and give the connection.
+    """Open the writing connection, migrate the schema, and return the connection.
 
-    Raises `ConfigInvalid` for a file that is no store of ours or is newer than this program,
+    Raises `ConfigInvalid` for a file that is not a store of remit or is newer than this program,
     `StoreUnavailable` if it cannot be opened or written.
     """
     try:
-        # Its owner alone reads it, whatever the folder and the mask let others do; the log beside it follows.
-        # A file that is there is not opened: to close it would drop the locks that SQLite has on it.
-        with contextlib.suppress(OSError):  # sqlite says what is wrong
+        # Only the owner may read the file, whatever the folder and the umask permit; the log beside it
+        # inherits this. An existing file is not opened here: closing it would drop SQLite's locks on it.
+        with contextlib.suppress(OSError):  # SQLite reports the fault
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        # Statements run on the event loop's thread and COMMIT on the writer's, never at once.
+        # Statements run on the event loop's thread and COMMIT on the writer's thread, never at the same time.
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
         )
         if connection.execute("pragma journal_mode=wal").fetchone()[0] != "wal":
             raise StoreUnavailable(f"`{path}` cannot use a write-ahead log", remediation="use a local disk")
         connection.execute(f"pragma synchronous={'full' if durability == 'durable' else 'normal'}")
-        # What is deleted is a forgotten key or a used credential: it is overwritten, not merely unlinked.
+        # Deleted rows contain forgotten keys and used credentials: overwrite them instead of only unlinking
+        # them.
         connection.execute("pragma secure_delete=on")
-        # In KiB. Most of it would hold pages that were appended once; more of it made nothing faster.
+        # In KiB. Most of a larger cache would hold pages that were appended once; it made nothing faster.
         connection.execute("pragma cache_size=-4096")
         connection.execute("pragma temp_store=memory")
-        # The background does this (`SqliteWriter`) alone: who else writes is seen (`StorePlace`).
+        # Only the background thread checkpoints (`SqliteWriter`), so that other writers are detected
+        # (`StorePlace`).
         connection.execute("pragma wal_autocheckpoint=0")
         migrate(connection, path)
     except sqlite3.DatabaseError as fault:
@@ -58,7 +61,7 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a connection that only reads."""
+    """Open a read-only connection."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
@@ -68,7 +71,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema to `VERSION`, one transaction a version; a newer schema raises `ConfigInvalid`."""
+    """Migrate the schema to `VERSION`, one transaction for each version.
+
+    Raises `ConfigInvalid` for a newer schema.
+    """
     connection.execute("create table if not exists schema_version (version integer not null) strict")
     found = connection.execute("select max(version) from schema_version").fetchone()[0] or 0
     if found > VERSION:
@@ -84,7 +90,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def unavailable(fault: Exception, message: str = "the store cannot commit") -> StoreUnavailable:
-    """Return the fault that callers see for one of the database, with the remediation where it is known."""
+    """Convert a fault of the database to the error that callers see, with a remediation where one is
+    known.
+    """
     if isinstance(fault, StoreUnavailable):
         return fault
     name = getattr(fault, "sqlite_errorname", "")

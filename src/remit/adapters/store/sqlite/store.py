@@ -34,12 +34,12 @@ from remit.ports.log import HeadKeeper
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Credential
 
-#: Rows that are read on the event loop's thread; where there are more, another one reads them.
+#: Most rows that are read on the event loop's thread; another thread reads larger results.
 FEW: Final = 16
 
 
 class SqliteStore(RelationalStore):
-    """State and evidence in one file, written by this process alone (`ports.store.store.Store`)."""
+    """State and evidence in one file, which only this process writes (`ports.store.store.Store`)."""
 
     _writer: SqliteWriter
 
@@ -51,7 +51,7 @@ class SqliteStore(RelationalStore):
         here: LocalReads,
         **parts: Any,
     ) -> None:
-        """Put the parts together; `open` makes them."""
+        """Combine the dependencies; `open` creates them."""
         super().__init__(**parts)
         self._lock = lock
         self._connections = connections
@@ -69,12 +69,12 @@ class SqliteStore(RelationalStore):
         heads: HeadKeeper | None = None,
         origin: Callable[[str], str] = str,
     ) -> SqliteStore:
-        """Open the store at `path`, creating it if there is none.
+        """Open the store at `path`; create it if it does not exist.
 
         `heads` holds the last signed head of each log under `origin(tenant)`. A log that is behind its head
-        raises `VerificationFailed`. A file that another process writes raises `StoreUnavailable`, naming that
-        process; a file that is no store, or a newer one, raises `ConfigInvalid`. Blocks: call it before the
-        event loop has work.
+        raises `VerificationFailed`. A file that another process writes raises `StoreUnavailable`, which names
+        that process; a file that is not a store, or a newer one, raises `ConfigInvalid`. Blocks: call it
+        before the event loop has work.
         """
         lock = lock_file(path)
         connections: list[sqlite3.Connection] = []
@@ -100,7 +100,8 @@ class SqliteStore(RelationalStore):
             connection.execute("begin immediate")
             seal_old(connection, SealedValues(connection, subjects), subjects)
             connection.execute("commit")
-            # Of what was sealed just now, or of who was forgotten while a reader held the log.
+            # Removes the plain texts sealed just now, and data of subjects forgotten while a reader kept the
+            # log busy.
             connection.execute("pragma wal_checkpoint(truncate)").fetchall()
             place = StorePlace(path)
             writer = SqliteWriter(connection, connections[1], durability, memory, ledger, place)
@@ -122,19 +123,19 @@ class SqliteStore(RelationalStore):
             opener=SealOpener(sealing),
         )
 
-    # What an end asks for, and who asks for it, is looked up without leaving the event loop's thread.
+    # The lookups for ending a task, and for identifying the caller, stay on the event loop's thread.
 
     async def signed_in(self, tenant: str, digest: str) -> tuple[Credential, Person] | None:
-        """Return a credential by the digest of its secret, expired or not, and whose it is."""
+        """Return a credential by the digest of its secret, expired or not, and its person."""
         return self._here.run(reads.signed_in, tenant, digest)
 
     async def with_descendants(self, tenant: str, task: str) -> list[Task]:
-        """Return a task, and after it every task that has it among its ancestors."""
+        """Return a task, followed by all its descendants."""
         found = self._here.run(reads.with_descendants, self._opener, tenant, task, FEW)
         return found if len(found) <= FEW else await super().with_descendants(tenant, task)
 
     async def open_approvals(self, tenant: str, tasks: Sequence[str]) -> list[Approval]:
-        """Return the approvals of some tasks that nobody has answered, or whose answer nobody has used."""
+        """Return the approvals of some tasks that were not answered, or whose answer was not used."""
         if len(tasks) > FEW:
             return await super().open_approvals(tenant, tasks)
         found = self._here.run(reads.open_approvals, self._opener, tenant, tuple(tasks), FEW)
@@ -144,9 +145,9 @@ class SqliteStore(RelationalStore):
         await self._writer.scrub()
 
     async def close(self) -> None:
-        """Commit what is in hand and close."""
+        """Commit pending units and close."""
         await super().close()
         self._here.close()
         for connection in reversed(self._connections):
-            connection.close()  # the last one to close copies the write-ahead log into the file
+            connection.close()  # the last connection to close copies the write-ahead log into the file
         os.close(self._lock)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group commit on one file.
 
-Everything but COMMIT runs on the event loop's thread, at the moment when the batch is formed: checks in
-memory, leaf bytes, sealing, and three or four statements for the whole batch. Only COMMIT, which waits for
-the disk, runs on a thread of its own, and only when it really waits (`durable`). So the two threads meet
-twice a batch, not once a statement: a thread that steps through statements beside a busy event loop gives up
-the interpreter lock at every step and waits up to a switch interval to get it back. Figures:
+Everything except COMMIT runs on the event loop's thread when the batch is formed: checks in memory, leaf
+bytes, sealing, and three or four statements for the whole batch. Only COMMIT, which waits for the disk, runs
+on a separate thread, and only if it really waits (`durable`). So the two threads meet twice for each batch,
+not once for each statement: a thread that steps through statements beside a busy event loop releases the
+interpreter lock at every step and waits up to a switch interval to get it back. Figures:
 docs/adr/0003-sqlite-store.md.
 """
 
@@ -23,14 +23,14 @@ from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.schema import unavailable
 from remit.core.errors import StoreUnavailable
 
-#: Pages written to the write-ahead log before the background copies them into the file.
+#: Pages written to the write-ahead log before the background thread copies them into the file.
 CHECKPOINT_PAGES = 1000
 
-#: Pages after which a copy that failed is tried again.
+#: Pages after which a failed copy is retried.
 RETRY_PAGES = 100
 
-#: Emptying the log: how long one try holds the writes back for a reader, how soon the next one follows, and
-#: how long whoever asked for it waits.
+#: Emptying the log: how long one attempt blocks writes while it waits for a reader, the pause between
+#: attempts, and how long the caller waits.
 BUSY_MS = 100
 EMPTY_EVERY_S = 0.5
 EMPTY_WAIT_S = 3.0
@@ -51,7 +51,7 @@ class SqliteWriter(GroupWriter):
         ledger: LogWriter,
         place: StorePlace,
     ) -> None:
-        """Take over open connections and what was read from them."""
+        """Take over open connections and the state read from them."""
         super().__init__(connection, memory, ledger, Worker("remit-store-checkpoint"))
         self._sql = connection
         self._checkpointer = checkpointer
@@ -59,17 +59,17 @@ class SqliteWriter(GroupWriter):
         self._pages = 0
         self._copying = False
         self._copies = contextlib.ExitStack()
-        # Nothing is written while a copy waits for readers.
+        # Writes are blocked while a copy waits for readers.
         self._checkpointer.execute(f"pragma busy_timeout = {BUSY_MS}")
         self._unscrubbed = False
         self._emptying: asyncio.Future[None] | None = None
         self._committer = Worker("remit-store-commit") if durability == "durable" else None
 
     async def scrub(self) -> None:
-        """Empty the write-ahead log, so that what was deleted from the file is in neither.
+        """Empty the write-ahead log, so that deleted data is in neither the log nor the file.
 
-        As long as another program reads the file, the log stays: after a short wait that is tried again and
-        again beside the writes, until it is empty.
+        While another program reads the file, the log stays: after a short pause, emptying is retried beside
+        the writes until it succeeds.
         """
         self._unscrubbed = True
         if self._emptying is None or self._emptying.done():
@@ -87,7 +87,7 @@ class SqliteWriter(GroupWriter):
         busy: list[int] = []
 
         def truncate() -> None:
-            # What it gives first is whether a reader or a writer was in the way: that is no fault.
+            # The first column states whether a reader or writer was in the way, which is not a fault.
             busy.append(self._checkpointer.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
 
         with contextlib.suppress(sqlite3.Error), self._place.copying():
@@ -95,7 +95,7 @@ class SqliteWriter(GroupWriter):
         return busy == [0]
 
     async def close(self) -> None:
-        """Commit what is in hand, take no more, and end the threads."""
+        """Commit the pending batches, accept no more, and end the threads."""
         if self._emptying is not None:
             self._emptying.cancel()
             await asyncio.wait({self._emptying})
@@ -116,9 +116,9 @@ class SqliteWriter(GroupWriter):
             self._finish(None)
 
     def _form(self) -> None:
-        """Apply every unit and write the batch, up to but without its COMMIT."""
+        """Apply every unit and write the batch, but do not COMMIT it."""
         self._place.check_before()
-        if self._sql.in_transaction:  # what a failing disk did not even let us roll back
+        if self._sql.in_transaction:  # left over if a failing disk prevented the rollback
             self._sql.execute("rollback")
         self._sql.execute("begin immediate")
         self._judge_all()
@@ -139,13 +139,14 @@ class SqliteWriter(GroupWriter):
                 self._sql.execute("rollback")
 
     # The write-ahead log is copied into the file in two passes. The first runs beside the commits and copies
-    # nearly all of it. The second takes the place of a batch, finds little left, and so completes: only a
-    # complete copy lets the log begin again from its start, which would never come about while somebody
-    # always writes.
+    # nearly all of it. The second runs in place of a batch, finds little left, and so completes. Only a
+    # complete copy lets the log start again from its beginning, which would never happen under constant
+    # writes.
 
     def _ended(self, fault: Exception | None) -> None:
         if fault is not None:
-            # A full disk may hold a long write-ahead log: copying it into the file lets it be used again.
+            # A full disk may hold a long write-ahead log: copying it into the file makes its space usable
+            # again.
             self._pages = CHECKPOINT_PAGES
         if self._pages >= CHECKPOINT_PAGES and not self._copying and self._loop is not None:
             self._copying = True
@@ -160,7 +161,7 @@ class SqliteWriter(GroupWriter):
         self._wake()
 
     def _copied_rest(self, fault: Exception | None) -> None:
-        # A fault here loses nothing: the log keeps everything until a later copy succeeds, and that comes
+        # A fault here loses nothing: the log keeps everything until a later copy succeeds, which is tried
         # soon.
         self._pages = 0 if fault is None else CHECKPOINT_PAGES - RETRY_PAGES
         self._copying = False

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP/1.1 client in two phases: first a connection in hand, then one synchronous write.
+"""An HTTP/1.1 client in two phases: acquire a connection, then make one synchronous write.
 
-Step 6 of a call looks at the fence once more when the connection is in hand, with nothing awaited before the
-write. So `Pool.acquire` waits for everything that can be waited for, and `Connection.send` waits for nothing:
+Step 6 of a call checks the fence again when the connection is acquired, with no await before the write. So
+`Pool.acquire` performs every wait, and `Connection.send` waits for nothing:
 
     connection = await pool.acquire()
     try:
-        ...                                   # the last look at the fence
+        ...                                   # the last check of the fence
         connection.send(b"POST", b"/mcp", headers, body)
         head = await connection.head()
         body = await connection.body()
     finally:
         connection.release()
 
-A request is written at most once. No retry, redirect, proxy, cookie or content coding.
-Why a client of its own: docs/adr/0005-upstream-http-client.md.
+A request is written at most once. No retry, redirect, proxy, cookie or content coding. Why remit has its own
+client: docs/adr/0005-upstream-http-client.md.
 """
 
 from remit.adapters.upstream.http1.address import Limits, Origin, split_base_url

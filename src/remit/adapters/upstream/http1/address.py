@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where an upstream is, and how much of it is taken."""
+"""The address of an upstream, and the limits of its connections."""
 
 import re
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from remit.core.errors import ConfigInvalid
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# `urlsplit` drops tabs and line breaks in silence, so they are refused before it sees them.
+# `urlsplit` silently drops tabs and line breaks, so they are refused first.
 _URL = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
@@ -29,7 +29,9 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """The `host` header's value: with the port unless it is the scheme's own (RFC 9110 section 7.2)."""
+        """The `host` header's value: with the port unless it is the scheme's default (RFC 9110 section
+        7.2).
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -40,7 +42,8 @@ class Origin:
 def split_base_url(url: str) -> tuple[Origin, bytes]:
     """Split a base URL into its origin and its path, which is `/` when empty; raises `ConfigInvalid`.
 
-    Only `http` and `https`; no user information, query or fragment, none of which belongs in a base URL.
+    Only `http` and `https`. User information, queries and fragments are refused: they do not belong in a base
+    URL.
     """
     if not _URL.fullmatch(url):
         raise _unusable(
@@ -55,7 +58,7 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
     if scheme not in ("http", "https"):
         raise _unusable(url, "is neither http nor https", "use `http://` or `https://`")
     if "@" in parts.netloc:
-        # The URL may hold a password here: it is not repeated.
+        # The URL may contain a password here, so the error does not repeat it.
         raise ConfigInvalid(
             "a base URL holds user information",
             remediation="move the credential to the upstream's credential section",
@@ -75,12 +78,12 @@ def _unusable(url: str, what: str, remediation: str) -> ConfigInvalid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of an upstream is taken, and how long is waited for it.
+    """Limits on the size and duration of exchanges with an upstream.
 
     Sizes are in bytes per response, times in seconds. `connect_timeout_s` bounds the whole of `Pool.acquire`
-    (the wait for a free connection, name resolution, TCP and TLS); `header_timeout_s` runs from the write to
-    the end of the response's head; `idle_timeout_s` is the longest silence within a body while it is being
-    read; `max_idle_s` is how long an unused connection is kept.
+    (the wait for a free connection, name resolution, TCP and TLS). `header_timeout_s` runs from the write to
+    the end of the response's head. `idle_timeout_s` is the longest silence within a body while it is being
+    read. `max_idle_s` is how long an unused connection is kept.
     """
 
     max_header_bytes: int = 64 * 1024

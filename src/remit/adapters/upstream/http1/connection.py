@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection in hand: one request, one response, then it is given back."""
+"""An acquired connection: one request and one response, then it is given back."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -12,10 +12,10 @@ _BODY, _COMPLETE = Phase.BODY, Phase.COMPLETE
 
 
 class Connection:
-    """A connection that `Pool.acquire` put in hand, for one exchange.
+    """A connection from `Pool.acquire`, for one exchange.
 
-    It belongs to one task, except `abort`, which any code on the same event loop may call. When it has been
-    given back it is dead: it cannot read or cut the exchange that comes next on the same wire.
+    It belongs to one task, except `abort`, which any code on the same event loop may call. After it has been
+    given back it is unusable: it cannot read or cut the next exchange on the same transport.
     """
 
     __slots__ = ("_give_back", "_request", "_sent", "_wire")
@@ -23,7 +23,7 @@ class Connection:
     def __init__(
         self, wire: HttpTransport, request: RequestHead, give_back: Callable[[HttpTransport], None]
     ) -> None:
-        """Hold a wire until it is given back."""
+        """Hold a transport until it is given back."""
         self._wire: HttpTransport | None = wire
         self._request = request
         self._give_back = give_back
@@ -32,13 +32,12 @@ class Connection:
     def send(
         self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes = b""
     ) -> None:
-        """Write the request now, in one piece, at most once; nothing is awaited.
+        """Write the request now, in one piece, at most once, without an await.
 
-        `target` is a path with an optional query; `headers` hold no framing or connection headers. Raises
-        `UpstreamUnreachable` with `sent=False` if the connection was lost since it came to hand, `Malformed`
-        for a request that could be read in two ways, `OutOfOrder` for a second request; nothing is written
-        then. Whether bytes left the machine after this returned cannot be known: every later fault has
-        `sent=True`.
+        `target` is a path with an optional query; `headers` contain no framing or connection headers. Raises
+        `UpstreamUnreachable` with `sent=False` if the connection was lost since it was acquired, `Malformed`
+        for an ambiguous request, `OutOfOrder` for a second request; in these cases nothing is written. After
+        this returns, remit cannot know whether bytes left the machine: every later fault has `sent=True`.
         """
         wire = self._held()
         if self._sent:
@@ -57,8 +56,8 @@ class Connection:
     async def head(self) -> ResponseHead:
         """Wait for the response's status and headers, whatever the status is.
 
-        Raises `UpstreamUnreachable` (nothing came), `UpstreamFault` (what came breaks HTTP, a limit or a
-        time-out), both with `sent=True`.
+        Raises `UpstreamUnreachable` (no answer arrived) or `UpstreamFault` (the answer violates HTTP, a limit
+        or a time-out), both with `sent=True`.
         """
         wire = self._asked()
         if wire.head is None and wire.fault is None:
@@ -69,7 +68,7 @@ class Connection:
         return wire.head
 
     async def body(self) -> bytes:
-        """Wait for all of the response's body that was not taken yet; raises as `head` does."""
+        """Wait for the rest of the response's body; raises as `head` does."""
         wire = self._asked()
         if wire.phase < _COMPLETE:
             wire.collect()
@@ -84,16 +83,17 @@ class Connection:
         return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body's pieces as they arrive; the upstream is held back while nobody takes them.
+        """Yield the body's pieces as they arrive; an unread body pauses the upstream.
 
-        Pieces are what has arrived meanwhile. Raises as `head` does; a fault drops the pieces not taken yet.
+        A piece is what has arrived since the last one. Raises as `head` does; a fault drops the pieces not
+        taken yet.
         """
         wire = self._asked()
         while True:
             if wire.fault is not None:
                 raise wire.fault
-            # After each wait and each yield: the connection may have been given back, and the wire be
-            # another's.
+            # After each wait and each yield: the connection may have been given back, and another exchange
+            # may use the transport.
             self._held()
             if wire.chunks:
                 yield wire.take()
@@ -105,8 +105,8 @@ class Connection:
     def release(self) -> None:
         """Give the connection back; safe to call twice.
 
-        It serves again only if its response was complete, asked to be kept alive, and nothing else arrived;
-        if no request was sent, it goes back as it was. In every other case it is closed.
+        The connection is reused only if its response was complete, permitted keep-alive, and nothing else
+        arrived. If no request was sent, it goes back unchanged. In every other case it is closed.
         """
         wire = self._wire
         if wire is not None:
@@ -114,7 +114,7 @@ class Connection:
             self._give_back(wire)
 
     def abort(self) -> None:
-        """Close the connection now; safe at any time. Whoever waits on it gets `UpstreamUnreachable`."""
+        """Close the connection now; safe at any time. A waiting reader gets `UpstreamUnreachable`."""
         wire = self._wire
         if wire is not None:
             self._wire = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connections to one origin: kept, counted, and handed out in the order they were asked for."""
+"""The connections to one origin: kept, counted, and assigned in the order of the requests."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from remit.core.errors import Busy, ConfigInvalid, UpstreamUnreachable
 
 
 class Pool:
-    """At most `limits.max_connections` connections to one origin. For one event loop; not for threads.
+    """At most `limits.max_connections` connections to one origin. For one event loop; not thread-safe.
 
     INVARIANT: `_open` is the number of connections that exist, are being made, or have been promised to a
     waiter.
@@ -22,14 +22,12 @@ class Pool:
     def __init__(
         self, origin: Origin, *, limits: Limits | None = None, ssl_context: ssl.SSLContext | None = None
     ) -> None:
-        """Open nothing yet. Under `https` the certificate and its host name are always verified."""
+        """Start without connections. Under `https` the certificate and its host name are always verified."""
         self._origin = origin
         self._limits = limits or Limits()
         self._tls = _verifying(origin, ssl_context)
         self._request = RequestHead(origin)
-        self._idle: list[
-            HttpTransport
-        ] = []  # the last one given back is taken first: the others may then grow old and close
+        self._idle: list[HttpTransport] = []  # last in, first out: the others may grow old and close
         self._wires: set[HttpTransport] = set()
         self._open = 0
         self._waiters: deque[asyncio.Future[HttpTransport | None]] = deque()
@@ -37,10 +35,10 @@ class Pool:
         self._all_lost: asyncio.Future[None] | None = None
 
     async def acquire(self) -> Connection:
-        """Put a connection in hand, an idle one that is still good or a new one; in turn when all are in use.
+        """Return a usable idle connection or a new one; wait in the queue when all are in use.
 
         Nothing has been sent when this raises: `UpstreamUnreachable` with `sent=False` if the upstream cannot
-        be reached or its certificate does not hold, `Busy` if no connection came free, each within
+        be reached or its certificate is invalid, `Busy` if no connection became free, each within
         `connect_timeout_s`.
         """
         if self._closed:
@@ -51,7 +49,7 @@ class Pool:
         return Connection(wire, self._request, self._give_back)
 
     async def close(self) -> None:
-        """Cut every connection, those in hand included, and wait until they are gone."""
+        """Cut every connection, including acquired ones, and wait until they are gone."""
         self._closed = True
         while self._waiters:
             waiter = self._waiters.popleft()
@@ -69,11 +67,11 @@ class Pool:
             wire = self._idle.pop()
             if wire.quiet():
                 return wire
-            wire.cut()  # gone stale, or it said something unasked
+            wire.cut()  # stale, or it sent unsolicited data
         return None
 
     async def _wait_for_wire(self) -> HttpTransport:
-        """Queue for a connection or for leave to make one, and make it."""
+        """Queue for a connection or a permit to make one, and make it."""
         connecting = False
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
@@ -81,7 +79,7 @@ class Pool:
                 if self._waiters or self._open >= self._limits.max_connections:
                     handed = await self._queue()
                     while handed is not None and not handed.quiet():
-                        # It was lost on the way here. The place in the queue is kept.
+                        # It was lost before this waiter resumed. The waiter keeps its place in the queue.
                         handed.cut()
                         handed = await self._queue(first=True)
                 else:
@@ -97,7 +95,7 @@ class Pool:
             ) from error
 
     async def _queue(self, *, first: bool = False) -> HttpTransport | None:
-        """Wait in turn. None is leave to make a connection, which is counted already."""
+        """Wait in the queue. None is a permit to make a connection, which is counted already."""
         if self._closed:
             raise self._closed_here()
         waiter: asyncio.Future[HttpTransport | None] = asyncio.get_running_loop().create_future()
@@ -110,7 +108,8 @@ class Pool:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                # It was served in the same turn in which it stopped waiting: pass that on.
+                # It was served in the same iteration of the event loop in which it was cancelled: pass the
+                # connection on.
                 wire = waiter.result()
                 if wire is None:
                     self._open -= 1
@@ -122,7 +121,7 @@ class Pool:
             raise
 
     def _serve_queue(self) -> None:
-        """Hand out what is free to those who wait, in their order."""
+        """Assign free connections and permits to the waiters, in their order."""
         while self._waiters:
             if self._waiters[0].done():
                 self._waiters.popleft()
@@ -176,9 +175,9 @@ class Pool:
             wire.cut()
 
     def _on_closed(self, wire: HttpTransport) -> None:
-        """Forget a connection that is lost; its place is free."""
+        """Remove a lost connection and free its place."""
         if wire not in self._wires:
-            return  # lost while it was being made: `_connect` counts it out
+            return  # lost while it was being made: `_connect` corrects the count
         self._wires.remove(wire)
         self._open -= 1
         if wire in self._idle:
@@ -200,7 +199,7 @@ class Pool:
 
 
 def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
-    """Return the TLS context to use, which is never one that trusts anybody."""
+    """Return the TLS context to use; refuse one that does not verify the server."""
     if origin.scheme == "http":
         if context is not None:
             raise ConfigInvalid(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The head of a request, written so that no two readers can disagree about where it ends."""
+"""The head of a request, encoded so that every reader agrees about where it ends."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from remit.core.errors import Malformed
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _ORIGIN_FORM = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # RFC 9112 section 3.2.1; `#` would be a fragment
 _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
-# RFC 9112 section 6.3: without a body these say nothing about one.
+# RFC 9112 section 6.3: requests with these methods need no `content-length` when they have no body.
 _BODILESS = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-# What frames the message or governs the connection is this client's to write, nobody else's.
+# Only this client writes headers that frame the message or control the connection.
 _RESERVED = frozenset(
     (
         b"accept-encoding",
@@ -29,30 +29,31 @@ _RESERVED = frozenset(
         b"upgrade",
     )
 )
-# RFC 9110 section 5.5: everything below space but the tab, and DEL.
+# RFC 9110 section 5.5: every character below space except the tab, and DEL.
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _MAX_KNOWN_NAMES = 1024
 _MAX_KEPT = 1024
 
 
 class SteadyHeaders(tuple[tuple[bytes, bytes], ...]):
-    """Headers that are the same for many requests: what was found good once is remembered, and so is what is
-    written for them. None that is of one request alone, and no credential, is among them.
+    """Headers that many requests share; their validation and encoding are cached.
+
+    They contain no header of a single request and no credential.
     """
 
     __slots__ = ()
 
 
 class RequestHead:
-    """Writes heads of requests to one origin."""
+    """Encodes the heads of requests to one origin."""
 
     def __init__(self, origin: Origin) -> None:
-        """Fix what is the same in every request."""
+        """Precompute the part that is the same in every request."""
         authority = origin.authority.encode("ascii")
         self._fixed = b" HTTP/1.1\r\nhost: " + authority + b"\r\naccept-encoding: identity\r\n"
-        # Names that were found good; callers use few, and the bound keeps strange ones from filling memory.
+        # Validated names. Callers use few; the bound keeps unusual names from filling memory.
         self._known: set[bytes] = set()
-        # Heads up to the length of the body.
+        # Cached heads, up to the `content-length`.
         self._kept: dict[tuple[bytes, bytes, SteadyHeaders], bytes] = {}
 
     def encode(
@@ -60,8 +61,8 @@ class RequestHead:
     ) -> bytes:
         """Return the head's bytes; raises `Malformed` for anything that could change where the head ends.
 
-        `target` is in origin form, `headers` hold neither framing nor connection headers (`content-length` is
-        written here from `body_bytes`).
+        `target` is in origin form; `headers` contain neither framing nor connection headers (`content-length`
+        is written here from `body_bytes`).
         """
         if type(headers) is not SteadyHeaders:
             return self._begun(method, target, headers) + _end(method, body_bytes)
@@ -75,7 +76,7 @@ class RequestHead:
         return begun + _end(method, body_bytes)
 
     def _begun(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Return the head up to where the length of the body stands."""
+        """Return the head up to the `content-length`."""
         if method not in _METHODS:
             raise Malformed(
                 f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",
@@ -100,7 +101,7 @@ class RequestHead:
         return b"".join(parts)
 
     def _learn(self, name: bytes) -> None:
-        """Check a header's name once."""
+        """Validate a header's name, and remember it."""
         if not _TOKEN.fullmatch(name):
             raise Malformed(
                 f"the header name `{ascii(name)[2:-1]}` is not a token",

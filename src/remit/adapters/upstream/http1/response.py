@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads one response after another from the bytes of a connection, without doing any I/O.
 
-Framing is read by llhttp (through `httptools`) in its strict mode and never by code of ours. What is added
-here only refuses more: llhttp by itself takes `Transfer-Encoding: gzip, chunked`, RTSP responses and other
-versions.
+llhttp (through `httptools`, in its strict mode) parses the framing, never our own code. The checks here only
+refuse more: llhttp itself accepts `Transfer-Encoding: gzip, chunked`, RTSP responses and other versions.
 """
 
 from collections import deque
@@ -23,7 +22,7 @@ _WAY_OUT = "look at the upstream for the outcome and repair it"
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
-    """Status and headers of a response; names in lower case, values as they came, in the order they came."""
+    """Status and headers of a response: names in lower case, values unchanged, in their order of arrival."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -33,13 +32,13 @@ class ResponseHead(msgspec.Struct, frozen=True):
         return [value for key, value in self.headers if key == name]
 
     def get(self, name: bytes) -> bytes | None:
-        """Return a header's only value, or None if it is absent or given more than once."""
+        """Return a header's only value, or None if it is absent or repeated."""
         values = self.values(name)
         return values[0] if len(values) == 1 else None
 
 
 class Phase(IntEnum):
-    """Where a connection is in its exchange. `OVER` is for good: a fault, a close or an abort."""
+    """The phase of a connection's exchange. `OVER` is final: a fault, a close or an abort."""
 
     IDLE = 0
     HEAD = 1
@@ -48,25 +47,27 @@ class Phase(IntEnum):
     OVER = 4
 
 
-# A piece below this is put together with the next one.
+# A piece smaller than this is joined with the next one.
 _SMALL_BYTES = 512
-# Names of the module, not of the class: these are looked up a dozen times for each response.
+# Module globals rather than class attributes: these are looked up a dozen times for each response.
 _HEAD, _BODY, _COMPLETE, _OVER = Phase.HEAD, Phase.BODY, Phase.COMPLETE, Phase.OVER
 
 
 class _Refused(Exception):
-    """Stops llhttp from inside a callback; why is in `fault`, or the bytes came after a complete response."""
+    """Stops llhttp from inside a callback. `fault` has the reason, unless the bytes followed a complete
+    response.
+    """
 
 
 class ResponseReader:
     """Turns bytes into a head and pieces of a body, or into a fault.
 
-    `phase`, `head`, `chunks` and `fault` are what there is to know after each `feed`. A faulty response is
-    faulty as a whole: what arrived of its body and was not taken yet is dropped.
+    `phase`, `head`, `chunks` and `fault` are the state after each `feed`. A faulty response is faulty as a
+    whole: the pieces of its body that were not taken yet are dropped.
     """
 
     def __init__(self, origin: str, limits: Limits) -> None:
-        """Begin without an exchange."""
+        """Start without an exchange."""
         self._origin = origin
         self._limits = limits
         self._max_header_bytes = limits.max_header_bytes
@@ -77,11 +78,11 @@ class ResponseReader:
         self.expect(head_only=False)
 
     def expect(self, *, head_only: bool) -> None:
-        """Forget the exchange before. `head_only` is for the answer to HEAD."""
+        """Reset the state for a new exchange. `head_only` is for the answer to HEAD."""
         self.head: ResponseHead | None = None
         self.chunks.clear()
         self.unread_bytes = 0
-        # INVARIANT: true only after a complete response whose end no other reader could see elsewhere.
+        # INVARIANT: true only after a complete response whose end is the same for every other reader.
         self.reusable = False
         self._head_only = head_only
         self._headers: list[tuple[bytes, bytes]] = []
@@ -94,7 +95,7 @@ class ResponseReader:
         self._doubtful = False
 
     def feed(self, data: bytes) -> None:
-        """Read what arrived; the phase is `HEAD` or `BODY`."""
+        """Parse the bytes that arrived; the phase is `HEAD` or `BODY`."""
         if not self._answered:
             self._answered = True
             if data[:5] != b"HTTP/" and not b"HTTP/".startswith(data):
@@ -104,22 +105,22 @@ class ResponseReader:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            # If the response ended before the offending byte, it stands; the connection does not.
+            # A response that ended before the offending byte stays valid; the connection is not reused.
             self.reusable = False
             if self.phase < _COMPLETE:
                 self.fail(self._broken("broke HTTP/1.1", debug=str(error)))
             return
         if self._body_bytes == before and self.phase < _COMPLETE:
-            # Status lines, chunk extensions, trailers: bytes that llhttp takes in and gives to nobody.
+            # Status lines, chunk extensions, trailers: bytes that llhttp consumes without a callback.
             self._header_bytes += len(data)
             if self._header_bytes > self._max_header_bytes:
                 self.fail(self._too_large("headers", self._max_header_bytes))
 
     def end(self, how: str, *, orderly: bool) -> None:
-        """Settle what is open when no more bytes will come.
+        """Complete or fail the pending exchange when no more bytes will arrive.
 
         Only an orderly end (FIN, or close_notify under TLS) can end a body that has no other end (RFC 9112
-        section 9.8): otherwise whoever can cut the connection could shorten the response.
+        section 9.8). Otherwise an attacker who can cut the connection could shorten the response.
         """
         if self.phase is _HEAD and not self._answered:
             self.fail(
@@ -135,13 +136,13 @@ class ResponseReader:
             self.fail(self._broken(f"{how} in the middle of its response", code="upstream-truncated"))
 
     def fail(self, fault: UpstreamUnreachable) -> None:
-        """Make the response unusable, what arrived of it included."""
+        """Make the response unusable, including the part that arrived."""
         self.fault = fault
         self.phase = _OVER
         self.reusable = False
         self.chunks.clear()
 
-    # llhttp's callbacks. Raising stops the parser; the fault has been set before.
+    # llhttp's callbacks. Raising stops the parser; the fault is set before.
 
     def on_message_begin(self) -> None:
         """Refuse a second response in the same bytes."""
@@ -149,7 +150,7 @@ class ResponseReader:
             raise _Refused
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is counted and dropped (RFC 9110 section 6.5.1 allows it)."""
+        """Store a header; a trailer is counted and dropped (RFC 9110 section 6.5.1 permits it)."""
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > self._max_header_bytes:
             raise self._refuse(self._too_large("headers", self._max_header_bytes))
@@ -157,10 +158,10 @@ class ResponseReader:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Decide whether this head can be trusted to frame its body."""
+        """Decide whether the framing of the body by this head can be trusted."""
         status = self._parser.get_status_code()
         if status not in _STATUSES:
-            # RFC 9110 section 15: beyond these nobody can pass it on, and what it means nobody says.
+            # RFC 9110 section 15: other statuses have no defined meaning and cannot be forwarded.
             raise self._refuse(self._broken(f"answered with status {status}, which HTTP does not have"))
         if status < 200:
             self._on_informational(status)
@@ -172,12 +173,12 @@ class ResponseReader:
             raise self._refuse(self._too_large("headers", self._limits.max_header_count, unit="lines"))
         self._check_framing(status, version)
         self.head = ResponseHead(status, self._headers)
-        # After an answer to HEAD llhttp expects a body, and httptools has no way to tell it better: the
-        # response is complete and the connection is not used again.
+        # After an answer to HEAD llhttp expects a body, and httptools cannot change that: the response is
+        # complete and the connection is not used again.
         self.phase = _COMPLETE if self._head_only else _BODY
 
     def on_body(self, piece: bytes) -> None:
-        """Keep a piece of the body for whoever reads it."""
+        """Store a piece of the body for the reader."""
         if self.phase is not _BODY:
             raise _Refused
         size = len(piece)
@@ -186,7 +187,7 @@ class ResponseReader:
             raise self._refuse(self._too_large("body", self._limits.max_body_bytes))
         chunks = self.chunks
         if chunks and len(chunks[-1]) < _SMALL_BYTES:
-            # Whoever writes each byte as a chunk of its own has neither memory nor work of ours for each.
+            # A sender that sends each byte as a separate chunk gets neither memory nor work per chunk.
             chunks[-1] += piece
         else:
             chunks.append(piece)
@@ -200,10 +201,10 @@ class ResponseReader:
             self.phase = _COMPLETE
             self.reusable = self._parser.should_keep_alive() and not self._doubtful
 
-    # Steps of the above.
+    # Helpers of the methods above.
 
     def _on_informational(self, status: int) -> None:
-        """Drop a 1xx response (RFC 9110 section 15.2), but not without end, and never change protocols."""
+        """Drop a 1xx response (RFC 9110 section 15.2), up to a limit; refuse a change of protocols."""
         if status == 101:
             raise self._refuse(self._broken("switched protocols, which was not asked for"))
         self._informational += 1
@@ -219,7 +220,7 @@ class ResponseReader:
         for name, value in self._headers:
             if name == b"content-length":
                 lengths += 1
-                # llhttp has taken it for digits (and spaces after them) within 64 bits.
+                # llhttp has accepted it as digits (and spaces after them) within 64 bits.
                 length = int(value) if len(value) <= 20 else self._limits.max_body_bytes + 1
             elif name == b"transfer-encoding":
                 codings.append(value.strip().lower())
@@ -230,7 +231,7 @@ class ResponseReader:
         if codings and (codings != [b"chunked"] or version != "1.1"):
             raise self._refuse(self._broken("sent a transfer coding other than `chunked`"))
         if status in _NEVER_WITH_BODY or self._head_only:
-            # Lawful for 304 and HEAD, but a sender that is wrong about it would let its body follow later.
+            # Legal for 304 and HEAD, but a sender in error could send the body later.
             self._doubtful = bool(length or codings)
             return
         if length > self._limits.max_body_bytes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads `text/event-stream` as it arrives (WHATWG HTML section 9.2.6), from pieces cut anywhere.
 
-Data stays bytes: what is in it is JSON to the caller, who decodes it strictly.
+Data stays bytes: it contains JSON, which the caller decodes strictly.
 """
 
 import msgspec
@@ -25,7 +25,7 @@ class EventStream:
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
-        """Begin at the start of a stream."""
+        """Start at the beginning of a stream."""
         self._max_event_bytes = max_event_bytes
         self._opening: bytes | None = b""
         self._after_cr = False
@@ -35,10 +35,10 @@ class EventStream:
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[ServerSentEvent]:
-        """Take the next piece; give the events that it completed.
+        """Read the next piece; return the events that it completed.
 
-        An event without its empty line at the end of the stream is never given. Raises `UpstreamFault` for an
-        event that is too large; the stream is of no use after that.
+        An event without its empty line at the end of the stream is never returned. Raises `UpstreamFault` for
+        an event that is too large; the stream is unusable after that.
         """
         if self._opening is not None:
             piece = self._opening + piece
@@ -83,7 +83,7 @@ class EventStream:
             )
 
     def _take_field(self, line: bytes) -> None:
-        """Read one line that is not empty; a comment and an unknown field say nothing."""
+        """Read one non-empty line; comments and unknown fields have no effect."""
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -91,7 +91,7 @@ class EventStream:
         elif name == b"event":
             self._type = value
         elif not name:
-            # A comment is no part of an event: a server that only keeps the stream open never fills it.
+            # A comment is not part of an event, so keep-alive comments never fill the limit.
             self._size_bytes -= len(line)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:

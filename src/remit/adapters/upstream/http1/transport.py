@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One connection to an upstream, for its whole life: transport, back-pressure, time, and its end."""
+"""One connection to an upstream, for its whole life: transport, back-pressure, timers and closing."""
 
 import asyncio
 import select
@@ -11,13 +11,13 @@ from remit.adapters.upstream.http1.address import Limits
 from remit.adapters.upstream.http1.response import Phase, ResponseReader
 from remit.core.errors import OutOfOrder, UpstreamFault, UpstreamUnreachable
 
-# Back-pressure: stop reading above the first, go on below the second (bytes that nobody has taken yet).
+# Back-pressure: stop reading above the first, resume below the second (bytes that no reader has taken yet).
 PAUSE_ABOVE_BYTES = 64 * 1024
 RESUME_BELOW_BYTES = 16 * 1024
-# Below this, copying head and body into one piece costs less than writing two.
+# Below this size, copying head and body into one piece costs less than writing two.
 _COPY_BELOW_BYTES = 64 * 1024
 
-# As in `response`: names of the module are found faster.
+# As in `response`: module globals are looked up faster.
 _IDLE, _HEAD, _BODY, _COMPLETE, _OVER = Phase
 
 
@@ -48,29 +48,28 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._waits_for = _COMPLETE
 
-    # What the pool and the connection in hand ask for.
+    # The interface for the pool and the acquired connection.
 
     @property
     def lost(self) -> bool:
-        """Return whether the connection is gone, or was never made."""
+        """Whether the connection is gone, or was never made."""
         return self._transport is None
 
     def usable(self) -> bool:
-        """Return whether a request may be written: connected, and nothing has arrived that nobody asked
-        for.
-        """
+        """Return whether a request may be written: connected, and without unsolicited data."""
         return self.phase is _IDLE and self._transport is not None and not self._transport.is_closing()
 
     def quiet(self) -> bool:
-        """Return whether the operating system holds nothing for this connection either: bytes, end or error.
+        """Return whether the operating system holds no unread bytes, end or error for this usable connection
+        either.
 
-        An end that the event loop has not seen yet would turn the next request into one of unknown outcome,
-        and a response that waits there would be taken for the next request's.
+        An end that the event loop has not processed yet would leave the outcome of the next request unknown.
+        A response that is already waiting would be taken for the next request's.
         """
         return self.usable() and (self._poll is None or not self._poll.poll(0))
 
     def write(self, head: bytes, body: bytes, *, head_only: bool) -> None:
-        """Hand a request to the transport. Nothing is awaited; the caller has checked `usable`."""
+        """Pass a request to the transport, without an await; the caller has checked `usable`."""
         assert self._transport is not None
         self.expect(head_only=head_only)
         self._collecting = False
@@ -82,7 +81,7 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
             self._transport.writelines((head, body))
 
     async def wait(self, phase: Phase) -> None:
-        """Wait until the exchange has come to this phase; `BODY` also means that there is more to take."""
+        """Wait until the exchange reaches this phase; for `BODY`, until there are more bytes to take."""
         if self._waiter is not None:
             raise OutOfOrder("two tasks read one response", remediation="read each response from one task")
         self._waits_for = phase
@@ -101,20 +100,20 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         return piece
 
     def collect(self) -> None:
-        """Let the whole body arrive, bounded by the limit on its size alone."""
+        """Let the whole body arrive, bounded only by the limit on its size."""
         self._collecting = True
         if self._paused:
             self._resume()
 
     def retire(self) -> bool:
-        """End the exchange; say whether the connection may serve another one. If not, it is closed."""
+        """End the exchange; return whether the connection can be reused. If not, it is closed."""
         transport = self._transport
         if transport is None or transport.is_closing():
             self.cut()
             return False
         if self.phase is _COMPLETE and self.reusable and transport.get_write_buffer_size() == 0:
-            # (An answer that came before the request was all written leaves bytes that would meet the next
-            # one.)
+            # (After an answer that arrived before the request was completely written, unsent bytes would
+            # precede the next request.)
             self.phase = _IDLE
             self.chunks.clear()
             if self._paused:
@@ -126,7 +125,7 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         return True
 
     def cut(self) -> None:
-        """Close now. Whoever waits for the response gets `UpstreamUnreachable`."""
+        """Close now. A task that waits for the response gets `UpstreamUnreachable`."""
         if self.phase is _HEAD or self.phase is _BODY:
             self.fail(
                 UpstreamUnreachable(
@@ -141,8 +140,8 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; from now on `on_closed` is owed."""
-        # uvloop's transports are not asyncio's by class, only by shape.
+        """Store the transport; from now on `on_closed` will be called."""
+        # uvloop's transports have asyncio's interface, but not its base class.
         self._transport = transport  # type: ignore[assignment]
         socket = transport.get_extra_info("socket")
         if socket is not None and hasattr(select, "poll"):
@@ -150,9 +149,9 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
             self._poll.register(socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        """Read what arrived, if anyone asked for it."""
+        """Read the bytes that arrived; close the connection if they are unsolicited."""
         if self.phase is not _HEAD and self.phase is not _BODY:
-            # Before any request or after a complete response: never anyone's answer.
+            # Before any request or after a complete response: the bytes answer no request.
             self.reusable = False
             self._close()
             return
@@ -172,13 +171,13 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """Take an orderly end; the transport closes itself after it."""
+        """Handle an orderly end; the transport closes itself afterwards."""
         self.end("ended the connection", orderly=self._ended_in_order())
         self._close()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Settle what is open and tell the pool."""
+        """End the pending exchange and notify the pool."""
         self.end("reset the connection" if exc else "closed the connection", orderly=False)
         self._close()
         self._wake()
@@ -189,15 +188,17 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         self._poll = None
         self._on_closed(self)
 
-    # Steps of the above.
+    # Helpers of the methods above.
 
     def _ended_in_order(self) -> bool:
-        """Tell, under TLS, the peer's close_notify from a bare FIN, which asyncio reports in the same way."""
+        """Return whether the peer ended in order: under TLS, by close_notify, which asyncio reports like a
+        bare FIN.
+        """
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         if tls is None:
             return True
         try:
-            # Empty only once close_notify has come; without it OpenSSL still waits for more.
+            # Empty only after close_notify; without it OpenSSL still waits for more.
             return not tls.read(1)
         except ssl.SSLError:
             return False
@@ -208,7 +209,7 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         if self.phase is _IDLE:
             self.phase = _OVER
         if self._transport is not None:
-            # Not `close`: under TLS that waits for the peer, and nothing of ours is left to deliver.
+            # Not `close`: under TLS that waits for the peer, and no data of ours remains to be delivered.
             self._transport.abort()
 
     def _wake(self) -> None:
@@ -229,7 +230,7 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
             if self.phase is _BODY:
                 self._expire_in(self._limits.idle_timeout_s)
 
-    # Time: one timer for each connection, set again only when it fires or when a deadline comes nearer,
+    # Time: one timer for each connection, set again only when it fires or when a deadline moves forward,
     # because a timer for each request would cost as much as reading its answer.
 
     def _expire_in(self, seconds: float) -> None:

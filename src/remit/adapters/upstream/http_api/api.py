@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An HTTP API at an address: one request for each call, written from the decided arguments.
 
-It says nothing of itself: what it offers stands in its OpenAPI document, which belongs to the bundle. Nothing
-is retried, no redirect is followed, no cookie is kept.
+The API does not describe itself: its OpenAPI document, which belongs to the bundle, describes its operations.
+No retries, no redirects, no cookies.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from remit.ports.upstream import Call, Catalogue, Exchange, offered
 
 log = logging.getLogger(__name__)
 
-#: A download may be larger than what is ever held of it; how long it may take is bounded by the call's time.
+#: A download may be larger than what remit holds of it at any time; the call's time bounds its duration.
 MAX_STREAMED_BYTES = 64 * 1024**3
 _STOP_S = 2.0
-#: W3C Trace Context: all that travels of what came beside the call.
+#: W3C Trace Context: the only metadata of a call that remit forwards.
 _TRACE = ("traceparent",)
 
 
 class HttpApi:
     """`ports.upstream.HttpUpstream` over HTTP/1.1.
 
-    `on_state(name, up)` is told when no connection can be had, and when it answers again. Times in seconds:
-    `call_timeout_s` bounds the silence of a call. `tls` verifies the server of an https address. A call
-    carries what its lease gives, and no other credential.
+    `on_state(name, up)` is called when the upstream becomes unreachable, and when it answers again. Times in
+    seconds: `call_timeout_s` bounds the silence of a call. `tls` verifies the server of an https address. A
+    call carries the credential of its lease, and no other.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class HttpApi:
         tls: MakeTls | None = None,
         on_state: OnState | None = None,
     ) -> None:
-        """Connect to nothing yet; raises `ConfigInvalid` for an address that cannot be used."""
+        """Start without connections; raises `ConfigInvalid` for an unusable address."""
         self.name = name
         self.bound = bound
         origin, path = split_base_url(url)
@@ -81,15 +81,17 @@ class HttpApi:
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Nothing to connect to: a first call does."""
+        """Do nothing: the first call connects."""
 
     async def catalogue(self) -> Catalogue:
         """Return the operations of the document as tools."""
         return offered(self.api, self.name)
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
-        """Write a call, and put a connection in hand for it; raises `NotFound` for what is no operation, and
-        `Malformed` for arguments that no request of it can carry.
+        """Write a call and acquire a connection for it.
+
+        Raises `NotFound` for an unknown operation, and `Malformed` for arguments that its request cannot
+        carry.
         """
         route = self.api.routes.get(str(call.params.get("name")))
         if route is None or call.method not in (REQUEST, "tools/call"):
@@ -99,7 +101,7 @@ class HttpApi:
                 remediation="call one that its OpenAPI document describes",
             )
         if call.surface and call.surface != route.digest:
-            # INVARIANT: what was decided by one document is never written by another.
+            # INVARIANT: a call decided under one document is never written under another.
             raise Conflict(
                 f"`{self.name}/{route.name}` has changed since this was decided",
                 code="tool-changed",
@@ -118,7 +120,7 @@ class HttpApi:
             lease += credential(self._signed(call.sign, written))
         own = {name.lower() for name, _ in lease}
         if taken := [name for name, _ in sent if name in own]:
-            # INVARIANT: no argument stands where the credential does.
+            # INVARIANT: no argument takes the place of the credential.
             raise Malformed(
                 f"`{taken[0].decode('ascii')}` carries the credential of the upstream",
                 code="credential-header",
@@ -162,11 +164,11 @@ class HttpApi:
             raise
 
     def reached(self) -> None:
-        """Note that it answers."""
+        """Record that the upstream answers."""
         self._reachability.tell(True)
 
     async def end_task(self, task: str) -> None:
-        """Cut the connections that show its certificate."""
+        """Cut the connections that present the task's certificate."""
         if self._shown is not None:
             await self._shown.end_task(task)
 

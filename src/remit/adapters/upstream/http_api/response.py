@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of an HTTP API, and its answer: in pieces as they come, or as one result of MCP."""
+"""One call of an HTTP API and its answer: in pieces as they arrive, or as one MCP result."""
 
 import base64
 from collections.abc import AsyncIterator, Sequence
@@ -18,27 +18,27 @@ from remit.core.tools.http_api.response import complete
 
 Request = tuple[bytes, bytes, Sequence[tuple[bytes, bytes]], bytes]
 
-#: The most that one event or line may have.
+#: Largest size of one event or line.
 MAX_EVENT_BYTES = 1024 * 1024
-#: Of text that goes on, about as much is given at once.
+#: Continuous text is returned in pieces of about this size.
 WINDOW_BYTES = 128 * 1024
 _CHALLENGES = (401, 407)
 
 
 class ApiSide(Protocol):
-    """What an exchange needs of its upstream."""
+    """The part of its upstream that an exchange uses."""
 
     name: str
     base: str
     bound: BufferBound
 
     def reached(self) -> None:
-        """Note that the upstream answers."""
+        """Record that the upstream answers."""
         ...
 
 
 class ReplyExchange:
-    """What both kinds of exchange share: one request, and the head of its answer."""
+    """The common part of both kinds of exchange: one request, and the head of its answer."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ReplyExchange:
         max_result_bytes: int,
         task: str = "",
     ) -> None:
-        """Hold everything that the write needs."""
+        """Store everything that the write needs."""
         self._side = side
         self._connection = connection
         self._route = route
@@ -73,22 +73,22 @@ class ReplyExchange:
         self._request = (method, target, (), b"")
 
     def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
-        """An HTTP API asks nothing."""
+        """Do nothing: an HTTP API sends no requests to its client."""
 
     def cancel(self, reason: str) -> None:
-        """Close the connection: there is no other way to tell."""
+        """Close the connection: HTTP has no other way to cancel."""
         if self._sent:
             self._connection.abort()
 
     def release(self) -> None:
-        """Give the connection back; it serves again if the answer was read to its end."""
+        """Give the connection back; it is reused if the answer was read to its end."""
         if not self._released:
             self._released = True
             self._hold.release()
             self._connection.release()
 
     async def _head(self) -> ApiReply:
-        """Wait for the head. That the credential is refused is a fault, and not the agent's to answer."""
+        """Wait for the head. A refused credential raises a fault, because the agent cannot correct it."""
         head = await self._connection.head()
         self._side.reached()
         if head.status in _CHALLENGES:
@@ -143,14 +143,14 @@ class ReplyExchange:
 
 
 class PlainReplyExchange(ReplyExchange):
-    """`ports.upstream.Exchange` that gives an answer as it is: its head, then its body piece by piece.
+    """`ports.upstream.Exchange` that returns an answer unchanged: its head, then its body piece by piece.
 
-    JSON comes whole, for its fields can be told only then; events and lines as soon as they are whole; text
-    in windows, bytes as they come. The last piece is the result.
+    JSON is returned whole, because its fields cannot be read before. Events and lines are returned as soon as
+    they are complete, text in windows, bytes as they arrive. The last piece is the result.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
-        """Begin before the head."""
+        """Start before the head."""
         super().__init__(*args, **more)
         self._pieces: AsyncIterator[Chunk] | None = None
 
@@ -196,7 +196,7 @@ class PlainReplyExchange(ReplyExchange):
         yield self._chunk(piece, bytes(waiting), last=True)
 
     def _ready(self, piece: ReplyPiece, waiting: bytearray, seen: int) -> int:
-        """Return how much of what has come can be given on; `seen` of it waited before."""
+        """Return how many of the waiting bytes can be returned now; `seen` of them had arrived earlier."""
         if piece is ReplyPiece.TEXT:
             if len(waiting) < WINDOW_BYTES:
                 return 0
@@ -205,10 +205,10 @@ class PlainReplyExchange(ReplyExchange):
 
 
 class McpReplyExchange(ReplyExchange):
-    """`ports.upstream.Exchange` that gives an answer as a tool's result in the shape of MCP."""
+    """`ports.upstream.Exchange` that returns an answer as a tool result in MCP's format."""
 
     async def receive(self) -> Chunk:
-        """Return the one result."""
+        """Return the only result."""
         self._check()
         try:
             reply = await self._head()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks an upstream for all that it offers: every page of every list, within bounds."""
+"""Reads the whole catalogue of an upstream: every page of every list, within bounds."""
 
 import logging
 
@@ -21,8 +21,8 @@ from remit.ports.upstream import Catalogue
 log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 10_000
-#: Fewer tools: the rules are checked against all of them at once, in which nobody else has a turn, and that
-#: takes four times as long for twice as many.
+#: The bound for tools is lower: the rules are checked against all tools at once, during which no other task
+#: runs, and twice as many tools take four times as long.
 MAX_TOOLS = 2_000
 MAX_BYTES = 32 * 1024 * 1024
 MAX_PAGES = 1_000
@@ -38,15 +38,16 @@ _LISTS = (
 
 
 class OfferedLists(msgspec.Struct, frozen=True):
-    """A catalogue, and what calls over HTTP must know of its tools."""
+    """A catalogue, and the tool headers that calls over HTTP need."""
 
     catalogue: Catalogue
     param_headers: dict[str, ParamHeaders]
 
 
 async def ask_for_all(ask: Ask, known: Handshake, name: str) -> OfferedLists:
-    """Read every list that the upstream announces; raises `UpstreamFault` beyond a bound or for a malformed
-    one.
+    """Read every list that the upstream announces.
+
+    Raises `UpstreamFault` for a list that exceeds a bound or is malformed.
     """
     reader = _Lists(ask, known, name)
     lists = {
@@ -70,7 +71,7 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> OfferedLists:
 
 
 def _with_headers(tool: dict[str, Json], headers: dict[str, ParamHeaders]) -> bool:
-    """Learn a tool's headers; say whether it may be offered."""
+    """Store a tool's headers; return whether the tool may be offered."""
     found = param_headers(tool.get("inputSchema"))
     if found is None:
         # 2026-07-28, transports: a client must leave out a tool whose `x-mcp-header` is invalid.
@@ -86,11 +87,11 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """An object, of which nothing is kept: what there is too much of is counted before it is read."""
+    """An object whose content is discarded: entries are counted before they are read."""
 
 
 class _Lists:
-    """Reads lists page by page, counting over all of them."""
+    """Reads lists page by page, with bounds over all pages."""
 
     def __init__(self, ask: Ask, known: Handshake, name: str) -> None:
         self._ask = ask
@@ -121,9 +122,10 @@ class _Lists:
         raise broken(self._name, f"lists more than {MAX_PAGES} pages in `{method}`")
 
     def _page(self, body: bytes, key: str, method: str) -> _Page:
-        """Read a page, each entry strictly: it is pinned by digest, and must be read alike by everyone.
+        """Read a page, parsing each entry strictly: entries are pinned by digest, so all readers must agree
+        on them.
 
-        An entry with more than one reading (RFC 7493) is left out; the others stand.
+        An entry with more than one reading (RFC 7493) is left out; the others remain.
         """
         self._left_bytes -= len(body)
         if self._left_bytes < 0:
@@ -136,7 +138,7 @@ class _Lists:
         except (msgspec.DecodeError, RecursionError) as error:
             raise broken(self._name, f"answered `{method}` in a wrong shape", debug=str(error)) from error
         if self._left_entries < 0:
-            # Those that would be left out count as well: each is looked at.
+            # Entries that would be left out count as well, because each must be parsed.
             raise broken(self._name, f"lists more than {self._most} entries in `{method}`")
         entries, left_out, why = [], 0, ""
         for raw in msgspec.json.decode(listed, type=list[msgspec.Raw]):

@@ -33,10 +33,10 @@ _STOP_S = 2.0
 class McpHttp(HttpSessions):
     """`ports.upstream.Upstream` over streamable HTTP.
 
-    `headers` is the credential for questions of our own (handshake, lists, notifications); a call carries
-    what its lease gives, and nothing else. `on_state(name, up)` is told when no connection can be had, and
-    when it answers again. Times in seconds: `call_timeout_s` bounds the silence of a call, `ask_timeout_s`
-    a question of our own. With `probe=False` only the legacy handshake is tried.
+    `headers` is the credential for remit's own requests (handshake, lists, notifications); a call carries
+    only the credential of its lease. `on_state(name, up)` is called when the upstream becomes unreachable,
+    and when it answers again. Times in seconds: `call_timeout_s` bounds the silence of a call,
+    `ask_timeout_s` a request of remit's own. With `probe=False` only the legacy handshake is tried.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class McpHttp(HttpSessions):
         probe: bool = True,
         on_state: OnState | None = None,
     ) -> None:
-        """Connect to nothing yet; raises `ConfigInvalid` for an address that cannot be used."""
+        """Start without connections; raises `ConfigInvalid` for an unusable address."""
         origin, target = split_base_url(url)
         limits = Limits(
-            # A stream holds notifications beside its result; each event is bounded by itself.
+            # A stream carries notifications beside its result; each event has its own bound.
             max_body_bytes=2 * max_result_bytes + 16 * 1024 * 1024,
             connect_timeout_s=connect_timeout_s,
             header_timeout_s=call_timeout_s,
@@ -92,8 +92,9 @@ class McpHttp(HttpSessions):
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Connect and learn what it speaks. If this raises, the upstream is down, and goes on being tried
-        with back-off until `stop`.
+        """Connect and negotiate the protocol version.
+
+        If this raises, the upstream is down, and remit retries with back-off until `stop`.
         """
         self.on_change, self.on_notification = on_change, on_notification
         try:
@@ -103,7 +104,7 @@ class McpHttp(HttpSessions):
                 self._watching = asyncio.create_task(self._watch(), name=f"upstream {self.name}")
 
     async def catalogue(self) -> Catalogue:
-        """Ask for every list, now; once more in a new session if the server has forgotten ours."""
+        """Read every list now; retry once in a new session if the server has forgotten ours."""
         for last in (False, True):
             known = await self.connected()
             try:
@@ -119,7 +120,7 @@ class McpHttp(HttpSessions):
         raise AssertionError("unreachable")
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
-        """Serialise a call and put a connection in hand for it, opening the task's session if need be."""
+        """Serialise a call and acquire a connection for it, opening the task's session if needed."""
         known = self.known or await self.connected()
         self.bound.admit()
         lease = credential(headers) if headers else ()
@@ -178,7 +179,7 @@ class McpHttp(HttpSessions):
                 await self.delete(session)
 
     async def stop(self) -> None:
-        """Take leave of every session, then cut every connection."""
+        """End every session, then cut every connection."""
         self.stopped = True
         running = [self._watching, self.connecting, *self.opening.values(), *self.followed.values()]
         tasks = [task for task in running if task is not None]
@@ -192,7 +193,7 @@ class McpHttp(HttpSessions):
         self.own = None
         await self.close(_STOP_S)
 
-    # Streams: our own, that of a task's session, and those of a modern task's subscriptions.
+    # Streams: remit's own, that of a task's session, and those of a modern task's subscriptions.
 
     async def _prepare_listening(self, call: Call, lease: Headers) -> Exchange:
         uri = str(call.params.get("uri"))
@@ -208,7 +209,7 @@ class McpHttp(HttpSessions):
 
         def keep(kept: HttpAnswer, over: Connection) -> None:
             self.keep_following((call.task, uri), lambda: self.follow(kept, over, None))
-            # Whether it began or not, the connection is given up with the task.
+            # The connection is closed at the end of the task, whether or not following began.
             self.followed[call.task, uri].add_done_callback(lambda _: over.abort())
 
         exchange.keep = keep
@@ -219,7 +220,9 @@ class McpHttp(HttpSessions):
             self.keep_following((task, ""), lambda: self._follow_get(session))
 
     async def _follow_get(self, session: HttpSession) -> bool:
-        """Follow a session's own stream (2025-11-25) until it ends; False where the server has none."""
+        """Follow a session's own stream (2025-11-25) until it ends; return False if the server offers
+        none.
+        """
         headers = [pair for pair in session.headers() if pair[0] not in (b"content-type", b"accept")]
         opened = await self.open_stream(
             b"GET", [*headers, (b"accept", b"text/event-stream"), *session.credential]
@@ -230,7 +233,9 @@ class McpHttp(HttpSessions):
         return True
 
     async def _follow_own(self, known: protocol_versions.Handshake) -> bool:
-        """Follow what belongs to no task: the lists that change. False where the server tells nothing."""
+        """Follow the list changes, which belong to no task. Return False if the server does not report
+        them.
+        """
         if not known.modern:
             own = self.own
             return own is not None and own.id is not None and await self._follow_get(own)
@@ -256,14 +261,14 @@ class McpHttp(HttpSessions):
         await self.follow(answer, connection, session)
 
     def _wake(self) -> None:
-        """Have the watch look again; a stream to a server that takes no connection is dead."""
+        """Make the watch check again; if the server accepts no connections, its open stream is dead."""
         self._woken.set()
         if self._own_stream is not None:
             self._own_stream.abort()
             self._own_stream = None
 
     async def _watch(self) -> None:
-        """Stay connected: follow the lists where that is offered, and come back with back-off when lost."""
+        """Stay connected: follow the lists where the server offers it, and reconnect with back-off."""
         loop = asyncio.get_running_loop()
         missed = False
         while True:
@@ -272,14 +277,14 @@ class McpHttp(HttpSessions):
             try:
                 known = await self.connected()
                 if missed:
-                    self.on_change()  # it may have said so while nobody listened
+                    self.on_change()  # lists may have changed while no stream was followed
                     missed = False
                 if not await self._follow_own(known):
                     await self._woken.wait()
                     self.known = self.own = None
             except RemitError as fault:
                 log.info("upstream %s: %s", self.name, fault)
-                # Whoever answers next may be another, of another era.
+                # The next server to answer may be another one, of another era.
                 self.known = self.own = None
                 if not isinstance(fault, UpstreamFault):
                     self.reachability.tell(False, fault)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call over HTTP: one POST, and what is read of its response."""
+"""One call over HTTP: one POST, and the messages in its response."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -29,7 +29,7 @@ class HttpSession:
     __slots__ = ("credential", "id", "log_level", "version")
 
     def __init__(self, version: str, id: bytes | None, credential: Headers) -> None:
-        """Remember whose credential opened it."""
+        """Store the version, the session's id and the credential that opened it."""
         self.version = version
         self.id = id
         self.credential = credential
@@ -44,25 +44,25 @@ class HttpSession:
 
 
 class Sender(Protocol):
-    """What an exchange needs of its upstream."""
+    """The part of its upstream that an exchange uses."""
 
     name: str
     target: bytes
 
     def post_later(self, body: bytes, headers: Headers) -> None:
-        """Send a message that nobody waits for, if it can be sent; never raises."""
+        """Send a message in the background, if possible; never raises."""
         ...
 
     def drain_later(self, answer: HttpAnswer, connection: Connection) -> None:
-        """Read the little that is left of a stream, then give its connection back."""
+        """Read the rest of a stream in the background, then give its connection back."""
         ...
 
     def reached(self) -> None:
-        """Note that the upstream answers."""
+        """Record that the upstream answers."""
         ...
 
     def forget_session(self, session: HttpSession) -> None:
-        """Open another one for later calls."""
+        """Make later calls open another session."""
         ...
 
 
@@ -94,7 +94,7 @@ class HttpExchange:
         body: bytes,
         session: HttpSession | None,
     ) -> None:
-        """Hold everything that the write needs."""
+        """Store everything that the write needs."""
         self._sender = sender
         self._connection = connection
         self._answer = answer
@@ -140,12 +140,12 @@ class HttpExchange:
                 return chunk
 
     def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
-        """Answer a server's question, on another connection (2025-11-25: as a POST of its own)."""
+        """Answer a server's request on another connection (2025-11-25: as a separate POST)."""
         if self._session is not None:
             self._sender.post_later(write_response(request_id, body, error=error), self._headers)
 
     def cancel(self, reason: str) -> None:
-        """Say that nobody waits: by closing the response (2026-07-28), or by a notification before."""
+        """Cancel the call: by closing the response (2026-07-28), in legacy eras by a notification before."""
         if self._cancelled or self._ended or not self._sent:
             return
         self._cancelled = True
@@ -155,7 +155,7 @@ class HttpExchange:
         self._connection.abort()
 
     def release(self) -> None:
-        """Give the connection back; it serves again if the response was read to its end."""
+        """Give the connection back; it is reused if the response was read to its end."""
         if self._released:
             return
         self._released = True
@@ -172,7 +172,7 @@ class HttpExchange:
             raise SessionLost(self._sender.name)
 
     def _chunk(self, message: Message) -> Chunk | None:
-        """Return a message as a chunk; None for what is answered here."""
+        """Return a message as a chunk; None for a request that this adapter answers itself."""
         if not message.method:
             assert self._answer.head is not None
             if message.id != self._request_id and not (message.error and self._answer.head.status != 200):
@@ -184,7 +184,7 @@ class HttpExchange:
             return chunk
         if message.id is not None:
             if self._session is None:
-                # 2026-07-28: a server asks nothing by itself.
+                # 2026-07-28: a server sends no requests.
                 raise broken(self._sender.name, "asked its client something, which its protocol has not")
             if message.method == protocol_versions.PING:
                 self.respond(message.id, b"{}")
@@ -201,7 +201,8 @@ class HttpExchange:
 
 
 class ListenHttpExchange(HttpExchange):
-    """`resources/subscribe` to a modern server: `subscriptions/listen`, answered when it is listening.
+    """`resources/subscribe` to a modern server: `subscriptions/listen`, answered once the server acknowledges
+    it.
 
     The stream outlives the exchange: `keep` takes it over.
     """
@@ -221,7 +222,7 @@ class ListenHttpExchange(HttpExchange):
         return chunk
 
     async def receive(self) -> Chunk:
-        """Wait until it listens, then hand the stream over."""
+        """Wait for the acknowledgement, then pass the stream on."""
         chunk = await super().receive()
         if chunk.kind is ChunkKind.RESULT:
             self._released = self._ended = True

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upstream over HTTP is asked beside its calls: questions of our own, messages nobody waits for,
-streams that are followed.
+"""HTTP requests to an upstream beside its calls: remit's own requests, background messages, followed
+streams.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ from remit.ports.upstream import LIST_CHANGED
 log = logging.getLogger(__name__)
 
 MAX_BACKGROUND = 256
-#: The largest notification that is taken outside of a call.
+#: The largest notification that is accepted outside of a call.
 MAX_EVENT_BYTES = 1024 * 1024
 _DRAIN_S = 1.0
-# A stream has no end to its size; how long it may be silent is bounded, so that a dead one is noticed.
+# A stream has no size limit; its silence is bounded, so that a dead stream is detected.
 _STREAM_BYTES = 2**62
 _STREAM_SILENCE_S = 3600.0
 
@@ -58,7 +58,7 @@ class HttpPosts:
         ask_timeout_s: float,
         reachability: Reachability,
     ) -> None:
-        """Open nothing yet."""
+        """Start without connections."""
         self.name = name
         self.target = target
         self.bound = bound
@@ -77,12 +77,12 @@ class HttpPosts:
         self.followed: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def reached(self) -> None:
-        """Note that it answers."""
+        """Record that the upstream answers."""
         if not self.reachability.up:
             self.reachability.tell(True)
 
     async def acquire(self, pool: Pool) -> Connection:
-        """Put a connection in hand; notes it if there is none to be had."""
+        """Acquire a connection; record the upstream as unreachable if that fails."""
         try:
             return await pool.acquire()
         except UpstreamUnreachable as fault:
@@ -102,7 +102,10 @@ class HttpPosts:
         session: HttpSession | None,
         credential: Headers,
     ) -> tuple[Message, ResponseHead]:
-        """Ask a question of our own; raises `UpstreamUnreachable`, with code `upstream-timeout` in time."""
+        """Send one of remit's own requests.
+
+        Raises `UpstreamUnreachable`, with code `upstream-timeout` after the time limit.
+        """
         request_id = next(self.ids)
         headers = [*protocol_versions.http_headers(version, method, params), *credential]
         if session is not None and session.id is not None:
@@ -155,7 +158,7 @@ class HttpPosts:
             raise SessionLost(self.name)
 
     def notified(self, message: Message, session: HttpSession | None) -> None:
-        """Take a message that belongs to no call: notifications are told, questions are refused."""
+        """Handle a message that belongs to no call: pass notifications on, refuse requests."""
         method = message.method
         if message.id is not None:
             if session is not None:
@@ -173,14 +176,14 @@ class HttpPosts:
         else:
             self.counts["unattributed"] += 1
 
-    # What nobody waits for.
+    # Background work.
 
     def post_later(self, body: bytes, headers: Headers) -> None:
-        """Send a notification or a response, if it can be sent."""
+        """Send a notification or a response in the background, if possible."""
         self.later(self.post(body, headers))
 
     async def post(self, body: bytes, headers: Headers, method: bytes = b"POST") -> int:
-        """Send a message that has no answer; gives the HTTP status."""
+        """Send a message that has no answer; return the HTTP status."""
         async with asyncio.timeout(self._ask_timeout_s):
             connection = await self.acquire(self.pool)
             try:
@@ -192,7 +195,7 @@ class HttpPosts:
                 connection.release()
 
     def drain_later(self, answer: HttpAnswer, connection: Connection) -> None:
-        """Read the little that is left of a stream, then give its connection back."""
+        """Read the rest of a stream in the background, then give its connection back."""
 
         async def drain() -> None:
             try:
@@ -205,7 +208,9 @@ class HttpPosts:
             connection.release()
 
     def later(self, work: Coroutine[Any, Any, object]) -> bool:
-        """Do something beside; what fails of it is nobody's concern. False if there is too much already."""
+        """Run work in the background; its failures are only logged. Returns False if too much is running
+        already.
+        """
         if len(self._background) >= MAX_BACKGROUND:
             self.counts["dropped"] += 1
             work.close()
@@ -225,12 +230,12 @@ class HttpPosts:
     # Streams.
 
     async def follow(self, answer: HttpAnswer, connection: Connection, session: HttpSession | None) -> None:
-        """Take notifications from a stream until it ends; raises what ends it out of order."""
+        """Handle notifications from a stream until it ends; raises the fault that ends it out of order."""
         try:
             while (message := await answer.next()) is not None:
                 self.reached()
                 if not message.method:
-                    return  # a modern server ends a subscription in order
+                    return  # a modern server ends a subscription with a response
                 self.notified(message, session)
         finally:
             answer.forget()
@@ -239,7 +244,7 @@ class HttpPosts:
     async def open_stream(
         self, method: bytes, headers: Headers, body: bytes = b""
     ) -> tuple[HttpAnswer, Connection] | None:
-        """Open a stream of notifications; None where the server has none. Raises `SessionLost`."""
+        """Open a stream of notifications; return None if the server offers none. Raises `SessionLost`."""
         connection = await self.acquire(self.streams)
         kept = False
         try:
@@ -257,7 +262,7 @@ class HttpPosts:
                 connection.release()
 
     def keep_following(self, key: tuple[str, str], follow: Callable[[], Awaitable[object]]) -> None:
-        """Follow something for a task, in place of what was followed under this key."""
+        """Follow a stream for a task; it replaces the stream that was followed under this key."""
         self.unfollow(key)
 
         async def run() -> None:
@@ -272,13 +277,13 @@ class HttpPosts:
         task.add_done_callback(forget)
 
     def unfollow(self, key: tuple[str, str]) -> None:
-        """Follow it no longer."""
+        """Stop following the stream under this key."""
         task = self.followed.pop(key, None)
         if task is not None:
             task.cancel()
 
     async def close(self, patience_s: float) -> None:
-        """Let what is under way end, for so long, then cut every connection."""
+        """Wait up to `patience_s` for background work, then cut every connection."""
         if self._background:
             _, late = await asyncio.wait(tuple(self._background), timeout=patience_s)
             for task in late:
@@ -289,7 +294,7 @@ class HttpPosts:
 
 
 def stream_limits(limits: Limits, max_streams: int) -> Limits:
-    """Return the limits of streams that are followed for as long as they last."""
+    """Return the limits for streams that are followed until they end."""
     return Limits(
         max_body_bytes=_STREAM_BYTES,
         connect_timeout_s=limits.connect_timeout_s,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to one HTTP request of MCP: one JSON message, or a stream of events that each hold one."""
+"""The answer to one HTTP request of MCP: one JSON message, or a stream of events with one message each."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _LEADS_TO = re.compile(
     rb"(?:https?://[^/?#]{1,255})?(/(?!/)[A-Za-z0-9._~/-]{0,120})(?:[?#]|\Z)", re.IGNORECASE
 )
 
-# What only this adapter may write; a credential is something else.
+# Headers that only this adapter may write; a credential may not set them.
 _OWN_HEADERS = frozenset(
     (
         b"accept",
@@ -38,12 +38,12 @@ _OWN_HEADERS = frozenset(
 
 
 class HttpRefused(UpstreamFault):
-    """An HTTP status other than success, with nothing in it that JSON-RPC could say."""
+    """An HTTP status other than success, without a JSON-RPC error in the body."""
 
     code = "upstream-refused"
 
     def __init__(self, name: str, status: int) -> None:
-        """Say what the status means for the call."""
+        """Describe what the status means for the call."""
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             what, remediation = (
                 "does not take the credential",
@@ -61,12 +61,14 @@ class HttpRefused(UpstreamFault):
 
 
 class SessionLost(UpstreamFault):
-    """The server has forgotten the session; the next call opens another. This one is not sent again."""
+    """The server has forgotten the session; the next call opens another. The current call is not sent
+    again.
+    """
 
     code = "upstream-session-lost"
 
     def __init__(self, name: str) -> None:
-        """Say that trying again is the agent's to decide."""
+        """Describe the fault; the agent decides whether to call again."""
         super().__init__(
             f"upstream `{name}` has forgotten the session of this task",
             sent=True,
@@ -92,7 +94,7 @@ class HttpAnswer:
     def __init__(
         self, connection: Connection, name: str, bound: BufferBound, max_result_bytes: int, *, task: str = ""
     ) -> None:
-        """Take a connection on which a request was sent, or will be, for a task."""
+        """Store a connection on which a task's request was sent, or will be."""
         self._connection = connection
         self._name = name
         self._hold = HeldBytes(bound, task)
@@ -104,9 +106,9 @@ class HttpAnswer:
         self.head: ResponseHead | None = None
 
     async def next(self) -> Message | None:
-        """Return the next message, or None at the end of a stream; for `application/json` there is one.
+        """Return the next message, or None at the end of a stream; `application/json` has exactly one.
 
-        Raises `HttpRefused`, `UpstreamFault`, and what the connection raises.
+        Raises `HttpRefused`, `UpstreamFault`, and the faults of the connection.
         """
         if self._events is None:
             if self.head is not None:
@@ -127,7 +129,7 @@ class HttpAnswer:
         return self._events is not None
 
     async def drain(self) -> None:
-        """Read a stream to its end, so that its connection can serve again; for after the response."""
+        """Read a stream to its end after the response, so that its connection can be reused."""
         left = _MAX_REFUSAL_BYTES
         if self._pieces is not None:
             async for piece in self._pieces:
@@ -136,7 +138,7 @@ class HttpAnswer:
                     return
 
     def forget(self) -> None:
-        """Hold nothing any more."""
+        """Release everything held."""
         self._waiting.clear()
         self._hold.release()
 
@@ -144,7 +146,7 @@ class HttpAnswer:
         assert self._events is not None
         assert self._pieces is not None
         if self._waiting:
-            # Thousands may have come in one piece: between two of them everybody else has a turn.
+            # One piece may contain thousands of messages: let other tasks run between them.
             await asyncio.sleep(0)
         while not self._waiting:
             try:
@@ -155,15 +157,16 @@ class HttpAnswer:
             self._hold.resize(self._unread_bytes)
             events = self._events.feed(piece)
             if events:
-                # Events of another type than `message` are not MCP's; one without data only carries an id.
+                # Events of another type than `message` do not belong to MCP; an event without data only
+                # carries an id.
                 self._waiting.extend(e.data for e in events if e.type == b"message" and e.data)
-                # What has begun after the last of them is at most what came with it.
+                # The incomplete event after them is at most as large as this piece.
                 self._unread_bytes = sum(map(len, self._waiting)) + len(piece)
                 self._hold.resize(self._unread_bytes)
         return read_message(self._waiting.popleft(), self._name)
 
     async def _whole(self, length: int | None, limit: int) -> bytes:
-        """Read a body to its end, counting while it is long."""
+        """Read a body to its end; a long one counts towards the memory bound."""
         if length is not None and length <= BufferBound.UNCOUNTED_BYTES:
             return await self._connection.body()
         if length is not None and length > limit:
@@ -178,7 +181,7 @@ class HttpAnswer:
         return b"".join(pieces)
 
     async def _refusal(self, head: ResponseHead, kind: bytes, length: int | None) -> Message:
-        """Return the JSON-RPC error that came with a status, or raise what the status says."""
+        """Return the JSON-RPC error in an error response, or raise a fault for the status."""
         if head.status < 300:
             raise broken(self._name, f"answered a request with HTTP status {head.status} and no JSON-RPC")
         if kind == _JSON and head.status not in (_UNAUTHORIZED, _FORBIDDEN, *_REDIRECTS):
@@ -189,26 +192,31 @@ class HttpAnswer:
             if message.error:
                 return message
         if path := path_led_to(head):
-            # For whoever reads the log alone: in a fault it would reach the agent as remit's own words.
+            # For an operator who reads the log. In a fault, the agent would take the path for remit's own
+            # words.
             log.warning("upstream %s redirects to the path `%s`", self._name, path)
         raise HttpRefused(self._name, head.status)
 
 
 def path_led_to(head: ResponseHead) -> str:
-    """Return the path that a redirect leads to: most often a slash more or less. Not its host, which somebody
-    could take for remit's advice, nor a query, which may hold a secret.
+    """Return the path of a redirect, which mostly differs by a slash.
+
+    The host is left out, because a reader could take it for remit's advice, and so is the query, which may
+    contain a secret.
     """
     found = _LEADS_TO.match(head.get(b"location") or b"") if head.status in _REDIRECTS else None
     return found[1].decode("ascii") if found else ""
 
 
 def session_lost(answer: HttpAnswer) -> bool:
-    """Whether a status says that the session is gone (2025-11-25, transports: 404 means a new one)."""
+    """Return whether a status means that the session is gone (2025-11-25, transports: after 404, open a new
+    one).
+    """
     return answer.head is not None and answer.head.status == _NOT_FOUND
 
 
 def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return a leased credential as headers; raises `ConfigInvalid` for one that speaks for the adapter."""
+    """Return a leased credential as headers; raises `ConfigInvalid` for headers reserved to the adapter."""
     out = []
     for key, value in headers.items():
         name = key.lower().encode("utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upstream over HTTP speaks, and the sessions that a legacy one keeps, one for each task."""
+"""The negotiated protocol of an upstream over HTTP, and a legacy server's sessions, one for each task."""
 
 import asyncio
 from typing import Any
@@ -18,10 +18,10 @@ _NOT_KNOWN = msgspec.Raw(b'{"code":-32601,"message":"not known"}')
 
 
 class HttpSessions(HttpPosts):
-    """An endpoint with the handshakes made there."""
+    """An endpoint with its handshakes."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        """Shake no hands yet."""
+        """Start without a handshake."""
         super().__init__(*args, **settings)
         self.probe = True
         self.known: protocol_versions.Handshake | None = None
@@ -34,7 +34,7 @@ class HttpSessions(HttpPosts):
         self.stopped = False
 
     async def connected(self) -> protocol_versions.Handshake:
-        """Return what the upstream speaks; ask it if it is not known, once for all who wait."""
+        """Return the handshake; make it if there is none yet, once for all waiting callers."""
         if self.known is not None:
             return self.known
         if self.stopped:
@@ -70,7 +70,7 @@ class HttpSessions(HttpPosts):
                     and 400 <= status < 500
                     and status not in (401, 403, 429)
                 ):
-                    # An older server's way of not knowing the question.
+                    # An older server rejects the unknown method by an HTTP status.
                     return Message("2.0", error=_NOT_KNOWN)
                 raise
             if method == protocol_versions.INITIALIZE:
@@ -85,9 +85,9 @@ class HttpSessions(HttpPosts):
         return known, session
 
     async def session_of(self, task: str, lease: Headers) -> HttpSession:
-        """Return the task's session; open it, once for all who wait."""
+        """Return the task's session; open it if needed, once for all waiting callers."""
         if self.own is not None and self.own.id is None:
-            return self.own  # the server keeps none, for nobody
+            return self.own  # the server keeps no sessions
         if len(self.sessions) >= MAX_SESSIONS:
             raise Busy(f"upstream `{self.name}` has {MAX_SESSIONS} sessions open", remediation="end a task")
         opening = self.opening.get(task)
@@ -110,23 +110,23 @@ class HttpSessions(HttpPosts):
         return session
 
     def forget_session(self, session: HttpSession) -> None:
-        """Have the next call of its task open another."""
+        """Make the next call of its task open another session."""
         for task, known in tuple(self.sessions.items()):
             if known is session:
                 del self.sessions[task]
                 self.unfollow((task, ""))
 
     async def delete(self, session: HttpSession) -> None:
-        """Tell the server that a session has ended."""
+        """Notify the server that a session has ended."""
         await self.post(b"", [*session.headers(), *session.credential], method=b"DELETE")
 
     async def ask_own(self, method: str, params: dict[str, Json], version: str) -> Message:
-        """Ask a question of our own, in our own session."""
+        """Send one of remit's own requests in remit's own session."""
         message, _ = await self.ask(method, params, version, self.own, self.credential)
         return message
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Look at a task's fault, so that it is nobody's unless someone waits for it."""
+    """Mark a task's exception as retrieved, so that asyncio does not report it if no caller waits."""
     if not task.cancelled():
         task.exception()

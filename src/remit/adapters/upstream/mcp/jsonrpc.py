@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON-RPC 2.0 messages: the envelope is read once, what it holds stays bytes.
+"""JSON-RPC 2.0 messages: the envelope is parsed once, its content stays bytes.
 
 A result of many megabytes is never turned into objects here. It is checked to be JSON in UTF-8 without line
-breaks between its values, so that whoever embeds it in another message cannot be misled about its end.
+breaks between its values, so that code which embeds it in another message cannot be misled about its end.
 """
 
 import re
@@ -20,17 +20,17 @@ RequestId = str | int
 _ABSENT = msgspec.Raw(b"")
 _RESULT, _ERROR = ChunkKind.RESULT, ChunkKind.ERROR
 _PIECES = frozenset(one.value for one in ReplyPiece)
-# Where an id stands in most servers' messages: before the result, or at the very end.
+# Places of the id in most servers' messages: before the result, or at the very end.
 _ID_AT_START = re.compile(rb'^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*,')
 _ID_AT_END = re.compile(rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$')
 
-#: What is said upstream to a question that this version does not pass on.
+#: The answer to a server's request that this version does not pass on.
 NOT_OFFERED = b'{"code":-32601,"message":"this client does not take requests from servers"}'
 METHOD_NOT_FOUND = -32601
 
 
 class Message(msgspec.Struct):
-    """One message from a server. What was absent is empty bytes."""
+    """One message from a server. Absent members are empty bytes."""
 
     jsonrpc: str
     id: RequestId | None = None
@@ -49,7 +49,7 @@ class RpcError(msgspec.Struct):
 
 
 class _Flags(msgspec.Struct):
-    """What a result says of itself; everything else is skipped over."""
+    """The members of a result that decide its kind; everything else is skipped."""
 
     isError: bool = False  # noqa: N815 - the wire's own name
     resultType: str = "complete"  # noqa: N815 - the wire's own name
@@ -63,7 +63,7 @@ _decode_error = msgspec.json.Decoder(RpcError).decode
 def read_message(data: bytes, name: str) -> Message:
     """Read one message of the upstream `name`; raises `UpstreamFault`.
 
-    Batches (JSON-RPC 2.0 section 6) are refused: no protocol revision that is spoken here has them.
+    Batches (JSON-RPC 2.0 section 6) are refused: no supported protocol revision has them.
     """
     try:
         message = _decode_message(data)
@@ -79,10 +79,10 @@ def read_message(data: bytes, name: str) -> Message:
 
 
 def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
-    """Return the last chunk of a call from its response; raises `UpstreamFault` for a result of wrong shape.
+    """Return the last chunk of a call from its response; raises `UpstreamFault` for a malformed result.
 
-    2026-07-28: a `resultType` of `input_required` asks for input, `task` defers the outcome; one not known
-    here becomes an error.
+    2026-07-28: a `resultType` of `input_required` asks for input, `task` defers the outcome; an unknown one
+    becomes an error.
     """
     if message.error:
         body = standalone(message.error)
@@ -108,22 +108,22 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
 def notification_chunk(message: Message) -> Chunk:
     """Return the chunk of a notification or of a server's request."""
     kind = ChunkKind.NOTIFICATION if message.id is None else ChunkKind.REQUEST
-    # By its name a piece of an HTTP answer is told: no server may give that to a message of its own.
+    # The method name identifies a piece of an HTTP answer: no server may use such a name in its own message.
     method = "" if message.method in _PIECES else message.method
     return Chunk(kind, standalone(message.params) or b"{}", method, request_id=message.id)
 
 
 def standalone(raw: msgspec.Raw) -> bytes:
-    """Copy a raw value out of its message, without line breaks (JSON has none but between its values)."""
+    """Copy a raw value out of its message, without line breaks (JSON has them only between its values)."""
     body = bytes(raw)
-    # (Not `in`, which takes bytes for a number first, and makes an error of that.)
+    # (`find`, not `in`: `in` first tries the bytes as a number, which costs an exception.)
     if body.find(b"\n") >= 0 or body.find(b"\r") >= 0:
         return msgspec.json.format(body, indent=-1)
     return body
 
 
 def read_error(message: Message) -> RpcError:
-    """Return the error of a response, code 0 where it has no usable one."""
+    """Return the error of a response, with code 0 if it has no usable one."""
     try:
         return _decode_error(message.error)
     except (msgspec.DecodeError, RecursionError):
@@ -144,7 +144,7 @@ def read_value(raw: msgspec.Raw, name: str) -> dict[str, Json]:
 
 
 def write_request(request_id: RequestId, method: str, params: dict[str, Json]) -> bytes:
-    """Serialise a request once; raises `Malformed` for a value that JSON cannot carry."""
+    """Serialise a request once; raises `Malformed` for a value that JSON cannot represent."""
     try:
         return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
     except (orjson.JSONEncodeError, RecursionError) as error:
@@ -168,13 +168,13 @@ def write_response(request_id: RequestId, body: bytes, *, error: bool) -> bytes:
 
 
 def guess_id(head: bytes, tail: bytes) -> int | None:
-    """Find whose message this was when it cannot be read as a whole, from its first and last bytes."""
+    """Find the id of a message that cannot be read as a whole, from its first and last bytes."""
     found = _ID_AT_START.search(head) or _ID_AT_END.search(tail)
     return int(found[1]) if found else None
 
 
 def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
-    """The fault of an upstream that breaks its protocol; its calls may have taken effect."""
+    """Return the fault of an upstream that violates its protocol; its calls may have taken effect."""
     return UpstreamFault(
         f"upstream `{name}` {what}",
         sent=True,
@@ -184,9 +184,10 @@ def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
 
 
 def stream_ended(name: str) -> UpstreamFault:
-    """The fault of a stream that ends before its answer.
+    """Return the fault of a stream that ends before its answer.
 
-    2025-11-25 lets a server close it, to be asked for the rest by `Last-Event-ID`; remit does not ask.
+    2025-11-25 permits a server to close the stream and the client to request the rest by `Last-Event-ID`;
+    remit does not request it.
     """
     return UpstreamFault(
         f"upstream `{name}` ended its stream without an answer",
@@ -198,7 +199,7 @@ def stream_ended(name: str) -> UpstreamFault:
 
 
 def too_large(name: str, limit: int) -> UpstreamFault:
-    """The fault of an answer beyond the limit."""
+    """Return the fault of an answer beyond the limit."""
     return UpstreamFault(
         f"the answer of upstream `{name}` exceeds {limit} bytes",
         sent=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that is answered here."""
+"""A call that is answered by this adapter."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from remit.core.errors import OutOfOrder
 
 
 class LocalExchange:
-    """A call that ends here: what it asks is done when it is sent, and nothing goes upstream as a call."""
+    """A call that ends here: its action runs when it is sent, and no call goes upstream."""
 
     __slots__ = ("_act", "_sent")
 
     def __init__(self, act: Callable[[], None]) -> None:
-        """Take what is to be done."""
+        """Store the action."""
         self._act = act
         self._sent = False
 
     def send(self) -> None:
-        """Do it."""
+        """Run the action."""
         self._sent = True
         self._act()
 
@@ -30,10 +30,10 @@ class LocalExchange:
         return Chunk(ChunkKind.RESULT, b"{}")
 
     def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
-        """Nobody asks."""
+        """Do nothing: no server sends a request."""
 
     def cancel(self, reason: str) -> None:
-        """Nobody waits."""
+        """Do nothing: the call is complete once it is sent."""
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""

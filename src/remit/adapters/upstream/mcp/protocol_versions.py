@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between the protocol eras of MCP, and every name that belongs to one of them.
+"""The differences between the protocol eras of MCP, and every name that belongs to one of them.
 
-*Modern* is 2026-07-28: each request stands alone, `server/discover` tells what there is, `_meta` carries
-version and capabilities, headers repeat what intermediaries route by. *Legacy* is 2025-11-25 and older: an
-`initialize` handshake, and over HTTP a session.
+*Modern* is 2026-07-28: each request is self-contained, `server/discover` reports the server's capabilities,
+`_meta` carries version and capabilities, and headers repeat the fields that intermediaries route by. *Legacy*
+is 2025-11-25 and older: an `initialize` handshake, and over HTTP a session.
 """
 
 import base64
@@ -25,8 +25,9 @@ from remit.ports.upstream import Call
 MODERN_VERSIONS: Final = ("2026-07-28",)
 LEGACY_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 CLIENT_INFO: Final = {"name": "remit", "version": __version__}
-# Nothing by itself: no sampling, no elicitation, no roots. A call of a task that may answer says what its
-# client can, to servers that ask in results; what others ask would be disclosures that nobody decided.
+# remit itself has no capabilities: no sampling, no elicitation, no roots. A call of a task that may answer
+# declares its client's capabilities to servers that ask in results. Requests of other servers would be
+# disclosures without a decision.
 CLIENT_CAPABILITIES: Final[dict[str, Json]] = {}
 
 DISCOVER, INITIALIZE, INITIALIZED = "server/discover", "initialize", "notifications/initialized"
@@ -55,14 +56,14 @@ _NAMED_BY: Final = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
-    # The tasks extension: whoever routes must find who holds the task.
+    # The tasks extension: an intermediary must be able to route to the server that has the task.
     **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
 }
-#: Longer ones no tool has, and they are not remembered.
+#: No tool has a longer name; longer names are not cached.
 _MAX_TOOL_NAME = 256
 _PARAM_ANNOTATION = "x-mcp-header"
 PARAM_PREFIX: Final = b"mcp-param-"
-_PARAM_TYPES = ("string", "integer", "boolean")  # a tuple: what is looked up here may be unhashable
+_PARAM_TYPES = ("string", "integer", "boolean")  # a tuple, because the value looked up may be unhashable
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN_VALUE = re.compile(r"[\x20-\x7e]*")
 _ENCODED_VALUE = re.compile(r"=\?base64\?.*\?=")
@@ -70,12 +71,12 @@ _ENCODED_VALUE = re.compile(r"=\?base64\?.*\?=")
 _UNSUPPORTED_VERSION = -32022
 
 ParamHeaders = tuple[tuple[tuple[str, ...], bytes], ...]
-#: Asks one question of a server: method, params, protocol version (empty for the handshake itself).
+#: Sends one request to a server: method, params, protocol version (empty for the handshake itself).
 Ask = Callable[[str, dict[str, Json], str], Awaitable[Message]]
 
 
 class Handshake(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upstream said of itself."""
+    """What an upstream reported about itself."""
 
     version: str
     server: dict[str, Json] = {}
@@ -84,24 +85,24 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def modern(self) -> bool:
-        """Whether it speaks 2026-07-28 or later."""
+        """Whether the upstream speaks 2026-07-28 or later."""
         return self.version in MODERN_VERSIONS
 
     def offers(self, *path: str) -> bool:
-        """Whether a capability is there and not false."""
+        """Return whether a capability is present and not false."""
         node: Json = self.capabilities
         for key in path:
             node = node.get(key) if isinstance(node, dict) else None
         return node is not None and node is not False
 
     def changes(self) -> dict[str, bool]:
-        """The `subscriptions/listen` filter for the lists that can change."""
+        """Return the `subscriptions/listen` filter for the lists that can change."""
         kinds = ("tools", "resources", "prompts")
         return {f"{kind}ListChanged": True for kind in kinds if self.offers(kind, "listChanged")}
 
 
 def envelope(version: str) -> dict[str, Json]:
-    """The `_meta` that a request of this version carries whatever it asks."""
+    """Return the `_meta` that every request of this version carries."""
     if version not in MODERN_VERSIONS:
         return {}
     return {
@@ -112,7 +113,7 @@ def envelope(version: str) -> dict[str, Json]:
 
 
 def stamped(params: dict[str, Json], version: str) -> dict[str, Json]:
-    """Return params for a question of our own."""
+    """Return params for one of remit's own requests."""
     fixed = envelope(version)
     return {**params, "_meta": fixed} if fixed else params
 
@@ -121,15 +122,16 @@ class Stamp:
     """Writes `_meta` into the params of calls of one protocol version."""
 
     def __init__(self, version: str) -> None:
-        """Write what never changes once."""
+        """Precompute the constant part."""
         self._modern = version in MODERN_VERSIONS
         self._fixed = envelope(version)
         self._written = orjson.Fragment(orjson.dumps(self._fixed))
 
     def params(self, call: Call, progress_token: int) -> dict[str, Json]:
-        """Return the params as they travel.
+        """Return the params as they are sent.
 
-        INVARIANT: the entries that the protocol reserves are ours; none of the agent's own gets through.
+        INVARIANT: only remit sets the entries that the protocol reserves; the agent's entries of that kind
+        are dropped.
         """
         if not (call.meta or call.wants_progress or call.log_level or call.capabilities):
             if self._modern:
@@ -155,7 +157,9 @@ class Stamp:
 def http_headers(
     version: str, method: str, params: dict[str, Json], param_headers: ParamHeaders = ()
 ) -> Sequence[tuple[bytes, bytes]]:
-    """Return the headers of one POST (2026-07-28, streamable HTTP: they repeat the body, servers compare)."""
+    """Return the headers of one POST (2026-07-28, streamable HTTP: they repeat the body, and servers compare
+    them).
+    """
     modern = version in MODERN_VERSIONS
     named_by = _NAMED_BY.get(method) if modern else None
     named = params.get(named_by) if named_by is not None else None
@@ -214,12 +218,13 @@ def _header_value(value: str) -> bytes:
 
 
 def param_headers(schema: Json) -> ParamHeaders | None:
-    """Read which arguments of a tool are repeated in headers (`x-mcp-header`); None for an invalid schema,
-    whose tool a client must not offer.
+    """Read which arguments of a tool are repeated in headers (`x-mcp-header`).
+
+    Returns None for an invalid schema, whose tool a client must not offer.
     """
     found: list[tuple[tuple[str, ...], bytes]] = []
     seen: set[bytes] = set()
-    # A path is None where a keyword other than `properties` lies between: no annotation may stand there.
+    # A path is None below a keyword other than `properties`: annotations are not permitted there.
     todo: list[tuple[tuple[str, ...] | None, Json, bool]] = [((), schema, True)]
     while todo:
         path, node, is_schema = todo.pop()
@@ -250,7 +255,7 @@ def param_headers(schema: Json) -> ParamHeaders | None:
     return tuple(found)
 
 
-# Keywords of JSON Schema 2020-12 that hold schemas, or name them in an object; all others hold data.
+# Keywords of JSON Schema 2020-12 that contain schemas, or name them in an object; all others contain data.
 _SCHEMAS = frozenset(
     (
         *("items", "contains", "unevaluatedItems", "additionalProperties", "propertyNames"),
@@ -268,16 +273,16 @@ def subscription_of(params: dict[str, Json]) -> Json:
 
 
 def without_meta(params: dict[str, Json]) -> dict[str, Json]:
-    """Return a notification's params without what concerns the connection to us alone."""
+    """Return a notification's params without `_meta`, which concerns only the connection to remit."""
     return {key: value for key, value in params.items() if key != "_meta"}
 
 
 async def negotiate(ask: Ask, name: str, *, probe: bool = True) -> Handshake:
-    """Find out what an upstream speaks: ask `server/discover`, and fall back to `initialize`.
+    """Negotiate the protocol version: ask `server/discover`, and fall back to `initialize`.
 
-    Anything but evidence of a modern server falls back, a time-out included (the official SDK's rule); an
-    outage does not. With `probe=False` nothing modern is asked: for servers that end at an unknown request.
-    The caller sends `notifications/initialized` after a legacy handshake.
+    Anything but evidence of a modern server leads to the fallback, including a time-out (the official SDK's
+    rule); an outage does not. With `probe=False` `server/discover` is not sent, for servers that exit at an
+    unknown request. The caller sends `notifications/initialized` after a legacy handshake.
     """
     version = MODERN_VERSIONS[-1]
     for _ in range(2 if probe else 0):
@@ -314,7 +319,7 @@ async def _initialize(ask: Ask, name: str) -> Handshake:
         offered = _offered(answer)
         shared = [v for v in MODERN_VERSIONS if v in offered]
         if shared:
-            # The probe timed out here but reached the server, which is modern ever since.
+            # The probe timed out here but reached the server, which now expects the modern protocol.
             again = await ask(DISCOVER, stamped({}, shared[-1]), shared[-1])
             found = None if again.error else _discovered(again, shared[-1], name)
             if found is not None:
@@ -329,7 +334,7 @@ async def _initialize(ask: Ask, name: str) -> Handshake:
 
 
 def _discovered(answer: Message, asked: str, name: str) -> Handshake | None:
-    """Read a discovery; None where it is no evidence of a modern server."""
+    """Read a discovery; return None if it is no evidence of a modern server."""
     try:
         result = read_value(answer.result, name)
     except UpstreamFault:

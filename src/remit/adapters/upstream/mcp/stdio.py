@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An MCP server that is a process: started, spoken to over its standard streams, started again when it ends.
+"""An MCP server that is a process: started, used over its standard streams, and restarted when it ends.
 
-One process serves all tasks, or one alone (`task_processes`): what a server of the legacy era keeps for its
-session it keeps for all whom it serves. See docs/explanation/upstreams.md.
+One process serves all tasks, or one task alone (`task_processes`): a legacy server has one session, so its
+session state is shared by every task that it serves. See docs/explanation/upstreams.md.
 """
 
 import asyncio
@@ -33,15 +33,22 @@ MAX_CALLS = 1024
 class McpStdio:
     """`ports.upstream.Upstream` over a supervised process.
 
-    `env` is all that the process gets, beside PATH, HOME and LANG. `on_state(name, up)` is told when the
-    process is lost and when it answers again. Times in seconds: `start_timeout_s` for the handshake and each
-    question of our own, `probe_timeout_s` for a legacy server's silence to the modern question, `grace_s`
-    between asking a process to end and killing it, `patience_s` for one to end by itself when nothing more is
-    said to it (as long as `grace_s` unless given), `lease_s` until its guard ends it where this process does
-    not run (0: only where it is gone). `counts` counts what was dropped and why (`malformed`,
-    `late`, `unattributed`, `dropped`), `restarts` too. With `probe=False` only the legacy handshake is tried.
-    `clean` takes secrets out of what the process says for the log. `apart` is whether it is kept apart from
-    other programs of its user; its own user id comes from `users`, without which it runs as remit does.
+    The environment of the process is `env`, plus PATH, HOME and LANG. `on_state(name, up)` is called when the
+    process is lost and when it answers again. With `probe=False` only the legacy handshake is tried. `clean`
+    removes secrets from the process's log lines. `apart` is whether the process is kept apart from other
+    programs of its user. Its separate user id comes from `users`; without `users` it runs as remit's user.
+
+    Times in seconds:
+
+    - `start_timeout_s`: for the handshake and each of remit's own requests.
+    - `probe_timeout_s`: for a legacy server's silence to the modern request.
+    - `grace_s`: between asking a process to end and killing it.
+    - `patience_s`: for the process to end by itself after its input is closed (default: `grace_s`).
+    - `lease_s`: after this time without a sign of life from remit, the guard ends the process (0: only when
+      remit is gone).
+
+    `counts` counts dropped messages by reason (`malformed`, `late`, `unattributed`, `dropped`), and
+    `restarts`.
     """
 
     def __init__(
@@ -67,12 +74,12 @@ class McpStdio:
         apart: Apart = "where-possible",
         users: UserIds | None = None,
     ) -> None:
-        """Start nothing yet; raises `ConfigInvalid` for what no process can be started with."""
+        """Start no process yet; raises `ConfigInvalid` for an unusable command."""
         if not command or not all(command) or any("\0" in part for part in command):
             raise ConfigInvalid(f"upstream `{name}` has no usable command", key="command")
         self.name = name
         self.counts: Counter[str] = Counter()
-        #: Processes that were begun and of which it is not known that nothing runs.
+        #: The number of started processes that are not known to be gone completely.
         self._unseen = 0
         self._burying: asyncio.Task[int] | None = None
         self._command = tuple(command)
@@ -103,8 +110,9 @@ class McpStdio:
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Start the process and learn what it speaks. If this raises, the upstream is down, and goes on
-        being started with back-off until `stop`.
+        """Start the process and negotiate the protocol version.
+
+        If this raises, the upstream is down, and remit restarts it with back-off until `stop`.
         """
         self._on_change, self._on_notification = on_change, on_notification
         self._first = asyncio.get_running_loop().create_future()
@@ -112,7 +120,7 @@ class McpStdio:
         await asyncio.shield(self._first)
 
     async def catalogue(self) -> Catalogue:
-        """Ask for every list, now."""
+        """Read every list now."""
         session = self._ready()
         assert session.handshake is not None
         asked = await ask_for_all(self._asker(session), session.handshake, self.name)
@@ -121,7 +129,7 @@ class McpStdio:
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
         """Serialise a call for the process; a process takes no credential per call, so `headers` is empty.
 
-        Raises `Busy` while the process does not read what it was sent.
+        Raises `Busy` while the process does not keep up with its input.
         """
         session = self._ready()
         if headers:
@@ -142,7 +150,7 @@ class McpStdio:
         return StdioExchange(session, call)
 
     async def end_task(self, task: str) -> None:
-        """End what a modern process was asked to tell the task; a process keeps nothing else per task."""
+        """End the task's subscriptions at a modern process; a process keeps no other state per task."""
         for key in [key for key in self._kept if key[0] == task]:
             self._unlisten(key)
 
@@ -150,16 +158,16 @@ class McpStdio:
         """End the process and everything that it started."""
         if (supervision := self._supervision) is not None:
             supervision.cancel()
-            # Not awaited itself: a caller that gives up is to hear of it.
+            # Not awaited directly: the caller's own cancellation must not be confused with the task's.
             await asyncio.wait({supervision})
             if self._burying is not None:
-                # The supervision may have been cut short in the middle of this.
+                # The supervision may have been cancelled while it waited for the end.
                 await asyncio.shield(self._burying)
             self._supervision = None
         if self._first is not None and not self._first.done():
             self._first.set_exception(self._down())
 
-    # What the above share.
+    # Helpers of the methods above.
 
     def _ready(self) -> StdioSession:
         session = self._session
@@ -191,20 +199,20 @@ class McpStdio:
 
         return ask
 
-    # The life of the process.
+    # The lifecycle of the process.
 
     @property
     def none_left(self) -> bool:
-        """Whether it is known of each process that was begun that nothing of it runs."""
+        """Whether every process that was started is known to be gone completely."""
         return not self._unseen
 
     @property
     def enclosed(self) -> str:
-        """The first process of its PID namespace, with which all of that ends; empty where it has none."""
+        """The first process of its PID namespace, whose end ends all of it; empty if it has no namespace."""
         return self._session.child.enclosed if self._session is not None else ""
 
     async def _supervise(self) -> None:
-        """Start it, wait for its end, wait, start it again."""
+        """Start the process, wait for its end, wait with back-off, start it again."""
         loop = asyncio.get_running_loop()
         while True:
             self._retry_at = None
@@ -212,7 +220,7 @@ class McpStdio:
             self._reachability.tell(False, fault)
             self._settle_start(fault)
             if self._up_since and loop.time() - self._up_since > self._restart_max_s:
-                # It served for long enough not to be one that ends again and again.
+                # It ran long enough not to count as a process that fails repeatedly.
                 self._backoff.reset()
             self._up_since = 0.0
             wait_s = self._backoff.next_s()
@@ -222,7 +230,7 @@ class McpStdio:
             self.counts["restarts"] += 1
 
     async def _one_life(self) -> UpstreamUnreachable:
-        """One process from its start to its end; gives why it is of no more use."""
+        """Run one process from its start to its end; return the fault that ended it."""
         session = StdioSession(
             self.name,
             max_result_bytes=self._max_result_bytes,
@@ -246,7 +254,8 @@ class McpStdio:
         except RemitError as failed:
             fault = failed
         finally:
-            # INVARIANT: nothing is in hand, and nothing of the process is left, before another is started.
+            # INVARIANT: before another process starts, no call is pending and nothing of the old process is
+            # left.
             self._session = None
             self._kept.clear()
             session.end()
@@ -255,7 +264,7 @@ class McpStdio:
         if isinstance(fault, UpstreamUnreachable) and status != CANNOT_START and not child.ended.is_set():
             return fault
         words = " | ".join(child.last_words)
-        # For whoever runs remit: why a program ends is in what it writes, and nobody else shows that.
+        # For the operator: only the program's own output shows why it ended.
         log.warning("upstream %s, its last words: %s", self.name, words or "none")
         if status == CANNOT_START:
             return UpstreamUnreachable(
@@ -270,9 +279,9 @@ class McpStdio:
         )
 
     async def _begin(self, session: StdioSession) -> None:
-        """Shake hands, and let calls in."""
+        """Make the handshake, and permit calls."""
         probed = self._probe
-        # Should the process end at the modern question, the next one is not asked it; and so in turn.
+        # If the process ends at the modern request, the next one is not sent it; after that remit alternates.
         self._probe = self._may_probe and not probed
         known = await protocol_versions.negotiate(self._asker(session), self.name, probe=probed)
         self._probe = probed
@@ -288,14 +297,14 @@ class McpStdio:
         self._reachability.tell(True)
         self._settle_start(None)
         if again:
-            # What it offers may have changed while nobody listened.
+            # The lists may have changed during the restart.
             self._on_change()
 
     async def _bury(self, session: StdioSession, user: int) -> int:
         status = await session.child.stop(self._patience_s)
         self._unseen -= session.child.none_left
         if user and self._users is not None:
-            # Its guard has done this, unless the guard was killed before.
+            # Its guard has done this already, unless the guard was killed before.
             await asyncio.to_thread(end_user, user)
             self._users.free(user)
         return status

@@ -40,7 +40,7 @@ class StdioExchange:
     )
 
     def __init__(self, session: StdioSession, call: Call) -> None:
-        """Number and serialise the call; nothing is written yet."""
+        """Number and serialise the call without writing it."""
         self._session = session
         self._request_id = next(session.ids)
         self._message = write_request(
@@ -56,7 +56,7 @@ class StdioExchange:
         self._released = False
 
     def send(self) -> None:
-        """Hand the line to the transport now."""
+        """Pass the line to the transport now."""
         if self._sent or self._released:
             raise OutOfOrder("a call is sent once", remediation="prepare another")
         if not self._session.child.alive:
@@ -75,7 +75,7 @@ class StdioExchange:
                 raise self._cut()
             if self._chunks:
                 chunk = self._chunks.popleft()
-                # What is given out stays counted until the next one is asked for.
+                # A returned chunk stays counted until the next one is requested.
                 self._hold.resize(self._waiting_bytes)
                 self._waiting_bytes -= chunk.size
                 return chunk
@@ -88,18 +88,18 @@ class StdioExchange:
                 self._waiter = None
 
     def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:
-        """Answer a server's request; none is ever given out here."""
+        """Answer a server's request; over stdio no exchange returns one."""
         if self._session.child.alive:
             self._session.child.write(write_response(request_id, body, error=error))
 
     def cancel(self, reason: str) -> None:
-        """Tell the process that nobody waits, once, and only of a call that is still open."""
+        """Notify the process that a pending call is cancelled, at most once."""
         if self._session.calls.get(self._request_id) is self:
             del self._session.calls[self._request_id]
             self._session.tell(protocol_versions.CANCELLED, {"requestId": self._request_id, "reason": reason})
 
     def release(self) -> None:
-        """Forget the call; an answer that still comes is dropped."""
+        """Forget the call; a later answer is dropped."""
         if self._released:
             return
         self._released = True
@@ -109,10 +109,10 @@ class StdioExchange:
         self._hold.release()
         self._wake()
 
-    # What the session calls.
+    # The interface for the session.
 
     def take_response(self, message: Message) -> None:
-        """Keep the last message of the call."""
+        """Store the last message of the call."""
         handshake = self._session.handshake
         modern = handshake is not None and handshake.modern
         try:
@@ -123,7 +123,7 @@ class StdioExchange:
             self.fail(fault)
 
     def take_notification(self, chunk: Chunk) -> None:
-        """Keep a notification, unless its reader is too far behind."""
+        """Store a notification, unless its reader is too far behind."""
         if len(self._chunks) >= MAX_WAITING_NOTIFICATIONS:
             self._session.counts["dropped"] += 1
             return
@@ -133,10 +133,10 @@ class StdioExchange:
             self._session.counts["dropped"] += 1
 
     def take_listening(self) -> None:
-        """Only a `ListenExchange` waits for this."""
+        """Do nothing: only a `ListenExchange` waits for this."""
 
     def fail(self, fault: UpstreamUnreachable) -> None:
-        """End the call with a fault; what was received before it is still given out."""
+        """End the call with a fault; chunks received before are still returned."""
         self._fault = fault
         self._wake()
 
@@ -160,18 +160,20 @@ class StdioExchange:
 
 
 class ListenExchange(StdioExchange):
-    """`resources/subscribe` to a modern process: `subscriptions/listen`, answered when it is listening."""
+    """`resources/subscribe` to a modern process: `subscriptions/listen`, answered once the process
+    acknowledges it.
+    """
 
     __slots__ = ("_kept", "_wanted")
 
     def __init__(self, session: StdioSession, call: Call, kept: dict[tuple[str, str], RequestId]) -> None:
-        """Remember whose it is."""
+        """Store the task and resource of the subscription."""
         super().__init__(session, call)
         self._kept = kept
         self._wanted = (call.task, str(call.params.get("uri")))
 
     def send(self) -> None:
-        """Begin to listen; the stream stays open when the exchange has ended."""
+        """Start to listen; the subscription outlives the exchange."""
         if self._sent or self._released:
             raise OutOfOrder("a call is sent once", remediation="prepare another")
         if not self._session.child.alive:
@@ -181,7 +183,7 @@ class ListenExchange(StdioExchange):
         self._session.listen({"resourceSubscriptions": [self._wanted[1]]}, self._request_id)
 
     def take_listening(self) -> None:
-        """It listens: that is the answer."""
+        """Complete the call: the acknowledgement is its answer."""
         del self._session.calls[self._request_id]
         before = self._kept.pop(self._wanted, None)
         if before is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conversation with one process, from its start to its end: who asked, and whose each message is."""
+"""The conversation with one process, from its start to its end: numbering requests and routing answers."""
 
 import asyncio
 from collections import Counter
@@ -28,27 +28,27 @@ from remit.core.errors import UpstreamFault, UpstreamUnreachable
 from remit.core.json_value import Json
 from remit.ports.upstream import LIST_CHANGED
 
-#: With more than this unread by the process, it is sent nothing more.
+#: With more unread bytes than this, the process is sent nothing more.
 MAX_UNWRITTEN_BYTES = 1024 * 1024
-#: A process that writes more than this that is no message is not an MCP server (any more).
+#: A process that writes more malformed lines than this is not, or no longer, an MCP server.
 MAX_MALFORMED = 1_000
 
 
 class WaitingCall(Protocol):
-    """What the session does to a call whose answer it waits for."""
+    """The interface of a pending call for the session."""
 
     wants_progress: bool
 
     def take_response(self, message: Message) -> None:
-        """Keep the last message of the call."""
+        """Store the last message of the call."""
         ...
 
     def take_notification(self, chunk: Chunk) -> None:
-        """Keep a notification, unless its reader is too far behind."""
+        """Store a notification, unless its reader is too far behind."""
         ...
 
     def take_listening(self) -> None:
-        """Learn that a subscription has begun."""
+        """Handle the acknowledgement of a subscription."""
         ...
 
     def fail(self, fault: UpstreamUnreachable) -> None:
@@ -57,7 +57,7 @@ class WaitingCall(Protocol):
 
 
 class StdioSession:
-    """Numbers requests, routes what comes back, and ends every call in hand when the process ends."""
+    """Numbers requests, routes answers, and ends every pending call when the process ends."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class StdioSession:
         on_notification: Callable[[str, Json], None],
         clean: Clean = as_it_is,
     ) -> None:
-        """Begin with a process that is not started yet."""
+        """Start without a running process."""
         self.name = name
         self.bound = bound
         self.counts = counts
@@ -89,7 +89,10 @@ class StdioSession:
         self._on_notification = on_notification
 
     async def ask(self, method: str, params: dict[str, Json], version: str, *, timeout_s: float) -> Message:
-        """Ask a question of our own; raises `UpstreamUnreachable`, with code `upstream-timeout` in time."""
+        """Send one of remit's own requests.
+
+        Raises `UpstreamUnreachable`, with code `upstream-timeout` after the time limit.
+        """
         if not self.child.alive:
             raise self.gone(sent=False)
         request_id = next(self.ids)
@@ -110,25 +113,25 @@ class StdioSession:
             self._asked.pop(request_id, None)
 
     def tell(self, method: str, params: dict[str, Json]) -> None:
-        """Send a notification, if it can be sent."""
+        """Send a notification, if the process is alive."""
         if self.child.alive:
             self.child.write(write_notification(method, params))
 
     def listen(self, wanted: dict[str, Json], request_id: RequestId) -> None:
-        """Ask a modern server for notifications; its answer comes only when the stream ends."""
+        """Ask a modern server for notifications; the response arrives only when the subscription ends."""
         assert self.handshake is not None
         params = protocol_versions.stamped({"notifications": wanted}, self.handshake.version)
         self._listening.add(request_id)
         self.child.write(write_request(request_id, protocol_versions.LISTEN, params))
 
     def unlisten(self, request_id: RequestId) -> None:
-        """Have no more of it."""
+        """Cancel the subscription with this request id."""
         if request_id in self._listening:
             self._listening.discard(request_id)
             self.tell(protocol_versions.CANCELLED, {"requestId": request_id})
 
     def end(self) -> None:
-        """End whatever is in hand: the process is gone."""
+        """End every pending call and request: the process is gone."""
         for call in tuple(self.calls.values()):
             call.fail(self.gone(sent=True))
         self.calls.clear()
@@ -137,7 +140,7 @@ class StdioSession:
                 answer.set_exception(self.gone(sent=True))
 
     def gone(self, *, sent: bool) -> UpstreamUnreachable:
-        """The fault of a process that has ended."""
+        """Return the fault of a process that has ended."""
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` has ended",
             sent=sent,
@@ -145,7 +148,7 @@ class StdioSession:
             debug=" | ".join(self.child.last_words),
         )
 
-    # What the process says.
+    # Messages from the process.
 
     def _on_line(self, line: bytes) -> None:
         try:
@@ -172,7 +175,7 @@ class StdioSession:
         elif message.id in self._listening:
             self._listening.discard(message.id)
         else:
-            # Late, after a cancel or a time-out; or nobody's at all.
+            # Late, after a cancel or a time-out, or with an unknown id.
             self.counts["late"] += 1
 
     def _on_notified(self, message: Message) -> None:
@@ -182,7 +185,7 @@ class StdioSession:
             self._on_change()
             return
         if method == protocol_versions.LOG_MESSAGE:
-            # It names no call: whose data is in it cannot be known, so nobody is shown it.
+            # It names no call, so the owner of its data is unknown and no agent sees it.
             self.counts["unattributed"] += 1
             return
         try:
@@ -206,11 +209,11 @@ class StdioSession:
             self.counts["unattributed"] += 1
 
     def _call(self, request_id: Json) -> "WaitingCall | None":
-        # `True` equals 1 as a key; a token of another type than ours is not ours.
+        # `True` equals 1 as a key; remit's own ids are always integers.
         return self.calls.get(request_id) if type(request_id) is int else None
 
     def _on_question(self, request_id: RequestId, message: Message) -> None:
-        """Answer a server's question here: over stdio it names no call that it belongs to."""
+        """Answer a server's request here: over stdio it does not name the call that it belongs to."""
         if self.child.alive and self.child.unwritten_bytes < MAX_UNWRITTEN_BYTES:
             ping = message.method == protocol_versions.PING
             body = b"{}" if ping else NOT_OFFERED
@@ -220,7 +223,7 @@ class StdioSession:
         self._on_malformed(head, tail, too_large(self.name, self.max_result_bytes))
 
     def _on_malformed(self, head: bytes, tail: bytes, fault: UpstreamFault) -> None:
-        """Count it; if it was the answer to a call, that call ends."""
+        """Count a malformed message; if it was the answer to a call, that call fails."""
         self.counts["malformed"] += 1
         self._malformed += 1
         request_id = guess_id(head, tail)

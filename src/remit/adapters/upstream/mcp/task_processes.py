@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An MCP server that is a process of one task: started for it, with its credential in the environment, and
-killed when it ends.
+"""An MCP server as one process per task: started for the task with its credential, killed when the task ends.
 
-What the server offers is asked of one more process, which has no task's credential and gets no call.
+The credential is in the environment of the process. An additional process, without any task's credential and
+without calls, reports the server's catalogue.
 
-A process has two owners outside of its task. Its guard (`guard`) is a process of its own, which kills it when
-remit says so, when remit is gone, and when remit has not run for `lease_s`. And it is a lease
-(`services/credentials/leases`), kept in the store before it is started: it is taken back by killing whatever
-carries its mark. It is dead when nothing carries the mark any more *and* nothing else of it can run: its
-guard has counted none, or the PID namespace that it was enclosed in has ended. Where a guard that counts was
-cut short, nobody knows, and the lease stays open as `indeterminate`.
+Two parties outside of the task ensure that a process ends. The first is its guard (`guard`), a separate
+process. The guard kills it when remit asks for that, when remit is gone, and when remit has not run for
+`lease_s`. The second is a lease (`services/credentials/leases`), stored before the process starts: it is
+revoked by killing every process that carries its mark. A lease is dead when no process carries the mark *and*
+nothing else of it can run: its guard has counted no remaining process, or the PID namespace that enclosed it
+has ended. If a counting guard was killed too early, the state is unknown, and the lease stays open as
+`indeterminate`.
 """
 
 from __future__ import annotations
@@ -35,42 +36,44 @@ from remit.core.json_value import Json
 from remit.ports.broker import LeaseWanted, Probe, UpstreamCredential
 from remit.ports.upstream import Call, Catalogue, Exchange
 
-#: Gives a server that is not started yet; what it gets in its environment beside what all get, and which
-#: texts of that must not be read in a log.
+#: Returns a server that is not started yet. The arguments are its additional environment variables, and the
+#: texts in them that must not appear in a log.
 MakeServer = Callable[[Mapping[str, str], tuple[str, ...]], McpStdio]
 KIND: Final = "process"
 
 
 def _nothing(*_: Json) -> None:
-    """What a task's process says of its lists: they are asked of another."""
+    """Ignore list changes of a task's process: another process reports the lists."""
 
 
 class TaskProcesses:
-    """`ports.upstream.Upstream`: calls go to the process of their lease (`Call.lease`), at most `limit` of
-    which run at once. `ProcessBroker` starts and ends them.
+    """`ports.upstream.Upstream` with one process per lease.
+
+    Calls go to the process of their lease (`Call.lease`); at most `limit` processes run at once.
+    `ProcessBroker` starts and ends them.
     """
 
     def __init__(self, name: str, listing: McpStdio, make: MakeServer, *, limit: int) -> None:
-        """Start nothing yet; `listing` is what says what is offered."""
+        """Start no process yet; `listing` is the process that reports the catalogue."""
         self.name = name
         self._make = make
         self._limit = limit
         self._listing = listing
         self._running: dict[str, McpStdio] = {}
         self._stopping: dict[str, asyncio.Task[None]] = {}
-        #: Leases of which nobody knows whether a process is left.
+        #: Leases for which it is unknown whether a process is left.
         self.unsure: set[str] = set()
         self._on_notification: Callable[[str, Json], None] = _nothing
 
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
     ) -> None:
-        """Start the process that says what is offered."""
+        """Start the process that reports the catalogue."""
         self._on_notification = on_notification
         await self._listing.start(on_change, _nothing)
 
     async def catalogue(self) -> Catalogue:
-        """Ask that one."""
+        """Return the catalogue of that process."""
         return await self._listing.catalogue()
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> Exchange:
@@ -83,17 +86,19 @@ class TaskProcesses:
         return await server.prepare(call, headers)
 
     async def end_task(self, task: str) -> None:
-        """Nothing is kept for a task but its process, which is a lease."""
+        """Do nothing: a task's only state is its process, which is a lease."""
 
     async def stop(self) -> None:
-        """End all of them."""
+        """End all processes."""
         leases = [*self._running, *self._stopping]
         await asyncio.gather(self._listing.stop(), *map(self.end, leases))
 
-    # What the broker does.
+    # The interface for the broker.
 
     async def run(self, lease: str, env: Mapping[str, str], secrets: tuple[str, ...] = ()) -> None:
-        """Start a process and see that it answers; raises `Busy`, `UpstreamUnreachable`, `UpstreamFault`."""
+        """Start a process and check that it answers; raises `Busy`, `UpstreamUnreachable`,
+        `UpstreamFault`.
+        """
         if len(self._running) >= self._limit:
             raise Busy(
                 f"upstream `{self.name}` has {self._limit} processes, which is as many as it may",
@@ -111,9 +116,9 @@ class TaskProcesses:
         return self._running[lease].enclosed if lease in self._running else ""
 
     async def end(self, lease: str) -> None:
-        """Have a process's guard kill it; safe to call for one that is gone, or that is being ended.
+        """Have a process's guard kill it; safe to call for a process that is gone or already being ended.
 
-        Whoever gives up waiting stops nothing: the next call waits for the same end.
+        A cancelled call does not stop the end: the next call waits for the same end.
         """
         if (server := self._running.pop(lease, None)) is not None:
             self._stopping[lease] = asyncio.create_task(self._stop(lease, server), name=f"end {lease}")
@@ -123,7 +128,7 @@ class TaskProcesses:
             stopping.result()
 
     async def _stop(self, lease: str, server: McpStdio) -> None:
-        # INVARIANT: until its end was seen, nobody knows of one.
+        # INVARIANT: a lease stays unsure until the end of its process was observed.
         self.unsure.add(lease)
         await server.stop()
         if server.none_left:
@@ -131,20 +136,20 @@ class TaskProcesses:
 
 
 class ProcessBroker:
-    """`ports.broker.Broker`: what it gives is a process of one task, and taking it back is its end."""
+    """`ports.broker.Broker` whose credentials are processes of one task; revoking one ends its process."""
 
     kind = KIND
     standing = False
     traceable = True
 
     def __init__(self, processes: TaskProcesses) -> None:
-        """Take the upstream that they belong to."""
+        """Store the upstream of the processes."""
         self._processes = processes
-        #: Tells the leases of this run of remit from those that an earlier one has left.
+        #: Distinguishes the leases of this run of remit from those left by an earlier run.
         self._run = f"{os.getpid()} {id(self)} {time.monotonic_ns()}"
 
     def trace(self) -> dict[str, str]:
-        """Say which run of remit starts a process, and where."""
+        """Return the run of remit that starts a process, and its place."""
         return {"run": self._run, **place()}
 
     async def obtain(self, wanted: LeaseWanted) -> UpstreamCredential:
@@ -156,15 +161,16 @@ class ProcessBroker:
         return UpstreamCredential(lease=wanted.lease, sink=f"process of {wanted.upstream}", handle=handle)
 
     async def revoke(self, credential: UpstreamCredential) -> None:
-        """Have it killed, and kill what is left of it: where its guard was killed too, or remit was.
+        """Have the process killed, and kill its remains if its guard or remit was killed too.
 
-        Raises `KeyUnavailable` also where nobody knows whether something is left (`indeterminate`).
+        Raises `KeyUnavailable` also if it is unknown whether anything is left (`indeterminate`).
         """
         await self._processes.end(credential.lease)
         handle = credential.handle
         seen = "enclosed" in handle and looked_at(handle)
         if handle.get("run") != self._run and not seen and not started_again(handle):
-            # Its guard told nobody here how it ended. A machine that was started again has ended all.
+            # No guard reported here how the process ended. A restart of the machine would have ended
+            # everything.
             self._processes.unsure.add(credential.lease)
         left = await asyncio.to_thread(kill_marked, credential.lease)
         if left or _first_runs(handle):
@@ -183,7 +189,7 @@ class ProcessBroker:
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:
-        """Look whether anything of it runs."""
+        """Check whether anything of the process runs."""
         try:
             found = await asyncio.to_thread(marked, credential.lease)
         except OSError:
@@ -194,5 +200,7 @@ class ProcessBroker:
 
 
 def _first_runs(handle: Mapping[str, str]) -> bool:
-    """Whether the first process of a namespace is there: while it ends it has no mark, and others may run."""
+    """Return whether the first process of a namespace exists. While it ends it has no mark, and others may
+    run.
+    """
     return looked_at(handle) and runs(handle.get("enclosed", ""))

@@ -1,30 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands between remit and an upstream's process, so that none outlives remit.
+"""A guard between remit and an upstream's process, so that no such process outlives remit.
 
     python -I -S guard.py LIFELINE DEATHLINE GRACE_S LEASE_S APART USER MARK PROGRAM [ARGUMENT...]
 
-A program of its own, of the standard library alone. LIFELINE is the reading end of a pipe whose writing end
-only remit holds: when it ends (remit closed it, or died in whatever way) the guard asks the program's process
-group to end, and after GRACE_S seconds kills it and every other descendant. With a LEASE_S above 0 it does so
-too when remit wrote nothing to it for that many seconds: a remit that was stopped cannot end anything.
-DEATHLINE is the writing end of a pipe that only the guard holds: remit sees its end whoever still has the
-program's output open. The guard writes two lines there: `enclosed PID` or `counted` once the program is
-started, and `none` when nothing of it is left. MARK is not read: the guard is found by it.
+A separate program that uses the standard library alone. LIFELINE is the reading end of a pipe whose writing
+end only remit holds. When the pipe ends (remit closed it, or died in any way), the guard asks the program's
+process group to end, and after GRACE_S seconds kills the group and every other descendant. With a LEASE_S
+above 0 it does the same if remit wrote nothing to the pipe for that many seconds, because a stopped remit
+cannot end anything. DEATHLINE is the writing end of a pipe that only the guard holds: remit sees its end even
+while another process still has the program's output open. The guard writes two lines to it: `enclosed PID` or
+`counted` once the program is started, and `none` when nothing of it is left. The guard does not read MARK;
+remit finds the guard by it.
 
-*Enclosed* (`namespace`): the program has a PID namespace, and the kernel kills all of it at once, also where
-the guard is killed. PID is the first process of the namespace. So it is for a program with a LEASE_S, unless
-APART is `off`, on a machine that can do it. *Counted*, everywhere else: the guard kills all descendants, and
-looks for them again, until it has no child. Of a guard that is killed meanwhile nobody knows what is left.
+*Enclosed* (`namespace`): the program has a PID namespace, and the kernel kills all of it at once, even if the
+guard is killed. PID is the first process of the namespace. This applies to a program with a LEASE_S, unless
+APART is `off`, on a machine that supports it. *Counted*, in every other case: the guard kills all
+descendants, and looks for them again, until it has no child. If the guard is killed before that, it is
+unknown what is left.
 
-The program is kept apart from every other process of the same user (`separation`): it reads neither their
-memory nor their environment, and ends none of them. APART says whether it starts where the machine cannot do
-that: `required`, `where-possible` or `off`. With a USER above 0, which needs the rights of root, it runs as
-that user id, whose processes are all killed before it and after it, with a folder of its own as home. What an
-earlier program of that user id has left elsewhere is removed before.
+The program is kept apart from every other process of the same user (`separation`): it cannot read their
+memory or environment, and cannot end them. APART decides whether it starts on a machine that does not support
+that: `required`, `where-possible` or `off`. A USER above 0 requires the rights of root. The program then runs
+with that user id, with a separate home folder. All processes of that user id are killed before the program
+starts and after it ends. Files that an earlier program of that user id left elsewhere are removed first.
 
-On Linux descendants that left the group come back to the guard (PR_SET_CHILD_SUBREAPER), and the program
-dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded: what it does between fork and exec
-is safe.
+On Linux, descendants that left the group become children of the guard (PR_SET_CHILD_SUBREAPER), and the
+program dies with a killed guard (PR_SET_PDEATHSIG). The guard is single-threaded, so its steps between fork
+and exec are safe.
 """
 
 from __future__ import annotations
@@ -36,14 +38,14 @@ import signal
 import sys
 import time
 
-# What says so to type checkers; reading `typing` would take longer than all else of this program's start.
+# Type checkers take this as true. Importing `typing` would take longer than the rest of this program's start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from remit.adapters.upstream.processes import namespace, separation
 else:
-    # It lies beside this file, and nothing of remit is on the path of this program.
+    # The modules lie beside this file; remit itself is not on this program's path.
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import namespace
     import separation
@@ -53,7 +55,7 @@ _POLL_MS = 20
 
 
 def start(command: list[str], guard: int, how: str, user: int) -> int:
-    """Start the program in a process group of its own; give its process id."""
+    """Start the program in a new process group; return its process id."""
     pid = os.fork()
     if pid:
         with contextlib.suppress(OSError):
@@ -70,7 +72,7 @@ def start(command: list[str], guard: int, how: str, user: int) -> int:
             os.write(2, b"this machine keeps programs of one user not apart: no Landlock\n")
             if how == "required":
                 os._exit(CANNOT_START)
-        # After the user has changed, which clears it.
+        # After the change of the user, which clears it.
         separation.die_with_parent()
         if os.getppid() == guard:
             os.execvp(command[0], command)  # noqa: S606 - that is what a guard is for; there is no shell
@@ -80,7 +82,7 @@ def start(command: list[str], guard: int, how: str, user: int) -> int:
 
 
 def enclose(command: list[str], how: str, user: int, lines: list[int]) -> int:
-    """Start the program in a PID namespace; give the id of its first process, or -1 where there is none."""
+    """Start the program in a PID namespace; return the id of its first process, or -1 if none can be made."""
     if not namespace.possible():
         return -1
     living, life = os.pipe()
@@ -91,7 +93,7 @@ def enclose(command: list[str], how: str, user: int, lines: list[int]) -> int:
     os.close(life)
     separation.die_with_parent()
     if select.select([living], [], [], 0)[0]:
-        os._exit(CANNOT_START)  # the guard was gone before
+        os._exit(CANNOT_START)  # the guard is gone already
     for line in lines:
         os.close(line)
     signal.set_wakeup_fd(-1)
@@ -105,7 +107,7 @@ def enclose(command: list[str], how: str, user: int, lines: list[int]) -> int:
 
 
 def let_go() -> None:
-    """Close the program's streams, which are its own: kept open, their ends would not be seen."""
+    """Close the program's streams here: while the guard holds them, their ends are not visible to remit."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
@@ -118,7 +120,7 @@ def shell_status(status: int | None) -> int:
 
 
 def reap(main: int, status: int | None) -> tuple[int | None, bool]:
-    """Take in whoever ended; give the program's exit status once it is known, and whether a child is left."""
+    """Reap ended children; return the program's exit status once known, and whether a child is left."""
     try:
         while True:
             pid, ended = os.waitpid(-1, os.WNOHANG)
@@ -137,13 +139,13 @@ def kill_group(group: int, number: int) -> None:
 
 
 def parents() -> dict[int, int]:
-    """Return the parent of each process of the machine; nothing where `/proc` does not say."""
+    """Return the parent of each process of the machine; empty if `/proc` cannot be read."""
     found = {}
     with contextlib.suppress(OSError):
         for name in os.listdir("/proc"):
             if name.isdigit():
                 with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as opened:
-                    # Behind the program's name, which may hold anything: state, parent.
+                    # After the program's name, which may contain anything: state, parent.
                     found[int(name)] = int(opened.read().rpartition(b")")[2].split()[1])
     return found
 
@@ -165,26 +167,26 @@ def kill_all(main: int, status: int | None) -> tuple[int | None, bool]:
     before: set[int] = set()
     while True:
         found = descendants()
-        # Parents first: none of them starts another for the one that it lost.
+        # Parents first, so that none of them starts a replacement for a killed child.
         send(found, signal.SIGKILL)
         status, left = reap(main, status)
         if not left or (sys.platform != "linux" and status is not None):
             return status, left
         if before == set(found):
-            # Nobody is started any more; dying may take a while.
+            # No new process appears; dying may take a while.
             time.sleep(_POLL_MS / 1000)
         before = set(found)
 
 
 def send(pids: Iterable[int], number: int) -> None:
-    """Send a signal to each."""
+    """Send a signal to each process."""
     for pid in pids:
         with contextlib.suppress(OSError):
             os.kill(pid, number)
 
 
 def own_home(user: int) -> str:
-    """Return the program a home where the configuration names none."""
+    """Create a home for the program, if the configuration names none; return its path."""
     import tempfile
 
     if "HOME" in os.environ:
@@ -196,15 +198,16 @@ def own_home(user: int) -> str:
 
 
 def now_s() -> float:
-    """Seconds that also pass while the machine sleeps, where it has such a clock."""
+    """Return a time in seconds that also passes while the machine sleeps, if there is such a clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def watch(
     main: int, lifeline: int, woken: int, grace_s: float, lease_s: float, ask: Callable[[], None]
 ) -> int | None:
-    """Wait for the program's end, for remit's, or until remit has not been heard of for `lease_s`; then
-    `ask` the program to end, and wait for so long.
+    """Wait for the end of the program or of remit, or until remit was silent for `lease_s`.
+
+    In the last two cases `ask` the program to end, and wait `grace_s` for that.
     """
     poll = select.poll()
     poll.register(lifeline, select.POLLIN | select.POLLHUP)
@@ -224,7 +227,7 @@ def watch(
             os.read(woken, 512)
         if lifeline in ready:
             if os.read(lifeline, 512):
-                # What was written in time counts, however late it is read here.
+                # A sign of life written in time counts, even if it is read late.
                 due, ended = now_s() + lease_s if lease_s else None, False
             else:
                 ended = True
@@ -235,7 +238,7 @@ def watch(
 
 
 def main(arguments: list[str]) -> int:
-    """Guard one program from its start to its end; give its exit status, 128 + n for signal n."""
+    """Guard one program from its start to its end; return its exit status, 128 + n for signal n."""
     lifeline, deathline = int(arguments[0]), int(arguments[1])
     grace_s, lease_s = float(arguments[2]), float(arguments[3])
     how, user, command = arguments[4], int(arguments[5]), arguments[7:]
@@ -246,7 +249,7 @@ def main(arguments: list[str]) -> int:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    # The end of remit is the end of the lifeline; no signal to the guard may leave the program behind.
+    # The guard learns of remit's end by the lifeline; no signal to the guard may leave the program running.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(wake)
@@ -269,7 +272,7 @@ def main(arguments: list[str]) -> int:
     status = watch(pid, lifeline, woken, grace_s, lease_s, ask)
     if first > 0:
         send([first], signal.SIGKILL)
-        # Its end is that of all, and is awaited.
+        # The end of the first process ends all of the namespace, so it is awaited.
         with contextlib.suppress(ChildProcessError):
             os.waitpid(first, 0)
     status, left = kill_all(pid, status)
@@ -279,7 +282,7 @@ def main(arguments: list[str]) -> int:
         if home:
             import shutil
 
-            # What lies too deep is removed before this user id is used again.
+            # Folders nested too deeply are removed before this user id is used again.
             with contextlib.suppress(RecursionError):
                 shutil.rmtree(home, ignore_errors=True)
     if sys.platform == "linux" and not left:
@@ -288,7 +291,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tell(deathline: int, line: str) -> None:
-    """Say something to remit, which may be gone."""
+    """Write a line to remit, which may be gone."""
     with contextlib.suppress(OSError):
         os.write(deathline, f"{line}\n".encode("ascii"))
 

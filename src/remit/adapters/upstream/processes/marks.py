@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the processes of one lease by the mark in their environment, whoever their parent is by now.
+"""Finding the processes of one lease by the mark in their environment, whatever their parent now is.
 
-Linux alone: a process's environment is read from `/proc`. One that was started with an environment of its own
-making is not found so; its guard has it among its descendants. A guard, and the first process of a PID
-namespace, are found by their command line: nobody but root reads their environment.
+Linux only: a process's environment is read from `/proc`. A process that was started with another environment
+is not found this way; its guard finds it among its descendants. A guard, and the first process of a PID
+namespace, are found by their command line, because only root can read their environment.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from typing import Final
 
 #: The variable that names the lease that a process serves.
 MARK: Final = "REMIT_LEASE"
-#: Where a machine says which it is, and which start of it this is.
+#: The files that identify the machine and its current boot.
 _PLACE: Final = {"machine": "/etc/machine-id", "boot": "/proc/sys/kernel/random/boot_id"}
 _ROUNDS: Final = 100
 _PAUSE_S: Final = 0.005
 
 
 def place() -> dict[str, str]:
-    """Say where processes are looked for: the machine, this start of it, and this PID namespace. What cannot
-    be known here is missing.
+    """Return the place in which processes are visible: the machine, its boot, and this PID namespace.
+
+    Values that cannot be determined are missing.
     """
     found = {}
     for name, file in _PLACE.items():
@@ -39,20 +40,20 @@ def place() -> dict[str, str]:
 
 
 def started_again(kept: Mapping[str, str]) -> bool:
-    """Whether this machine was started again since a place was kept: then nothing from before it runs."""
+    """Return whether this machine was restarted since the place was stored: then no earlier process runs."""
     here = place()
     known = all(kept.get(name) and here.get(name) for name in _PLACE)
     return known and kept["machine"] == here["machine"] and kept["boot"] != here["boot"]
 
 
 def looked_at(kept: Mapping[str, str]) -> bool:
-    """Whether what runs in a place that was kept can be seen here."""
+    """Return whether the processes of a stored place are visible here."""
     here = place()
     return all(kept.get(name, "") == here.get(name, "") != "" for name in ("boot", "namespace"))
 
 
 def identity(pid: int) -> str:
-    """Say which process has a number now, by when it was started; empty where none runs."""
+    """Return the identity of the process with this id, by its start time; empty if none runs."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
@@ -62,24 +63,26 @@ def identity(pid: int) -> str:
 
 
 def runs(kept: str) -> bool:
-    """Whether a process that was kept by its identity still runs."""
+    """Return whether a process still runs, by its stored identity."""
     number = kept.partition(" ")[0]
     return number.isdecimal() and identity(int(number)) == kept
 
 
 def can_mark() -> bool:
-    """Whether marks can be found here."""
+    """Return whether marks can be found on this machine."""
     return sys.platform == "linux"
 
 
 def marked(lease: str) -> list[int]:
-    """Return the processes that carry a lease's mark; those that have ended do not."""
+    """Return the processes that carry a lease's mark, without ended ones."""
     wanted = _mark(lease)
     return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _carries(one, wanted)]
 
 
 def kill_marked(lease: str) -> list[int]:
-    """Kill what carries a lease's mark, and what it starts meanwhile; give what is left of it."""
+    """Kill the processes with a lease's mark, and those that they start in the meantime; return what is
+    left.
+    """
     wanted = _mark(lease)
     for _ in range(_ROUNDS):
         left = marked(lease)
@@ -98,7 +101,8 @@ def _mark(lease: str) -> bytes:
 
 def _carries(place: Path, wanted: bytes) -> bool:
     for name in ("environ", "cmdline"):
-        # One that is gone, or somebody else's, cannot be read; root has programs that run as others.
+        # A process that is gone, or belongs to another user, cannot be read; root has programs that run as
+        # others.
         with contextlib.suppress(OSError):
             if wanted in (place / name).read_bytes().split(b"\0"):
                 return _ours(place)
@@ -106,13 +110,13 @@ def _carries(place: Path, wanted: bytes) -> bool:
 
 
 def _ours(place: Path) -> bool:
-    """Whether a process is of this user, also one that nobody looks into; `/proc` gives those to root."""
+    """Return whether a process belongs to this user, even if it is hidden; `/proc` assigns those to root."""
     ids = next(one for one in (place / "status").read_text("utf-8").splitlines() if one.startswith("Uid:"))
     return os.geteuid() in (0, int(ids.split()[2]))
 
 
 def _kill(pid: int, wanted: bytes) -> None:
-    """Kill a process that still is the one that was found: numbers are used again."""
+    """Kill a process if it is still the one that was found, because process ids are reused."""
     held = os.pidfd_open(pid)
     try:
         if _carries(Path(f"/proc/{pid}"), wanted):

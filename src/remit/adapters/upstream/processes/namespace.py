@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PID namespace for one program. Of the standard library alone; Linux.
+"""A PID namespace for one program. Standard library only; Linux.
 
-The kernel kills every process of a PID namespace when the first process of the namespace ends, and takes that
-first process in only when no other is left. No process leaves its namespace, whatever it forks and however it
-calls itself. So the end of the first process is the end of all, and the proof of it.
+When the first process of a PID namespace ends, the kernel kills every other process in it, and completes the
+end of the first process only when no other is left. No process can leave its namespace, however it forks or
+renames itself. So the end of the first process is the end of all, and its proof.
 
-Root makes a namespace at once. Others make a user namespace around it, in which they have their own user id
-and no other. `/proc` inside shows the processes of the namespace alone. Where one of the three cannot be made
-(a container, a distribution that forbids user namespaces), none is made.
+Root creates the namespace directly. Other users create a user namespace around it, in which only their own
+user id exists. `/proc` inside shows only the processes of the namespace. If one of the three cannot be made
+(in a container, or on a distribution that forbids user namespaces), none is made.
 
-    python -I -S enclosed.py    ends with 0 where a namespace can be made
+    python -I -S namespace.py    ends with 0 where a namespace can be made
 """
 
 from __future__ import annotations
@@ -22,27 +22,28 @@ import struct
 import sys
 from typing import Final
 
-#: A system call that has one number on every architecture, and what it makes again (`clone(2)`).
+#: A system call with the same number on every architecture, and the flags of the namespaces that it creates
+#: (`clone(2)`).
 _CLONE3: Final = 435
 _NEW_MOUNTS, _NEW_USERS, _NEW_PIDS = 0x20000, 0x10000000, 0x20000000
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
-#: What is mounted inside is not seen outside; nothing of `/proc` is run.
+#: Mounts inside are not visible outside; nothing in `/proc` can be executed.
 _SLAVE_BELOW: Final = 0x4000 | 0x80000
 _NOTHING_RUN: Final = 2 | 4 | 8
 _CANNOT: Final = 126
 
 
 def begin() -> int:
-    """Fork into a namespace: gives 0 in its first process, that one's id outside, and -1 where there is none.
+    """Fork into a namespace; return 0 in its first process, that process's id outside, and -1 on failure.
 
-    The first process ends with status 126 where the namespace cannot be set up.
+    The first process ends with status 126 if the namespace cannot be set up.
     """
     if sys.platform != "linux":
         return -1
     user, group = os.geteuid(), os.getegid()
     flags = _NEW_PIDS | _NEW_MOUNTS | (_NEW_USERS if user else 0)
     asked = struct.pack("8Q", flags, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
-    # With the interpreter's lock held: the one thread of this process goes on in both.
+    # Keeps the interpreter's lock: the only thread of this process continues in both processes.
     syscall = ctypes.PyDLL(None).syscall
     syscall.restype = ctypes.c_long
     pid = int(syscall(_CLONE3, asked, ctypes.c_size_t(len(asked))))
@@ -55,7 +56,7 @@ def begin() -> int:
 
 
 def possible() -> bool:
-    """Whether a namespace can be made here, by making one."""
+    """Return whether a namespace can be made here, by making one."""
     pid = begin()
     if pid == 0:
         os._exit(0)
@@ -63,10 +64,10 @@ def possible() -> bool:
 
 
 def _set_up(user: int, group: int) -> None:
-    """Be the same user inside, and see the processes of the namespace alone."""
+    """Keep the same user id inside, and show only the processes of the namespace in `/proc`."""
     libc = ctypes.CDLL(None, use_errno=True)
     if user:
-        # A process that nobody looks into may not write its own maps.
+        # A process that is not dumpable may not write its own id maps.
         dumpable = libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
         libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
         for name, text in (

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeping processes of one user of the machine apart from each other. Of the standard library alone; Linux.
+"""Keeping processes of one user of the machine apart from each other. Standard library only; Linux.
 
-What is read under `/proc` of another process (its environment, its memory) the kernel grants to every process
-of the same user. Three things take that away without the rights of root:
+The kernel lets every process of the same user read another process under `/proc`, including its environment
+and memory. Three measures prevent that without the rights of root:
 
-- a *Landlock* domain (Linux 5.13): who is in one looks into no process outside of it, and from 6.12 on sends
-  it no signal either. It cannot be left, and holds for all that its process starts. To enter one a process
-  gives up gaining rights by `setuid` programs.
-- what a domain does not shut: whoever may set the *limits* of another process lets it write a core file, and
-  has the kernel end it. So a process in a domain sets the limits of no other (seccomp), and leaves no core.
-- not being *dumpable*: nobody of the same user looks into such a process. That is lost when a process starts
-  another program, so it is for remit and its guards, and not for the programs that they start.
+- A *Landlock* domain (Linux 5.13): a process in a domain cannot look into a process outside of it, and from
+  6.12 on cannot signal it. The domain cannot be left, and applies to everything that the process starts. To
+  enter a domain, a process gives up gaining rights by `setuid` programs.
+- Limits, which a domain does not cover: a process that may set the *limits* of another process can make it
+  write a core file, or have the kernel end it. So a process in a domain cannot set the limits of another
+  process (seccomp), and writes no core file.
+- Not being *dumpable*: no process of the same user can look into such a process. The flag is lost when the
+  process executes another program, so it protects remit and its guards, not the programs that they start.
 
-A user id of its own for each process (`become`) needs the rights of root.
+A separate user id for each process (`become`) requires the rights of root.
 
-    python -I -S apart.py USER...    kills every process of these users
+    python -I -S separation.py USER...    kills every process of these users
 """
 
 from __future__ import annotations
@@ -34,59 +35,59 @@ _PR_SET_SECCOMP: Final = 22
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
-#: System calls that have one number on every architecture.
+#: System calls with the same number on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION: Final = 1
 _PATH_BENEATH: Final = 1
 _MAKE_BLOCK_DEVICE: Final = 1 << 11
 _REFER: Final = 1 << 13
 _SCOPE_SIGNAL: Final = 1 << 1
-#: What makes an id that no system gives out of one that programs have.
+#: Turns a user id of a program into an id that no system assigns.
 _NOBODYS: Final = 1 << 31
-#: Where everybody may write, and seconds for clearing it of what one user has left.
+#: World-writable folders, and the seconds for removing what one user has left in them.
 _SHARED: Final = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock")  # noqa: S108 - cleared only
 _CLEARING_S: Final = 20
-#: By these rights root looks into any process, whatever its domain, or raises any limit: SYS_MODULE,
-#: SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON and BPF (`capabilities(7)`).
+#: The capabilities by which root can look into any process, whatever its domain, or raise any limit:
+#: SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_RESOURCE, PERFMON and BPF (`capabilities(7)`).
 _LOOKING: Final = (16, 17, 19, 21, 24, 38, 39)
-#: Fewer bytes than any core file has, and the one limit at which none is piped to a program (`core(5)`).
+#: Smaller than any core file, and the only limit at which no core is piped to a program (`core(5)`).
 _NO_CORE: Final = 1
-#: The number of `prlimit64` on each architecture (`AUDIT_ARCH_*`): x86-64, i386, arm64, arm, riscv64,
-#: loongarch64, ppc64le, s390x.
+#: The number of `prlimit64` by architecture (`AUDIT_ARCH_*`): x86-64, i386, arm64, arm, riscv64, loongarch64,
+#: ppc64le, s390x.
 _PRLIMIT: Final = (
     (0xC000003E, 302), (0x40000003, 340), (0xC00000B7, 261), (0x40000028, 369),
     (0xC00000F3, 261), (0xC0000102, 261), (0xC0000015, 325), (0x80000016, 334),
 )  # fmt: skip
-#: Of Berkeley packet filters: load a word, and with a value, jump where equal, return.
+#: Opcodes of Berkeley packet filters: load a word, bitwise and, jump if equal, return.
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050001
-#: All but the bit by which x86-64 marks its calls of x32.
+#: All bits but the one that marks x32 system calls on x86-64.
 _NOT_X32: Final = 0xBFFFFFFF
 _CAPABILITY_VERSION: Final = 0x20080522
 _RULES_PATH: Final = getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class _Ruleset(ctypes.Structure):
-    """What a domain is about: `struct landlock_ruleset_attr`."""
+    """The rights that a domain restricts: `struct landlock_ruleset_attr`."""
 
     _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
 
 
 class _Beneath(ctypes.Structure):
-    """What stays permitted below a folder: `struct landlock_path_beneath_attr`."""
+    """The rights that remain permitted below a folder: `struct landlock_path_beneath_attr`."""
 
     _pack_ = 1
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
 class _CapabilityOf(ctypes.Structure):
-    """Whose capabilities: `struct __user_cap_header_struct`."""
+    """The process whose capabilities are meant: `struct __user_cap_header_struct`."""
 
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
 class _Filter(ctypes.Structure):
-    """A program of instructions: `struct sock_fprog`."""
+    """A filter program: `struct sock_fprog`."""
 
     _fields_ = (("instructions", ctypes.c_ushort), ("program", ctypes.c_char_p))
 
@@ -98,15 +99,16 @@ class _Capabilities(ctypes.Structure):
 
 
 def version() -> int:
-    """Return the version of Landlock that the kernel speaks; 0 for none."""
+    """Return the kernel's Landlock version; 0 for none."""
     if sys.platform != "linux":
         return 0
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
 def keep_apart() -> bool:
-    """Put this process, and all that it starts from now on, into a domain of its own; `False` where that
-    cannot be.
+    """Put this process, and everything that it starts later, into a new domain.
+
+    Returns `False` where that is impossible.
     """
     spoken = version()
     if not spoken or _prctl(_PR_SET_NO_NEW_PRIVS, 1) or not (_leave_limits() and _give_up_looking()):
@@ -114,7 +116,7 @@ def keep_apart() -> bool:
     if spoken >= 6:
         made = _ruleset(_Ruleset(0, 0, _SCOPE_SIGNAL), 24)
     else:
-        # A domain must be about something: about what stays permitted everywhere.
+        # A domain must restrict some right: it restricts one that stays permitted everywhere.
         kept = _MAKE_BLOCK_DEVICE | (_REFER if spoken >= 2 else 0)
         made = _ruleset(_Ruleset(kept, 0, 0), 8)
         if made >= 0 and not _allow_everywhere(made, kept):
@@ -128,7 +130,7 @@ def keep_apart() -> bool:
 
 
 def hide() -> bool:
-    """Let nobody but root look into this process; lost when it starts another program in its place."""
+    """Prevent every user but root from looking into this process; lost when it executes another program."""
     return not _prctl(_PR_SET_DUMPABLE, 0)
 
 
@@ -138,20 +140,20 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent ends."""
+    """Have the kernel kill this process when its parent ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def become(user: int) -> None:
-    """Run as another user, without a way back; raises `OSError` without the rights of root."""
+    """Run as another user, irrevocably; raises `OSError` without the rights of root."""
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
 
 
 def kill_user(user: int) -> None:
-    """Kill every process of a user: a child kills as that user, and nobody who runs as them can kill it."""
-    for _ in range(2):  # what was being started while the first one looked
+    """Kill every process of a user, by a child that runs as that user but that the user cannot kill."""
+    for _ in range(2):  # the second round kills what was being started during the first
         child = os.fork()
         if not child:
             try:
@@ -163,19 +165,20 @@ def kill_user(user: int) -> None:
 
 
 def _act_as(user: int) -> None:
-    """Have the rights of a user, and be one whom no process of theirs may send a signal."""
+    """Take the rights of a user, as a process that the user's processes cannot signal."""
     os.setgroups([])
     os.setresgid(user, user, user)
     try:
-        # Whom signals may be sent to goes by these two, and what one may do by the one between them.
+        # The real and saved ids decide who may signal this process, the effective id between them its rights.
         os.setresuid(user ^ _NOBODYS, user, user ^ _NOBODYS)
-    except OSError:  # a container that has no such ids
+    except OSError:  # a container that does not have such ids
         os.setresuid(user, user, user)
 
 
 def clear_user(user: int) -> bool:
-    """Kill every process of a user, and remove what they have left where everybody may write; `False` where
-    some of it is left: it may be very much.
+    """Kill every process of a user, and remove the user's files from world-writable folders.
+
+    Returns `False` if some of them are left: there may be very many.
     """
     kill_user(user)
     child = os.fork()
@@ -183,7 +186,7 @@ def clear_user(user: int) -> bool:
         left = 1
         try:
             signal.alarm(_CLEARING_S)
-            # As that user, for whom nothing else can be removed; no module can be read any more.
+            # As that user, who can remove no other user's files. No module can be imported from here on.
             become(user)
             _clear_shared_memory(user)
             left = sum(not _clear(place, user) for place in _SHARED if os.path.isdir(place))
@@ -193,7 +196,9 @@ def clear_user(user: int) -> bool:
 
 
 def _clear(place: str, user: int) -> bool:
-    """Remove what a user owns in a folder. However deep folders lie, each is taken out of the other first."""
+    """Remove a user's files from a folder. Each nested folder is first moved out, so that any depth can be
+    removed.
+    """
     left = [one.path for one in os.scandir(place) if _owner(one) == user]
     cleared, number = True, 0
     while left:
@@ -214,7 +219,7 @@ def _clear(place: str, user: int) -> bool:
                 left.append(out)
             os.rmdir(path)
         except FileNotFoundError:
-            # Somebody else has removed it, or something in it.
+            # Another process has removed it, or something in it.
             if os.path.lexists(path):
                 left.append(path)
         except OSError:
@@ -223,7 +228,7 @@ def _clear(place: str, user: int) -> bool:
 
 
 def _owner(one: os.DirEntry[str]) -> int:
-    """Return whose it is, or -1 where it is gone meanwhile: everybody makes and removes files there."""
+    """Return the owner, or -1 if the file is gone: any process may create and remove files there."""
     try:
         return one.stat(follow_symlinks=False).st_uid
     except FileNotFoundError:
@@ -231,7 +236,7 @@ def _owner(one: os.DirEntry[str]) -> int:
 
 
 def _clear_shared_memory(user: int) -> None:
-    """Remove memory, semaphores and queues of System V that a user owns."""
+    """Remove System V shared memory, semaphores and message queues that a user owns."""
     libc = _libc()
     for kind, remove in (("shm", "shmctl"), ("sem", "semctl"), ("msg", "msgctl")):
         try:
@@ -242,12 +247,12 @@ def _clear_shared_memory(user: int) -> None:
         for row in rows:
             one = dict(zip(names, row, strict=False))
             if str(user).encode() in (one.get(b"uid"), one.get(b"cuid")):
-                # What stands first is its key; `IPC_RMID` is 0 at the place of each.
+                # The first column is the key, the second the id; in all three calls `IPC_RMID` is 0.
                 getattr(libc, remove)(int(row[1]), 0, 0)
 
 
 def _leave_limits() -> bool:
-    """Leave no core file, and set no limits of another process; `False` where that cannot be."""
+    """Write no core file, and set no limits of another process; return `False` where that is impossible."""
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     core = 0 if most == 0 else _NO_CORE
     resource.setrlimit(resource.RLIMIT_CORE, (core, core))
@@ -257,7 +262,7 @@ def _leave_limits() -> bool:
 
 
 def _limits_of_no_other() -> bytes:
-    """Return a filter that lets a process read limits, and set its own alone (`pid` 0, as `setrlimit`
+    """Return a filter that lets a process read limits, and set only its own (`pid` 0, as `setrlimit`
     does).
     """
     # `struct seccomp_data`: number, architecture, address (8), arguments (8 each).
@@ -290,9 +295,9 @@ def _limits_of_no_other() -> bytes:
 
 
 def _give_up_looking() -> bool:
-    """Return up the rights by which root looks into processes or raises limits; most have none."""
+    """Drop the capabilities by which root looks into processes or raises limits; most processes have none."""
     for one in _LOOKING:
-        _prctl(_PR_CAPBSET_DROP, one)  # whoever may not change this set gains nothing from it either
+        _prctl(_PR_CAPBSET_DROP, one)  # a process that may not change this set gains nothing from it either
     header, held = _CapabilityOf(_CAPABILITY_VERSION, 0), (_Capabilities * 2)()
     if _libc().capget(ctypes.byref(header), held):
         return False

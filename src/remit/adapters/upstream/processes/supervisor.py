@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process of an upstream: started behind a guard, spoken to in lines, ended with all it started."""
+"""One process of an upstream: started behind a guard, used line by line, ended with everything it started."""
 
 import asyncio
 import contextlib
@@ -22,40 +22,40 @@ log = logging.getLogger(__name__)
 
 _GUARD = str(Path(__file__).with_name("guard.py"))
 _SEPARATION = str(Path(__file__).with_name("separation.py"))
-#: The only variables of remit's own environment that a process inherits; none of them holds a secret.
+#: The only variables of remit's own environment that a process inherits; none of them contains a secret.
 INHERITED = ("PATH", "HOME", "LANG")
 _MAX_LOG_LINE_BYTES = 4096
-_MAX_LOG_LINES = 200  # in one minute
+_MAX_LOG_LINES = 200  # per minute
 _KEEP_LOG_LINES = 5
 _EDGE_BYTES = 256
-#: So much longer than its grace a guard may take; then it is taken to be stuck, and killed. What it guarded
-#: for a lease is found and killed without it.
+#: A guard may take this much longer than its grace; then it counts as stuck and is killed. The processes that
+#: it guarded for a lease are found and killed without it.
 _GUARD_S = 10.0
 _LEASED_GUARD_S = 1.0
 _LOOK_S = 0.01
-_LAST_WORDS_S = 0.5  # for what the process has written and nobody has read yet, once it is gone
+_LAST_WORDS_S = 0.5  # for output that is still unread when the process is gone
 
-#: Whether a program is kept apart from others of its user, and starts where that cannot be.
+#: Whether a program is kept apart from others of its user, and whether it starts where that is impossible.
 Apart = Literal["required", "where-possible", "off"]
 OnLine = Callable[[bytes], None]
-#: Gives a line of a process's own log without what nobody may read there.
+#: Returns a line of a process's own log without its secrets.
 Clean = Callable[[bytes], bytes]
-#: Told of a line beyond the limit: its first and last bytes.
+#: Receives the first and last bytes of a line beyond the limit.
 OnOverlong = Callable[[bytes, bytes], None]
 
 
 def as_it_is(line: bytes) -> bytes:
-    """Return a line of a process that has no secret."""
+    """Return a log line unchanged, for a process without secrets."""
     return line
 
 
 class LineReader(asyncio.Protocol):
-    """Cuts a stream into lines of at most `max_bytes`; what is longer is dropped and told of at its end."""
+    """Splits a stream into lines of at most `max_bytes`; a longer line is dropped and reported at its end."""
 
     def __init__(
         self, max_bytes: int, on_line: OnLine, on_overlong: OnOverlong, on_end: Callable[[], None]
     ) -> None:
-        """Begin at the start of a line."""
+        """Start at the beginning of a line."""
         self._max_bytes = max_bytes
         self._on_line = on_line
         self._on_overlong = on_overlong
@@ -66,7 +66,7 @@ class LineReader(asyncio.Protocol):
         self._dropping = False
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Handle the next bytes."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
             self._take(data[start:end])
@@ -76,7 +76,7 @@ class LineReader(asyncio.Protocol):
             self._take(data[start:] if start else data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that nothing more comes; a line without its end is none."""
+        """Report the end of the stream; an incomplete line is dropped."""
         self._on_end()
 
     def _take(self, piece: bytes) -> None:
@@ -100,39 +100,41 @@ class LineReader(asyncio.Protocol):
 
 
 class Input(asyncio.BaseProtocol):
-    """The writing side of a process; what cannot be written at once waits in the transport's buffer."""
+    """The writing side of a process; data that cannot be written at once waits in the transport's buffer."""
 
 
 class ParentPipe(asyncio.Protocol):
-    """Hears what the guard says of what it guards, and sees the end of the guard."""
+    """Receives the guard's reports about its program, and detects the end of the guard."""
 
     def __init__(self, on_death: Callable[[], None]) -> None:
-        """Tell its end to `on_death`."""
+        """Store `on_death`, which is called at the guard's end."""
         self._on_death = on_death
         self._said = b""
-        #: The first process of the program's PID namespace, held open; -1 where there is none.
+        #: A descriptor of the first process of the program's PID namespace; -1 if there is none.
         self.first = -1
-        #: Its identity (`marked.identity`), or `gone` where it had ended before it was looked at; empty where
-        #: there is none.
+        #: The identity of that process (`marks.identity`), or `gone` if it had ended before; empty if there
+        #: is none.
         self.enclosed = ""
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        """Take in more of what it says."""
+        """Handle more of the guard's reports."""
         self._said += data
         if not self.enclosed and (found := re.match(rb"enclosed (\d+)\n", self._said)):
             self.enclosed = identity(int(found[1])) or "gone"
-            with contextlib.suppress(OSError):  # it is gone already, and all with it
+            with contextlib.suppress(OSError):  # it is gone already, with all of its namespace
                 self.first = os.pidfd_open(int(found[1]))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, or is no longer looked at."""
+        """Handle the end of the guard, or of the connection to it."""
         self.ended.set()
         self._on_death()
 
     def none_left(self) -> bool:
-        """Whether it is known that nothing of the program is left: the guard has counted, or the namespace's
-        first process has ended, which the kernel shows when no other process is in it.
+        """Return whether the program is known to be gone completely.
+
+        Either the guard has counted no remaining process, or the namespace's first process has ended, which
+        the kernel reports only when no other process is in the namespace.
         """
         if self.first >= 0:
             looked = select.poll()
@@ -142,14 +144,14 @@ class ParentPipe(asyncio.Protocol):
         return self._said.endswith(b"none\n")
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Release everything held."""
         if self.first >= 0:
             os.close(self.first)
             self.first = -1
 
 
 class ChildProcess:
-    """A process that was started. `ended` is set when its output has ended; then it is of no more use."""
+    """A process that was started. `ended` is set when its output has ended; after that it is unusable."""
 
     def __init__(
         self,
@@ -160,7 +162,7 @@ class ChildProcess:
         on_end: Callable[[], None],
         clean: Clean = as_it_is,
     ) -> None:
-        """Prepare; `start` starts it. `on_end` is called when it says no more."""
+        """Prepare a process, which `start` starts. `on_end` is called when its output ends."""
         self._clean = clean
         self._name = name
         self._tell_end = on_end
@@ -172,7 +174,7 @@ class ChildProcess:
         self._lifeline = -1
         self._guard_s = 0.0
         self._death = ParentPipe(self._on_death)
-        #: Whether it is known that nothing of it runs; told by `reap`.
+        #: Whether it is known that nothing of the process runs; set by `_reap`.
         self.none_left = True
         self._renewing: asyncio.TimerHandle | None = None
         self._logged = 0
@@ -190,8 +192,10 @@ class ChildProcess:
         apart: Apart = "where-possible",
         user: int = 0,
     ) -> None:
-        """Start the program behind its guard; raises `UpstreamUnreachable`. With `lease_s` the guard ends it
-        where this event loop has not run for so long. `user` is the user id that it runs as; 0 is remit's.
+        """Start the program behind its guard; raises `UpstreamUnreachable`.
+
+        With `lease_s`, the guard ends the program if this event loop has not run for that time. `user` is the
+        user id that the program runs as; 0 is remit's own.
         """
         self._guard_s = grace_s + (_LEASED_GUARD_S if lease_s else _GUARD_S)
         reading, self._lifeline = os.pipe()
@@ -211,7 +215,8 @@ class ChildProcess:
         ]
         argv += command
         try:
-            # In a thread: it waits for the operating system. Without `preexec_fn`, which is not safe here.
+            # In a thread, because it waits for the operating system. Without `preexec_fn`, which is unsafe
+            # with threads.
             popen = self._popen = await asyncio.to_thread(_open, argv, env, cwd, lines)
         except OSError as error:
             self._cut_lifeline()
@@ -239,31 +244,32 @@ class ChildProcess:
 
     @property
     def enclosed(self) -> str:
-        """The first process of its PID namespace; empty where its guard has told of none."""
+        """The first process of its PID namespace; empty if its guard has reported none."""
         return self._death.enclosed
 
     @property
     def alive(self) -> bool:
-        """Whether lines can be written to it."""
+        """Whether lines can be written to the process."""
         return self._input is not None and not self._input.is_closing() and not self.ended.is_set()
 
     @property
     def unwritten_bytes(self) -> int:
-        """How many bytes wait for the process to read them."""
+        """The number of bytes that the process has not read yet."""
         return self._input.get_write_buffer_size() if self._input is not None else 0
 
     def write(self, message: bytes) -> None:
-        """Write one line now; the caller has looked at `alive`."""
+        """Write one line now; the caller has checked `alive`."""
         assert self._input is not None
         self._input.write(message + b"\n")
 
     def cut(self) -> None:
-        """Have the guard end it now."""
+        """Have the guard end the process now."""
         self._cut_lifeline()
 
     async def stop(self, patience_s: float) -> int:
-        """End it: close its input, wait, then have the guard end it and all it started; give the exit
-        status. Never raises.
+        """End the process and return its exit status; never raises.
+
+        Its input is closed; after a wait of `patience_s` the guard ends it and everything that it started.
         """
         if self._input is not None:
             self._input.close()
@@ -272,16 +278,18 @@ class ChildProcess:
         return await self._reap()
 
     async def _reap(self) -> int:
-        """Wait until the guard is gone, and look whether anything that it guarded is left (`none_left`); give
-        the exit status.
+        """Wait until the guard is gone, and return the exit status.
+
+        Sets `none_left`: whether anything that it guarded is left.
         """
         self._cut_lifeline()
         popen = self._popen
         status = CANNOT_START
         if popen is not None:
-            # Looks are counted, and not seconds: where the machine stood still the guard did nothing either.
+            # Rounds are counted instead of seconds: while the machine stood still, the guard did nothing
+            # either.
             looks = math.ceil(self._guard_s / _LOOK_S)
-            # The guard ends by itself; no portable way to wait for that does without a thread.
+            # The guard ends by itself; the portable ways to wait for that need a thread.
             while (ended := popen.poll()) is None:
                 looks -= 1
                 if looks < 0:
@@ -295,7 +303,7 @@ class ChildProcess:
         return status
 
     async def _look_what_is_left(self) -> None:
-        """Hear the guard's last words, or see the end of the namespace whose guard was killed."""
+        """Read the guard's last report, or detect the end of the namespace whose guard was killed."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._death.ended.wait(), _LAST_WORDS_S)
         for _ in range(math.ceil(_LEASED_GUARD_S / _LOOK_S)):
@@ -306,10 +314,10 @@ class ChildProcess:
         self._death.close()
 
     def _renew(self, every_s: float) -> None:
-        """Tell the guard that we run."""
+        """Send the guard a sign of life, and repeat it."""
         if self._lifeline < 0:
             return
-        with contextlib.suppress(OSError):  # it is gone, or does not read: that is seen elsewhere
+        with contextlib.suppress(OSError):  # the guard is gone, or does not read: other code detects that
             os.write(self._lifeline, b".")
         self._renewing = asyncio.get_running_loop().call_later(every_s, self._renew, every_s)
 
@@ -328,11 +336,13 @@ class ChildProcess:
         self._tell_end()
 
     def _on_death(self) -> None:
-        """The guard is gone. Whoever still has the output open says no more that counts."""
+        """Handle the end of the guard. Output of processes that still have the stream open no longer
+        counts.
+        """
         asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._on_end)
 
     def _on_log(self, line: bytes) -> None:
-        """Pass a line of the process's own log on, at most so many in a minute."""
+        """Forward a line of the process's own log, up to a number per minute."""
         text = ascii(self._clean(line).decode("utf-8", "replace").rstrip())[1:-1]
         self.last_words = [*self.last_words[1 - _KEEP_LOG_LINES :], text]
         minute = asyncio.get_running_loop().time() // 60
@@ -344,12 +354,12 @@ class ChildProcess:
             log.warning("upstream %s: says more than %d lines a minute", self._name, _MAX_LOG_LINES)
 
     def _on_long_log(self, head: bytes, tail: bytes) -> None:
-        # The word that is cut off might be the beginning of what would be cleaned out.
+        # The cut-off word might be the beginning of a secret, which `clean` would not find.
         self._on_log(head.rpartition(b" ")[0])
 
 
 def end_user(user: int) -> None:
-    """Kill every process of a user id that programs have in turn."""
+    """Kill every process of a user id that programs use in turn."""
     argv = [sys.executable, "-I", "-S", _SEPARATION, str(user)]
     subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, timeout=_GUARD_S)  # noqa: S603
 
@@ -367,15 +377,15 @@ def _open(
         cwd=cwd,
         bufsize=0,
         pass_fds=lines,
-        # A session of its own: a terminal's Ctrl-C is remit's to act on, in its own order.
+        # A separate session: only remit acts on a terminal's Ctrl-C, in its own order.
         start_new_session=True,
     )
 
 
 def own_environment(env: Mapping[str, str], *, own_home: bool = False) -> dict[str, str]:
-    """Return a process's environment: what its configuration says, and the little it cannot do without.
+    """Return a process's environment: the configured variables, and the few that it cannot do without.
 
-    With `own_home` its guard gives it a home, and that of remit is not its.
+    With `own_home` the guard creates a home for it, and remit's HOME is not inherited.
     """
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User ids of the machine, one for each program that runs: none is used twice at once, nor again soon."""
+"""User ids of the machine, one for each running program: no two programs share one, and reuse is delayed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from remit.core.errors import Busy
 
 
 class UserIds:
-    """A range of user ids that nobody else uses. For one event loop."""
+    """A range of user ids that no one else uses. For one event loop."""
 
     def __init__(self, first: int, last: int) -> None:
-        """Begin with all of them free."""
+        """Begin with everything free."""
         self._first = first
         self._count = last - first + 1
         self._next = 0
         self._taken: set[int] = set()
 
     def take(self) -> int:
-        """Return the one that was free for longest; raises `Busy` where none is."""
+        """Return the next free user id, in rotation; raises `Busy` if all are in use."""
         if len(self._taken) >= self._count:
             raise Busy(
                 f"all {self._count} user ids for programs are in use",
@@ -30,5 +30,5 @@ class UserIds:
         return user
 
     def free(self, user: int) -> None:
-        """Nothing runs as this one any more."""
+        """Mark a user id as free: no program runs as it any longer."""
         self._taken.discard(user)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is a person's own: the tasks that they opened, their sessions, their passkeys; each with its end."""
+"""The account page: the tasks that a person opened, their sessions, passkeys and connections, each with a way
+to end it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from remit.core.tasks.task import TaskState
 from remit.services.identity.permissions import end_task, own_task
 from remit.services.people.sessions import handle_of
 
-#: Tasks looked through, and shown.
+#: Maximum number of tasks to search, and to show.
 MOST, SHOWN = 10_000, 50
 
 
@@ -22,21 +24,21 @@ async def show(visit: PageRequest) -> Response:
     """Show the page."""
     if visit.seat is None:
         return sign_in.first(visit)
-    house, name = visit.house, visit.seat.person.name
-    now = house.clock.now()
-    active = await house.tasks.newest(state=TaskState.ACTIVE, limit=MOST)
+    rooms, name = visit.rooms, visit.seat.person.name
+    now = rooms.clock.now()
+    active = await rooms.tasks.tasks.newest(state=TaskState.ACTIVE, limit=MOST)
     tasks = [task for task in active if own_task(task, visit.seat.person) and task.active_at(now)]
-    sessions = await house.people.browsers.sessions(name)
-    passkeys = house.people.passkeys
-    issuers = await house.people.browsers.issuers_of(name)
-    entrances = house.people.browsers.entrances
-    fresh = visit.seat.fresh(now, house.people.consents.rules.fresh_s)
+    sessions = await rooms.people.browsers.sessions(name)
+    passkeys = rooms.people.passkeys
+    issuers = await rooms.people.browsers.issuers_of(name)
+    entrances = rooms.people.browsers.entrances
+    fresh = visit.seat.fresh(now, rooms.people.consents.rules.fresh_s)
     return visit.draw(
         "account.html",
         script=passkeys.offered and fresh,
         tasks=tasks[:SHOWN],
         more=len(tasks) - SHOWN,
-        code_made=await house.personnel.code_made(name),
+        code_made=await rooms.identity.personnel.code_made(name),
         sessions=[
             {
                 "handle": handle_of(one),
@@ -57,8 +59,8 @@ async def show(visit: PageRequest) -> Response:
 
 
 async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object]]:
-    """Return the upstreams that a person can connect, or has connected."""
-    connections = visit.house.people.connections
+    """Return the upstreams that a person can connect or has connected."""
+    connections = visit.rooms.people.connections
     if connections is None:
         return []
     held = {one.upstream: one for one in await connections.of(person)}
@@ -74,8 +76,11 @@ async def _connectable(visit: PageRequest, person: str) -> list[dict[str, object
 
 
 async def arrive(visit: PageRequest) -> Response:
-    """Take back who comes from the authorization server of an upstream, and let nobody else have that."""
-    connections = visit.house.people.connections
+    """Complete the connection of an upstream when its authorization server sends the person back.
+
+    Only the same person in the same browser can complete the connection.
+    """
+    connections = visit.rooms.people.connections
     if visit.seat is None or connections is None:
         return sign_in.first(visit)
     form = parse_form(visit.request.url.query.encode())
@@ -93,31 +98,34 @@ async def arrive(visit: PageRequest) -> Response:
 
 
 def _back(visit: PageRequest, upstream: str) -> str:
-    """Return where the server of an upstream sends people back to. Of each another one, so that the answer of
-    one server is not taken for another's (RFC 9700 section 4.4.2).
+    """Return the redirect URI for the authorization server of an upstream.
+
+    Each upstream has its own redirect URI, so that the answer of one server is not taken for another's (RFC
+    9700 section 4.4.2).
     """
-    return f"{visit.house.people.origin}{CONNECTED_PATH}/{upstream}"
+    return f"{visit.rooms.people.origin}{CONNECTED_PATH}/{upstream}"
 
 
 async def change(visit: PageRequest) -> Response:
-    """End a task or a session, remove a passkey, connect an upstream or end that: taking away needs no new
-    proof.
+    """End a task or a session, remove a passkey, or connect or disconnect an upstream.
+
+    Removing authority needs no new authentication.
     """
     if visit.seat is None:
         return sign_in.first(visit)
     form = await visit.form()
-    house, person = visit.house, visit.seat.person
+    rooms, person = visit.rooms, visit.seat.person
     what, which = form.get("end"), form.get("which")
-    connections = house.people.connections
+    connections = rooms.people.connections
     if what == "task":
-        task = end_task(await house.tasks.get(which), person)
-        await house.revocations.end_task(task.id, reason="ended by the person", by=person.name)
+        task = end_task(await rooms.tasks.tasks.get(which), person)
+        await rooms.endings.revocations.end_task(task.id, reason="ended by the person", by=person.name)
     elif what == "session":
-        await house.people.browsers.end(person.name, which)
+        await rooms.people.browsers.end(person.name, which)
         if which == handle_of(visit.seat.session):
             visit.signed_out()
     elif what == "passkey":
-        await house.people.passkeys.remove(person.name, which)
+        await rooms.people.passkeys.remove(person.name, which)
     elif what == "connection" and connections is not None:
         await connections.disconnect(which, person.name)
     elif what == "no-connection" and connections is not None:
@@ -127,7 +135,7 @@ async def change(visit: PageRequest) -> Response:
             browser=visit.visitor,
             redirect_uri=_back(visit, which),
         )
-        # Not by a redirect: a form of ours may lead to pages of ours alone (`form-action`).
+        # Not by a redirect: the page's forms may lead only to remit's own pages (`form-action`).
         connector = connections.connectors[which]
         return visit.draw("leave_upstream.html", address=address, host=connector.server)
     else:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorization endpoint (RFC 6749 section 3.1): who asks, who is asked, and the answer.
+"""The authorization endpoint (RFC 6749 section 3.1): checks the request, asks the person, answers the
+application.
 
-Nothing is kept between showing the page and its answer: the request stands in the address (or was pushed),
-and is checked again with the answer.
+The server keeps no state between showing the page and the person's answer: the request is in the URL (or was
+pushed), and is checked again with the answer.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from remit.api.oauth.paths import AUTHORIZE_PATH, SIGN_IN_PATH
 from remit.core.errors import Busy, Malformed, RemitError, Unauthenticated
 from remit.core.oauth.one_time_code import AuthorizationRequest, PushedRequest
 
-#: RFC 9126 section 2.2: what the `request_uri` of a pushed request begins with.
+#: RFC 9126 section 2.2: the prefix of the `request_uri` of a pushed request.
 PUSHED_PREFIX = "urn:ietf:params:oauth:request_uri:"
 
 
 async def authorize(visit: PageRequest) -> Response:
-    """Show what is asked for, or send the person to sign in first."""
+    """Show the consent page, or send the person to sign in first."""
     found = await _asked(visit)
     if isinstance(found, Response):
         return found
@@ -39,7 +40,7 @@ async def authorize(visit: PageRequest) -> Response:
         fresh = visit.seat is not None
         return visit.go(_sign_in_first(visit) + ("&fresh=1" if fresh else ""))
     if "none" in request.prompt:
-        # Each authorization is one task, and only the person can state it.
+        # Each authorization is one task, and only the person can state the task.
         return answer_error(
             visit, request, found.applicant, "interaction_required", "the person must state the task"
         )
@@ -48,7 +49,7 @@ async def authorize(visit: PageRequest) -> Response:
 
 
 async def decide(visit: PageRequest) -> Response:
-    """Take the person's answer."""
+    """Process the person's answer."""
     found = await _asked(visit)
     if isinstance(found, Response):
         return found
@@ -58,30 +59,33 @@ async def decide(visit: PageRequest) -> Response:
 
 
 async def _asked(visit: PageRequest) -> AskedConsent | Response:
-    """Return the request; what is wrong with who asks becomes a page, all else an answer to the
-    application.
+    """Return the checked request.
+
+    Raise `Malformed`, which becomes a page, for an invalid client or redirect URI. Return any other error as
+    an answer to the application.
     """
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
         raise Malformed("the request is too long", remediation="push it instead (RFC 9126)")
-    house = visit.house
+    rooms = visit.rooms
     try:
         form = parse_form(query.encode())
         if "request_uri" in form:
             return await _pushed(visit, form)
-        applicant, redirect_uri = await who_asks(form, house)
+        applicant, redirect_uri = await who_asks(form, rooms)
     except Busy:
         raise
     except RemitError as error:
-        # RFC 6749 section 4.1.2.1: with neither client nor address certain, nothing is sent anywhere.
+        # RFC 6749 section 4.1.2.1: without a valid client and redirect URI, nothing is sent to the
+        # application.
         refused = Unauthenticated(
             error.message, code=f"authorize-{error.code}", remediation=error.remediation
         )
-        with contextlib.suppress(RemitError):  # refused all the same where the store cannot write it
-            await house.authenticator.refused(refused, "authorize")
+        with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
+            await rooms.identity.authenticator.refused(refused, "authorize")
         raise Malformed(error.message, code=error.code, remediation=error.remediation) from None
     try:
-        request = what_is_asked(form, house, applicant, redirect_uri)
+        request = what_is_asked(form, rooms, applicant, redirect_uri)
     except OAuthRefused as error:
         partial = AuthorizationRequest(
             client_id=applicant.client_id,
@@ -99,11 +103,12 @@ async def _asked(visit: PageRequest) -> AskedConsent | Response:
 
 
 async def _pushed(visit: PageRequest, form: Form) -> AskedConsent:
-    people = visit.house.people
+    people = visit.rooms.people
     value = form.need("request_uri").removeprefix(PUSHED_PREFIX)
     ticket = await people.browsers.tickets.look(value)
-    held = ticket.holds if ticket and ticket.open_at(visit.house.clock.now()) else None
-    # RFC 9126 section 4: the client is the one that pushed it; what else stands in the address is ignored.
+    held = ticket.holds if ticket and ticket.open_at(visit.rooms.clock.now()) else None
+    # RFC 9126 section 4: the client is the one that pushed the request; other parameters in the URL are
+    # ignored.
     if not isinstance(held, PushedRequest) or held.request.client_id != form.need("client_id"):
         raise Malformed(
             "this request is not known, was answered, or has run out",
@@ -123,13 +128,15 @@ def _must_sign_in(visit: PageRequest, request: AuthorizationRequest) -> bool:
         return True
     if request.max_age_s is None:
         return False
-    # Some seconds pass between the proof and this page: a `max_age` of 0 asks for a proof, not for magic.
-    age = visit.house.clock.now() - visit.seat.authenticated
+    # Some seconds pass between the authentication and this page, so `max_age` counts as at least 30 seconds.
+    age = visit.rooms.clock.now() - visit.seat.authenticated
     return age > timedelta(seconds=max(request.max_age_s, 30))
 
 
 def _sign_in_first(visit: PageRequest) -> str:
-    """Return the way over the sign-in and back to this page, which has then met what `prompt` asked for."""
+    """Return the URL of the sign-in page that leads back to this page without the `prompt` that it has then
+    met.
+    """
     query = visit.request.url.query
     back = query if "prompt=none" in query.split("&") else _without(query, "prompt")
     return f"{SIGN_IN_PATH}?then={quote(f'{AUTHORIZE_PATH}?{back}', safe='')}"

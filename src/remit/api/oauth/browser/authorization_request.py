@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading an authorization request (RFC 6749 section 4.1.1, RFC 7636, RFC 8707, RFC 9126, RFC 9396).
 
-In two parts, for what is wrong with them is told in two ways: who asks, and where the answer goes, must hold
-before anything is sent anywhere; the rest is answered to the application.
+Reading has two parts, because their errors go to different receivers. The client and the redirect URI must be
+valid before anything is sent to the application. Errors in all other parameters are answered to the
+application.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.forms import Form, OAuthRefused
 from remit.core.canonical import parse_strict
 from remit.core.draft_names import MISSION_INTENT
@@ -21,7 +23,6 @@ from remit.core.oauth.access_token import AGENT_SCOPE
 from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.one_time_code import AuthorizationRequest, Mission
 from remit.core.tasks.grant import Grant
-from remit.services.assembly.services import Services
 from remit.services.people.consents import Applicant
 
 MAX_STATE_CHARS: Final = 2048
@@ -31,34 +32,34 @@ _HASH: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")
 
 
-async def who_asks(form: Form, house: Services, pushed_by: str = "") -> tuple[Applicant, str]:
-    """Return who asks, and where the answer goes; raises `Malformed`, which is told to nobody else."""
-    applicant = await house.people.consents.applicant(form.need("client_id"), pushed_by)
-    redirect_uri = house.people.consents.check_redirect(applicant, form.need("redirect_uri"))
+async def who_asks(form: Form, rooms: PageRooms, pushed_by: str = "") -> tuple[Applicant, str]:
+    """Return the application and its redirect URI; raise an error that is shown only to the person."""
+    applicant = await rooms.people.consents.applicant(form.need("client_id"), pushed_by)
+    redirect_uri = rooms.people.consents.check_redirect(applicant, form.need("redirect_uri"))
     return applicant, redirect_uri
 
 
 def what_is_asked(
-    form: Form, house: Services, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
+    form: Form, rooms: PageRooms, applicant: Applicant, redirect_uri: str, pushed_by: str = ""
 ) -> AuthorizationRequest:
-    """Return the checked request; raises `OAuthRefused` with the code for the application."""
+    """Return the checked request; raise `OAuthRefused` with the error code for the application."""
     if "request" in form:
         raise OAuthRefused("request_not_supported", "push the request instead (RFC 9126)")
     if form.need("response_type") != "code":
         raise OAuthRefused("unsupported_response_type", "the response type is `code`")
     if form.get("response_mode", "query") != "query":
         raise OAuthRefused("invalid_request", "the response mode is `query`")
-    # RFC 9700 section 2.1.1, OAuth 2.1: always PKCE, and never `plain`.
+    # RFC 9700 section 2.1.1, OAuth 2.1: PKCE is required, and `plain` is refused.
     if form.get("code_challenge_method") != "S256" or not _HASH.fullmatch(form.get("code_challenge")):
         raise OAuthRefused("invalid_request", "send a `code_challenge` with the method `S256` (RFC 7636)")
     if len(form.get("state")) > MAX_STATE_CHARS:
         raise OAuthRefused("invalid_request", "the `state` is too long")
     if form.get("dpop_jkt") and not _HASH.fullmatch(form.get("dpop_jkt")):
         raise OAuthRefused("invalid_request", "`dpop_jkt` is no thumbprint (RFC 9449 section 10)")
-    resource = _resources(form, house)
-    mission, places = _mission(form, house)
-    # INVARIANT: a resource that is asked for bounds the task, and not only the first of its tokens.
-    within = house.authenticator.resources.within(resource, places)
+    resource = _resources(form, rooms)
+    mission, places = _mission(form, rooms)
+    # INVARIANT: a requested resource bounds the whole task, not only its first token.
+    within = rooms.identity.authenticator.resources.within(resource, places)
     return AuthorizationRequest(
         client_id=applicant.client_id,
         redirect_uri=redirect_uri,
@@ -71,16 +72,18 @@ def what_is_asked(
         login_hint=form.get("login_hint")[:200],
         dpop_jkt=form.get("dpop_jkt"),
         mission=mission,
-        tools=_tools(form, house),
+        tools=_tools(form, rooms),
         upstreams=None if within is None else tuple(sorted(within)),
         task_type=form.get("task_type")[:80],
         agent=pushed_by,
     )
 
 
-def _resources(form: Form, house: Services) -> tuple[str, ...]:
-    """RFC 8707: what the token is for; one of our MCP endpoints, or all of them unless given."""
-    known = house.authenticator.resources
+def _resources(form: Form, rooms: PageRooms) -> tuple[str, ...]:
+    """Return the audience of the token (RFC 8707): MCP endpoints of remit, or an empty tuple for all of
+    them.
+    """
+    known = rooms.identity.authenticator.resources
     wanted = form.all("resource")
     for one in wanted:
         if one not in known or one == known.api:
@@ -94,7 +97,7 @@ def _scope(form: Form) -> tuple[str, ...]:
     wanted = tuple(one for one in form.get("scope").split(" ") if one)
     if not all(map(_SCOPE.fullmatch, wanted)) or len(wanted) > 64:
         raise OAuthRefused("invalid_scope", "the scope cannot be read")
-    # What an agent's own token may do is not a person's to give.
+    # A person cannot grant the scope of an agent's own token.
     return tuple(one for one in wanted if one != AGENT_SCOPE)
 
 
@@ -137,8 +140,8 @@ class _MissionIntent(msgspec.Struct, frozen=True):
     intent: _Intent = _Intent()
 
 
-def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
-    """Return what the application proposes, and the resources that it proposes to use."""
+def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
+    """Return the mission that the application proposes, and the resources that it proposes to use."""
     written = _json(form, MISSION_INTENT, "invalid_request")
     if written is None:
         return Mission(), ()
@@ -148,10 +151,10 @@ def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
         raise OAuthRefused(
             "invalid_request", f"`{MISSION_INTENT}` has not the form of an intent that is understood"
         ) from None
-    # INVARIANT: a bound that would not be kept is refused, never left out.
+    # INVARIANT: a constraint that remit would not enforce is refused, never left out.
     if intent.constraints or intent.controls:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
-    if any(one not in house.authenticator.resources for one in intent.resources):
+    if any(one not in rooms.identity.authenticator.resources for one in intent.resources):
         raise OAuthRefused("invalid_target", "a resource of the intent is not of this house")
     mission = Mission(
         goal=intent.goal[:2000],
@@ -161,13 +164,13 @@ def _mission(form: Form, house: Services) -> tuple[Mission, tuple[str, ...]]:
     return mission, intent.resources
 
 
-def _tools(form: Form, house: Services) -> tuple[str, ...] | None:
-    """RFC 9396: the tools that are wanted; what may be done with them says the task type alone."""
+def _tools(form: Form, rooms: PageRooms) -> tuple[str, ...] | None:
+    """Return the requested tools (RFC 9396); only the task type decides what may be done with them."""
     written = _json(form, "authorization_details", BAD_DETAILS)
     if written is None:
         return None
     try:
-        grants = asked_grants(written, house.authenticator.resources)
+        grants = asked_grants(written, rooms.identity.authenticator.resources)
     except Malformed as error:
         raise OAuthRefused(BAD_DETAILS, error.message) from None
     if any(grant.layers != Grant(grant.tool, other_arguments=True).layers for grant in grants):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an authorization request comes to, and how its answer reaches the application."""
+"""The outcome of an authorization request, and the ways to send it to the application."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remit.services.people.consents import Applicant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedConsent:
-    """A request that holds: `pushed` is its ticket where it was pushed, `again` the page's own address."""
+    """A valid request: `pushed` is its ticket if it was pushed, `again` the URL of the consent page."""
 
     request: AuthorizationRequest
     applicant: Applicant
@@ -30,8 +30,9 @@ def answer_error(
 ) -> Response:
     """Send an error to the application (RFC 6749 section 4.1.2.1).
 
-    RFC 9700 section 4.11.2: anybody can publish an application, and a link to remit that leads on by itself
-    to wherever they like. Where nobody here has vouched for that address, a person goes on.
+    RFC 9700 section 4.11.2: any person can publish an application and a link to remit that redirects to any
+    site at once. Unless the application is registered here with a metadata document, the person must
+    therefore click to continue.
     """
     address = answer_address(visit, request, {"error": code, "error_description": printable(told)})
     if applicant.vouched:
@@ -47,10 +48,10 @@ def answer_error(
 
 
 def answer_address(visit: PageRequest, request: AuthorizationRequest, answer: dict[str, str]) -> str:
-    """Return the address of an answer to the application."""
-    # RFC 9207 section 2: `iss` goes with every answer, so that no other server's is taken for it.
+    """Return the URL that carries an answer to the application."""
+    # RFC 9207 section 2: every answer carries `iss`, so that it cannot be taken for another server's answer.
     sent = answer | ({"state": request.state} if request.state else {})
-    sent |= {"iss": visit.house.authenticator.issuer}
+    sent |= {"iss": visit.rooms.identity.authenticator.issuer}
     joint = "&" if urlsplit(request.redirect_uri).query else "?"
     return request.redirect_uri + joint + urlencode(sent)
 
@@ -58,7 +59,9 @@ def answer_address(visit: PageRequest, request: AuthorizationRequest, answer: di
 def leave(
     visit: PageRequest, request: AuthorizationRequest, answer: dict[str, str], *, granted: bool
 ) -> Response:
-    """Send the browser back to the application, from a page: a form's answer may not lead to another host."""
+    """Send the browser back to the application from a page, because a form's answer may not lead to another
+    host.
+    """
     return visit.draw(
         "leave.html",
         address=answer_address(visit, request, answer),

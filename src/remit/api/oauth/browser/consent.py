@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The consent page: the person chooses the kind of work, states it in their own words, and lets it begin."""
+"""The consent page: the person chooses a task type, states the task in their own words, and starts it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CHANGED = "what this would permit has changed since the page was drawn: look aga
 async def show(
     visit: PageRequest, asked: AskedConsent, wanted: str = "", told: str = "", given: Form | None = None
 ) -> Response:
-    """Show the page: first the choice of work, where there is one, then the form for it."""
+    """Show the page: first the choice of task type, if there is one, then the form for it."""
     assert visit.seat is not None
-    consents = visit.house.people.consents
+    consents = visit.rooms.people.consents
     offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     common: dict[str, Json] = {
         "again": asked.again,
@@ -44,7 +44,7 @@ async def show(
         chosen = offers[0] if len(offers) == 1 else offer_named(offers, wanted)
     except NotFound:
         return visit.draw("choose.html", common, offers=offers, choose=_with_type(asked))
-    if chosen.sensitive and not visit.seat.fresh(visit.house.clock.now(), consents.rules.fresh_s):
+    if chosen.sensitive and not visit.seat.fresh(visit.rooms.clock.now(), consents.rules.fresh_s):
         return visit.go(_again_signed_in(asked, chosen))
     return visit.draw(
         "consent.html",
@@ -68,9 +68,9 @@ def _again_signed_in(asked: AskedConsent, chosen: Offer) -> str:
 
 
 async def answered(visit: PageRequest, asked: AskedConsent, form: Form) -> Response:
-    """Take the answer: open the task and give the code, show what is wrong, or tell that it was denied."""
+    """Process the answer: open the task and issue the code, show errors, or report the denial."""
     assert visit.seat is not None
-    consents = visit.house.people.consents
+    consents = visit.rooms.people.consents
     if form.get("decision") != "allow":
         await consents.deny(asked.request, asked.applicant, visit.seat, asked.pushed)
         refused = {"error": "access_denied", "error_description": "the person did not agree"}
@@ -78,7 +78,8 @@ async def answered(visit: PageRequest, asked: AskedConsent, form: Form) -> Respo
     offers = consents.offers(asked.applicant, visit.seat.person, asked.request)
     chosen = offer_named(offers, form.get("task_type"))
     if form.get("seal") != chosen.seal:
-        # A bundle was applied since the page was drawn: nobody agrees to what they have not seen.
+        # A bundle was applied after the page was shown: a person cannot agree to rules that they have not
+        # seen.
         return await show(visit, asked, chosen.type.name, CHANGED, form)
     written = {name: form.get(f"p.{name}") for name in chosen.type.parameters}
     try:
@@ -98,13 +99,13 @@ async def answered(visit: PageRequest, asked: AskedConsent, form: Form) -> Respo
     except Fenced:
         raise
     except (Malformed, ConfigInvalid) as error:
-        # What was written stays, and what is wrong with it stands above.
+        # Keep the person's input, and show the error above it.
         return await show(visit, asked, chosen.type.name, str(error), form)
     return leave(visit, asked.request, {"code": code}, granted=True)
 
 
 def field_of(name: str, spec: Parameter, given: Form | None) -> dict[str, Json]:
-    """Return what a form's field is made of."""
+    """Return the template values of a form field."""
     constraint = spec.constraint or {}
     must = ""
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passkeys at a browser: challenges and answers as JSON, for the one script that remit's pages have."""
+"""Passkeys at a browser: challenges and answers as JSON, for the only script of remit's pages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MAX_ANSWER_BYTES = 65_536
 
 
 async def challenge(visit: PageRequest) -> Response:
-    """Return the options for signing in, or (`for: "register"`) for a new passkey of who is signed in."""
+    """Return the options for signing in, or (`for: "register"`) for a new passkey of the signed-in person."""
     asked = await _read(visit)
-    passkeys = visit.house.people.passkeys
+    passkeys = visit.rooms.people.passkeys
     if asked.get("for") == "register":
         return visit.with_cookies(
             answer(await passkeys.begin_registration(_fresh(visit).person, visit.visitor))
@@ -32,9 +32,9 @@ async def challenge(visit: PageRequest) -> Response:
 
 
 async def sign_in(visit: PageRequest) -> Response:
-    """Take the answer of somebody who signs in; tells where to go on."""
+    """Sign a person in by a passkey; return the URL of the next page."""
     asked = await _read(visit)
-    secret = await visit.house.people.passkeys.sign_in(
+    secret = await visit.rooms.people.passkeys.sign_in(
         visit.visitor, _credential(asked), place=visit.place, replacing=visit.session_secret
     )
     visit.signed_in(secret)
@@ -42,20 +42,22 @@ async def sign_in(visit: PageRequest) -> Response:
 
 
 async def register(visit: PageRequest) -> Response:
-    """Take a new passkey of who is signed in."""
+    """Register a new passkey of the signed-in person."""
     asked = await _read(visit)
-    kept = await visit.house.people.passkeys.register(
+    kept = await visit.rooms.people.passkeys.register(
         _fresh(visit), visit.visitor, _credential(asked), str(asked.get("name", ""))
     )
     return visit.with_cookies(answer({"id": kept.id, "then": own_page("")}))
 
 
 def _fresh(visit: PageRequest) -> BrowserSeat:
-    """A passkey opens everything that its person may do: who adds one has proven themselves just now."""
+    """Return the session; require a recent sign-in, because a passkey opens everything that its person may
+    do.
+    """
     seat = visit.seat
     if seat is None:
         raise Unauthenticated("you are not signed in", code="no-session", remediation="sign in first")
-    if not seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    if not seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         raise Forbidden("sign in again to add a passkey", code="not-fresh", remediation="sign in again")
     return seat
 
@@ -65,7 +67,7 @@ async def _read(visit: PageRequest) -> dict[str, Json]:
     value = parse_strict(data, max_bytes=MAX_ANSWER_BYTES, max_depth=8)
     if not isinstance(value, dict):
         raise Malformed("this is not an object", remediation="use remit's own pages")
-    # The header cannot be sent by a form of another site; the value cannot be known there.
+    # A form of another site cannot send this header, and another site cannot know the value.
     given = visit.request.headers.get("x-remit-form", "")
     if not hmac.compare_digest(given.encode(), visit.csrf.encode()):
         raise Forbidden("this request is not of this visit", code="csrf", remediation="reload the page")

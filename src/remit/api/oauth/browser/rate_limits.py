@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much anybody may have kept here: before they have said who they are, and as an agent."""
+"""Limits on the state that callers can create: anonymous callers, and each agent."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from remit.core.errors import Busy
 from remit.ports.runtime import Clock
 from remit.services.limits.client_address import seen_from
 
-#: Within `WINDOW_S`, of one address or agent, and of all strangers together. What is kept lives for minutes,
-#: so this bounds it.
+#: Maximum numbers within `WINDOW_S`: per address or agent, and for all anonymous callers together. Stored
+#: entries live for minutes, so these limits bound them.
 PER_ADDRESS, OF_ALL = 120, 1200
 WINDOW_S = 60.0
-#: Addresses remembered; the oldest are forgotten first.
+#: Addresses remembered; the oldest are dropped first.
 MAX_ADDRESSES = 4096
 
 
 class AnonymousLimits:
-    """Counts what is kept for callers who are not known: pushed requests, challenges, provider visits.
+    """Counts stored entries of anonymous callers: pushed requests, challenges, provider visits.
 
-    What agents push is counted for each of them, apart: strangers take nothing from them.
+    Requests that agents push are counted separately for each agent: anonymous callers cannot use up an
+    agent's limit.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with nothing kept."""
+        """Begin with all counts at zero."""
         self._clock = clock
         self._since = 0.0
         self._all = 0
         self._by_address: OrderedDict[str, int] = OrderedDict()
 
     def check(self, request: Request, agent: str = "") -> None:
-        """Count one more, of a stranger or an agent; raises `Busy` where it is too many."""
+        """Count one more entry of an anonymous caller or an agent; raise `Busy` above the limit."""
         now = self._clock.boot_s()
         if now >= self._since + WINDOW_S:
             self._since, self._all = now, 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages for people: how they are drawn, what protects them, and the cookies that a browser keeps.
+"""Pages for people: rendering, protection, and cookies.
 
-Server-rendered, nothing from elsewhere, no script but where a passkey needs one. No page may be framed, and
-no form goes anywhere but here.
+Pages are rendered on the server and load nothing from other sites. A page has a script only if it uses a
+passkey. No page may be framed, and no form leads to another site.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from remit.api.http_messages import read, status_of
+from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.forms import FORM, MAX_FORM_BYTES, Form, OAuthRefused, parse_form
 from remit.core.errors import Forbidden, RemitError, Unauthenticated
 from remit.core.json_value import Json
 from remit.core.oauth.client_metadata import LOOPBACK
-from remit.services.assembly.services import Services
 from remit.services.people.sessions import BrowserSeat, csrf_of
 
 log = logging.getLogger("remit.api")
@@ -37,12 +37,12 @@ _TEMPLATES: Final = jinja2.Environment(
 
 
 def _sentence(text: str) -> str:
-    """Return a text with a capital at its beginning, as people write."""
+    """Return a text with its first letter capitalized."""
     return text[:1].upper() + text[1:]
 
 
 def _lasts(seconds: int) -> str:
-    """Return a duration as people say it: in whole minutes, hours or days."""
+    """Return a duration in whole minutes, hours or days."""
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {word}{'' if seconds == size else 's'}"
@@ -60,7 +60,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With `no-referrer` a browser would send `Origin: null` with forms of our own.
+    # With `no-referrer` a browser would send `Origin: null` with remit's own forms.
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
 }
@@ -73,67 +73,69 @@ _TITLES: Final = {
     429: "Not just now",
     503: "Not just now",
 }
-#: Longest address that a person may be sent on to after signing in.
+#: Maximum length of the URL to which a person is sent after signing in.
 MAX_THEN_CHARS: Final = 16_384
 
 Serve = Callable[[Request], Awaitable[Response]]
 
 
 class PageRequest:
-    """One request of a browser: who sits there, and the secret that its forms are bound to.
+    """One request of a browser: its session, and the secret to which its forms are bound.
 
-    `secret` is the session's where somebody is signed in, else that of a cookie of its own, which lets the
-    forms of strangers be told from forms that others would have their browser send.
+    `secret` is that of the session if a person is signed in. Otherwise it is that of a separate cookie, which
+    distinguishes forms of this browser from forms that another site makes it send.
     """
 
-    def __init__(self, request: Request, house: Services) -> None:
-        """Take the request; `enter` looks at its cookies."""
+    def __init__(self, request: Request, rooms: PageRooms) -> None:
+        """Keep the request; `enter` reads its cookies."""
         self.request = request
-        self.house = house
+        self.rooms = rooms
         self.seat: BrowserSeat | None = None
         self.visitor = ""
         self._set: list[tuple[str, str, int]] = []
-        origin = house.people.origin
+        origin = rooms.people.origin
         self._secure = origin.startswith("https://")
-        # RFC 6265bis section 4.1.3.2: with this prefix no other host, path or plain connection can set it.
-        # It needs `Secure`, which not every browser takes from this machine without TLS.
+        # RFC 6265bis section 4.1.3.2: with this prefix no other host, path or plaintext connection can set
+        # the cookie. The prefix needs `Secure`, which not every browser accepts from localhost without TLS.
         prefix = "__Host-" if self._secure else ""
         self._session_cookie, self._visit_cookie = f"{prefix}remit-session", f"{prefix}remit-visit"
 
     @classmethod
-    async def enter(cls, request: Request, house: Services) -> PageRequest:
-        """Return the visit of a request."""
-        visit = cls(request, house)
-        visit.seat = await house.people.browsers.seat(visit.session_secret)
+    async def enter(cls, request: Request, rooms: PageRooms) -> PageRequest:
+        """Return the `PageRequest` of a request, with its session and visit cookie."""
+        visit = cls(request, rooms)
+        visit.seat = await rooms.people.browsers.seat(visit.session_secret)
         visit.visitor = request.cookies.get(visit._visit_cookie, "")
         if not (len(visit.visitor) == 64 and visit.visitor.isalnum()):
-            visit.visitor = house.entropy.bytes(32).hex()
+            visit.visitor = rooms.entropy.bytes(32).hex()
             visit._set.append((visit._visit_cookie, visit.visitor, VISIT_S))
         return visit
 
     @property
     def session_secret(self) -> str:
-        """The session's secret as the cookie has it, whether or not it still opens anything."""
+        """The session's secret from the cookie, whether or not it is still valid."""
         return self.request.cookies.get(self._session_cookie, "")
 
     @property
     def csrf(self) -> str:
-        """What each form of this browser carries."""
+        """The CSRF value of this browser's forms."""
         return self.seat.csrf if self.seat else csrf_of(self.visitor)
 
     @property
     def place(self) -> str:
-        """What the person uses, in words for themselves."""
+        """The person's browser and system, in words for that person."""
         return words_for(self.request.headers.get("user-agent", ""))
 
     async def form(self) -> Form:
-        """Read a form of ours; raises `Forbidden` for one that another site, or another visit, has made, and
-        `Unauthenticated` where who sat there was signed out while it came.
+        """Read a form of remit's pages.
+
+        Raise `Forbidden` for a form of another site or another visit, and `Unauthenticated` if the person was
+        signed out while the body arrived.
         """
         form = parse_form(await read(self.request, FORM, MAX_FORM_BYTES))
         if self.seat is not None:
-            # A body takes as long as its sender likes.
-            self.seat = await self.house.people.browsers.seat(self.seat.secret)
+            # The sender decides how long a body takes.
+            self.seat = await self.rooms.people.browsers.seat(self.seat.secret)
             if self.seat is None:
                 raise Unauthenticated(
                     "you are not signed in any more", code="no-session", remediation="sign in again", step=1
@@ -147,11 +149,11 @@ class PageRequest:
         return form
 
     def signed_in(self, secret: str) -> None:
-        """Let the browser keep a new session."""
-        self._set.append((self._session_cookie, secret, int(self.house.people.browsers.ttl_s)))
+        """Set the cookie of a new session."""
+        self._set.append((self._session_cookie, secret, int(self.rooms.people.browsers.ttl_s)))
 
     def signed_out(self) -> None:
-        """Let the browser forget its session."""
+        """Remove the session cookie."""
         self._set.append((self._session_cookie, "", 0))
 
     def draw(
@@ -177,12 +179,12 @@ class PageRequest:
         return self.with_cookies(response)
 
     def go(self, address: str) -> Response:
-        """Send the browser on, with GET."""
+        """Redirect the browser, with GET."""
         response = RedirectResponse(address, status_code=303, headers=HEADERS)
         return self.with_cookies(response)
 
     def with_cookies(self, response: Response) -> Response:
-        """Set the cookies that the visit has made."""
+        """Add the cookies of this visit to a response."""
         for name, value, age_s in self._set:
             response.set_cookie(
                 name, value, max_age=age_s, path="/", secure=self._secure, httponly=True, samesite="lax"
@@ -191,7 +193,7 @@ class PageRequest:
 
 
 def words_for(agent: str) -> str:
-    """Say which browser on which system a `User-Agent` speaks of; never its own words."""
+    """Return browser and system of a `User-Agent` in fixed words; never text of the header."""
     names = {"Firefox/": "Firefox", "Edg/": "Edge", "Chrome/": "Chrome", "Safari/": "Safari"}
     systems = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
                "Mac OS X": "macOS", "Linux": "Linux"}  # fmt: skip
@@ -201,9 +203,10 @@ def words_for(agent: str) -> str:
 
 
 def own_page(address: str, fallback: str = "/oauth/account") -> str:
-    """Return a page of ours to go on to; whatever is not one becomes the fallback.
+    """Return a path of remit's own pages; anything else becomes the fallback.
 
-    Nothing that a browser could read as another host: no scheme, no `//`, no `\\`, no control character.
+    The path contains nothing that a browser could read as another host: no scheme, no `//`, no backslash, no
+    control character.
     """
     fine = (
         address.startswith(("/oauth/authorize?", "/oauth/terminal?", "/oauth/account"))
@@ -215,14 +218,14 @@ def own_page(address: str, fallback: str = "/oauth/account") -> str:
     return address if fine else fallback
 
 
-def paged(serve: Callable[[PageRequest], Awaitable[Response]], house: Services) -> Serve:
-    """Return what serves a page: faults become a page too, and nothing of a defect is told."""
+def paged(serve: Callable[[PageRequest], Awaitable[Response]], rooms: PageRooms) -> Serve:
+    """Return a handler for a page: errors become pages too, and reveal nothing of an internal defect."""
 
     async def page(request: Request) -> Response:
-        moved = elsewhere(request, house)
+        moved = elsewhere(request, rooms)
         if moved:
             return RedirectResponse(moved, status_code=303, headers=HEADERS)
-        visit = await PageRequest.enter(request, house)
+        visit = await PageRequest.enter(request, rooms)
         try:
             return await serve(visit)
         except (RemitError, OAuthRefused) as error:
@@ -232,7 +235,7 @@ def paged(serve: Callable[[PageRequest], Awaitable[Response]], house: Services) 
 
 
 def fault(visit: PageRequest, error: RemitError) -> Response:
-    """Return the page that tells of a fault, in words that are safe to show."""
+    """Return the page that reports an error, in words that are safe to show."""
     status = 400 if isinstance(error, OAuthRefused) else status_of(error)
     told = status != 500
     if not told:
@@ -246,12 +249,13 @@ def fault(visit: PageRequest, error: RemitError) -> Response:
     )
 
 
-def elsewhere(request: Request, house: Services) -> str:
-    """Return where a page really is, where this machine was named in another way; else an empty text.
+def elsewhere(request: Request, rooms: PageRooms) -> str:
+    """Return the URL of the page under its proper host, if a request uses another name of this machine; else
+    an empty text.
 
-    Cookies and passkeys belong to one name of the host.
+    Cookies and passkeys belong to one host name.
     """
-    origin = urlsplit(house.people.origin)
+    origin = urlsplit(rooms.people.origin)
     given = urlsplit(f"//{request.headers.get('host', '')}")
     try:
         host, port = given.hostname or "", given.port
@@ -262,4 +266,4 @@ def elsewhere(request: Request, house: Services) -> str:
     if request.method not in ("GET", "HEAD"):
         return ""
     search = request.url.query
-    return house.people.origin + request.url.path + (f"?{search}" if search else "")
+    return rooms.people.origin + request.url.path + (f"?{search}" if search else "")

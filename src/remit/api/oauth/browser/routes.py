@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes of people's pages, and the pushed requests that lead there."""
+"""The routes of the pages for people, and of pushed requests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from remit.api.oauth.browser import (
 )
 from remit.api.oauth.browser.rate_limits import AnonymousLimits
 from remit.api.oauth.browser.rendering import PageRequest, Serve, paged
+from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.paths import (
     ACCOUNT_PATH,
     ARRIVAL_PATH,
@@ -32,29 +33,28 @@ from remit.api.oauth.paths import (
     STYLE_PATH,
     TERMINAL_PATH,
 )
-from remit.services.assembly.services import Services
 from remit.services.limits.sign_in_attempts import SignInAttempts
 
-#: Pages to which other sites may send a browser, with GET and as a page of its own: applications, and the
-#: organisation's provider; with a `/` at its end all directly below it. Nothing changes there without a form
-#: of ours.
+#: Pages to which other sites (applications and the organisation's provider) may send a browser, with GET and
+#: as a top-level page. A `/` at the end includes all pages directly below. A GET of these pages changes
+#: nothing: a change needs a form of remit.
 NAVIGABLE: Final = frozenset(
     {AUTHORIZE_PATH, ARRIVAL_PATH, SIGN_IN_PATH, ACCOUNT_PATH, CONNECTED_PATH + "/", TERMINAL_PATH}
 )
 
 
 def routes(
-    house: Services, tries: SignInAttempts, *, remote_sign_in: bool
+    rooms: PageRooms, tries: SignInAttempts, *, remote_sign_in: bool
 ) -> tuple[tuple[str, dict[str, Serve]], ...]:
-    """Return every path that is for people, with what answers each method there."""
+    """Return every path for people, with the handler of each method."""
 
     async def by_code(visit: PageRequest) -> Response:
         return await sign_in.by_code(visit, tries, remote=remote_sign_in)
 
-    strangers = AnonymousLimits(house.clock)
+    strangers = AnonymousLimits(rooms.clock)
 
     async def push(request: Request) -> Response:
-        return await pushed_requests.push(request, house, strangers)
+        return await pushed_requests.push(request, rooms, strangers)
 
     async def challenge(visit: PageRequest) -> Response:
         strangers.check(visit.request)
@@ -71,34 +71,34 @@ def routes(
         (
             AUTHORIZE_PATH,
             {
-                "GET": paged(authorization_endpoint.authorize, house),
-                "POST": paged(authorization_endpoint.decide, house),
+                "GET": paged(authorization_endpoint.authorize, rooms),
+                "POST": paged(authorization_endpoint.decide, rooms),
             },
         ),
         (PUSHED_PATH, of("POST", push)),
-        (SIGN_IN_PATH, {"GET": paged(sign_in.show, house), "POST": paged(by_code, house)}),
-        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(to_provider, house))),
-        (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, house))),
-        (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, house))),
-        (ACCOUNT_PATH, {"GET": paged(account.show, house), "POST": paged(account.change, house)}),
-        (CONNECTED_PATH + "/{upstream}", of("GET", paged(account.arrive, house))),
+        (SIGN_IN_PATH, {"GET": paged(sign_in.show, rooms), "POST": paged(by_code, rooms)}),
+        (SIGN_IN_PATH + "/with/{provider}", of("GET", paged(to_provider, rooms))),
+        (ARRIVAL_PATH, of("GET", paged(sign_in.arrive, rooms))),
+        (SIGN_OUT_PATH, of("POST", paged(sign_in.sign_out, rooms))),
+        (ACCOUNT_PATH, {"GET": paged(account.show, rooms), "POST": paged(account.change, rooms)}),
+        (CONNECTED_PATH + "/{upstream}", of("GET", paged(account.arrive, rooms))),
         (
             TERMINAL_PATH,
-            {"GET": paged(terminal_login.show, house), "POST": paged(terminal_login.decide, house)},
+            {"GET": paged(terminal_login.show, rooms), "POST": paged(terminal_login.decide, rooms)},
         ),
-        (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, house))),
-        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkeys.sign_in, house))),
-        (PASSKEY_PATH + "/register", of("POST", _plain(passkeys.register, house))),
+        (PASSKEY_PATH + "/challenge", of("POST", _plain(challenge, rooms))),
+        (PASSKEY_PATH + "/sign-in", of("POST", _plain(passkeys.sign_in, rooms))),
+        (PASSKEY_PATH + "/register", of("POST", _plain(passkeys.register, rooms))),
         (STYLE_PATH, of("GET", _file("style.css", "text/css"))),
         (SCRIPT_PATH, of("GET", _file("passkey.js", "text/javascript"))),
     )
 
 
-def _plain(serve: passkeys.Answer, house: Services) -> Serve:
-    """Serve the script: what is raised becomes a problem at the door's edge."""
+def _plain(serve: passkeys.Answer, rooms: PageRooms) -> Serve:
+    """Return a handler for the passkey script; errors become problems at the edge of the application."""
 
     async def answered(request: Request) -> Response:
-        return await serve(await PageRequest.enter(request, house))
+        return await serve(await PageRequest.enter(request, rooms))
 
     return answered
 

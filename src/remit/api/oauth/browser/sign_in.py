@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in at a browser: at the organisation's provider, with a passkey, or with a one-time code."""
+"""Sign-in at a browser: at the organisation's provider, with a passkey, or with a one-time code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remit.services.limits.sign_in_attempts import SignInAttempts
 
 
 async def show(visit: PageRequest) -> Response:
-    """Show the ways to sign in; who is signed in already goes on, unless a new proof is asked for."""
+    """Show the ways to sign in; send a signed-in person on, unless a new authentication is required."""
     asked = visit.request.query_params
     then, fresh = own_page(asked.get("then", "")), asked.get("fresh") == "1"
     if visit.seat is not None and not fresh:
@@ -29,7 +29,7 @@ def draw(
     visit: PageRequest, then: str, *, fresh: bool = False, told: str = "", status: int = 200
 ) -> Response:
     """Return the page."""
-    people = visit.house.people
+    people = visit.rooms.people
     return visit.draw(
         "sign_in.html",
         status=status,
@@ -44,14 +44,14 @@ def draw(
 
 
 async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) -> Response:
-    """Take a one-time code; from this machine alone, unless configured."""
+    """Sign a person in by a one-time code; only from this machine, unless configured otherwise."""
     form = await visit.form()
     then = own_page(form.get("then"))
     client = visit.request.client.host if visit.request.client else ""
     proxied = any(
         name in visit.request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via")
     )
-    # This machine's address is everybody's on it: there nobody's failures may hold up the others.
+    # All users of this machine share its address: failed attempts of one must not block the others.
     apart = proxied or not is_loopback(client)
     if not remote and apart:
         raise Forbidden(
@@ -62,7 +62,7 @@ async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) ->
     if apart:
         tries.check(seen_from(visit.request.scope))
     try:
-        secret = await visit.house.people.browsers.by_code(
+        secret = await visit.rooms.people.browsers.by_code(
             form.get("code"), place=visit.place, replacing=visit.session_secret
         )
     except Unauthenticated as error:
@@ -74,15 +74,15 @@ async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) ->
 
 
 async def to_provider(visit: PageRequest) -> Response:
-    """Send the person to a provider of the organisation."""
+    """Send the person to the organisation's identity provider."""
     asked = visit.request.query_params
     then = own_page(asked.get("then", ""))
     try:
-        address = await visit.house.people.browsers.leave_for(
+        address = await visit.rooms.people.browsers.leave_for(
             str(visit.request.path_params["provider"]),
             browser=visit.visitor,
             then=then,
-            redirect_uri=visit.house.people.origin + ARRIVAL_PATH,
+            redirect_uri=visit.rooms.people.origin + ARRIVAL_PATH,
             fresh=asked.get("fresh") == "1",
         )
     except SourceUnavailable as error:
@@ -91,15 +91,15 @@ async def to_provider(visit: PageRequest) -> Response:
 
 
 async def arrive(visit: PageRequest) -> Response:
-    """Take back who comes from a provider."""
+    """Sign in a person who returns from a provider."""
     form = parse_form(visit.request.url.query.encode())
     try:
-        secret, then = await visit.house.people.browsers.arrive(
+        secret, then = await visit.rooms.people.browsers.arrive(
             state=form.get("state"),
             code=form.get("code"),
             issuer=form.get("iss"),
             browser=visit.visitor,
-            redirect_uri=visit.house.people.origin + ARRIVAL_PATH,
+            redirect_uri=visit.rooms.people.origin + ARRIVAL_PATH,
             place=visit.place,
             replacing=visit.session_secret,
         )
@@ -115,7 +115,7 @@ async def sign_out(visit: PageRequest) -> Response:
     await visit.form()
     if visit.seat is not None:
         try:
-            await visit.house.people.browsers.close(visit.seat)
+            await visit.rooms.people.browsers.close(visit.seat)
         except RemitError as error:
             raise RemitError("the session could not be ended", remediation="try again") from error
     visit.signed_out()
@@ -123,5 +123,5 @@ async def sign_out(visit: PageRequest) -> Response:
 
 
 def first(visit: PageRequest, then: str = ACCOUNT_PATH, *, fresh: bool = False) -> Response:
-    """Send the person over the sign-in, and back to a page of ours."""
+    """Send the person to sign in, and then back to a page of remit."""
     return visit.go(f"{SIGN_IN_PATH}?then={quote(then, safe='')}" + ("&fresh=1" if fresh else ""))

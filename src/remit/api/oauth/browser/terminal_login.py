@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit login` by the browser: a person lets a command line on their own computer act for them.
+"""`remit login` through the browser: a person permits a command line on their own computer to act for them.
 
-As RFC 8252 has it for native applications: the answer goes to a port of this computer, and the code is worth
-nothing without the verifier that only the waiting program knows (RFC 7636).
+It follows RFC 8252 for native applications: the answer goes to a port of this computer. The code is useless
+without the verifier, which only the waiting program knows (RFC 7636).
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ _STATE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
 async def show(visit: PageRequest) -> Response:
-    """Ask the person."""
+    """Ask the person for permission."""
     redirect_uri, challenge, state = _asked(visit)
     again = f"{TERMINAL_PATH}?" + urlencode(
         {"redirect_uri": redirect_uri, "code_challenge": challenge, "state": state}
     )
     if visit.seat is None:
         return sign_in.first(visit, again)
-    # A terminal gets all that its person may do: whoever permits that has proven themselves just now.
-    if not visit.seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    # A terminal gets everything that its person may do: permitting it needs a recent sign-in.
+    if not visit.seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         return sign_in.first(visit, again, fresh=True)
     return visit.draw("terminal.html", again=again, word=check_word(challenge))
 
 
 async def decide(visit: PageRequest) -> Response:
-    """Take the answer."""
+    """Process the answer."""
     redirect_uri, challenge, state = _asked(visit)
     if visit.seat is None:
         return sign_in.first(visit, f"{TERMINAL_PATH}?{visit.request.url.query}")
     form = await visit.form()
     if form.get("decision") != "allow":
         return _leave(visit, redirect_uri, {"error": "access_denied", "state": state}, granted=False)
-    if not visit.seat.fresh(visit.house.clock.now(), visit.house.people.consents.rules.fresh_s):
+    if not visit.seat.fresh(visit.rooms.clock.now(), visit.rooms.people.consents.rules.fresh_s):
         return sign_in.first(visit, f"{TERMINAL_PATH}?{visit.request.url.query}", fresh=True)
     holds = TerminalCode(
         redirect_uri=redirect_uri,
@@ -60,12 +60,12 @@ async def decide(visit: PageRequest) -> Response:
         method=visit.seat.session.method,
         authenticated=visit.seat.authenticated,
     )
-    code = await visit.house.people.browsers.tickets.issue(holds, LASTS)
+    code = await visit.rooms.people.browsers.tickets.issue(holds, LASTS)
     return _leave(visit, redirect_uri, {"code": code, "state": state}, granted=True)
 
 
 def _leave(visit: PageRequest, redirect_uri: str, answer: dict[str, str], *, granted: bool) -> Response:
-    sent = urlencode(answer | {"iss": visit.house.authenticator.issuer})
+    sent = urlencode(answer | {"iss": visit.rooms.identity.authenticator.issuer})
     return visit.draw(
         "left_terminal.html", address=f"{redirect_uri}?{sent}", host=host_of(redirect_uri), granted=granted
     )
@@ -83,5 +83,5 @@ def _asked(visit: PageRequest) -> tuple[str, str, str]:
 
 
 def check_word(challenge: str) -> str:
-    """Return the word that page and terminal both show, to tell this request from another one."""
+    """Return the word that page and terminal both show, to identify this request."""
     return hashlib.sha256(challenge.encode()).hexdigest()[:6].upper()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The grants of the token endpoint, one file each."""
+"""The grants of the token endpoint, one module for each."""

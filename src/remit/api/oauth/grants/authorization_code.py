@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authorization code with PKCE (RFC 6749 section 4.1.3, RFC 7636): what a person has agreed to."""
+"""Authorization code with PKCE (RFC 6749 section 4.1.3, RFC 7636): tokens for what a person has agreed to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ GRANT_TYPE = "authorization_code"
 
 
 async def give(asked: TokenRequest) -> IssuedAccessToken:
-    """Return the tokens of a code; it works once."""
+    """Return the tokens for a code; a code works once."""
     form = asked.form
     code, redirect_uri, verifier = form.need("code"), form.need("redirect_uri"), form.need("code_verifier")
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)
-    return await asked.house.oauth.families.redeem(
+    return await asked.rooms.oauth.families.redeem(
         client,
         code,
         redirect_uri=redirect_uri,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client credentials (RFC 6749 section 4.4): an agent asks for itself, or for a task of its own."""
+"""Client credentials (RFC 6749 section 4.4): an agent requests a token for itself or for one of its tasks."""
 
 from __future__ import annotations
 
@@ -10,5 +10,7 @@ GRANT_TYPE = "client_credentials"
 
 
 async def give(asked: TokenRequest) -> IssuedAccessToken:
-    """Return the token. Section 4.4.3: there is no refresh token, the client can ask again."""
+    """Return the token. Section 4.4.3: there is no refresh token, because the client can repeat the
+    request.
+    """
     return await asked.for_client(await asked.client(), "client-credentials")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refresh (RFC 6749 section 6): the next access token, and the next refresh token."""
+"""Refresh (RFC 6749 section 6): returns the next access token and the next refresh token."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     text = asked.form.need("refresh_token")
     asked.scope(TASK_SCOPE)
     client = await asked.client(public=True)
-    return await asked.house.oauth.families.refresh(
+    return await asked.rooms.oauth.families.refresh(
         client, text, asked.asking("refresh-token"), asked.whole()
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a grant works with: the request's form, the house, and the key that the request has proven."""
+"""The input of a grant: the request's form, the services, and the key that the request has proven."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from remit.api.oauth.client_authentication import authenticate, isolation
 from remit.api.oauth.forms import Form, OAuthRefused
+from remit.api.oauth.rooms import OAuthRooms
 from remit.core.canonical import parse_strict
 from remit.core.draft_names import MISSION_PARAMETER
 from remit.core.errors import Malformed
@@ -20,7 +21,6 @@ from remit.core.oauth.mission import BAD_DETAILS, asked_grants
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task
-from remit.services.assembly.services import Services
 from remit.services.oauth.access_tokens import IssuedAccessToken, TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 
@@ -33,32 +33,34 @@ class TokenRequest:
 
     request: Request
     form: Form
-    house: Services
+    rooms: OAuthRooms
     confirmation: Confirmation
 
     async def client(self, *, public: bool = False) -> TokenClient:
-        """Return the client, authenticated."""
-        return await authenticate(self.request, self.form, self.house, public=public)
+        """Return the authenticated client."""
+        return await authenticate(self.request, self.form, self.rooms, public=public)
 
     def asking(self, how: str) -> TokenQuestion:
-        """Return what the token is asked for. RFC 8693 section 2.1: `audience` names a target too."""
+        """Return the properties of the requested token. RFC 8693 section 2.1: `audience` names a target
+        too.
+        """
         wanted = (*self.form.all("resource"), *self.form.all("audience"))
         return TokenQuestion(
             how=how,
-            audience=self.house.oauth.tokens.audience(wanted),
+            audience=self.rooms.oauth.tokens.audience(wanted),
             confirmation=self.confirmation,
             isolation=isolation(self.request),
         )
 
     def scope(self, fits: str) -> None:
-        """Refuse a scope that the token would not have."""
+        """Refuse a requested scope that the token would not have."""
         wanted = set(self.form.get("scope").split())
         if wanted - {fits}:
             way = f"; name a task by `{MISSION_PARAMETER}`" if TASK_SCOPE in wanted else ""
             raise OAuthRefused("invalid_scope", f"the scope is `{fits}`{way}")
 
     def details(self) -> Json:
-        """Return `authorization_details` (RFC 9396), `None` without."""
+        """Return `authorization_details` (RFC 9396), or `None` if absent."""
         if "authorization_details" not in self.form:
             return None
         try:
@@ -69,29 +71,31 @@ class TokenRequest:
             raise OAuthRefused(BAD_DETAILS, f"they cannot be read: {error.message}") from None
 
     def whole(self) -> Callable[[Task], None]:
-        """Return what refuses a task that is more than `authorization_details` ask for."""
+        """Return a check that refuses a task whose grants differ from the requested
+        `authorization_details`.
+        """
         details = self.details()
         if details is None:
             return lambda _: None
-        asked = asked_grants(details, self.house.oauth.tokens.resources)
+        asked = asked_grants(details, self.rooms.oauth.tokens.resources)
         return lambda task: _check_whole(task, asked)
 
     async def for_client(self, client: TokenClient, how: str) -> IssuedAccessToken:
-        """Return a token for the task that the client names, or one for itself."""
-        house = self.house
+        """Return a token for the task that the client names, or a token for the client itself."""
+        rooms = self.rooms
         if MISSION_PARAMETER not in self.form:
             self.scope(AGENT_SCOPE)
             if self.details() is not None:
                 raise OAuthRefused(BAD_DETAILS, f"name the task by `{MISSION_PARAMETER}`")
-            return await house.oauth.tokens.for_agent(client, self.asking(how))
+            return await rooms.oauth.tokens.for_agent(client, self.asking(how))
         self.scope(TASK_SCOPE)
-        live = await house.oauth.tokens.bound(client.agent.name, self.form.get(MISSION_PARAMETER))
+        live = await rooms.oauth.tokens.bound(client.agent.name, self.form.get(MISSION_PARAMETER))
         self.whole()(live.task)
-        return await house.oauth.tokens.for_task(client, live, self.asking(how))
+        return await rooms.oauth.tokens.for_task(client, live, self.asking(how))
 
 
 def _check_whole(task: Task, asked: tuple[Grant, ...]) -> None:
-    """Refuse to give more than was asked for: a token stands for its whole task."""
+    """Refuse a task whose grants differ from the requested ones: a token always covers its whole task."""
     whole = {grant.tool for grant in task.grants} == {grant.tool for grant in asked}
     if not whole or any(one.arguments or not one.other_arguments or one.calls is not None for one in asked):
         raise OAuthRefused(

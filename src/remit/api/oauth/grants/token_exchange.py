@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token exchange (RFC 8693): the same task for another resource, or a part of it for another agent."""
+"""Token exchange (RFC 8693): the same task for another resource, or a subtask for another agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     kind = form.need("subject_token_type")
     if kind not in (ACCESS_TOKEN, JWT, ID_TOKEN):
         raise OAuthRefused("invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`")
-    # Section 2.1: the actor's type is there if, and only if, its token is.
+    # Section 2.1: `actor_token_type` is present if and only if `actor_token` is.
     if ("actor_token" in form) != ("actor_token_type" in form):
         raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` come together")
     if form.get("actor_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
@@ -45,19 +45,19 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
         task_type=form.get("task_type"),
         brief=form.get("brief"),
     )
-    return await asked.house.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
+    return await asked.rooms.oauth.exchange.exchange(client, wanted, asked.asking("token-exchange"))
 
 
 async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> IssuedAccessToken:
-    """Return a token to act for the person of an ID token, where the task type permits its issuer's word."""
+    """Return a token to act for the person of an ID token, if the task type trusts its issuer."""
     if "actor_token" in asked.form:
         raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
     if asked.details() is not None:
         raise OAuthRefused(BAD_DETAILS, "the task type says what a person's token stands for")
-    live = await asked.house.oauth.assertions.of_person(
+    live = await asked.rooms.oauth.assertions.of_person(
         client,
         id_token,
         task_type=asked.form.get("task_type"),
         mission=asked.form.get(MISSION_PARAMETER),
     )
-    return await asked.house.oauth.tokens.for_task(client, live, asked.asking("token-exchange"))
+    return await asked.rooms.oauth.tokens.for_task(client, live, asked.asking("token-exchange"))

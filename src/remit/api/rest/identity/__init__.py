@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""REST routes about agents, people, delegations, keys and sign-in."""
+"""REST endpoints for agents, people, delegations, keys and sign-in."""

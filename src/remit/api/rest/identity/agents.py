@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents: registering them, how they prove themselves, what they are made of, who answers for them."""
+"""Agents: registration, authentication methods, manifests and owners."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from remit.api.rest.representations import AgentView, Moment, View, agent_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.findings.finding import FindingKind, FindingState
 from remit.core.identity.principals import Agent, AgentState
 from remit.core.identity.workload import AttestationMethod, Binding
+from remit.services.findings.assembly import FindingServices
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.directory import NewAgent
 from remit.services.identity.permissions import Duty, ask_about, may, require
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRooms:
+    """The rooms that these endpoints work with."""
+
+    findings: FindingServices
+    identity: IdentityServices
+
+
 class LastProofView(View, frozen=True, kw_only=True):
-    """How an agent last proved itself, and from where; a minute old at most."""
+    """The last authentication of an agent, and where it came from; the data is a minute old at most."""
 
     at: Moment
     method: AttestationMethod
@@ -23,7 +35,7 @@ class LastProofView(View, frozen=True, kw_only=True):
 
 
 class PostureView(View, frozen=True, kw_only=True):
-    """How an agent stands: when and how it was last seen, and the kinds of its open findings."""
+    """An agent's posture: its last authentication, and the kinds of its open findings."""
 
     last_proof: LastProofView | None
     findings: tuple[FindingKind, ...]
@@ -36,42 +48,42 @@ class AgentDetail(AgentView, frozen=True, kw_only=True):
 
 
 class MoveAgent(Body, frozen=True, kw_only=True):
-    """The state that an agent is to have, and why."""
+    """The agent's new state, and the reason."""
 
     state: AgentState
     reason: str = ""
 
 
 class BindAgent(Body, frozen=True, kw_only=True):
-    """One more way in which an agent may prove itself."""
+    """An additional binding by which an agent may authenticate."""
 
     binding: Binding
 
 
 class UnbindAgent(Body, frozen=True, kw_only=True):
-    """The workload that an agent is not proven by any more (`jkt:...`, a SPIFFE ID, `issuer#subject`)."""
+    """The workload to unbind from an agent (`jkt:...`, a SPIFFE ID, `issuer#subject`)."""
 
     workload: str
     reason: str = ""
 
 
 class RegisterManifest(Body, frozen=True, kw_only=True):
-    """The digest over what the agent is made of: somebody has reviewed it."""
+    """The digest of an agent's manifest, after a review."""
 
     digest: str
 
 
 class ChangeOwner(Body, frozen=True, kw_only=True):
-    """Who answers for the agent from now on: a person, or a team as `group:name`."""
+    """The agent's new owner: a person, or a team as `group:name`."""
 
     owner: str
 
 
-async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
-    """Return how an agent stands."""
-    house = errand.house
-    proof = await house.sightings.last_proof(agent.name)
-    found = await house.findings.about(f"agent:{agent.name}", FindingState.OPEN)
+async def posture_of(errand: RestRequest[AgentRooms], agent: Agent) -> PostureView:
+    """Return an agent's posture."""
+    rooms = errand.rooms
+    proof = await rooms.findings.sightings.last_proof(agent.name)
+    found = await rooms.findings.findings.about(f"agent:{agent.name}", FindingState.OPEN)
     last = None
     if proof is not None:
         last = LastProofView(
@@ -84,66 +96,74 @@ async def posture_of(errand: RestRequest, agent: Agent) -> PostureView:
     return PostureView(last_proof=last, findings=tuple(dict.fromkeys(one.kind for one in found)))
 
 
-async def agents(errand: RestRequest) -> Items[AgentView]:
-    """Return all agents, or a person's own."""
-    found = await errand.house.directory.agents()
+async def agents(errand: RestRequest[AgentRooms]) -> Items[AgentView]:
+    """Return all agents; without a role, only those that the caller owns."""
+    found = await errand.rooms.identity.directory.agents()
     person = errand.someone
     every = may(person, Duty.OVERSEE)
     return Items(tuple(agent_view(one) for one in found if every or one.owned_by(person)))
 
 
-async def register(errand: RestRequest) -> AgentView:
+async def register(errand: RestRequest[AgentRooms]) -> AgentView:
     """Register an agent."""
-    return agent_view(await errand.house.directory.register(errand.body, by=errand.by))
+    return agent_view(await errand.rooms.identity.directory.register(errand.body, by=errand.by))
 
 
-async def agent(errand: RestRequest) -> AgentDetail:
+async def agent(errand: RestRequest[AgentRooms]) -> AgentDetail:
     """Return an agent with its posture."""
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.rooms.identity.directory.agent(errand.place["name"])
     ask_about(errand.someone, found.name, None, found)
     shown = {name: getattr(found, name) for name in AgentView.__struct_fields__}
     return AgentDetail(**shown, posture=await posture_of(errand, found))
 
 
-async def move(errand: RestRequest) -> AgentView:
-    """Change an agent's state; who answers for it may take it out of service, an administrator bring it
-    back.
+async def move(errand: RestRequest[AgentRooms]) -> AgentView:
+    """Change an agent's state; its owner may take it out of service, only an administrator may reactivate
+    it.
     """
     wanted: MoveAgent = errand.body
-    found = await errand.house.directory.agent(errand.place["name"])
+    found = await errand.rooms.identity.directory.agent(errand.place["name"])
     person = errand.someone
     if wanted.state is AgentState.ACTIVE or not found.owned_by(person):
         require(person, Duty.ADMINISTER)
-    moved = await errand.house.directory.move(found.name, wanted.state, by=errand.by, reason=wanted.reason)
+    moved = await errand.rooms.identity.directory.move(
+        found.name, wanted.state, by=errand.by, reason=wanted.reason
+    )
     return agent_view(moved)
 
 
-async def bind(errand: RestRequest) -> AgentView:
-    """Let an agent prove itself in one more way."""
+async def bind(errand: RestRequest[AgentRooms]) -> AgentView:
+    """Add a binding: one more way in which an agent may prove its identity."""
     wanted: BindAgent = errand.body
-    return agent_view(await errand.house.directory.bind(errand.place["name"], wanted.binding, by=errand.by))
+    return agent_view(
+        await errand.rooms.identity.directory.bind(errand.place["name"], wanted.binding, by=errand.by)
+    )
 
 
-async def unbind(errand: RestRequest) -> AgentView:
-    """Take a way of proving itself from an agent, and end what it does."""
+async def unbind(errand: RestRequest[AgentRooms]) -> AgentView:
+    """Remove a binding of an agent, and end what the agent does."""
     wanted: UnbindAgent = errand.body
-    changed = await errand.house.directory.unbind(
+    changed = await errand.rooms.identity.directory.unbind(
         errand.place["name"], wanted.workload, by=errand.by, reason=wanted.reason
     )
     return agent_view(changed)
 
 
-async def manifest(errand: RestRequest) -> AgentView:
-    """Register what an agent is made of now."""
+async def manifest(errand: RestRequest[AgentRooms]) -> AgentView:
+    """Register the digest of an agent's current manifest."""
     wanted: RegisterManifest = errand.body
-    changed = await errand.house.directory.set_manifest(errand.place["name"], wanted.digest, by=errand.by)
+    changed = await errand.rooms.identity.directory.set_manifest(
+        errand.place["name"], wanted.digest, by=errand.by
+    )
     return agent_view(changed)
 
 
-async def change_owner(errand: RestRequest) -> AgentView:
-    """Return an agent another owner."""
+async def change_owner(errand: RestRequest[AgentRooms]) -> AgentView:
+    """Change an agent's owner."""
     wanted: ChangeOwner = errand.body
-    changed = await errand.house.directory.set_owner(errand.place["name"], wanted.owner, by=errand.by)
+    changed = await errand.rooms.identity.directory.set_owner(
+        errand.place["name"], wanted.owner, by=errand.by
+    )
     return agent_view(changed)
 
 

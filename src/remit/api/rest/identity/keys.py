@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remit's own keys, without the keys: seeing and replacing them; and forgetting a subject."""
+"""Remit's own keys, without key material: listing and replacing them; and forgetting a subject."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import NotFound
 from remit.core.keys.own_keys import SERVES, HeldKey, KeyKind, KeyStanding
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
 
 
 class KeyView(View, frozen=True, kw_only=True):
-    """One key: for what it serves, its public name, and where it stands. `until` is when its work is accepted
-    no longer.
+    """One key: its use, its public ID, and its state. `until` is the time from which its signatures are no
+    longer accepted.
     """
 
     kind: KeyKind
@@ -24,28 +36,30 @@ class KeyView(View, frozen=True, kw_only=True):
 
 
 class RotateKey(Body, frozen=True, kw_only=True):
-    """Why a key is replaced. `at_once`: it may be in other hands, so what it signed is refused at once."""
+    """The reason to replace a key. `at_once`: the key may be compromised, so its signatures are refused
+    immediately.
+    """
 
     reason: str = ""
     at_once: bool = False
 
 
 class SubjectToForget(Body, frozen=True, kw_only=True):
-    """Whose sealed values shall never be read again: a person's or an agent's name."""
+    """The subject whose sealed values shall become unreadable: a person's or an agent's name."""
 
     subject: str
     reason: str = ""
 
 
 class ForgottenView(View, frozen=True, kw_only=True):
-    """What was done."""
+    """The result of forgetting a subject."""
 
     subject: str
     forgotten: bool
 
 
 def key_view(key: HeldKey) -> KeyView:
-    """Return the public shape of a key."""
+    """Return the public representation of a key."""
     return KeyView(
         kind=key.kind,
         serves=SERVES[key.kind],
@@ -56,13 +70,13 @@ def key_view(key: HeldKey) -> KeyView:
     )
 
 
-async def keys(errand: RestRequest) -> Items[KeyView]:
-    """List keys."""
-    return Items(tuple(key_view(one) for one in errand.house.rotations.held()))
+async def keys(errand: RestRequest[KeyRooms]) -> Items[KeyView]:
+    """Return remit's own keys."""
+    return Items(tuple(key_view(one) for one in errand.rooms.identity.rotations.held()))
 
 
-async def rotate(errand: RestRequest) -> KeyView:
-    """Replace the keys of a kind."""
+async def rotate(errand: RestRequest[KeyRooms]) -> KeyView:
+    """Replace the keys of one kind."""
     wanted: RotateKey = errand.body
     try:
         kind = KeyKind(errand.place["kind"])
@@ -71,16 +85,16 @@ async def rotate(errand: RestRequest) -> KeyView:
             f"there is no kind of key `{errand.place['kind'][:80]}`",
             remediation=f"use one of {', '.join(KeyKind)}",
         ) from None
-    turned = await errand.house.rotations.rotate(
+    turned = await errand.rooms.identity.rotations.rotate(
         kind, by=errand.by, reason=wanted.reason, at_once=wanted.at_once
     )
     return key_view(turned)
 
 
-async def forget(errand: RestRequest) -> ForgottenView:
-    """Forget a subject."""
+async def forget(errand: RestRequest[KeyRooms]) -> ForgottenView:
+    """Destroy a subject's key, so that its sealed values become unreadable."""
     wanted: SubjectToForget = errand.body
-    await errand.house.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
+    await errand.rooms.people.forgetting.forget(wanted.subject, by=errand.by, reason=wanted.reason)
     return ForgottenView(subject=wanted.subject, forgotten=True)
 
 

@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People: adding and changing them, and their sign-in codes."""
+"""People: adding and changing them, and sign-in codes for them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from remit.api.rest.representations import Moment, PersonView, View, person_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.identity.principals import Person, Role
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.authenticator import CODE_TTL_S
 from remit.services.identity.directory import NewPerson
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
 from remit.services.separation.sign_in_methods import SignInMethod
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
+
+
 class CodeView(View, frozen=True, kw_only=True):
-    """A one-time sign-in code, shown this once."""
+    """A one-time sign-in code; it is shown only once."""
 
     person: str
     code: str
@@ -21,8 +33,9 @@ class CodeView(View, frozen=True, kw_only=True):
 
 
 class SignInMethodView(View, frozen=True, kw_only=True):
-    """Something with which a person signs in again and again: `kind` is `passkey` or `provider`.
-    `coded_by` is who made the sign-in code that it came of.
+    """A reusable sign-in method of a person: `kind` is `passkey` or `provider`.
+
+    `coded_by` are the people who made the sign-in code with which it was set up.
     """
 
     id: str
@@ -34,76 +47,76 @@ class SignInMethodView(View, frozen=True, kw_only=True):
 
 
 class ChangeRoles(Body, frozen=True, kw_only=True):
-    """All roles that a person is to have."""
+    """The complete new set of a person's roles."""
 
     roles: tuple[Role, ...]
 
 
 class MovePerson(Body, frozen=True, kw_only=True):
-    """Whether a person is to be active, and why."""
+    """Whether the person shall be active, and the reason."""
 
     active: bool
     reason: str = ""
 
 
-def _view(errand: RestRequest, person: Person) -> PersonView:
-    return person_view(errand.house.directory.with_groups(person))
+def _view(errand: RestRequest[PersonRooms], person: Person) -> PersonView:
+    return person_view(errand.rooms.identity.directory.with_groups(person))
 
 
-async def people(errand: RestRequest) -> Items[PersonView]:
-    """Return all people, with the groups that the configuration gives them."""
-    return Items(tuple(_view(errand, one) for one in await errand.house.directory.people()))
+async def people(errand: RestRequest[PersonRooms]) -> Items[PersonView]:
+    """Return all people, with their groups from the configuration."""
+    return Items(tuple(_view(errand, one) for one in await errand.rooms.identity.directory.people()))
 
 
-async def add(errand: RestRequest) -> PersonView:
+async def add(errand: RestRequest[PersonRooms]) -> PersonView:
     """Add a person."""
-    return _view(errand, await errand.house.personnel.add(errand.body, by=errand.by))
+    return _view(errand, await errand.rooms.identity.personnel.add(errand.body, by=errand.by))
 
 
-async def shown(errand: RestRequest) -> PersonView:
+async def shown(errand: RestRequest[PersonRooms]) -> PersonView:
     """Return a person."""
-    return _view(errand, await errand.house.directory.person(errand.place["name"]))
+    return _view(errand, await errand.rooms.identity.directory.person(errand.place["name"]))
 
 
-async def make_code(errand: RestRequest) -> CodeView:
-    """Make a code for a person who is there."""
-    person, code = await errand.house.personnel.make_code(errand.place["name"], by=errand.by)
+async def make_code(errand: RestRequest[PersonRooms]) -> CodeView:
+    """Make a sign-in code for an existing person."""
+    person, code = await errand.rooms.identity.personnel.make_code(errand.place["name"], by=errand.by)
     return CodeView(person=person.name, code=code, valid_s=CODE_TTL_S)
 
 
-async def change_roles(errand: RestRequest) -> PersonView:
-    """Return a person other roles."""
+async def change_roles(errand: RestRequest[PersonRooms]) -> PersonView:
+    """Replace a person's roles."""
     wanted: ChangeRoles = errand.body
-    changed = await errand.house.personnel.change_roles(
+    changed = await errand.rooms.identity.personnel.change_roles(
         errand.place["name"], frozenset(wanted.roles), by=errand.by
     )
     return _view(errand, changed)
 
 
-async def move(errand: RestRequest) -> PersonView:
-    """Deactivate a person, or bring them back."""
+async def move(errand: RestRequest[PersonRooms]) -> PersonView:
+    """Deactivate or reactivate a person."""
     wanted: MovePerson = errand.body
-    personnel, name = errand.house.personnel, errand.place["name"]
+    personnel, name = errand.rooms.identity.personnel, errand.place["name"]
     if wanted.active:
         return _view(errand, await personnel.activate(name, by=errand.by))
     return _view(errand, await personnel.deactivate(name, by=errand.by, reason=wanted.reason))
 
 
-async def sign_out(errand: RestRequest) -> PersonView:
+async def sign_out(errand: RestRequest[PersonRooms]) -> PersonView:
     """End all sessions and codes of a person, and their unused approvals."""
-    return _view(errand, await errand.house.personnel.sign_out(errand.place["name"], by=errand.by))
+    return _view(errand, await errand.rooms.identity.personnel.sign_out(errand.place["name"], by=errand.by))
 
 
-async def ways(errand: RestRequest) -> Items[SignInMethodView]:
-    """Return the ways in of a person."""
-    person = await errand.house.directory.person(errand.place["name"])
-    return Items(tuple(map(_way, await errand.house.people.ways_in.of(person.name))))
+async def ways(errand: RestRequest[PersonRooms]) -> Items[SignInMethodView]:
+    """Return the sign-in methods of a person."""
+    person = await errand.rooms.identity.directory.person(errand.place["name"])
+    return Items(tuple(map(_way, await errand.rooms.people.ways_in.of(person.name))))
 
 
-async def remove_way(errand: RestRequest) -> SignInMethodView:
-    """Remove one of them."""
-    person = await errand.house.directory.person(errand.place["name"])
-    return _way(await errand.house.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
+async def remove_way(errand: RestRequest[PersonRooms]) -> SignInMethodView:
+    """Remove a sign-in method of a person."""
+    person = await errand.rooms.identity.directory.person(errand.place["name"])
+    return _way(await errand.rooms.people.ways_in.remove(person.name, errand.place["way"], by=errand.by))
 
 
 def _way(one: SignInMethod) -> SignInMethodView:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in and out, and who one is."""
+"""Sign-in and sign-out, sessions, and the caller's identity."""
 
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,17 +13,29 @@ from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import Forbidden, Unauthenticated
 from remit.core.identity.principals import Role
+from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.permissions import Duty
+from remit.services.people.assembly import PeopleServices
 from remit.services.people.sessions import handle_of
 
-#: SHA-256 in base64url, without padding; empty for none.
+#: SHA-256 in base64url, without padding; or an empty text.
 Thumbprint = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9_-]{43})?$", max_length=43)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInRooms:
+    """The rooms that these endpoints work with."""
+
+    identity: IdentityServices
+    people: PeopleServices
+
+
 class SignIn(Body, frozen=True, kw_only=True):
-    """A one-time code, as an administrator or the first start gave it. With `dpop_jkt`, the thumbprint of a
-    key (RFC 7638), the session works with proofs of that key alone (RFC 9449).
+    """A one-time code from an administrator or the first start.
+
+    With `dpop_jkt`, the thumbprint of a key (RFC 7638), the session works only with proofs of that key (RFC
+    9449).
     """
 
     code: str
@@ -30,7 +43,7 @@ class SignIn(Body, frozen=True, kw_only=True):
 
 
 class BrowserSignIn(Body, frozen=True, kw_only=True):
-    """A code that a person let this program have at their browser, and the verifier of its challenge."""
+    """A code that a person granted to this program in a browser, and the verifier of its challenge."""
 
     code: str
     code_verifier: str
@@ -39,8 +52,10 @@ class BrowserSignIn(Body, frozen=True, kw_only=True):
 
 
 class NewSession(View, frozen=True, kw_only=True):
-    """A session: its secret is shown this once, and goes into `Authorization: Bearer`, or `DPoP` where it is
-    bound to a key. `url` is remit's own address, which its proofs name.
+    """A session; its secret is shown only once.
+
+    The secret is sent as `Authorization: Bearer`, or as `DPoP` if the session is bound to a key. `url` is
+    remit's public URL, which the proofs must name.
     """
 
     session: str
@@ -50,8 +65,10 @@ class NewSession(View, frozen=True, kw_only=True):
 
 
 class SessionView(View, frozen=True, kw_only=True):
-    """A session of the caller: `kind` is `browser` or `session` (a program), `current` the one that asks;
-    `coded_by` is who made the code that it came of.
+    """A session of the caller: `kind` is `browser` or `session` (a program).
+
+    `current` marks the session of this request; `coded_by` are the people who made the code with which it
+    began.
     """
 
     id: str
@@ -65,7 +82,7 @@ class SessionView(View, frozen=True, kw_only=True):
 
 
 class CodeMade(View, frozen=True, kw_only=True):
-    """The last sign-in code that others made for the caller, and how often that was."""
+    """The last sign-in code that other people made for the caller, and the number of such codes."""
 
     by: tuple[str, ...]
     at: Moment
@@ -73,7 +90,7 @@ class CodeMade(View, frozen=True, kw_only=True):
 
 
 class Me(View, frozen=True, kw_only=True):
-    """Who the caller is: `kind` is `person` or `agent`; `task` is what an agent's token is bound to."""
+    """The caller: `kind` is `person` or `agent`; `task` is the task to which an agent's token is bound."""
 
     kind: str
     name: str
@@ -83,27 +100,30 @@ class Me(View, frozen=True, kw_only=True):
     code_made: CodeMade | None = None
 
 
-def _apart(errand: RestRequest) -> bool:
-    """Whether an address tells callers apart. This machine's is everybody's: none may hold up the others."""
+def _apart(errand: RestRequest[SignInRooms]) -> bool:
+    """Return whether the address distinguishes callers.
+
+    All users of this machine share one address: failures of one must not block the others.
+    """
     return errand.proxied or not is_loopback(errand.client)
 
 
-def _check(errand: RestRequest) -> None:
+def _check(errand: RestRequest[SignInRooms]) -> None:
     if _apart(errand):
         errand.desk.tries.check(errand.origin)
 
 
-def _failed(errand: RestRequest) -> None:
+def _failed(errand: RestRequest[SignInRooms]) -> None:
     if _apart(errand):
         errand.desk.tries.failed(errand.origin)
 
 
-def _own(errand: RestRequest) -> str:
-    return errand.house.public_url.rstrip("/")
+def _own(errand: RestRequest[SignInRooms]) -> str:
+    return errand.desk.public_url.rstrip("/")
 
 
-async def sign_in(errand: RestRequest) -> NewSession:
-    """Exchange a code for a session."""
+async def sign_in(errand: RestRequest[SignInRooms]) -> NewSession:
+    """Exchange a one-time code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
             "signing in with a code works on this machine alone",
@@ -112,7 +132,7 @@ async def sign_in(errand: RestRequest) -> NewSession:
         )
     _check(errand)
     try:
-        secret, person, expires = await errand.house.authenticator.sign_in(
+        secret, person, expires = await errand.rooms.identity.authenticator.sign_in(
             errand.body.code, errand.body.dpop_jkt
         )
     except Unauthenticated:
@@ -121,12 +141,12 @@ async def sign_in(errand: RestRequest) -> NewSession:
     return NewSession(session=secret, person=person.name, expires=expires, url=_own(errand))
 
 
-async def sign_in_by_browser(errand: RestRequest) -> NewSession:
+async def sign_in_by_browser(errand: RestRequest[SignInRooms]) -> NewSession:
     """Exchange a code from the browser for a session."""
     _check(errand)
     given: BrowserSignIn = errand.body
     try:
-        secret, session = await errand.house.people.browsers.for_terminal(
+        secret, session = await errand.rooms.people.browsers.for_terminal(
             given.code, verifier=given.code_verifier, redirect_uri=given.redirect_uri, jkt=given.dpop_jkt
         )
     except Unauthenticated:
@@ -135,14 +155,14 @@ async def sign_in_by_browser(errand: RestRequest) -> NewSession:
     return NewSession(session=secret, person=session.person, expires=session.expires, url=_own(errand))
 
 
-async def sign_out(errand: RestRequest) -> None:
-    """End the session of the request."""
-    await errand.house.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
+async def sign_out(errand: RestRequest[SignInRooms]) -> None:
+    """End the session of this request."""
+    await errand.rooms.identity.authenticator.sign_out(errand.secret, errand.arrived.seen.jkt)
 
 
-async def sessions(errand: RestRequest) -> Items[SessionView]:
+async def sessions(errand: RestRequest[SignInRooms]) -> Items[SessionView]:
     """Return the caller's sessions, of browsers and programs, newest first."""
-    found = await errand.house.people.browsers.sessions(errand.someone.name)
+    found = await errand.rooms.people.browsers.sessions(errand.someone.name)
     return Items(
         tuple(
             SessionView(
@@ -160,16 +180,16 @@ async def sessions(errand: RestRequest) -> Items[SessionView]:
     )
 
 
-async def end_session(errand: RestRequest) -> None:
+async def end_session(errand: RestRequest[SignInRooms]) -> None:
     """End one of the caller's sessions."""
-    await errand.house.people.browsers.end(errand.someone.name, errand.place["session"])
+    await errand.rooms.people.browsers.end(errand.someone.name, errand.place["session"])
 
 
-async def me(errand: RestRequest) -> Me:
-    """Say who the caller is."""
+async def me(errand: RestRequest[SignInRooms]) -> Me:
+    """Return the caller's identity."""
     if errand.person is not None:
         person = errand.person
-        made = await errand.house.personnel.code_made(person.name)
+        made = await errand.rooms.identity.personnel.code_made(person.name)
         return Me(
             kind="person",
             name=person.name,
@@ -188,7 +208,7 @@ async def me(errand: RestRequest) -> Me:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address is of this machine; a name is not."""
+    """Return whether an address is a loopback address; a host name is not."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

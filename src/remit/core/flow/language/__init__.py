@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The person's words: clauses, verbs, amounts, dates and quotations, read strictly.
+"""The person's words, read strictly: clauses, verbs, amounts, dates and quotations.
 
-A reading here says what the words state and for what. It knows no tool result and no label.
+A reading in this package determines what the words state and for which purpose. It uses no tool result and no
+label.
 """

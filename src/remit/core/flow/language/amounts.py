@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amounts: how much of what, as people say it (`20 EUR`, `at most 5 %`) and as tools are given it.
+"""Amounts: quantities with units, as people write them (`20 EUR`, `at most 5 %`) and as tools receive them.
 
-A text can be read as more than one number (`1,200`, `1.200`): then all readings count, and an argument is
-what a person stated only if each of its readings is. The unit belongs to the amount, where both name one.
+A text can have more than one reading as a number (`1,200`, `1.200`). Then all readings count: the person
+stated an argument only if the person stated each of its readings. The unit belongs to the amount where both
+name one.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _NUMBER = re.compile(
 )
 _AFTER = re.compile(rf"[ \u00a0]?(?P<unit>[{_SIGNS}%]|[a-z]+)")
 _IN_WORDS = re.compile(rf"\b(?P<tens>{'|'.join(_SPELT)})(?:[ -](?P<ones>{'|'.join(_SPELT)}))?\b")
-#: What has digits and says how much of nothing: accounts, addresses, dates, times, telephone numbers.
+#: Texts with digits that are no amounts: account numbers, addresses, dates, times, telephone numbers.
 _NO_AMOUNT = re.compile(
     r"\b[a-z]{2}\d{2}(?:[a-z0-9]{11,30}|(?: (?:[a-z]{4}(?= \d)|(?=[a-z]*\d)[a-z0-9]{1,4}\b)){2,8})\b|\S*(?:@|://)\S*|\b[12]\d{3}-\d\d?-\d\d?\b|\b\d{1,2}:\d\d(?::\d\d)?\b"
     r"|\+\d[\d ()/-]{6,20}|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d{1,2}[./]\d{1,2}[./](?:[12]\d)?\d\d\b"
@@ -55,50 +56,50 @@ _CEILING = re.compile(
     r"\b(?:up to|at most|max(?:imum)?(?: of)?|no more than|not more than|under|below|less than|within|"
     r"budget of|limit(?: of| is|:)?|not exceed(?:ing)?|(?:n't|not|never) \w+ more than)(?: \w+){0,2} ?$"
 )
-#: Words before a number that make it how much, also where it names no unit.
+#: Words before a number that make it an amount even without a unit.
 _HOW_MUCH = re.compile(
     r"\b(?:pay|send|transfer|wire|refund|charge|order|buy|book|withdraw|deposit|donate|tip|limit|amount|"
     r"quantity|number|total|sum|price|rent|fee|cost|salary|budget|payment|bill|top|first|last|set|increase|"
     r"decrease|raise|reduce|to|by|of)(?: \w+){0,2}[ :]+$"
 )
-#: Words that have an amount worked out, and do not say how far.
+#: Words that require a computed amount and set no limit.
 _COMPUTED = re.compile(
     r"\b(?:increas|rais|adjust|convert|equivalent)\w*"
     # `10% of what I paid`, but not `10% of the bill of 90 EUR`.
     rf"|(?:%|percent) of (?!(?:the |my |our )?(?:\w+ (?:of |over )?){{0,2}}[\d{_SIGNS}])"
 )
-#: Words that have more worked out of what is named.
+#: Words that require more to be computed from the named amounts.
 _ADDED = re.compile(
     r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"
-    # `Tell me more` is about something else.
+    # `Tell me more` is no amount.
     r"|[\d%] ?\w{0,12} more\b|(?<!\bno )(?<!\bnot )\bmore than\b"
 )
-#: Words that have a part, or all, of something worked out.
+#: Words that require a part or the whole of something to be computed.
 _PART = re.compile(
     r"\b(?:(?:reduc|decreas|differen|split|halv|remain)\w*|half|total|sum|rest|average|cover|due|owe[ds]?)\b"
     r"|\bminus\b|(?<!my )(?<!our )\bbalance(?! of| is)\b"
     r"|\b(?:my|your|his|her|our|their|its|the|a|equal|one's) shares?\b"
     r"|[\d%] ?\w{0,12} less\b|\bless than\b"
 )
-#: An amount that is taken off the next one, and two of which the difference is meant.
+#: An amount that is subtracted from the next one, or two amounts whose difference is meant.
 _DIFFERENCE = re.compile(
     rf"(?:[\d{_SIGNS}%] ?|\b(?:{'|'.join(filter(str.isalpha, _UNITS))}) )less than\b"
     r"|\bdifference between\b|\bminus\b"
 )
-#: Words from a verb up to the amount that it asks for, whatever else the sentence names.
+#: Words from a verb up to the amount that it asks for, regardless of the rest of the sentence.
 _PLAINLY = re.compile(
     r"\b(?:pay|send|transfer|wire|refund|charge|withdraw|deposit|donate|tip)"
     r"(?: (?!(?:half|rest|difference|remain\w*|double|triple|balance|total|sum)\b)[^\W\d]+){0,3} $"
 )
-#: Words after an amount by which another one is worked out of it.
+#: Words after an amount that compute another amount from it.
 _CHANGES = re.compile(r"[^.;]{0,12}?\b(?:less|more|plus|minus|off|times)\b")
-#: What is left over is to go somewhere, too.
+#: The remainder is to be sent somewhere, too.
 _LEFT_OVER = re.compile(r"\b(?:rest|remainder|remaining|balance)\b[^.;]{0,60}? to\b")
 _ALL = re.compile(r"\b(?:total|sum|altogether)\b")
 _TIMES_OF = {"doubl": 2, "triple": 3}
-#: Words before an amount that is not the one that is meant.
+#: Words before an amount that exclude it.
 _NOT_THIS = re.compile(r"(?:\binstead of|\brather than|,? not|\bbut not)(?: (?:the|for))? ?$")
-#: Words before an amount out of which another one is taken, or that is left of it.
+#: Words before an amount from which another amount is taken, or of which it is the remainder.
 _OUT_OF = re.compile(
     r"(?:\bbalance(?: of| is)?|\bleav(?:es|ing)|\bleft|\bout of(?: \w+){0,3}"
     r"|\bof (?:the|my|our|your)(?: \w+ (?:of|over))?) ?$"
@@ -109,7 +110,7 @@ _IS = re.compile(r"(?: is|:|=)? *$")
 _AFTER_NUMBER = re.compile(r" ([a-z]+)")
 _ON_WORDS = "on to for from and then at with by in as is was or but if after before"
 _LEADING_ON = frozenset(_ON_WORDS.split())
-#: Words of the names of arguments that count things, say how many in a hundred, or name a day.
+#: Words in the names of arguments that are counts, percentages, or days.
 _COUNT_WORDS = "quantity qty count number n limit guests people seats size pages copies max top days"
 _COUNTS = frozenset(_COUNT_WORDS.split())
 _RATES = frozenset(("percent", "percentage", "pct", "rate", "discount"))
@@ -120,10 +121,14 @@ _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """An amount as a text gives it: its readings, and its unit (empty: none is named). `most` says that it
-    bounds what may be spent, `counts` that the words speak of how much, and not of a number of something;
-    `names` that they speak of such a number; `here` that they stand where the words ask for a call;
-    `made` that it is worked out of others; `plain` that a verb asks for just this amount.
+    """An amount as a text states it: its readings, and its unit (empty: the text names no unit).
+
+    - `most`: it is an upper bound on what may be spent.
+    - `counts`: the words state a quantity, not the number of an item.
+    - `names`: the words state the number of an item.
+    - `here`: it is in words that ask for a call.
+    - `made`: it is computed from other amounts.
+    - `plain`: a verb asks for exactly this amount.
     """
 
     readings: frozenset[Decimal]
@@ -136,7 +141,10 @@ class Amount(msgspec.Struct, frozen=True):
     plain: bool = False
 
     def covers(self, other: Amount) -> bool:
-        """Whether each reading of another amount is one of this one, or lies below it where it is a bound."""
+        """Return whether this amount covers each reading of another amount.
+
+        A bound covers every reading from 0 up to it, any other amount only its own readings.
+        """
         if self.unit and other.unit and self.unit != other.unit:
             return False
         if self.most:
@@ -146,7 +154,7 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 def amount_of(text: str) -> Amount | None:
-    """Return the amount that a whole text is; None where it is none."""
+    """Return the amount that the whole text states; None where it states none."""
     bare = small(text).strip(BLANKS)
     if not 0 < len(bare) <= 60:
         return None
@@ -164,32 +172,32 @@ def amount_of(text: str) -> Amount | None:
 
 
 def in_hundredths(one: Amount) -> Amount:
-    """Return an amount that counts the hundredth parts of a currency, in that currency."""
+    """Convert an amount that counts hundredths of a currency to that currency."""
     return msgspec.structs.replace(one, readings=frozenset(each / 100 for each in one.readings))
 
 
 def is_number(name: Iterable[str]) -> bool:
-    """Whether the words of a field's name say that it is the number of something, and not how much."""
+    """Return whether the words of a field's name identify the number of an item rather than a quantity."""
     return not _NUMBERING.isdisjoint(name)
 
 
 def unit_of(text: str) -> str:
-    """Return the unit that a whole text names; empty where it names none that is known."""
+    """Return the unit that the whole text names; empty where it names no known unit."""
     return _UNITS.get(small(text).strip(BLANKS), "")
 
 
 def is_moment(name: Iterable[str]) -> bool:
-    """Whether the words of an argument's name say that it is a day or a time."""
+    """Return whether the words of an argument's name denote a day or a time."""
     return not _WHEN.isdisjoint(name)
 
 
 def is_minor(name: Iterable[str]) -> bool:
-    """Whether the words of an argument's name say that it counts the hundredth parts of a currency."""
+    """Return whether the words of an argument's name denote hundredths of a currency."""
     return not _MINOR.isdisjoint(name)
 
 
 def amounts_in(text: str) -> Iterator[Amount]:
-    """Yield the amounts that a person's words name, with all that each can be read as."""
+    """Yield the amounts that a person's words name, each with all its readings."""
     said = _NO_AMOUNT.sub(" ; ", small(" ".join(text.split())))
     for found in _NUMBER.finditer(said):
         start = found.start("before") if found["before"] in _UNITS else found.start("sign")
@@ -213,7 +221,7 @@ def amounts_in(text: str) -> Iterator[Amount]:
         if _NOT_THIS.search(before):
             continue
         names = not unit and _is_number_of(before, said[end : end + 40])
-        # `3 of the item` says how many, and so does `A-17: 3`.
+        # `3 of the item` is a quantity, and so is `A-17: 3`.
         many = said.startswith(" of ", end) or before.endswith(": ") or _HOW_MUCH.search(before) is not None
         counts = bool(unit) or (many and not names)
         plain = counts and _is_plain(before, said, end)
@@ -222,17 +230,21 @@ def amounts_in(text: str) -> Iterator[Amount]:
 
 
 def _bounds(before: str) -> bool:
-    """Whether words before an amount say that it is the most."""
+    """Return whether the words before an amount make it an upper bound."""
     return _CEILING.search(before) is not None or _OUT_OF.search(before) is not None
 
 
 def _is_plain(before: str, said: str, end: int) -> bool:
-    """Whether a verb asks for an amount as it stands: nothing after it works another one out of it."""
+    """Return whether a verb asks for exactly this amount, and the words after it compute no other amount from
+    it.
+    """
     return _PLAINLY.search(before) is not None and _CHANGES.match(said, end) is None
 
 
 def _worked_out(said: str, found: list[Amount]) -> Amount | None:
-    """Return the most that words have worked out of the amounts that they name; None where they name none."""
+    """Return the most that the words can compute from the amounts that they name; None where they name
+    none.
+    """
     sums = [one for one in found if one.counts and one.unit != "%"]
     if not sums or len({one.unit for one in sums if one.unit}) > 1:
         return None
@@ -248,7 +260,7 @@ def _worked_out(said: str, found: list[Amount]) -> Amount | None:
 
 
 def _difference(said: str, found: list[Amount]) -> Amount | None:
-    """Return what is left of two amounts that words take from one another; None without just two."""
+    """Return the difference of two amounts that the words subtract; None unless there are exactly two."""
     sums = [one for one in found if one.counts]
     if len(sums) != 2 or len({one.unit for one in sums if one.unit}) > 1 or not _DIFFERENCE.search(said):
         return None
@@ -258,7 +270,9 @@ def _difference(said: str, found: list[Amount]) -> Amount | None:
 
 
 def _is_number_of(before: str, after: str) -> bool:
-    """Whether a number is that of something (`order 4711 for ...`), and not how many (`order 3 of ...`)."""
+    """Return whether a number identifies an item (`order 4711 for ...`) rather than a quantity (`order 3 of
+    ...`).
+    """
     if not _IS.sub("", before).rstrip().endswith(_NUMBERED):
         return False
     follows = _AFTER_NUMBER.match(after)
@@ -283,7 +297,7 @@ def _spelt(said: str) -> Iterator[Amount]:
 
 
 def _readings(number: str) -> frozenset[Decimal]:
-    """Return all that digits with marks between them can be read as."""
+    """Return all readings of digits with separators between them."""
     if not _WHOLE_NUMBER.fullmatch(number):
         return frozenset()
     marks = [one for one in number if not one.isdigit() and one != "e"]
@@ -292,7 +306,7 @@ def _readings(number: str) -> frozenset[Decimal]:
         last = number.rindex(marks[-1])
         forms = set()
         if len(set(marks)) > 1:
-            # Of two marks the last one begins the decimals.
+            # Of two different separators, the last one begins the decimals.
             forms.add(_bare(number[:last]) + "." + number[last + 1 :])
         else:
             if _GROUPED.fullmatch(number):
@@ -313,19 +327,22 @@ def _bare(number: str) -> str:
 
 
 class Amounts:
-    """The amounts that a person has stated so far. `here` is said of those in clauses that ask for a call:
-    amounts in other clauses count only where none is there.
+    """The amounts that a person has stated so far.
+
+    `here` marks amounts in clauses that ask for a call: amounts in other clauses count only where there is no
+    such amount.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self._found: list[Amount] = []
-        #: Whether the words have an amount worked out, or a part of one: here, and elsewhere.
+        #: Whether the words require a computed amount, or a part of an amount: elsewhere (False) and here
+        #: (True).
         self._computed = [False, False]
         self._part = [False, False]
 
     def hear(self, text: str, *, here: bool = True) -> None:
-        """Take more words in."""
+        """Add further words."""
         said = small(text[:160_000])
         found = list(amounts_in(said))
         left = _difference(said, found)
@@ -334,7 +351,7 @@ class Amounts:
             return
         added = _ADDED.search(said) is not None
         most = _worked_out(said, found) if added or _ALL.search(said) else None
-        # What a verb asks for plainly is no part of what else is named.
+        # An amount that a verb asks for exactly is no part of the other named amounts.
         plain = any(one.plain for one in found) and _LEFT_OVER.search(said) is None
         found = [*found, most] if most else found
         self._found += [msgspec.structs.replace(one, here=here) for one in found]
@@ -343,13 +360,13 @@ class Amounts:
         self._part[here] = self._part[here] or (not plain and _PART.search(said) is not None)
 
     def add(self, text: str) -> None:
-        """Take in a typed parameter that is an amount as a whole."""
+        """Add a typed parameter that is an amount as a whole."""
         if one := amount_of(text):
             self._found.append(msgspec.structs.replace(one, counts=True, here=True))
 
     @property
     def computed(self) -> bool:
-        """Whether the words have an amount worked out, and nothing says how far."""
+        """Whether the words require a computed amount and set no limit."""
         return self._says(self._computed) or (self._says(self._part) and not self.differ())
 
     def _says(self, said: list[bool]) -> bool:
@@ -357,13 +374,15 @@ class Amounts:
 
     @property
     def units(self) -> frozenset[str]:
-        """Return the units that were named."""
+        """The units that were named."""
         said = [one for one in self._found if one.unit]
         return frozenset(one.unit for one in [one for one in said if one.here] or said)
 
     def cover(self, wanted: Amount, name: Iterable[str]) -> bool:
-        """Whether the person stated this amount, or one that bounds it, for an argument of a tool whose name
-        has these words: a price is no quantity, and neither is a percentage.
+        """Return whether the person stated this amount, or a bound above it, for an argument with this name.
+
+        `name` holds the words of the argument's name: a price does not cover a quantity or a percentage, nor
+        the reverse.
         """
         words = frozenset(name)
         rate, count = not _RATES.isdisjoint(words), not _COUNTS.isdisjoint(words)
@@ -375,17 +394,17 @@ class Amounts:
         said = [one for one in said if one.here and one.counts] or said
         if not count and any(one.unit for one in said):
             said = [one for one in said if one.unit]
-        # Where the words say how much, a number of something else (`invoice 4711`) is no amount.
+        # Where the words state a quantity, the number of another item (`invoice 4711`) is no amount.
         said = [one for one in said if one.counts] or [one for one in said if not one.names]
         part = self._says(self._part)
         if not part:
-            # Beside an amount that is said, what it is taken out of bounds nothing.
+            # Beside an exact amount, the amount that it is taken from is no bound.
             exact = any(not one.most for one in said)
             said = [one for one in said if one.made or not (exact and one.most)]
         return any((msgspec.structs.replace(one, most=True) if part else one).covers(wanted) for one in said)
 
     def differ(self) -> bool:
-        """Whether the person said how much, so that another amount is another than they said."""
+        """Return whether the person stated a quantity, so that any other amount differs from it."""
         return any(one.counts for one in self._found)
 
 
@@ -393,6 +412,6 @@ NO_AMOUNTS = Amounts()
 
 
 def states_day(text: str, days: frozenset[Day]) -> bool | None:
-    """Whether a text is a day that was named; None where it is no day."""
+    """Return whether a text is one of the named days; None where it is no day."""
     found = day_of(text)
     return None if found is None else found.among(days)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clauses of a person's words: by which verbs each of them asks, and what is stated in it.
+"""Clauses of a person's words: the verbs by which each clause asks, and the values that it states.
 
 A sentence is divided at commas, brackets, conjunctions and words that rule something out. A clause asks where
 a verb is its head: bare, or under one of a few wishes (`could you`, `I want you to`). Where something else
-governs the verb (another subject, an auxiliary, a negation, `before`, `how`), the clause tells of something,
-or rules it out. What has no verb belongs to the clause before it.
+governs the verb (another subject, an auxiliary, a negation, `before`, `how`), the clause reports something or
+rules it out. A part without a verb belongs to the clause before it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from remit.core.flow.values.normal_text import plain
 from remit.core.flow.values.strict_reading import exact, worded_forms, written
 
 MAX_CLAUSES = 4
-"""Clauses that ask, after the one that states something, in which `it` may still be that."""
+"""Asking clauses after one that states a value in which `it` may still refer to that value."""
 MAX_BACK = 32
-"""Clauses before one that takes something back, in which that may have been asked for."""
+"""Clauses before a withdrawing clause that are searched for the withdrawn request."""
 MAX_KNOWN = 1_000
-"""Answers that are kept until more is said."""
+"""Most answers that are cached until more words are added."""
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _IT = some("both it them him her that this one they its their")
 #: `Send them the agenda`, but not `send them to Bob`.
@@ -38,7 +38,7 @@ _TO_IT = re.compile(
 _THE_THING = re.compile(
     r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
 )
-#: The points of a list belong to what they are listed for.
+#: The points of a list belong to the sentence that introduces them.
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
 
 
@@ -47,12 +47,12 @@ def sentences(text: str) -> list[str]:
     return [one for one in _SENTENCE.split(text) if one.strip()]
 
 
-#: Words of taking something back that are not what is taken back.
+#: Words of a withdrawal that do not name what is withdrawn.
 _FILLING = EMPTY | stems("please wait mind changed sorry actually anymore longer don't don\u2019t never")
 
 
 class SaidClause(NamedTuple):
-    """A clause: its parts as they are said, its words, the stems by which it can ask, and what it does."""
+    """A clause: its parts as written, its words, the stems by which it can ask, and its mood."""
 
     parts: tuple[str, ...]
     words: list[str]
@@ -61,48 +61,48 @@ class SaidClause(NamedTuple):
 
     @property
     def said(self) -> str:
-        """Return it as it is said."""
+        """The clause as written."""
         return " ".join(self.parts)
 
     @property
     def text(self) -> str:
-        """Return the words with one blank around each of them."""
+        """The words, each with one blank before and after it."""
         return f" {' '.join(self.words)} "
 
     @property
     def states(self) -> bool:
-        """Whether it states the value that is looked for."""
+        """Whether the clause states the value that is looked for."""
         return any(STATED in one for one in self.words)
 
     @property
     def asks(self) -> bool:
-        """Whether it asks for something."""
+        """Whether the clause asks for something."""
         return self.mood is Mood.ASKS
 
     def asks_for(self, by: AskedBy) -> bool:
-        """Whether it asks for what a tool does."""
+        """Return whether the clause asks for what a tool does."""
         return self.asks and by.by(self.stems, self.text)
 
 
 class Clauses:
-    """The clauses of everything that a person has said so far."""
+    """The clauses of all words of a person so far."""
 
     def __init__(self) -> None:
-        """Begin with nothing said."""
-        #: What was said, sentence by sentence, in its plain form.
+        """Begin without any words."""
+        #: The words, sentence by sentence, in plain form.
         self.sentences: list[str] = []
         self._divided: dict[frozenset[str], list[SaidClause]] = {}
         self._parts: dict[tuple[str, frozenset[str]], tuple[SaidClause, ...]] = {}
         self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
 
     def hear(self, text: str) -> None:
-        """Take more words in."""
+        """Add further words."""
         self.sentences += map(plain, sentences(text))
         self._divided.clear()
         self._known.clear()
 
     def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
-        """Return all clauses, where stems in `starts` are verbs, too."""
+        """Return all clauses; stems in `starts` count as verbs, too."""
         found = self._divided.get(starts)
         if found is None:
             if len(self._divided) >= MAX_KNOWN:
@@ -120,21 +120,22 @@ class Clauses:
         return found
 
     def ask(self, by: AskedBy) -> bool:
-        """Whether clauses that ask, or of which nobody can say what they do, ask for what a tool does."""
+        """Return whether clauses that ask, or whose mood is open, ask for what a tool does."""
         said = [one for one in self.of(by.starts) if one.mood in (Mood.ASKS, Mood.OPEN)]
         stems = frozenset().union(*(one.stems for one in said))
         return by.by(stems, "".join(one.text for one in said))
 
     def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
-        """Whether clauses state a value, and each of them rules something out."""
+        """Return whether clauses state a value, and each of these clauses rules something out."""
         found = self._stating(value, by.starts if by else frozenset())
         return {one.mood for one in found if one.states} == {Mood.RULES_OUT}
 
     def asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
-        """Whether a clause that states a value asks for something, or one soon after it that speaks of the
-        value as `it`; with `whom`, as somebody or something to which it goes. None where the words leave it
-        open: no clause states the value, or those that do neither tell of what the tool does nor stand beside
-        another clause that asks for it.
+        """Return whether the clause that states a value, or one soon after it, asks for what a tool does.
+
+        A later clause counts where it refers to the value as `it`; with `whom`, as the recipient or target.
+        Returns None where the words leave the question open: no clause states the value, or the stating
+        clauses do not report what the tool does and no other clause asks for it.
         """
         key = (value, by, whom)
         if key not in self._known:
@@ -144,15 +145,17 @@ class Clauses:
         return self._known[key]
 
     def only_tell(self, value: str, by: AskedBy) -> bool:
-        """Whether all clauses that state a value tell of something else than what a tool does (`the rent is
-        900 EUR`).
+        """Return whether all clauses that state a value report something other than what a tool does.
+
+        Example: `the rent is 900 EUR`.
         """
         found = [one for one in self._stating(value, by.starts) if one.states]
         return all(one.mood is Mood.TELLS and not by.verb.by(stems_in(one.words), one.text) for one in found)
 
     def _stating(self, value: str, starts: frozenset[str]) -> list[SaidClause]:
-        """Return all clauses, with a mark where they state a value: what stands in it (`select count(*) from
-        orders`) asks for nothing, and divides no clause.
+        """Return all clauses, with a mark in place of the value.
+
+        So the text of the value (`select count(*) from orders`) asks for nothing and divides no clause.
         """
         wanted = plain(value)
         marked = (without(one, wanted) for one in self.sentences)
@@ -179,7 +182,7 @@ class Clauses:
             return None
         asking = [one for one in clauses if one.asks_for(verb)]
         if moods == {Mood.OPEN}:
-            # Of two alike the one is meant that is asked for.
+            # Of two similar values, the person means the one in a clause that asks.
             return False if any(like(one.said, value) for one in asking) else None
         return False if told or asking else None
 
@@ -192,7 +195,7 @@ def divided(text: str) -> list[SaidClause]:
 
 
 def like(said: str, words: str) -> bool:
-    """Whether words name another one like something."""
+    """Return whether `said` names another value similar to `words`."""
     kind, rest = exact(words).kind, without(said, words)
     if kind is not KindOfValue.TEXT:
         return any(found.kind is kind for _, found in written(rest))
@@ -205,7 +208,7 @@ def _shape(word: str) -> str:
 
 
 def without(said: str, value: str) -> str:
-    """Return a sentence with a mark in each place where a value stands whole, in any of its forms."""
+    """Return a sentence with a mark at each place where the whole value is, in any of its forms."""
     for form in worded_forms(value):
         out, done, at = "", 0, said.find(form) if form else -1
         while at >= 0:
@@ -222,14 +225,16 @@ def _in_word(char: str) -> bool:
 
 
 def _goes_on(clause: SaidClause, by: AskedBy, *, whom: bool) -> bool:
-    """Whether a clause goes on with what was stated before it, or says no more than what is to be done."""
+    """Return whether a clause refers to the value that was stated before it, or only names the action."""
     if {stem(one) for one in clause.words if one} - EMPTY <= by.words.union(*verbs_and_nouns(by.name)):
         return True
     return _TO_IT.search(clause.text) is not None if whom else _speaks_of_it(clause, by.name)
 
 
 def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
-    """Whether a clause speaks of what was named before it, as `it` or `the file`, and names no other."""
+    """Return whether a clause refers to a value named before it, as `it` or `the file`, and names no
+    other.
+    """
     if not _IT.isdisjoint(clause.words):
         return True
     nouns = {stem(one) for one in name}
@@ -237,7 +242,7 @@ def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
 
 
 def _without_withdrawn(clauses: list[SaidClause]) -> list[SaidClause]:
-    """Have what a later clause rules out in the same words be ruled out where it was asked for, too."""
+    """Mark a request as ruled out where a later clause rules it out in the same words."""
     for at, later in enumerate(clauses):
         gone = set(map(stem, later.words)) - _FILLING if later.mood is Mood.RULES_OUT else set[str]()
         for back in range(max(0, at - MAX_BACK), at) if gone else ():
@@ -248,7 +253,7 @@ def _without_withdrawn(clauses: list[SaidClause]) -> list[SaidClause]:
 
 def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
     verbs = ACTS | starts
-    #: The clause that goes on, and the one that asked before it, to which words can come back.
+    #: The clause in progress, and the last clause that asked, to which later words can return.
     held: list[ClausePiece] = []
     asked: list[ClausePiece] = []
     done: list[list[ClausePiece]] = []
@@ -277,8 +282,9 @@ def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
 
 
 def _joined(pieces: Sequence[ClausePiece]) -> SaidClause:
-    """Return the clause that pieces make. Nouns ask where its first verb does more than read, and where it is
-    no sentence at all.
+    """Join pieces to a clause.
+
+    Its nouns ask where its first verb does more than read, and where the clause is no complete sentence.
     """
     moved = [one for one in pieces if one.mood is not Mood.OPEN]
     reads = next((one.reads for one in pieces if one.mood is Mood.ASKS), bool(moved))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Days, as people write them (`6 May 2031`, `May 6th`) and as tools do (`2031-05-06`).
 
-A day without a year is any year's. Days that only a clock tells (`tomorrow`) are none here.
+A day without a year matches that day in any year. Relative days that depend on a clock (`tomorrow`) are not
+recognised.
 """
 
 from __future__ import annotations
@@ -48,19 +49,19 @@ _ISO = re.compile(rf"([12]\d{{3}})-([01]\d)-([0-3]\d)(?:{_TIME})?")
 
 
 class Day(msgspec.Struct, frozen=True):
-    """A day; `year` is 0 where none is said."""
+    """A day; `year` is 0 where the text names no year."""
 
     year: int
     month: int
     day: int
 
     def among(self, days: AbstractSet[Day]) -> bool:
-        """Whether it is one of some days."""
+        """Return whether the day matches one of some days."""
         return self in days or Day(0, self.month, self.day) in days
 
 
 def days_in(text: str) -> frozenset[Day]:
-    """Return the days that a text in small letters names. Takes time in proportion to the text."""
+    """Return the days that a lower-case text names. Takes time linear in the length of the text."""
     found = set()
     for pattern in _WRITTEN:
         for one in pattern.finditer(text):
@@ -71,7 +72,7 @@ def days_in(text: str) -> frozenset[Day]:
 
 
 def day_of(text: str) -> Day | None:
-    """Return the day that a whole text is, as tools write it or as people do."""
+    """Return the day that the whole text states, in the notation of tools or of people."""
     bare = text.strip()
     if len(bare) > 40 or not bare.isascii():
         return None

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handing over: whether words leave it to somebody else's what is to be done (`do what she asks for`)."""
+"""Delegation phrases: whether the words leave the task's instructions to another person's text.
+
+Example: `do what she asks for`.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,24 @@ _SAYING = _stems(
     "instruct explain demand prescribe order"
 )
 _WANTING = _stems("ask request want require need wish demand")
-#: Before `what`, beside verbs of carrying out: `change the address as he wishes`.
+#: Before `what`, with verbs of carrying out: `change the address as he wishes`.
 _LIKE = frozenset(("as", "like"))
 _WHAT = frozenset(("what", "whatever", "everything", "anything"))
 _MYSELF = frozenset(("i", "we", "you", "i've", "we've", "i'd", "we'd"))
 _FAR = 5
-"""Words from `as` or `what` to the verb of what somebody else says."""
+"""Most words from `as` or `what` to the verb that describes the other person's wish."""
 
 
 def hands_over(words: Sequence[str]) -> bool:
-    """Whether the words of a sentence hand over to what somebody else wrote or wants: `follow the steps in
-    ...`, `do what she asks for`, `as the handbook says`, `the door that they need`.
+    """Return whether the words of a sentence delegate to what another person wrote or wants.
+
+    Examples: `follow the steps in ...`, `do what she asks for`, `as the handbook says`, `the door that they
+    need`.
     """
     said = [{stem(part) for part in word.split("-")} for word in words]
     carried = {at for at, one in enumerate(said) if not one.isdisjoint(_CARRY_OUT)}
     work = {at for at, one in enumerate(said) if not one.isdisjoint(_WRITTEN_WORK)}
-    # `actions` are something to carry out, and by themselves nobody's wish that they are.
+    # `actions` alone counts both as an act and as a document, but expresses no request.
     if carried and work and len(carried | work) > 1:
         return True
     for at, word in enumerate(words):
@@ -46,7 +51,8 @@ def hands_over(words: Sequence[str]) -> bool:
                 stem(one) in _CARRY_OUT for one in words[max(0, at - 2) : at]
             )
         elif word == "that":
-            # `mails that ask for it` are asking; `the door that they need` is what somebody wants.
+            # In `mails that ask for it` the mails ask; in `the door that they need` another person wants
+            # something.
             found = at > 0 and _says(after, _WANTING) and stem(after[0]) not in _WANTING
         else:
             continue
@@ -56,5 +62,5 @@ def hands_over(words: Sequence[str]) -> bool:
 
 
 def _says(after: Sequence[str], verbs: frozenset[str]) -> bool:
-    """Whether somebody else is what follows, and one of the verbs what they do."""
+    """Return whether another person follows, together with one of the verbs."""
     return bool(after) and _MYSELF.isdisjoint(after[:1]) and any(stem(one) in verbs for one in after)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of a sentence, from one joint to the next: whether each asks, tells, or rules something out.
+"""Pieces of a sentence, from one joint to the next: whether each asks, reports, or rules something out.
 
 A piece asks where a verb is its head: bare, or under one of a few wishes (`could you`, `I want you to`).
-Where something else governs the verb (another subject, an auxiliary, a negation, `before`, `how`), it asks
-for nothing. A word is a verb where it can stand as one: `the messages` and `my order` ask for nothing.
+Where something else governs the verb (another subject, an auxiliary, a negation, `before`, `how`), the piece
+asks for nothing. A word counts as a verb only where its position permits one: `the messages` and `my order`
+ask for nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from remit.core.flow.language.tool_verbs import ASKING, READING, WRITTEN
 from remit.core.flow.language.words import EMPTY, MARKS, bare_word, some, stem, stems, stems_in
 
-#: Stands in place of a value that the words state: a letter of nobody's.
+#: Replaces a value that the words state: a private-use character.
 STATED = "\U000f0000"
 POINTS = some("- * \u2022 \u2013 \u2014")
 _JOINING = some("and then but or so")
@@ -31,7 +32,7 @@ _BEFORE_NOUNS = some(
 _BEFORE_OBJECTS = some(
     "the a an my our your his her its their all each every both this these those what how whether"
 )
-#: What asks for the verb after it.
+#: Words that ask for the verb after them.
 _WISH = re.compile(
     r"\b(?:please|(?:can|could|would|will) you(?: please| kindly| also)?"
     r"|(?:i|we) (?:also )?(?:want|need|wish|expect|have|ask|would like)(?: you)?(?: also)? to"
@@ -42,12 +43,12 @@ _WISH = re.compile(
     r"|would you mind|(?:do not|don['\u2019]t|never) (?:forget|hesitate|fail) to|do)"
     r" (?!(?:not|never|you|we|i|they|it)\b)(?=\w)"
 )
-#: What begins words that rule something out.
+#: Words that begin an exclusion.
 _RULING_OUT = some(
     "not don't dont don\u2019t never no nobody nothing neither nor without instead rather except excluding "
     "avoid refuse refrain hands beware cannot can't can\u2019t mustn't shouldn't won't"
 )
-#: What begins words that tell of something, or that ask back.
+#: Words that begin a report or a question.
 _SUBORDINATE = some(
     "if when whenever while until unless before after whether how why because since although though who whom"
 )
@@ -76,7 +77,7 @@ _SAYING = _AUXILIARY | _SUBJECTS | _DONE
 
 
 class Mood(enum.Enum):
-    """What a clause does: it asks, tells of something, rules something out; or nobody can say."""
+    """The mood of a clause: it asks, reports, or rules something out; or its mood is open."""
 
     ASKS = 1
     TELLS = 2
@@ -117,7 +118,7 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
 
 
 class ClausePiece:
-    """A piece of a sentence, with what each of its words can be in it."""
+    """A piece of a sentence, with the possible function of each of its words."""
 
     def __init__(
         self, tokens: Sequence[str], verbs: frozenset[str], nouns: frozenset[str], *, begins: bool
@@ -127,7 +128,7 @@ class ClausePiece:
         self._stems = [stem(one) for one in self.words]
         self._verbs = verbs
         self._before = nouns
-        #: Words that could be verbs and are nouns.
+        #: Words that could be verbs and are nouns here.
         self._nouns: set[int] = set()
         self.head = -1
         self.mood = self._mood(begins=begins)
@@ -148,18 +149,19 @@ class ClausePiece:
 
     @property
     def nouns(self) -> frozenset[str]:
-        """Return the stems of words that could be verbs and are nouns."""
+        """The stems of words that could be verbs and are nouns here."""
         return frozenset(self._stems[at] for at in self._nouns if not self.words[at].endswith("ing"))
 
     def stems(self, *, nouns: bool) -> frozenset[str]:
-        """Return the stems by which it can ask, with or without its nouns."""
+        """Return the stems by which the piece can ask, with or without its nouns."""
         gone = () if nouns else self._nouns
         counted = (one for at, one in enumerate(self.words) if one and at not in gone)
         return stems_in(counted) | frozenset(self._idioms())
 
     def resumes(self, asked: Sequence[ClausePiece], told: Sequence[ClausePiece]) -> bool:
-        """Whether it goes on with what was asked for before something in between: after brackets, or with a
-        word that leads to something new.
+        """Return whether the piece continues a request that was interrupted.
+
+        It does so after brackets, or with a leading preposition that the request does not have yet.
         """
         if asked and told[-1].tokens[-1].endswith((")", "),")):
             return True
@@ -196,7 +198,7 @@ class ClausePiece:
         return Mood.TELLS if tells else Mood.OPEN
 
     def _is_order(self, at: int, *, begins: bool) -> bool:
-        """Whether a clause begins with a verb that asks."""
+        """Return whether a clause begins with a verb that asks."""
         word, after = self.words[at], self.words[at + 1 : at + 3]
         if not _AUXILIARY.isdisjoint(after) or not self.tokens[at].strip(MARKS).replace("-", "").isalpha():
             return False
@@ -216,7 +218,7 @@ class ClausePiece:
         return self.words[0] in _JOINING and at == 1 and self.tokens[at + 1][0] == STATED
 
     def _says(self, words: Sequence[str], at: int) -> bool:
-        """Whether words tell of something: they have a subject, or a verb that is no order."""
+        """Return whether words report something: they have a subject, or a verb that is no order."""
         text = _IN_MAY.sub("", " ".join(words[at:]))
         said = text.split()
         if not said:
@@ -226,7 +228,7 @@ class ClausePiece:
             return True
         if first in _LIKE_DONE:
             return False
-        # `The file that was sent` only says which.
+        # `The file that was sent` only identifies the file.
         until = next((n for n, one in enumerate(said) if n and one in ("that", "which", "whose")), len(said))
         said = said[:until]
         done = any(one.endswith("ed") and one not in _NO_PAST for one in said[1:4])
@@ -250,7 +252,7 @@ class ClausePiece:
         return bool(after) and (after[0] == STATED or any(map(str.isdigit, after[0])))
 
     def _idioms(self) -> Iterator[str]:
-        """Yield what several words ask for together: `let Ann know`, `Bob should get it, too`."""
+        """Yield the verb that several words express together: `let Ann know`, `Bob should get it, too`."""
         words = self.words
         for at, word in enumerate(words):
             before, after = (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantities: whether words ask for something to be done with many (`reply to all of them`).
+"""Quantities: whether words ask for an action on many items (`reply to all of them`).
 
-Who says that all messages are to be read has not said that all are to be answered: words for many count in
-their own clause, or where they stand before everything else (`for each message, ...`).
+A person who asks for all messages to be read has not asked for all to be answered. So words for many count
+only in their own clause, or where they begin the sentence (`for each message, ...`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIRST = re.compile(r"\s*(?:please )?(?:for|to|with) (?:all|every|each|both)\b")
 
 
 def of_many(sentence: str) -> Iterator[str]:
-    """Yield those clauses of a sentence, in small letters, in which something is done with many."""
+    """Yield the clauses of a lower-case sentence that ask for an action on many items."""
     whole = bool(_FIRST.match(sentence))
     for clause in _CLAUSE.split(sentence):
         if whole or _MANY.search(clause) or _THEM.search(clause):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quotations: what a person repeats of somebody else's words, and does not say themselves.
+"""Quotations: words of others that a person repeats.
 
-A name in quotation marks is a name. A sentence in them, a line that is marked as quoted, or a block of text
-set apart is most often what others wrote: an address in it is not where the person wants something to go.
+A name in quotation marks is a name. A quoted sentence, a line marked as quoted, or a block of text set apart
+is usually written by others: an address in it is not where the person wants something to go.
 
-INVARIANT: a mark that nothing closes costs no more than any other character. Where the next closing mark of
-a kind stands is looked up once for all that it may close.
+INVARIANT: a quotation mark without a closing mark costs no more than any other character. The next closing
+mark of a kind is searched once for all opening marks before it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import msgspec
 from remit.core.cooperative_steps import Ahead
 
 MIN_WORDS = 4
-"""Words of a quotation that is more than a name."""
+"""Fewest words of a quotation that is more than a name."""
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """A kind of quotation: what ends it, and after how many characters at most; `in_line` where no line may
-    end before, and `any_first` where its first character may look like an end, and is none.
+    """A kind of quotation: its closing mark, and its greatest length in characters.
+
+    `in_line`: the quotation must end on its line. `any_first`: the first character is content even where it
+    looks like a closing mark.
     """
 
     closing: re.Pattern[str]
@@ -44,12 +46,12 @@ _OPENING = re.compile("```|[\"\u201c\u201e\u00ab]|(?<!\\w)['\u2018]|^[ \\t]*>", 
 
 
 def unquoted(text: str) -> str:
-    """Return a text without what it quotes at length."""
+    """Return a text without its long quotations."""
     return divided(text)[0]
 
 
 def divided(text: str) -> tuple[str, list[str]]:
-    """Return a text without what it quotes at length, and what it quotes between marks."""
+    """Return a text without its long quotations, and its long quotations in quotation marks."""
     closings = {mark: Ahead(kind.closing, text) for mark, kind in _KINDS.items()}
     lines = Ahead(re.compile("\n"), text)
     out: list[str] = []

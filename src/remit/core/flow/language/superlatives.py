@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Superlatives: what is greatest or least of many, as words ask for it (`the largest file`).
+"""Superlatives: the greatest or least of many, as words ask for it (`the largest file`).
 
-They are computed from trusted fields rather than believed. A word that says of what (`cheapest`, `oldest`)
-looks at fields of that kind; one that does not (`highest`, `most`) at those that the words after it name.
+They are computed from trusted fields; a claim in a result is not believed. A word that implies a measure
+(`cheapest`, `oldest`) is compared by fields of that measure; another word (`highest`, `most`) by fields that
+the words after it name.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ _LEAST = {
     "cheapest": "price",
     "worst": "rating",
 }
-#: What follows `last` and `first` where they pick nothing out of a list.
+#: Words after `last` and `first` where these select nothing from a list.
 _NO_CHOICE = some(
     "night week month year time name day monday tuesday wednesday thursday friday saturday sunday weekend "
     "minute hour step of all thing"
 )
-#: What stands before them where they do.
+#: Words before `last` and `first` where these select from a list.
 _CHOOSING = some("the my our your his her its their")
 _MEASURES = {
     "size": some("size bytes length amount count total"),
@@ -64,19 +65,19 @@ _MEASURES = {
 _PARTS = re.compile(r"[^\W_]+", re.UNICODE)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?")
 _DAY = 24 * 3600
-#: Words after a superlative that can say of what.
+#: Words after a superlative that can name its measure.
 _AFTER = 3
 
 
 class Superlative(msgspec.Struct, frozen=True):
-    """A greatest or least that words ask for, and of which measure; of none, the stems of words after it."""
+    """A greatest or least that words ask for, with its measure, or else the stems of the words after it."""
 
     greatest: bool
     measure: str
     after: frozenset[str] = frozenset()
 
     def fits(self, field: str, text: str) -> bool:
-        """Whether a field with this name and text is what it is about."""
+        """Return whether the superlative compares by a field with this name and text."""
         words = _PARTS.findall(field.lower().replace("_", " "))
         if self.measure:
             return not _MEASURES[self.measure].isdisjoint(words) or (
@@ -85,7 +86,7 @@ class Superlative(msgspec.Struct, frozen=True):
         return not self.after or not self.after.isdisjoint(map(stem, words))
 
     def pick(self, measured: Sequence[tuple[float, int]]) -> frozenset[int]:
-        """Return the records that have the greatest or least of some values; none of a single one."""
+        """Return the records with the greatest or least value; an empty set for fewer than two records."""
         if len({record for _, record in measured}) < 2:
             return frozenset()
         values = [value for value, _ in measured]
@@ -109,14 +110,14 @@ def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[S
 
 
 def _of_several(after: Sequence[str]) -> bool:
-    """Whether what follows is several, so that none of them is picked (`the latest mails`)."""
+    """Return whether a plural follows, so that no single record is selected (`the latest mails`)."""
     return any(
         len(one) > 3 and one.endswith("s") and not one.endswith(("ss", "us", "is", "'s")) for one in after[:2]
     )
 
 
 def moment_of(text: str) -> float | None:
-    """Return a date, or a time of a day, as a number that grows with it."""
+    """Return a date, or a time of day, as a number that increases with time."""
     bare = text.strip()
     if clock := _CLOCK.fullmatch(bare):
         return (int(clock[1]) * 60 + int(clock[2])) / (24 * 60)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By what people ask for what a tool does: the words of its description, else a verb of its name, or another
-verb for the same.
+"""The words that ask for what a tool does.
+
+They come from the tool's description, else from the verb of its name or a synonym of that verb.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from remit.core.flow.language.words import EMPTY, name_words, some, stem, stems,
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
 
-#: Verbs that ask for the same kind of thing.
+#: Verbs that ask for the same kind of action.
 _VERBS: tuple[frozenset[str], ...] = tuple(
     some(group)
     for group in (
@@ -52,15 +53,17 @@ _SENDING = (
     "share",
     "invite",
 )
-#: Words by which a tool is asked for that tells people something, and others that ask for the same.
+#: Words that ask for a tool that notifies people, and further words for the same.
 _TELLING = stems("mail email message tell notify inform text ping")
 _MAILING = stems("mail email")
 _TELLING_TOO = stems("reply respond answer inform notify contact")
 
 
 class AskedBy(msgspec.Struct, frozen=True):
-    """By what people ask for what a tool does: the stems that its description names, else the words of its
-    name. `acts` where it does more than read.
+    """The words that ask for what a tool does: the stems that its description names, else the words of its
+    name.
+
+    `acts` is true where the tool does more than read.
     """
 
     words: frozenset[str]
@@ -69,22 +72,25 @@ class AskedBy(msgspec.Struct, frozen=True):
 
     @property
     def verb(self) -> AskedBy:
-        """Ask by the verb of the name alone, where it has one."""
+        """A copy that uses only the verb of the name, where the name has one."""
         return AskedBy(self.words, self.name[:1], self.acts) if verbs_and_nouns(self.name)[0] else self
 
     @property
     def widely(self) -> AskedBy:
-        """Ask by any word of the name."""
+        """A copy that uses any word of the name."""
         verbs, nouns = verbs_and_nouns(self.name)
         return AskedBy(self.words or verbs or nouns, (), self.acts)
 
     @property
     def starts(self) -> frozenset[str]:
-        """Return the stems that ask as verbs do."""
+        """The stems that ask as verbs do."""
         return frozenset(stem(one.split()[0]) for one in (*self.words, *self.name[:1]) if one)
 
     def by(self, stems: frozenset[str], text: str) -> bool:
-        """Whether words ask for it: their stems, and they themselves with blanks around them."""
+        """Return whether words ask for the tool.
+
+        `stems` are their stems, `text` the words themselves with blanks around them.
+        """
         if self.words:
             return not self.words.isdisjoint(stems) or any(
                 (" " in one and f" {' '.join(words_of(one))} " in text)
@@ -98,11 +104,11 @@ class AskedBy(msgspec.Struct, frozen=True):
 
 
 def asking(tool: Tool) -> AskedBy:
-    """Return by what people ask for what a tool does."""
+    """Return the words that ask for what a tool does."""
     name = name_words(tool.name)
     by = tool.asked_by
     if not by and tool.sends and not verbs_and_nouns(name)[0]:
-        # The name has no verb that people ask with: then it is asked for as all is that goes somewhere.
+        # The name has no verb that people ask with: the general verbs of sending ask for the tool.
         by = _SENDING + name
     words = _stems_of(by)
     if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
@@ -117,7 +123,7 @@ def _stems_of(words: tuple[str, ...]) -> frozenset[str]:
 
 @functools.lru_cache(4096)
 def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Divide the words of a tool's name into stems of verbs, with others that ask for the same, and nouns."""
+    """Divide the words of a tool's name into verbs and nouns, as stems; the verbs include their synonyms."""
     verbs: set[str] = set()
     nouns: set[str] = set()
     for place, word in enumerate(name):
@@ -130,7 +136,7 @@ def verbs_and_nouns(name: tuple[str, ...]) -> tuple[frozenset[str], frozenset[st
 
 
 def _said_of(word: str, text: str) -> bool:
-    """Whether words hold one that names nothing by itself (`tell`), and do not go on with `me`."""
+    """Return whether the words contain a verb such as `tell` that is not followed by `me` or `us`."""
     at = text.find(f" {word} ")
     while at >= 0:
         if not text.startswith(("me ", "us "), at + len(word) + 2):

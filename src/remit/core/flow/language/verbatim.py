@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The person's words as they stand: whether they state a value, as a whole, and for what.
+"""The person's words verbatim: whether they state a value, as a whole, and for what purpose.
 
-A value is stated where the words hold it as it is, with white space or the marks of a sentence around it.
-Nothing is decoded or taken off the value. Of a name of several words a part is not stated: `Bob` picks
-whoever bears that name, where the person said `Bob Stone`.
+A value is stated where the words contain it unchanged, with white space or punctuation around it. Nothing is
+decoded or removed from the value. A part of a name of several words is not stated: `Bob` could select any
+person of that name, although the person wrote `Bob Stone`.
 
-Where a value goes (`addressed`) is told by the word that leads to it: `to`, `in`, a verb that people are
-addressed with. What cannot be told is not guessed.
+The word that leads to a value shows whether something goes there (`addressed`): `to`, `in`, a verb with a
+person as its object. Where the words do not decide this, the code does not guess.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from remit.core.flow.language.words import some
 from remit.core.flow.values.strict_reading import BLANKS, MARKS, composed, small, worded_forms
 
 MAX_HEARD = 160_000
-"""Characters of a person's words that are looked at; what comes after them states nothing."""
+"""Characters of a person's words that are read; later words state nothing."""
 MAX_VALUE = 400
-"""Characters of the longest text that the words can state."""
+"""Most characters of a text that the words can state."""
 MAX_PLACES = 50
-"""Places in the words at which a value is looked for."""
+"""Most places in the words that are found for a value."""
 _LINE_END = re.compile(r"(?<![:,.;!?])\n+(?=(?:(?:[-*\u2022]|\d+[.)]) )?[A-Z])")
 _AROUND = frozenset(MARKS + BLANKS + "\u2013\u2014")
 _OPENING = frozenset("#@") | _AROUND
@@ -43,13 +43,13 @@ _NAMES_SECRET = re.compile(
 _WORD = re.compile(r"\S+")
 
 
-#: What can stand before a name and is no part of it, although it has a capital.
+#: Capitalised words that can precede a name without being part of it.
 _TITLES = some("mr mrs ms miss mx dr prof professor sir customer client user employee account order contact")
 _DAYS = some(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june july "
     "august september october november december i i'm i'd i'll i've"
 )
-#: Words that lead to where something goes, or to whom.
+#: Words that lead to a recipient or target.
 _LEADING = some(
     "to at in into on onto with for via through cc bcc towards toward over under between among tell ask "
     "inform notify email mail e-mail message text dm ping call invite pay reply answer remind contact book "
@@ -58,7 +58,7 @@ _LEADING = some(
     "recipients user users handle iban attendee attendees participant participants guests moved moving "
     "refund reimburse"
 )
-#: Words that lead to what something is about, or is made of, or to what is done before.
+#: Words that lead to a topic, a source, or an earlier action.
 _ELSEWHERE = some(
     "of about from a an regarding concerning read open summarise summarize fetch download load find search "
     "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
@@ -68,12 +68,12 @@ _READING = some(
     "read open summarise summarize fetch download load visit see check browse search look review get at in "
     "on from"
 )
-#: Verbs that stand directly before whom they address, unless they say further on where to.
+#: Verbs that directly precede their recipient, unless a later word names the target.
 _DITRANSITIVE = some("send give show wire hand offer pay book reserve add text mail email forward call")
 _PLACES = some(
     "channel group folder list team room inbox calendar project board repo repository branch account"
 )
-#: What somebody says an address is (`her e-mail address is ...`): for whatever the words ask for.
+#: Words that define an address (`her e-mail address is ...`), independent of what the words ask for.
 _DEFINED = re.compile(
     r"\b(?:address|e-?mail|mail|account|iban|number|phone|mobile|handle|username|channel|contact|recipient|"
     r"payee|endpoint|webhook)(?: \w+){0,2}(?: is| are| will be| would be| changed to|:| =)(?: now)?"
@@ -81,67 +81,71 @@ _DEFINED = re.compile(
 )
 _IS_CODE = re.compile(r"\b(?:commands?|script|query|code|program|this)(?: is| are|:| =)[ '\"`\u201c]*$")
 _RECEIVING = re.compile(r"\b(?:to|cc|bcc|recipients?|copy|copies)[ :(<'\"`]*$")
-#: With what the words come back to somebody whom they named first (`Ann wrote to me. Please answer her`).
+#: Words that refer back to a person named before (`Ann wrote to me. Please answer her`).
 _BACK = re.compile(
     r"\b(?:to|with|for|cc|send|pay|give|tell|refund|e?mail|message|ask|inform|notify|invite|reply|answer|call|text|"
     r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
 )
 _MAX_BACK = 14
 _SENTENCE_END = re.compile(r"[.!?;]\s")
-#: What follows those who are told (`let Ann know`, `Bob should get it, too`).
+#: Words after the people to be notified (`let Ann know`, `Bob should get it, too`).
 _TOLD = re.compile(
     r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
 )
 
 
 class Wording:
-    """Everything that a person has said so far, as it stands."""
+    """All words of a person so far, verbatim."""
 
     def __init__(self) -> None:
-        """Begin with nothing said."""
+        """Begin without any words."""
         self._written = " "
         self._said = " "
-        #: What stands in quotation marks at length: what others wrote, or, as a whole, a name.
+        #: Long texts in quotation marks: words of others, or a name as a whole.
         self._quoted: set[str] = set()
 
     def hear(self, text: str) -> str:
-        """Take more words in. Give them without what they quote."""
+        """Add further words; return them without their quotations."""
         text, quoted = divided(composed(text[: max(0, MAX_HEARD - len(self._said))]))
         self._quoted.update(" ".join(one.split()) for one in quoted if len(one) <= MAX_VALUE)
-        # A line ends a name, where the next one begins with a capital.
+        # A line break ends a name where the next line begins with a capital.
         written = " ".join(_LINE_END.sub(" . ", text).split())
-        # A full stop between two turns: no value is stated across it.
+        # A full stop between two user messages: no value is stated across it.
         self._written += f"{written} . "
         self._said += f"{small(written)} . "
         return text
 
     def states(self, value: str) -> bool:
-        """Whether the words state a value whole; a part of a longer name is not stated."""
+        """Return whether the words state a whole value; a part of a longer name is not stated."""
         wanted = small(value.strip(BLANKS))
         return any(small(one) == wanted for one in self._quoted) or any(
             not self._is_part(start, end) for start, end in self._places(value)
         )
 
     def addressed(self, value: str, nouns: frozenset[str] = frozenset(), *, reads: bool = False) -> bool:
-        """Whether the words state a value as one to whom, or to where, something goes; `nouns` are words by
-        which a tool calls it. Where a tool only `reads` there, words for reading lead to it, too.
+        """Return whether the words state a value as a recipient or target.
+
+        `nouns` are the tool's words for it. Where a tool only `reads` there, verbs of reading lead to it,
+        too.
         """
         leading = nouns | _READING if reads else nouns
         places = list(self._places(value))
-        # What is stated in another form (an address without its slash) stands nowhere as it is.
+        # A value that is stated in another form (an address without its slash) occurs nowhere verbatim.
         return not places or any(self._leads_to(start, end, leading) for start, end in places)
 
     def count(self, value: str) -> int:
-        """Count how often a value stands in the words."""
+        """Count the occurrences of a value in the words."""
         return sum(1 for _ in self._places(value))
 
     def spells(self, value: str) -> bool:
-        """Whether the words state a value that has no digits."""
+        """Return whether the words state a value that has no digits."""
         return not any(map(str.isdigit, value)) and self.states(value)
 
     def is_name(self, value: str) -> bool:
-        """Whether the words write a value as a name: with a capital inside of a sentence, with several of
-        them, with letters and digits, or in quotation marks.
+        """Return whether the words write a value as a name.
+
+        A name has a capital inside a sentence, a capital for each of several words, letters and digits, or a
+        quotation mark before it.
         """
         written = self._written
         return any(
@@ -153,33 +157,34 @@ class Wording:
         )
 
     def addresses(self, name: str) -> bool:
-        """Whether the words state a name as that of somebody to whom something goes."""
+        """Return whether the words state a name as a recipient."""
         return any(self._leads_to(start, end, frozenset()) for start, end in self._places(name))
 
     def defined(self, value: str) -> bool:
-        """Whether the words say of a value that it is somebody's address, account or the like."""
+        """Return whether the words define a value as an address, account or the like."""
         return self._stands_after(_DEFINED, value, 80)
 
     def is_code(self, value: str) -> bool:
-        """Whether the words call a value what is to be run."""
+        """Return whether the words identify a value as code to be run."""
         return self._stands_after(_IS_CODE, value)
 
     def received(self, value: str) -> bool:
-        """Whether the word before a value says that it receives something."""
+        """Return whether the word before a value marks it as a recipient."""
         return self._stands_after(_RECEIVING, value)
 
     def _stands_after(self, before: re.Pattern[str], value: str, reach: int = 40) -> bool:
-        """Whether words that a pattern finds stand right before a value."""
+        """Return whether a match of a pattern directly precedes a value."""
         said = self._said
         return any(before.search(said[max(0, start - reach) : start]) for start, _ in self._places(value))
 
     def quotes(self, value: str) -> bool:
-        """Whether the words hold a value letter by letter, as the whole of what is to be used as it is:
-        between quotes, or up to where the clause ends.
+        """Return whether the words contain a value letter by letter, complete and for literal use.
+
+        The value is between quotes, or it follows a word such as `run` and reaches to the end of the clause.
         """
         wanted, written = value.strip(BLANKS), self._written
         if wanted[:1] in _QUOTES:
-            # Quotes set a value off in a sentence; in the value itself a shell takes them for something else.
+            # In a sentence, quotes delimit a value; inside the value, a shell interprets them differently.
             return False
         if wanted in self._quoted:
             return True
@@ -195,21 +200,21 @@ class Wording:
         return False
 
     def writes(self, value: str) -> bool:
-        """Whether the words hold a secret whole, letter by letter."""
+        """Return whether the words contain a whole secret, letter by letter."""
         wanted = value.strip(BLANKS)
         return (
             wanted in self._quoted
             or any(
                 self._written[start:end] == wanted
                 and not self._is_part(start, end)
-                # A plain word, or an address, is a secret only where it is called one.
+                # A plain word or an address is a secret only where the words call it a secret.
                 and (not _is_plain(wanted) or _NAMES_SECRET.search(self._said[max(0, start - 40) : start]))
                 for start, end in self._places(value)
             )
         )
 
     def _places(self, value: str) -> Iterator[tuple[int, int]]:
-        """Yield where a value stands in the words, between white space and marks."""
+        """Yield the places of a value in the words, between white space and punctuation."""
         wanted = small(value.strip(BLANKS))
         if not wanted or len(wanted) > MAX_VALUE or not _is_even(wanted):
             return
@@ -239,7 +244,7 @@ class Wording:
         return False
 
     def _is_part(self, start: int, end: int) -> bool:
-        """Whether what stands there is a part of a name of several words."""
+        """Return whether the text at this place is a part of a name of several words."""
         written = self._written
         if written[start:end].isdecimal() and (
             _DIGITS_BEFORE.search(written[max(0, start - 30) : start]) or _DIGITS_AFTER.match(written, end)
@@ -277,7 +282,7 @@ class Wording:
             return True
         sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
-            # A name with which a sentence begins: whom it speaks of may be whom a later one asks to address.
+            # A name at the beginning of a sentence: a later sentence may ask to address that person.
             name = "@" in said[start:end] or (
                 self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
             )
@@ -298,8 +303,9 @@ class Wording:
 
 
 def _is_even(text: str) -> bool:
-    """Whether the quotes and brackets at the ends of a text belong together: a half of them is a part of
-    something else.
+    """Return whether the quotes and brackets at the ends of a text match.
+
+    An unmatched one belongs to something else.
     """
     for opening, closing in ("``", '""', "()", "[]", "{}", "<>", "\u201c\u201d", "\u00ab\u00bb"):
         if (text[0] == opening) is not (text[-1] == closing) and (text[0] == opening or text[-1] == closing):

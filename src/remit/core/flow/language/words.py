@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words of a text as they are compared: bare of the marks around them, and without inflection."""
+"""Words of a text in the form for comparison: without punctuation around them and without inflection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from remit.core.flow.values.normal_text import folded
 
 @functools.lru_cache(8192)
 def stem(word: str) -> str:
-    """Return a word without the commonest English endings; words with digits stay as they are."""
+    """Return a word without the commonest English endings; words with digits are returned unchanged."""
     if len(word) < 4 or not word.isalpha():
         return word
     word = word.removesuffix("'s")
@@ -31,7 +31,7 @@ def stem(word: str) -> str:
 
 
 MAX_WORDS = 20_000
-"""Words of an intent with all its turns that are looked at; what comes after them names nothing."""
+"""Words of an intent, with all its user messages, that are read; later words name nothing."""
 
 MARKS = ".,;:!?()[]{}\"'`<>*_~|\u2018\u2019\u201c\u201d\u2026"
 PARTS = re.compile(r"[^\W_]+", re.UNICODE)
@@ -63,23 +63,23 @@ _STEMS_OF_EMPTY = frozenset(map(stem, EMPTY))
 
 
 def words_of(text: str) -> list[str]:
-    """Return a text's words in their plain form, without the marks of a sentence around them, and those
-    before the name of a channel, of a person, or of a number.
+    """Return a text's words in plain form, without surrounding punctuation and without a leading `#` or
+    `@`.
     """
     return bare_words(folded(text).split())
 
 
 def bare_words(written: Iterable[str]) -> list[str]:
-    """Return words in small letters as `words_of` gives them."""
+    """Return lower-case words in the form that `words_of` returns."""
     words = list(written)
-    # Most short texts have no mark in them at all, which one look at all of them says.
+    # Most short texts contain no punctuation; one test of the joined words shows this.
     if "".join(words).isalnum():
         return words
     return [bare for word in words if (bare := word if word.isalnum() else bare_word(word))]
 
 
 def bare_word(word: str) -> str:
-    """Return a word in small letters without the marks around it; empty where nothing is left."""
+    """Return a lower-case word without the punctuation around it; empty where nothing remains."""
     if (last := word[-1]).isalnum() and last != "s" and word[0].isalnum():
         return word
     if (head := word[:-1]).isalnum() and last in MARKS:
@@ -89,48 +89,48 @@ def bare_word(word: str) -> str:
 
 
 def different_words(text: str) -> set[str]:
-    """Return a text's words, each once and in no order: faster for long ones."""
+    """Return a text's words, each once and unordered: faster for long texts."""
     return set(bare_words(set(folded(text).split())))
 
 
 def stems_of(text: str) -> frozenset[str]:
-    """Return the stems of what a text names; also of the parts of joined words (`to-do`, `client_list`)."""
+    """Return the stems of what a text names, and of the parts of joined words (`to-do`, `client_list`)."""
     return stems_in(words_of(text)[:MAX_WORDS])
 
 
 def stems_in(words: Iterable[str]) -> frozenset[str]:
-    """Return the stems of what words name, as `stems_of` does of a text."""
+    """Return the stems of what words name, as `stems_of` does for a text."""
     return frozenset(stems_from(words))
 
 
 def stems_from(words: Iterable[str]) -> Iterator[str]:
-    """Yield the stems of what words name one by one, as they come"""
+    """Yield the stems of what words name, one by one, in the order of the words."""
     for word in words:
         for part in (word,) if word.isalnum() else PARTS.findall(word):
             if part not in EMPTY and len(part) > 1:
-                # What has no ending to take off does not pass through what is kept of those that have.
+                # A word without a removable ending bypasses the cache of stems.
                 yield stem(part) if len(part) > 3 and part.isalpha() else part
 
 
 def stems_among(words: Collection[str], stems: frozenset[str]) -> frozenset[str]:
-    """Return those of some stems that words have: what they have in common with `stems_in` of the words.
+    """Return the intersection of some stems with `stems_in` of the words.
 
-    It is asked of every short text of every result, so it goes through the words in C.
+    Every short text of every result needs this, so the loop over the words runs in C.
     """
     if "".join(words).isalpha():
         found = stems.intersection(map(stem, words))
     else:
         parts = PARTS.findall(" ".join(words))
-        # What has digits in it has no ending.
+        # A word with digits has no ending to remove.
         found = stems.intersection(map(stem, filter(str.isalpha, parts)))
         if not stems.isdisjoint(parts):
             found |= stems.intersection([one for one in parts if not one.isalpha()])
-    # What is found may be an inflection of what names nothing, though hardly ever.
+    # A found stem may, in rare cases, belong to an inflection of a word that names nothing.
     return found if not found or found.isdisjoint(_STEMS_OF_EMPTY) else stems & stems_in(words)
 
 
 def number_of(text: str) -> str:
-    """Return a number in its one form (`1,200.00` is `1200`); empty where a text is none."""
+    """Return a number in canonical form (`1,200.00` becomes `1200`); empty where the text is no number."""
     if text[:1].isalpha():
         return ""
     bare = text.strip().lower()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words of sources to which the intent hands over: what somebody else wrote is to be done."""
+"""Words of sources that the intent delegates to: text that someone else wrote is to be carried out."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterable
 from remit.core.flow.language.words import different_words, stems_in
 
 MAX_WORDS = 20_000
-"""Words that a task remembers; what is beyond points to nothing."""
+"""Words that a task remembers; further words point to nothing."""
 MAX_CHARS = 200_000
-"""Characters of one result that are read for them, and of one text in it:"""
+"""Characters that are read for these words, of one result and (`MAX_TEXT_CHARS`) of one text in it."""
 MAX_TEXT_CHARS = 20_000
 WORD_BYTES = 150
 
 
 class DelegatedWords:
-    """The stems of those words, in all results of one task."""
+    """The stems of these words, over all results of one task."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self.words: set[str] = set()
-        # As they were written: most words of a text have stood in another one.
+        # The words as written: most words of a text also occur in an earlier one.
         self._written: set[str] = set()
 
     @property
     def size_bytes(self) -> int:
-        """What they take in memory, about."""
+        """Approximate memory of the stored entries."""
         return (len(self.words) + len(self._written)) * WORD_BYTES
 
     def hear(self, texts: Iterable[str]) -> None:
-        """Take in what one result says."""
+        """Add the texts of one result."""
         left = MAX_CHARS
         for text in texts:
             if left <= 0 or len(self._written) >= MAX_WORDS:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a result: each text in it, with the path under which it stands.
+"""The fields of a result: each text in it, with its path.
 
-Results are JSON, or text that is JSON or YAML, or text. A path names mapping keys and says `[]` for any place
-of a list (`messages[].body`): that is how tool descriptions and refusals speak of fields. Text without
-structure is one field of its own, with the path of what holds it.
+Results are JSON, or text that is JSON or YAML, or text. A path consists of mapping keys, with `[]` for every
+place of a list (`messages[].body`): tool descriptions and refusals use the same notation. Text without
+structure is one field, with the path of its container.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ from remit.core.flow.records.json_parsing import reading, texts_in
 from remit.core.json_value import Json
 
 MAX_FIELDS = 50_000
-"""ResultFields of one result that are looked at."""
+"""Fields of one result that are read."""
 MAX_DEPTH = 32
 MAX_YAML_CHARS = 262_144
-"""Longer text is not read as YAML, only as lines."""
+"""A longer text is not read as YAML, only as lines."""
 MAX_NESTED_YAML = 500
-"""Levels of a YAML text that is read."""
+"""Nesting levels of a YAML text that are read."""
 MAX_KEY = 80
-# Where a server writes a whole result as text. A text inside of a structure is somebody's words: they do not
-# get to name fields.
+# Paths at which a server writes a whole result as text. A text inside a structure may come from an outsider,
+# who must not be able to name fields.
 _WRITTEN = frozenset({"", "content[].text", "contents[].text", "content[].resource.text"})
-# How a mapping or a list begins. What begins otherwise would be read far before it turned out to be none.
+# How a mapping or a list begins. Any other text would be read far before it proved to be neither.
 _BEGINS = re.compile(r"(?:---[^\n]{0,80}\n\s{0,80})?(?:[\[{]|- |-\n|[^\s:#%@`|>\]}][^\n:]{0,79}:(?:[ \n]|$))")
 _UNREAD: Json = object()
 _NODES = frozenset({yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent})
 YAML_STEP = 64
-"""Events of a YAML text that are read in one step."""
+"""Events of a YAML text that one step reads."""
 _COMMENT = re.compile(r"#[^\n]*")
 MARK = "\ufeff"
-"""The mark of byte order, which readers of JSON and of YAML skip (RFC 8259 section 8.1)."""
+"""The byte order mark, which readers of JSON and of YAML skip (RFC 8259 section 8.1)."""
 _NUL_WITHIN = 8
-"""Characters in which JSON of another encoding than UTF-8 has one that is NUL, a mark before it included."""
+"""Leading characters of which one is NUL in JSON of an encoding other than UTF-8; includes a byte order
+mark.
+"""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class ResultFields:
-    """The fields of one result. `cut` says, once all have been given, that there were more."""
+    """The fields of one result. After iteration, `cut` is true if fields were left out."""
 
     def __init__(self, result: Json) -> None:
-        """Take a result as it was parsed: JSON values only."""
+        """Hold a parsed result: JSON values only."""
         self._result = result
         self._left = MAX_FIELDS
         self.cut = False
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Yield (path, text) of each field; numbers are given as text, booleans and nulls are not given."""
+        """Yield (path, text) of each field; numbers are yielded as text, booleans and nulls are omitted."""
         yield from self._walk(self._result, "", 0, text=True)
 
     def _walk(self, value: Json, path: str, depth: int, *, text: bool) -> Iterator[tuple[str, str]]:
@@ -63,7 +65,7 @@ class ResultFields:
         if isinstance(value, dict):
             for key, below in value.items():
                 name = str(key)[:MAX_KEY]
-                # What stands in a key is data just as well.
+                # The text of a key is data, too.
                 yield from self._leaf(f"{path}.{name}" if path else name, str(key), key=True)
                 yield from self._walk(below, f"{path}.{name}" if path else name, depth + 1, text=text)
         elif isinstance(value, list):
@@ -72,7 +74,7 @@ class ResultFields:
         elif isinstance(value, str):
             left: list[str] = []
             if text and path in _WRITTEN and (inner := structured(value, left)) is not None:
-                # What is written twice, or beside, is no field that anybody can rely on.
+                # Text that is written twice, or outside the structure, is no reliable field.
                 self.cut = self.cut or bool(left)
                 yield from self._walk(inner, path, depth + 1, text=False)
             else:
@@ -90,24 +92,24 @@ class ResultFields:
 def structured(text: str, left: list[str] | None = None) -> Json:
     """Return the structure that a text writes as JSON or YAML: a mapping or a list, else None.
 
-    What stands in the text and not in its structure is added to `left` (`unread`, and comments of YAML); so
-    is the whole text, where it begins like one and cannot be read, or is too long for it.
+    Text outside the structure is added to `left` (`unread`, and comments of YAML). So is the whole text where
+    it begins like a structure but cannot be read, or is too long.
     """
     return finish(structuring(text, left))
 
 
 def may_write(text: str) -> bool:
-    """Whether a text begins as one that writes a structure does, however it goes on."""
+    """Return whether a text begins like one that writes a structure."""
     bare = text.lstrip().removeprefix(MARK).lstrip()
     return "\0" in bare[:_NUL_WITHIN] or bare[:1] in ("{", "[") or _BEGINS.match(bare) is not None
 
 
 def structuring(text: str, left: list[str] | None = None) -> Steps[Json]:
-    """Return what `structured` gives, in steps."""
+    """Return the same as `structured`, in steps."""
     found = yield from _structured(text, left)
     if found is _UNREAD:
-        # INVARIANT: what is not read stands in no field, and may be read as any: whoever can make a result
-        # long, or write half a surrogate pair or a colon into it, must not choose its label.
+        # INVARIANT: unread text belongs to no field, and a client may read it as any field. A party that can
+        # lengthen a result, or put half a surrogate pair or a colon into it, must not choose its label.
         if left is not None:
             left.append(text)
         return []
@@ -119,7 +121,7 @@ def _structured(text: str, left: list[str] | None) -> Steps[Json]:
     if bare[:1] == MARK:
         text = bare = bare[1:].lstrip()
     if "\0" in bare[:_NUL_WITHIN]:
-        # Clients find out how JSON is encoded (RFC 4627 section 3): who reads it so reads other fields.
+        # Some clients detect the encoding of JSON (RFC 4627 section 3) and would read other fields.
         return _UNREAD
     if bare[:1] in ("{", "["):
         try:
@@ -145,7 +147,7 @@ def _structured(text: str, left: list[str] | None) -> Steps[Json]:
 
 
 def _comments(text: str) -> Steps[list[str]]:
-    """Return the comments of a YAML text, and what stands behind the sign that begins a block of text."""
+    """Return the comments of a YAML text, and the text after a block scalar indicator."""
     found: list[str] = []
     at = 0
     for count, token in enumerate(yaml.scan(text, Loader=_LOADER)):
@@ -162,7 +164,7 @@ def _comments(text: str) -> Steps[list[str]]:
 
 
 class _Box:
-    """A mapping or a list of a YAML text, with what it has so far, and the key whose value comes next."""
+    """A mapping or a list of a YAML text, with its values so far, and the key of the next value."""
 
     __slots__ = ("into", "key")
 
@@ -171,12 +173,12 @@ class _Box:
         self.key: str | None = None
 
     def put(self, value: Json, left: list[str]) -> None:
-        """Put a value in. Of a name that stands in a mapping once more the first value is added to `left`."""
+        """Add a value. Where a name occurs again in a mapping, its earlier value is added to `left`."""
         if isinstance(self.into, list):
             self.into.append(value)
         elif self.key is None:
             if not isinstance(value, str) or "{" in value:
-                # `while(1);{"salary": 7}` is a mapping of YAML; clients read an object of JSON in it.
+                # `while(1);{"salary": 7}` is a YAML mapping, but clients read a JSON object in it.
                 raise ValueError("a key that is no text, or in which an object begins")
             self.key = value
         else:
@@ -187,8 +189,10 @@ class _Box:
 
 
 def _of_yaml(text: str, left: list[str]) -> Steps[Json]:
-    """Return what a YAML text says: every scalar is a text, and tags say nothing. Raises for what is none,
-    and for an alias, which makes one value stand in many places, and a walk over it endless.
+    """Return the value of a YAML text: every scalar is a text, and tags have no effect.
+
+    Raises for invalid YAML, and for an alias: an alias puts one value in many places and can make a walk
+    endless.
     """
     root = _Box([])
     stack = [root]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON of an upstream, read in steps.
 
-The parsers in C stop for nobody: a megabyte of `[],` holds up an event loop for a quarter of a second. They
-read what is short. Of a longer text they read the single strings and numbers, and a small parser reads what
-stands between these. What cannot be read within bounds is `left`: whoever can make a result long must not
-choose which fields it has.
+The parsers in C cannot be interrupted: a megabyte of `[],` blocks an event loop for a quarter of a second. So
+they read only short texts. In a longer text they read the single strings and numbers, and a small parser
+reads the tokens between these. Text that cannot be read within the bounds is `left`: a party that can
+lengthen a result must not choose its fields.
 """
 
 from __future__ import annotations
@@ -20,43 +20,44 @@ from remit.core.flow.values.encodings import INNER_BYTES, MAX_INNER
 from remit.core.json_value import Json
 
 MAX_AT_ONCE = 65_536
-"""Characters of a JSON text that is read at once."""
+"""Longest JSON text, in characters, that is read at once."""
 MAX_VALUES = 100_000
-"""Values of a JSON text that is read; one with more is `left` as a whole. `[],` becomes fifty times as large
-when it is read. More of them than `core.flow.records.record` looks at.
+"""Values of a JSON text that are read; a text with more is `left` as a whole. Parsed, `[],` takes fifty times
+its size. The limit is above the number of values that `core.flow.records.record` reads.
 """
 MAX_NESTED = 1_024
-"""Levels of a JSON text that is read, as `orjson` has it."""
+"""Nesting levels of a JSON text that are read, the same as in `orjson`."""
 TOKENS = 256
-"""Tokens that are read in one step."""
+"""Tokens that one step reads."""
 _LONGEST = 512
 _INNER = frozenset(bytes((one,)) for one in INNER_BYTES)
 
-# Possessive: linear on any input.
+# Possessive quantifiers: linear on any input.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-# A short string without escapes, a mark, the beginning of any other string, a number or a name.
+# A short string without escapes, a punctuation mark, the beginning of any other string, a number or a name.
 _TOKEN = re.compile(
     r'[ \t\n\r]{0,1024}+(?:"([^"\\\x00-\x1f]{0,512}+)"|([\[\]{},:])|(")|([-+.0-9A-Za-z]{1,512}+))?'
 )
 _SHORT, _MARK, _LONG = 1, 2, 3
-# A part of a string, which ends within no escape and no surrogate pair.
+# A part of a string that ends neither within an escape nor within a surrogate pair.
 _PART = re.compile(
     r'(?:[^"\\\x00-\x1f]{1,512}+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]){1,64}+'
 )
-# What comes next: a value, the first value or the end of a list, a name, the first name or the end of an
-# object, a colon, a comma or the end.
+# The next expected token: a value, the first value or the end of a list, a name, the first name or the end of
+# an object, a colon, a comma or the end.
 _VALUE, _FIRST, _NAME, _FIRST_NAME, _COLON, _COMMA = range(6)
 
 
 class _TooMuchError(Exception):
-    """A text is longer than anybody reads."""
+    """Raised for a text that exceeds the bounds of reading."""
 
 
 def reading(text: str, left: list[str]) -> Steps[Json]:
-    """Read JSON; raises `ValueError` for what is none, or is nested without end.
+    """Read JSON; raise `ValueError` for invalid or too deeply nested JSON.
 
-    Of a name that stands in an object more than once all values but the last are added to `left`: others may
-    read another one. So is the whole text, if it is long and has such a name, or holds too many values.
+    Where a name occurs more than once in an object, all values but the last are added to `left`: another
+    parser may use one of them. The whole text is added to `left` if it is long and repeats a name, or holds
+    too many values.
     """
     dropped: list[tuple[str, Json]] = []
     if len(text) <= MAX_AT_ONCE:
@@ -81,13 +82,13 @@ def reading(text: str, left: list[str]) -> Steps[Json]:
 
 
 def decoding(raw: bytes, errors: str = "strict") -> Steps[str]:
-    """Decode UTF-8; raises `ValueError` for what is none, unless `errors` is `replace`."""
+    """Decode UTF-8; raise `ValueError` for invalid UTF-8, unless `errors` is `replace`."""
     if len(raw) <= MAX_AT_ONCE:
         return raw.decode(errors=errors)
     parts, at = [], 0
     while at < len(raw):
         end = at + PIECE
-        # A part ends where a character does.
+        # A part ends at the boundary of a character.
         end = next(
             (one for one in range(end, end - MAX_INNER - 1, -1) if raw[one : one + 1] not in _INNER), end
         )
@@ -98,15 +99,15 @@ def decoding(raw: bytes, errors: str = "strict") -> Steps[str]:
 
 
 def countless(written: bytes) -> bool:
-    """Whether a JSON text holds more values than are read."""
+    """Return whether a JSON text holds more values than are read."""
     if _marks(written) <= MAX_VALUES:
         return False
-    # Marks that stand in strings are none; with so many strings there is no need to look.
+    # Punctuation inside strings does not count; with this many strings, the limit is exceeded anyway.
     return written.count(b'"') > 2 * MAX_VALUES or _marks(_STRING.sub(b"", written)) > MAX_VALUES
 
 
 def texts_in(value: Json) -> Iterator[str]:
-    """Yield the names, texts and numbers that a value holds."""
+    """Yield the names, texts and numbers in a value."""
     if isinstance(value, dict):
         for name, below in value.items():
             yield name
@@ -125,8 +126,11 @@ def _marks(written: bytes) -> int:
 
 
 def _is_whole(written: bytes, found: Json) -> bool:
-    """Whether a JSON text has as many strings as what was read from it: no name stands twice in it."""
-    # Quotes within texts count on both sides; they are told apart only where one is written as a number.
+    """Return whether a JSON text has as many strings as its parsed value, so that no name occurs twice in an
+    object.
+    """
+    # Quotes inside texts count on both sides; they need separate treatment only where one is written as a
+    # numeric escape.
     count = _strings if b"\\u0022" in written else _quotes
     return count(written) == count(msgspec.json.encode(found))
 
@@ -144,7 +148,7 @@ def _strings(written: bytes) -> int:
 
 
 def _sound(text: str) -> Steps[None]:
-    """Raise `ValueError` where half a surrogate pair stands in a text."""
+    """Raise `ValueError` where a text contains half a surrogate pair."""
     if not text.isascii():
         for at in range(0, len(text), PIECE):
             text[at : at + PIECE].encode()
@@ -152,7 +156,7 @@ def _sound(text: str) -> Steps[None]:
 
 
 class _Parse:
-    """The values of a text so far: the object or list that is open, those around it, and a name in it."""
+    """The state of parsing: the open object or list, the containers around it, and the current name."""
 
     def __init__(self, dropped: list[tuple[str, Json]]) -> None:
         self._dropped = dropped
@@ -163,7 +167,7 @@ class _Parse:
         self.next = _VALUE
 
     def put(self, value: Json) -> None:
-        """Take a string, a number, or a value without parts."""
+        """Add a string, a number, or a literal."""
         if self.next in (_NAME, _FIRST_NAME) and isinstance(value, str):
             self._name, self.next = value, _COLON
         elif self.next in (_VALUE, _FIRST):
@@ -173,7 +177,7 @@ class _Parse:
             raise ValueError("a value where none can stand")
 
     def mark(self, mark: str) -> None:
-        """Take one of the six marks."""
+        """Process one of the six punctuation marks."""
         if mark == "," and self.next == _COMMA and self._around:
             self.next = _NAME if isinstance(self.box, dict) else _VALUE
         elif mark == ":" and self.next == _COLON:
@@ -196,7 +200,7 @@ class _Parse:
             raise ValueError("a mark where none can stand")
 
     def end(self) -> Json:
-        """Return the one value of the text."""
+        """Return the single value of the text."""
         if self._around or self.next != _COMMA:
             raise ValueError("broken off")
         return self.box[0]
@@ -214,7 +218,7 @@ class _Parse:
 
 
 def _reading(text: str, dropped: list[tuple[str, Json]]) -> Steps[Json]:
-    """Read JSON token by token. What an object had under a name that stands there once more is `dropped`."""
+    """Read JSON token by token. Earlier values of a repeated name are added to `dropped`."""
     parse = _Parse(dropped)
     at, count = 0, 0
     while token := _TOKEN.match(text, at):
@@ -230,7 +234,7 @@ def _reading(text: str, dropped: list[tuple[str, Json]]) -> Steps[Json]:
             value, end = yield from _string(text, end)
             parse.put(value)
         elif end - token.start(kind) == _LONGEST:
-            # A number that goes on: clients read it, whatever they make of it.
+            # An overlong number: clients read it, with unknown results.
             raise _TooMuchError
         else:
             parse.put(orjson.loads(token[kind]))
@@ -243,7 +247,7 @@ def _reading(text: str, dropped: list[tuple[str, Json]]) -> Steps[Json]:
 
 
 def _string(text: str, at: int) -> Steps[tuple[str, int]]:
-    """Return the string whose first character stands at a place, and where it has ended."""
+    """Return the string whose first character is at a position, and the position after its end."""
     parts: list[str] = []
     while part := _PART.match(text, at):
         parts.append(orjson.loads(f'"{part[0]}"'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call was given: how the intent leads to what its result was looked up by, and what it may echo."""
+"""The arguments of a call: how the intent leads to the key of its lookup, and what its result may echo."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ID_WORDS = frozenset(
     name_words("id ids uid uuid guid key number no nr num ref reference code index handle slug name title")
 )
 MAX_NAME = 200
-"""Characters of an argument that can be a name, or words that are looked for."""
-#: What something can be selected by.
+"""Most characters of an argument that can be a name, or words that are searched for."""
+#: Types of values that can select something.
 _SELECTING = (str, int, list)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
 _UNLED, _NAMED = Reach.NONE, Reach.NAMED
 
@@ -35,11 +35,13 @@ _UNLED, _NAMED = Reach.NONE, Reach.NAMED
 class Lookup:
     """The arguments of a call whose result is taken in.
 
-    `reach` says how the intent leads to all that selected something: named, where it is of the intent or
-    reached; pointed at, where it stands in a source that the intent points to. `vague` says that it looks for
-    words alone, where others write what is found. `doubtful` are the texts that
-    are neither of the intent nor trusted: a result that repeats them proves nothing. `read` are those
-    that were read as a whole.
+    - `reach`: how the intent leads to every argument that selected something. It is named where the argument
+      is from the intent or reached; it is pointed at where the argument is in a source that the intent points
+      to.
+    - `vague`: the call searches by words alone, in data that others write.
+    - `doubtful`: the texts that are neither from the intent nor trusted. A result that repeats them proves
+      nothing.
+    - `read`: the texts that were read as a whole.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Lookup:
         said: Utterance,
         read: Wholes,
     ) -> None:
-        """Take arguments with what is known of each; `take` reads them."""
+        """Hold arguments with what is known of each; `take` reads them."""
         self.tool = tool
         self.read = read
         self._arguments = arguments
@@ -64,9 +66,9 @@ class Lookup:
         self._echoes: set[str] = set()
 
     def take(self) -> Steps[Lookup]:
-        """Read the arguments: go to the end."""
+        """Read the arguments. The caller must run it to the end."""
         tool, given, work = self.tool, self._given, WorkCount()
-        # What is longer is a content, and no name.
+        # A longer text is content, not a name.
         words: dict[str, list[str]] = {}
         for name, value in self._arguments.items():
             doubted = name in given and given[name].provenance in _DOUBTED
@@ -87,8 +89,9 @@ class Lookup:
         return self
 
     def _is_vague(self) -> bool:
-        """Whether nothing but words was looked for in what others may have written: they can write those
-        words, and whoever looks chooses them.
+        """Return whether the call searched by words alone in data that others may have written.
+
+        Those others can write the same words and so choose what the search finds.
         """
         return self.tool.label.trust is _UNTRUSTED and not any(
             one.reached
@@ -101,20 +104,21 @@ class Lookup:
         )
 
     def _tells(self, value: Json) -> bool:
-        """Whether a value can be one of an identity: an address, a name of a file, a number."""
+        """Return whether a value can identify one record: an address, a file name, a number."""
         return all(
             (self.read.get(text) or whole(text)).kind is not KindOfValue.TEXT or any(map(str.isdigit, text))
             for text in leaves(value)
         )
 
     def doubts(self, marked: AbstractSet[int]) -> bool:
-        """Whether a leaf may be less than its label says."""
+        """Return whether a leaf may be less trusted than its label states."""
         return bool(self._echoes or marked)
 
     def trusting(self, leaf: ResultLeaf, marked: AbstractSet[int]) -> Steps[Trust]:
-        """Return whether a leaf of the result can be believed: not where a tool that repeats what it is given
-        repeats what is doubtful, nor where it holds what untrusted hands had written there
-        (`core.flow.marks`).
+        """Return the trust of a leaf of the result.
+
+        A leaf is untrusted where a tool that repeats its input repeats a doubtful text, and where it holds a
+        value that an untrusted source had written (`core.flow.marks`).
         """
         trust, text = leaf.label.trust, leaf.text
         if trust is _UNTRUSTED:
@@ -142,7 +146,7 @@ def _reach(
     words: Mapping[str, list[str]],
 ) -> Reach:
     if tool.effect is not Effect.NONE:
-        # What a permitted call has made is its own.
+        # The result of a permitted call that makes something is named by that call.
         return _NAMED if any(one.reached for one in given.values()) else _UNLED
     reach = _UNLED
     for name, one in given.items():
@@ -163,11 +167,11 @@ def _container(resource: str) -> str:
 
 
 def identifies(value: str, field: str, source: Tool, asker: Tool | None, argument: str) -> bool:
-    """Whether a field of a tool's result can be what an argument of another tool selects by.
+    """Return whether a field of a tool's result can be what an argument of another tool selects by.
 
-    A short number says little: a size is no id, and the id of an event none of a file. The field is called an
-    id or like the argument, and both tools work on the same kind of thing: by the resource that their
-    descriptions name, else by their names.
+    A short number proves little: a size is no id, and an event's id is no file's id. The field's name must
+    denote an id or share a word with the argument, and both tools must work on the same kind of object: by
+    the resource in their descriptions, else by their names.
     """
     if not value.isdecimal() or len(value) > MAX_SHORT_ID:
         return True
@@ -185,7 +189,7 @@ def identifies(value: str, field: str, source: Tool, asker: Tool | None, argumen
 
 
 def is_number_of_something(found: Justification) -> bool:
-    """Whether a trusted value stands in nothing but fields that number something (`customer_no`)."""
+    """Return whether a trusted value occurs only in fields that number something (`customer_no`)."""
     return found.provenance is Provenance.TRUSTED and all(
         not _ID_WORDS.isdisjoint(name_words(met.field.rpartition(".")[2])) for met in found.origins
     )

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which records of a task's results the intent names, and to which sources it points.
 
-Of the records of one result those are named that match the person's words best, and only the best ones:
+Among the records of one result, only those that match the person's words best are named:
 
-1. a short field of theirs stands whole in the words (the title of a meeting, the name of a file);
-2. they are the greatest or least of what the words ask for (`the largest file`), by a trusted field;
-3. a word or a number of the intent stands in a short field of them and of no other record;
-4. the intent states what the call looked up, or speaks of all of what the call lists.
+1. a short field of the record is contained whole in the words (the title of a meeting, the name of a file);
+2. the record is the greatest or least of what the words ask for (`the largest file`), by a trusted field;
+3. a word or a number of the intent is in a short field of this record and of no other;
+4. the intent states the key of the lookup, or names all of what the call lists.
 
-A source is pointed at where it is looked up by what a pointed source says. Whoever can write records can make
-them match: then several match, and nothing is named.
+A source is pointed at where its lookup used text from a pointed source. A party that can write records can
+make them match: then several match, and none is named.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.tools.tool import Tool
 
 MAX_REFERRED = 200_000
-"""Records that the intent refers to, in one task; the intent leads to no further ones."""
+"""Records of one task that the intent refers to; beyond this limit, the intent leads to no further
+records.
+"""
 REFERRED_BYTES = 250
-"""What a record that is referred to takes in memory, about."""
-# Names of their own: each look at a class of constants costs the interpreter a search.
+"""Approximate memory of a record that the intent refers to."""
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
-#: Words of a field's name that do not say whose address it holds.
+#: Words of a field's name that do not identify the owner of the address in it.
 _ANYBODYS_WORDS = (
     "address email mail phone telephone tel mobile number iban account url link web website "
     "site homepage handle user username id contact work business office home private personal primary main "
@@ -44,38 +46,38 @@ _ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
 
 
 class Naming:
-    """What is named in all results of one task."""
+    """What the intent names in all results of one task."""
 
     def __init__(self, utterance: Utterance) -> None:
-        """Begin with no result."""
+        """Begin without results."""
         self._utterance = utterance
-        #: Words of pointed sources to which the intent hands over.
+        #: Words of pointed sources that the intent delegates to.
         self.handed = DelegatedWords()
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
-        #: By which words of the intent each reference finds what it refers to.
+        #: The words of the intent by which each reference finds its records.
         self._names: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
-        #: Fields of what each reference refers to that hold an address of somebody else.
+        #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
-        self._chosen: set[int] = set()  #: those that more names than that it speaks of all
-        self._firm: set[int] = set()  #: records that something names which no outsider writes
+        self._chosen: set[int] = set()  #: records named by more than a mention of the whole collection
+        self._firm: set[int] = set()  #: records named by text that no outsider writes
         self._records = 0
         self._count = 0
-        #: There were more records than are remembered.
+        #: Whether there were more records than are remembered.
         self.full = False
 
     @property
     def size_bytes(self) -> int:
-        """What all of it takes in memory, about."""
+        """Approximate memory of the stored data."""
         return len(self._reach) * REFERRED_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
-        """Begin with the result of a call."""
+        """Begin the naming for the result of a call."""
         return NamingOfResult(self._utterance, self.handed.words, call, tool, lookup, self._records)
 
     def reach(self, record: int) -> Reach:
@@ -83,50 +85,53 @@ class Naming:
         return self._reach.get(record, _UNLED)
 
     def choice(self, record: int, path: str) -> int:
-        """Count the different values that a field has in the records that are referred to like this one: 1
-        where what the intent says of it leaves no choice.
+        """Return the number of different values that a field has in the records of the same reference.
+
+        It is 1 where the intent's reference leaves no choice.
         """
         found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
 
     def is_of_another(self, record: int, path: str) -> bool:
-        """Whether a field has an address of somebody else (`manager_email`) than of whom the intent names."""
+        """Return whether a field holds another person's address (`manager_email`) than the one the intent
+        names.
+        """
         return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
 
     def names(self, record: int) -> frozenset[str]:
-        """Return the words by which a record was found; none where nothing but a choice among all found
+        """Return the words by which a record was found; empty where only a choice among all records found
         it.
         """
         found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
     def candidates(self, record: int, kind: KindOfValue) -> int:
-        """Count the different destinations of a kind in what is referred to like this record."""
+        """Return the number of different destinations of a kind in the records of the same reference."""
         found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
 
     def many(self, call: int) -> bool:
-        """Whether the intent speaks of all that a call gave."""
+        """Return whether the intent names everything that a call returned."""
         return call in self._many
 
     def firm(self, record: int) -> bool:
-        """Whether what names a record is nothing that outsiders write."""
+        """Return whether a record is named by text that no outsider writes."""
         return record in self._firm
 
     def collected(self, record: int) -> bool:
-        """Whether nothing names a record but that the intent speaks of all of its kind."""
+        """Return whether a record is named only because the intent names all records of its kind."""
         return record not in self._chosen
 
     def best(self, call: int) -> Reach:
-        """Return how the intent leads to what it leads to best in a call's result."""
+        """Return the best reach of the intent into a call's result."""
         return self._calls.get(call, _UNLED)
 
     def picked(self, call: int) -> bool:
-        """Whether the intent picks some of the records of a call, and not all."""
+        """Return whether the intent picks some of the records of a call, but not all."""
         return call in self._picked
 
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
-        """Take in to which records of a result the intent refers."""
+        """Store which records of a result the intent refers to."""
         references = one.references(len(above))
         best = _UNLED
         covered: set[int] = set()
@@ -176,8 +181,10 @@ class Naming:
             self._candidates[number, kind] = len(all_found)
 
     def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
-        """Return the fields of which the name says whose address it is, beside one that does not say so,
-        where the intent does not say it either.
+        """Return the fields that hold another person's address.
+
+        The name of such a field identifies an owner, a field of the same kind beside it does not, and the
+        intent does not name that owner.
         """
         more: dict[KindOfValue, dict[str, int]] = {}
         for path, texts in values.items():
@@ -196,7 +203,7 @@ class Naming:
 def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:
     out = set(records)
     for record, parent in enumerate(above):
-        # A record stands after the one around it.
+        # A record comes after the record around it.
         if parent in out:
             out.add(record)
     return out

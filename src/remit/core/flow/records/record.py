@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of a result: its objects, and the leaves of each with path, label and text.
 
-A result is JSON, or text that writes JSON or YAML, or text. The objects of a list are records of their own,
-objects below a name belong to the record around them; what has no structure is one record. Labels of fields
-are those of the tool's description, which may look at what stands beside a field in the same object.
+A result is JSON, or text that writes JSON or YAML, or text. The objects of a list are separate records;
+objects below a name belong to the record around them; a value without structure is one record. The labels of
+fields come from the tool's description, and may depend on other fields in the same object.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from remit.core.tools.constraint import Verdict
 from remit.core.tools.tool import FieldLabel, Tool
 
 MAX_LEAVES = 50_000
-"""Leaves of one result that are looked at."""
+"""Leaves of one result that are read."""
 OTHERS = 256
-"""Values that are no texts, and between which others may have a turn: most of them are no leaf."""
+"""Values other than texts between two pauses for other tasks: most of them are no leaves."""
 MAX_DEPTH = 32
 MAX_KEY = 80
 MAX_NAMES = 1_000
-"""Names of an object that are kept while a result is read."""
+"""Names of an object that are cached while a result is read."""
 MAX_PATHS = 1_000
-"""Paths of one tool that are kept for its next result, and tools of which they are kept:"""
+"""Paths of one tool that are cached for its next result; `MAX_TOOLS` limits the tools."""
 MAX_TOOLS = 100
 PATH_BYTES = 600
-"""What a path takes in memory, about."""
+"""Approximate memory of a path."""
 _NO_KEY = itertools.repeat(None)
-#: Where a block of content, or a resource, holds what it is about.
+#: Members that hold the body of a content block or a resource.
 _HELD = ("text", "blob", "data")
 
 
 class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
-    """One text of a result, in its record, under its path; `name` is the last name of the path."""
+    """One text of a result, with its record and path; `name` is the last name of the path."""
 
     record: int
     path: str
@@ -48,10 +48,10 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Names(msgspec.Struct):
-    """A path of results, and those below it: each is written, and has its label looked up, once.
+    """A path of results, and the paths below it; each path is written, and its label looked up, once.
 
-    `data` says that a key is to be read: it is no name, and nothing is kept of it, or a name that may be the
-    name of a host, too. `tally` counts all paths of a tool.
+    `data` means that the key is read as a value: either it is no name and is not cached, or it is a name that
+    may also be a host name. `tally` counts all paths of a tool.
     """
 
     path: str
@@ -93,19 +93,21 @@ _DATA = _Names("", "", [0], True)
 
 
 class Paths:
-    """The paths of results that a task has met, by tool: most results have those of the one before."""
+    """The paths of results that a task has met, by tool: most results have the same paths as the one
+    before.
+    """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self._known: dict[str, tuple[Tool, _Names]] = {}
 
     @property
     def size_bytes(self) -> int:
-        """What they take in memory, about."""
+        """Approximate memory of the stored entries."""
         return PATH_BYTES * sum(names.tally[0] for _, names in self._known.values())
 
     def of(self, tool: Tool) -> _Names:
-        """Return the root of a tool's paths; of one that is described otherwise by now a new one."""
+        """Return the root of a tool's paths; a new root where the tool's description has changed."""
         name = f"{tool.upstream}/{tool.name}"
         found = self._known.get(name)
         if found is not None and found[0] is tool:
@@ -117,17 +119,18 @@ class Paths:
         return names
 
 
-#: Where a walk stands in an object or a list: what is left of it (with keys, or None), its path, the object
-#: in which its fields stand beside one another, the record, and whether its keys are data.
+#: The position of a walk in an object or a list: the remaining items (with keys, or None), its path, the
+#: object whose fields are siblings, the record, and whether its keys are data.
 _Level = tuple[Iterator[tuple[str | None, Json]], _Names, dict[str, Json], int, bool]
 
 
 def bodies(result: Json) -> Iterator[tuple[Json, str | None]]:
-    """Yield the parts of a tool's result out of the shape in which MCP carries them; with a text that may
-    write a structure the name under which it stood, with all else None.
+    """Yield the parts of a tool's result, without the MCP envelope.
 
-    What a tool gives twice, as structure and as text, is given twice: nobody promises that both are equal.
-    All else is given as well: what looks like this shape may be a tool's own result, and somebody reads it.
+    Each part comes with None, except a text that may write a structure: it comes with its member name. A part
+    that a tool returns twice, as structure and as text, is yielded twice, because the two may differ.
+    Everything else is yielded as well: a tool's own result may look like the envelope, and a client may read
+    it.
     """
     if not isinstance(result, dict) or not isinstance(result.get("content", result.get("contents")), list):
         yield result, ""
@@ -146,7 +149,7 @@ def bodies(result: Json) -> Iterator[tuple[Json, str | None]]:
 
 
 def _of_block(block: Json) -> Iterator[tuple[Json, str | None]]:
-    """Yield the text or the bytes of a block of content, or of the resource in it, and what stands beside."""
+    """Yield the text or bytes of a content block, or of the resource in it, and its other members."""
     if not isinstance(block, dict):
         yield block, None
         return
@@ -163,16 +166,18 @@ def _of_block(block: Json) -> Iterator[tuple[Json, str | None]]:
 
 
 class Reading:
-    """The leaves of one result. `cut` says, once all have been given, that there were more.
+    """The leaves of one result. After iteration, `cut` is true if leaves were left out.
 
-    `above` holds for each record the one around it (the first is its own), `seen` the labels that occurred.
+    `above` holds for each record the record around it (the first one refers to itself), `seen` the labels
+    that occurred.
     """
 
     def __init__(
         self, result: Json, tool: Tool, paths: Paths | None = None, seen: set[Label] | None = None
     ) -> None:
-        """Take a result as it was parsed: JSON values only; `paths` are those that were met before. Labels
-        are added to `seen`.
+        """Hold a parsed result: JSON values only.
+
+        `paths` are the paths of earlier results. Labels that occur are added to `seen`.
         """
         self._result = result
         self._names = (paths or Paths()).of(tool)
@@ -187,11 +192,11 @@ class Reading:
         self.seen: set[Label] = set() if seen is None else seen
 
     def __iter__(self) -> Iterator[ResultLeaf]:
-        """Return each leaf; numbers are given as text, booleans and nulls are not given."""
+        """Iterate over the leaves; numbers become text, booleans and nulls are omitted."""
         return (leaf for leaf in self.steps() if leaf is not None)
 
     def steps(self) -> Iterator[ResultLeaf | None]:
-        """Yield each leaf, and None where no leaf has been found for long."""
+        """Yield each leaf, and None where a long stretch contains no leaf."""
         try:
             for body, name in bodies(self._result):
                 value = body
@@ -200,23 +205,23 @@ class Reading:
                     inner = yield from structuring(body, left)
                     if inner is not None:
                         value = inner
-                        # The shape may be the tool's own, and the text a field of it.
+                        # The envelope may be the tool's own result, and the text one of its fields.
                         self.seen.update(one.label for one in self._fields if one.path.split(".")[-1] == name)
                     elif self._fields:
-                        # INVARIANT: what is not read as a structure stands in no field. A client may find
-                        # one in it nevertheless, behind a guard or in another notation.
+                        # INVARIANT: text that is not read as a structure belongs to no field. A client may
+                        # still find a field in it, behind a guard or in another notation.
                         value, left = [], [body]
                 self.above.append(len(self.above))
                 yield from self._walk(value, len(self.above) - 1)
                 if left:
                     yield from self._beside(left)
         finally:
-            # Of a tool that gives ever new paths none are kept.
+            # The paths of a tool that always returns new paths are not cached.
             if self._names.tally[0] > MAX_PATHS:
                 self._names.forget()
 
     def _beside(self, left: list[str]) -> Iterator[ResultLeaf]:
-        """Yield what stands in a text and in no field of it: it may be read as any."""
+        """Yield the parts of a text outside its fields: a client may read them as any field."""
         others = [field.label for field in self._fields]
         self.seen.update(others)
         labels = (self._label, *others)
@@ -229,7 +234,9 @@ class Reading:
             yield ResultLeaf(self._record(len(self.above)), "", "", text, label)
 
     def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf | None]:
-        """Go through a value, with a stack: no leaf passes through a generator for each level above it."""
+        """Walk through a value with a stack, so that no leaf passes through one generator for each level
+        above it.
+        """
         stack: list[_Level] = [(iter(((None, root),)), self._names, {}, first, False)]
         seen, last, others = self.seen, None, 0
         while stack:
@@ -243,7 +250,7 @@ class Reading:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)
                 elif several or (at := below_names.get(key) or names.add(key)).data:
-                    # What stands in a key is data just as well, and most often no name for what is below it.
+                    # The text of a key is data, too, and usually no name for the value below it.
                     if several or at is _DATA:
                         at = names.keyed or names.add_keyed()
                         if kind is dict:
@@ -276,7 +283,7 @@ class Reading:
                 stack.pop()
 
     def _cut(self) -> None:
-        """Leave the rest out: any field may stand in it."""
+        """Leave out the rest; any field may be in it."""
         self.cut = True
         self.seen.update(field.label for field in self._fields)
 
@@ -285,7 +292,9 @@ class Reading:
         return len(self.above) - 1
 
     def _label_of(self, at: _Names, beside: dict[str, Json]) -> Label:
-        """Return the label of a field; where it is the same wherever the field occurs, `at` keeps it."""
+        """Return the label of a field; `at` caches it where it is the same at every occurrence of the
+        field.
+        """
         fields: Sequence[FieldLabel] = ()
         if by_path := self._by_path:
             fields = by_path.get(at.path) or by_path.get(at.path.removeprefix("[].")) or ()
@@ -298,19 +307,19 @@ class Reading:
 
 
 def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
-    """Return a label joined with those of fields."""
+    """Return a label joined with the labels of fields."""
     for one in seen:
         label = label.join(one, classes)
     return label
 
 
 def _holds(field: FieldLabel, beside: dict[str, Json]) -> bool:
-    """Whether what stands beside a field is so; what is missing, or undecided, is not."""
+    """Return whether a field's siblings meet its conditions; a missing or undecided sibling does not."""
     return all(name in beside and one.judge(beside[name]) is Verdict.YES for name, one in field.when.items())
 
 
 def _by_name(value: dict[str, Json]) -> bool:
-    """Whether an object holds several like it by their names."""
+    """Return whether an object holds several similar objects by name."""
     if len(value) < 3:
         return False
     first = next(iter(value.values()))
@@ -320,7 +329,7 @@ def _by_name(value: dict[str, Json]) -> bool:
 
 
 def is_data(key: str) -> bool:
-    """Whether a key of an object is rather a value (an address, a number, a date) than a name."""
+    """Return whether a key of an object is a value (an address, a number, a date) rather than a name."""
     if len(key) > MAX_KEY:
         return True
     return not key.isidentifier() and ("@" in key or "/" in key or " " in key or key[:1].isdigit())
@@ -328,6 +337,6 @@ def is_data(key: str) -> bool:
 
 def _number(value: float) -> str:
     if isinstance(value, int):
-        # Longer ones are none that anybody writes, and slow to write.
+        # A longer number does not occur in practice and is slow to write.
         return str(value) if value.bit_length() < 512 else "0"
     return msgspec.json.encode(value).decode()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the intent refers to in one result: which of its records match the person's words best.
+"""References of the intent into one result: which of its records match the person's words best.
 
-Most fields of most results have no word of the intent. That is found out first, without looking at any word
-more closely than that takes.
+Most fields of most results contain no word of the intent. The code determines this first, at the least cost
+for each word.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from remit.core.label import Trust
 from remit.core.tools.tool import Effect, Tool
 
 MAX_NAMING_WORDS = 12
-"""Words of a field that can be a record's name."""
+"""Most words of a field that can be a record's name."""
 MAX_PHRASES = 100
-"""Phrases of the intent in one result that are held against one another."""
+"""Phrases of the intent in one result that are compared with one another."""
 SHORTEST_IBAN = 15
 MAX_UNSORTED = 1_000
-"""Fields of one result whose destinations are not counted yet."""
-# Names of their own: each look at a class of constants costs the interpreter a search.
+"""Most fields of one result whose destinations still wait to be counted."""
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
 
 
 class Referral(msgspec.Struct, frozen=True):
-    """Something by which the intent refers to records of one result, and which ones it finds; `firm` where
-    no outsider writes it, `collected` where it speaks of all. `names` are the words by which it was found.
+    """A reference of the intent to records of one result.
+
+    `firm`: no outsider writes the text that it matches. `collected`: it covers all records. `names`: the
+    words that found the records.
     """
 
     reach: Reach
@@ -47,13 +49,13 @@ class Referral(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset()
 
 
-#: How the intent speaks of a short text: the words, if it says all of them; which of them it says, or the
-#: number; which stand in a source to which it hands over.
+#: How the intent names a short text: its words, if the intent contains all of them; the words (or the number)
+#: that the intent contains; the words that a source contains to which the intent delegates.
 Hit = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class NamingOfResult:
-    """What is seen of one result, until it is known which of its records are referred to."""
+    """What is seen of one result until the references of the intent to its records are known."""
 
     def __init__(
         self,
@@ -73,28 +75,28 @@ class NamingOfResult:
         self._asked = frozenset(lookup.asked)
         self.call = call
         self.base = base
-        #: Whether what stands in this result is pointed at already, whichever record it is in.
+        #: Whether the whole result is already pointed at, independent of the record.
         self.pointed = lookup.reach is not Reach.NONE
         #: The short fields.
         self.values: list[ResultLeaf] = []
         self._unsorted: list[tuple[int, Sequence[Destination]]] = []
         self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
-        #: What untrusted hands wrote, by record, where the intent may hand over to it.
+        #: Untrusted texts, by record, where the intent may delegate to them.
         self.said: dict[int, list[str]] = {}
         self._phrases: dict[str, set[int]] = {}
         self._score: dict[int, int] = {}
-        #: Records that say what the intent says in untrusted fields; what they say of it in trusted ones.
+        #: Records whose untrusted fields contain words of the intent; and (phrase, record) of trusted fields.
         self._boasting: set[int] = set()
         self._sure: set[tuple[str, int]] = set()
-        #: Words and numbers of the intent by the records whose trusted fields hold them; and those of a
-        #: source to which the intent hands over, of any field.
+        #: Words and numbers of the intent, with the records whose trusted fields hold them; and words of a
+        #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._generic = name_stems(tool.name)
 
     def meet(self, found: Sequence[Destination], record: int) -> None:
-        """Meet destinations in a record."""
-        # Most results are referred to by nothing: then they need not be counted.
+        """Add destinations of a record."""
+        # The intent refers to nothing in most results: then the destinations need not be counted.
         self._unsorted.append((record, found))
         if len(self._unsorted) > MAX_UNSORTED:
             self.candidates()
@@ -103,14 +105,14 @@ class NamingOfResult:
         """Return the destinations of each record, by kind."""
         for record, found in self._unsorted:
             for one in found:
-                # Where an account number ends no mark says: the longer readings of one are no others.
+                # No mark shows where an account number ends: its longer readings are no further destinations.
                 normal = one.normal[:SHORTEST_IBAN] if one.kind is KindOfValue.IBAN else one.normal
                 self._candidates.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
         return self._candidates
 
     def see(self, leaf: ResultLeaf, trust: Trust, hit: Hit | None) -> None:
-        """See a short leaf of the result, with how the intent speaks of its text (`match`)."""
+        """Add a short leaf of the result; `hit` describes how the intent names its text (`match`)."""
         self.values.append(leaf)
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
@@ -124,7 +126,7 @@ class NamingOfResult:
         phrase, words, chained = hit
         if phrase:
             self._phrases.setdefault(phrase, set()).add(record)
-            # Whoever writes a record can write any number of words of the intent into it: they count once.
+            # The author of a record can write any number of words of the intent into it: they count once.
             if trusted or record not in self._boasting:
                 self._score[record] = self._score.get(record, 0) + 1
             if trusted:
@@ -137,17 +139,19 @@ class NamingOfResult:
             self._words[1].setdefault(one, set()).add(record)
 
     def hear(self, leaf: ResultLeaf) -> None:
-        """Hear what untrusted hands wrote."""
+        """Add an untrusted text."""
         if self._utterance.delegates:
             self.said.setdefault(leaf.record, []).append(leaf.text)
 
     def match(self, words: Sequence[str], number: str) -> Hit | None:
-        """Say how the intent speaks of a short text with these words, which is a number or none (empty)."""
+        """Return how the intent names a short text with these words; `number` is the text's number or
+        empty.
+        """
         if not 0 < len(words) <= MAX_NAMING_WORDS:
             return None
         said, joined = self._utterance, words[0] if len(words) == 1 else " ".join(words)
         phrase = joined in self._asked
-        # Words are said one after the other only where each of them is said.
+        # A sequence of words is in the intent only where each of its words is.
         if not phrase and said.holds(joined):
             stems = stems_in(words)
             phrase = bool(stems) and stems <= said.stems and self._telling(words)
@@ -155,7 +159,7 @@ class NamingOfResult:
         if "@" not in joined and "//" not in joined:
             found = stems_among(words, said.stems) - self._generic
         elif len(words) > 1:
-            # A part of an address (`example`, `org`) is no name that anybody has said.
+            # A part of an address (`example`, `org`) is no name in the intent.
             named = [one for one in words if "@" not in one and "//" not in one]
             found = stems_among(named, said.stems) - self._generic
         if number and number in said.numbers:
@@ -168,7 +172,9 @@ class NamingOfResult:
         return joined if phrase else "", tuple(found), tuple(chained)
 
     def _telling(self, words: Sequence[str]) -> bool:
-        """Whether words that have stems can name something: several, a name, or one that is long enough."""
+        """Return whether words that have stems can name something: several words, a name, or a word of 4
+        letters.
+        """
         one = words[0]
         return len(words) > 1 or ((len(one) >= 4 or one in self._utterance.proper) and not number_of(one))
 
@@ -181,15 +187,15 @@ class NamingOfResult:
                 self._measured.setdefault(one, {}).setdefault(leaf.path, []).append((value, leaf.record))
 
     def references(self, count: int) -> list[Referral]:
-        """Return all by which the intent refers to records of this result."""
+        """Return all references of the intent to records of this result."""
         if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
-            # Nothing in it speaks to the intent: most results are so.
+            # The result contains nothing of the intent, as most results.
             collected = self._reads and self.whole_collection()
             return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)] if collected else []
         if not self._reads:
             return [Referral(self._looked_up, frozenset(range(count)))] if self._looked_up else []
         said = [one for one in self._by_phrase() if one.reach is not Reach.NONE]
-        # What several have in common narrows down among which one is the greatest.
+        # The intersection of several references limits the records for a superlative.
         common = [one.records for one in said if len(one.records) > 1]
         most = []
         if self._measured:
@@ -198,7 +204,7 @@ class NamingOfResult:
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
         if self._looked_up is Reach.POINTED:
-            # What was found through untrusted text stays so, however well it fits.
+            # A record that was found through untrusted text stays pointed, however well it matches.
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
@@ -222,8 +228,9 @@ class NamingOfResult:
         return out
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
-        """Return the records with which some share more words of the intent that others wrote: what sets
-        these apart was written by the same hands.
+        """Return the records that share further untrusted phrases of the intent with these.
+
+        The difference between such records was written by the same outsiders.
         """
         out: set[int] = set()
         for phrase, those in itertools.islice(self._phrases.items(), MAX_PHRASES):
@@ -232,8 +239,9 @@ class NamingOfResult:
         return frozenset(out)
 
     def _by_measure(self, common: frozenset[int]) -> list[Referral]:
-        """Refer by what is greatest or least, of all and of what the words say of several, if all fields that
-        can be meant say the same.
+        """Return references by superlatives, among all records and among the records in `common`.
+
+        A superlative counts only where all fields that it may mean yield the same record.
         """
         out = []
         for one, by_path in self._measured.items():
@@ -248,8 +256,10 @@ class NamingOfResult:
         return out
 
     def _by_word(self) -> list[Referral]:
-        """Refer by words that one record alone has: a guess, in which only trusted fields count, or words of
-        a source to which the intent hands over. Anybody can put a word of it into a text.
+        """Return a reference by words that only one record has.
+
+        This is a guess, so only trusted fields count, or else words of a source that the intent delegates to.
+        An outsider can put a single word of the intent into a text.
         """
         for by_word, reach in zip(self._words, (Reach.NAMED, Reach.POINTED), strict=True):
             if found := _scored(by_word):
@@ -257,14 +267,14 @@ class NamingOfResult:
         return []
 
     def whole_collection(self) -> bool:
-        """Whether the intent speaks of all that the call lists."""
+        """Return whether the intent names everything that the call lists."""
         return self._utterance.counts_up(self._generic) or (
             self._utterance.speaks_of_many() and self._looked_up is Reach.NAMED
         )
 
 
 def _scored(words: dict[str, set[int]]) -> frozenset[int]:
-    """Return the record that has most of what no other record has; none where two have as much."""
+    """Return the record with the highest score of words that no other record has; empty for a tie."""
     scores: dict[int, int] = {}
     for word, records in words.items():
         if len(records) == 1:

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Destinations in their normal form: where something goes, however it is written.
+"""Destinations in normal form, independent of their notation.
 
 An e-mail address, a URL, a host, an IBAN or a telephone number is the same destination in capitals, with
 spaces, in an encoding (`core.flow.values.encodings`), with a display name around it or with an invisible
-character in it. `whole` reads a text that is one destination, `within` finds every one that stands in a text.
+character in it. `whole` reads a text that is one destination, `within` finds every destination in a text.
 Everything else is compared as `plain` text.
 
-What is not promised: more than three encodings around one another, an encoding that makes a destination
-longer than `LAP` in a text that is longer than `PIECE`, look-alike letters (they are different destinations,
-and stay different; so are addresses with and without a `+tag`, and telephone numbers with and without their
-country code), and values that are spread over several texts.
+Limits:
 
-INVARIANT: all of it takes time in proportion to the text. What looks for destinations first finds, in C, the
-few places where one can be; no pattern starts anywhere else, and none goes over more than a bounded piece.
-`searching` looks for them in steps, each of which takes little time, whatever stands in the text.
+- more than three nested encodings are not decoded;
+- an encoding that makes a destination longer than `LAP` is not found in a text longer than `PIECE`;
+- look-alike letters stay different destinations, as do addresses with and without a `+tag`, and telephone
+  numbers with and without their country code;
+- values that are spread over several texts are not found.
+
+INVARIANT: all of it takes time linear in the length of the text. The search first finds, in C, the few
+positions where a destination is possible; no pattern starts elsewhere, and each covers only a bounded piece.
+`searching` runs in steps, each of which takes little time on any text.
 """
 
 from __future__ import annotations
@@ -40,25 +43,25 @@ from remit.core.flow.values.numbers import (
 )
 
 MAX_WHOLE = 2_048
-"""Characters of a text that can be one destination, or be compared as a whole."""
+"""Most characters of a text that can be one destination, or is compared as a whole."""
 MAX_NESTED = 4
-"""URLs within one another that are read to their end."""
+"""Nested URLs that are read to their end."""
 
 
 class Destination(msgspec.Struct, frozen=True, gc=False):
-    """A destination in normal form. Two are the same if and only if they are equal."""
+    """A destination in normal form. Two destinations are the same if and only if they are equal."""
 
     kind: KindOfValue
     normal: str
 
 
 Wholes = dict[str, Destination]
-"""What texts are as a whole."""
-# Names of their own, as each look at a class of constants costs the interpreter a search.
+"""The destination that each text is as a whole."""
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _URL, _HOST = KindOfValue.URL, KindOfValue.HOST
 _EMAIL, _PHONE, _TEXT = KindOfValue.EMAIL, KindOfValue.PHONE, KindOfValue.TEXT
 _KINDS = {FastPath.ADDRESS: KindOfValue.EMAIL, FastPath.TEXT: KindOfValue.TEXT}
-# What can stand around a destination in a sentence or a structured text, and never belongs to it.
+# Characters that can surround a destination in a sentence or a structured text, and never belong to it.
 _CUT = "<>()[]{}\"'`|,;\\"
 _CUT_BEYOND_ASCII = "\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u3001\u3002\ufffd"
 _STOP_IN_NAME = re.compile("(?<=[a-z0-9-])\u3002(?=[a-z0-9])")  # RFC 3490 section 3.1
@@ -70,18 +73,18 @@ _SHOWN = re.compile(r"[^<>@\x00]*<")
 _MOMENT = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?z?")
 _JOINTS = re.compile("[=:/?&#]")
 _OF_URLS = re.compile(r"[/?#\\]")
-# Most URLs: nothing in them has a second form, or can be read as something else, too.
+# Most URLs: no part has a second form or another reading.
 PLAIN_URL = re.compile(
     r"(?:https?|ftp)://((?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24})(?:/[a-z0-9._~-]{1,200}){0,20}/?"
 )
-# A dot that has something after it; characters beyond ASCII are question marks there.
+# A dot with a character after it; characters beyond ASCII are question marks there.
 _DOT = re.compile(rb"\.[^ .:!*_~]")
-# No dot follows up to where the piece ends, or, as nothing is to be gone over twice, to the next colon.
+# No dot follows up to the end of the piece, or to the next colon, so that nothing is read twice.
 _WITHOUT_DOT = re.compile(rb"://[^ .:]*(?:[ :]|\Z)")
 _BRACKETED = re.compile(r"(?:[^\s/@\[\]]{0,64}@)?\[[0-9a-f:.]{2,45}\][^\s<>()\"'|\\]{0,1024}")
 
 
-# A letter is an `a`, a numeral a `0`, what cuts a blank, and the rest itself.
+# Maps letters to `a`, numerals to `0`, cutting characters to blanks; other characters stay unchanged.
 _OF_TEXTS = (
     bytes(
         32 if one in _CUT or one.isspace() else 97 if one.isalpha() else 48 if one.isdecimal() else ord(one)
@@ -92,14 +95,15 @@ _OF_TEXTS = (
 
 
 def at_a_glance(text: str) -> KindOfValue | None:
-    """Return the kind of a text that is short and plain: an address, or words in which no destination stands.
-    Its normal form is its `plain` one. None where it has to be read.
+    """Return the kind of a short and plain text: an address, or words without a destination; None otherwise.
+
+    The normal form of such a text is its `plain` form. A text with None must be read.
     """
     return _KINDS.get(glance(text)) if len(text) <= SHORT else None
 
 
 def whole(text: str) -> Destination:
-    """Return the one destination that a text is; of kind `text` where it is none of the known ones."""
+    """Return the one destination that a text is; of kind `text` where it is of no known kind."""
     kind = at_a_glance(text)
     return Destination(kind, plain(text)) if kind else _whole(text)
 
@@ -107,27 +111,26 @@ def whole(text: str) -> Destination:
 def _whole(text: str) -> Destination:
     folded = plain(decoded(text if len(text) <= MAX_WHOLE else text[:MAX_WHOLE]))
     if folded.endswith(">") and _SHOWN.match(folded):
-        # RFC 5322 section 3.4: the display name says nothing of where it goes, unless it is an address too.
+        # RFC 5322 section 3.4: the display name does not determine the destination, unless it is an address,
+        # too.
         folded = folded[folded.index("<") + 1 : -1].strip()
     return _known(folded) or Destination(_TEXT, folded)
 
 
 def both(text: str) -> tuple[Destination, tuple[Destination, ...]]:
-    """Return what a text is as a whole, and every destination that stands in it; one that is both only
-    once.
-    """
+    """Return what a text is as a whole, and every other destination in it."""
     kind = at_a_glance(text)
     return (Destination(kind, plain(text)), ()) if kind else looked_into(text)
 
 
 def looked_into(text: str) -> tuple[Destination, tuple[Destination, ...]]:
-    """Return what `both` gives, of a text that does not say what it is `at_a_glance`."""
+    """Return the same as `both`, for a text that `at_a_glance` does not recognise."""
     found, inside = _whole(text), _inside(text)
     return found, tuple([one for one in inside if one != found]) if inside else ()
 
 
 def within(text: str) -> Iterator[Destination]:
-    """Return every destination that stands in a text, some more than once."""
+    """Return every destination in a text, some more than once."""
     if kind := at_a_glance(text):
         return iter((Destination(kind, plain(text)),) if kind is _EMAIL else ())
     return iter(_inside(text)) if len(text) <= PIECE else _piece_by_piece(text)
@@ -148,8 +151,9 @@ def _inside(text: str) -> list[Destination]:
 def searching(
     text: str, found: list[Destination], depth: int = 0, read: list[str] | None = None
 ) -> Steps[None]:
-    """Add every destination that stands in a text to `found`, in steps; `depth` encodings are off it. What is
-    read in it is added to `read`, in pieces and folded, with what it encloses.
+    """Add every destination in a text to `found`, in steps; `depth` encodings are already removed.
+
+    The texts that are read are added to `read`, in pieces and folded, with the decoded texts inside them.
     """
     for piece in pieces(text) if len(text) > PIECE else (text,):
         if piece.isascii():
@@ -165,9 +169,9 @@ def searching(
 
 
 def _standing(text: str, found: list[Destination], read: list[str] | None) -> Steps[None]:
-    """Add the destinations that stand in a text beyond ASCII as it is."""
+    """Add the destinations in a text with characters beyond ASCII, without decoding it."""
     text = fold(text) if weight(text) <= SLICE else (yield from folding(text))
-    # Folding may have made it much longer.
+    # Folding can make the text much longer.
     for piece in pieces(text) if len(text) > 2 * PIECE else (text,):
         yield from _places(piece if piece.isascii() else _cut(piece), found)
         if read is not None:
@@ -177,7 +181,7 @@ def _standing(text: str, found: list[Destination], read: list[str] | None) -> St
 
 
 def _cut(text: str) -> str:
-    """Return a folded text with blanks for what cuts it, and plain dots in names."""
+    """Return a folded text with blanks for cutting characters, and with plain dots in names."""
     text = _STOP_IN_NAME.sub(".", text) if "\u3002" in text else text
     for char in _CUT_BEYOND_ASCII:
         text = text.replace(char, " ")
@@ -185,8 +189,8 @@ def _cut(text: str) -> str:
 
 
 def _places(text: str, found: list[Destination]) -> Steps[None]:
-    """Find the places in a text where a destination can stand, and add what stands there."""
-    # One byte stands for each character, so that places are the same.
+    """Find the positions in a text where a destination is possible, and add the destinations there."""
+    # One byte for each character, so that positions are the same.
     raw = text.encode("ascii", "replace")
     cut = raw.translate(_OF_TEXTS)
     scheme, dot, digits = cut.find(b"://"), _DOT.search(cut), cut.count(b"0")
@@ -204,7 +208,7 @@ def _places(text: str, found: list[Destination]) -> Steps[None]:
                 accounts = accounts_at(" ".join(folded[at : at + 80].split()))
                 found.extend([Destination(KindOfValue.IBAN, one) for one in accounts])
             if at > pause:
-                # Where groups end nobody says: each beginning has many readings.
+                # The end of the groups is not marked: each beginning has many readings.
                 pause = at + STEP // 8
                 yield
             at = cut.find(b"aa00", at + 1)
@@ -213,7 +217,7 @@ def _places(text: str, found: list[Destination]) -> Steps[None]:
 
 
 def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list[Destination]) -> Steps[None]:
-    """Add what has a dot in it, from the first one on: addresses, hosts, URLs."""
+    """Add the destinations with a dot, from the first dot on: addresses, hosts, URLs."""
     seen: set[str] = set()
     done, pause = 0, STEP
     while dot is not None:
@@ -235,7 +239,7 @@ def _addresses(folded: str, cut: bytes, dot: re.Match[bytes] | None, found: list
 
 
 def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[Destination]) -> Steps[None]:
-    """Add URLs whose host has no dot: a name of this network, or an address of IP version 6."""
+    """Add URLs whose host has no dot: a local host name, or an IPv6 address."""
     seen: set[str] = set()
     done, pause, behind, count = 0, STEP, 0, 0
     while at >= 0:
@@ -250,7 +254,7 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[D
                     _in_piece(piece, found)
         after = raw.find(b"://", at + 3)
         nested = at < behind
-        # Of many within one another the first are read to their end, and others to where the next begins.
+        # Of many nested URLs, the first ones are read to their end, the others to where the next one begins.
         limit = after if nested and count >= MAX_NESTED and after >= 0 else len(folded)
         if b"[" in raw[at + 3 : at + 68] and (address := _BRACKETED.match(folded, at + 3, limit)):
             end, count = address.end(), count + 1 if nested else 1
@@ -267,7 +271,7 @@ def _named_by_scheme(folded: str, raw: bytes, cut: bytes, at: int, found: list[D
 
 
 def _in_piece(piece: str, found: list[Destination]) -> None:
-    """Add what one piece without spaces holds: itself, and what marks join in it."""
+    """Add what one piece without spaces holds: the piece itself, and the parts that punctuation joins."""
     if plain_url := PLAIN_URL.fullmatch(piece):
         found.append(Destination(_URL, piece.rstrip("/")))
         found.append(Destination(_HOST, plain_url[1]))
@@ -283,7 +287,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
         found.append(known)
         if known.kind is _URL:
             return
-    # A name in the path of a URL is most often one of a file.
+    # A name in the path of a URL is usually a file name.
     hosts = "//" not in piece
     if not hosts and "@" not in piece:
         return
@@ -293,7 +297,7 @@ def _in_piece(piece: str, found: list[Destination]) -> None:
 
 
 def _in_long_piece(piece: str, found: list[Destination]) -> Steps[None]:
-    """Add what marks join in a piece that is too long to be anything itself."""
+    """Add the parts that punctuation joins in a piece that is too long to be a destination itself."""
     gone = 0
     for part in dict.fromkeys(_JOINTS.split(piece)):
         if "." in part:
@@ -316,7 +320,7 @@ def _urls(piece: str, found: list[Destination]) -> None:
         after = piece.find("//", at + 2)
         end = len(piece) if after < 0 or count < MAX_NESTED else after
         if at == 0 or piece[at - 1] in "=?&#":
-            # RFC 3986 section 4.2: a reference that leaves the scheme to whoever reads it.
+            # RFC 3986 section 4.2: a reference without a scheme; the client supplies the scheme.
             _of_url("https:" + piece[at:end], found)
         elif piece[at - 1] == ":" and (scheme := _SCHEME_AT_END.search(piece[max(0, at - 32) : at - 1])):
             _of_url(scheme[0] + piece[at - 1 : end], found)
@@ -336,12 +340,12 @@ def _of_url(text: str, found: list[Destination]) -> None:
 
 
 def _known(folded: str) -> Destination | None:
-    """Read a folded text that is one destination of a known kind."""
+    """Return the destination that a folded text is; None where it is of no known kind."""
     if not 3 <= len(folded) <= MAX_WHOLE:
         return None
     if folded.startswith("mailto:"):
         folded, _, more = folded[7:].partition("?")
-        if "@" in more or not folded:  # RFC 6068 section 2: others who get a copy
+        if "@" in more or not folded:  # RFC 6068 section 2: further recipients
             return None
     if "://" in folded:
         return _url(folded)
@@ -378,7 +382,7 @@ def _url(folded: str) -> Destination | None:
     scheme, _, rest = folded.partition("://")
     if not _SCHEME.fullmatch(scheme):
         return None
-    # WHATWG URL: a backslash ends the authority as a slash does; what is before the last `@` names nobody.
+    # WHATWG URL: a backslash ends the authority as a slash does; the text before the last `@` is no host.
     end = _OF_URLS.search(rest)
     place, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     place = place.rpartition("@")[2]

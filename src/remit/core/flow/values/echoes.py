@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A secret in each way in which those who were sent it write it back.
+"""A secret in every spelling in which a server that received it may return it.
 
-A server that echoes what it was sent encodes it as its library does: PHP writes `\\/`, .NET `\\u002B`, Go
-`\\u0026`, Ruby `&#39;`, and each may put one of them into another, in base64 by lines of 76, or in numbers of
-bytes. So no list of spellings is searched for. What a byte of the text, or an escape that begins there,
-stands for is read, and each letter of the secret may be written in any way that reads as that letter. What
-stands before it does not matter, and neither does where a text is cut.
+A server that echoes a secret encodes it as its library does: PHP puts a backslash before `/`, .NET and Go
+write Unicode escapes with four digits (`002B`, `0026`), Ruby writes `&#39;`. Each may nest these in one
+another, in base64 in lines of 76 characters, or in numbers of bytes. So the search uses no list of spellings.
+It reads what a byte of the text, or an escape that begins there, stands for, and accepts every spelling that
+reads as the next letter of the secret. The text before the secret does not matter, nor does a cut of the
+text.
 
-The search is linear: a place is read only where the first letters of a secret stand in some spelling, and as
-far as they go on to be its letters.
+The search is linear: a position is read only where the first letters of a secret occur in some spelling, and
+only as far as the following letters match.
 """
 
 from __future__ import annotations
@@ -27,23 +28,23 @@ import re2
 from remit.core.cooperative_steps import Steps
 from remit.core.flow.values.escapes import HTML_NAMES, LEADS, MAX_DEPTH, SIGNS, Spellings
 
-#: What is shorter is met by chance in any text.
+#: A shorter secret occurs by chance in any text.
 MIN_SECRET: Final = 6
-#: Letters in whose spellings the places to be read are found.
+#: First letters of a secret whose spellings locate the positions to be read.
 _FIRST: Final = 4
-#: Bytes in which a beginning is looked for at a time, and that a beginning may take.
+#: Bytes that one search for a beginning covers, and that a beginning may span.
 WINDOW_BYTES: Final = 32 * 1024
 _LONGEST: Final = 1024
-#: Places that are read in one step.
+#: Readings in one step.
 STEP_READS: Final = 64
-#: Bytes of the longest spelling of a letter that the expression finds, an end of line before it included.
+#: Bytes of the longest spelling of a letter that the expression finds, including an end of line before it.
 _WIDEST: Final = 40
 
 _PLUS, _BLANK, _LINE = b"+ \n"
 _QUOTES: Final = frozenset(b"'\"")
-#: Where more than the byte that is there is to be looked at: in any form, and of each form's own besides.
+#: Bytes that may have a reading besides the literal one, in every form; each form has further ones.
 _MARKS: Final = LEADS | frozenset(b"\r\n\0")
-#: What may stand between two letters: so many signs of `_Form.fill`, and one end of a line.
+#: Fill between two letters: this many signs of `_Form.fill`, and one end of a line.
 _MOST_FILL: Final = 3
 _BROKEN: Final = _MOST_FILL + 1
 _DATA: Final = b"data: "
@@ -54,7 +55,7 @@ _BETWEEN_NUMBERS: Final = b"\0 +"
 _TO_HEX: Final = bytes.maketrans(b"ABCDEF", b"abcdef")
 _TO_NUMBERS: Final = bytes.maketrans(b" +;\t\r\n", b",,,,,,")
 _AS_IT_IS: Final = bytes(range(256))
-#: The same by what they stand for: how an escape of it ends.
+#: Names of HTML references, by the text that they stand for.
 _NAMED: Final[dict[bytes, list[bytes]]] = {}
 for _name, _said in HTML_NAMES.items():
     _NAMED.setdefault(_said, []).append(_name.removesuffix(b";"))
@@ -62,9 +63,10 @@ _SIGNS: Final = {said: sign for sign, said in SIGNS.items()}
 
 
 class _Form(msgspec.Struct, frozen=True):
-    """Letters to be found, once what is read has gone through `table`. Between them may stand what is in
-    `fill`, and with `wrapped` ends of lines. The letters are written in `coding`; with `escaped` the first
-    ones may be escapes, too.
+    """Letters to be found in a text after translation by `table`.
+
+    Signs of `fill` may be between them; with `wrapped`, also ends of lines. The letters are encoded in
+    `coding`; with `escaped`, the first ones may be escapes, too.
     """
 
     letters: bytes
@@ -76,21 +78,21 @@ class _Form(msgspec.Struct, frozen=True):
 
     @property
     def marks(self) -> frozenset[int]:
-        """Bytes where more than the byte that is there is to be looked at."""
+        """Bytes that may have a reading besides the literal one."""
         return _MARKS | frozenset(self.fill) | (_QUOTES & frozenset(self.letters))
 
     @property
     def firsts(self) -> set[int]:
-        """Bytes with which the first letter may begin."""
+        """Bytes with which a spelling of the first letter may begin."""
         told = _letters(self.letters[:1], self.table)
         return {one[0] for one in told} | (LEADS if self.escaped else set())
 
 
 class Echoes:
-    """Finds secrets in a text. Holds no state of a text; `steps` counts what was read, for tests."""
+    """Finds secrets in a text. It keeps no state of a text; `steps` counts the readings, for tests."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        """Take secrets; those that are met by chance are left out."""
+        """Prepare the search for secrets; a secret that occurs by chance is left out."""
         self._forms = [form for one in secrets if len(one) >= MIN_SECRET for form in _forms_of(one)]
         self._marks = [form.marks for form in self._forms]
         self._begins = _begins(self._forms) if self._forms else None
@@ -101,13 +103,15 @@ class Echoes:
         self.steps = 0
 
     def replaced(self, text: bytes, by: bytes, *, last: bool) -> Steps[tuple[bytes, bytes]]:
-        """Return a text with each secret replaced, and what of its end may be the beginning of one (nothing
-        where the text is the `last`). Without a secret the text is the very same object.
+        """Return a text with each secret replaced, and the rest of its end that may begin a secret.
+
+        That rest is empty where the text is the `last`. A text without secrets is returned as the same
+        object.
         """
         if self._begins is None:
             return text, b""
         reader = _Reader(text)
-        # Not a list of parts: to join many of them takes a hundred bytes for each.
+        # Not a list of parts: joining many parts takes a hundred bytes for each.
         out = bytearray()
         done, held = 0, len(text)
         at = yield from self._next(text, 0)
@@ -121,7 +125,7 @@ class Echoes:
                 done = end
             at = yield from self._next(text, end or at + 1)
         if not last:
-            # A spelling that is cut has not its first letters yet.
+            # A spelling that is cut off may not have its first letters yet.
             for at in range(max(done, len(text) - _FIRST * _WIDEST), held):
                 if self._by_first[text[at]] and (yield from self._longest(reader, at))[1]:
                     held = at
@@ -132,8 +136,8 @@ class Echoes:
         return bytes(out + text[done:held]), text[held:]
 
     def _next(self, text: bytes, at: int) -> Steps[int]:
-        """Return the first place from `at` on where a secret may begin, and the end of the text where there
-        is none.
+        """Return the first position from `at` on where a secret may begin; the end of the text if there is
+        none.
         """
         assert self._begins is not None
         while at < len(text):
@@ -146,7 +150,9 @@ class Echoes:
         return len(text)
 
     def _longest(self, reader: _Reader, at: int) -> Steps[tuple[int, bool]]:
-        """Return where the longest secret here ends (0 for none), and whether one may go beyond the end."""
+        """Return the end of the longest secret at a position (0: none), and whether one may extend beyond the
+        text.
+        """
         best, beyond = 0, False
         for number in self._by_first[reader.text[at]]:
             end, more = yield from reader.match(self._forms[number], self._marks[number], at)
@@ -158,12 +164,14 @@ class _Reader(Spellings):
     """Follows the letters of a form through one text."""
 
     def __init__(self, text: bytes) -> None:
-        """Take a text."""
+        """Begin with a text."""
         super().__init__(text)
         self._pause = STEP_READS
 
     def match(self, form: _Form, marks: frozenset[int], at: int) -> Steps[tuple[int, bool]]:
-        """Return where a form ends that begins here (0 for none), and whether one may go beyond the end."""
+        """Return the end of a form that begins at a position (0: none), and whether it may extend beyond the
+        text.
+        """
         text, letters, table = self.text, form.letters, form.table
         size, most = len(text), len(letters)
         best, beyond = 0, False
@@ -171,7 +179,7 @@ class _Reader(Spellings):
         states = [(0, at, 0)]
         while states:
             number, place, gap = states.pop()
-            # Most of a text is what it is: there only one reading is to be followed.
+            # Most bytes have only their literal reading: this loop needs to follow no alternatives.
             while number < most and place < size and (byte := text[place]) not in marks:
                 self.steps += 1
                 if table[byte] != letters[number] and (byte != _PLUS or letters[number] != _BLANK):
@@ -191,7 +199,7 @@ class _Reader(Spellings):
         return best, beyond
 
     def _after(self, form: _Form, number: int, place: int, gap: int) -> list[tuple[int, int, int]]:
-        """Return how it goes on where an escape, an end of a line, or what fills gaps may be."""
+        """Return the possible next states at an escape, an end of a line, or a sign of the fill."""
         self.steps += 1
         self.short = False
         out: list[tuple[int, int, int]] = []
@@ -200,7 +208,7 @@ class _Reader(Spellings):
             if form.letters.startswith(said.translate(form.table), number):
                 out.append((number + len(said), end, 0))
                 if wanted in _QUOTES:
-                    # YAML, SQL and CSV write a quote twice.
+                    # YAML, SQL and CSV double a quote.
                     out += [
                         (number + 1, after, 0) for more, after in self.units(end, MAX_DEPTH) if more == said
                     ]
@@ -209,7 +217,7 @@ class _Reader(Spellings):
             if number and said in form.fill and gap % _BROKEN < _MOST_FILL:
                 out.append((number, end, gap + 1))
             if number and said == b"=" and gap < _BROKEN:
-                # RFC 2045 section 6.7: a soft break can stand anywhere.
+                # RFC 2045 section 6.7: a soft line break may occur anywhere.
                 out += [(number, after, gap + _BROKEN) for after in self._line_ends(end)]
         if number and form.wrapped and gap < _BROKEN:
             out += [(number, end, gap + _BROKEN) for end in self._line_ends(place)]
@@ -218,8 +226,10 @@ class _Reader(Spellings):
         return out
 
     def _line_ends(self, at: int) -> set[int]:
-        """Return where a line that ends here goes on: after its end, and what a stream of events puts before
-        the next one.
+        """Return the positions where the text continues after a line end at `at`.
+
+        These are the position after the line end, and the one after the prefix of the next line in an event
+        stream.
         """
         found: set[int] = set()
         for said, end in self.units(at, MAX_DEPTH):
@@ -238,15 +248,17 @@ class _Reader(Spellings):
 
 
 def _forms_of(secret: str) -> list[_Form]:
-    """Return a form for each way to write a secret that is no escape of its letters: its bytes, these as
-    numbers, and what encoders of bytes make of it, or of a text in which it stands.
+    """Return a form for each way to write a secret other than escapes of its letters.
+
+    These are its bytes, the bytes as numbers, and the result of binary encoders applied to the secret or to a
+    text that contains it.
     """
     plain = secret.encode("utf-8", "surrogatepass")
     wide = secret.encode("utf-16-le", "surrogatepass")
     out = [_Form(plain, wrapped=False, coding="utf-8")]
     bare = {plain: None}
     if not secret.isascii():
-        # Signs of ASCII have zeros beside them in UTF-16, and these fill gaps.
+        # In UTF-16, ASCII signs have a zero byte beside them; the fill covers these.
         narrow = secret.encode("latin-1", "replace").decode("latin-1") == secret
         others = [secret.encode("latin-1")] if narrow else [wide, secret.encode("utf-16-be", "surrogatepass")]
         out += [_Form(one, wrapped=False, coding="latin-1") for one in others]
@@ -256,23 +268,24 @@ def _forms_of(secret: str) -> list[_Form]:
     numbers = (b",".join(b"%d" % byte for byte in one) for one in bare)
     out += [_Form(one, _TO_NUMBERS, _BETWEEN_NUMBERS, escaped=False) for one in numbers]
     told = (quote(secret, safe="", errors="replace").encode(), json.dumps(secret)[1:-1].encode())
-    # Nobody escapes letters and digits of these, and each escape would be looked at for all of them.
+    # Letters and digits of these are not escaped in practice, and each escape would have to be read for all
+    # of them.
     inside = dict.fromkeys(one for one in (*bare, wide, *told, *_in_base64(plain)) if one != plain)
     cores = (core.lstrip(b"+/") for one in inside for core in _in_base64(one))
     return [*out, *(_Form(core, _TO_BASE64, escaped=False) for core in cores)]
 
 
 def _in_base64(plain: bytes) -> Iterator[bytes]:
-    """Yield what is the same in base64 of a text that holds these bytes, wherever they begin in it."""
+    """Yield the constant parts in base64 of a text that contains these bytes, for every alignment."""
     for skipped in range(3):
-        # Whole groups of three bytes are written alike.
+        # Whole groups of three bytes are always encoded alike.
         whole = plain[skipped : skipped + (len(plain) - skipped) // 3 * 3]
         if len(whole) >= MIN_SECRET:
             yield base64.b64encode(whole)
 
 
 def _begins(forms: list[_Form]) -> re2._Regexp:
-    """Return the expression that finds each place where one of the forms may begin, and some others."""
+    """Return the expression that finds each position where a form may begin, and some others."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.dot_nl = True
@@ -280,8 +293,10 @@ def _begins(forms: list[_Form]) -> re2._Regexp:
 
 
 def _beginning(form: _Form) -> bytes:
-    """Return an expression for the first two letters in any spelling, and for more of them that are plain."""
-    # Where a letter is longer than a byte, what is cut off is found when it is read.
+    """Return an expression for the first two letters in any spelling, and for further letters in plain
+    spelling.
+    """
+    # Where a letter is longer than a byte, the reading checks the part that is cut off here.
     letters = form.letters.decode(form.coding, "replace")[:_FIRST]
     marks = _any(bytes((one,)) for one in sorted(form.marks - frozenset(form.fill)))
     fill = _any(bytes((one,)) for one in form.fill) + b"{0,%d}" % _MOST_FILL
@@ -293,19 +308,19 @@ def _beginning(form: _Form) -> bytes:
 
 
 def _same(char: str, form: _Form) -> tuple[bytes, ...]:
-    """Return the plain ways to write a letter."""
+    """Return the plain spellings of a letter."""
     return _letters(char.encode(form.coding, "replace"), form.table)
 
 
 @lru_cache(maxsize=1024)
 def _letters(raw: bytes, table: bytes) -> tuple[bytes, ...]:
-    """Return what reads as a letter, once it has gone through a table, and the plus for a blank."""
+    """Return the bytes that a table maps to a letter, and the plus sign for a blank."""
     found = tuple(bytes((one,)) for one in range(256) if raw == table[one : one + 1]) or (raw,)
     return (*found, *{b" ": (b"+",), b"\n": (b"\r",)}.get(raw, ()))
 
 
 def _spelt(char: str, form: _Form) -> bytes:
-    """Return an expression for one letter: itself, or an escape that ends with what tells it."""
+    """Return an expression for one letter: the letter itself, or an escape that ends with its code."""
     same = _same(char, form)
     if not form.escaped:
         return _any(same)
@@ -320,7 +335,7 @@ def _any(texts: Iterable[bytes]) -> bytes:
 
 
 def _told(raw: bytes, coding: str) -> Iterator[bytes]:
-    """Yield what an escape for a letter ends with."""
+    """Yield the endings of escapes for a letter."""
     code = ord(raw.decode(coding, "replace")[0])
     first = 0xD800 + ((code - 0x10000) >> 10) if code > 0xFFFF else code
     for number in (b"%x" % first, b"%x" % code, b"%02x" % raw[0]):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts in texts: what percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded
-words hold.
+"""Encoded texts inside texts.
 
-`decoded` reads a text that is encoded as a whole, `enclosing` gives what is encoded within one. Neither says
-that anybody would decode it: what holds a destination in any of these forms is taken to hold it.
+The encodings are percent-encoding, HTML references, base64, hexadecimal, quoted-printable and encoded words.
+`decoded` reads a text that is encoded as a whole, `enclosing` returns the decoded texts within one. Neither
+implies that a client would decode the text: an encoded destination in any of these forms counts as present.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from remit.core.cooperative_steps import STEP, Ahead, Steps, finish, slices
 from remit.core.flow.values.normal_text import classes
 
 MAX_DEPTH = 3
-"""How many encodings around one another are taken off."""
+"""Nested encodings that are removed."""
 MIN_BASE64 = 12
-"""Characters of the shortest base64 that is looked into: nine bytes, fewer than any address."""
+"""Characters of the shortest base64 that is decoded: nine bytes, fewer than any address."""
 MAX_PATH = 4_096
-"""Characters of the longest path, or name with dashes, in whose parts base64 is looked for."""
+"""Characters of the longest path, or name with dashes, whose parts are searched for base64."""
 BREAK = " | "
-"""Stands between texts that were found apart: nothing reads across it."""
+"""Separates texts that were found separately: no value is read across it."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _PART = re.compile(r"[A-Za-z0-9+]{12,}")
@@ -32,19 +32,23 @@ _NEXT_LINE = re.compile(r"\r?\n[ \t]{0,9}([A-Za-z0-9+/_-]++)(?![^\s=])")
 _HEX = re.compile(r"(?:0?[xX])?((?:[0-9A-Fa-f]{2}){6,})")
 _BYTE_ORDER = (b"\xff\xfe", b"\xfe\xff")
 LINES = 16
-"""Lines of a run that are read in one step."""
-# With what no base64 of a text begins: its first byte would begin no character of UTF-8 (RFC 3629 section 4).
+"""Lines of a run that one step reads."""
+# Characters that begin no base64 of a text: the first byte would begin no UTF-8 character (RFC 3629 section
+# 4).
 _NO_TEXT = frozenset("ghijklmnopqrstuv+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
 INNER_BYTES = bytes(range(0x80, 0xC0))
 MAX_INNER = 3
-"""Bytes of a character of UTF-8 after its first one, at most, and what they can be (RFC 3629 section 3)."""
-# A number that is no character's. Python refuses to read one of thousands of digits.
+"""Most bytes of a UTF-8 character after its first one; `INNER_BYTES` are their possible values (RFC 3629
+section 3).
+"""
+# A number that is no code point. Python refuses to read a number of thousands of digits.
 _NO_CHARACTER = re.compile(r"&#[0-9]{9,};?")
-# A text is quoted-printable where it has a soft break, or quotes what no address is without: `@`, `.`, `=`.
+# A text is quoted-printable where it has a soft line break, or encodes a character of every address: `@`,
+# `.`, `=`.
 _IS_QUOTED = re.compile(r"=(?:40|2[Ee]|3[Dd])")
 _SOFT = re.compile(r"=\r?\n")
-# RFC 2047 section 2. Characters of an encoded word are all printable, without blanks.
+# RFC 2047 section 2. All characters of an encoded word are printable, without blanks.
 _WORD = re.compile(r"=\?[A-Za-z0-9_*-]{1,40}\?([bBqQ])\?")
 _END_OF_WORD = re.compile(r"\?=")
 _OF_NO_WORD = re.compile(r"[^!-~]")
@@ -57,7 +61,7 @@ _LONG = b"x" * MIN_BASE64
 
 
 def decoded(text: str) -> str:
-    """Take off the encodings of a text as a whole, at most `MAX_DEPTH` of them."""
+    """Remove the encodings of a text as a whole, at most `MAX_DEPTH` of them."""
     for _ in range(MAX_DEPTH):
         inner = text
         if "%" in text or "&" in text:
@@ -76,7 +80,7 @@ def decoded(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Take off percent-encoding and HTML references, once. Bytes that are no UTF-8 become U+FFFD."""
+    """Decode percent-encoding and HTML references, once. Bytes that are not UTF-8 become U+FFFD."""
     if "%" in text:
         text = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     return _without_references(text) if "&" in text else text
@@ -87,7 +91,7 @@ def _without_references(text: str) -> str:
 
 
 def _unescaping(text: str) -> Steps[str]:
-    """Return what `unescaped` gives."""
+    """Return the same as `unescaped`, in steps."""
     if "%" in text:
         raw = bytearray()
         for part in slices(text, "%"):
@@ -104,7 +108,7 @@ def _unescaping(text: str) -> Steps[str]:
 
 
 def enclosing(text: str) -> Steps[str]:
-    """Return everything that is encoded within a text, decoded once and apart; empty where nothing is."""
+    """Return every encoded part of a text, each decoded once and separately; empty where there is none."""
     found: list[str] = []
     gone = 0
     if "%" in text or "&" in text:
@@ -119,13 +123,13 @@ def enclosing(text: str) -> Steps[str]:
     if "=" in text:
         if "=?" in text and (words := (yield from _reading_words(text))) != text:
             found.append(words)
-        # RFC 2045 section 6.7: a soft break can stand anywhere, also within an address.
+        # RFC 2045 section 6.7: a soft line break may occur anywhere, even inside an address.
         if _SOFT.search(text):
             found.append(quoted(_SOFT.sub("", text)))
         elif _IS_QUOTED.search(text):
             found.append(quoted(text))
     if len(text) >= MIN_BASE64:
-        # One byte stands for each character, so that places are the same.
+        # One byte for each character, so that positions are the same.
         rows = text.encode("ascii", "replace").translate(_IN_BASE64)
         if (start := rows.find(_LONG)) >= 0:
             yield from _blobs(text, rows, start, found)
@@ -133,25 +137,25 @@ def enclosing(text: str) -> Steps[str]:
 
 
 def quoted(text: str) -> str:
-    """Take off quoted-printable (RFC 2045 section 6.7)."""
+    """Decode quoted-printable (RFC 2045 section 6.7)."""
     return binascii.a2b_qp(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
 
 def from_base64(text: str) -> str:
-    """Return the text that base64 holds, in either alphabet, with or without its padding; empty for none."""
+    """Return the text in base64, in either alphabet, with or without padding; empty where it holds none."""
     bare = text.rstrip("=")
     if len(bare) % 4 == 1 or bare[:1] in _NO_TEXT:
         return ""
     try:
         data = binascii.a2b_base64(bare.translate(_URL_SAFE) + "==="[: -len(bare) % 4])
-        # What is no text from its first byte on is most of what looks like base64.
+        # Most apparent base64 is no text from its first byte on.
         return "" if not data or 0x7F < data[0] < 0xC2 or b"\x00" in data else data.decode()
     except (binascii.Error, ValueError):
         return ""
 
 
 def _part_of_base64(text: str) -> str:
-    """Return the text that a part of base64 holds, wherever it was cut; empty for none."""
+    """Return the text in a part of base64, wherever it was cut; empty where it holds none."""
     small = text.rstrip("=").translate(_URL_SAFE)
     for start in range(4):
         data = binascii.a2b_base64(small[start : len(small) - (len(small) - start) % 4])
@@ -166,7 +170,7 @@ def _part_of_base64(text: str) -> str:
 
 
 def _held(run: str) -> Iterator[str]:
-    """Yield each text that a run holds, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
+    """Yield each text that a run encodes, in base64 or hexadecimal, and in UTF-8 or UTF-16."""
     found = from_base64(run)
     if not found and len(run) > MAX_PATH:
         found = _part_of_base64(run)
@@ -175,7 +179,7 @@ def _held(run: str) -> Iterator[str]:
     try:
         if digits := _HEX.fullmatch(run):
             yield _of_bytes(bytes.fromhex(digits[1]))
-        # Zeros beside signs of ASCII, as UTF-16 has them, are many `A`.
+        # UTF-16 puts zero bytes beside ASCII signs; in base64 they appear as many `A`.
         elif run.count("A") * 8 >= len(run):
             yield _of_bytes(binascii.a2b_base64(run.rstrip("=").translate(_URL_SAFE) + "=="))
     except ValueError:
@@ -187,8 +191,9 @@ def _of_bytes(data: bytes) -> str:
 
 
 def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
-    """Add what the runs of base64 or hexadecimal in a text hold; `rows` has a mark for each of its
-    characters. Lines of the same length are one run.
+    """Add the texts that runs of base64 or hexadecimal in a text encode; `rows` maps each of its characters.
+
+    Lines of the same length form one run.
     """
     pause = STEP
     while start >= 0:
@@ -207,7 +212,7 @@ def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
         whole = tuple(_held("".join(lines))) if len(lines) > 1 else ()
         found += whole
         if not whole or len(lines[0]) % 4:
-            # Lines of whole groups hold apart what they hold together.
+            # Lines of whole groups need no separate decoding where the run as a whole holds a text.
             for at, run in enumerate(lines, 1):
                 if len(run) >= MIN_BASE64:
                     _add(run, found)
@@ -217,16 +222,16 @@ def _blobs(text: str, rows: bytes, start: int, found: list[str]) -> Steps[None]:
 
 
 def _add(run: str, found: list[str]) -> None:
-    """Add what one line of a run holds."""
+    """Add the texts that one line of a run encodes."""
     whole = tuple(_held(run))
     found += whole
     if not whole and len(run) <= MAX_PATH:
-        # It may be a part of a path or a name, and not one of base64's own characters.
+        # The separator may be part of a path or a name rather than of the base64.
         found.extend(filter(None, (from_base64(one) for one in _PART.findall(run) if one != run)))
 
 
 def _reading_words(text: str) -> Steps[str]:
-    """Read the encoded words of mail headers (RFC 2047); blanks between two of them do not count."""
+    """Decode the encoded words of mail headers (RFC 2047); blanks between two of them are dropped."""
     text = _BETWEEN_WORDS.sub("?==?", text)
     ends, breaks = Ahead(_END_OF_WORD, text), Ahead(_OF_NO_WORD, text)
     out: list[str] = []
@@ -238,7 +243,7 @@ def _reading_words(text: str) -> Steps[str]:
             yield
         close, end = ends.after(inside + 1)
         if close - inside > MAX_WORD or breaks.after(inside)[0] < close:
-            # It is none; another one may begin within what looked like its beginning.
+            # It is no encoded word; another one may begin inside its apparent beginning.
             word = _WORD.search(text, start + 1)
             continue
         held = text[inside:close]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be read at a place of a text: the byte that is there, or what an escape that begins there says.
+"""The possible readings at a position of a text: the literal byte, or the meaning of an escape that begins
+there.
 
-Nobody knows how a text is encoded, so each escape of JSON and JavaScript (`\\u002B`), of HTML (`&#43;`), of
-addresses (`%2B`) and of mail (`=2B`) is one reading, escapes within escapes too, beside that of the byte as
-it is.
+The encoding of the text is unknown. So each escape of JSON and JavaScript (a backslash, `u` and `002B`), HTML
+(`&#43;`), URLs (`%2B`) and mail (`=2B`) is one reading, also where escapes are nested, and the literal byte
+is another.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import re
 from html.entities import html5
 from typing import Final
 
-#: Escapes within escapes: JSON in JSON in a page.
+#: Nested escapes: JSON in JSON in a page.
 MAX_DEPTH: Final = 3
 LEADS: Final = frozenset(b"\\%&=")
 _BYTES_OF_LEADS: Final = frozenset(bytes((one,)) for one in LEADS)
 SIGNS: Final = {
-    # Markdown, Ruby, shells, properties of Java and expressions write a backslash before any of them.
+    # Markdown, Ruby, shells, Java properties and regular expressions write a backslash before each of these.
     **{bytes((one,)): bytes((one,)) for one in b" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
     b"b": b"\b",
     b"f": b"\f",
@@ -31,22 +32,24 @@ _DIGITS: Final = re.compile(rb"[0-9]+")
 _OCTAL: Final = re.compile(rb"[0-7]{1,3}")
 _NAME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9]{0,31}")
 _MAX_DIGITS: Final = 12
-#: Places whose readings are remembered. A reading goes back over no more than the last few.
+#: Positions whose readings are cached. A reading goes back only over the last few.
 _REMEMBERED: Final = 512
 HTML_NAMES: Final = {name.encode(): text.encode() for name, text in html5.items()}
 
 
 Read = tuple[bytes, int]
-"""What is read at a place, as UTF-8, and where that ends."""
+"""A reading at a position: its UTF-8 bytes, and the position where it ends."""
 
 
 class Spellings:
-    """The readings of one text. `short` says whether one came to the end of the text before its own, since it
-    was last set; `steps` counts what was read.
+    """The readings of one text.
+
+    `short` is true if a reading reached the end of the text before its own end, since `short` was last reset;
+    `steps` counts the readings.
     """
 
     def __init__(self, text: bytes) -> None:
-        """Take a text."""
+        """Begin with a text."""
         self.text = text
         self.short = False
         self.steps = 0
@@ -55,7 +58,7 @@ class Spellings:
         self._cut: set[tuple[int, int]] = set()
 
     def units(self, at: int, depth: int) -> list[Read]:
-        """Return what may be read here, with at most `depth` escapes within each other."""
+        """Return the possible readings at a position, with at most `depth` nested escapes."""
         if at >= self._size:
             self.short = True
             return []
@@ -82,7 +85,7 @@ class Spellings:
         return known
 
     def _escapes(self, lead: bytes, at: int, depth: int) -> list[Read]:
-        """Return what an escape says whose lead was read up to here."""
+        """Return the readings of an escape whose lead ends at `at`."""
         if lead not in _BYTES_OF_LEADS:
             return []
         self.steps += 1
@@ -95,7 +98,7 @@ class Spellings:
         return [(bytes((code,)), end) for code, end in self._hex(at, 2)]
 
     def _percent(self, at: int, depth: int) -> list[Read]:
-        """RFC 3986 section 2.1, and what `escape` of old scripts writes (ECMAScript B.2.1.1)."""
+        """Read an escape of RFC 3986 section 2.1, or of the old function `escape` (ECMAScript B.2.1.1)."""
         if self.text[at : at + 1] in (b"u", b"U"):
             return self._unicode(at + 1, depth, b"%")
         out: list[Read] = []
@@ -106,7 +109,7 @@ class Spellings:
         return out
 
     def _backslash(self, at: int, depth: int) -> list[Read]:
-        """RFC 8259 section 7, and what JavaScript, Python, Ruby and C write besides."""
+        """Read an escape of RFC 8259 section 7, or a further one of JavaScript, Python, Ruby or C."""
         out: list[Read] = []
         for char, end in self.units(at, depth):
             if char in SIGNS:
@@ -123,7 +126,7 @@ class Spellings:
         return out
 
     def _unicode(self, at: int, depth: int, lead: bytes) -> list[Read]:
-        """Four digits of a unit of UTF-16, a pair of them, or a code point in braces."""
+        """Read a UTF-16 unit of four digits, a surrogate pair, or a code point in braces."""
         if self.text[at : at + 1] == b"{":
             digits = self._of(_HEX, at + 1)
             closed = at + 1 + len(digits)
@@ -144,7 +147,7 @@ class Spellings:
         return out
 
     def _reference(self, at: int, depth: int) -> list[Read]:
-        """A character reference of HTML; its semicolon may be left out (section 13.2.5.72)."""
+        """Read a character reference of HTML; its semicolon may be absent (section 13.2.5.72)."""
         out: list[Read] = []
         for sign, place in self.units(at, depth):
             if sign != b"#":
@@ -152,7 +155,8 @@ class Spellings:
             digits, base, start = self._of(_DIGITS, place), 10, place
             if self.text[place : place + 1] in (b"x", b"X"):
                 digits, base, start = self._of(_HEX, place + 1), 16, place + 1
-            # Without a semicolon each shorter number may be meant, as what follows may be a letter.
+            # Without a semicolon, each shorter number is possible, because the next character may be a
+            # letter.
             for size in range(1, len(digits) + 1):
                 out += self._ended(
                     _utf8(int(digits[:size], base)), start + size, depth, whole=size == len(digits)
@@ -186,5 +190,5 @@ class Spellings:
 
 
 def _utf8(code: int) -> bytes:
-    """Return a character as it is sent; what is none reads as nothing that a secret holds."""
+    """Return a character in UTF-8; an invalid code becomes bytes that no secret contains."""
     return chr(code).encode("utf-8", "replace") if code < 0x110000 else b"\xff\xff"

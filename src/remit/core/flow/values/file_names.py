@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names that look like those of hosts, and are most often names of files (`notes.md`, `setup.sh`)."""
+"""Names that look like host names but are usually file names (`notes.md`, `setup.sh`)."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _OF_FILES = frozenset(_FILE_ENDINGS.split())
 
 
 def is_file_name(name: str) -> bool:
-    """Whether what may be a host is most often a file."""
+    """Return whether a possible host name is more likely a file name."""
     return name.rpartition(".")[2] in _OF_FILES or name.count(".") == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names and addresses of hosts in their normal form."""
+"""Host names and addresses in normal form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 _LABEL = r"[^\s@.,;:/?#\[\]()<>\"'`\\|{}=&%]{1,63}"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,20}}\.?")
 _TLD = re.compile(r"[a-z]{2,24}|xn--[a-z0-9-]{2,59}")
-# Most names are plain ones: one pattern says so.
+# Most names are plain: this pattern recognises them.
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.){1,20}[a-z]{2,24}")
 _FULL_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")  # IDNA's other dots (RFC 3490 section 3.1)
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"0x[0-9a-f]{0,8}|[0-9]{1,12}")
 
 
 def host_of(text: str) -> str:
-    """Return a host in its ASCII form (RFC 5891), or nothing for what is none."""
+    """Return a host in its ASCII form (RFC 5891); empty where the text is no host."""
     if _PLAIN_HOST.fullmatch(text):
         return text
     if text[-1:].isdigit():
@@ -29,8 +29,8 @@ def host_of(text: str) -> str:
     host = host.removesuffix(".")
     if not host.isascii():
         try:
-            # Every label by itself: the form that resolvers ask for. What has none stays as it is, and equals
-            # nothing that has one.
+            # Each label is encoded separately, as resolvers do. A host whose labels cannot be encoded is no
+            # host.
             host = ".".join(
                 label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
                 for label in host.split(".")
@@ -41,8 +41,9 @@ def host_of(text: str) -> str:
 
 
 def numbered_host(host: str) -> str:
-    """Return the address that the host of a URL writes in numbers (WHATWG URL, section 3.5), in its usual
-    form; empty where it writes none.
+    """Return the usual form of a numeric address in the host of a URL (WHATWG URL, section 3.5).
+
+    Empty where the host is no numeric address.
     """
     if host.startswith("[") and host.endswith("]"):
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of values that calls go to, for both readings of a value (`core.flow.values.strict_reading`,
-`core.flow.values.destination`).
+"""Kinds of values that calls send to, for both readings of a value.
+
+The readings are `core.flow.values.strict_reading` and `core.flow.values.destination`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import enum
 
 
 class KindOfValue(enum.StrEnum):
-    """What a value is."""
+    """The kind of a value."""
 
     EMAIL = "email"
     URL = "url"

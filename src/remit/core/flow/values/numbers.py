@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Account and telephone numbers in their normal form, however they are written.
+"""Account and telephone numbers in normal form, in any notation.
 
-Texts are folded ones (`core.flow.values.normal_text`). Of those that stand within a text, every reading is
-given.
+Texts must be folded (`core.flow.values.normal_text`). For numbers inside a text, every reading is returned.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from remit.core.cooperative_steps import STEP, Steps
 from remit.core.flow.values.normal_text import classes
 
 MIN_NUMBER = 7
-"""Characters of the shortest telephone number, all of them digits."""
+"""Digits of the shortest telephone number."""
 MIN_ACCOUNT = 15
 MIN_ACCOUNT_DIGITS = 8
-"""ISO 13616: the shortest account numbers have 15 characters; none has so few digits."""
+"""ISO 13616: the shortest account numbers have 15 characters; all have more digits than this."""
 
 _IBAN = re.compile(r"[a-z]{2}[0-9]{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
 _PHONE = re.compile(r"(?:\+|00)?[0-9](?:[ ()./-]{0,2}[0-9]){6,16}")
-# Starts with a digit, so that the search goes from digit to digit.
+# Begins with a digit, so that the search skips from digit to digit.
 _PHONE_WITHIN = re.compile(r"[0-9](?<![a-z0-9][0-9])(?:[ ()./-]{0,2}[0-9]){6,16}(?![a-z0-9])")
-# Dates, addresses of hosts and amounts.
+# Dates, host addresses and amounts.
 _NO_PHONE = re.compile(
     r"[12][0-9]{3}[-./][0-9]{2}[-./][0-9]{2}"
     r"|[0-9]{1,2}[-./][0-9]{1,2}[-./][12][0-9]{3}$"
@@ -33,7 +32,7 @@ _NO_PHONE = re.compile(
 _ROW = b"x" * MIN_NUMBER
 _PHONE_MARKS = b" ()./-"
 _MOST_DIGITS = 17
-#: Parentheses are blanks, and the rest itself.
+#: Maps parentheses to blanks, and leaves other bytes unchanged.
 _BETWEEN_DIGITS = bytes(32 if one in b"()" else one for one in range(256))
 _OF_PHONES = classes(x="0123456789 ()./-+")
 
@@ -47,7 +46,7 @@ def account_of(text: str) -> str:
 
 
 def accounts_at(text: str) -> Iterator[str]:
-    """Yield what may be an account number at the start of a text: where its groups end, no mark says."""
+    """Yield possible account numbers at the start of a text: no mark shows where the groups end."""
     account = _IBAN.match(text)
     if account is None:
         return
@@ -65,17 +64,17 @@ def phone_of(text: str) -> str:
 
 
 def _is_no_phone(text: str) -> bool:
-    # Each of them has one of these marks.
+    # Each alternative contains one of these marks.
     return ("-" in text or "." in text or "/" in text) and _NO_PHONE.match(text) is not None
 
 
 def _marked(text: str) -> str:
-    """Return the digits of a number. A bare row of them is a number of something else just as well."""
+    """Return the digits of a number; empty for a bare row of digits, which may number something else."""
     return _of_digits(text, text.encode().translate(None, _PHONE_MARKS).decode())
 
 
 def _of_digits(text: str, digits: str) -> str:
-    """Return what `_marked` gives of a text that has these digits, and the plus sign."""
+    """Return the same as `_marked`, for a text with these digits and plus sign."""
     if digits[:2] == "00":
         digits = "+" + digits[2:]
     elif len(digits) == len(text) and digits[0] != "+":
@@ -84,13 +83,14 @@ def _of_digits(text: str, digits: str) -> str:
 
 
 def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
-    """Return what may be telephone numbers, in the runs of digits and of what stands between digits. `raw` is
-    the text with a byte for each character, and in `cut` each digit is a `0`.
+    """Return possible telephone numbers in the runs of digits and separators.
+
+    `raw` is the text with one byte for each character; in `cut`, each digit is a `0`.
     """
     found: list[str] = []
     pause = STEP
     seen: set[str] = set()
-    # From the first digit, with what stands before it, to the last one.
+    # From the character before the first digit to the last digit.
     base = max(0, cut.find(b"0") - 1)
     rows = raw[base : cut.rfind(b"0") + 1].translate(_OF_PHONES)
     after = rows.find(_ROW)
@@ -102,14 +102,15 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
         end = len(rows) if end < 0 else end
         after = rows.find(_ROW, end)
         start, end = base + start, base + end
-        # As most rows are dates and counts: first whether there are digits enough, then whether it is new.
+        # Most rows are dates and counts: so the code first tests the number of digits, then whether the row
+        # is new.
         around = folded[max(0, start - 1) : end + 1]
         if cut.count(b"0", start, end) < MIN_NUMBER or around in seen:
             continue
         seen.add(around)
         run = folded[start:end].strip()
         if run.isdecimal() and not run.startswith("00"):
-            # A row of digits says nothing of what it numbers.
+            # A bare row of digits does not show what it numbers.
             continue
         first, last = cut.find(b"0", start, end), cut.rfind(b"0", start, end) + 1
         if "  " not in around and _is_one(
@@ -131,9 +132,9 @@ def phones_in(folded: str, raw: bytes, cut: bytes) -> Steps[list[str]]:
 
 
 def _is_one(row: bytes, before: str, after: str) -> bool:
-    """Whether what stands from the first digit of a run to its last one is found as one number, and is one.
+    """Return whether a run, from its first digit to its last one, is exactly one number.
 
-    INVARIANT: so `_PHONE_WITHIN` and `_NO_PHONE` would say, too; this only says it faster.
+    INVARIANT: `_PHONE_WITHIN` and `_NO_PHONE` yield the same result; this test is only faster.
     """
     marks = row.translate(None, b"0123456789")
     return (
@@ -146,16 +147,16 @@ def _is_one(row: bytes, before: str, after: str) -> bool:
 
 
 def _read(text: str, found: list[str], *, plus: bool) -> None:
-    """Add the readings of what may be a number in a text; `plus` where this mark stands before it."""
+    """Add the readings of a possible number in a text; `plus` means that a plus sign precedes it."""
     digits = text.encode().translate(None, _PHONE_MARKS).decode()
     if known := _of_digits("+" + text, "+" + digits) if plus else _of_digits(text, digits):
         found.append(known)
-    # A number before it, as in "24/7", is not a part of it.
+    # A number before it, as in "24/7", does not belong to it.
     for _ in range(2):
         before, _, text = text.partition(" ")
         if len(text) < MIN_NUMBER:
             return
         digits = digits[len(before) if before.isdecimal() else sum(map(str.isdecimal, before)) :]
-        # What is left has the form of a number, if it begins like one and is long enough.
+        # The rest has the form of a number if it begins like one and is long enough.
         if text[0].isdecimal() and not _is_no_phone(text) and (known := _of_digits(text, digits)):
             found.append(known)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The strict reading of a value: what it is when it is used as it stands.
+"""The strict reading of a value: its meaning in literal use.
 
-Two readings serve two purposes, and their types keep them apart. The lenient one
+Two readings serve two purposes, and their types keep them apart. The lenient reading
 (`core.flow.values.destination`) looks through encodings, display names and look-alike spellings, to *find*
-where untrusted text brought the same thing. This one decides whether a value *is* what the person stated,
-what a trusted record gave, or what a parameter holds. It decodes nothing and takes nothing off: only case,
-where the kind overlooks it, white space around the whole, the marks that group digits, and `Name <address>`
-around an e-mail address.
+where untrusted text brought the same value. The strict reading decides whether a value *is* what the person
+stated, what a trusted record holds, or what a parameter holds. It decodes nothing. It ignores only case,
+where the kind of value permits this, white space around the whole, the separators that group digits, and
+`Name <address>` around an e-mail address.
 
-INVARIANT: two texts have one exact form only where every program that uses one of them would do the same with
-the other. What programs read differently (`core.flow.values.urls`) stands for its own text alone.
+INVARIANT: two texts have the same exact form only where every program would treat both alike. A text that
+programs read differently (`core.flow.values.urls`) equals only itself.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from remit.core.flow.values.numbers import MIN_NUMBER, account_of, phone_of
 from remit.core.flow.values.urls import Url, regular_host, regular_url
 
 MAX_EXACT = 2_048
-"""Characters of a text that is read; a longer one is a content, and stands for nothing else."""
+"""Longest text, in characters, that is read; a longer text is content and equals only itself."""
 BLANKS = " \t\r\n"
-"""White space around a value that programs take off."""
+"""White space around a value that programs remove."""
 MARKS = ".,;:!?()[]{}\"'`<>*_~|\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e\u2026"
-"""Marks that a sentence puts around a value."""
+"""Punctuation that a sentence puts around a value."""
 
 
 class ExactValue(msgspec.Struct, frozen=True, gc=False):
-    """A value as it is used. Two are the same if and only if they are equal."""
+    """A value in its form for use. Two values are the same if and only if they are equal."""
 
     kind: KindOfValue
     normal: str
 
 
-# Names of their own: each look at a class of constants costs the interpreter a search.
+# Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _EMAIL, _URL, _HOST = KindOfValue.EMAIL, KindOfValue.URL, KindOfValue.HOST
 _PHONE, _TEXT = KindOfValue.PHONE, KindOfValue.TEXT
-# RFC 5322 section 3.4, as far as every mail program reads it alike: a name of plain words, or one in quotes.
+# RFC 5322 section 3.4, restricted to what every mail program reads alike: a name of plain words, or a quoted
+# name.
 _NAMED = re.compile(
     r"(?:\"[^\"\\<>@\x00-\x1f]{0,200}\" ?|[^\"\\<>@()\[\],;:\x00-\x1f]{0,200})<([^<>\s]{3,320})>"
 )
@@ -57,7 +58,7 @@ _SCHEMELESS = re.compile(
 )
 MAX_CHARS_OF_NUMBER = 60
 MAX_GROUPS = 10
-"""Groups of the longest account or telephone number."""
+"""Most groups of an account or telephone number."""
 #: ISO 13616: in one piece, or in groups of four.
 _ACCOUNT = re.compile(r"[a-z]{2}[0-9]{2}(?:[a-z0-9]{11,30}|(?: [a-z0-9]{4}){2,7}(?: [a-z0-9]{1,4})?)")
 _ACCOUNT_HEAD = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{0,30}$")
@@ -71,9 +72,9 @@ _SMALL_ASCII = {at: at + 32 for at in range(ord("A"), ord("Z") + 1)}
 
 
 def small(text: str) -> str:
-    """Return a text without what case makes different, and composed as most programs keep it (NFC).
+    """Return a text in lower case, and composed in the form that most programs keep (NFC).
 
-    A letter whose small form is another letter's, or several letters, stays as it is.
+    A letter stays unchanged if its lower case is several letters, or belongs to another letter.
     """
     return text.lower() if text.isascii() else _small_letters(composed(text))
 
@@ -83,9 +84,9 @@ def _small_letters(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Return a text with its marks on its letters (NFC), where that makes no letter another one."""
+    """Return a text in NFC, unless this would turn a letter into another one."""
     whole = unicodedata.normalize("NFC", text)
-    # A Kelvin sign would become a K, which no program takes it for that compares what it is given.
+    # A Kelvin sign would become a K, but a program that compares its input literally distinguishes the two.
     return whole if all(unicodedata.normalize("NFC", one) == one for one in set(text)) else text
 
 
@@ -95,9 +96,7 @@ def _small(letter: str) -> str:
 
 
 def exact(text: str) -> ExactValue:
-    """Return what a text is when it is used as it stands; of kind `text` where it is none of the known
-    ones.
-    """
+    """Return the strict reading of a text; of kind `text` where it is of no known kind."""
     bare = text.strip(BLANKS)
     if len(bare) > MAX_EXACT:
         return ExactValue(_TEXT, bare)
@@ -112,7 +111,7 @@ def exact(text: str) -> ExactValue:
 
 
 def _unmarked(bare: str) -> ExactValue | None:
-    """Read what has no mark that says what it is."""
+    """Return the reading of a text without a mark of its kind; None where there is none."""
     if "." in bare and " " not in bare:
         host, marked, _ = bare.partition("/")
         if (name := regular_host(host)) and not marked:
@@ -124,7 +123,7 @@ def _unmarked(bare: str) -> ExactValue | None:
         return None
     low = bare.lower()
     if low[0] in "+0123456789":
-        # What stands before a slash is a number by itself to some programs.
+        # Some programs read the part before a slash as a separate number.
         phone = phone_of(low) if "/" not in low else ""
         return ExactValue(_PHONE, phone) if phone else None
     account = account_of(low) if _ACCOUNT.fullmatch(low) else ""
@@ -132,9 +131,7 @@ def _unmarked(bare: str) -> ExactValue | None:
 
 
 def _without_scheme(url: Url) -> ExactValue:
-    """Return a web address of which nobody says by which scheme: a host alone, or what stands after it,
-    too.
-    """
+    """Return a web address without its scheme: a host alone, or a host with port, path or query."""
     where = url.normal.partition(":")[2]
     alone = not url.port and where == f"//{url.host}"
     return ExactValue(_HOST, url.host) if alone else ExactValue(_URL, where)
@@ -145,24 +142,24 @@ def _email(text: str) -> ExactValue | None:
     host = regular_host(domain)
     if not host or "." not in host or len(local) > 64 or not _LOCAL.fullmatch(local):
         return None
-    # Composed letters and letters with marks are two mailboxes on the wire.
+    # On the wire, a composed letter and a letter with a mark are two different mailboxes.
     return ExactValue(_EMAIL, f"{_small_letters(local)}@{host}")
 
 
 def named_address(text: str) -> tuple[str, str]:
-    """Return the name and the address of `Name <address>`; both empty for anything else."""
+    """Return the name and the address of `Name <address>`; both empty for any other text."""
     found = _NAMED.fullmatch(text.strip(BLANKS)) if "<" in text else None
     return (found[0][: found.start(1) - 1].strip(BLANKS + '"'), found[1]) if found else ("", "")
 
 
 def worded_forms(value: str) -> tuple[str, ...]:
-    """Return the forms in which words hold a value: `#general` is `general`, too, as people write it."""
+    """Return the forms of a value in people's words: for `#general`, also `general`."""
     marked = value[:1] in ("#", "@") and len(value) > 2 and " " not in value
     return (value, value[1:]) if marked else (value,)
 
 
 def place_of(text: str) -> str:
-    """Return the host of a web address that clients read alike, with its port; empty for anything else."""
+    """Return the host of a web address that clients read alike, with its port; empty for any other text."""
     url = regular_url(text.strip(BLANKS))
     if url is None:
         return ""
@@ -170,8 +167,10 @@ def place_of(text: str) -> str:
 
 
 def stated_forms(text: str) -> Iterator[ExactValue]:
-    """Yield what somebody states who writes a text: what it is, and, as nobody has to name the scheme of a
-    web address, that address with the schemes of the web.
+    """Yield the values that the author of a text states.
+
+    These are its strict reading and, because people may omit the scheme of a web address, that address with
+    the schemes `https` and `http`.
     """
     yield from _forms(exact(text))
 
@@ -189,15 +188,15 @@ def _forms(found: ExactValue) -> Iterator[ExactValue]:
     elif found.kind is _PHONE and found.normal.isdecimal():
         yield ExactValue(_TEXT, found.normal)
     elif found.kind is _TEXT and (number := _grouped(found.normal)):
-        # However a person divides a number: it is that number.
+        # The grouping that a person uses does not change the number.
         yield number
     elif found.kind is _TEXT and found.normal.isdecimal() and len(found.normal) >= MIN_NUMBER:
-        # A bare row of digits is a telephone number just as well.
+        # A bare row of digits may also be a telephone number.
         yield ExactValue(_PHONE, found.normal)
 
 
 def _grouped(text: str) -> ExactValue | None:
-    """Read a number whose digits stand in groups of any size."""
+    """Return the reading of a number whose digits are in groups of any size."""
     if len(text) > MAX_CHARS_OF_NUMBER or not text.isascii():
         return None
     if account := account_of(text):
@@ -207,13 +206,14 @@ def _grouped(text: str) -> ExactValue | None:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Yield those words of a text that can be a destination, without the marks of a sentence around them; the
-    groups of one account or telephone number as one.
+    """Yield the words of a text that can be a destination, without the punctuation around them.
+
+    The groups of one account or telephone number are yielded as one.
     """
     words, at = text.split(), 0
     while at < len(words):
         if words[at].isalpha():
-            # Most words are nothing but letters: they are no destination, and begin no number.
+            # Most words contain only letters: they are no destination, and begin no number.
             at += 1
             continue
         found, after = _number_at(words, at)
@@ -230,11 +230,12 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def _number_at(words: list[str], at: int) -> tuple[list[str], int]:
-    """Return the readings of a number that several words from `at` on write, and where it ends. A part of its
-    groups is no number that was stated.
+    """Return the readings of a number in the words from `at` on, and the position after it.
+
+    A part of its groups is not a stated number.
     """
     account = _ACCOUNT_HEAD.match(words[at].lstrip(_BESIDE_WORDS)) is not None
-    # A telephone number has brackets of its own, and an account number stands in brackets.
+    # A telephone number may contain brackets; an account number may be inside brackets.
     beside, ends = (_BESIDE_WORDS, (*_AT_ENDS, ")")) if account else (_BESIDE_NUMBERS, _AT_ENDS)
     head = words[at].lstrip(beside)
     if not account and not _PHONE_GROUP.match(head):
@@ -250,7 +251,7 @@ def _number_at(words: list[str], at: int) -> tuple[list[str], int]:
         runs.append((run.rstrip(beside), end))
     if account:
         found = [(text, last) for text, last in runs if account_of(text.lower())]
-        # Where an account number ends no mark says; its check digits do (ISO 13616).
+        # No mark shows where an account number ends, but its check digits do (ISO 13616).
         found = [one for one in found if _checks(one[0])] or found
     else:
         found = [(text, last) for text, last in runs if phone_of(text)][-1:]
@@ -263,8 +264,9 @@ def _checks(account: str) -> bool:
 
 
 def written(text: str) -> Iterator[tuple[str, ExactValue]]:
-    """Yield every destination that stands in a text as it is, with the piece that writes it: nothing is
-    decoded, and none is taken out of another. Some come more than once.
+    """Yield every destination that a text contains verbatim, with the piece that writes it.
+
+    Nothing is decoded, and no destination is taken out of another. Some are yielded more than once.
     """
     for piece in pieces(text):
         if "@" in piece or "." in piece or "://" in piece or _DIGITS.search(piece):
@@ -276,6 +278,6 @@ def written(text: str) -> Iterator[tuple[str, ExactValue]]:
 
 
 def standing(text: str) -> Iterator[ExactValue]:
-    """Yield every destination that stands in a text as it is."""
+    """Yield every destination that a text contains verbatim."""
     for _, found in written(text):
         yield found

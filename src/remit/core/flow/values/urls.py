@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""URLs and names of hosts as clients read them, where all clients read them alike.
+"""URLs and host names, where all clients read them alike.
 
-Clients disagree on what is not written plainly: a backslash, a percent sign or a blank in the authority, a
-host with characters that only some of them map, numbers in another notation, dot segments. Such a text is
-not *regular*, and stands for nothing but itself. A regular one has one normal form: the scheme and the host
-in small letters, no default port, the path as it is sent.
+Clients disagree on notations that are not plain: a backslash, a percent sign or a blank in the authority, a
+host with characters that only some of them map, numbers in another notation, dot segments. Such a text is not
+*regular*, and equals only itself. A regular text has one normal form: scheme and host in lower case, no
+default port, the path as sent.
 
-`ada-url` parses, as browsers and Node do (WHATWG URL); `idna` reads names of hosts (IDNA 2008). A regular
-text is one that this reading leaves as it was.
+`ada-url` parses as browsers and Node do (WHATWG URL); `idna` reads host names (IDNA 2008). A text is regular
+if this reading leaves it unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 MAX_URL = 2_048
 """Characters of the longest URL that is read."""
 _PORTS = {"http": "80", "https": "443"}
-# RFC 3986 section 3. As whom to connect is no part of it: some clients take that for a part of the host.
+# RFC 3986 section 3. User information is not accepted: some clients take it for a part of the host.
 _PLACE = re.compile(r"(https?)://([^/?#]{1,300})", re.IGNORECASE | re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _REST = re.compile(
@@ -39,7 +39,9 @@ _NUMBER_LIKE = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Url(msgspec.Struct, frozen=True, gc=False):
-    """A regular URL: `scheme`, `host`, `port` (empty for the scheme's own), and `rest`, what comes after."""
+    """A regular URL: `scheme`, `host`, `port` (empty for the scheme's default), and `rest`, everything after
+    these.
+    """
 
     scheme: str
     host: str
@@ -48,24 +50,24 @@ class Url(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def place(self) -> str:
-        """Return the scheme and the authority: where a client connects to."""
+        """The scheme and the authority: the place that a client connects to."""
         return f"{self.scheme}://{self.host}:{self.port}" if self.port else f"{self.scheme}://{self.host}"
 
     @property
     def normal(self) -> str:
-        """Return the URL in its one form; a slash at the end of a path says nothing."""
+        """The URL in normal form; a slash at the end of a path has no meaning."""
         plain = "?" not in self.rest and "#" not in self.rest
         return self.place + (self.rest.rstrip("/") if plain else self.rest)
 
 
 def regular_host(text: str) -> str:
-    """Return a host in small letters and in its ASCII form; empty where clients do not read it alike."""
+    """Return a host in lower case and in its ASCII form; empty where clients do not read it alike."""
     host = text.lower() if text.isascii() else _of_letters(text)
     if not 0 < len(host) <= 253 or not _PLAIN_HOST.fullmatch(host):
         return ""
     last = host.rpartition(".")[2]
     if _NUMBER_LIKE.fullmatch(last):
-        # WHATWG URL, section 3.5: what ends in a number is an address, whatever it looks like.
+        # WHATWG URL, section 3.5: a host whose last label is a number is an address, in every notation.
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
@@ -84,7 +86,7 @@ def _of_letters(text: str) -> str:
 
 
 def regular_url(text: str) -> Url | None:
-    """Return an address of the web that names its scheme, where clients read it alike; None otherwise."""
+    """Return the reading of a web address with a scheme, where clients read it alike; None otherwise."""
     found = _PLACE.match(text)
     if found is None or len(text) > MAX_URL:
         return None
@@ -108,7 +110,7 @@ def _divided(place: str) -> tuple[str, str]:
             address = ipaddress.IPv6Address(six)
         except ValueError:
             return "", ""
-        # A scope names an interface, and a mapped address is one of version 4: clients differ on both.
+        # A scope names an interface, and a mapped address belongs to IPv4: clients differ on both.
         plain = address.ipv4_mapped is None and "%" not in six and "." not in six
         return (f"[{address.compressed}]", port[1:]) if plain else ("", "")
     host, colon, port = place.partition(":")
@@ -116,7 +118,7 @@ def _divided(place: str) -> tuple[str, str]:
 
 
 def _as_browsers_do(known: Url) -> bool:
-    """Whether the WHATWG reading of a URL goes where the grammar says that it goes."""
+    """Return whether the WHATWG reading of a URL has the same target as the reading by the grammar."""
     try:
         read = ada_url.URL(known.place + known.rest)
     except ValueError:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reach: who can get from where to what under a bundle, known before anything has happened.
+"""Reach: the paths of data from sources to effects under a bundle, known before any call.
 
-A static graph of sources (what tools bring in, by their labels), task types with the agents that run them or
-get them handed down, stores that some write and others read, the credentials that open upstreams, and outlets
-(what can be felt outside, or not taken back). Three kinds of paths are told: untrusted content to effects,
-private data to those who may not learn it, and the toxic combination of both in one task type, also where it
-only comes together across hand-downs or shared stores. What grants and policies already refuse or ask is said
-on each path.
+A static graph of sources (data that tools bring in, by label), task types with the agents that run them or
+receive them by hand-down, stores that some write and others read, the credentials that open upstreams, and
+outlets (effects that are visible outside or irreversible). It reports three kinds of paths: untrusted content
+to effects, private data to those who may not learn it, and the toxic combination of both in one task type,
+also where they combine only across hand-downs or shared stores. Each path states which grants and policies
+already refuse it or ask a person.
 
-It is an upper bound. What is unknown counts as the worst: every destination that a grant leaves free can be
-chosen by whoever wrote what was read. It does not follow what an agent remembers from one task to the next,
-nor two tools that reach one thing under two names, unless one credential opens both upstreams.
+The result is an upper bound. Unknowns count as the worst case: the author of data that a task reads can
+choose every destination that a grant leaves free. Reach does not follow an agent's memory from one task to
+the next, nor two tools that reach one thing under two names, unless one credential opens both upstreams.
 """
 
 from remit.core.policy.reach.credential import (

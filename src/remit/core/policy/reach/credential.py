@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What opens upstreams, and what is thereby one thing: where one credential opens several, each may show the
-other's data.
+"""The credentials of upstreams, and the upstreams that they join.
+
+Where one credential opens several upstreams, each may reveal the other's data.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from remit.core.policy.reach.model import Runner
 
 
 class Lifetime(enum.StrEnum):
-    """How long a credential opens what it opens."""
+    """The lifetime of a credential."""
 
     STANDING = "standing"
     TASK = "for each task"
@@ -23,9 +24,10 @@ class Lifetime(enum.StrEnum):
 
 
 class CredentialSource(msgspec.Struct, frozen=True, order=True):
-    """What opens an upstream: a secret that stands, or the source of one that each task or call gets.
+    """The credential of an upstream: a standing secret, or the source of a credential for each task or call.
 
-    `name` says which, by reference, and is the same wherever the same is used. It never holds a secret.
+    `name` identifies it by reference, and is the same wherever the same credential is used. It never holds a
+    secret.
     """
 
     name: str
@@ -37,7 +39,9 @@ CredentialSources = Mapping[str, tuple[CredentialSource, ...]]
 
 
 class CredentialHolder(msgspec.Struct, frozen=True):
-    """A task type whose calls carry a credential; `untrusted` where it may hold what others have written."""
+    """A task type whose calls carry a credential; `untrusted` where the task may hold data that others have
+    written.
+    """
 
     runner: Runner
     tools: tuple[str, ...]
@@ -45,7 +49,7 @@ class CredentialHolder(msgspec.Struct, frozen=True):
 
 
 class CredentialUse(msgspec.Struct, frozen=True):
-    """A credential, the upstreams that it opens, and whose calls carry it."""
+    """A credential, the upstreams that it opens, and the task types whose calls carry it."""
 
     credential: CredentialSource
     upstreams: tuple[str, ...]
@@ -53,7 +57,9 @@ class CredentialUse(msgspec.Struct, frozen=True):
 
 
 def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]:
-    """Return for each upstream what it shares with others, since one credential opens them all."""
+    """Return for each upstream the stores that it shares with others because one credential opens them
+    all.
+    """
     opened: dict[str, list[str]] = {}
     for upstream, held in credentials.items():
         for one in held:
@@ -69,7 +75,9 @@ def joined(credentials: CredentialSources) -> dict[str, tuple[SharedStore, ...]]
 def uses(
     credentials: CredentialSources, reach_graph: ReachGraph, untrusted: Iterable[bool]
 ) -> tuple[CredentialUse, ...]:
-    """Return each credential with whose calls carry it; `untrusted` says it of each runner in the terrain."""
+    """Return each credential with the task types whose calls carry it; `untrusted` has a flag for each
+    runner.
+    """
     opened: dict[CredentialSource, set[str]] = {}
     for upstream, held in credentials.items():
         for one in held:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The terrain of a bundle: which task types hold which tools, and which stores join them.
+"""The terrain of a bundle: the tools that each task type holds, and the stores that join task types.
 
-A store is what a `resource` template names (`ticket/{ticket}`), by each value where a grant permits only some
-of them; of tools without a template it is their whole upstream. Upstreams that one credential opens have one
-more in common. Whoever may write a store and whoever may read it are joined by it.
+A store is named by a `resource` template (`ticket/{ticket}`), and divided by value where a grant permits only
+some values; for tools without a template it is their whole upstream. Upstreams that one credential opens have
+one more store in common. A store joins every task type that may write it with every one that may read it.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 ANY = "*"
 MAX_VALUES = 64
-"""Values of one store that are told apart; where grants name more, they are one."""
+"""Values of one store that are distinguished; where grants name more, they count as one value."""
 
 
 class SharedStore(msgspec.Struct, frozen=True, order=True):
-    """A store of an upstream, or what is stored under one name in it; `store` is empty for all of it.
-    `upstream` is empty for what lies in several.
+    """A store of an upstream, or the content under one name in it; `store` is empty for the whole upstream.
+
+    `upstream` is empty for a store that spans several upstreams.
     """
 
     upstream: str
@@ -75,7 +76,7 @@ class ToolGate(msgspec.Struct, frozen=True, eq=False):
 
 
 class ReachGraph(msgspec.Struct, frozen=True, eq=False):
-    """Everything of a bundle that reach looks at."""
+    """The parts of a bundle that reach examines."""
 
     classes: Classes
     runners: tuple[Runner, ...]
@@ -89,8 +90,10 @@ def reach_graph(
     observed: frozenset[str] = frozenset(),
     joint: Mapping[str, tuple[SharedStore, ...]] = MappingProxyType({}),
 ) -> ReachGraph:
-    """Read the terrain off a bundle; `observed` names the upstreams where grants refuse nothing, and `joint`
-    gives what upstreams share with others.
+    """Build the terrain of a bundle.
+
+    `observed` names the upstreams where grants refuse nothing, and `joint` maps upstreams to the stores that
+    they share with others.
     """
     runners: list[Runner] = []
     sources: dict[str, tuple[DataSource, ...]] = {}
@@ -136,9 +139,10 @@ def reach_graph(
 
 
 class Clause(msgspec.Struct, frozen=True, eq=False):
-    """What a grant says of one argument: in which parameters of the intent, and (if firm) as what constraint.
+    """A grant's rule for one argument: the intent's parameters that it uses, and the constraint (if fixed).
 
-    `places` is true where it leaves nobody but who wrote it, or who stated the intent, the choice of a place.
+    `places` is true where only the author of the grant, or the person who requested the task, can choose a
+    place.
     """
 
     parameters: tuple[str, ...]
@@ -148,7 +152,7 @@ class Clause(msgspec.Struct, frozen=True, eq=False):
 
 
 def clause(spec: Mapping[str, object]) -> Clause:
-    """Read what a grant says of one argument; what was read before is looked up."""
+    """Return a grant's rule for one argument, from a cache where it was read before."""
     return _clause(msgspec.json.encode(spec))
 
 
@@ -165,7 +169,7 @@ def _clause(written: bytes) -> Clause:
 
 
 def start_of(task_type: TaskType) -> tuple[DataSource, ...]:
-    """Return what a task holds from its start, where its type says so by a label of its own."""
+    """Return the data that a task holds from its start, where its type has a label."""
     if task_type.label == Label():
         return ()
     return (DataSource(task_type.name, "at its start", task_type.label),)
@@ -181,12 +185,12 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
             seen.add(label)
             yield DataSource(tool.id, field.path, label, tool.described)
     if tool.hands_over:
-        # What is stored there is known when the call comes; until then it may be anything.
+        # The stored label is known only at the call; until then the data may have any class.
         yield DataSource(tool.id, "what it hands over", Label(classes.top, trust=Trust.TRUSTED))
 
 
 def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
-    """Yield the tool as calls under the grants may find it."""
+    """Yield the variants of the tool that calls under the grants may select."""
     seen: list[tuple[object, object]] = []
     for grant in grants:
         certain = False
@@ -206,7 +210,7 @@ def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
 
 
 def _fit(grant: GrantTemplate, wanted: Mapping[str, Constraint]) -> Subset:
-    """Whether all calls under a grant fit a variant (`YES`), none (`NO`), or who knows."""
+    """Return whether all calls under a grant fit a variant (`YES`), none (`NO`), or it is undecided."""
     answers = [_covers(grant, name, constraint) for name, constraint in wanted.items()]
     if Subset.NO in answers:
         return Subset.NO
@@ -230,7 +234,7 @@ def _covers(grant: GrantTemplate, name: str, wanted: Constraint) -> Subset:
 def _outlets(variants: Iterable[Tool], grants: list[GrantTemplate], *, enforced: bool) -> Iterable[Outlet]:
     for tool in variants:
         outward = is_outward(tool)
-        # What only some people inside may learn is a place to leave to as well: policy says for whom.
+        # An audience of only some people inside is an outlet, too: policy states for which data.
         if not outward and tool.effect is not Effect.IRREVERSIBLE and tool.audience.name == "self":
             continue
         free, kept = [], []
@@ -246,7 +250,9 @@ def _outlets(variants: Iterable[Tool], grants: list[GrantTemplate], *, enforced:
 
 
 def _pinned(grant: GrantTemplate, argument: str) -> str:
-    """Say how a grant keeps a destination from being chosen by whoever wrote what was read."""
+    """Describe how a grant prevents the author of data that was read from choosing a destination; empty if it
+    does not.
+    """
     name = argument.partition(".")[0].partition("[")[0]
     spec = grant.arguments.get(name)
     if spec is None:
@@ -292,12 +298,12 @@ def _writes(variants: Iterable[Tool]) -> bool:
 
 
 def _reads(variants: Iterable[Tool]) -> bool:
-    """Whether a tool gives what is stored. One that nobody described may do anything."""
+    """Return whether a tool returns stored data. A tool without a description may do anything."""
     return any(tool.effect is Effect.NONE or not tool.described for tool in variants)
 
 
 class _Stores:
-    """The stores of a bundle, with the names under which its grants tell things in them apart."""
+    """The stores of a bundle, with the names by which its grants distinguish their contents."""
 
     def __init__(self, granted: Iterable[tuple[TaskType, Tool, list[GrantTemplate]]]) -> None:
         values: dict[SharedStore, set[str]] = {}
@@ -318,7 +324,7 @@ class _Stores:
         )
 
     def written(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
-        """Return what a tool writes under some grants."""
+        """Return the stores that a tool writes under some grants."""
         store = _store(tool)
         known = self._values[store]
         out: set[SharedStore] = set()
@@ -331,7 +337,9 @@ class _Stores:
         return tuple(sorted(out))
 
     def read(self, tool: Tool, grants: list[GrantTemplate]) -> tuple[SharedStore, ...]:
-        """Return what a tool reads under some grants; one that names nothing reads its whole upstream."""
+        """Return the stores that a tool reads under some grants; a tool without a template reads its whole
+        upstream.
+        """
         store = _store(tool)
         stores = {store} if tool.resource else self._of_upstream[tool.upstream]
         whole = SharedStore(tool.upstream)
@@ -352,7 +360,7 @@ def _store(tool: Tool) -> SharedStore:
 
 
 def _says(tool: Tool, grant: GrantTemplate) -> Clause | None:
-    """Return what a grant says of the one argument that names a resource; None where it says nothing firm."""
+    """Return a grant's rule for the single argument that names a resource; None where there is none."""
     if tool.resource.count("{") != 1 or not tool.resource.endswith("}"):
         return None
     spec = grant.arguments.get(tool.resource.partition("{")[2][:-1])

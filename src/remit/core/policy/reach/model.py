@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of reach: what data there is, who runs what, where it can leave, and what stands in between."""
+"""The vocabulary of reach: data, task types and their agents, outlets, and guards."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class Openness(enum.IntEnum):
 
 
 class PathKind(enum.StrEnum):
-    """What a path does.
+    """The kind of a path.
 
-    `toxic`: private data and untrusted content meet where something can leave. `effect`: untrusted content
-    leads to an external or irreversible effect. `disclosure`: private data reaches who may not learn it.
+    `toxic`: private data and untrusted content meet at a task type with an outlet to the outside. `effect`:
+    untrusted content leads to an external or irreversible effect. `disclosure`: private data reaches an
+    audience that may not learn it.
     """
 
     TOXIC = "toxic"
@@ -40,9 +41,9 @@ class PathKind(enum.StrEnum):
 
 
 class Guard(msgspec.Struct, gc=False, frozen=True):
-    """What is said of a call before it is made: how open it is, and by which rules.
+    """The judgement of a call before it is made: its openness, and the deciding rules.
 
-    `rules` are ids of policies, or `grant` where the task type's own grant keeps the destination.
+    `rules` are ids of policies, or `grant` where the task type's own grant pins the destination.
     """
 
     openness: Openness = Openness.OPEN
@@ -54,11 +55,11 @@ GRANT = "grant"
 
 
 class StaticCall(msgspec.Struct, gc=False, frozen=True):
-    """A call as far as it is known without its arguments: the worst that could be asked.
+    """A call as far as it is known without its arguments: the worst possible request.
 
-    `tool` is the tool as the grant leaves it (the variant that fits). `label` is what the task has read by
-    then. `pinned` says that the grant leaves the caller no choice of a destination; otherwise it comes from
-    what was read.
+    `tool` is the variant of the tool that fits the grant. `label` is the label of the data that the task has
+    read by then. `pinned` is true where the grant leaves the caller no choice of a destination; otherwise the
+    destination may come from the data that was read.
     """
 
     task_type: TaskType
@@ -70,23 +71,23 @@ class StaticCall(msgspec.Struct, gc=False, frozen=True):
 
 
 class Judge(Protocol):
-    """Who says what policies hold of a call that nobody has made. Pure: equal calls get equal answers."""
+    """Judges by policy a call that has not been made. Pure: equal calls get equal answers."""
 
     def __call__(self, call: StaticCall) -> Guard:
-        """Return how open the call is, and by which rules."""
+        """Return the call's openness and the deciding rules."""
         ...
 
     def kind(self, tool: Tool) -> Hashable:
-        """Return all by which it tells one tool from another."""
+        """Return everything by which the judge distinguishes one tool from another."""
         ...
 
     def party(self, task_type: TaskType, agent: str, handed: bool) -> Hashable:
-        """Return all by which it tells one caller from another."""
+        """Return everything by which the judge distinguishes one caller from another."""
         ...
 
 
 class DataSource(msgspec.Struct, gc=False, frozen=True, order=True):
-    """What a tool's results bring in: with the tool's own label, or with that of one field.
+    """The data in a tool's results, with the tool's own label or with that of one field.
 
     `field` is empty for the tool's own label. `described` is false where the label is only the worst case.
     `receipt` is true for the trusted answers of tools that change something.
@@ -100,15 +101,15 @@ class DataSource(msgspec.Struct, gc=False, frozen=True, order=True):
 
     @property
     def name(self) -> str:
-        """The tool, and the field where it is one."""
+        """The tool, followed by the field if there is one."""
         return f"{self.tool} · {self.field}" if self.field else self.tool
 
 
 class Outlet(msgspec.Struct, frozen=True):
-    """Where something a task does can be felt: a granted tool with the effect and audience of one variant.
+    """A granted tool whose effect reaches beyond the task, with the effect and audience of one variant.
 
-    `pinned` says, for people, how the grant keeps the destination; empty where it does not. `arguments` are
-    the destinations that the grant leaves free.
+    `pinned` describes, for people, how the grant pins the destination; empty where it does not. `arguments`
+    are the destinations that the grant leaves free.
     """
 
     tool: Tool
@@ -118,12 +119,12 @@ class Outlet(msgspec.Struct, frozen=True):
 
     @property
     def irreversible(self) -> bool:
-        """Whether what it does cannot be taken back."""
+        """Whether the effect is irreversible."""
         return self.tool.effect is Effect.IRREVERSIBLE
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """A task type with the agents that may run it, or (`handed`) to whom its tasks may be handed down."""
+    """A task type with the agents that may run it, or (`handed`) that may receive its tasks by hand-down."""
 
     task_type: TaskType
     agents: tuple[str, ...]
@@ -136,7 +137,7 @@ class Runner(msgspec.Struct, frozen=True):
 
 
 class StepKind(enum.StrEnum):
-    """What a step of a route is."""
+    """The kind of a step of a route."""
 
     SOURCE = "source"
     TASK = "task"
@@ -146,7 +147,7 @@ class StepKind(enum.StrEnum):
 
 
 class Waypoint(msgspec.Struct, gc=False, frozen=True):
-    """One place that a route goes through; `agents` of a task type."""
+    """One place on a route; `agents` are those of a task type."""
 
     kind: StepKind
     name: str
@@ -154,7 +155,7 @@ class Waypoint(msgspec.Struct, gc=False, frozen=True):
 
 
 class Inflow(msgspec.Struct, gc=False, frozen=True):
-    """Data as it arrives at a task type: its label by then, and the shortest of the most open routes."""
+    """Data that arrives at a task type: its label on arrival, and the shortest of the most open routes."""
 
     source: DataSource
     label: Label
@@ -164,20 +165,20 @@ class Inflow(msgspec.Struct, gc=False, frozen=True):
 
     @property
     def direct(self) -> bool:
-        """Whether the task type reads it itself."""
+        """Whether the task type reads the data itself."""
         return sum(one.kind is StepKind.TASK for one in self.route) == 1
 
     @property
     def untrusted(self) -> bool:
-        """Whether somebody outside could have written it."""
+        """Whether an outsider could have written the data."""
         return self.label.trust is Trust.UNTRUSTED
 
 
 class ReachPath(msgspec.Struct, gc=False, frozen=True):
-    """Paths that differ in their source alone: what comes in, the task type that takes it, where it leads.
+    """Paths that differ only in their source: the inflow, the task type that receives it, and the outlet.
 
     `inflow` is the most open and shortest of them, and `sources` are the names of all. For `toxic`, `inflow`
-    is the untrusted content and `private` the data that could leave; else `private` is empty.
+    is the untrusted content and `private` the data that could leave; otherwise `private` is empty.
     """
 
     kind: PathKind
@@ -190,14 +191,16 @@ class ReachPath(msgspec.Struct, gc=False, frozen=True):
 
     @property
     def keys(self) -> frozenset[tuple[str, ...]]:
-        """What makes them these paths and no others, whatever route is shown."""
+        """The identities of these paths, independent of the route shown."""
         to = self.outlet.tool
         rest = (self.runner.name, to.id, to.effect.value, to.audience.name)
         return frozenset((self.kind.value, source, *rest) for source in self.sources)
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """Where one agent's work reaches another's: a hand-down, or a store that some write and others read."""
+    """A point where one agent's work reaches another's: a hand-down, or a store that some write and others
+    read.
+    """
 
     via: str
     writers: tuple[tuple[str, str], ...]
@@ -206,11 +209,11 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 def is_private(label: Label, classes: Classes) -> bool:
-    """Whether data is for some people only: above the lowest class, or a secret."""
+    """Return whether data is restricted to some people: above the lowest class, or a secret."""
     return label.data_class != classes.bottom or "secret" in label.categories
 
 
 def is_outward(tool: Tool) -> bool:
-    """Whether people outside learn what the tool is given; an audience that nobody knows is outside."""
+    """Return whether outsiders learn the tool's input; an unknown audience counts as outside."""
     name = tool.audience.name
     return name not in ("self", "internal") and not name.startswith("group:")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How data spreads: what arrives at each task type, by the most open and then the shortest route.
+"""The spread of data: the data that arrives at each task type, by the most open and then the shortest route.
 
-Data is told apart by its label, not by its source, so that the work does not grow with sources times tasks:
-a source of each label is remembered as the representative. Labels join along a route, since what a task
+Data is distinguished by its label, not by its source, so that the work does not grow with sources times
+tasks: one source of each label represents the others. Labels join along a route, because data that a task
 writes is read back with the task's label.
 """
 
@@ -17,17 +17,17 @@ from remit.core.policy.reach.model import OPEN, Guard, Inflow, Openness, Runner,
 from remit.core.policy.reach.queries import ReachQuery
 
 MAX_LABELS = 4
-"""Labels of one data class and trust that are followed from others into one place."""
+"""Labels of the same data class and trust that are followed from other places into one place."""
 
 Place = int | SharedStore
 Steps = tuple[Waypoint, ...]
 
 
 class Propagation:
-    """What arrives where.
+    """The data that arrives at each place.
 
-    `direct` is what each runner reads itself, `inflows` one representative for each label that arrives at it,
-    the most open first; both by the runner's place in the terrain.
+    `direct` is the data that each runner reads itself. `inflows` holds one representative for each label that
+    arrives at a runner, the most open first. Both are indexed by the runner's place in the terrain.
     """
 
     def __init__(self, reach_graph: ReachGraph, asked: ReachQuery) -> None:
@@ -49,7 +49,9 @@ class Propagation:
             self._settle()
 
     def _enter(self, place: int, runner: Runner) -> None:
-        """Take in what a task type reads itself, and remember where it reads what others wrote."""
+        """Collect the data that a task type reads itself, and record the stores where it reads others'
+        data.
+        """
         if runner.handed:
             self._beside[place], self._beside[place - 1] = place - 1, place
         task = _task(runner)
@@ -85,7 +87,7 @@ class Propagation:
             self._push(place, self._numbers.of(inflow.label), inflow, OPEN, ())
 
     def _push(self, place: Place, label: int, inflow: Inflow, guard: Guard, steps: Steps) -> None:
-        """Send data on, unless the place has heard of the like by a way that is as good."""
+        """Queue data for a place, unless an equally good route has brought data of the same label there."""
         openness = max(inflow.openness, guard.openness)
         far = (openness, len(inflow.route) + len(steps))
         known = self._best.get((place, label))
@@ -95,7 +97,7 @@ class Propagation:
         heapq.heappush(self._heap, (*far, next(self._count), place, label, inflow, guard, steps))
 
     def _settle(self) -> None:
-        """Take the data that is nearest, and send it on from where it arrives."""
+        """Take the nearest data from the queue, and send it on from the place where it arrives."""
         _, _, _, place, label, inflow, guard, steps = heapq.heappop(self._heap)
         if not self._takes(place, label, direct=not steps):
             return
@@ -104,14 +106,14 @@ class Propagation:
         if isinstance(place, SharedStore):
             passed = {step.name for step in inflow.route if step.kind is StepKind.TASK}
             for reader, read, own, way in self._readers.get(place, ()):
-                # What one wrote oneself brings nothing new.
+                # A task type's own output brings it nothing new.
                 if way[-1].name not in passed:
                     self._push(reader, self._numbers.join(label, own), inflow, read, way)
             return
         self.inflows[place].append(inflow)
         beside = self._beside.get(place)
         if beside is not None:
-            # What a child is given goes down, and what it answers comes back.
+            # A child receives data at the hand-down, and its answer returns data.
             self._push(beside, label, inflow, OPEN, (_task(self._reach_graph.runners[beside]),))
         for gate, ways in self._writers[place]:
             write = self._asked.write(place, gate, label)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was asked of the judge, and labels by number, so that nothing is asked or joined twice."""
+"""A cache of the judge's answers, and numbered labels, so that no question and no join is repeated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOBODY = Guard(Openness.REFUSED, ("nobody may run it",))
 
 
 class LabelNumbers:
-    """The labels that occur, each with a number; joins are looked up."""
+    """The labels that occur, each with a number; joins are cached."""
 
     def __init__(self, reach_graph: ReachGraph) -> None:
         self._classes = reach_graph.classes
@@ -58,7 +58,7 @@ class ReachQuery:
         self._kinds: dict[Hashable, int] = {}
         self._kind_of: dict[int, int] = {}
         self._known: dict[tuple[Hashable, int, int, bool], Guard] = {}
-        #: Agents that the judge cannot tell apart are asked about once.
+        #: Agents that the judge does not distinguish are asked about once.
         self._parties: list[tuple[tuple[Hashable, str], ...]] = []
         self.base: list[int] = []
         for runner in reach_graph.runners:
@@ -67,8 +67,8 @@ class ReachQuery:
             self.base.append(self.numbers.of(runner.task_type.label))
 
     def kind(self, tool: Tool) -> int:
-        """Return a number that tools share which the judge cannot tell apart."""
-        # Tools live as long as the terrain, so their addresses are names.
+        """Return a number that is equal for tools which the judge does not distinguish."""
+        # Tools live as long as the terrain, so their addresses serve as keys.
         kind = self._kind_of.get(id(tool))
         if kind is None:
             kind = self._kinds.setdefault(self._judge.kind(tool), len(self._kinds))
@@ -76,7 +76,9 @@ class ReachQuery:
         return kind
 
     def call(self, place: int, tool: Tool, label: int, *, pinned: bool) -> Guard:
-        """Return how open a call is to whom it is most open, after reading what has that label."""
+        """Return the openness of a call for the least restricted agent, after reading data with that
+        label.
+        """
         label = self.numbers.join(self.base[place], label)
         kind = self.kind(tool)
         best: Guard | None = None
@@ -97,17 +99,17 @@ class ReachQuery:
         )
 
     def read(self, place: int, gate: ToolGate) -> Guard:
-        """Return how open it is to read with a granted tool at all."""
+        """Return the openness of reading with a granted tool."""
         return self._best(place, gate, self.base[place], writing=False)
 
     def write(self, place: int, gate: ToolGate, label: int) -> Guard:
-        """Return how open it is to change something with a granted tool, after reading what has that
+        """Return the openness of changing something with a granted tool, after reading data with that
         label.
         """
         return self._best(place, gate, label, writing=True)
 
     def outlet(self, place: int, outlet: Outlet, label: int) -> Guard:
-        """Return how open a call is that does what an outlet does."""
+        """Return the openness of a call that uses an outlet, after reading data with that label."""
         return self.call(place, outlet.tool, label, pinned=bool(outlet.pinned))
 
     def _best(self, place: int, gate: ToolGate, label: int, *, writing: bool) -> Guard:

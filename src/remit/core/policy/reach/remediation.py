@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The smallest change that breaks a toxic combination: a minimum cut, with what each change costs.
+"""The smallest change that breaks a toxic combination: a minimum cut, with the cost of each change.
 
-A combination needs two things to arrive (untrusted content, private data) and a way out. So it is broken by a
-cut between either of the two and the outlets, whichever is cheaper; the other is given as an alternative.
-Costs are ranks of what is lost: to keep a destination costs nothing that was wanted, to ask a human costs
-attention, to take a grant away costs what the task could do.
+A combination needs two inflows (untrusted content, private data) and an outlet. A cut between either inflow
+and the outlets breaks it; the cheaper cut comes first, and the other is given as an alternative. Costs are
+ranks of the loss: pinning a destination loses nothing that was wanted, asking a person costs attention,
+dropping a grant loses a capability of the task.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from remit.core.policy.reach.model import DataSource, Inflow, Openness
 from remit.core.policy.reach.report import ReachSurvey, ToxicTask
 
 MAX_PLACES = 32
-"""Task types and stores that are looked at around one combination; what lies beyond counts as reached."""
+"""Task types and stores that are examined around one combination; any place beyond counts as reached."""
 
 MAX_ID = 128
 _NO_ID = re.compile(r"[^A-Za-z0-9._:#/-]")
@@ -36,7 +36,7 @@ _Edge = tuple[Spot, Spot]
 
 
 class RepairKind(enum.StrEnum):
-    """What is changed."""
+    """The kind of a change."""
 
     PIN = "pin"
     APPROVE = "approve"
@@ -58,7 +58,7 @@ _CLOSING = (RepairKind.APPROVE, RepairKind.DROP)
 
 
 class Repair(msgspec.Struct, frozen=True, order=True):
-    """One change of a bundle. `task_type` and `tool` say where, `detail` which argument or field."""
+    """One change of a bundle. `task_type` and `tool` give the place, `detail` the argument or field."""
 
     kind: RepairKind
     task_type: str
@@ -67,7 +67,7 @@ class Repair(msgspec.Struct, frozen=True, order=True):
 
     @property
     def cost(self) -> int:
-        """What it costs, as a rank; a pinned destination is one change for each argument."""
+        """The cost, as a rank; a pinned destination is one change for each argument."""
         return COST[self.kind]
 
     @property
@@ -114,8 +114,8 @@ class Repair(msgspec.Struct, frozen=True, order=True):
 class Remedy(msgspec.Struct, frozen=True):
     """Changes that together break a combination.
 
-    `cuts` is what they keep out: `untrusted` or `private`. `exact` is false where the surroundings were too
-    large to look at as a whole: the changes suffice, and fewer might.
+    `cuts` is the inflow that they stop: `untrusted` or `private`. `exact` is false where the surroundings
+    were too large to examine completely: the changes suffice, but fewer might.
     """
 
     repairs: tuple[Repair, ...]
@@ -125,7 +125,7 @@ class Remedy(msgspec.Struct, frozen=True):
 
 
 def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
-    """Return changes in words, those as one that differ in their tool alone."""
+    """Return changes in words, merging those that differ only in their tool."""
     alike: dict[tuple[RepairKind, str, tuple[str, ...]], list[Repair]] = {}
     for one in repairs:
         alike.setdefault((one.kind, one.task_type, one.detail), []).append(one)
@@ -135,8 +135,8 @@ def together(repairs: Iterable[Repair]) -> list[tuple[str, list[Repair]]]:
 def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:
     """Return the smallest changes that break the most open paths of a combination, the cheapest first.
 
-    Where paths are open, afterwards none is; where a human is asked at best, afterwards all are refused or
-    gone. Refused ones need nothing. Empty where no change is known.
+    If paths are open, none is open afterwards. If the most open paths ask a person, all are refused or gone
+    afterwards. Refused paths need no change. Empty where no change is known.
     """
     if toxic.openness is Openness.REFUSED:
         return ()
@@ -151,10 +151,10 @@ def remedies(survey: ReachSurvey, toxic: ToxicTask) -> tuple[Remedy, ...]:
 
 
 def _spared(remedy: Remedy, cuts: tuple[_Cut, _Cut]) -> Remedy:
-    """Leave out what the other changes make needless.
+    """Remove changes that the other changes make unnecessary.
 
-    A question before a tool stands before what it reads as well, and a grant that is dropped reads nothing.
-    So where a tool is source and outlet at once, closing it there may be enough.
+    An approval required for a tool also guards the data that the tool reads, and a dropped grant reads
+    nothing. So where a tool is source and outlet at once, closing it there may be enough.
     """
     closed = {one.tool for one in remedy.repairs if one.kind in _CLOSING}
     if len(remedy.repairs) < 2 or not any(cut.hangs_on(closed) for cut in cuts):
@@ -168,7 +168,7 @@ def _spared(remedy: Remedy, cuts: tuple[_Cut, _Cut]) -> Remedy:
 
 
 class _Cut:
-    """One cut: the network around a task type, from what comes in to what goes out."""
+    """One cut: the network around a task type, from its inflows to its outlets."""
 
     def __init__(self, survey: ReachSurvey, toxic: ToxicTask, leg: Iterable[Inflow], cuts: str) -> None:
         self.survey = survey
@@ -181,10 +181,11 @@ class _Cut:
         self._exact: bool | None = None
 
     def remedy(self) -> Remedy | None:
-        """Return the minimum cut as changes; None where something that no change touches goes all the way."""
+        """Return the minimum cut as changes; None where no change can break some path."""
         remediation = self._ways_out()
-        # Each tool that the task type reads by itself lets in as much as dropping its grant would cost. If
-        # that is no less than what the outlets let out, no cut is smaller than closing these.
+        # For each tool that the task type reads itself, the inflow's capacity is the cost of dropping its
+        # grant. If the sum is at least the capacity of the outlets, no cut is smaller than closing the
+        # outlets.
         way_in = COST[RepairKind.DROP] * len({one.source.tool for one in self.leg if self._read_here(one)})
         if sum(one.cost for one in remediation) <= way_in:
             return self._made(set(remediation), exact=True)
@@ -207,11 +208,11 @@ class _Cut:
         return Remedy(repairs, sum(one.cost for one in repairs), self.cuts, exact)
 
     def hangs_on(self, tools: set[str]) -> bool:
-        """Whether, without some tools, perhaps nothing of this comes in."""
+        """Return whether the inflow might end without some tools."""
         return all(one.source.tool in tools for one in self.leg if self._read_here(one))
 
     def connected(self, repairs: Iterable[Repair]) -> bool:
-        """Whether something still goes all the way once some changes are made."""
+        """Return whether a path from inflow to outlet remains after some changes."""
         self._laid()
         by_repair, by_tool = self._edges
         gone: set[_Edge] = set()
@@ -233,7 +234,7 @@ class _Cut:
 
     @cached_property
     def _edges(self) -> tuple[dict[Repair, list[_Edge]], dict[tuple[str, str], list[_Edge]]]:
-        """What each change takes away, and what is of each tool of a task type."""
+        """The edges that each change removes, and the edges of each tool of a task type."""
         by_repair: dict[Repair, list[_Edge]] = {}
         by_tool: dict[tuple[str, str], list[_Edge]] = {}
         for edge, repair in self.repairs.items():
@@ -245,7 +246,7 @@ class _Cut:
         return inflow.direct and inflow.openness <= self.level and "/" in inflow.source.tool
 
     def _laid(self) -> bool:
-        """Lay the network out, once; says whether all of it was looked at."""
+        """Build the network once; return whether all of it was examined."""
         if self._exact is None:
             self._exact = self._lay()
         return self._exact
@@ -271,7 +272,7 @@ class _Cut:
         return len(seen) <= MAX_PLACES
 
     def _ways_out(self) -> list[Repair]:
-        """Return, for each tool by which something leaves, the cheapest change that keeps it from that."""
+        """Return, for each tool that is an outlet, the cheapest change that closes it."""
         name = self.toxic.runner.task_type.name
         chosen: dict[str, Repair] = {}
         for path in self.toxic.paths:

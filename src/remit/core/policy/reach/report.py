@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The survey of a bundle: every path, what meets where, and which agents reach each other.
+"""The survey of a bundle: every path, the combinations at each task type, and the agents that reach each
+other.
 
-Paths are counted by what matters (source, task type, outlet), one route for each, the most open and then the
-shortest: the number of all routes grows exponentially and would say nothing more.
+Paths are counted by source, task type and outlet, with one route for each, the most open and then the
+shortest. The number of all routes grows exponentially and would add no information.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from remit.core.policy.reach.queries import ReachQuery
 
 
 class ToxicTask:
-    """A task type in which private data and untrusted content meet where something can leave.
+    """A task type in which private data and untrusted content meet, and which has an outlet.
 
-    `paths` has one for each outlet, the most open first. `untrusted` and `private` are all that comes in.
+    `paths` has one path for each outlet, the most open first. `untrusted` and `private` are all inflows.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ToxicTask:
         private: list[Inflow],
         paths: list[ReachPath],
     ) -> None:
-        """Take the runner with its place in the terrain."""
+        """Take the runner and its place in the terrain."""
         self.place = place
         self.runner = runner
         self.untrusted = tuple(untrusted)
@@ -56,24 +57,24 @@ class ToxicTask:
 
     @property
     def openness(self) -> Openness:
-        """How open the most open path is."""
+        """The openness of the most open path."""
         return self.paths[0].guard.openness
 
     @property
     def crosses(self) -> bool:
-        """Whether it only comes together across a hand-down or a store."""
+        """Whether the combination arises only across a hand-down or a store."""
         return not any(one.direct for one in self.untrusted) or not any(one.direct for one in self.private)
 
     @property
     def undescribed(self) -> tuple[str, ...]:
-        """The tools that count for the worst only because no file describes them."""
+        """The tools that count as the worst case only because no file describes them."""
         sources = (one.source.tool for one in (*self.untrusted, *self.private) if not one.source.described)
         outlets = (path.outlet.tool.id for path in self.paths if not path.outlet.tool.described)
         return tuple(sorted({*sources, *outlets}))
 
 
 class ReachSurvey:
-    """What the bundle lets happen, before anything has."""
+    """Everything that the bundle permits, computed before any call."""
 
     def __init__(
         self,
@@ -83,9 +84,10 @@ class ReachSurvey:
         observed: frozenset[str] = frozenset(),
         credentials: CredentialSources = MappingProxyType({}),
     ) -> None:
-        """Look at a bundle; `judge` says what policy holds of a call whose arguments are not known.
+        """Survey a bundle; `judge` applies the policies to a call without known arguments.
 
-        `observed` names the upstreams where grants refuse nothing either, `credentials` what opens each.
+        `observed` names the upstreams where grants refuse nothing either; `credentials` maps upstreams to
+        their credentials.
         """
         self._credentials = credentials
         self.reach_graph: ReachGraph = reach_graph(bundle, observed, joined(credentials))
@@ -94,8 +96,10 @@ class ReachSurvey:
         self._writing: dict[tuple[int, int], Openness] = {}
 
     def writing(self, place: int, gate: ToolGate) -> Openness:
-        """Return how open the most open way is to change something with a granted tool after what is read."""
-        # Gates live as long as the terrain, so their addresses are names.
+        """Return the best openness of changing something with a granted tool, after any inflow of the task
+        type.
+        """
+        # Gates live as long as the terrain, so their addresses serve as keys.
         known = self._writing.get((place, id(gate)))
         if known is None:
             labels = {self.asked.numbers.of(one.label) for one in self.spread.inflows[place]}
@@ -121,13 +125,15 @@ class ReachSurvey:
 
     @cached_property
     def paths(self) -> tuple[ReachPath, ...]:
-        """Every path: the toxic ones, untrusted content to effects, private data to who may not learn it."""
+        """Every path: the toxic ones, untrusted content to effects, private data to audiences that may not
+        learn it.
+        """
         toxic = (path for one in self.toxic for path in one.paths)
         return (*toxic, *self._single())
 
     @cached_property
     def credentials(self) -> tuple[CredentialUse, ...]:
-        """What opens upstreams, and whose calls carry it."""
+        """The credentials of upstreams, and the task types whose calls carry them."""
         tainted = (any(one.untrusted for one in arriving) for arriving in self.spread.inflows)
         return uses(self._credentials, self.reach_graph, tainted)
 
@@ -141,7 +147,8 @@ class ReachSurvey:
                 for inflow, names in arriving:
                     label = numbers.of(inflow.label)
                     if effect and numbers.untrusted[label]:
-                        # Nobody outside is reached, but what cannot be taken back is done all the same.
+                        # With a pinned destination no outsider is reached, but an irreversible effect happens
+                        # all the same.
                         pinned = outlet.outward and not outlet.irreversible
                         guard = self._guard(place, outlet, label, (inflow,), pinned=pinned)
                         yield ReachPath(PathKind.EFFECT, inflow, runner, outlet, guard, None, names)
@@ -151,7 +158,7 @@ class ReachSurvey:
 
     @cached_property
     def writers(self) -> dict[SharedStore, list[tuple[int, ToolGate]]]:
-        """Which runner may write a store, by its place in the terrain, and by which tool."""
+        """The runners that may write each store, by their place in the terrain, with the tool."""
         out: dict[SharedStore, list[tuple[int, ToolGate]]] = {}
         for place, runner in enumerate(self.reach_graph.runners):
             for gate in self.reach_graph.gates[runner.task_type.name]:
@@ -160,12 +167,14 @@ class ReachSurvey:
         return out
 
     def whole(self, source: DataSource) -> bool:
-        """Whether a source is as untrusted as the tool that gives it, rather than for one field's sake."""
+        """Return whether a source is untrusted because the whole tool is, rather than because of one
+        field.
+        """
         return self.reach_graph.untrusted_tools.get(source.tool, True)
 
     @cached_property
     def handovers(self) -> tuple[Handover, ...]:
-        """Where the work of one agent reaches another's."""
+        """The points where the work of one agent reaches another's."""
         readers: dict[SharedStore, set[tuple[str, str]]] = {}
         out = []
         for runner in self.reach_graph.runners:
@@ -190,7 +199,7 @@ class ReachSurvey:
         return tuple(out)
 
     def _read(self, place: int) -> list[Inflow]:
-        """Return what a task type reads itself, without receipts that bring in nothing that is new."""
+        """Return the data that a task type reads itself, without receipts that add nothing new."""
         numbers = self.asked.numbers
         direct = self.spread.direct[place]
         read = {numbers.of(one.label) for one in direct if not one.source.receipt}
@@ -202,9 +211,7 @@ class ReachSurvey:
         ]
 
     def _alike(self, place: int) -> list[tuple[Inflow, tuple[str, ...]]]:
-        """Return what arrives, one for each that matters: sources of one label, read by one rule, are
-        alike.
-        """
+        """Return the inflows, merged: sources of one label, read under one rule, are alike."""
         groups: dict[tuple[Label, Openness, tuple[str, ...]], list[Inflow]] = {}
         for one in self._read(place):
             groups.setdefault((one.label, one.openness, one.rules), []).append(one)
@@ -219,8 +226,9 @@ class ReachSurvey:
         return [outlet for gate in self.reach_graph.gates[runner.task_type.name] for outlet in gate.outlets]
 
     def _pairs(self, place: int) -> list[tuple[Inflow, Inflow, int]]:
-        """Return untrusted content with private data and the label of both, by labels: the less guarded
-        first, then the more private.
+        """Return pairs of untrusted content and private data with their joint label.
+
+        The less guarded pairs come first, then the more private.
         """
         numbers, rank = self.asked.numbers, self.reach_graph.classes.rank
         by_label = [(one, numbers.of(one.label)) for one in self.spread.inflows[place]]
@@ -255,7 +263,9 @@ class ReachSurvey:
     def _guard(
         self, place: int, outlet: Outlet, label: int, inflows: tuple[Inflow, ...], *, pinned: bool
     ) -> Guard:
-        """Return how open a whole path is. With `pinned`, a kept destination is no way to the outside."""
+        """Return the openness of a whole path. With `pinned`, a pinned destination is not a way to the
+        outside.
+        """
         last = self.asked.outlet(place, outlet, label)
         if pinned and outlet.pinned:
             more = last.rules if last.openness is Openness.REFUSED else ()
@@ -268,10 +278,10 @@ class ReachSurvey:
         return Guard(openness, tuple(dict.fromkeys(rules)))
 
     def private(self, label: Label) -> bool:
-        """Whether data with this label is for some people only."""
+        """Return whether data with this label is restricted to some people."""
         return is_private(label, self.reach_graph.classes)
 
     def _kept_from(self, outlet: Outlet, label: Label) -> bool:
-        """Whether an outlet's audience may not learn data with this label."""
+        """Return whether an outlet's audience may not learn data with this label."""
         cleared = self.reach_graph.classes.cleared(outlet.tool.audience, label.data_class)
         return not cleared or ("secret" in label.categories and outlet.tool.audience.name != "self")

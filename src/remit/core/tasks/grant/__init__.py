@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grants: what a task may call, with which arguments, how often.
+"""Grants: the tools that a task may call, with which arguments, and how often.
 
-A `GrantTemplate` is what a task type says, with placeholders; `instantiate` makes a `Grant` of it when a task
-opens. `attenuate` and `narrow` give what a child gets of it, which is never more.
+A `GrantTemplate` belongs to a task type and contains placeholders; `instantiate` turns it into a `Grant` when
+a task opens. `attenuate` and `narrow` return a child's grant, which never exceeds its parent's.
 """
 
 from remit.core.tasks.grant.conjunction import MAX_LAYERS, Grant, narrow

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The grant that a task holds: a conjunction of layers, its own and those of all its ancestors.
 
-Attenuation only ever adds a layer, and `simplified` removes only what is proven to change no verdict.
+Attenuation only adds layers, and `simplified` removes only what provably changes no verdict.
 
 INVARIANT: whatever `grant.attenuate(wanted)` permits, both `grant` and `wanted` permit.
 """
@@ -24,17 +24,17 @@ from remit.core.tasks.grant.simplify import simplified
 from remit.core.tools.constraint import Anything, Constraint, decode, load, shown
 
 MAX_LAYERS: Final = 64
-"""How often a grant may be handed on and narrowed."""
+"""Most times that a grant may be passed on and narrowed."""
 
 MAX_REFUSALS: Final = 20
-"""Reasons that are given for one refusal: a call with ever so many arguments is not answered with as many."""
+"""Most reasons for one refusal: a call with many arguments does not get equally many reasons."""
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, dict=True):
     """A tool, constraints on its arguments, and ceilings: the grant's own and those of all its ancestors.
 
     `tool` is `upstream/tool`. `arguments` maps names to constraints in written form. An argument that is not
-    named is refused unless `other_arguments` is true; one that is named and absent is refused unless its
+    named is refused unless `other_arguments` is true. A named argument that is absent is refused unless its
     constraint is `optional` or `anything`. `ancestors` are the conditions of the grants that this one was
     narrowed from, nearest first. The JSON form is the field values; a constraint that this version does not
     know is kept and refuses. Two grants are equal when their canonical JSON is.
@@ -52,7 +52,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
             raise Malformed(
                 f"grant of `{self.tool}` has been narrowed too often", remediation="delegate less deeply"
             )
-        # Compiled now, so that no call pays for it; the fields stay plain JSON values.
+        # Compiled at construction, not at the first call; the fields stay plain JSON values.
         _ = self._checks
 
     def __eq__(self, other: object) -> bool:
@@ -63,7 +63,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
 
     @classmethod
     def load(cls, written: Json, key: str = "grant") -> Grant:
-        """Read a grant that a person or an agent wrote, braces taken as they are; raises `ConfigInvalid`."""
+        """Parse a grant that a person or an agent wrote, with literal braces; raise `ConfigInvalid`."""
 
         def convert() -> Grant:
             given: _Written = convert_written(written, _Written)
@@ -93,7 +93,9 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return digest(msgspec.to_builtins(self))
 
     def may_take(self, argument: str) -> bool:
-        """Whether some value of this argument may be permitted: every layer names it, or lets others in."""
+        """Return whether some value of this argument may be permitted: every layer names it or permits other
+        arguments.
+        """
         return all(layer.other_arguments or argument in layer.arguments for layer in self.layers)
 
     @cached_property
@@ -115,7 +117,9 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
 
     @cached_property
     def result_classes(self) -> tuple[str, ...]:
-        """The data classes that no result may exceed, each of them; in the order of the layers."""
+        """The data classes that bound every result, in the order of the layers; a result may exceed none of
+        them.
+        """
         return tuple(
             dict.fromkeys(
                 top for top in (layer.ceilings.result_class for layer in self.layers) if top is not None
@@ -123,7 +127,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         )
 
     def permits(self, arguments: dict[str, Json]) -> tuple[Refusal, ...]:
-        """Say what keeps the arguments from being permitted; an empty answer permits. Nothing is counted."""
+        """Return the reasons why the arguments are not permitted; empty if they are. Nothing is counted."""
         checks = self._checks
         for check in checks:
             if not fits(check, arguments):
@@ -136,7 +140,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return tuple(found) or (Refusal(code="not-understood", reason="the arguments do not fit the grant"),)
 
     def attenuate(self, wanted: Grant) -> Grant:
-        """Return the conjunction of this grant and the wanted one; another tool raises `Malformed`."""
+        """Return the conjunction of this grant and the wanted one; raise `Malformed` for another tool."""
         if wanted.tool != self.tool:
             raise Malformed(
                 f"a grant of `{self.tool}` cannot be narrowed to `{wanted.tool}`",
@@ -150,13 +154,15 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return Grant(self.tool, wanted.arguments, wanted.other_arguments, wanted.ceilings, layers)
 
     def met(self, other: Grant) -> Grant | None:
-        """Return the conjunction with another grant of the same tool; `None` unless it is decided for each
-        argument which of the two is the narrower, and no argument that one needs is closed by the other.
+        """Return the conjunction with another grant of the same tool.
+
+        Returns `None` unless it is decidable for each argument which grant is the narrower, and neither grant
+        excludes an argument that the other requires.
         """
         try:
             both = other.attenuate(self).simplified()
         except Malformed:
-            return None  # another tool, or more layers than there may be
+            return None  # another tool, or too many layers
         for name in {name for layer in both.layers for name in layer.arguments}:
             bound = [one for layer in both.layers if (one := _constraint(layer, name)) and one != Anything()]
             needed = any(not one.may_be_absent for one in bound)
@@ -170,7 +176,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         return Grant(self.tool, first.arguments, first.other_arguments, first.ceilings, tuple(rest))
 
     def describe(self) -> tuple[str, ...]:
-        """Say in short sentences what a call must satisfy."""
+        """Describe in short sentences the conditions on a call."""
         out = [
             f"`{shown(rule.name)}` must {rule.constraint.describe()}"
             for check in self._checks
@@ -187,7 +193,8 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def narrow(held: Iterable[Grant], wanted: Iterable[Grant]) -> tuple[tuple[Grant, ...], tuple[Refusal, ...]]:
-    """Return what a child gets of what it wants, and a refusal for each tool that the parent does not hold.
+    """Return the child's part of the wanted grants, and a refusal for each tool that the parent does not
+    hold.
 
     Where the parent holds several grants of a tool, the child gets one for each.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One layer of a grant: the conditions of one author, made ready to judge, and the reasons for a refusal."""
+"""One layer of a grant: one author's conditions, compiled for judging, and the reasons for a refusal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ABSENT: Final = object()
 
 
 class Ceilings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all calls under a grant may come to; `None` and an absent key are no bound.
+    """The bounds on all calls under a grant together; `None` and an absent key are no bound.
 
-    `calls` is how many; `amount` the sum, by argument, of that argument over all permitted calls (the
-    argument then must be a number from 0 on in each call, and no larger than the sum); `result_class` the
-    highest data class that a result may carry. The counting itself is done where calls are recorded.
+    `calls` bounds their number. `amount` bounds, by argument, the sum of that argument over all permitted
+    calls (in each call the argument must then be a number from 0 on, and no larger than the sum).
+    `result_class` is the highest data class that a result may carry. The recorder of calls does the counting.
     """
 
     calls: int | None = None
@@ -50,8 +50,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     `code` is stable: `argument-refused`, `argument-missing`, `argument-undeclared`, `argument-look-alike`,
     `amount-refused`, `tool-not-granted`, `not-understood`. `rule` is the constraint in written form,
-    `remediation` what would be permitted. `layer` is 0 for the grant's own condition, 1 for its parent's, and
-    so on.
+    `remediation` states what would be permitted. `layer` is 0 for the grant's own condition, 1 for its
+    parent's, and so on.
 
     INVARIANT: no text holds the refused value.
     """
@@ -70,7 +70,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadyRule(msgspec.Struct, frozen=True):
-    """One constraint, ready to judge."""
+    """One compiled constraint."""
 
     name: str
     judge: Callable[[Json], Verdict]
@@ -79,9 +79,10 @@ class ReadyRule(msgspec.Struct, frozen=True):
 
 
 class ReadyLayer(msgspec.Struct, frozen=True):
-    """One layer, ready to judge.
+    """One compiled layer.
 
-    `declared` are the names it speaks of, `near` what a careless upstream might make of them.
+    `declared` are the argument names that it mentions, `near` the folded forms that a careless upstream might
+    confuse with them.
     """
 
     declared: frozenset[str]
@@ -92,7 +93,7 @@ class ReadyLayer(msgspec.Struct, frozen=True):
 
 
 def ready(layer: Layer) -> ReadyLayer:
-    """Make a layer ready to judge; a constraint that is not understood will refuse."""
+    """Compile a layer; an unknown constraint will refuse."""
     rules = []
     for name, spec in layer.arguments.items():
         constraint = decode(spec)
@@ -109,7 +110,7 @@ def ready(layer: Layer) -> ReadyLayer:
 
 
 def fits(check: ReadyLayer, arguments: dict[str, Json]) -> bool:
-    """Whether one layer permits the arguments: the fast path, without reasons."""
+    """Return whether one layer permits the arguments: the fast path, without reasons."""
     if not check.declared.issuperset(arguments) and (
         not check.others or any(_look_alike(check, name) for name in arguments)
     ):
@@ -125,7 +126,7 @@ def fits(check: ReadyLayer, arguments: dict[str, Json]) -> bool:
 
 
 def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Iterable[Refusal]:
-    """Explain what `fits` refuses."""
+    """Yield the reasons for what `fits` refuses."""
     for name in sorted(arguments):
         if name in check.declared:
             continue
@@ -181,7 +182,7 @@ def _amount_fault(value: Json, total: float) -> str:
 
 
 def _overlooking(name: str) -> str:
-    """Return what a careless upstream might make of an argument's name."""
+    """Return an argument's name as a careless upstream might read it."""
     return folded("".join(ch for ch in name if ch.isprintable())).translate(_OVERLOOKED)
 
 

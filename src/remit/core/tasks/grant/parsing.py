@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading what people write of grants, with faults that name the key."""
+"""Parsing of written grants, with faults that name the key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def check_tool(tool: str) -> None:
-    """Make sure that it is `upstream/tool`; raises `ConfigInvalid`."""
+    """Check that the text is `upstream/tool`; raise `ConfigInvalid`."""
     if _TOOL.fullmatch(tool) is None:
         raise ConfigInvalid(
             f"`{shown(tool)}` names no tool", key="tool", remediation="write `upstream/tool`; no wildcards"
@@ -26,7 +26,7 @@ def check_tool(tool: str) -> None:
 
 
 def convert_written(written: Json, kind: type[_T]) -> _T:
-    """Convert plain values to a struct; what does not fit raises `ConfigInvalid`."""
+    """Convert plain values to a struct; raise `ConfigInvalid` for values that do not fit."""
     try:
         return msgspec.convert(written, kind)
     except msgspec.ValidationError as fault:
@@ -40,7 +40,7 @@ def _lowered(fault: msgspec.ValidationError) -> str:
 
 
 def keyed(read: Callable[[], _T], key: str) -> _T:
-    """Read something of which a fault names the key."""
+    """Run a parser, adding the key to any fault."""
     try:
         return read()
     except ConfigInvalid as fault:

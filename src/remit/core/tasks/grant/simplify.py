@@ -11,12 +11,14 @@ from remit.core.tools.constraint import Anything, Constraint, Subset, decode, is
 
 
 def simplified(layers: Iterable[Layer]) -> list[Layer]:
-    """Drop from a conjunction of layers what other layers are proven to imply; the verdicts stay the same."""
+    """Drop from a conjunction of layers the parts that other layers provably imply; the verdicts stay the
+    same.
+    """
     parts = [({name: decode(spec) for name, spec in layer.arguments.items()}, layer) for layer in layers]
     for i, (mine, _) in enumerate(parts):
         for name, constraint in mine.items():
             others = (theirs[name] for j, (theirs, _) in enumerate(parts) if j != i and name in theirs)
-            # One at a time, and against what is still there: two that imply each other do not both go.
+            # One at a time, and compared with what remains: of two that imply each other, one stays.
             if not isinstance(constraint, Anything) and any(
                 not isinstance(other, Anything) and is_subset(other, constraint) is Subset.YES
                 for other in others
@@ -41,12 +43,12 @@ _Part = tuple[dict[str, Constraint], Layer]
 
 
 def _needless(part: _Part, others: list[_Part]) -> bool:
-    """Whether a layer refuses nothing that the others permit, and bounds nothing more tightly."""
+    """Return whether a layer refuses nothing that the others permit, and bounds nothing more tightly."""
     mine, layer = part
     if not all(isinstance(constraint, Anything) for constraint in mine.values()):
         return False
     if layer.other_arguments:
-        # Its names still ward off their look-alikes, unless another layer refuses every name but the same.
+        # Its names still exclude look-alikes, unless another layer refuses all names except a subset of them.
         if mine and not any(
             not other.other_arguments and theirs.keys() <= mine.keys() for theirs, other in others
         ):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grants as task types write them, with placeholders for the task's parameters."""
+"""Grants as written in task types, with placeholders for the task's parameters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from remit.core.tools.constraint import Parameters, fill, load, names_in, sample
 
 
 class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A grant as a task type writes it: strings in constraints and numbers in ceilings may be `{parameter}`s.
+    """A grant as written in a task type: strings in constraints and numbers in ceilings may be
+    `{parameter}`s.
 
-    Everything but the parameters' values is checked on construction; raises `ConfigInvalid`.
+    The constructor checks everything except the parameters' values; raises `ConfigInvalid`.
     """
 
     tool: str
@@ -35,17 +36,17 @@ class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def load(cls, written: Json, key: str = "grant") -> GrantTemplate:
-        """Read the written form; raises `ConfigInvalid` that names the key."""
+        """Parse the written form; raise `ConfigInvalid` that names the key."""
         return keyed(lambda: convert_written(written, cls), key)
 
     @property
     def placeholders(self) -> frozenset[str]:
-        """The names of all parameters that it refers to."""
+        """The names of all parameters that the template refers to."""
         parts = [{"exact": self.ceilings}, *self.arguments.values()]
         return frozenset(name for part in parts for name in names_in(part))
 
     def check(self, parameters: Collection[str]) -> None:
-        """Make sure that each placeholder names a declared parameter; raises `ConfigInvalid` if not."""
+        """Check that each placeholder names a declared parameter; raise `ConfigInvalid` if not."""
         for name in sorted(self.placeholders.difference(parameters)):
             known = ", ".join(f"`{{{known}}}`" for known in sorted(parameters)) or "none"
             raise ConfigInvalid(
@@ -56,7 +57,8 @@ class GrantTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def instantiate(self, params: Mapping[str, Json], *, paths: Collection[str] = ()) -> Grant:
         """Return the grant for these parameters; `paths` names those that may hold several path components.
 
-        A missing parameter, and one that could mean more than its place allows, raises `ConfigInvalid`.
+        Raises `ConfigInvalid` for a missing parameter, and for one that could mean more than its place
+        allows.
         """
         given = Parameters(params, paths)
         arguments = {}
@@ -72,7 +74,7 @@ def _ceilings(written: Json) -> Ceilings:
 
 
 def _closed(written: dict[str, Json]) -> dict[str, Json]:
-    """Return what stands in ceilings besides placeholders."""
+    """Return the ceilings without placeholders."""
     out = {
         key: bound for key, bound in written.items() if type(bound) is dict or not names_in({"exact": bound})
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Argument constraints: what a grant says about one argument of a call.
+"""Argument constraints: a grant's conditions on one argument of a call.
 
 The written form is a mapping of one key, the kind:
 
@@ -19,8 +19,8 @@ The written form is a mapping of one key, the kind:
     optional: c             the argument may be absent
     anything: {}            every value, or none
 
-Judging has three answers, and only `Verdict.YES` permits. `load` reads what a person wrote, `decode` what a
-token or the store holds.
+A judgement has three possible answers, and only `Verdict.YES` permits. `load` parses a constraint that a
+person wrote, `decode` one from a token or the store.
 """
 
 from remit.core.tools.constraint.address import EmailDomain, UrlHost

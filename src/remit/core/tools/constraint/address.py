@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints on destinations: `email_domain` and `url_host`. The value is parsed whole, and strictly.
+"""Constraints on destinations: `email_domain` and `url_host`. The whole value is parsed strictly.
 
-Names of hosts are compared as lower-case ASCII labels (A-labels, RFC 5890 section 2.3.2.1). A value with a
-name in another script is refused, so no look-alike of another script can match. An entry that begins with a
-dot stands for every name below it, and not for the name itself: `[example.org, .example.org]` permits both.
+Host names are compared as lower-case ASCII labels (A-labels, RFC 5890 section 2.3.2.1). A value with a name
+in another script is refused, so no look-alike of another script can match. An entry that begins with a dot
+matches every name below it, but not the name itself: `[example.org, .example.org]` permits both.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from remit.core.tools.constraint.base import (
 from remit.core.tools.constraint.text import hidden
 
 MAX_ADDRESS: Final = 254
-"""RFC 5321 section 4.5.3.1.3, as erratum 1690 counts."""
+"""RFC 5321 section 4.5.3.1.3, as corrected by erratum 1690."""
 MAX_URL: Final = 8192
 
 _LABEL: Final = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME: Final = re2.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-# The last label of a name is never all digits or hexadecimal: programs read such a name as an IPv4 address
+# The last label of a name is never all digits or hexadecimal: programs parse such a name as an IPv4 address
 # (WHATWG URL, "ends in a number").
 _NUMERIC: Final = re2.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = re2.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _IPV6: Final = re2.compile(r"\[[0-9a-f:]*:[0-9a-f:.]*\]")
-# RFC 5322 dot-atom without `%`, `!`, `/`, `|` and the back-quote: some mail programs read routes, files and
-# commands out of them. A `-` at the start would be read as an option.
+# RFC 5322 dot-atom without `%`, `!`, `/`, `|` and the back-quote, which some mail programs interpret as
+# routes, files and commands. A leading `-` would be parsed as an option.
 _LOCAL_PART: Final = re2.compile(
     r"[A-Za-z0-9#$&'*+=?^_{}~][A-Za-z0-9#$&'*+=?^_{}~-]*(?:\.[A-Za-z0-9#$&'*+=?^_{}~-]+)*"
 )
@@ -55,7 +55,7 @@ def _is_name(name: str) -> bool:
 
 
 def _name(entry: str, *, subdomains: bool = True) -> str:
-    """Return a configured host or domain in lower case; what is none raises `ConfigInvalid`."""
+    """Return a configured host or domain in lower case; raise `ConfigInvalid` for an invalid one."""
     name = entry.lower()
     if not name.isascii():
         raise ConfigInvalid(f"`{entry}` is not ASCII", remediation="write its A-label (`xn--...`)")
@@ -97,7 +97,7 @@ class EmailDomain(Constraint):
         return YES if _listed_in(domain, self._names, self._suffixes) else NO
 
     def why(self, value: Json) -> str:
-        """Say what keeps the value from being one plain address."""
+        """Explain why the value is not one plain address."""
         return address_fault(value) if type(value) is str else f"is of type {type_name(value)}, not string"
 
     def argument(self) -> Json:
@@ -110,7 +110,7 @@ class EmailDomain(Constraint):
 
 
 def address_fault(value: str) -> str:
-    """Say in what way a string is not exactly one plain mail address; empty where it is one."""
+    """Return why a string is not exactly one plain mail address; empty where it is one."""
     if len(value) > MAX_ADDRESS:
         return f"is longer than {MAX_ADDRESS} characters"
     if fault := hidden(value):
@@ -120,7 +120,7 @@ def address_fault(value: str) -> str:
     local, at, domain = value.partition("@")
     if not at or "@" in domain:
         return "is not one mail address of the form `name@domain`"
-    # RFC 2047: what mail programs, Python's own among them, decode before they look for the `@`.
+    # RFC 2047 encoded words, which mail programs (including Python's) decode before they look for the `@`.
     if len(local) > 64 or "=?" in local or _LOCAL_PART.fullmatch(local) is None:
         return "has a name part that is not a plain one"
     if not _is_name(domain.lower()):
@@ -132,12 +132,12 @@ def address_fault(value: str) -> str:
 class UrlHost(Constraint):
     """The value is an absolute URL of a permitted scheme whose host is one of these.
 
-    Written as a list of hosts, or as `{hosts: [...], schemes: [...]}`; schemes are `http` and `https` unless
-    given. A host may carry a port (`example.org:8443`), else only the scheme's own port fits. No user
-    information, backslash, blank, control character, percent-encoding in the host, trailing dot; the host is
-    followed by `/` or by nothing, because programs disagree about `?`, `#` and `@` there. IP addresses are
-    permitted only where listed as such, in the usual form; other spellings of an address (decimal, octal,
-    hexadecimal, short) are refused.
+    Written as a list of hosts, or as `{hosts: [...], schemes: [...]}`; the default schemes are `http` and
+    `https`. A host may carry a port (`example.org:8443`); otherwise only the scheme's own port fits. User
+    information, backslash, blank, control character, percent-encoding in the host and a trailing dot are
+    refused. The host must be followed by `/` or by nothing, because programs disagree about `?`, `#` and `@`
+    there. IP addresses are permitted only where listed as such, in the usual form; other spellings of an
+    address (decimal, octal, hexadecimal, short) are refused.
     """
 
     hosts: tuple[str, ...]
@@ -162,7 +162,7 @@ class UrlHost(Constraint):
 
     @classmethod
     def read(cls, argument: Json) -> UrlHost:
-        """Build it from either written form; raises `ConfigInvalid`."""
+        """Build the constraint from either written form; raise `ConfigInvalid`."""
         if not isinstance(argument, dict):
             return cls(argument)
         given = keys_of(argument, ("hosts", "schemes"))
@@ -190,7 +190,7 @@ class UrlHost(Constraint):
         return YES if any(host.endswith(name) and p in ports for name, p in self._suffixes) else NO
 
     def why(self, value: Json) -> str:
-        """Say what keeps the value from being a plain URL of a permitted scheme."""
+        """Explain why the value is not a plain URL of a permitted scheme."""
         if type(value) is not str:
             return f"is of type {type_name(value)}, not string"
         parts = split_url(value)
@@ -199,7 +199,7 @@ class UrlHost(Constraint):
         return "" if parts[0] in self.schemes else f"has a scheme other than {' or '.join(self.schemes)}"
 
     def argument(self) -> Json:
-        """Return the hosts, with the schemes where they are not the usual ones."""
+        """Return the hosts, with the schemes unless they are the default ones."""
         if self.schemes == ("http", "https"):
             return list(self.hosts)
         return {"hosts": list(self.hosts), "schemes": list(self.schemes)}
@@ -210,7 +210,7 @@ class UrlHost(Constraint):
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """Split `host:port`; the colons of a bracketed address are no ports."""
+    """Split `host:port`; the colons of a bracketed address do not start a port."""
     head, _, tail = entry.rpartition(":")
     return (head, tail) if head and tail.isdecimal() else (entry, "")
 
@@ -235,7 +235,9 @@ def _host_entry(entry: str) -> str:
 
 
 def split_url(value: str) -> tuple[str, str, str] | str:
-    """Split a plain absolute URL into scheme, host and port (or empty); a fault comes back as its reason."""
+    """Split a plain absolute URL into scheme, host and port (or empty); return the reason where it is not
+    one.
+    """
     if len(value) > MAX_URL:
         return f"is longer than {MAX_URL} characters"
     if _URL_CHARACTERS.fullmatch(value.encode("utf-8", "surrogatepass")) is None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every argument constraint is: a pure judgement of one JSON value, with three answers.
+"""The base of all argument constraints: a pure judgement of one JSON value, with three answers.
 
-`YES` alone permits. `NO` says that the value was understood and does not fit. `UNDECIDABLE` says that the
-constraint cannot speak of this value: wrong type, not in normal form, a look-alike, a kind that this version
-does not know. `not` turns `NO` into `YES`, and leaves `UNDECIDABLE` as it is, so that nothing slips through a
-negation unread.
+Only `YES` permits. `NO` means that the constraint understood the value, and the value does not fit.
+`UNDECIDABLE` means that the constraint does not apply to this value: wrong type, not in normal form, a
+look-alike, a kind that this version does not know. `not` turns `NO` into `YES` and keeps `UNDECIDABLE`, so
+that no value passes a negation without having been understood.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 32
-"""How deep constraints and the JSON values inside them may nest."""
+"""Deepest nesting of constraints and of the JSON values inside them."""
 MAX_TEXT: Final = 16_384
-"""The longest string, in code points, that is matched or read for look-alikes; others are undecidable."""
+"""Longest string, in code points, that is matched or read for look-alikes; longer ones are undecidable."""
 _SHOWN: Final = 80
 
 
 class Verdict(enum.Enum):
-    """What a constraint says of a value."""
+    """A constraint's answer for a value."""
 
     YES = "yes"
     NO = "no"
@@ -65,7 +65,7 @@ class Constraint:
         raise NotImplementedError
 
     def argument(self) -> Json:
-        """Return what stands behind the kind in the written form."""
+        """Return the content of the written form, under the kind."""
         raise NotImplementedError
 
     def describe(self) -> str:
@@ -73,7 +73,7 @@ class Constraint:
         raise NotImplementedError
 
     def why(self, value: Json) -> str:
-        """Say why the value is not permitted, without repeating it; empty where `describe` says it all."""
+        """Explain why the value is not permitted, without repeating it; empty where `describe` suffices."""
         return ""
 
     def spec(self) -> dict[str, Json]:
@@ -81,7 +81,7 @@ class Constraint:
         return {self.kind: self.argument()}
 
     def canonical(self) -> bytes:
-        """Return the RFC 8785 bytes of the written form; what equality, hashing and digests rest on."""
+        """Return the RFC 8785 bytes of the written form, the basis of equality, hashing and digests."""
         return encode(self.spec())
 
     def __eq__(self, other: object) -> bool:
@@ -110,14 +110,14 @@ def type_name(value: Json) -> str:
 
 
 def is_number(value: Json) -> bool:
-    """Whether it is a finite JSON number; a boolean is none."""
+    """Return whether the value is a finite JSON number; a boolean is not one."""
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def same(a: Json, b: Json) -> bool:
-    """Whether two JSON values are one value: types count, but 1 and 1.0 are the same number.
+    """Return whether two JSON values are equal: types count, but 1 and 1.0 are the same number.
 
-    It descends no deeper than `b`, which is a constraint's own value and therefore shallow.
+    The comparison descends no deeper than `b`, which is a constraint's own value and therefore shallow.
     """
     if type(b) is str or type(b) is bool:
         return type(a) is type(b) and bool(a == b)
@@ -131,7 +131,9 @@ def same(a: Json, b: Json) -> bool:
 
 
 def plain(value: Json, depth: int = 0) -> Json:
-    """Return a copy of a JSON value with one form per number; what is no I-JSON raises `ConfigInvalid`."""
+    """Return a copy of a JSON value with one form per number; raise `ConfigInvalid` for a value outside
+    I-JSON.
+    """
     if depth > MAX_DEPTH:
         raise ConfigInvalid("is nested too deeply", remediation=f"nest at most {MAX_DEPTH} levels")
     if value is None or type(value) is bool:
@@ -156,7 +158,7 @@ def plain(value: Json, depth: int = 0) -> Json:
 
 
 def text(value: Json) -> str:
-    """Return a well-formed string; anything else raises `ConfigInvalid`."""
+    """Return a well-formed string; raise `ConfigInvalid` for anything else."""
     if not isinstance(value, str):
         raise ConfigInvalid(f"must be a string, not {type_name(value)}", remediation="quote it")
     try:
@@ -167,14 +169,14 @@ def text(value: Json) -> str:
 
 
 def texts(value: Json) -> tuple[str, ...]:
-    """Return a non-empty list of strings, sorted, each once; anything else raises `ConfigInvalid`."""
+    """Return a non-empty list of strings, sorted, each once; raise `ConfigInvalid` for anything else."""
     if not isinstance(value, list | tuple) or not value:
         raise ConfigInvalid("must be a list of at least one string", remediation="write it as `[a, b]`")
     return tuple(sorted({text(item) for item in value}))
 
 
 def keys_of(value: Json, allowed: tuple[str, ...]) -> dict[str, Json]:
-    """Return a mapping that has only the `allowed` keys; anything else raises `ConfigInvalid`."""
+    """Return a mapping that has only the `allowed` keys; raise `ConfigInvalid` for anything else."""
     if not isinstance(value, dict):
         raise ConfigInvalid("must be a mapping", remediation=f"its keys: {', '.join(allowed) or 'none'}")
     for key in value:
@@ -193,6 +195,6 @@ def shown(value: Json) -> str:
 
 
 def listed(values: Sequence[Json]) -> str:
-    """Return several values as short text: the first few, and how many there are."""
+    """Return several values as short text: the first few, and their number."""
     first = ", ".join(f"`{shown(value)}`" for value in values[:6])
     return first if len(values) <= 6 else f"{first} and {len(values) - 6} more"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints made of other constraints, and the two that look at no value: `anything`, not understood."""
+"""Constraints composed of other constraints, and the two that ignore the value: `anything`,
+`NotUnderstood`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from remit.core.tools.constraint.base import NO, UNDECIDABLE, YES, Constraint, V
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AllOf(Constraint):
-    """Every one of these constraints permits the value. If one cannot decide, the whole cannot."""
+    """Every one of these constraints permits the value. If one is undecidable, the whole is."""
 
     parts: tuple[Constraint, ...]
     kind: ClassVar[str] = "all"
@@ -44,7 +46,7 @@ class AllOf(Constraint):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AnyOf(Constraint):
-    """At least one of these constraints permits the value, whatever the others make of it."""
+    """At least one of these constraints permits the value, whatever the others answer."""
 
     parts: tuple[Constraint, ...]
     kind: ClassVar[str] = "any"
@@ -67,7 +69,7 @@ class AnyOf(Constraint):
         return verdict
 
     def why(self, value: Json) -> str:
-        """Return the reason of the only part; of several, `describe` says it all."""
+        """Return the reason of the only part; for several parts `describe` suffices."""
         return self.parts[0].why(value) if len(self.parts) == 1 else ""
 
     def argument(self) -> Json:
@@ -83,37 +85,37 @@ class AnyOf(Constraint):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Not(Constraint):
-    """The constraint inside understood the value and said `NO`; what it cannot decide is refused.
+    """The inner constraint understood the value and answered `NO`; an undecidable value is refused.
 
-    A list of what is forbidden is never complete. Prefer to say what is permitted.
+    A list of forbidden values is never complete. Prefer to list what is permitted.
     """
 
     part: Constraint
     kind: ClassVar[str] = "not"
 
     def judge(self, value: Json) -> Verdict:
-        """Turn `YES` and `NO` around, and keep `UNDECIDABLE`."""
+        """Swap `YES` and `NO`, and keep `UNDECIDABLE`."""
         one = self.part.judge(value)
         return one if one is UNDECIDABLE else NO if one is YES else YES
 
     def why(self, value: Json) -> str:
-        """Say so where the part could not decide."""
+        """Explain that the inner constraint was undecidable, if so."""
         if self.part.judge(value) is UNDECIDABLE:
             return self.part.why(value) or "is too close to a forbidden value to tell"
         return ""
 
     def argument(self) -> Json:
-        """Return the constraint inside."""
+        """Return the inner constraint."""
         return self.part.spec()
 
     def describe(self) -> str:
-        """Negate the words of the constraint inside."""
+        """Negate the description of the inner constraint."""
         return "not " + self.part.describe()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Anything(Constraint):
-    """Every value, and no value at all."""
+    """Permits every value, and an absent argument."""
 
     kind: ClassVar[str] = "anything"
     may_be_absent: ClassVar[bool] = True
@@ -127,58 +129,58 @@ class Anything(Constraint):
         return {}
 
     def describe(self) -> str:
-        """Say so."""
+        """Return a fixed description."""
         return "be anything"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OptionalArgument(Constraint):
-    """The argument (or field) may be absent; if present, even as `null`, the constraint inside judges."""
+    """The argument (or field) may be absent; if present, even as `null`, the inner constraint judges."""
 
     part: Constraint
     kind: ClassVar[str] = "optional"
     may_be_absent: ClassVar[bool] = True
 
     def judge(self, value: Json) -> Verdict:
-        """Judge by the constraint inside."""
+        """Judge by the inner constraint."""
         return self.part.judge(value)
 
     def why(self, value: Json) -> str:
-        """Return the reason of the constraint inside."""
+        """Return the reason of the inner constraint."""
         return self.part.why(value)
 
     def argument(self) -> Json:
-        """Return the constraint inside."""
+        """Return the inner constraint."""
         return self.part.spec()
 
     def describe(self) -> str:
-        """Add that it may be absent."""
+        """Add that the argument may be absent."""
         return f"be absent or {self.part.describe()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NotUnderstood(Constraint):
-    """A constraint that this version does not know, kept as it came; neither it nor its negation permits."""
+    """A constraint that this version does not know, kept unchanged; neither it nor its negation permits."""
 
     raw: Json
     kind: ClassVar[str] = ""
 
     def judge(self, value: Json) -> Verdict:
-        """Decide nothing."""
+        """Return `UNDECIDABLE`."""
         return UNDECIDABLE
 
     def why(self, value: Json) -> str:
-        """Say that the constraint is the reason, not the value."""
+        """Explain that the constraint, not the value, is the reason."""
         return "is under a constraint that this version does not understand"
 
     def argument(self) -> Json:
-        """Return what came."""
+        """Return the constraint's original content."""
         return self.raw
 
     def spec(self) -> Json:
-        """Return what came."""
+        """Return the constraint's original content."""
         return self.raw
 
     def describe(self) -> str:
-        """Say so."""
+        """Return a fixed description."""
         return "satisfy a constraint that this version does not understand"

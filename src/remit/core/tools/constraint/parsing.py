@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the written form to constraints: a mapping of one key, the kind, wherever constraints are kept."""
+"""Parsing of constraints from the written form, which is a mapping of one key, the kind, in every file and
+record.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from remit.core.tools.constraint.structure import Each, Fields, Length, Range
 from remit.core.tools.constraint.text import Exact, OneOf, Pattern, Prefix
 
 MAX_PARTS: Final = 200
-"""How many constraints one constraint may be made of."""
+"""Most parts of one constraint."""
 
 
 def _anything(argument: Json) -> Constraint:
@@ -49,24 +51,24 @@ KINDS: Final = (*SIMPLE, *COMPOSED)
 
 
 def load(spec: Json, key: str = "") -> Constraint:
-    """Read a constraint that a person wrote; what is not understood raises `ConfigInvalid` with its key."""
+    """Parse a constraint that a person wrote; raise `ConfigInvalid` with the key for an unknown one."""
     return _Reading(strict=True).read(spec, key, top=True)
 
 
 def decode(spec: Json) -> Constraint:
-    """Read a constraint from a token or the store; what is not understood becomes `NotUnderstood`."""
+    """Parse a constraint from a token or the store; an unknown one becomes `NotUnderstood`."""
     return _Reading(strict=False).read(spec, "", top=True)
 
 
 class _Reading:
-    """One reading of one constraint, with what has been counted so far."""
+    """The parser of one constraint, with its running counts."""
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
         self.parts = 0
 
     def read(self, spec: Json, key: str, *, top: bool = False, depth: int = 0) -> Constraint:
-        """Read one constraint; `top` is where an argument or field may be absent."""
+        """Parse one constraint; `top` is true where an argument or field may be absent."""
         try:
             return self._read(spec, key, top, depth)
         except ConfigInvalid as fault:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints on paths: `path_under` and `glob`. Both read only paths that are already in normal form.
+"""Constraints on paths: `path_under` and `glob`. Both accept only paths that are already in normal form.
 
-A path is in normal form when it reads the same to every program that could open it: names separated by single
-`/`, none of them empty, `.` or `..`, none beginning or ending with a blank or ending with a dot; no `/` at
-the end; no backslash, drive letter, `~` at the start, percent-encoding, control or invisible character,
-look-alike of a dot or a slash; Unicode in form NFKC. Alone, `.` names the root of relative paths and `/` that
-of absolute ones. A path that is not in normal form is refused rather than repaired, because the upstream
-would repair it in its own way.
+A path is in normal form when every program that could open it reads it the same way: names separated by
+single `/`, none of them empty, `.` or `..`, none beginning or ending with a blank or ending with a dot; no
+`/` at the end; no backslash, drive letter, `~` at the start, percent-encoding, control or invisible
+character, look-alike of a dot or a slash; Unicode in form NFKC. Alone, `.` names the root of relative paths
+and `/` that of absolute ones. A path that is not in normal form is refused rather than repaired, because the
+upstream would repair it in a different way.
 
-What a name leads to inside the upstream (symbolic links, mounts) is out of scope: it cannot be seen from
-here.
+The target of a name inside the upstream (symbolic links, mounts) is out of scope, because remit cannot see
+it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MAX_GLOB: Final = 1024
 _ANY_NAMES: Final = "[^/]+(?:/[^/]+)*"
 _ENCODED: Final = re2.compile(r"%[0-9A-Fa-fuU]")
 # Symbols and punctuation that Unicode's confusables list (UTS 39) draws as `/`, `\` or `.` and that NFKC
-# keeps. Letters (such as U+30CE and U+4E3F) are left out: they are common in names, and no program takes them
-# for a slash.
+# keeps. Letters (such as U+30CE and U+4E3F) are not included: they are common in names, and no program treats
+# them as a slash.
 _LOOK_ALIKES: Final = re2.compile(
     r"[\x{2041}\x{2044}\x{2215}\x{2571}\x{27CB}\x{29F8}\x{3033}\x{31D3}\x{2CC6}\x{1735}\x{2E4A}"
     r"\x{2216}\x{27CD}\x{29F5}\x{29F9}\x{31D4}\x{2572}"
@@ -41,7 +41,7 @@ _LOOK_ALIKES: Final = re2.compile(
 
 
 def path_fault(value: str) -> str:
-    """Say in what way a path is not in normal form; empty where it is."""
+    """Return why a path is not in normal form; empty where it is."""
     if not value:
         return "is empty"
     if len(value) > MAX_PATH:
@@ -85,7 +85,7 @@ def _why_path(value: Json, absolute: bool) -> str:
 
 
 def _within(value: str, directory: str) -> bool:
-    """Whether a normal path is the directory or inside it; both relative or both absolute."""
+    """Return whether a normal path is the directory or inside it; both relative or both absolute."""
     if directory == ".":
         return value[0] != "/"
     if directory == "/":
@@ -94,9 +94,10 @@ def _within(value: str, directory: str) -> bool:
 
 
 def _near(value: str, directory: str) -> bool:
-    """Whether a path outside the directory may still lead to it: above it, in another case, or by an alias.
+    """Return whether a path outside the directory may still lead to it: above it, in another case, or by an
+    alias.
 
-    `secr~1` is how some file systems shorten a longer name.
+    `secr~1` is the form in which some file systems shorten a longer name.
     """
     return "~" in value or _within(directory, value) or _within(folded(value), folded(directory))
 
@@ -105,10 +106,10 @@ def _near(value: str, directory: str) -> bool:
 class PathUnder(Constraint):
     """The value is a path in normal form, and is this directory or something inside it, at any depth.
 
-    Files whose names begin with a dot are inside like any other. Whole names count: `contracts` does not hold
-    `contracts-old`. To leave out the directory itself, use `glob: contracts/**`. A path that holds the
-    directory, or names it in another case, is undecidable, so that `not: {path_under: secrets}` refuses `.`
-    and `Secrets/key`.
+    Files whose names begin with a dot are inside like any other. Whole names are compared: `contracts` does
+    not contain `contracts-old`. To exclude the directory itself, use `glob: contracts/**`. A path that
+    contains the directory, or names it in another case, is undecidable, so that `not: {path_under: secrets}`
+    refuses `.` and `Secrets/key`.
     """
 
     directory: str
@@ -127,7 +128,7 @@ class PathUnder(Constraint):
         object.__setattr__(self, "_inside", directory if directory == "/" else directory + "/")
 
     def judge(self, value: Json) -> Verdict:
-        """Judge by whole names from the root on."""
+        """Judge by whole names, starting at the root."""
         if type(value) is not str or path_fault(value):
             return UNDECIDABLE
         if value.startswith(self._inside) or _within(value, self.directory):
@@ -137,7 +138,7 @@ class PathUnder(Constraint):
         return UNDECIDABLE if _near(value, self.directory) else NO
 
     def why(self, value: Json) -> str:
-        """Say what keeps the value from being a path in normal form."""
+        """Explain why the value is not a path in normal form."""
         return _why_path(value, self.directory[0] == "/")
 
     def argument(self) -> Json:
@@ -155,13 +156,13 @@ class Glob(Constraint):
 
     `?` is one character and `*` any number of them within one name; `**`, as a whole name, is any number of
     names (in last place at least one). Wildcards match names that begin with a dot. `\*`, `\?`, `\[` and `\]`
-    stand for the characters themselves; there are no character classes. Matched by RE2 in linear time.
+    match the characters themselves; there are no character classes. Matched by RE2 in linear time.
     """
 
     glob: str
     kind: ClassVar[str] = "glob"
     root: str = field(init=False)
-    """The directory that every match lies in: the names before the first wildcard."""
+    """The directory that contains every match: the names before the first wildcard."""
     _compiled: Any = field(init=False)
     _near: Any = field(init=False)
 
@@ -192,11 +193,11 @@ class Glob(Constraint):
             return UNDECIDABLE
         if self._compiled.fullmatch(value.encode()) is not None:
             return YES
-        # What a negation may not permit: a directory above a match, an alias or another case of one.
+        # Paths that a negation may not permit: a directory above a match, an alias or another case of one.
         return UNDECIDABLE if "~" in value or self._near.fullmatch(folded(value).encode()) is not None else NO
 
     def why(self, value: Json) -> str:
-        """Say what keeps the value from being a path in normal form."""
+        """Explain why the value is not a path in normal form."""
         return _why_path(value, self.glob[0] == "/")
 
     def argument(self) -> Json:
@@ -214,7 +215,7 @@ def escape_glob(value: str) -> str:
 
 
 def _translate(name: str) -> tuple[str, str, bool]:
-    """Return one name of a glob as a sample of what it matches, as RE2, and whether it has a wildcard."""
+    """Return one name of a glob as a sample match, as RE2, and whether it has a wildcard."""
     if name == "**":
         return "x", _ANY_NAMES, True
     sample: list[str] = []
@@ -249,7 +250,7 @@ def _translate(name: str) -> tuple[str, str, bool]:
 
 
 def _expression(absolute: bool, pieces: list[tuple[str, str, bool]]) -> str:
-    """Return the RE2 that matches what the glob matches."""
+    """Return the RE2 that is equivalent to the glob."""
     out = ["/"] if absolute else []
     for i, (_, expression, _) in enumerate(pieces):
         last = i == len(pieces) - 1
@@ -261,7 +262,7 @@ def _expression(absolute: bool, pieces: list[tuple[str, str, bool]]) -> str:
 
 
 def _leading(pieces: list[tuple[str, str, bool]]) -> str:
-    """Return the RE2 that matches what the glob matches and every directory above it."""
+    """Return the RE2 that matches the glob's paths and every directory above them."""
     (_, expression, _), *rest = pieces
     if expression == _ANY_NAMES or not rest:
         return expression

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Placeholders in the written form of constraints: `{name}` stands for a parameter of the task.
+r"""Placeholders in the written form of constraints: `{name}` refers to a parameter of the task.
 
-A string that is nothing but a placeholder takes the parameter's typed value where any value may stand
+A string that consists only of a placeholder takes the parameter's typed value where any value is permitted
 (`exact`, `one_of`, bounds). Everywhere else the parameter is one component of a text: not empty, no `/` or
-`\`, not `.` or `..`, nothing hidden; it is escaped in `glob` and `pattern`, so it always stands for itself.
-`{{` and `}}` are plain braces; in `pattern` braces mean what they mean in RE2, and `\{name\}` is plain text.
+`\`, not `.` or `..`, no hidden characters. It is escaped in `glob` and `pattern`, so it always matches only
+itself. `{{` and `}}` are plain braces; in `pattern` braces have their RE2 meaning, and `\{name\}` is plain
+text.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from remit.core.tools.constraint.path import escape_glob, path_fault
 from remit.core.tools.constraint.text import hidden
 
 _BRACES: Final = re2.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}|[{}]")
-# Escapes and classes such as `\p{Greek}` and `\x{10FFFF}` are taken whole, so that no name is read out of
-# them.
+# Escapes and classes such as `\p{Greek}` and `\x{10FFFF}` are matched whole, so that no parameter name is
+# found inside them.
 _PATTERN_BRACES: Final = re2.compile(
     r"(?s)\\[pPx]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]|\{([A-Za-z_][A-Za-z0-9_-]*)\}"
 )
@@ -39,7 +40,7 @@ class Parameters:
     paths: Collection[str] = ()
 
     def value(self, name: str) -> Json:
-        """Return a parameter's typed value; an unknown name raises `ConfigInvalid`."""
+        """Return a parameter's typed value; raise `ConfigInvalid` for an unknown name."""
         if name not in self.values:
             known = ", ".join(f"`{{{known}}}`" for known in sorted(self.values)) or "none"
             raise ConfigInvalid(
@@ -48,7 +49,7 @@ class Parameters:
         return self.values[name]
 
     def component(self, name: str) -> str:
-        """Return a parameter as one component of a text; one that could be more raises `ConfigInvalid`."""
+        """Return a parameter as one component of a text; raise `ConfigInvalid` for one that could be more."""
         value = self.value(name)
         if type(value) is int:
             return str(value)
@@ -80,7 +81,7 @@ class Parameters:
         return value
 
     def host_label(self, name: str) -> str:
-        """Return a parameter as one label of a host's name."""
+        """Return a parameter as one label of a host name."""
         value = self.component(name)
         if _LABEL.fullmatch(value) is None:
             raise ConfigInvalid(
@@ -89,7 +90,7 @@ class Parameters:
         return value
 
     def host(self, name: str) -> str:
-        """Return a parameter as a whole host name: it can stand for no names below it."""
+        """Return a parameter as a whole host name; it cannot match names below it."""
         value = self.component(name)
         if len(value) > MAX_ADDRESS or any(_LABEL.fullmatch(label) is None for label in value.split(".")):
             raise ConfigInvalid(
@@ -107,7 +108,7 @@ def _remediation(name: str, paths: Collection[str]) -> str:
 
 
 class _Recorder(dict[str, Json]):
-    """Takes every name for a parameter, and keeps the names it was asked for."""
+    """Treats every name as a parameter, and records the names requested."""
 
     def __contains__(self, name: object) -> bool:
         self.setdefault(str(name), "x")
@@ -115,18 +116,19 @@ class _Recorder(dict[str, Json]):
 
 
 def names_in(spec: Json) -> frozenset[str]:
-    """Return the parameters that a written constraint refers to; a stray brace raises `ConfigInvalid`."""
+    """Return the parameters that a written constraint refers to; raise `ConfigInvalid` for a stray brace."""
     seen = _Recorder()
     fill(spec, Parameters(seen))
     return frozenset(seen)
 
 
 def sample(spec: Json) -> Json:
-    """Return a written form as some parameters would fill it, so that its mistakes show early."""
+    """Return a written form filled with sample parameters, so that its mistakes are found early."""
 
     def leaf(kind: str, argument: Json) -> Json:
         if kind in ("range", "length") and isinstance(argument, dict) and names_in({kind: argument}):
-            # Which bounds fit together depends on the parameters; the others are looked at by themselves.
+            # Whether bounds are consistent depends on the parameters; bounds without placeholders are checked
+            # separately.
             return {
                 kind: {key: bound for key, bound in argument.items() if type(bound) is not str} or {"min": 0}
             }
@@ -136,9 +138,9 @@ def sample(spec: Json) -> Json:
 
 
 def fill(spec: Json, parameters: Parameters) -> Json:
-    """Return the written form with its placeholders filled in; raises `ConfigInvalid`.
+    """Return the written form with its placeholders filled in; raise `ConfigInvalid`.
 
-    What is no constraint is given back as it is, for `load` to refuse.
+    Anything that is not a constraint is returned unchanged, for `load` to refuse.
     """
 
     def leaf(kind: str, argument: Json) -> Json:
@@ -175,7 +177,7 @@ def _deep(value: Json, filler: _Filler, parameters: Parameters) -> Json:
 
 
 def fill_value(value: str, parameters: Parameters) -> Json:
-    """Fill a place where any JSON value may stand."""
+    """Fill a place where any JSON value is permitted."""
     if (whole := _BRACES.fullmatch(value)) and whole.group(1):
         return parameters.value(whole.group(1))
     return _fill_text(value, parameters)
@@ -226,7 +228,7 @@ def _fill_pattern(value: str, parameters: Parameters) -> str:
             raise ConfigInvalid(
                 "has a placeholder in a character class", remediation="put it outside the brackets"
             )
-        # A group keeps a quantifier after the placeholder from taking the text apart.
+        # The group keeps a quantifier after the placeholder from applying to the last character only.
         out.append(f"(?:{re2.escape(parameters.component(name))})" if name else token)
     if quoted and filled:
         raise ConfigInvalid(

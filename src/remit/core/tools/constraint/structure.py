@@ -25,15 +25,16 @@ from remit.core.tools.constraint.base import (
 )
 
 MAX_ITEMS: Final = 10_000
-"""The longest array whose elements are judged one by one, and how many parts of what each must be are judged
-for all of them:"""
+"""Longest array whose elements are judged one by one; `MAX_JUDGED` limits the constraint parts judged for all
+elements together.
+"""
 MAX_JUDGED: Final = 40_000
 _BOUNDS: Final = ("min", "max", "exclusive_min", "exclusive_max")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Range(Constraint):
-    """The value is a number within these bounds; a boolean or a string of digits is no number."""
+    """The value is a number within these bounds; a boolean or a string of digits is not a number."""
 
     bounds: dict[str, int | float]
     kind: ClassVar[str] = "range"
@@ -88,12 +89,12 @@ class Range(Constraint):
 
     @property
     def low(self) -> tuple[int | float, bool] | None:
-        """The lower bound and whether it is left out itself."""
+        """The lower bound, and whether the bound itself is excluded."""
         return self._low
 
     @property
     def high(self) -> tuple[int | float, bool] | None:
-        """The upper bound and whether it is left out itself."""
+        """The upper bound, and whether the bound itself is excluded."""
         return self._high
 
 
@@ -105,7 +106,7 @@ def _bound(bounds: dict[str, int | float], end: str) -> tuple[int | float, bool]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Length(Constraint):
-    """The value is a string of so many code points or an array of so many elements."""
+    """The value is a string or an array of a permitted length, in code points or elements."""
 
     bounds: dict[str, int]
     kind: ClassVar[str] = "length"
@@ -152,7 +153,7 @@ class Length(Constraint):
 
 
 def different(items: list[Json]) -> Iterator[tuple[int, Json]]:
-    """Yield the elements of an array with their places; of texts that are equal, the first."""
+    """Yield the elements of an array with their places; of equal texts only the first."""
     texts: set[str] = set()
     for at, item in enumerate(items):
         if type(item) is str:
@@ -166,7 +167,7 @@ def different(items: list[Json]) -> Iterator[tuple[int, Json]]:
 class Each(Constraint):
     """The value is an array and each element fits; an empty array fits (use `length` to refuse it).
 
-    `parts` is of how many constraints that for an element is made.
+    `parts` is the number of constraints that make up the element's constraint.
     """
 
     element: Constraint
@@ -175,11 +176,11 @@ class Each(Constraint):
 
     @property
     def most(self) -> int:
-        """How many elements are judged."""
+        """The most elements that are judged."""
         return min(MAX_ITEMS, MAX_JUDGED // self.parts)
 
     def judge(self, value: Json) -> Verdict:
-        """Judge element by element; one that is undecidable makes the whole so."""
+        """Judge element by element; one undecidable element makes the whole undecidable."""
         if type(value) is not list or len(value) > self.most:
             return UNDECIDABLE
         return conjunction(self.element.judge(item) for _, item in different(value))
@@ -209,7 +210,8 @@ class Each(Constraint):
 class Fields(Constraint):
     """The value is an object that has these fields and no others.
 
-    Fields that are `optional` or `anything` may be absent. An object of another outline is undecidable.
+    Fields that are `optional` or `anything` may be absent. An object with other or missing fields is
+    undecidable.
     """
 
     fields: dict[str, Constraint]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether one constraint permits no more than another. It explains and simplifies; nothing is decided by it.
+"""Comparison of constraints: whether one permits no more than another. Used to explain and simplify, never to
+decide.
 
-`YES` is a proof for all values, `NO` rests on a value that shows it, and `UNDECIDED` is everything else: then
-both constraints stay. No effort is made to decide what is hard.
+`YES` is a proof for all values, `NO` rests on a counterexample, and `UNDECIDED` is everything else: then both
+constraints stay. Hard cases are left undecided.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from remit.core.tools.constraint.text import Exact, OneOf, Prefix
 
 
 class Subset(enum.Enum):
-    """Whether everything that one constraint permits, the other permits too."""
+    """Whether one constraint permits only what another permits."""
 
     YES = "yes"
     NO = "no"
@@ -28,7 +29,7 @@ class Subset(enum.Enum):
 
 
 def is_subset(child: Constraint, parent: Constraint) -> Subset:
-    """Compare two constraints on one argument, its absence included."""
+    """Compare two constraints on one argument, including its absence."""
     if child.may_be_absent and not parent.may_be_absent:
         return Subset.NO
     if _implied(child, parent):
@@ -40,7 +41,7 @@ def is_subset(child: Constraint, parent: Constraint) -> Subset:
 
 
 def _implied(child: Constraint, parent: Constraint) -> bool:
-    """Whether it is proven for every present value that the child's `YES` makes the parent's."""
+    """Return whether, for every present value, the child's `YES` provably implies the parent's."""
     child, parent = _present(child), _present(parent)
     if isinstance(parent, Anything) or child == parent:
         return True
@@ -100,7 +101,9 @@ def _above(
 
 
 def _names_within(child: tuple[str, ...], parent: tuple[str, ...]) -> bool:
-    """Whether each entry is an entry of the parent, or a name without a port below one of its suffixes."""
+    """Return whether each entry is an entry of the parent, or a name without a port below one of its
+    suffixes.
+    """
     suffixes = tuple(name for name in parent if name[0] == "." and ":" not in name)
     return all(
         name in parent
@@ -123,7 +126,7 @@ def _fields_within(child: Fields, parent: Fields) -> bool:
 
 
 def _samples(constraint: Constraint) -> Iterator[Json]:  # noqa: PLR0912  one case for each kind
-    """Yield a few values that a constraint may permit; the caller makes sure of each."""
+    """Yield a few values that a constraint may permit; the caller verifies each."""
     match _present(constraint):
         case Exact() as exact:
             yield exact.value

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints on values and strings as they stand: `exact`, `one_of`, `prefix`, `pattern`.
+"""Constraints on literal values and strings: `exact`, `one_of`, `prefix`, `pattern`.
 
-A value that fits exactly is permitted. A value that differs only in what an upstream may overlook (case,
-width, blanks around it, invisible characters) is undecidable rather than different, so that neither the
-constraint nor its negation lets it pass. Letters of other scripts that merely look similar are different
-letters: prefer a list of what is permitted over `not`.
+A value that fits exactly is permitted. A value that differs only in what an upstream may ignore (case, width,
+blanks around it, invisible characters) is undecidable rather than different, so that neither the constraint
+nor its negation permits it. Letters of other scripts that merely look similar are different letters: prefer a
+list of permitted values over `not`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from remit.core.tools.constraint.base import (
 MAX_PATTERN: Final = 1024
 """The longest regular expression, in code points."""
 MAX_PROGRAM: Final = 2500
-"""The largest program of a pattern, in RE2 instructions; time is at worst program times text."""
+"""The largest program of a pattern, in RE2 instructions; the worst-case time is program times text."""
 _PROGRAM_BYTES: Final = 1 << 20
 
-# Letters and marks that are drawn as nothing (Unicode's Default_Ignorable_Code_Point beyond category Cf,
-# which `str.isprintable` already refuses) and the Braille blank.
+# Letters and marks that are invisible (Unicode's Default_Ignorable_Code_Point beyond category Cf, which
+# `str.isprintable` already refuses) and the Braille blank.
 _BLANK: Final = re2.compile(
     r"[\x{34F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
     r"\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}\x{E0000}-\x{E0FFF}]"
@@ -49,7 +49,7 @@ _BLANK: Final = re2.compile(
 
 
 def hidden(value: str) -> str:
-    """Say what in a string is not what it seems; empty where there is nothing."""
+    """Describe a hidden character in a string; empty where there is none."""
     if value.isprintable():
         if value.isascii():
             return ""
@@ -62,15 +62,16 @@ def hidden(value: str) -> str:
 
 
 def folded(value: str) -> str:
-    """Return what is left of a string when case, width and blanks around it are overlooked."""
+    """Return a string without differences in case, width and surrounding blanks."""
     if value.isascii():
         return value.lower().strip()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold()).strip()
 
 
 def _differs(value: str, expected: Collection[str]) -> Verdict:
-    """Tell a different string (`NO`) from a look-alike of an expected one (`UNDECIDABLE`); these are given
-    `folded`.
+    """Distinguish a different string (`NO`) from a look-alike of an expected one (`UNDECIDABLE`).
+
+    The expected strings are given `folded`.
     """
     if len(value) > MAX_TEXT or hidden(value):
         return UNDECIDABLE
@@ -134,12 +135,12 @@ class OneOf(Constraint):
         values = tuple(plain(item) for item in self.values)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_strings", frozenset(item for item in values if type(item) is str))
-        # Once for all values that are judged: the list may be long, and an array of them, too.
+        # Computed once for all judged values: the list may be long, and so may an array of values.
         object.__setattr__(self, "_folded", frozenset(map(folded, self._strings)))
         object.__setattr__(self, "_others", tuple(item for item in values if type(item) is not str))
 
     def judge(self, value: Json) -> Verdict:
-        """Judge by membership; a type that the list does not hold is undecidable."""
+        """Judge by membership; a type that is absent from the list is undecidable."""
         if type(value) is str:
             if value in self._strings:
                 return YES
@@ -165,7 +166,7 @@ class OneOf(Constraint):
 class Prefix(Constraint):
     """The value is a string that begins with this text and has no control or invisible characters.
 
-    It knows nothing of paths, addresses or URLs: `prefix: contracts` permits `contracts-old` and
+    It does not understand paths, addresses or URLs: `prefix: contracts` permits `contracts-old` and
     `contracts/../hr`. Use `path_under` for paths, `url_host` for URLs, `email_domain` for addresses.
     """
 
@@ -203,7 +204,7 @@ class Prefix(Constraint):
 def compile_pattern(pattern: str) -> Any:
     """Compile a regular expression in RE2's syntax: linear time, no look-around, no back-references.
 
-    Raises `ConfigInvalid` for one that RE2 does not take or whose program is too large.
+    Raises `ConfigInvalid` for one that RE2 does not accept or whose program is too large.
     """
     options = re2.Options()
     options.never_capture = True
@@ -236,7 +237,7 @@ class Pattern(Constraint):
     r"""The whole string matches a regular expression (RE2 syntax, linear time), as if between `\A` and `\z`.
 
     Strings of more than 16,384 characters are undecidable. With the flag `i` only ASCII values are decidable,
-    since RE2 takes U+212A for a `k` and U+017F for an `s`. A value that does not match is undecidable, not
+    because RE2 treats U+212A as a `k` and U+017F as an `s`. A value that does not match is undecidable, not
     different, if it holds invisible characters (or line breaks where `.` does not match them), so that `not:
     {pattern: ...}` refuses it.
     """
@@ -261,7 +262,7 @@ class Pattern(Constraint):
         if type(value) is not str or len(value) > MAX_TEXT or (self._ascii and not value.isascii()):
             return UNDECIDABLE
         try:
-            # Bytes, because the binding then need not map offsets back to code points.
+            # Bytes, so that the binding need not map offsets back to code points.
             matched = self._compiled.fullmatch(value.encode()) is not None
         except UnicodeEncodeError:
             return UNDECIDABLE

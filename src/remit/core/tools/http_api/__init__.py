@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes: the operations of an HTTP API as tools.
 
-Method and path template are the tool, parameters are its arguments. `document` makes routes of an OpenAPI
-document, `reading` makes arguments of a request, `writing` makes a request of arguments. INVARIANT: what is
-written is read back as the same route and the same arguments, and has no second reading.
+Method and path template identify the tool; parameters are its arguments. `document` builds routes from an
+OpenAPI document, `request_parsing` parses a request into arguments, `request_building` builds a request from
+arguments. INVARIANT: a request that was written parses back to the same route and the same arguments, and has
+no second reading.
 """
 
 from remit.core.tools.http_api.document import read_api
@@ -13,7 +14,7 @@ from remit.core.tools.http_api.request_parsing import ApiRequest, found_route, r
 from remit.core.tools.http_api.response import ApiReply, ReplyHead, ReplyPiece, read_head, read_piece
 
 REQUEST = "http/request"
-"""The method of a call whose answer is wanted as it is, and not in the shape of MCP."""
+"""The method of a call whose answer is returned unchanged, not in the shape of MCP."""
 
 __all__ = [
     "REQUEST",

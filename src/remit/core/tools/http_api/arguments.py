@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments of one operation, out of its parameters and the properties of its body.
+"""The arguments of one operation, from its parameters and the properties of its body.
 
-A name that stands in two places (an `id` in the path and another in the body) is one argument for each: the
+A name that occurs in two places (an `id` in the path and another in the body) becomes two arguments; the
 later one is named after its place, `body_id`.
 """
 
@@ -20,7 +20,8 @@ from remit.core.tools.tool import INPUT
 MAX_ARGUMENTS: Final = 200
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,80}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-#: What OpenAPI itself takes for no parameter, and what frames a request or shows who sends it.
+#: Headers that OpenAPI itself does not treat as parameters, and those that frame a request or identify its
+#: sender.
 _NEVER_SENT = re.compile(
     r"accept|accept-encoding|content-type|content-length|content-encoding|authorization|cookie|host|dpop"
     r"|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|forwarded|x-forwarded-.*"
@@ -31,14 +32,14 @@ _KINDS: Final = {kind.value: kind for kind in ValueKind}
 
 
 class Unusable(Exception):
-    """Why an operation cannot be offered."""
+    """The reason why an operation cannot be offered."""
 
 
 class Arguments:
-    """Collects them, in the order in which they are declared."""
+    """Collects the arguments of an operation, in the order of their declaration."""
 
     def __init__(self, references: References, credentials: frozenset[str]) -> None:
-        """Begin with none."""
+        """Start with no arguments."""
         self._references = references
         self._credentials = credentials
         self.path: tuple[RouteParameter, ...] = ()
@@ -51,7 +52,7 @@ class Arguments:
         self._kinds: dict[tuple[int, int], tuple[ValueKind, bool]] = {}
 
     def parameters(self, shared: Json, own: Json, names: tuple[str, ...]) -> None:
-        """Take the parameters of a path and of an operation on it; raises `Unusable`."""
+        """Add the parameters of a path and of an operation on it; raise `Unusable`."""
         known: dict[tuple[str, str], dict[str, Json]] = {}
         for given in (*_listed(shared), *_listed(own)):
             one = self._references.resolved(given)
@@ -77,7 +78,7 @@ class Arguments:
         return lower in self._credentials or _NEVER_SENT.fullmatch(lower) is not None
 
     def _optional(self, home: list[RouteParameter], where: Where, name: str, one: dict[str, Json]) -> None:
-        """Take a parameter; one that cannot be sent is left out where nothing needs it."""
+        """Add a parameter; leave out one that cannot be sent, unless it is required."""
         try:
             parameter = self._parameter(where, name, one)
         except Unusable:
@@ -106,11 +107,11 @@ class Arguments:
         )
 
     def _kind(self, name: str, schema: Json, depth: int) -> tuple[ValueKind, bool]:
-        """Return the type of a parameter, and whether it is a list; without a type it is a text."""
+        """Return the type of a parameter, and whether it is a list; a parameter without a type is a text."""
         if schema is None or depth > 4:
             return ValueKind.STRING, False
         node = self._references.resolved(schema)
-        # Alternatives that lead to each other are looked at once: there are more ways than schemas.
+        # Cached, because alternatives can refer to each other: there are more routes than schemas.
         known = self._kinds.get((id(node), depth))
         if known is None:
             known = self._kinds[id(node), depth] = self._kind_of(name, node, depth)
@@ -140,13 +141,13 @@ class Arguments:
             found = {self._kind(name, one, depth + 1) for one in plain}
         if len(found) == 1:
             return found.pop()
-        # What may be one or the other is the text that it is.
+        # A value of several possible types is treated as text.
         if any(many for _, many in found):
             raise Unusable(f"the parameter `{name[:40]}` may be a list or none")
         return ValueKind.STRING, False
 
     def body(self, given: Json) -> BodyForm | None:
-        """Take the body; raises `Unusable` where it is of no media type that can be written."""
+        """Add the body; raise `Unusable` where remit cannot write any of its media types."""
         if given is None:
             return None
         node = self._references.resolved(given)
@@ -185,7 +186,7 @@ class Arguments:
         self.properties.append(self._add(one, about))
 
     def _add(self, parameter: RouteParameter, schema: Json) -> RouteParameter:
-        """Return a parameter the name that its argument has, and keep what is said of it."""
+        """Return a parameter with the name of its argument, and store its schema."""
         name = parameter.argument
         if name in self.places or name == INPUT:
             name = f"{parameter.where.value}_{parameter.name}"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the routes of an OpenAPI document (3.0 and 3.1).
+"""Builds the routes of an OpenAPI document (3.0 and 3.1).
 
-The document is an administrator's own file, and still not believed more than it must be: it is bounded, it
-refers to nothing outside of itself, and `servers` and `security` of it say nothing here; where the API lies
-and which credential it gets stands in `remit.yaml`. An operation that cannot be carried out to the letter
-(another style of parameters, another media type) is left out, and why is told; then it is an unknown tool.
+The document is an administrator's own file, and still trusted no more than necessary. It is bounded, and
+refers to nothing outside itself. Its `servers` and `security` are ignored; the API's address and credential
+are in `remit.yaml`. An operation that cannot be carried out exactly (another style of parameters, another
+media type) is left out, and the reason is reported; it is then an unknown tool.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]+")
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _MEDIA = re.compile(r"[a-z0-9!#$&^_.+*-]{1,64}/[a-z0-9!#$&^_.+*-]{1,64}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
-#: Response headers that a document cannot declare: credentials, addresses, and what governs a connection or a
-#: browser. `Content-Type` and what else always passes is the door's to say.
+#: Response headers that a document cannot declare: credentials, addresses, and headers that govern a
+#: connection or a browser. The endpoint decides on `Content-Type` and the other headers that always pass.
 _NEVER_GIVEN = re.compile(
     r"set-cookie2?|www-authenticate|proxy-.*|authorization|authentication-info|location|content-location|link"
     r"|refresh|connection|keep-alive|transfer-encoding|content-length|content-encoding|trailer|te|upgrade"
@@ -41,10 +41,10 @@ _NEVER_GIVEN = re.compile(
 
 
 def read_api(document: Json, *, credentials: frozenset[str] = frozenset()) -> Api:
-    """Return the routes of a document as it was parsed; raises `ConfigInvalid` with the key that is wrong.
+    """Return the routes of a parsed document; raise `ConfigInvalid` with the key that is wrong.
 
-    `credentials` are the headers (in lower case) in which remit sends the credential: they are no arguments,
-    whatever the document says.
+    `credentials` are the headers (in lower case) in which remit sends the credential: they are never
+    arguments, whatever the document declares.
     """
     if not isinstance(document, dict):
         raise _wrong("is no OpenAPI document", "", "write `openapi: 3.1.0`, `info` and `paths`")
@@ -75,7 +75,7 @@ def _wrong(what: str, key: str, remediation: str) -> ConfigInvalid:
 
 
 class _Document:
-    """One reading of one document."""
+    """The reader of one document."""
 
     def __init__(self, document: dict[str, Json], credentials: frozenset[str]) -> None:
         self._references = References(document)
@@ -115,7 +115,7 @@ class _Document:
         name = _name(method, segments, names, operation.get("operationId"))
         accepts, gives, results = self._responses(operation.get("responses"))
         wire = _wire(name, method, template, operation, arguments, body, results)
-        # It is pinned by digest: what has none cannot be offered.
+        # The route is pinned by digest; without a digest it cannot be offered.
         pinned = surface_digest(surface_of(wire))
         return Route(
             name=name,
@@ -134,7 +134,7 @@ class _Document:
         )
 
     def _responses(self, responses: Json) -> tuple[tuple[str, ...], frozenset[str], dict[str, Json]]:
-        """Return the media types and declared headers of the answers, and the schema of what comes back."""
+        """Return the media types and declared headers of the answers, and the schema of the result."""
         media: dict[str, None] = {}
         gives: set[str] = set()
         results: dict[str, Json] = {}
@@ -154,13 +154,13 @@ class _Document:
                 lower = str(header).lower()
                 if _HEADER.fullmatch(lower) and not _NEVER_GIVEN.fullmatch(lower):
                     gives.add(lower)
-        # An answer that nobody declared (an error page) is still an answer.
+        # An undeclared answer (an error page) is still an answer.
         accepts = (*tuple(media)[:16], "*/*") if media else ()
         return tuple(dict.fromkeys(accepts)), frozenset(gives), results
 
 
 def _segments(template: str) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
-    """Return the segments of a path template, and the names of its parameters in their order."""
+    """Return the segments of a path template, and the names of its parameters in order."""
     if not template.startswith("/"):
         raise Unusable("a path begins with `/`")
     pieces = template[1:].split("/")
@@ -186,7 +186,7 @@ def _segments(template: str) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
 
 
 def _name(method: str, segments: tuple[str | None, ...], names: tuple[str, ...], given: Json) -> str:
-    """Return the tool's name: the `operationId`, else method and path as in `get_customers_id`."""
+    """Return the tool's name: the `operationId`, or method and path as in `get_customers_id`."""
     if isinstance(given, str) and given.strip():
         name = _NOT_NAME.sub("_", given.strip())[:128]
     else:
@@ -207,7 +207,9 @@ def _wire(
     body: BodyForm | None,
     results: dict[str, Json],
 ) -> dict[str, Json]:
-    """Return the operation as a tool's entry. How its arguments travel is part of what is pinned."""
+    """Return the operation as a tool's entry. The placement of its arguments in a request is part of the
+    pinned content.
+    """
     summary, says = operation.get("summary"), operation.get("description")
     said = says if isinstance(says, str) and says else summary if isinstance(summary, str) else ""
     binding: dict[str, Json] = {"method": method.upper(), "path": template, "in": arguments.places}
@@ -225,7 +227,7 @@ def _wire(
         "name": name,
         "description": said[:MAX_TEXT] or f"{method.upper()} {template}",
         "inputSchema": schema,
-        # RFC 9110 section 9.2: what a method says of a request, if the API keeps to it.
+        # RFC 9110 section 9.2: the properties of a method, if the API complies.
         "annotations": {
             "readOnlyHint": method == "get",
             "idempotentHint": method in ("get", "put", "delete"),

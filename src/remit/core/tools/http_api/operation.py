@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a route is: one operation of an HTTP API, and where each of its arguments stands in a request."""
+"""A route: one operation of an HTTP API, and the place of each of its arguments in a request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from remit.core.json_value import Json
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 
-#: The member of an input schema that says how a tool's arguments travel. It is pinned with the rest.
+#: The member of an input schema that holds the placement of a tool's arguments. It is pinned with the rest.
 BINDING: Final = "x-http"
 
 
 class Where(enum.StrEnum):
-    """Where in a request an argument stands."""
+    """The place of an argument in a request."""
 
     PATH = "path"
     QUERY = "query"
@@ -29,7 +29,7 @@ class Where(enum.StrEnum):
 
 
 class ValueKind(enum.StrEnum):
-    """What the text of a parameter stands for. A property of a JSON body is `any`: it has a type itself."""
+    """The type of a parameter's text. A property of a JSON body is `any`: JSON carries its type."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -41,8 +41,8 @@ class ValueKind(enum.StrEnum):
 class RouteParameter(msgspec.Struct, frozen=True, kw_only=True):
     """One argument on the wire. `argument` is its name for tools and grants, `name` the one in requests.
 
-    `many`: it is a list; in a query each of its values is a pair of its own where `exploded`, else commas
-    stand between them.
+    `many` marks a list. In a query, each value is a separate pair if `exploded`; otherwise commas separate
+    the values.
     """
 
     argument: str
@@ -55,8 +55,8 @@ class RouteParameter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BodyForm(msgspec.Struct, frozen=True, kw_only=True):
-    """What the body of a request is. `whole` names the argument that is all of it; empty where each property
-    is an argument.
+    """The body of a request. `whole` names the argument that is the whole body; empty where each property is
+    an argument.
     """
 
     media: str = JSON
@@ -67,9 +67,9 @@ class BodyForm(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One operation: its name as a tool, its method, and the segments of its path template.
 
-    A segment is a literal, or None for the next parameter of `path`. `wire` is what the upstream offers as a
-    tool's entry and `digest` that under which it is pinned, `accepts` the media types of its answers, `gives`
-    the names of response headers that the document declares (in lower case).
+    A segment is a literal, or None for the next parameter of `path`. `wire` is the upstream's tool entry and
+    `digest` its pinned digest, `accepts` the media types of its answers, `gives` the names of response
+    headers that the document declares (in lower case).
     """
 
     name: str
@@ -88,12 +88,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def parameters(self) -> tuple[RouteParameter, ...]:
-        """All arguments but a whole body."""
+        """All arguments except a whole body."""
         return (*self.path, *self.query, *self.headers, *self.properties)
 
 
 class _Node:
-    """A place in the tree of paths. `plain` are its literals as a careless server compares them."""
+    """A place in the tree of paths. `plain` holds its literals in the form in which a careless server
+    compares them.
+    """
 
     __slots__ = ("literals", "one", "plain", "routes")
 
@@ -105,10 +107,10 @@ class _Node:
 
 
 class PathTree:
-    """Finds the route of a path. A literal goes before a parameter (OpenAPI, path templating)."""
+    """Finds the route of a path. A literal takes precedence over a parameter (OpenAPI, path templating)."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
-        """Plant the tree; raises `ConfigInvalid` where two routes could not be told apart."""
+        """Build the tree; raise `ConfigInvalid` where two routes are indistinguishable."""
         self._root = _Node()
         for route in routes:
             self._add(route)
@@ -137,7 +139,7 @@ class PathTree:
             )
 
     def find(self, method: str, segments: list[str]) -> Route | None:
-        """Return the route of a method and decoded segments, None where there is none."""
+        """Return the route of a method and decoded segments, or None."""
         return self._find(self._root, method, segments, 0)
 
     def _find(self, node: _Node, method: str, segments: list[str], at: int) -> Route | None:
@@ -150,10 +152,10 @@ class PathTree:
         return found
 
     def confused(self, route: Route, segments: list[str]) -> bool:
-        """Whether some server could take a parameter of a route's path for a literal beside it.
+        """Return whether some server could mistake a parameter of a route's path for a neighbouring literal.
 
-        Servers differ in what they ignore: the case of letters, their width, blanks and dots at the end, and
-        what looks like the ending of a file (`export.json`).
+        Servers differ in what they ignore: the case of letters, their width, trailing blanks and dots, and
+        apparent file extensions (`export.json`).
         """
         node = self._root
         for own, segment in zip(route.segments, segments, strict=True):
@@ -175,7 +177,7 @@ class PathTree:
 class Api:
     """The routes of one HTTP API, by name and by path. Immutable.
 
-    `left_out` says which operations of the document are not offered, and why.
+    `left_out` lists the operations of the document that are not offered, with the reasons.
     """
 
     __slots__ = ("left_out", "routes", "title", "tree", "version")
@@ -188,7 +190,7 @@ class Api:
         version: str = "",
         left_out: tuple[str, ...] = (),
     ) -> None:
-        """Take the routes; raises `ConfigInvalid` where two have one name or one address."""
+        """Take the routes; raise `ConfigInvalid` where two have one name or one address."""
         self.routes: dict[str, Route] = {}
         for route in routes:
             if (other := self.routes.setdefault(route.name, route)) is not route:

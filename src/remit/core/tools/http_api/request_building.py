@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the request that goes upstream, from the decided arguments and nothing else.
+"""Builds the upstream request, from nothing except the decided arguments.
 
-INVARIANT: the path that is written is one that the tree finds the same route at, and no value in it is a
-literal beside it, as loosely as some server may compare. So no value turns one operation into another:
-neither `export` nor `Export.json` is an id where `/customers/export` is an operation of its own.
+INVARIANT: the tree finds the same route at the written path, and no value in the path equals a neighbouring
+literal, however loosely a server compares. So no value turns one operation into another: neither `export` nor
+`Export.json` is accepted as an id where `/customers/export` is a separate operation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WrittenRequest(msgspec.Struct, frozen=True):
 
 
 def write_request(api: Api, route: Route, arguments: dict[str, Json]) -> WrittenRequest:
-    """Return the request for a route with these arguments; raises `Malformed` where there is none."""
+    """Return the request for a route with these arguments; raise `Malformed` where none is possible."""
     left = dict(arguments)
     path = _path(api, route, left)
     query = _pairs(route.query, left)
@@ -81,7 +81,7 @@ def _path(api: Api, route: Route, left: dict[str, Json]) -> str:
 
 
 def _pairs(known: tuple[RouteParameter, ...], left: dict[str, Json]) -> str:
-    """Write pairs in the order of the document: what is decided has one text."""
+    """Write pairs in the order of the document, so that the decided arguments have exactly one text."""
     out: list[str] = []
     for parameter in known:
         if parameter.argument not in left:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a request: first whose route it is, then what its arguments are.
+"""Parses a request: first its route, then its arguments.
 
-What the document does not declare is refused, by name: it would be dropped otherwise, without effect and
-without a word, or travel where nobody decided about it.
+A parameter that the document does not declare is refused by name. Otherwise it would be dropped silently, or
+sent on without a decision.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from remit.core.tools.http_api.request_text import pairs_of, segments_of, value_
 
 
 class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it came: bytes that nobody has read yet.
+    """A received request as unparsed bytes.
 
-    `path` begins with a slash, below the address of the upstream. `headers` are those that mean something to
-    the API, by lower-case name. `media` is that of the body, in lower case without parameters.
+    `path` begins with a slash, below the address of the upstream. `headers` are those relevant to the API, by
+    lower-case name. `media` is the body's media type, in lower case without parameters.
     """
 
     method: str
@@ -34,7 +34,7 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def found_route(api: Api, method: str, path: bytes) -> tuple[Route, list[str]] | None:
-    """Return the route of a path and the segments of it, None where there is none.
+    """Return the route of a path and the path's segments, or None.
 
     A path that has more than one reading belongs to no route.
     """
@@ -49,7 +49,7 @@ def found_route(api: Api, method: str, path: bytes) -> tuple[Route, list[str]] |
 def read_arguments(
     route: Route, segments: list[str], asking: ApiRequest, *, max_bytes: int, max_depth: int
 ) -> dict[str, Json]:
-    """Return the arguments of a request; raises `Malformed` that names what is wrong with it."""
+    """Return the arguments of a request; raise `Malformed` that names the fault."""
     out: dict[str, Json] = {}
     values = [one for one, literal in zip(segments, route.segments, strict=True) if literal is None]
     for parameter, text in zip(route.path, values, strict=True):
@@ -71,7 +71,7 @@ def _paired(known: Iterable[RouteParameter], pairs: Iterable[tuple[str, str]], w
     for name, texts in found.items():
         parameter = by_name[name]
         if len(texts) > 1 and not (parameter.many and parameter.exploded):
-            # Which one counts is another thing at each server: the first, the last, or both.
+            # Servers differ on which one counts: the first, the last, or both.
             raise Malformed(
                 f"`{name[:80]}` is given twice in the {where}", code="given-twice", remediation="give it once"
             )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values as text of a request: segments of a path, pairs of a query, lines of a header.
 
-Each text is decoded once, and only where it has one reading. What some server on the way could take for
-something else (a slash, `..`, a second percent-encoding, a matrix parameter) is refused, not repaired.
+Each text is decoded once, and only where it has one reading. Text that a server on the way could interpret
+differently (a slash, `..`, a second percent-encoding, a matrix parameter) is refused, not repaired.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 def segments_of(raw: bytes) -> list[str]:
-    """Return the decoded segments of a path as it was sent, from its first slash on; raises `Malformed`."""
+    """Return the decoded segments of a raw path, from its first slash on; raise `Malformed`."""
     if len(raw) > MAX_PATH or raw[:1] != b"/" or not _TEXT.fullmatch(raw):
         raise bad_path("is not an absolute path of plain characters")
     pieces = raw[1:].split(b"/")
@@ -53,7 +53,7 @@ def segments_of(raw: bytes) -> list[str]:
 
 
 def checked_segment(value: str) -> str:
-    """Return a decoded segment back if every server takes it for one segment, else raise `Malformed`."""
+    """Return a decoded segment if every server reads it as one segment, else raise `Malformed`."""
     if not value:
         raise bad_path("has an empty value")
     plain = unicodedata.normalize("NFKC", value)
@@ -69,12 +69,12 @@ def checked_segment(value: str) -> str:
 
 
 def bad_path(what: str) -> Malformed:
-    """The fault of a path that has more than one reading, or none."""
+    """Return the fault of a path that has more than one reading, or none."""
     return Malformed(f"the path {what}", code="bad-path", remediation="send a path as the API describes it")
 
 
 def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
-    """Yield the decoded pairs of a query or form; raises `Malformed` for what is no pair."""
+    """Yield the decoded pairs of a query or form; raise `Malformed` for an invalid pair."""
     if not raw:
         return
     if not _QUERY.fullmatch(raw):
@@ -94,7 +94,7 @@ def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
 
 
 def decoded(piece: bytes, what: str) -> str:
-    """Decode percent-encoded UTF-8, once; raises `Malformed`."""
+    """Decode percent-encoded UTF-8, once; raise `Malformed`."""
     if b"%" not in piece:
         return piece.decode("ascii")
     if _BAD_ESCAPE.search(piece):
@@ -106,7 +106,7 @@ def decoded(piece: bytes, what: str) -> str:
 
 
 def value_of(parameter: RouteParameter, text: str) -> Json:
-    """Return the value that a text stands for; raises `Malformed`."""
+    """Return the value of a text; raise `Malformed`."""
     if parameter.kind is ValueKind.STRING or parameter.kind is ValueKind.ANY:
         return text
     if parameter.kind is ValueKind.BOOLEAN and text in _WORDS:
@@ -127,7 +127,7 @@ def value_of(parameter: RouteParameter, text: str) -> Json:
 
 
 def text_of(parameter: RouteParameter, value: Json) -> str:
-    """Return the text of a value in a path, query, form or header; raises `Malformed`."""
+    """Return the text of a value in a path, query, form or header; raise `Malformed`."""
     kind = parameter.kind
     text = None
     if isinstance(value, str):
@@ -150,7 +150,7 @@ def text_of(parameter: RouteParameter, value: Json) -> str:
 
 
 def quoted(text: str) -> str:
-    """Percent-encode all but the unreserved characters (RFC 3986 section 2.3)."""
+    """Percent-encode everything except the unreserved characters (RFC 3986 section 2.3)."""
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
@@ -166,5 +166,5 @@ def _not(parameter: RouteParameter) -> Malformed:
 
 
 def _too_large(parameter: RouteParameter) -> Malformed:
-    """The fault of a number that some parsers would round (RFC 7493 section 2.2)."""
+    """Return the fault of a number that some parsers would round (RFC 7493 section 2.2)."""
     return Malformed(f"`{parameter.argument}` is too large a number", code="number-out-of-range")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer of an HTTP API: what of its head is passed on, how its body is cut, and how that is read.
+"""The answer of an HTTP API: filtering its head, splitting its body into pieces, and reading the pieces.
 
 Headers pass by name: those that describe the body, those that a client needs for its next request, and those
-that the document declares. Cookies, challenges and whatever else speaks to a client about credentials never
-do. A `Location` is passed on where it lies within the API, as an address below it.
+that the document declares. Cookies, challenges and other headers about credentials never pass. A `Location`
+passes where it lies within the API, as an address below it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from remit.core.errors import Malformed
 from remit.core.tools.http_api.request_text import segments_of
 
 MAX_VALUE: Final = 4096
-#: Of the names of headers that were left out, as many are told.
+#: The most names of dropped headers that are reported.
 MAX_TOLD: Final = 16
 _ALWAYS: Final = frozenset(
     {
@@ -30,7 +30,7 @@ _ALWAYS: Final = frozenset(
         "x-ratelimit-reset", "x-total-count",
     }
 )  # fmt: skip
-#: What frames a message or is of one connection: nothing that anybody misses.
+#: Headers that frame a message or belong to one connection; they are dropped without a report.
 _FRAMING: Final = frozenset(
     {
         "accept-ranges", "cache-control", "connection", "content-encoding", "content-length", "date",
@@ -56,13 +56,13 @@ _TEXTS: Final = frozenset(
     }
 )  # fmt: skip
 _EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
-#: As much of the end of an event may have come before the rest of it.
+#: The most bytes of an event's end mark that may arrive before the rest of it.
 _END_BYTES: Final = 3
 _RUN = re.compile("[^\x00-\x08\x0e-\x1f\x7f\ufffd]{6,}")
 
 
 class ReplyPiece(enum.StrEnum):
-    """What a chunk of an HTTP answer is; the method of the chunk. Values of `Chunk.method`."""
+    """The kind of a chunk of an HTTP answer, stored as `Chunk.method`."""
 
     HEAD = "http/head"
     JSON = "http/json"
@@ -73,9 +73,9 @@ class ReplyPiece(enum.StrEnum):
 
 
 class ReplyHead(msgspec.Struct, frozen=True):
-    """What of an answer's head is passed on: the JSON of a `ReplyPiece.HEAD`.
+    """The filtered head of an answer: the JSON of a `ReplyPiece.HEAD`.
 
-    `location` is an address below the API, `left_out` are names of headers that are not passed on.
+    `location` is an address below the API, `left_out` are names of dropped headers.
     """
 
     status: int
@@ -85,7 +85,7 @@ class ReplyHead(msgspec.Struct, frozen=True):
 
 
 class ApiReply(msgspec.Struct, frozen=True):
-    """A head, and what its body is to be read as."""
+    """A head, and the kind as which its body is read."""
 
     head: ReplyHead
     piece: ReplyPiece
@@ -94,8 +94,10 @@ class ApiReply(msgspec.Struct, frozen=True):
 def read_head(
     status: int, headers: Iterable[tuple[bytes, bytes]], *, base: str, gives: frozenset[str], asked: str
 ) -> ApiReply:
-    """Judge the head of an answer. `base` is the address of the API without a slash at its end, `asked` the
-    path that was asked below it, `gives` are the headers that the operation declares.
+    """Filter the head of an answer.
+
+    `base` is the address of the API without a trailing slash, `asked` the requested path below it, `gives`
+    are the headers that the operation declares.
     """
     given: dict[str, list[str]] = {}
     for raw, value in headers:
@@ -110,7 +112,7 @@ def read_head(
         elif name not in _FRAMING:
             left_out.append(name)
     if media is None or not _MEDIA.fullmatch(media):
-        # Without a type a body is taken for anything by some readers.
+        # Some readers guess the type of a body without one.
         media = "application/octet-stream"
     found["content-type"] = media
     below = located(location, base, asked) if location else ""
@@ -120,14 +122,14 @@ def read_head(
 
 
 def _only(texts: list[str]) -> str | None:
-    """Return the one value of a header; None for several (readers would differ) or a strange one."""
+    """Return the only value of a header; None for several values (readers would differ) or an invalid one."""
     if len(texts) == 1 and len(texts[0]) <= MAX_VALUE and _VALUE.fullmatch(texts[0]):
         return texts[0]
     return None
 
 
 def located(location: str, base: str, asked: str) -> str:
-    """Return the address below the API that a `Location` names, empty where it lies elsewhere or nowhere."""
+    """Return the address below the API that a `Location` names, empty where it is elsewhere or invalid."""
     if len(location) > MAX_VALUE or not re.fullmatch(r"[\x21-\x7e]+", location) or "\\" in location:
         return ""
     try:
@@ -139,7 +141,7 @@ def located(location: str, base: str, asked: str) -> str:
         if own.path and not parts.path.startswith(own.path + "/"):
             return ""
         path = parts.path[len(own.path) :]
-        # Read as a request would be: nothing in it may lead elsewhere.
+        # Parsed like a request, so that nothing in it can lead elsewhere.
         segments_of(path.encode("ascii"))
     except (ValueError, Malformed):
         return ""
@@ -147,7 +149,9 @@ def located(location: str, base: str, asked: str) -> str:
 
 
 def piece_of(media: str) -> ReplyPiece:
-    """Return what a body of this media type is read as. Of a character set that is not read it is bytes."""
+    """Return the kind as which a body of this media type is read. An unsupported character set is read as
+    bytes.
+    """
     kind, lower = media.partition(";")[0].strip().lower(), media.lower()
     charset = _CHARSET.search(lower)
     if charset is not None and charset[1] not in _READABLE:
@@ -164,9 +168,9 @@ def piece_of(media: str) -> ReplyPiece:
 
 
 def complete(piece: ReplyPiece, waiting: bytes | bytearray, seen: int = 0) -> int:
-    """Return how many of the bytes that wait make whole events or lines; the others wait for more.
+    """Return how many of the waiting bytes form whole events or lines; the rest wait for more.
 
-    The first `seen` were looked at before and made none: they are not looked at again, or what comes in many
+    The first `seen` bytes formed none at an earlier look and are not searched again. Otherwise a body in many
     small pieces would cost the square of its size.
     """
     if piece is ReplyPiece.EVENTS:
@@ -180,10 +184,10 @@ def complete(piece: ReplyPiece, waiting: bytes | bytearray, seen: int = 0) -> in
 
 
 def read_piece(piece: ReplyPiece, body: bytes, before: bytes = b"") -> tuple[list[str], list[str]]:
-    """Return the texts of a piece of a body, and what of it stands in no field and may be read as any.
+    """Return the texts of a piece of a body, and separately the text that is in no field and could be of any.
 
-    Each text is JSON, or text. Bytes that are no text are read for the texts in them, and stand in no field:
-    what else they hold nobody can tell.
+    Each text is JSON or plain text. Binary data is searched for the texts in it, which are in no field; its
+    other content is unknown.
     """
     if piece is ReplyPiece.BYTES:
         return [], ["\n".join(_RUN.findall((before + body).decode("utf-8", "replace")))]

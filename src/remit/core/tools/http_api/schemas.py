@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas of an OpenAPI document as JSON Schema without references: bounded, and believed in nothing.
+"""The schemas of an OpenAPI document as JSON Schema without references: bounded, and not trusted.
 
-OpenAPI 3.1 schemas are JSON Schema already; of 3.0 `nullable` and the boolean `exclusive...` are rewritten.
+OpenAPI 3.1 schemas are JSON Schema already; in those of 3.0, `nullable` and the boolean `exclusive...` are
+rewritten.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from remit.core.json_value import Json
 
 MAX_DEPTH: Final = 8
 MAX_HOPS: Final = 16
-#: Schemas of one operation: what is beyond is a schema of anything. Documents whose schemas all lead to each
-#: other would be a hundred times their own size otherwise.
+#: Schemas of one operation; beyond this, a schema accepts anything. Otherwise, documents whose schemas all
+#: refer to each other would grow to a hundred times their size.
 MAX_NODES: Final = 400
 MAX_TEXT: Final = 4_000
-#: What is looked at for all operations together: a short document can refer to itself a thousand times.
+#: Steps for all operations together: a short document can refer to itself a thousand times.
 MAX_STEPS: Final = 2_000_000
 _STEP_CHARACTERS: Final = 64
 
 _ONE: Final = frozenset({"items", "additionalProperties", "not", "contains", "propertyNames"})
 _MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"properties", "patternProperties", "$defs"})
-#: What says nothing of a value, or is OpenAPI's own.
+#: Keywords that do not describe a value, or are OpenAPI's own.
 _DROPPED: Final = frozenset(
     {
         "$schema", "$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$defs", "definitions", "discriminator",
@@ -41,7 +42,7 @@ _BOUNDS: Final = {
 
 
 class References:
-    """Resolves what a document refers to within itself."""
+    """Resolves a document's references within itself."""
 
     def __init__(self, document: dict[str, Json]) -> None:
         """Take the whole document."""
@@ -50,7 +51,7 @@ class References:
         self._steps_left = MAX_STEPS
 
     def step(self, text: str = "") -> None:
-        """Count what is looked at, a long text for more; raises `ConfigInvalid` where it comes to no end."""
+        """Count one step, and more for a long text; raise `ConfigInvalid` beyond the bound."""
         self._steps_left -= 1 + len(text) // _STEP_CHARACTERS
         if self._steps_left < 0:
             raise ConfigInvalid(
@@ -61,7 +62,7 @@ class References:
             )
 
     def _copied(self, value: Json) -> Json:
-        """Return a value that is taken over as it is, and count all that is in it."""
+        """Return a value unchanged, and count everything in it."""
         below = [value]
         while below:
             one = below.pop()
@@ -73,7 +74,7 @@ class References:
         return value
 
     def resolved(self, node: Json) -> dict[str, Json]:
-        """Return the object that a node is, or refers to; raises `Malformed`."""
+        """Return the object that a node is, or refers to; raise `Malformed`."""
         for _ in range(MAX_HOPS):
             if not isinstance(node, dict):
                 raise Malformed("a reference leads to no object")
@@ -98,11 +99,11 @@ class References:
         return node
 
     def begin(self) -> None:
-        """Begin with another operation, whose schemas have a bound of their own."""
+        """Start another operation, whose schemas have their own bound."""
         self._left = MAX_NODES
 
     def schema(self, node: Json) -> dict[str, Json]:
-        """Return a schema without references. What is nested without end becomes the schema of anything."""
+        """Return a schema without references. Endless nesting becomes a schema that accepts anything."""
         found = self._schema(node, 0)
         return found if isinstance(found, dict) else {}
 
@@ -146,8 +147,9 @@ class References:
         return out
 
     def properties(self, node: Json) -> tuple[dict[str, Json], frozenset[str]] | None:
-        """Return the properties that an object's schema speaks of, and which of them it requires; None where
-        it is no object's, or says nothing of what is in it.
+        """Return the properties in an object's schema, and the required ones.
+
+        Returns None for a schema that is not an object's, or names no properties.
         """
         found: dict[str, Json] = {}
         required: set[str] = set()
@@ -164,7 +166,9 @@ class References:
         *,
         always: bool,
     ) -> None:
-        """`seen` are schemas that were looked at: one that comes again, by whatever way, says nothing new."""
+        """Collect properties and required names. `seen` are the visited schemas: a second visit adds
+        nothing.
+        """
         if depth > MAX_DEPTH or not isinstance(node, dict):
             return
         node = self.resolved(node)
@@ -185,7 +189,7 @@ class References:
 
 
 def _bound(key: str, node: dict[str, Json], out: dict[str, Json]) -> None:
-    """Take a bound over. OpenAPI 3.0: `exclusiveMinimum: true` makes an exclusive one of `minimum`."""
+    """Copy a bound. In OpenAPI 3.0, `exclusiveMinimum: true` makes `minimum` exclusive."""
     other = _BOUNDS[key]
     if isinstance(node[key], bool):
         return

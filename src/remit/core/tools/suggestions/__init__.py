@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drafting descriptions of tools, for review, from what their upstreams say of them.
+"""Draft descriptions of tools, for review, from the information of their upstreams.
 
-`drafted` guesses, `tools_text` writes a file for `tools/` with why beside each guess.
+`drafted` makes the guesses; `tools_text` writes a file for `tools/` with the reason beside each guess.
 """
 
 from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted

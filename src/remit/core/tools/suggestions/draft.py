@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A draft of what a file in `tools/` says of one tool, from what its upstream says of it.
+"""A draft of one tool's description in `tools/`, from its upstream's information.
 
-What an upstream says is a hint: it can make a guess worse, never better. A guess is no better than what the
-tool's name suggests, and what nothing suggests stays the worst.
+The upstream's information is a hint: it can make a guess worse, never better. A guess is no better than the
+tool's name suggests, and without a suggestion it stays the worst.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from remit.core.tools.tool import (
 )
 
 _EFFECTS: Final = tuple(Effect)
-#: What the operations that MCP has beside tools change.
+#: The effects of MCP's operations other than tools.
 _OPERATIONS: Final = {
     RESOURCE_READ: Effect.NONE,
     PROMPT_GET: Effect.NONE,
@@ -43,8 +43,10 @@ _OPERATIONS: Final = {
 
 
 class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person who asks knows of the upstream: who learns what its tools are sent, and the highest
-    class of what it holds. Left empty they stay the worst.
+    """The requesting person's knowledge of the upstream: the audience of its tools, and the highest class of
+    its data.
+
+    Empty values stay the worst.
     """
 
     audience: str = ""
@@ -52,7 +54,7 @@ class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """What one tool is taken for, each with why. `resource` is a proposal alone."""
+    """The guesses for one tool, each with its reason. `resource` is only a proposal."""
 
     name: str
     says: str
@@ -70,7 +72,7 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def to_review(self) -> int:
-        """How many of the guesses somebody has to look at."""
+        """The number of guesses that a person must review."""
         found = [self.effect, self.audience, self.data_class, self.trust, self.categories]
         found += [self.production, self.financial, self.repeats]
         found += [one.role for one in self.arguments] + [one.trust for one in self.fields]
@@ -139,15 +141,17 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
 
 
 def _of_operation(part: SchemaPart) -> ArgumentGuess:
-    """An argument of an operation that MCP has beside tools: what is read, or what is said of it."""
+    """Return the guess for an argument of an MCP operation other than a tool: a selector, or content."""
     selects = part.name in ("uri", "name")
     role = Guess("selector" if selects else "content", "an operation of MCP")
     return ArgumentGuess(path=part.path, role=role)
 
 
 def _by_name(name: tuple[str, ...]) -> Guess | None:
-    """Return the effect that a name suggests: that of its worst verb. Nouns that are verbs, too, count as
-    verbs where no verb reads (`post_status`, but not `list_posts`).
+    """Return the effect that a name suggests: that of its worst verb.
+
+    Words that are both noun and verb count as verbs only where the name has no reading verb (`post_status`,
+    but not `list_posts`).
     """
     reads = vocabulary.known(name, vocabulary.READS)
     worst = next(
@@ -171,7 +175,7 @@ def _worse(one: str, other: str) -> bool:
 
 
 def _arguments(found: list[SchemaPart], tool: tuple[str, ...], effect: Effect) -> tuple[ArgumentGuess, ...]:
-    """Return the arguments, and those parts of them that are more than content."""
+    """Return the arguments, and those of their parts that are more than content."""
     out: list[ArgumentGuess] = []
     for part in found:
         one = argument(part, tool, effect)
@@ -235,7 +239,7 @@ def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | Non
 
 
 def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> str:
-    """Return the template of the resource, where one argument alone says which it is."""
+    """Return the template of the resource, where exactly one argument identifies it."""
     chosen = [one for one in arguments if one.role.value == "selector" and one.single and _top(one)]
     if len(chosen) != 1:
         return ""

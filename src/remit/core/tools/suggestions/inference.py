@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the names in a tool's schemas suggest of its arguments and of the fields of its results."""
+"""Guesses about a tool's arguments and result fields from the names in its schemas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXTLESS: Final = frozenset({"integer", "number", "boolean", "null"})
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """A value, why it was chosen, and whether somebody has to look at it before it counts."""
+    """A value, the reason for it, and whether a person must review it before it counts."""
 
     value: str
     why: str
@@ -27,7 +27,7 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
-    """What one argument, or a part of one, is taken for. `word` is the word of its name that says so."""
+    """The guess for one argument, or a part of one. `word` is the deciding word of its name."""
 
     path: str
     role: Guess
@@ -42,14 +42,14 @@ class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
-    """What a field of the results, by its name, is taken for."""
+    """The guess for a field of the results, from its name."""
 
     name: str
     trust: Guess
 
 
 def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> ArgumentGuess:
-    """Say what an argument of a tool with these words in its name, and this effect, is taken for."""
+    """Return the guess for an argument of a tool with these words in its name, and this effect."""
     name = vocabulary.tokens(part.name)
     said = vocabulary.tokens(part.says)
     changes = effect is not Effect.NONE
@@ -70,7 +70,7 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
         and vocabulary.single(next(reversed(name), "")) in vocabulary.PROSE
     ):
         return _plain(part, Guess("content", f"`{name[-1]}`: words"))
-    # The last word counts: a `to_account` is an account, an `account_id` is an id.
+    # The last word decides: a `to_account` is an account, an `account_id` is an id.
     address = vocabulary.known(tuple(reversed(name)), vocabulary.ADDRESS)
     if not address and part.about.get("format") in ("uri", "email", "hostname", "idn-email", "iri"):
         address = "uri" if part.about["format"] in ("uri", "iri") else "email"
@@ -93,7 +93,7 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
 
 
 def field(part: SchemaPart) -> FieldGuess | None:
-    """Say what a field of the results is taken for; nothing where its name and form say nothing."""
+    """Return the guess for a field of the results; None where its name and form suggest nothing."""
     if not part.leaf:
         return None
     name = vocabulary.tokens(part.name)
@@ -108,7 +108,7 @@ def field(part: SchemaPart) -> FieldGuess | None:
 
 
 def fields(found: Sequence[SchemaPart]) -> list[FieldGuess]:
-    """Return what is known of fields by their names: of several of one name the worse, or none."""
+    """Return the guesses for fields by name; for several fields of one name the worse guess, or none."""
     by_name: dict[str, FieldGuess | None] = {}
     for part in found:
         if not part.leaf:
@@ -128,7 +128,9 @@ def _plain(part: SchemaPart, role: Guess, word: str = "") -> ArgumentGuess:
 
 
 def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) -> ArgumentGuess:
-    """An address or a party: where it goes, or, where nothing is changed, whom a lookup is about."""
+    """Return the guess for an address or a party: a destination, or, where nothing is changed, the subject of
+    a lookup.
+    """
     one = vocabulary.single(word)
     address = one in vocabulary.ADDRESS or word in vocabulary.ADDRESS
     if (
@@ -161,7 +163,7 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
 def _selected(
     part: SchemaPart, word: str, name: tuple[str, ...], tool: tuple[str, ...], changes: bool
 ) -> ArgumentGuess:
-    """A selector: which record, whose, and whether what lies there leaves with the call."""
+    """Return the guess for a selector: which record, whose, and whether stored data leaves with the call."""
     about = name if len(name) > 1 else (*name, *tool)
     one = vocabulary.single(word)
     single = (
@@ -214,7 +216,7 @@ def _secret(name: tuple[str, ...], said: tuple[str, ...]) -> str:
 
 
 def _queries(name: tuple[str, ...], said: tuple[str, ...], tool: tuple[str, ...]) -> bool:
-    """Whether a `query` is one of a language rather than words to look for."""
+    """Return whether a `query` is in a query language rather than search words."""
     about = vocabulary.known(said, vocabulary.QUERIES - {"run", "execute", "exec"}) or vocabulary.known(
         tool, vocabulary.QUERIES
     )
@@ -227,7 +229,7 @@ def _mail(part: SchemaPart, word: str, tool: tuple[str, ...]) -> bool:
 
 
 def name_of(part: SchemaPart) -> tuple[str, ...]:
-    """Return the words of a part's name, at least an empty one."""
+    """Return the words of a part's name, at least one empty word."""
     return vocabulary.tokens(part.name) or ("",)
 
 

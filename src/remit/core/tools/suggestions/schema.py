@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a JSON Schema: which values it speaks of, under which path. It believes nothing of it."""
+"""The parts of a JSON Schema: the values that it describes, and their paths. The schema is not trusted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_NAME: Final = 80
 
 
 class SchemaPart(NamedTuple):
-    """A value that a schema speaks of: its path, the name in it, and what the schema says of it."""
+    """A value that a schema describes: its path, the name in it, and the schema's content for it."""
 
     path: str
     name: str
@@ -27,7 +27,7 @@ class SchemaPart(NamedTuple):
 
     @property
     def types(self) -> frozenset[str]:
-        """The types that it may have; of a list, those of what it holds."""
+        """The value's possible types; for a list, also those of its elements."""
         found = {kind for kind in _listed(self.about.get("type")) if isinstance(kind, str)}
         items = self.about.get("items")
         if "array" in found and isinstance(items, dict):
@@ -36,15 +36,16 @@ class SchemaPart(NamedTuple):
 
     @property
     def says(self) -> str:
-        """Its description."""
+        """The value's description in the schema."""
         said = self.about.get("description")
         return said if isinstance(said, str) else ""
 
 
 def parts(schema: Json) -> list[SchemaPart]:
-    """Return what an object's schema speaks of, each part after what it is a part of; at most `MAX_PARTS`.
+    """Return the parts that an object's schema describes, each after its parent; at most `MAX_PARTS`.
 
-    References are followed within the schema. A name that no path can hold is left out, with what is below.
+    References are followed within the schema. A name that no path can hold is left out, with everything below
+    it.
     """
     found: dict[str, SchemaPart] = {}
     if isinstance(schema, dict):
@@ -56,7 +57,7 @@ def parts(schema: Json) -> list[SchemaPart]:
 
 
 def written(name: Json) -> bool:
-    """Whether a file can hold this as the name of an argument or a field."""
+    """Return whether a file can hold this as the name of an argument or a field."""
     if not isinstance(name, str) or not name or len(name) > MAX_NAME or name == "mcp:input":
         return False
     if any("\ud800" <= letter <= "\udfff" for letter in name):
@@ -68,14 +69,14 @@ def written(name: Json) -> bool:
 
 
 class _Walk:
-    """One walk over one schema, bounded in all: references may lead in circles, and widen at each turn."""
+    """One walk over one schema, bounded in total: references may be circular, and branch at each turn."""
 
     def __init__(self, root: dict[str, Json]) -> None:
         self._root = root
         self._left = MAX_STEPS
 
     def below(self, schema: Json, path: str, depth: int) -> Iterator[SchemaPart]:
-        """Yield what stands below a value with this schema."""
+        """Yield the parts below a value with this schema."""
         if depth > MAX_DEPTH:
             return
         for one in self._alternatives(schema, 0):
@@ -94,7 +95,7 @@ class _Walk:
                 yield from self.below(one.get("items"), f"{path}[]", depth + 1)
 
     def _alternatives(self, schema: Json, depth: int) -> Iterator[dict[str, Json]]:
-        """Yield a schema, and then those that it refers to."""
+        """Yield a schema, and then its references and alternatives."""
         self._left -= 1
         if not isinstance(schema, dict) or depth > MAX_DEPTH or self._left < 0:
             return

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drafts as a file for `tools/`, with why beside each guess. Names of others are quoted, never pasted."""
+"""Drafts as a file for `tools/`, with the reason beside each guess. Foreign names are quoted, never inserted
+raw.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +70,13 @@ def _templates(draft: ToolDraft) -> Iterator[str]:
     if draft.repeats:
         yield _line("repeats", draft.repeats, "true")
     if draft.resource:
-        # A wrong name would lose the label of what is stored; none means everything in the upstream.
+        # A wrong name would lose the label of stored data; no name means everything in the upstream.
         why = "if all tools name it alike; until then, everything in the upstream"
         yield f"    # resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
 
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
-    """Yield, as a comment, how to say that mail within the house is less."""
+    """Yield, as a comment, a variant that lowers the audience of mail within the organisation."""
     leads = [one for one in draft.arguments if one.outward]
     if draft.effect.value == "none" or not leads or not all(one.mail for one in leads):
         return
@@ -102,7 +104,7 @@ def _line(key: str, guess: Guess, value: str = "") -> str:
 
 
 def quoted(text: str, *, force: bool = False) -> str:
-    """Return a text as YAML that reads as this text and nothing else."""
+    """Return a text as YAML that reads as exactly this text."""
     if not force and _BARE.fullmatch(text) and text not in _TAKEN:
         return text
     out = []
@@ -117,11 +119,11 @@ def quoted(text: str, *, force: bool = False) -> str:
 
 
 def clean(text: str) -> str:
-    """Return a text on one line, without what is not seen or makes text read other than it looks."""
+    """Return a text on one line, without invisible characters and those that disguise text."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 def spoken(text: str) -> str:
-    """Return the beginning of what an upstream says, as a comment may hold it."""
+    """Return the beginning of an upstream's text, in a form that a comment can hold."""
     short = clean(text[: 4 * MAX_SAID])
     return short if len(short) <= MAX_SAID else short[: MAX_SAID - 3] + "..."

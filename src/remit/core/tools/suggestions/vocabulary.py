@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the words in names of tools, arguments and fields usually mean.
+"""The usual meanings of words in names of tools, arguments and fields.
 
-These lists only draft what a person reviews. A word that stands in none of them says nothing.
+These lists only draft descriptions that a person reviews. A word outside them has no meaning here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ READS: Final = _set(
     "validate explain whoami query select retrieve load peek"
 )
 READ_NOUNS: Final = _set("status diff log history head stat tree count info schema version metadata")
-"""What is read, where no verb says more: `git_status`."""
+"""Nouns that denote reading where no verb decides: `git_status`."""
 CHANGES: Final = _set(
     "create add update edit set write comment move rename tag label archive draft save schedule assign "
     "mark checkout commit branch stage unstage init enable disable append insert upsert patch star follow "
@@ -38,7 +38,7 @@ VERBS_ONLY: Final = _set(
     "delete remove purge send pay destroy execute exec run deploy publish submit drop wipe reset create "
     "update set write add edit insert upsert replace append approve cancel trigger invoke eval share"
 )
-"""Verbs that are no nouns: also beside a verb that reads they say that something is done."""
+"""Verbs that are never nouns: they denote an action even beside a verb of reading."""
 MOVES_MONEY: Final = _set(
     "pay payment transfer refund charge withdraw purchase buy donate wire remittance payout deposit"
 )
@@ -53,12 +53,12 @@ HANDS_OVER: Final = _set(
     "share attach push publish forward export upload transfer grant invite send email mail post release"
 )
 
-# Where something goes, whatever the tool does.
+# Words for a destination, whatever the tool does.
 ADDRESS: Final = _set(
     "to cc bcc recipient addressee payee beneficiary attendee participant invitee webhook callback "
     "endpoint url uri href link host hostname domain destination dest server site website remote"
 )
-# Whom or what it reaches where something is changed; what is looked up by it where nothing is.
+# Words for the party that a change reaches; for tools that change nothing, the subject of a lookup.
 PARTY: Final = _set(
     "target "
     "email mail address iban bic swift phone telephone mobile sms account channel chat room member "
@@ -82,7 +82,7 @@ SELECTS: Final = _set(
 LOOSE: Final = _set(
     "query search filter cursor page pattern where q term keyword title range cell tag label index"
 )
-"""Selectors that name no single record."""
+"""Selectors that do not identify a single record."""
 AMOUNTS: Final = _set(
     "amount price total sum quantity qty fee cost budget limit count max min size top offset depth lines"
 )
@@ -94,13 +94,13 @@ SCHEDULE: Final = _set(
     "date time start end day month year timestamp duration timezone since until deadline due format language "
     "locale type status state priority color colour mode method order_by sort direction size width height"
 )
-"""Words that say when or how, and lead nowhere."""
+"""Words for times and manners, which denote no target."""
 MONEY: Final = _set("amount price total fee cost sum")
 DIRECTS: Final = _set(
     "send post invite assign share add notify message transfer pay grant forward email mail dm "
     "reply route wire"
 )
-"""Verbs whose object is somebody or some place that gets something."""
+"""Verbs whose object is a recipient: a person or a place."""
 QUERIES: Final = _set("sql graphql cypher sparql database db execute exec run eval")
 SECRETS: Final = _set(
     "password passwd passphrase passcode otp secret apikey credential credentials totp mfa cvv cvc "
@@ -124,7 +124,7 @@ STORED: Final = _set(
     "sheet contract page artifact archive dataset table"
 )
 NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
-"""Words that say that something is named, but not what."""
+"""Words that denote a name or number without denoting the kind of thing."""
 NOUNS: Final = {
     "path": "file",
     "filepath": "file",
@@ -135,17 +135,17 @@ NOUNS: Final = {
 
 
 def tokens(name: str) -> tuple[str, ...]:
-    """Return the words of a name, however they are joined (`sendMail`, `send_mail`, `SEND-MAIL`)."""
+    """Return the words of a name, in any style of joining (`sendMail`, `send_mail`, `SEND-MAIL`)."""
     return tuple(word.lower() for word in _TOKEN.findall(name[:200]))
 
 
 def single(word: str) -> str:
-    """Return the singular of a word, as far as that is easy."""
+    """Return the singular of a word, by simple rules only."""
     return (
         word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
     )
 
 
 def known(words: tuple[str, ...], meaning: frozenset[str]) -> str:
-    """Return the first word that means this, or an empty text."""
+    """Return the first word with this meaning, or an empty text."""
     return next((word for word in words if word in meaning or single(word) in meaning), "")

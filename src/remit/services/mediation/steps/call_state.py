@@ -67,7 +67,7 @@ class CallState:
         self.end_approval_turn()
         self.settle(taken=False)
         self.let_go_of_upstream()
-        # A deferred call stays in hand until it has ended.
+        # A deferred call stays pending until it has ended.
         if self.live is not None and self.deferred is None:
             self.live.open_calls -= 1
             if self.in_flight is not None:
@@ -94,19 +94,22 @@ class CallState:
                 self.exchange.cancel(self.ended_by)
             self.exchange.release()
 
-    # What the steps share.
+    # Helpers shared by the steps.
 
     def look(self, live: LiveTask, call: LiveCall) -> None:
-        """Look at the local fence; raises `Fenced` with `sent` set where the upstream may have acted."""
+        """Check the local fence; raises `Fenced` with `sent` set where the upstream may have acted."""
         fenced = "this call" if call.cut else self.deps.live.fenced(live, call.scopes)
         if fenced or not self.deps.live.holds():
             self.ended_by = "fence"
             raise fenced_by(fenced, sent=call.sent)
 
     def wire(self, request: AccessRequest, credential: UpstreamCredential | None) -> Call:
-        """Return what goes upstream."""
+        """Return the request for the upstream."""
         return wire_call(self.asked, request, credential, self.deps.clock.now())
 
     def carried(self, tool: Tool, classes: Classes) -> Label:
-        """Return what the task takes on before the call is sent; what more a result carries, step 8 sees."""
+        """Return the label that the task takes on before the call is sent.
+
+        Step 8 adds what a result carries beyond that.
+        """
         return tool.label

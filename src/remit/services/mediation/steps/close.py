@@ -14,7 +14,7 @@ from remit.services.mediation.steps.record import RecordedCall
 async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutcome) -> None:
     """Write the outcome behind the answer; until then the call counts as unfinished."""
     deps, live, size = call.deps, recorded.live, call.result_bytes
-    # What came in has come in: it is counted, and the bound refuses the next call.
+    # Data that came in cannot be undone: it is counted, and the bound refuses the next call.
     take = live.count_result(size)
     if (held := call.deferred) is not None:
         held.result_bytes += size

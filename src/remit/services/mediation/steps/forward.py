@@ -33,7 +33,8 @@ async def forward_call(call: CallState, leased: LeasedCall) -> ForwardedCall:
     call.look(live, in_flight)
     tool, classes = request.tool, deps.policies.applied.bundle.classes
     if tool.effect is not _NONE and live.rose_beside(request.label, tool.label, classes):
-        # What another call read meanwhile may lie in the upstream, where this call could carry it on.
+        # Data that another call read in the meantime may be in the upstream, where this call could carry it
+        # on.
         raise Conflict(
             "the task has read more since this was decided", code="label-rose", remediation="call again"
         )

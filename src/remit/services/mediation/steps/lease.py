@@ -24,7 +24,7 @@ class LeasedCall(msgspec.Struct, frozen=True):
 async def lease_credential(call: CallState, recorded: RecordedCall) -> LeasedCall:
     """Return a credential for this task, and the call as it will be written with it."""
     deps, upstream, task = call.deps, call.asked.upstream, recorded.request.task
-    # INVARIANT: nothing is awaited between the look at the fence and the beginning of a lease.
+    # INVARIANT: nothing is awaited between the check of the fence and the beginning of a lease.
     call.look(recorded.live, recorded.in_flight)
     credential = call.credential = await deps.leases.lease(task, upstream)
     scrubber = deps.leases.scrubber(credential, upstream, task)

@@ -12,7 +12,7 @@ from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.forward import ForwardedCall
 from remit.services.mediation.steps.record import RecordedCall
 
-#: What is said to a server that asks something by itself.
+#: Answer to a server that sends a request itself.
 NOT_OFFERED: Final = b'{"code":-32601,"message":"this client does not take requests from servers"}'
 # A name of the module, not of the class: a member is found through its metaclass, ten times as slowly.
 _REQUEST = ChunkKind.REQUEST
@@ -24,7 +24,7 @@ async def observe_chunk(call: CallState, forwarded: ForwardedCall, chunk: Chunk)
     INVARIANT: the fence is looked at after all that is awaited here.
     """
     if chunk.kind is _REQUEST:
-        # An answer to the server's own question would be a disclosure that nobody decided: refused.
+        # An answer to the server's question would be a disclosure without a decision: refused.
         if chunk.request_id is not None:
             forwarded.leased.exchange.respond(chunk.request_id, NOT_OFFERED, error=True)
         return None
@@ -35,7 +35,7 @@ async def observe_chunk(call: CallState, forwarded: ForwardedCall, chunk: Chunk)
 
 
 async def _defer(call: CallState, forwarded: ForwardedCall, chunk: Chunk) -> Delivery:
-    """Keep a call that its upstream goes on with, and give the agent a handle of ours."""
+    """Keep a call that its upstream has deferred, and return a handle made by remit to the agent."""
     observation, recorded, deps = forwarded.observation, forwarded.leased.recorded, call.deps
     standing = standing_of(chunk, call.asked.upstream, expected=call.asked.defers)
     for one in brought_by(standing):
@@ -53,7 +53,7 @@ async def release_delivery(call: CallState, recorded: RecordedCall, chunk: Deliv
     INVARIANT: nothing more of an answer is handed out once the call is cut, though it has begun.
     """
     in_flight, running = recorded.in_flight, call.running
-    call.look(recorded.live, in_flight)  # an end may have gone first since the chunk was taken in
+    call.look(recorded.live, in_flight)  # an end may have come first since the chunk was taken in
     on_cut = in_flight.on_cut
 
     def cut() -> None:

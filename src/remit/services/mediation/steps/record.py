@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 5: one commit, then the effect."""
+"""Do step 5: one commit, then the effect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     changes = [*deps.live.checks(live, scopes), *deps.stored_labels.unchanged(request), *ruled.takes]
     if ruled.approval is not None:
         changes.append(UseApproval(ruled.approval.id, request.call_digest, call.now))
-    # INVARIANT: the label rises here, before anything that carries it can be released.
+    # INVARIANT: the label rises here, before data that carries it can be released.
     classes = deps.policies.applied.bundle.classes
     rise = rising(live, call.carried(request.tool, classes), request, classes, call.now)
     label = live.label
@@ -52,7 +52,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     live.in_hand.add(in_flight)
     call.in_flight = in_flight
     try:
-        # What the intent states is used up for this purpose, before another call can be described.
+        # A statement of the intent is used up by this purpose before another call can be described.
         live.spend(request)
         left = deps.stored_labels.writes(request, decision.id, number)
         # A call that is alone shares its transaction with no other.
@@ -62,10 +62,10 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
         call.settle(taken=False)
         rise.lost()
         if isinstance(lost, Conflict):
-            # A fence, an ancestor's budget or another use of the approval came first: that is a fact too.
+            # A fence, an ancestor's budget or another use of the approval came first: that is recorded too.
             await deps.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
         raise
-    # Commits answer in the order in which they were handed in, and labels only rise.
+    # Commits return in the order in which they were submitted, and labels only rise.
     live.kept_label = label
     deps.stored_labels.kept(left)
     call.settle(taken=True)

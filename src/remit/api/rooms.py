@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hand each part of the interface the rooms that it works with."""
+
+from __future__ import annotations
+
+from remit.api.authzen.rooms import AuthzenRooms
+from remit.api.health import HealthRooms
+from remit.api.oauth.browser.rooms import PageRooms
+from remit.api.oauth.rooms import OAuthRooms
+from remit.api.rest.approvals import ApprovalRooms
+from remit.api.rest.endings import EndRooms
+from remit.api.rest.evidence import EvidenceRooms
+from remit.api.rest.findings import FindingRooms
+from remit.api.rest.identity.agents import AgentRooms
+from remit.api.rest.identity.delegations import DelegationRooms
+from remit.api.rest.identity.keys import KeyRooms
+from remit.api.rest.identity.people import PersonRooms
+from remit.api.rest.identity.sign_in import SignInRooms
+from remit.api.rest.inspection import InspectionRooms
+from remit.api.rest.policy import PolicyRooms
+from remit.api.rest.replicas import ReplicaRooms
+from remit.api.rest.stored_labels import StoredLabelRooms
+from remit.api.rest.tasks import TaskRooms
+from remit.api.rest.tools import ToolRooms
+from remit.api.rest.upstreams import UpstreamRooms
+from remit.api.ssf.rooms import StreamRooms
+from remit.services.assembly.services import Services
+
+
+def endpoint_rooms(services: Services) -> dict[type[object], object]:
+    """Return the rooms of the endpoints of the route table, by the type that an endpoint asks for."""
+    every: tuple[object, ...] = (
+        AgentRooms(findings=services.findings, identity=services.identity),
+        DelegationRooms(people=services.people),
+        SignInRooms(identity=services.identity, people=services.people),
+        PersonRooms(identity=services.identity, people=services.people),
+        KeyRooms(identity=services.identity, people=services.people),
+        EndRooms(
+            upstreams=services.upstreams,
+            findings=services.findings,
+            tools=services.tools,
+            credentials=services.credentials,
+            evidence=services.evidence,
+            tasks=services.tasks,
+            endings=services.endings,
+            identity=services.identity,
+            people=services.people,
+        ),
+        UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
+        EvidenceRooms(evidence=services.evidence),
+        StoredLabelRooms(flow=services.flow),
+        FindingRooms(findings=services.findings, identity=services.identity),
+        InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
+        PolicyRooms(
+            policies=services.policies,
+            tools=services.tools,
+            replicas=services.replicas,
+            endings=services.endings,
+        ),
+        ApprovalRooms(tasks=services.tasks, decisions=services.decisions, identity=services.identity),
+        ReplicaRooms(replicas=services.replicas, endings=services.endings, inspection=services.inspection),
+        ToolRooms(policies=services.policies, tools=services.tools, decisions=services.decisions),
+        TaskRooms(
+            policies=services.policies,
+            findings=services.findings,
+            tools=services.tools,
+            tasks=services.tasks,
+            decisions=services.decisions,
+            endings=services.endings,
+            identity=services.identity,
+        ),
+        AuthzenRooms(
+            replicas=services.replicas,
+            decisions=services.decisions,
+            identity=services.identity,
+            answers=services.answers,
+        ),
+        StreamRooms(signals=services.signals),
+    )
+    return {type(one): one for one in every}
+
+
+def health_rooms(services: Services) -> HealthRooms:
+    """Return what readiness and figures are about."""
+    return HealthRooms(
+        upstreams=services.upstreams,
+        clock=services.clock,
+        policies=services.policies,
+        tools=services.tools,
+        credentials=services.credentials,
+        evidence=services.evidence,
+        replicas=services.replicas,
+        tasks=services.tasks,
+        decisions=services.decisions,
+        endings=services.endings,
+        mediation=services.mediation,
+        inspection=services.inspection,
+        signals=services.signals,
+    )
+
+
+def oauth_rooms(services: Services) -> OAuthRooms:
+    """Return the rooms of the endpoints that programs use."""
+    return OAuthRooms(
+        keys=services.keys,
+        clock=services.clock,
+        findings=services.findings,
+        identity=services.identity,
+        oauth=services.oauth,
+    )
+
+
+def page_rooms(services: Services) -> PageRooms:
+    """Return the rooms of the pages."""
+    return PageRooms(
+        keys=services.keys,
+        clock=services.clock,
+        entropy=services.entropy,
+        findings=services.findings,
+        tasks=services.tasks,
+        endings=services.endings,
+        identity=services.identity,
+        oauth=services.oauth,
+        people=services.people,
+    )

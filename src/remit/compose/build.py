@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the services of a process together from its configuration: each section has what it is read by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from remit.adapters.policy.cedar import cedar_apart
+from remit.compose.keys import REST, periods_of
+from remit.compose.people import document_fetch_of, people_settings
+from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
+from remit.compose.signals import signal_settings
+from remit.compose.store import pins_of
+from remit.compose.trust import Trusted
+from remit.compose.upstreams import starters_of
+from remit.config import Config, load_bundle, load_config
+from remit.core.identity.deployment import Deployment
+from remit.core.identity.principals import Memberships
+from remit.core.identity.workload import Assurance
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.tool import Tool
+from remit.ports.adapters import Adapters
+from remit.ports.broker import Broker
+from remit.ports.keys import Keyring
+from remit.ports.log import HeadKeeper
+from remit.ports.policy import PolicyEngine
+from remit.ports.runtime import Clock, Entropy
+from remit.ports.store.store import Store
+from remit.ports.upstream import Upstream
+from remit.services.assembly.assembly import assemble
+from remit.services.assembly.services import Services
+from remit.services.assembly.settings import ReplicaSettings, Settings
+from remit.services.authzen.assembly import EvaluationSettings
+from remit.services.authzen.enforcement_points import EnforcementPoint
+from remit.services.credentials.assembly import CredentialSettings
+from remit.services.decisions.assembly import DecisionSettings
+from remit.services.identity.assembly import IdentitySettings
+from remit.services.identity.attestation import Attestors, NoIssuers
+from remit.services.identity.svid_issuing import SvidIssuing
+from remit.services.mediation.assembly import CallSettings
+from remit.services.oauth.assembly import TokenSettings
+from remit.services.people.connections import Connections
+from remit.services.tasks.opening_limits import OpeningBounds
+from remit.services.tools.pinned_tools import as_last_seen
+from remit.services.tools.reachability import UpstreamReachability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedProcess:
+    """What a process has opened before its services are put together."""
+
+    clock: Clock
+    entropy: Entropy
+    keys: Keyring
+    store: Store
+    heads: HeadKeeper
+    upstreams: Mapping[str, Upstream]
+    brokers: Mapping[str, Broker] = field(default_factory=dict)
+    trust: Trusted | None = None
+    issuing: SvidIssuing | None = None
+    connections: Connections | None = None
+    reached: UpstreamReachability | None = None
+
+
+def build(config: Config, opened: OpenedProcess, public_url: str, address: str = "") -> Services:
+    """Assemble the services; start and apply nothing yet.
+
+    `address` is where other replicas reach this process.
+    """
+    deployment = Deployment(
+        tenant=config.tenant,
+        public_url=public_url,
+        origin=log_origin(config.tenant),
+        members=memberships(config),
+        second_person=config.people.second_person,
+    )
+    return assemble(_adapters(config, opened), deployment, _settings(config, opened, public_url, address))
+
+
+def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
+    return Adapters(
+        clock=opened.clock,
+        entropy=opened.entropy,
+        store=opened.store,
+        heads=opened.heads,
+        keys=opened.keys,
+        engine=policy_engine(config),
+        issuers=opened.trust.issuers if opened.trust else NoIssuers(),
+        upstreams=opened.upstreams,
+        brokers=opened.brokers,
+        processes=starters_of(opened.upstreams),
+        document_fetch=document_fetch_of(config),
+        fleet=fleet_of(config, opened.store, opened.clock),
+        forwarder=forwarder_of(config),
+    )
+
+
+def _settings(config: Config, opened: OpenedProcess, public_url: str, address: str) -> Settings:
+    return Settings(
+        reached=opened.reached,
+        openings=OpeningBounds(
+            per_minute=config.agents.openings_per_minute, open_at_once=config.agents.open_at_once
+        ),
+        credentials=_credential_settings(config),
+        replicas=ReplicaSettings(
+            replica=replica_of(config, address, opened.clock),
+            reload=lambda: load_bundle(load_config(config.file)),
+        ),
+        decisions=_decision_settings(config),
+        identity=_identity_settings(config, opened),
+        calls=CallSettings(
+            call_timeout_s=config.limits.call_timeout_s,
+            max_calls_per_task=config.limits.max_calls_per_task,
+        ),
+        tokens=_token_settings(config),
+        signals=signal_settings(config, public_url),
+        evaluations=EvaluationSettings(
+            enforcement_points=enforcement_points(config),
+            permit_ttl_s=int(config.authzen.permit_ttl_s),
+            report_within_s=int(config.authzen.report_within_s),
+        ),
+        people=people_settings(config, opened.connections),
+    )
+
+
+def _credential_settings(config: Config) -> CredentialSettings:
+    return CredentialSettings(
+        for_one_call=frozenset(
+            name for name, one in config.upstreams.items() if one.lease and one.lease.per == "call"
+        ),
+        settle_s=config.limits.closure_wait_s,
+    )
+
+
+def _decision_settings(config: Config) -> DecisionSettings:
+    return DecisionSettings(
+        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+        unconstrained=frozenset(
+            name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
+        ),
+        approval_ttl_s=int(config.limits.approval_ttl_s),
+    )
+
+
+def _identity_settings(config: Config, opened: OpenedProcess) -> IdentitySettings:
+    return IdentitySettings(
+        attestors=opened.trust.attestors if opened.trust else Attestors(),
+        issuing=opened.issuing,
+        own_uid=os.geteuid() if hasattr(os, "geteuid") else -1,
+        session_ttl_s=int(config.limits.session_ttl_s),
+        suspend_on=frozenset(config.agents.suspend_on),
+        end_on=frozenset(config.agents.end_on),
+        key_periods=periods_of(config.keys, config.workload_api),
+        key_rest=REST if several(config) else timedelta(),
+    )
+
+
+def _token_settings(config: Config) -> TokenSettings:
+    return TokenSettings(
+        token_ttl_s=int(config.limits.token_ttl_s),
+        refresh_ttl_s=int(config.oauth.refresh_ttl_s),
+        proof_age_s=int(config.limits.proof_age_s),
+        leeway_s=int(config.oauth.clock_skew_s),
+        introspectors=frozenset(config.oauth.introspectors),
+    )
+
+
+def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
+    """Return the parties that may also ask for decisions, by the names of their agents."""
+    return {
+        name: EnforcementPoint(
+            name=name,
+            resources=frozenset(section.resources),
+            agents=frozenset(section.agents),
+            vouches=Assurance.from_word(section.vouches) if section.vouches else None,
+            constrained=section.sender_constraint == "required",
+        )
+        for name, section in config.enforcement_points.items()
+    }
+
+
+def policy_engine(config: Config) -> PolicyEngine:
+    """Return the policy engine that the configuration names."""
+    return cedar_apart(config.data_classes)
+
+
+def log_origin(tenant: str) -> str:
+    """Return the origin of a tenant's log in its checkpoints."""
+    return f"remit/{tenant}"
+
+
+def memberships(config: Config) -> Memberships:
+    """Return the group memberships in the configuration."""
+    initiatives = {agent: name for name, one in config.initiatives.items() for agent in one.agents}
+    return Memberships(groups=dict(config.groups), initiatives=initiatives)
+
+
+def last_seen_tools(config: Config, bundle: Bundle) -> list[Tool]:
+    """Return a bundle's tools joined with what their upstreams last offered; reads only."""
+    return as_last_seen(bundle, pins_of(config))

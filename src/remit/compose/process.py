@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process of remit: opened, begun, kept up, served on its port, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from remit import __version__, api
+from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.compose.build import OpenedProcess, build, log_origin
+from remit.compose.keys import issuing_of, open_keys, serve_keys
+from remit.compose.replicas import enter, front, put_in_force, tended
+from remit.compose.secret_sources import fetch
+from remit.compose.standing_secrets import credentials_of, look_after_secrets
+from remit.compose.store import make_private, open_store
+from remit.compose.trust import trust_of
+from remit.compose.upstreams import idle_programs_of, offer_apis, upstreams_of
+from remit.config import Config, load_bundle, load_config
+from remit.config.scaffold import keep_from_git
+from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
+from remit.core.evidence.event import Event, EventBody
+from remit.core.evidence.events.system import SystemStarted, SystemStopped
+from remit.core.json_value import Json
+from remit.core.policy.bundle import Bundle
+from remit.gateway.asgi import (
+    Application,
+    Receive,
+    RequestsInProgress,
+    Scope,
+    Send,
+    counting,
+    raw_path,
+)
+from remit.gateway.endpoints import http_endpoint, mcp_endpoint
+from remit.gateway.http import HttpLimits
+from remit.gateway.mcp import McpLimits
+from remit.gateway.request_target import own_target_only
+from remit.ports.store.units import Unit
+from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
+from remit.services.assembly.services import Services
+from remit.services.assembly.upkeep import Upkeep
+from remit.services.credentials.upstream_assertion import UpstreamAssertions
+from remit.services.limits.client_address import Proxies
+from remit.services.limits.request_bodies import Bodies
+from remit.services.tools.reachability import UpstreamReachability
+
+log = logging.getLogger("remit")
+
+
+@asynccontextmanager
+async def open_house(
+    config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
+) -> AsyncIterator[Services]:
+    """Open everything that the configuration names, repair the effects of a crash, and close it all at the
+    end.
+
+    `address` is where this process itself listens, whatever proxy is in front of it; `go_back` puts its
+    bundle in force although other replicas have replaced it. Raises `ConfigInvalid`, `StoreUnavailable` or
+    `VerificationFailed` before anything is served.
+    """
+    bundle = load_bundle(config)
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with AsyncExitStack() as stack:
+        make_private(config.at(config.keys.path))
+        fetched = await fetch(config, clock, stack)
+        keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
+        store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
+        stack.push_async_callback(store.close)
+        keep_from_git(config.folder / ".remit")
+        upkeep = Upkeep()
+        reached = UpstreamReachability(clock)
+        url = public_url or config.listen.url
+        upstreams = upstreams_of(config, bundle, reached.tell)
+        issuing = issuing_of(config, keys, store, clock, entropy)
+        own = {issuing.trust_domain: issuing.anchors} if issuing else {}
+        trust = trust_of(config, url, clock, own)
+        stack.push_async_callback(trust.close)
+        voucher = UpstreamAssertions(keys.tokens, clock, entropy, url)
+        rotated, connections, brokers = credentials_of(config, store, keys.sealing, voucher, stack)
+        opened = OpenedProcess(
+            clock=clock,
+            entropy=entropy,
+            keys=keys,
+            store=store,
+            heads=heads,
+            upstreams=upstreams,
+            brokers=brokers,
+            trust=trust,
+            issuing=issuing,
+            connections=connections,
+            reached=reached,
+        )
+        services = build(config, opened, url, address)
+        await _begin(services, stack, bundle, go_back=go_back)
+        for upstream in upstreams.values():
+            stack.push_async_callback(upstream.stop)
+        await asyncio.gather(*(_start(services, upkeep, name, one) for name, one in upstreams.items()))
+        services.endings.events.ended.append(partial(_forget_task, upkeep, upstreams))
+        await serve_keys(config, services.identity, services.findings.sightings, upkeep, stack)
+        await look_after_secrets(config, services, rotated, fetched, keys.sealing, upkeep)
+        _keep_up(services, config, upkeep)
+        stack.push_async_callback(upkeep.close)
+        yield services
+        await upkeep.close()
+        await _end(services)
+
+
+async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, go_back: bool) -> None:
+    """Put a bundle in force and mend what a crash left; nothing is served yet."""
+    # A new log's head is signed while the log is empty, so that no log with events lacks a signed head.
+    await services.evidence.log.check_head()
+    await services.evidence.log.checkpoint()
+    await services.tools.registry.load()
+    await put_in_force(
+        services.policies, bundle, several=services.replicas.membership.several, go_back=go_back
+    )
+    await enter(services, stack)
+    recovered = await services.endings.remains.recover()
+    stack.push_async_callback(services.credentials.leases.stop)
+    await services.endings.remains.take_back()
+    await services.endings.rebundling.look()
+    if not services.replicas.membership.several:
+        await services.endings.spent.end()
+    await services.signals.heard.resume()
+    await services.signals.streams.begin()
+    await services.signals.notifications.begin()
+    started = SystemStarted(version=__version__, bundle=bundle.digest, recovered=recovered)
+    await _record(services, started)
+    await services.evidence.log.checkpoint()
+
+
+async def _end(services: Services) -> None:
+    """Write what is left to be written, and sign the log once more."""
+    await services.mediation.deferrals.stop()
+    await services.credentials.leases.stop()
+    await services.mediation.mediator.count_refusals()
+    await services.mediation.mediator.retry_late()
+    await _record(services, SystemStopped())
+    await _sign_last(services)
+
+
+@asynccontextmanager
+async def open_records(
+    config: Config, upstreams: Mapping[str, Upstream] | None = None
+) -> AsyncIterator[Services]:
+    """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
+
+    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. Raises
+    `StoreUnavailable` while another process has the store open.
+    """
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with AsyncExitStack() as stack:
+        make_private(config.at(config.keys.path))
+        await fetch(config, clock, stack, config.store, config.keys)
+        keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
+        store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
+        stack.push_async_callback(store.close)
+        services = build(
+            config,
+            OpenedProcess(
+                clock=clock,
+                entropy=entropy,
+                keys=keys,
+                store=store,
+                heads=heads,
+                upstreams=upstreams or {},
+            ),
+            config.listen.url,
+        )
+        if not services.replicas.membership.several:
+            await services.endings.remains.recover()
+        yield services
+        await services.evidence.log.checkpoint()
+
+
+async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstream) -> None:
+    """Start an upstream and learn its tools; if it is not reachable yet, learn them once it is."""
+    said: set[str] = set()
+
+    def notified(method: str, params: Json) -> None:
+        if method in LIST_CHANGED:
+            said.add(LIST_CHANGED[method])
+        else:
+            services.tools.announcements.notified(name, method, params)
+
+    async def learn() -> None:
+        # Announce what the upstream reports as changed, even if the list reads the same.
+        told = frozenset(said)
+        said.clear()
+        catalogue = await upstream.catalogue()
+        if not isinstance(upstream, HttpUpstream):  # an API's document was read instead
+            services.tools.reached.tell(name, True)
+        services.tools.announcements.changed(
+            name, told | await services.tools.registry.learned(name, catalogue)
+        )
+
+    try:
+        await upstream.start(
+            on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
+            on_notification=notified,
+        )
+        await learn()
+    except UpstreamUnreachable as error:
+        # The others serve; the tools of this one are learned once it is reachable, and are refused until
+        # then.
+        services.tools.reached.tell(name, False, error.message)
+        log.warning("upstream `%s`: %s", name, error)
+
+
+def application(services: Services, config: Config) -> Application:
+    """Return everything served on the one port: the endpoints for traffic, and those for management."""
+    in_hand = RequestsInProgress(
+        most=config.limits.max_calls_in_flight, most_of_agent=McpLimits().max_calls_per_agent
+    )
+    http = http_endpoint(
+        services,
+        limits=HttpLimits(
+            max_request_bytes=config.limits.max_request_bytes, max_depth=config.limits.max_depth
+        ),
+        in_hand=in_hand,
+    )
+    door = mcp_endpoint(
+        services,
+        in_hand=in_hand,
+        limits=McpLimits(
+            max_request_bytes=config.limits.max_request_bytes,
+            max_depth=config.limits.max_depth,
+            max_calls_in_flight=config.limits.max_calls_in_flight,
+        ),
+    )
+    management = api.app(
+        services,
+        reload=lambda: load_bundle(load_config(config.file)),
+        waiting=lambda: load_config(config.file).waiting(config),
+        remote_sign_in=config.sign_in.remote_codes,
+        max_body_bytes=config.limits.max_request_bytes,
+        max_depth=config.limits.max_depth,
+    )
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and http.owns(raw_path(scope)):
+            await http(scope, receive, send)
+        elif scope["type"] == "http" and door.owns(scope["path"]):
+            await door(scope, receive, send)
+        else:
+            await management(scope, receive, send)
+
+    doors = own_target_only(front(services, config, serve), services.public_url)
+    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+
+
+def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
+    """Start all background work."""
+    upkeep.every("sign the log", 1.0, services.evidence.log.checkpoint)
+    upkeep.every(
+        "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
+    )
+    upkeep.every("end what has run out", 1.0, services.endings.revocations.expire)
+    upkeep.every("hold tasks against the bundle", 1.0, services.endings.rebundling.turn)
+    upkeep.every("complete ends that were cut short", 5.0, services.endings.revocations.take_up)
+    upkeep.every("take credentials back", 1.0, services.credentials.leases.sweep)
+    upkeep.every(
+        "end idle programs",
+        1.0,
+        idle_programs_of(
+            config, services.credentials.leases, services.tasks.live, services.endings.events
+        ).look,
+    )
+    upkeep.every(
+        "do what signals ask for", 5.0, tended(services.endings.remains, services.signals.heard.resume)
+    )
+    if services.signals.polling.sources:
+        upkeep.every("ask for signals", 1.0, tended(services.endings.remains, services.signals.polling.turn))
+    if services.signals.silence.watched:
+        upkeep.every(
+            "look who is silent", 1.0, tended(services.endings.remains, services.signals.silence.turn)
+        )
+    for name in services.signals.notifications.addressees:
+        upkeep.every(
+            f"notify {name}",
+            0.5,
+            tended(services.endings.remains, partial(services.signals.notifications.turn_of, name)),
+        )
+    for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
+        upkeep.every(
+            f"tell {name} of events",
+            0.5,
+            tended(services.endings.remains, partial(services.signals.telling.turn_of, name)),
+        )
+    upkeep.every("look at open sinks", 1.0, services.credentials.sink_alarms.look)
+    upkeep.every("close what was not reported", 1.0, services.answers.sweep)
+    upkeep.every("look after deferred calls", 1.0, services.mediation.deferrals.sweep)
+    upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
+    upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
+    upkeep.every("write what was seen", 1.0, services.findings.sightings.flush)
+    upkeep.every(
+        "look who answers for agents",
+        60.0,
+        tended(services.endings.remains, services.identity.directory.look_at_owners),
+    )
+    upkeep.every(
+        "look what HTTP APIs offer",
+        0.5,
+        partial(offer_apis, services.policies, services.tools, services.upstreams),
+    )
+    upkeep.every(
+        "tell of upstreams", 0.5, partial(services.tools.reached.record, services.store, services.tenant)
+    )
+
+
+async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: str) -> None:
+    """Release what upstreams keep for a task that has ended; the end does not wait for this."""
+
+    async def let_go() -> None:
+        for upstream in upstreams.values():
+            await upstream.end_task(task)
+
+    upkeep.soon(f"let go of {task}", let_go)
+
+
+async def _sign_last(services: Services) -> None:
+    """Sign the log once more at the end; if that fails, the next start signs it."""
+    try:
+        await services.evidence.log.checkpoint()
+    except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
+        log.warning("the log's last events are signed at the next start: %s", error)
+
+
+async def _record(services: Services, body: EventBody) -> None:
+    """Record in the evidence what remit itself did or encountered."""
+    event = Event.of(body, at=services.clock.now(), tenant=services.tenant)
+    await services.store.commit(Unit(events=(event,)))

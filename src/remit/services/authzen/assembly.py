@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put together what answers other enforcement points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from remit.core.identity.deployment import Deployment
+from remit.ports.adapters import Adapters
+from remit.services.authzen.enforcement_points import AskedSubjects, EnforcementPoint
+from remit.services.authzen.evaluation import AuthzenEvaluations
+from remit.services.mediation.dependencies import Dependencies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """Who else may ask for decisions; how long a permit holds, and by when its outcome is reported."""
+
+    enforcement_points: Mapping[str, EnforcementPoint] = field(default_factory=dict)
+    permit_ttl_s: int = 5
+    report_within_s: int = 300
+
+
+def answers_of(
+    adapters: Adapters, deployment: Deployment, settings: EvaluationSettings, parts: Dependencies
+) -> AuthzenEvaluations:
+    """Return what answers them."""
+    return AuthzenEvaluations(
+        parts,
+        AskedSubjects(
+            store=adapters.store,
+            authenticator=parts.authenticator,
+            members=deployment.members,
+            tenant=deployment.tenant,
+        ),
+        points=settings.enforcement_points,
+        permit_ttl_s=settings.permit_ttl_s,
+        report_within_s=settings.report_within_s,
+    )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the services of decisions together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.core.identity.deployment import Deployment
+from remit.ports.adapters import Adapters
+from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.plan_changes import Plans
+from remit.services.decisions.refusals import Refusals
+from remit.services.decisions.write_behind import WriteBehind
+from remit.services.policy.bundle import Policies
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSettings:
+    """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait."""
+
+    observed: frozenset[str] = frozenset()
+    unconstrained: frozenset[str] = frozenset()
+    approval_ttl_s: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionServices:
+    """What decides, what people decide, and how decisions are kept."""
+
+    authorizer: Authorizer
+    approvals: Approvals
+    plans: Plans
+    late: WriteBehind
+    refusals: Refusals
+
+
+def decision_services(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: DecisionSettings,
+    policies: Policies,
+    tools: ToolServices,
+    tasks: TaskServices,
+) -> DecisionServices:
+    """Put them together."""
+    store, clock, entropy = adapters.store, adapters.clock, adapters.entropy
+    authorizer = Authorizer(
+        store=store,
+        policies=policies,
+        tools=tools.registry,
+        entropy=entropy,
+        tenant=deployment.tenant,
+        observed=settings.observed,
+        unconstrained=settings.unconstrained,
+    )
+    approvals = Approvals(
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        tenant=deployment.tenant,
+        ttl_s=settings.approval_ttl_s,
+        second_person=deployment.second_person,
+    )
+    late = WriteBehind(store)
+    refusals = Refusals(store, clock, late)
+    plans = Plans(
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        live=tasks.live,
+        tasks=tasks.tasks,
+        authorizer=authorizer,
+        approvals=approvals,
+        refusals=refusals,
+    )
+    return DecisionServices(
+        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals
+    )

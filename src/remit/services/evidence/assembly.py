@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the services of evidence together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.core.identity.deployment import Deployment
+from remit.ports.adapters import Adapters
+from remit.services.evidence.chains import Chains
+from remit.services.evidence.followers import Followers
+from remit.services.evidence.log import Evidence
+from remit.services.evidence.log_audit import LogAudit
+from remit.services.evidence.receipts import Receipts
+from remit.services.findings.assembly import FindingServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceServices:
+    """The log, and what is made of it."""
+
+    log: Evidence
+    log_reading: LogAudit
+    receipts: Receipts
+    chains: Chains
+    followers: Followers
+
+
+def evidence_services(
+    adapters: Adapters, deployment: Deployment, findings: FindingServices
+) -> EvidenceServices:
+    """Put them together."""
+    store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
+    evidence = Evidence(
+        store=store,
+        heads=adapters.heads,
+        keys=adapters.keys.checkpoints,
+        clock=clock,
+        tenant=tenant,
+        origin=deployment.origin,
+    )
+    return EvidenceServices(
+        log=evidence,
+        log_reading=LogAudit(store=store, evidence=evidence, findings=findings.findings, tenant=tenant),
+        receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
+        chains=Chains(evidence),
+        followers=Followers(store=store, tenant=tenant),
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put together what answers questions about the process itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.core.identity.deployment import Deployment
+from remit.ports.adapters import Adapters
+from remit.services.credentials.assembly import CredentialServices
+from remit.services.decisions.assembly import DecisionServices
+from remit.services.endings.assembly import EndingServices
+from remit.services.identity.assembly import IdentityServices, IdentitySettings
+from remit.services.inspection.can import CanReports
+from remit.services.inspection.replica_status import ReplicaStatus
+from remit.services.inspection.who import Who
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tools.assembly import ToolServices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionServices:
+    """What answers `remit can` and `remit who`, and which replicas enforce."""
+
+    reports: CanReports
+    who: Who
+    roster: ReplicaStatus
+
+
+def inspection_services(
+    adapters: Adapters,
+    deployment: Deployment,
+    settings: IdentitySettings,
+    unconstrained: frozenset[str],
+    policies: Policies,
+    tools: ToolServices,
+    credentials: CredentialServices,
+    among: ReplicaServices,
+    tasks: TaskServices,
+    decisions: DecisionServices,
+    endings: EndingServices,
+    identity: IdentityServices,
+) -> InspectionServices:
+    """Put them together."""
+    roster = ReplicaStatus(
+        fleet=adapters.fleet,
+        replicas=among.membership,
+        policies=policies,
+        reactions=endings.reactions,
+    )
+    return InspectionServices(
+        reports=CanReports(
+            store=adapters.store,
+            clock=adapters.clock,
+            live=tasks.live,
+            tools=tools.registry,
+            authorizer=decisions.authorizer,
+            tenant=deployment.tenant,
+        ),
+        who=Who(
+            store=adapters.store,
+            clock=adapters.clock,
+            live=tasks.live,
+            authenticator=identity.authenticator,
+            members=deployment.members,
+            tenant=deployment.tenant,
+            unconstrained=unconstrained,
+            own_uid=settings.own_uid,
+            issuing=settings.issuing,
+            leases=credentials.leases,
+            locks=endings.locks,
+            roster=roster,
+        ),
+        roster=roster,
+    )

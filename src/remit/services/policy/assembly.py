@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the policies together."""
+
+from __future__ import annotations
+
+from remit.core.identity.deployment import Deployment
+from remit.ports.adapters import Adapters
+from remit.services.policy.bundle import Policies
+
+
+def policies_of(adapters: Adapters, deployment: Deployment) -> Policies:
+    """Return the policies; no bundle is in force yet."""
+    return Policies(
+        engine=adapters.engine,
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        members=deployment.members,
+    )

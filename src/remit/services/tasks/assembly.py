@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put the services of tasks together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.core.identity.deployment import Deployment
+from remit.core.oauth.mission import authority_hash, authority_set
+from remit.core.oauth.resource import Resources
+from remit.core.tasks.task import Task
+from remit.ports.adapters import Adapters
+from remit.services.policy.bundle import Policies
+from remit.services.replicas.assembly import ReplicaServices
+from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.opening_limits import OpeningBounds
+from remit.services.tasks.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskServices:
+    """Tasks as they are kept, and as they live in this process."""
+
+    tasks: Tasks
+    live: LiveTasks
+
+
+def task_services(
+    adapters: Adapters,
+    deployment: Deployment,
+    bounds: OpeningBounds,
+    resources: Resources,
+    policies: Policies,
+    among: ReplicaServices,
+) -> TaskServices:
+    """Put them together; `bounds` limit how many are opened."""
+
+    def authority(task: Task) -> str:
+        return authority_hash(deployment.public_url, authority_set(task, resources))
+
+    live = LiveTasks(
+        *(adapters.store, adapters.clock, adapters.entropy),
+        *(deployment.tenant, deployment.members, authority),
+        classes=lambda: policies.applied.bundle.classes,
+        replicas=among.membership,
+        ownership=among.ownership,
+    )
+    tasks = Tasks(
+        store=adapters.store,
+        clock=adapters.clock,
+        entropy=adapters.entropy,
+        policies=policies,
+        live=live,
+        members=deployment.members,
+        tenant=deployment.tenant,
+        bounds=bounds,
+    )
+    return TaskServices(tasks=tasks, live=live)

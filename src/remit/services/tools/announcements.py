@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What upstreams say outside of calls, for the doors whose agents want to hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from remit.core.json_value import Json
+
+
+class Announcements:
+    """Passes it on to each door that listens."""
+
+    def __init__(self) -> None:
+        """Begin with no door listening."""
+        self._changed: list[Callable[[str, frozenset[str]], None]] = []
+        self._notified: list[Callable[[str, str, Json], None]] = []
+
+    def listen(
+        self,
+        changed: Callable[[str, frozenset[str]], None],
+        notified: Callable[[str, str, Json], None],
+    ) -> None:
+        """Call `changed(upstream, lists)` and `notified(upstream, method, params)` from now on."""
+        self._changed.append(changed)
+        self._notified.append(notified)
+
+    def changed(self, upstream: str, lists: frozenset[str]) -> None:
+        """Report that these `LISTS` of an upstream changed: in what it offers, or in what was accepted of
+        that.
+        """
+        for told in self._changed:
+            told(upstream, lists)
+
+    def notified(self, upstream: str, method: str, params: Json) -> None:
+        """Report a notification that an upstream sent outside of any call."""
+        for told in self._notified:
+            told(upstream, method, params)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words that modules and rooms are named with beside the glossary, each group with its reason."""
+
+#: A reason, and the words that it allows, in the singular.
+WORDS = {
+    "protocols and formats, by the names that their specifications give them": """
+        api apis asgi authzen dpop elicitation http1 json jsonc jsonrpc jwk jws jwt mcp mermaid metadata
+        oauth oidc openapi pki protocol rest sigv4 spiffe sql sse ssf sts tls transit url utterance
+        webauthn webhook yaml
+    """,
+    "products that an adapter speaks to": """
+        aws cedar github kubernete linux openbao postgre sqlite unix
+    """,
+    "terms of identity, OAuth and cryptography": """
+        access admission assertion attestation auth authentication authenticator authorization
+        authorizer bearer canonical certificate claim client directory discovery exchange identity
+        issued issuer issuing keyring login merkle namespace password people permission presented
+        protected provider refresh registered registration replay revocation right sealing security sign
+        signing verification
+    """,
+    "terms of governance and evidence": """
+        accountability alarm audit checkpoint conjunction control declassification delegated denial end
+        ending erasure evaluation evidence expiry governance justification leak log observation outcome
+        reach reachability reaction refusal revalidation scrubbing separation shared spent stated
+        takeover unclosed untrusted
+    """,
+    "terms of language and information flow": """
+        amount clause date echo encoding escape fact inference intake kind language lookup mark name
+        naming note number phrase quantity quotation reading representation strict suggestion
+        superlative text verb verbatim vocabulary
+    """,
+    "terms of computing that every developer knows": """
+        abandoned address administrator announcement app array attempt background backup base behind
+        blocker body bound bridge browser build building catalogue change check checker cli cloud
+        combined command commit completion compose composed config confirmation connect connection
+        connector consistency cooperative core database deadline decoding delivery demo dependency
+        deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
+        fetching file flat flight flood folder follower form forwarding free gc global graph group guard
+        head header health hint host ids idle in init injection input insert inspection introspection known
+        last layer limit line list listen listener listening listing live load local loop main manifest
+        mapping mediation mediator memory message method model narrowing node normal notify offer
+        opening operation option os other outgoing output overlap own ownership page parser parsing peer
+        pinned place placeholder polling pool priority private probe problem process program propagation
+        push pushed query rate read refreshed registry relational remote rendering renewal report
+        request response result resumption retry rollout rotating rotation round routing rule run
+        running runtime safe scaffold schema sdk search second section server service setting silence
+        simplify slice socket source ssrf stand state static status stdio step store structure
+        subscription subset supervisor system table target template terminal time timestamp tracing
+        transport tree under unit up upkeep user validator version walk web wire write
+    """,
+    "commands of remit": "approve can data rehearse serve welcome who wrap",
+    "the story that `remit demo` tells": "narrator stage story thief",
+    "the nine steps": "bind close decide describe forward identify",
+}

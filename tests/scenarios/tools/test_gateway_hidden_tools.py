@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task sees only what it may call; all else does not exist for it, and only the evidence knows better."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from remit.core.evidence.event import EventKind
+from tests.worlds.house import Told
+from tests.worlds.mcp_door import GatewayWorld, gateway_world
+
+Json = Any
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
+    """The door and its house."""
+    async with gateway_world(tmp_path) as world:
+        yield world
+
+
+def names(told: Told) -> list[str]:
+    """Return the names of listed tools."""
+    return [tool["name"] for tool in told.json["result"]["tools"]]
+
+
+async def test_a_tool_that_was_not_granted_is_one_that_does_not_exist(world: GatewayWorld) -> None:
+    """Calls of an ungranted tool and of no tool at all get the same bytes but for the name, in both eras."""
+    session = await world.session()
+
+    async def answers(name: str) -> list[tuple[int, dict[str, str], bytes]]:
+        told = [
+            await world.call(name),
+            await world.call(f"files__{name}", path="/mcp"),
+            await world.legacy("tools/call", {"name": name}, session=session),
+        ]
+        return [(one.status, one.headers, one.content.replace(name.encode(), b"?")) for one in told]
+
+    granted_to_nobody, no_tool = await answers("crash"), await answers("xrash")
+    assert granted_to_nobody == no_tool
+    assert world.calls() == []
+
+
+async def test_the_evidence_has_the_reason(world: GatewayWorld) -> None:
+    """What the wire does not say stands in the decision's event."""
+    await world.call("crash")
+    (decision,) = await world.facts(EventKind.DECISION_MADE)
+    assert decision["tool"] == "files/crash"
+    assert [reason["code"] for reason in decision["reasons"]] == ["not-granted"]
+
+
+async def test_lists_show_what_is_granted(world: GatewayWorld) -> None:
+    """Two tasks at one address see two lists; neither sees what neither may call."""
+    _, little = await world.open("little")
+    assert names(await world.modern("tools/list", token=little)) == ["echo"]
+    assert names(await world.modern("tools/list", token=little, path="/mcp")) == ["files__echo"]
+    # Where it was granted nothing, its token is of no use at all.
+    assert (await world.modern("tools/list", token=little, path="/mcp/notes")).status == 401
+    shown = names(await world.modern("tools/list"))
+    assert "echo" in shown
+    assert not {"crash", "spawn", "resources:read"} & set(shown)
+
+
+async def test_lists_of_resources_follow_the_grant(world: GatewayWorld) -> None:
+    """A task that may not read resources is shown none, and told of no such capability."""
+    _, little = await world.open("little")
+    for method, key in (("resources/list", "resources"), ("resources/templates/list", "resourceTemplates")):
+        assert (await world.modern(method, token=little)).json["result"][key] == []
+    told = await world.modern("server/discover", token=little)
+    assert set(told.json["result"]["capabilities"]) == {"tools", "logging"}
+    assert len((await world.modern("resources/list")).json["result"]["resources"]) == 1
+    gone = await world.modern("resources/read", {"uri": "note://1"}, token=little)
+    assert gone.json["error"]["message"] == "Resource not found: note://1"
+
+
+async def test_lists_are_private(world: GatewayWorld) -> None:
+    """What one task is shown may not be kept for another."""
+    for method in (
+        "tools/list",
+        "resources/list",
+        "prompts/list",
+        "resources/templates/list",
+        "server/discover",
+    ):
+        told = await world.modern(method)
+        assert told.json["result"]["cacheScope"] == "private"
+        assert told.json["result"]["resultType"] == "complete"
+        assert told.headers["cache-control"] == "no-store"
+
+
+async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld) -> None:
+    """A tool whose description changed is not listed; once accepted it is, as it was accepted."""
+    catalogue = await world.house.upstreams["files"].catalogue()
+    tools = tuple(
+        {**tool, "description": "now with poison"} if tool["name"] == "echo" else tool
+        for tool in catalogue.tools
+    )
+    await world.house.tools.registry.learned("files", msgspec.structs.replace(catalogue, tools=tools))
+    told = await world.modern("tools/list")
+    assert "echo" not in names(told)
+    assert b"poison" not in told.content
+    assert (await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})).json["error"]
+    assert world.calls() == []
+    pin, _ = world.house.tools.registry.diff("files/echo")
+    await world.house.tools.registry.accept("files/echo", digest=pin.offered_digest, by="lena")
+    assert "echo" in names(await world.modern("tools/list"))
+
+
+async def test_an_upstreams_own_words_about_itself_are_not_shown(world: GatewayWorld) -> None:
+    """Instructions that no person reviewed do not reach an agent."""
+    session = await world.legacy("initialize", {"protocolVersion": "2025-11-25"})
+    for told in (await world.modern("server/discover"), session):
+        assert b"be kind" not in told.content
+
+
+async def test_an_observed_upstream_shows_everything(tmp_path: Path) -> None:
+    """Where nothing is refused, nothing is hidden."""
+    async with gateway_world(tmp_path, observed=frozenset({"files"})) as world:
+        assert {"echo", "crash", "spawn"} <= set(names(await world.modern("tools/list")))
+
+
+async def test_a_deferred_call_names_its_approval(world: GatewayWorld) -> None:
+    """A deferred call says which approval it waits for, until when, and what to do."""
+    told = await world.call("error")
+    error = told.json["error"]
+    assert (told.status, error["code"]) == (200, -31002)
+    assert error["data"]["code"] == "approval-required"
+    assert error["data"]["approval"].startswith("apr_")
+    assert error["data"]["expires"]
+    assert f"remit approve {error['data']['approval']}" in error["data"]["remediation"]
+    assert error["data"]["rule"] == "ask-for-money"
+    assert world.calls() == []

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS of the port: a client's certificate of any issuer reaches step 1 unchanged."""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from remit.cli.serve.tls import AskingContext, RenewedContext
+from remit.core.errors import ConfigInvalid
+from tests.worlds.tls_port import LOOPS, identity, serving, shown
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_certificate_of_nobody_reaches_step_1(tmp_path: Path, loop: str) -> None:
+    """A client's certificate is passed on as it is, and one without any is served as well; large bodies
+    travel both ways.
+    """
+    server, client = identity(tmp_path, "server"), identity(tmp_path, "client")
+
+    async def run() -> None:
+        async with serving(AskingContext(*server)) as url:
+            body = b"x" * 3_000_000
+            told, back = await shown(url, server[0], client, body)
+            own = x509.load_pem_x509_certificate(client[0].read_bytes()).public_bytes(Encoding.DER)
+            assert told["scheme"] == "https"
+            assert told["chain"][0] == own.hex()
+            assert back == body
+            told, back = await shown(url, server[0], None, body)
+            assert (told["chain"], back) == ([], body)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(asyncio.wait_for(run(), 60))
+
+
+def test_without_asking_no_certificate_is_taken(tmp_path: Path) -> None:
+    """Where the configuration does not ask, what a client has is not looked at."""
+    server, client = identity(tmp_path, "server"), identity(tmp_path, "client")
+
+    async def run() -> None:
+        async with serving(RenewedContext(*server)) as url:
+            told, _ = await shown(url, server[0], client)
+            assert told == {"scheme": "https", "chain": []}
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+@pytest.mark.parametrize("kind", [RenewedContext, AskingContext])
+def test_renewed_certificate_is_taken_up(tmp_path: Path, kind: type[RenewedContext]) -> None:
+    """A certificate that was renewed in its file is shown to the next client; half a file is not."""
+    certificate, key = identity(tmp_path, "server")
+
+    async def seen(url: str) -> bytes | None:
+        host, port = url.removeprefix("https://").split(":")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+        own: bytes | None = writer.get_extra_info("ssl_object").getpeercert(True)
+        writer.close()
+        return own
+
+    async def run() -> None:
+        async with serving(kind(certificate, key)) as url:
+            first = await seen(url)
+            whole = certificate.read_bytes()
+            certificate.write_bytes(whole[:100])
+            assert await seen(url) == first
+            identity(tmp_path, "server")
+            assert await seen(url) not in (None, first)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    """A certificate or key that is missing, or of another pair, stops the start with a line that names it."""
+    certificate, _ = identity(tmp_path, "server")
+    _, other = identity(tmp_path, "other")
+    for kind in (RenewedContext, AskingContext):
+        for key in (tmp_path / "missing.pem", other):
+            with pytest.raises(ConfigInvalid, match=r"listen\.tls"):
+                kind(certificate, key)

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Governing by command: people, agents, tasks, the three questions, approvals, tools, policies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from remit.cli.serve.server import listening
+from remit.config import Config, ListenSection
+from remit.core.canonical import digest
+from remit.core.errors import ConfigInvalid
+from tests.gateways.remit_up import CODE, Remit, furnished
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+    """A remit with people and an agent in it."""
+    with furnished(tmp_path_factory.mktemp("cli")) as made:
+        yield made
+
+
+@pytest.fixture
+def task(house: Remit) -> str:
+    """An open task of note-bot."""
+    opened = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping", by="ana")
+    return str(opened["id"])
+
+
+# Starting.
+
+
+def test_init_overwrites_nothing(house: Remit) -> None:
+    """A folder that holds a configuration is left alone."""
+    said = house("init", ".")
+    assert said.code == 2
+    assert "is there already" in said.err
+
+
+def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) -> None:
+    """The first start shows addresses, upstreams, the bundle, the evidence, its key, and a one-time code."""
+    log = house.log.read_text()
+    for told in (f"{house.url}/api/v1", f"{house.url}/mcp/notes", "enforce", "sha256:", "remit/default+"):
+        assert told in log
+    assert "It goes to `remit login`" in log
+
+
+def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
+    """A port that is taken exits 2 before anything is opened, and says the remediation."""
+    said = house("up", "--port", house.url.rpartition(":")[2])
+    assert said.code == 2
+    assert "is in use" in said.err
+    assert "--port" in said.err
+
+
+def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
+    """What remit keeps beside its configuration is in no commit by mistake."""
+    assert (house.folder / ".remit" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_host_that_is_not_here_is_told_as_such() -> None:
+    """Where no address of this machine is named, the remediation is another one, not another port."""
+    config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
+    with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
+        pass
+
+
+def test_doctor_takes_another_remit_for_no_one_of_this_folder(house: Remit, tmp_path: Path) -> None:
+    """What answers at this folder's address serves another one: nothing good is said of it."""
+    other = tmp_path / "other"
+    assert house("init", str(other)).code == 0
+    with (other / "remit.yaml").open("a") as opened:
+        opened.write(f"listen: {{port: {house.url.rpartition(':')[2]}}}\n")
+    told = house("doctor", "--config", str(other)).out
+    assert "is not the remit of this folder" in told
+    assert "ready at" not in told
+    assert "signed in as" not in told
+
+
+def test_a_second_remit_on_the_same_store_is_refused(house: Remit) -> None:
+    """One process writes: another one on the same files does not start."""
+    said = house("up", "--port", "0")
+    assert said.code in (2, 3)
+    assert said.err.startswith("error: ")
+
+
+def test_a_code_works_once(house: Remit) -> None:
+    """The code of the first start is spent, and signing in with it again is refused."""
+    found = CODE.search(house.log.read_text())
+    assert found
+    said = house("login", "--code-stdin", given=found[0])
+    assert said.code == 1
+    assert "was used" in said.err
+
+
+# The registered agents and people.
+
+
+def test_standard_output_holds_the_answer_alone(house: Remit) -> None:
+    """In a separate process, `--json` writes JSON to standard output, and nothing to standard error."""
+    said = house.apart("agent", "list", "--json")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.json == house.ask("agent", "list")
+
+
+def test_people_and_agents_are_listed(house: Remit) -> None:
+    """Lists show each one; `--json` is the interface's own answer."""
+    assert {one["name"] for one in house.ask("person", "list")["items"]} == {"admin", "ana", "omar"}
+    assert [one["name"] for one in house.ask("agent", "list")["items"]] == ["note-bot"]
+    assert "note-bot" in house("agent", "list").out
+    assert "keep notes tidy" in house("agent", "show", "note-bot").out
+
+
+def test_only_the_public_part_of_a_key_is_sent(house: Remit) -> None:
+    """The private key stays in a file of mode 0600 beside the configuration."""
+    place = house.folder / ".remit" / "agents" / "note-bot.key.json"
+    private = json.loads(place.read_text())
+    assert place.stat().st_mode & 0o077 == 0
+    shown = house.ask("agent", "show", "note-bot")["bindings"][0]["jwk"]
+    assert "d" in private
+    assert "d" not in shown
+    assert shown["x"] == private["x"]
+
+
+def test_a_refused_registration_leaves_no_key_behind(house: Remit) -> None:
+    """An unknown key would be taken for a registered one."""
+    said = house("agent", "register", "other-bot", "--owner", "ana", "--purpose", "x", by="ana")
+    assert said.code == 1
+    assert "role" in said.err
+    assert not (house.folder / ".remit" / "agents" / "other-bot.key.json").exists()
+
+
+def test_an_agent_is_suspended_and_comes_back(house: Remit) -> None:
+    """Suspended, it opens no task; activated, it does."""
+    open_it = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a")
+    assert "suspended" in house("agent", "suspend", "note-bot", "--reason", "a look").out
+    assert house(*open_it, by="ana").code == 1
+    assert "active" in house("agent", "activate", "note-bot").out
+    assert house(*open_it, by="ana").code == 0
+
+
+# Tasks and the three questions.
+
+
+def test_a_task_opens_is_shown_and_completes(house: Remit, task: str) -> None:
+    """Its intent, grants and times are shown; a later turn is counted; completed, it is fenced."""
+    assert "tidy-note" in house("task", "types").out
+    assert task in house("task", "list", by="ana").out
+    house.ask("task", "turn", task, "and sort them", by="ana")
+    shown = house("task", "show", task, by="ana").out
+    assert "`name` must be `shopping`" in shown
+    assert house.ask("task", "show", task)["turns"] == 1
+    closure = house.ask("task", "complete", task, by="ana")
+    assert closure["closed"]
+    assert closure["scope"] == f"task:{task}"
+
+
+def test_an_ill_fitting_parameter_is_refused_with_the_reason(house: Remit) -> None:
+    """What the task type's constraint does not admit opens nothing."""
+    said = house("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=../x", by="ana")
+    assert said.code == 2
+    assert "`note`" in said.err
+
+
+def test_who_says_who_owns_for_whom_and_how_it_was_proven(house: Remit, task: str) -> None:
+    """Agents, tasks and people have an answer; an unknown name exits 2."""
+    agent = house("who", "note-bot").out
+    for told in ("owned by ana", "key-bound", "isolation none", task, "on behalf of ana"):
+        assert told in agent
+    assert "done by note-bot" in house("who", task).out
+    assert "approver" in house("who", "omar").out
+    assert house("who", "nobody").code == 2
+
+
+def test_can_says_what_would_be_permitted_and_why_not(house: Remit, task: str) -> None:
+    """The very decision is made: permitted exits 0, denied and deferred exit 1; each says by which rule."""
+    read = ("can", task, "notes/read_note", "-a")
+    overview = house("can", task).out
+    assert "notes/read_note" in overview
+    assert "granted by task type `tidy-note`; the rules are asked at each call" in overview
+    assert house(*read, "name=shopping").code == 0
+    denied = house(*read, "name=secrets")
+    assert denied.code == 1
+    assert "`name` must be `shopping`" in denied.out
+    deferred = house("can", "note-bot", "notes/write_note", "-a", "name=shopping", "-a", "text=x")
+    assert deferred.code == 1
+    assert "effects/financial" in deferred.out
+    assert house("can", task, "notes/rm").code == 1
+
+
+def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: str) -> None:
+    """The closure lists each permission with its time until refusal, and its event is in the signed log."""
+    proven = house.ask("end", task, "--reason", "enough", "--prove")
+    assert proven["closed"]
+    assert all(one["refused_after_ms"] is not None for one in proven["closings"])
+    assert proven["proof"]["size"] > proven["proof"]["events"] >= 1
+    said = house("end", f"task:{task}")
+    assert "nothing left open" in said.out
+    assert "fences stood after: " in house("doctor").out
+    assert house("end", "nobody").code == 2
+
+
+def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
+    """A locked agent opens no task; unlocked, it does."""
+    open_it = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a")
+    locked = house("lock", "note-bot")
+    assert (locked.code, "remit unlock agent:note-bot" in locked.out) == (0, True)
+    said = house(*open_it, by="ana")
+    assert said.code == 1
+    assert "locked" in said.err
+    for name in ("note-bot", "agent:note-bot"):
+        said = house("unlock", name)
+        assert (said.code, "nobody is here to ask" in said.err) == (2, True)
+    assert "nothing called `notes` is locked" in house("unlock", "notes").err
+    listed = house.ask("lock")["items"]
+    assert [one["scope"] for one in listed] == ["agent:note-bot"]
+    assert "agent:note-bot" in house("who", "note-bot").out
+    assert "locked by hand" in house("doctor").out
+    assert house("unlock", "agent:note-bot", "--seen", "sha256:other").code == 1
+    assert house("unlock", "note-bot", "--seen", digest(listed[0])).code == 0
+    assert "nothing is locked" in house("lock").out
+    assert house(*open_it, by="ana").code == 0
+
+
+def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> None:
+    """Open tasks of a type that gives less are shown; a pipe cannot agree, naming what was shown can."""
+    place = next(one for one in (house.folder / "tasks").iterdir() if "tidy-note" in one.read_text())
+    before = place.read_text()
+    assert house.ask("policy", "preview")["tasks"] == []
+    try:
+        place.write_text(before.replace("run_by: [", "run_by: [nobody, ").replace("note-bot", "other-bot"))
+        shown = house.ask("policy", "preview")
+        (one,) = [one for one in shown["tasks"] if one["task"] == task]
+        assert "may not run" in one["ends"]
+        said = house("policy", "apply")
+        assert said.code == 2
+        assert task in said.out
+        assert house.ask("task", "show", task)["state"] == "active"
+        assert house("policy", "apply", "--seen", digest(shown)).code == 0
+        assert house.ask("task", "show", task)["state"] == "revoked"
+    finally:
+        place.write_text(before)
+        assert house("policy", "apply").code == 0
+
+
+def test_one_process_alone_is_everywhere(house: Remit) -> None:
+    """No other replica decides, so the command does not wait; an impossible wait is refused first."""
+    told = house.ask("policy", "apply")
+    assert (told["everywhere"], told["replicas"]) == (True, [])
+    assert datetime.fromisoformat(told["everywhere_from"]).tzinfo is not None
+    for wait in ("-1", "nan", "3601"):
+        said = house("policy", "apply", f"--wait={wait}")
+        assert (said.code, "`--wait` is not from 0 to" in said.err) == (2, True), said
+
+
+# Approvals.
+
+
+def test_an_approval_needs_somebody_who_looked(house: Remit, task: str) -> None:
+    """A deferred call waits; a pipe cannot approve it, naming its digest can; approved, it happens once."""
+    arguments = {"name": "shopping", "text": "- bread\n\x1b[8mhidden"}
+    assert "error" in house.call(task, "write_note", arguments)
+    waiting = house.ask("approvals", by="omar")["items"]
+    approval = next(one for one in waiting if one["task"] == task)
+    piped = house("approve", approval["id"], by="omar")
+    assert piped.code == 2
+    assert f"--yes-i-looked {approval['call']}" in piped.err
+    assert "\\u{1b}[8mhidden" in piped.out
+    assert "\x1b" not in piped.out
+    assert "effects/financial" in piped.out
+    assert house("approve", approval["id"], "--yes-i-looked", "sha256:0", by="omar").code == 1
+    assert house("approve", approval["id"], "--yes-i-looked", approval["call"], by="ana").code == 1
+    assert house("approve", approval["id"], "--yes-i-looked", approval["call"], by="omar").code == 0
+    assert "error" not in house.call(task, "write_note", arguments)
+    assert "error" in house.call(task, "write_note", arguments)
+
+
+def test_on_a_terminal_the_answer_is_asked_for(house: Remit, task: str) -> None:
+    """The call is shown and `y` denies it; anything else answers nothing."""
+    assert "error" in house.call(task, "write_note", {"name": "shopping", "text": "x"})
+    waiting = house.ask("approvals", "--task", task, by="omar")["items"]
+    approval = str(waiting[0]["id"])
+    assert _on_terminal(house, ["deny", approval, "--as", "omar"], "n\n")[0] == 1
+    code, shown = _on_terminal(house, ["deny", approval, "--as", "omar"], "y\n")
+    assert code == 0
+    assert "Refuse this call?" in shown
+    assert house.ask("approvals", "--state", "denied", "--task", task)["items"][0]["id"] == approval
+
+
+def test_what_has_expired_or_was_answered_names_no_time_to_come(house: Remit, task: str) -> None:
+    """A question whose task has ended is over at that time; a denied one is good at no time."""
+    for text in ("x", "y"):
+        assert "error" in house.call(task, "write_note", {"name": "shopping", "text": text})
+    denied, expired = house.ask("approvals", "--task", task, by="omar")["items"]
+    looked = ("--yes-i-looked", denied["call"])
+    assert house("deny", denied["id"], *looked, by="omar").code == 0
+    house.ask("end", task)
+    (one,) = house.ask("approvals", "--task", task, "--state", "expired", by="omar")["items"]
+    assert one["id"] == expired["id"]
+    assert datetime.fromisoformat(one["expires"]) <= datetime.now(UTC)
+    listed = house("approvals", "--task", task, "--state", "all", by="omar").out
+    assert denied["id"] in listed
+    assert not re.search(r"\bin \d", listed)
+
+
+def _on_terminal(house: Remit, words: list[str], answer: str) -> tuple[int, str]:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        house.command(*words), cwd=house.folder, env=house.env, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = ""
+    with contextlib.suppress(OSError):  # the other end closes when the command has ended
+        while piece := os.read(ours, 4096).decode(errors="replace"):
+            shown += piece
+            if "[y/N]" in shown and answer:
+                os.write(ours, answer.encode())
+                answer = ""
+    os.close(ours)
+    return process.wait(60), shown
+
+
+def test_watching_shows_what_waits(house: Remit, task: str) -> None:
+    """`approvals --watch --json` writes one object per line, beginning with what is open."""
+    assert "error" in house.call(task, "write_note", {"name": "shopping", "text": "watched"})
+    process = subprocess.Popen(
+        house.command("approvals", "--watch", "--json", "--as", "omar"),
+        cwd=house.folder,
+        env=house.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    found = ""
+    for line in process.stdout:
+        one = json.loads(line)
+        if one["task"] == task:
+            found = one["state"]
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.stdout.close()
+    assert found == "pending"
+
+
+# Tools and policies.
+
+
+def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
+    """A tool without a description is shown as the worst; an unchanged tool is reported as unchanged."""
+    said = house("tool", "list").out
+    assert "irreversible (not described)" in said
+    same = house("tool", "diff", "notes/read_note")
+    assert same.code == 0
+    assert "as it was accepted" in same.out
+    shown = house.ask("tool", "diff", "notes/read_note")
+    assert house("tool", "accept", "notes/read_note").code == 2
+    assert house("tool", "accept", "notes/read_note", "--digest", shown["offered_digest"]).code == 0
+
+
+def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Remit) -> None:
+    """An unsound file is named with its line, exits 2, and is not put in force."""
+    assert house("policy", "check").out.startswith("sound")
+    before = house.ask("policy", "show")["digest"]
+    bad = house.folder / "policies" / "99-bad.cedar"
+    bad.write_text("permit (principal, action, resource) when { context.nonsense };\n")
+    try:
+        said = house("policy", "check")
+        assert said.code == 2
+        (line,) = said.out.splitlines()
+        assert line.startswith("error: policies/99-bad.cedar:1: ")
+        assert "; " in line
+        assert house("policy", "check", "--server").code == 2
+        assert house("policy", "apply").code == 2
+    finally:
+        bad.unlink()
+    assert house.ask("policy", "show")["digest"] == before
+    assert house.ask("policy", "apply")["digest"] == before
+    assert house.ask("policy", "apply")["waiting"] == []
+    assert "base/granted-calls" in house("policy", "rules").out
+    assert "forbid" in house("policy", "rules", "--text").out
+    assert "entity" in house("policy", "schema").out
+
+
+def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
+    """And a program is told that there are no replicas."""
+    assert "one process alone serves this store" in house("who").out
+    assert house.ask("who")["replicas"] == []
+    assert "no replica `writer_x`" in house("who", "writer_x").err

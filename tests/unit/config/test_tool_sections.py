@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of `tools/`: what they mean, and what does not go together."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from remit.config import load_config, problems
+from remit.config.bundle.forms import ToolsFile
+from remit.config.schema import json_schema
+from remit.core.label import Trust
+from remit.core.tools.json_path import steps, take
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from tests.samples.tool_files import SEND, folder, tools_of
+
+Json = Any
+
+
+def test_every_word_of_a_tool_is_kept(tmp_path: Path) -> None:
+    """What a file says of arguments, variants, words and resources stands in the tool."""
+    send = tools_of(tmp_path)["mail/send"]
+    assert send.arguments["attachments[].file_id"] == Argument(ArgumentRole.SELECTOR, hands_over=True)
+    assert send.arguments["patient"] == Argument(ArgumentRole.SELECTOR, personal=True)
+    assert (send.asked_by, send.repeats, send.resource) == (("mail", "send on"), True, "outbox/{to}")
+    assert [(one.effect, str(one.audience)) for one in send.variants] == [
+        (Effect.REVERSIBLE, "internal"),
+        (None, "self"),
+    ]
+
+
+def test_a_secret_is_hidden_from_evidence(tmp_path: Path) -> None:
+    """A secret argument is sensitive without saying so, and one inside of an argument hides all of it."""
+    text = SEND.replace("password: {secret: true}", "login.password: {secret: true}")
+    assert tools_of(tmp_path)["mail/send"].arguments["password"].sensitive
+    assert tools_of(tmp_path, text)["mail/send"].arguments["login"] == Argument(sensitive=True)
+
+
+def test_a_field_without_a_word_is_as_the_tool_says(tmp_path: Path) -> None:
+    """A field's label takes class and categories from the tool's own, and says trust and zone itself."""
+    identifier, ours, others = tools_of(tmp_path)["mail/inbox"].fields
+    assert (identifier.path, identifier.label.trust, identifier.when) == ("messages[].id", Trust.TRUSTED, {})
+    assert (ours.path, ours.label.data_class, ours.label.zones) == (
+        "body",
+        "confidential",
+        frozenset({"office"}),
+    )
+    assert ours.label.categories == {"pii"}
+    assert list(ours.when) == ["from"]
+    assert (others.label.trust, others.label.zones) == (Trust.UNTRUSTED, frozenset({"partner"}))
+    assert others.when == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "effect", "audience"),
+    [
+        ({"to": "ana@example.com"}, Effect.REVERSIBLE, "internal"),
+        ({"to": "ana@example.com", "cc": None}, Effect.REVERSIBLE, "internal"),
+        ({"to": "ana@example.com", "cc": "x@example.org"}, Effect.IRREVERSIBLE, "external"),
+        ({"to": "ana@example.com, x@example.org"}, Effect.IRREVERSIBLE, "external"),
+        ({"to": "ana@\u0435xample.com"}, Effect.IRREVERSIBLE, "external"),
+        ({"to": ["ana@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"cc": None}, Effect.IRREVERSIBLE, "external"),
+        ({"to": "me@example.com", "cc": "x@example.org"}, Effect.IRREVERSIBLE, "self"),
+    ],
+)
+def test_a_variant_counts_only_where_it_surely_fits(
+    tmp_path: Path, arguments: dict[str, Json], effect: Effect, audience: str
+) -> None:
+    """Missing, misshapen and undecidable arguments leave a call what the tool's own words say."""
+    called = tools_of(tmp_path)["mail/send"].called_with(arguments)
+    assert (called.effect, str(called.audience)) == (effect, audience)
+
+
+def test_zones_are_what_the_configuration_says(tmp_path: Path) -> None:
+    """A zone has a meaning and, if it says so, a bound of crossings."""
+    zones = load_config(folder(tmp_path)).zones
+    assert (zones["partner"].meaning, zones["partner"].max_crossings) == ("what partners send", 1)
+    assert zones["office"].max_crossings is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("role: destination}\n      cc", "role: destinaton}\n      cc", "did you mean `destination`?"),
+        ("audience: external", "audience: everyone", "`everyone` is no audience; use `self`"),
+        (
+            "effect: none",
+            "effect: nothing",
+            "tools/mail.yaml:25: `tools.inbox.effect`: `nothing` is not known",
+        ),
+        ("class: confidential", "class: confidental", "27: `tools.inbox.labels.class`: `confidental` is not"),
+        (
+            "zone: office",
+            "zone: ofice",
+            "`tools.inbox.fields.body[0].zone`: `ofice` is not a trust zone; decl",
+        ),
+        ("zone: office", "zone: ofice", "under `zones` in `remit.yaml`; did you mean `office`?"),
+        ("{to: {exact", "{too: {exact", "mail.yaml:22: `tools.send.when[1].arguments.too`: `too` is none of"),
+        ("{to: {exact", "{too: {exact", "did you mean `to`?"),
+        (
+            "{to: {exact: me@example.com}}",
+            "{'attachments[].file_id': {exact: x}}",
+            "write `each` or `fields` for its parts",
+        ),
+        (
+            "{exact: me@",
+            "{exakt: me@",
+            "22: `tools.send.when[1].arguments.to.exakt`: unknown constraint `exakt`",
+        ),
+        ("{to: {exact: me@example.com}}", "{}", "`tools.send.when[1].arguments`: is empty"),
+        ("        audience: self\n", "        audience: external\n", "`tools.send.when[1]`: changes nothing"),
+        ("        audience: self\n", "", "`tools.send.when[1]`: changes nothing; give another"),
+        (
+            "effect: irreversible",
+            "effect: none",
+            "21: `tools.send.when[0].effect`: is worse than the tool's own",
+        ),
+        (
+            "audience: external",
+            "audience: self",
+            "`tools.send.when[0].audience`: is wider than the tool's own",
+        ),
+        (
+            "{to: {exact: me@example.com}}",
+            "{to: {email_domain: [example.com]}, cc: {optional: {exact: null}}}",
+            "`tools.send.when[1]`: asks for the same as one above it",
+        ),
+        ("messages[].id", "messages[0].id", "names single places of a list; write `[]`"),
+        ("messages[].id", "messages..id", "`tools.inbox.fields.messages..id`: has an empty step"),
+        ("messages[].id", "messages.*.id", "`*` is no step; name keys"),
+        ("messages[].id", "$.messages", "`$` is no step"),
+        ("when: {from:", "when: {message.from:", "`message.from` is a path; name a field beside it"),
+        (
+            "{email_domain: [example.com]}}, zone",
+            "{domain: [example.com]}}, zone",
+            "unknown constraint `domain`",
+        ),
+        ("{trust: untrusted, zone", "{class: public, zone", "is taken for better where no `when` holds; add"),
+        (
+            "{from: {email_domain: [example.com]}}",
+            "{from: {optional: {exact: x}}}",
+            "31: `tools.inbox.fields.body[0].when.from`: looks at a field that may be missing; say",
+        ),
+        (
+            "        - {trust: untrusted, zone: partner}\n",
+            "        - {trust: untrusted, zone: partner}\n        - {trust: trusted}\n",
+            "has more after the one that always holds; put the one without `when` last",
+        ),
+        ("attachments[].file_id", "attachments[1].file_id", "names single places of a list"),
+        ("attachments[].file_id", "'[].file_id'", "names no argument; begin with the argument's name"),
+        ("personal: true", "personal: yes", "`tools.send.arguments.patient.personal`: must be true or false"),
+        (
+            "{role: selector, personal",
+            "{personal",
+            "does not go with the role `content`; write `role: selector`",
+        ),
+        ("{role: selector, hands", "{role: amount, hands", "does not go with the role `amount`"),
+        ("{secret: true}", "{secret: true, role: destination}", "does not go with the role `destination`"),
+        (
+            "outbox/{to}",
+            "outbox/{too}",
+            "mail.yaml:15: `tools.send.resource`: `{too}` is none of its arguments",
+        ),
+        ("outbox/{to}", "outbox/{password}", "is a secret, which would be written out; name another"),
+        ("[Mail, ", "['send_mail', ", "mail.yaml:13: `tools.send.asked_by[0]`: `send_mail` is no word"),
+        (
+            "        audience: self\n",
+            "        audience: 'group:bord'\n",
+            "`tools.send.when[1].audience`: `group:bord` is no group; declare it under `groups` or",
+        ),
+        ("        audience: self\n", "        audience: 'group:bord'\n", "did you mean `group:board`?"),
+        (
+            "audience: external",
+            "audience: 'group:bord'",
+            "mail.yaml:5: `tools.send.audience`: `group:bord` is",
+        ),
+        ("repeats: true", "repeat: true", "did you mean `repeats`?"),
+        ("hands_over: true", "handsover: true", "did you mean `hands_over`?"),
+    ],
+)
+def test_each_mistake_in_the_words_of_a_tool_is_one_line(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    """Each names file, line, key and the remediation."""
+    assert old in SEND
+    found = [str(problem) for problem in problems(folder(tmp_path, SEND.replace(old, new, 1)))]
+    assert any(said in line for line in found), found
+    assert all("\n" not in line and "; " in line for line in found)
+
+
+def test_a_zone_of_a_task_type_must_be_declared(tmp_path: Path) -> None:
+    """What holds for tools holds for tasks."""
+    where = folder(tmp_path)
+    (where / "tasks").mkdir()
+    (where / "tasks/read.yaml").write_text(
+        "task: read\npurpose: Read\nrun_by: [bot]\nrequested_by: [ana]\nlabels: {zone: partnr}\n",
+        encoding="utf-8",
+    )
+    (found,) = [str(problem) for problem in problems(where)]
+    assert found.startswith("tasks/read.yaml:5: `labels.zone`: `partnr` is not a trust zone")
+
+
+def test_the_published_schema_takes_what_remit_takes(tmp_path: Path) -> None:
+    """An editor that uses the JSON Schema marks none of the words, and marks a wrong one."""
+    schema = json_schema("tools/*.yaml", ToolsFile)
+    yaml = YAML(typ="safe", pure=True)
+    jsonschema.validate(yaml.load(SEND), schema, jsonschema.Draft202012Validator)
+    for old, new in (("email_domain", "domain"), ("repeats: true", "repeats: 1"), ("hands_over", "hands")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.load(SEND.replace(old, new)), schema, jsonschema.Draft202012Validator)
+
+
+FILE = Argument(ArgumentRole.SELECTOR)
+SHARE = Tool(
+    upstream="mail", name="send", arguments={"to": FILE, "files[].id": FILE, "a.b.c": FILE, "a.b": FILE}
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ({"to": "x", "text": "y"}, {"to": "x", "text": "y"}),
+        ({"files": [{"id": 1}, {"id": 2}]}, {"files[].id": [1, 2]}),
+        (
+            {"files": [{"id": 1, "n": "a"}, {"n": "b"}]},
+            {"files[].id": [1], "files": [{"n": "a"}, {"n": "b"}]},
+        ),
+        ({"files": {"id": 1}}, {"files[].id": [1]}),
+        ({"files": "1"}, {"files[].id": ["1"]}),
+        ({"files": ["1", {"id": "2"}]}, {"files[].id": ["1", "2"]}),
+        ({"files": [[{"id": 1}]]}, {"files[].id": [1]}),
+        ({"files": None}, {"files": None}),
+        ({"files": []}, {}),
+        ({"a": {"b": {"c": 1, "d": 2}, "e": 3}}, {"a.b.c": 1, "a.b": {"d": 2}, "a": {"e": 3}}),
+        ({"a": {"b": 5}}, {"a.b.c": 5}),
+        ({"files[].id": 9, "files": [{"id": 1}]}, {"files[].id": [9, [1]]}),
+        ({"files": [{"id": 1}], "files[].id": 9}, {"files[].id": [[1], 9]}),
+    ],
+)
+def test_a_call_is_given_by_the_parts_that_are_described(
+    arguments: dict[str, Json], parts: dict[str, Json]
+) -> None:
+    """A part stands under its path, the rest under the argument, and another form of it changes nothing."""
+    assert SHARE.parts(arguments) == parts
+
+
+def test_a_file_is_held_against_what_the_upstream_offers() -> None:
+    """An argument that is offered and not listed, and one that is listed and not offered, are told."""
+    surface: dict[str, Json] = {"inputSchema": {"properties": {"recipient": {}, "files": {}, "a.b": {}}}}
+    arguments = {"reciepient": FILE, "files[].id": FILE, "a.b": FILE}
+    tool = Tool(upstream="mail", name="send", arguments=arguments, surface=surface)
+    assert (tool.unlisted, tool.strange) == (("recipient",), ("reciepient",))
+    assert (SHARE.unlisted, SHARE.strange) == ((), ())
+
+
+def test_nothing_is_taken_from_a_value_that_has_no_such_key() -> None:
+    """What does not hold the path is left whole."""
+    assert take({"a": 1}, steps("b[].c")) == ([], {"a": 1})

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drafts of tool descriptions: what names suggest, what hints may do, and what stays the worst."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.config import load_bundle, load_config
+from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
+from remit.core.tools.tool import Tool
+
+Json = Any
+
+
+def draft(
+    name: str,
+    properties: dict[str, Json] | None = None,
+    *,
+    hints: dict[str, Json] | None = None,
+    says: str = "",
+    gives: Json = None,
+    facts: UpstreamFacts | None = None,
+) -> ToolDraft:
+    """Draft one tool from its name, the properties of its arguments, and what its server says."""
+    surface: dict[str, Json] = {
+        "name": name,
+        "description": says,
+        "inputSchema": {"type": "object", "properties": properties or {}},
+        "outputSchema": gives,
+        "annotations": hints,
+    }
+    return drafted(Tool(upstream="up", name=name, surface=surface), facts or UpstreamFacts(), "restricted")
+
+
+def roles(one: ToolDraft) -> dict[str, str]:
+    """Return the roles of a draft's arguments."""
+    return {argument.path: argument.role.value for argument in one.arguments}
+
+
+def loaded(tmp_path: Path, drafts: list[ToolDraft]) -> dict[str, Tool]:
+    """Load drafts as they are written, through the real loader."""
+    files = {
+        "remit.yaml": "upstreams: {up: {url: 'https://up.example/mcp'}}\n",
+        "policies/first.cedar": "permit (principal, action, resource);\n",
+        "tools/up.yaml": tools_text("up", drafts),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return load_bundle(load_config(tmp_path)).tools
+
+
+STRING = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("name", "effect"),
+    [
+        ("list_orders", "none"),
+        ("email_search", "none"),
+        ("git_status", "none"),
+        ("getUserProfile", "none"),
+        ("add_comment", "reversible"),
+        ("git_branch", "reversible"),
+        ("create-event", "reversible"),
+        ("send_email", "irreversible"),
+        ("post_status", "irreversible"),
+        ("delete_file", "irreversible"),
+        ("run_query", "irreversible"),
+        ("get_or_create_user", "reversible"),
+        ("read_and_delete", "irreversible"),
+        ("frobnicate", "irreversible"),
+        ("", "irreversible"),
+    ],
+)
+def test_a_name_suggests_an_effect(name: str, effect: str) -> None:
+    """The worst verb counts; a name that says nothing is the worst."""
+    assert draft(name).effect.value == effect
+
+
+@pytest.mark.parametrize(
+    ("name", "hints", "effect"),
+    [
+        ("frobnicate", {"readOnlyHint": True}, "irreversible"),
+        ("send_mail", {"readOnlyHint": True, "destructiveHint": False}, "irreversible"),
+        ("add_note", {"readOnlyHint": True}, "reversible"),
+        ("add_note", {"destructiveHint": True}, "irreversible"),
+        ("get_note", {"readOnlyHint": False}, "irreversible"),
+        ("get_note", {"readOnlyHint": False, "destructiveHint": False}, "reversible"),
+        ("get_note", {"readOnlyHint": "yes"}, "none"),
+    ],
+)
+def test_a_hint_makes_an_effect_worse_and_never_better(
+    name: str, hints: dict[str, Json], effect: str
+) -> None:
+    """A server's claim to be harmless is written beside it, for review."""
+    assert draft(name, hints=hints).effect.value == effect
+
+
+def test_a_description_can_make_an_effect_worse() -> None:
+    """A tool that is called `get` and says that it deletes is taken at its word."""
+    one = draft("get_message", says="Deletes a message and gives its text.").effect
+    assert (one.value, one.review) == ("irreversible", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "about", "role"),
+    [
+        ("send_mail", "to", STRING, "destination"),
+        ("send_mail", "recipients", {"type": "array", "items": STRING}, "destination"),
+        ("send_money", "recipientIban", STRING, "destination"),
+        ("fetch_page", "url", STRING, "destination"),
+        ("fetch_page", "page", {"type": "string", "format": "uri"}, "destination"),
+        ("post_message", "channel", STRING, "destination"),
+        ("send_mail", "body", STRING, "content"),
+        ("send_mail", "subject", STRING, "content"),
+        ("get_ticket", "ticket_id", STRING, "selector"),
+        ("read_file", "path", STRING, "selector"),
+        ("search_files", "query", STRING, "selector"),
+        ("read_rows", "query", {"type": "string", "description": "The SQL to run"}, "code"),
+        ("run_shell", "command", STRING, "code"),
+        ("execute_sql", "query", STRING, "code"),
+        ("move_file", "source", STRING, "selector"),
+        ("update_customer", "customer_id", STRING, "selector"),
+        ("assign_ticket", "user_id", STRING, "destination"),
+        ("create_event", "start_time", STRING, "content"),
+        ("send_money", "amount", {"type": "number"}, "amount"),
+        ("list_files", "max_count", {"type": "integer"}, "amount"),
+        ("list_files", "recursive", {"type": "boolean"}, "content"),
+        ("find_contact", "email", STRING, "selector"),
+        ("get_next", "page_token", STRING, "selector"),
+    ],
+)
+def test_a_name_suggests_the_role_of_an_argument(name: str, argument: str, about: Json, role: str) -> None:
+    """Names, formats, types and descriptions say what an argument is for."""
+    assert roles(draft(name, {argument: about})) == {argument: role}
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "otp", "apiKey", "verification_code"])
+def test_an_argument_that_carries_a_secret_is_marked_for_review(name: str) -> None:
+    """A secret is named as one, and a person has to look at it."""
+    (one,) = draft("log_in", {name: STRING}).arguments
+    assert (one.secret, one.role.value, one.role.review) == (True, "content", True)
+
+
+def test_records_of_persons_are_marked() -> None:
+    """A selector that names a person's record is personal, also where only the tool shows whose record it
+    is.
+    """
+    for name, argument in (("get_order", "order_id"), ("get_customer", "id"), ("find_user", "email")):
+        (one,) = draft(name, {argument: STRING}).arguments
+        assert (one.personal, one.role.review) == (True, True)
+    (one,) = draft("get_file", {"path": STRING}).arguments
+    assert not one.personal
+
+
+def test_what_a_call_hands_over_is_marked() -> None:
+    """Sharing a file by id hands over what lies there; reading it does not."""
+    (shared, to) = draft("share_file", {"file_id": STRING, "email": STRING}).arguments
+    assert (shared.hands_over, to.role.value) == (True, "destination")
+    (read,) = draft("read_file", {"file_id": STRING}).arguments
+    assert not read.hands_over
+
+
+def test_what_may_move_money_is_marked() -> None:
+    """By its name, or by an amount that it takes; a read moves none."""
+    for name, argument in (("refund_order", "order_id"), ("settle", "amount"), ("send_money", "to")):
+        guess = draft(
+            name, {argument: {"type": ["string", "number"]} if argument != "amount" else {"type": "number"}}
+        )
+        assert guess.financial is not None
+        assert guess.financial.review
+    assert draft("list_payments", {"amount": {"type": "number"}}).financial is None
+
+
+def test_how_mail_to_colleagues_is_less_stands_beside_as_a_comment(tmp_path: Path) -> None:
+    """Once the marks are removed it loads, with every argument that leads outside in it."""
+    listed = {"type": "array", "items": STRING}
+    text = tools_text("up", [draft("send_email", {"to": listed, "cc": listed, "body": STRING})])
+    wanted = [
+        line for line in text.splitlines() if line.startswith("    # ") and "says of itself" not in line
+    ]
+    assert [line[6:].rstrip() for line in wanted] == [
+        "when:  # review: less, where it goes to colleagues alone",
+        "  - arguments:",
+        "      to: {each: {email_domain: [example.com]}}",
+        "      cc: {optional: {each: {email_domain: [example.com]}}}",
+        "    audience: internal",
+    ]
+    uncommented = "\n".join(f"    {line[6:]}" if line in wanted else line for line in text.splitlines())
+    loaded(tmp_path, [draft("send_email")])
+    (tmp_path / "tools/up.yaml").write_text(uncommented, encoding="utf-8")
+    send = load_bundle(load_config(tmp_path)).tools["up/send_email"]
+    assert str(send.called_with({"to": ["ana@example.com"]}).audience) == "internal"
+    assert (
+        str(send.called_with({"to": ["ana@example.com"], "cc": ["eve@example.org"]}).audience) == "external"
+    )
+    assert "when:" not in tools_text(
+        "up", [draft("send_money", {"recipient": STRING, "amount": {"type": "number"}})]
+    )
+
+
+def test_parts_of_arguments_are_found_through_references() -> None:
+    """Lists, objects and `$ref` are followed; only parts that are more than content are written."""
+    surface = {
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "attachments": {"type": "array", "items": {"$ref": "#/$defs/Attachment"}},
+                "message": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Message"}]},
+            },
+            "$defs": {
+                "Attachment": {"properties": {"file_id": STRING, "caption": STRING}},
+                "Message": {"properties": {"to": {"type": "array", "items": STRING}, "text": STRING}},
+            },
+        }
+    }
+    one = drafted(Tool(upstream="up", name="send_mail", surface=surface), UpstreamFacts(), "restricted")
+    assert roles(one) == {
+        "attachments": "content",
+        "attachments[].file_id": "selector",
+        "message": "content",
+        "message.to": "destination",
+    }
+    assert one.arguments[1].hands_over
+    assert one.audience.value == "external"
+
+
+def test_a_schema_in_circles_ends() -> None:
+    """A schema that widens and refers to itself is read in bounded time."""
+    wide = {f"p{number}": {"$ref": "#"} for number in range(60)}
+    one = draft("get_x", wide)
+    assert len(one.arguments) <= 200
+
+
+def test_an_audience_is_the_worst_unless_somebody_says_so() -> None:
+    """No name tells who runs an upstream: who asks may say so, and what leads outside stays external."""
+    facts = UpstreamFacts(audience="internal", data_class="internal")
+    assert draft("get_ticket", hints={"openWorldHint": False}).audience.value == "external"
+    assert draft("get_ticket", facts=facts).audience.value == "internal"
+    assert draft("get_ticket", facts=facts).data_class.value == "internal"
+    assert draft("get_ticket", facts=facts, hints={"openWorldHint": True}).audience.value == "external"
+    assert draft("send_note", {"email": STRING}, facts=facts).audience.value == "external"
+    assert draft("fetch", {"url": STRING}, facts=facts).audience.value == "external"
+
+
+def test_fields_that_hold_words_are_untrusted() -> None:
+    """Prose is named; what only a server sets is trusted after review; what is open is not said."""
+    message = {"properties": {"id": {"type": "integer"}, "body": STRING, "subject": STRING, "size": STRING}}
+    gives = {
+        "type": "object",
+        "properties": {"messages": {"type": "array", "items": message}, "version": {"type": "integer"}},
+    }
+    found = {one.name: one.trust for one in draft("list_mail", gives=gives).fields}
+    assert {name: trust.value for name, trust in found.items()} == {
+        "id": "trusted",
+        "body": "untrusted",
+        "subject": "untrusted",
+        "version": "trusted",
+    }
+    assert (found["id"].review, found["body"].review) == (True, False)
+    twice = {"properties": {"id": {"type": "integer"}, "inner": {"properties": {"id": STRING}}}}
+    assert draft("list_mail", gives=twice).fields == ()
+
+
+def test_a_draft_says_what_it_says_to_the_loader(tmp_path: Path) -> None:
+    """The written draft loads unchanged, with every guess in it."""
+    one = draft("share_file", {"file_id": STRING, "to": STRING, "pin": STRING}, says="Share\n# effect: none")
+    tool = loaded(tmp_path, [one])["up/share_file"]
+    assert one.resource == "file/{file_id}"
+    assert (tool.effect.value, str(tool.audience), tool.label.data_class) == (
+        "irreversible",
+        "external",
+        "restricted",
+    )
+    assert (tool.label.trust.value, tool.described, tool.resource) == ("untrusted", True, "")
+    assert tool.arguments["file_id"].hands_over
+    assert tool.arguments["pin"].secret
+
+
+def test_what_an_upstream_says_cannot_write_the_file(tmp_path: Path) -> None:
+    """Line breaks, quotes, control characters and comments in names and descriptions stay what they are."""
+    nasty = 'x"\n    effect: none\u202e\u2028 #: {}'
+    one = draft("send", {nasty: STRING, "to: {role: content}": STRING}, says=nasty)
+    tool = loaded(tmp_path, [one])["up/send"]
+    assert tool.effect.value == "irreversible"
+    assert nasty in tool.arguments
+
+
+def test_each_tool_of_a_file_says_how_much_is_to_be_reviewed() -> None:
+    """The head counts the marks that follow."""
+    drafts = [draft("share_file", {"file_id": STRING, "to": STRING}), draft("frobnicate", {"x": STRING})]
+    text = tools_text("up", drafts)
+    marked = sum("# review: " in line for line in text.splitlines() if not line.strip().startswith("#"))
+    assert f"# {marked} guesses are marked" in text
