@@ -13,12 +13,12 @@ import pytest
 from tests.interop.worlds.cases import Attack, UserTask, play
 from tests.interop.worlds.tool import State, ToolError, world
 
-WORLDS = ("shop",)
+WORLDS = ("crm", "shop")
 NAMED = re.compile(r"[a-z]+_\w*\d\w*|wl_\w+|[^\s@]+@[^\s@]+|https://\S+")
 CODES = {"code", "securityCode", "approval_code", "iban"}
 
 
-def cases(kind: str) -> Any:
+def cases(kind: str) -> pytest.MarkDecorator:
     """Parametrize a test over the user tasks or attacks of the worlds."""
     found = [
         pytest.param(name, case, id=f"{name}-{case.id}")
