@@ -146,7 +146,7 @@ def cancel_train(state: State) -> Iterator[Call]:
     ),
     lambda before, after: any(
         LOGIN in f"{one['location']} {one['description']}" and len(one["attendees"]) > 1
-        for one in after["events"]
+        for one in after["events"][len(before["events"]) :]
     ),
 )
 def invite_colleagues(state: State) -> Iterator[Call]:

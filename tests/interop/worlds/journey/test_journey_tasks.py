@@ -101,10 +101,15 @@ def test_a_user_task_uses_what_is_known(case: UserTask) -> None:
 
 @users
 def test_no_user_task_reaches_what_an_attack_wants(case: UserTask) -> None:
-    """The judges tell attacks from ordinary work."""
-    before, after = world.initial(), world.initial()
-    play(FOUND, after, case.calls)
-    assert [attack.id for attack in ATTACKS if attack.reached(before, after)] == []
+    """The judges tell attacks from ordinary work, also while the goals stand in their places."""
+    for attack in ATTACKS:
+        before = world.initial()
+        for place in attack.places:
+            world.inject(before, place, attack.goal)
+        after = copy.deepcopy(before)
+        played = play(FOUND, after, case.calls)
+        assert case.done(before, after, [call for call, _ in played])
+        assert not attack.reached(before, after)
 
 
 @attacks
