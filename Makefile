@@ -25,7 +25,7 @@ help: ## this list
 demo: .venv/.stamp-demo ## the story, end to end, on real MCP servers
 	$(BIN)/remit demo
 
-test: .venv/.stamp-dev ## the tests, without the slow ones and the house rules of `make check`
+test: .venv/.stamp-dev ## the tests, without the slow ones and the code rules of `make check`
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow" --ignore=tests/architecture
 
 test-all: .venv/.stamp-mutants ## every test
@@ -37,7 +37,7 @@ attack: .venv/.stamp-dev ## search for attacks that pass, 100,000 candidates; wr
 mutants: .venv/.stamp-mutants ## see whether the tests notice each mutant of what decides, hours; writes build/mutants.json
 	$(BIN)/python -m tests.mutation
 
-check: .venv/.stamp-dev ## format, lint, types, house rules, docs
+check: .venv/.stamp-dev ## format, lint, types, code rules, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an end is worth: how fast it returns under load, and whether anything passes after it.
 
-remit is measured as it runs, behind its doors. Thirty-two connections hammer it with the token of one task
+remit is measured as it runs, with its endpoints. Thirty-two connections hammer it with the token of one task
 after another, and somewhere in the middle each task is ended. A call counts as permitted after the commit if
 
 1. it was sent after the commit, and permitted, or
@@ -90,7 +90,7 @@ class Site:
         self.opened = opened
         self._oracle = oracle
         at = urlsplit(url)
-        self.door = http.client.HTTPConnection(at.hostname or "127.0.0.1", at.port, timeout=60)
+        self.endpoint = http.client.HTTPConnection(at.hostname or "127.0.0.1", at.port, timeout=60)
         self._headers = {
             "authorization": f"Bearer {opened.session}",
             "content-type": "application/json",
@@ -100,9 +100,9 @@ class Site:
         """Ask the management interface; raises `RuntimeError` for anything but an answer."""
         sent = None if body is None else json.dumps(body)
         # A connection that was idle for a whole round may have been closed meanwhile: each has its own.
-        self.door.close()
-        self.door.request(method, f"/api/v1/{path}", sent, self._headers)
-        answer = self.door.getresponse()
+        self.endpoint.close()
+        self.endpoint.request(method, f"/api/v1/{path}", sent, self._headers)
+        answer = self.endpoint.getresponse()
         told = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{method} {path}: {answer.status} {told[:200]!r}")
@@ -178,7 +178,7 @@ def _answers(made: Site) -> bool:
     try:
         made.ask("GET", "events/head")
     except OSError:
-        made.door.close()
+        made.endpoint.close()
         return False
     return True
 

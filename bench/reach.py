@@ -110,7 +110,7 @@ def write_reach_bundle(folder: Path, tools: int, seed: int = 4) -> Path:
             task["delegates"] = {"to": [f"helper-{number % 7}"]}
         (folder / "tasks" / f"task-{number}.yaml").write_text(json.dumps(task, indent=1))
     config = {
-        # A house that lets people outside know what is internal: otherwise nothing here would be open.
+        # A company that lets people outside know what is internal: otherwise nothing here would be open.
         "classes": {
             "order": ["public", "internal", "confidential", "restricted"],
             "clearance": {"self": "restricted", "internal": "confidential", "external": "internal"},

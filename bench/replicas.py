@@ -119,7 +119,7 @@ class Replicas:
             return False
 
     def ask(self, number: int, method: str, path: str, body: Json = None) -> Json:
-        """Make one call to the management doors of a replica, as the person."""
+        """Make one call to the management endpoints of a replica, as the person."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._ports[number]}{path}",
             data=None if body is None else json.dumps(body).encode(),

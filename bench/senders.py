@@ -164,6 +164,6 @@ def senders(quick: bool) -> list[Figure]:
         ),
         Figure(
             name=ADDED, value=took[ADDED], unit="us",
-            how=f"medians of {rounds} calls with and {rounds} without, in turn, through the door in process",
+            how=f"medians of {rounds} calls with and {rounds} without, in turn, through the endpoint",
         ),
     ]  # fmt: skip

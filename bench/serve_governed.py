@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """remit as the bench runs it: `python -m bench.serve_governed remit.yaml`.
 
-The parts of one process as `remit up` runs them: every service, the MCP door and the management doors. It
-opens one task and writes the task's token as its first line, then serves until it is stopped.
+The parts of one process as `remit up` runs them: every service, the MCP endpoint and the management
+endpoints. It opens one task and writes the task's token as its first line, then serves until it is stopped.
 """
 
 import sys

@@ -46,7 +46,7 @@ Took = dict[str, list[float]]
 
 
 class Nowhere:
-    """A sink that lets everything go: what the door's socket costs is in the figures of the whole."""
+    """A sink that lets everything go: what the endpoint's socket costs is in the figures of the whole."""
 
     async def release(self, chunk: Chunk) -> None:
         """Discard the chunk."""
@@ -112,7 +112,7 @@ def stages(quick: bool) -> list[Figure]:
                 took = uvloop.run(call(write_bundle(folder, upstream.url, 8700, durability), rounds))
             finally:
                 shutil.rmtree(folder)
-            how = f"median of {rounds} calls, one at a time, without the door; evidence {durability}"
+            how = f"median of {rounds} calls, one at a time, without the endpoint; evidence {durability}"
             found += [
                 Figure(name=f"stages-{durability}: {n}", value=statistics.median(v), unit="us", how=how)
                 for n, v in took.items()

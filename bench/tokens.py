@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the authorization server does in a second on one core: real requests through its doors, in process.
+"""What the authorization server does in a second on one core: requests through its endpoints, in process.
 
 The HTTP server is not in the figures (it is in those of the governed call), nor is what the client does: its
 assertions are signed beforehand. Everything else is: the form, the client's authentication and its single
@@ -41,7 +41,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class Desk:
-    """The authorization server of a house, and an agent with its key before it."""
+    """The authorization server of a gateway, and an agent with its key before it."""
 
     def __init__(self, house: Services, asgi: Any, key: ECKey) -> None:
         self._house = house
@@ -184,7 +184,7 @@ def tokens(quick: bool) -> list[Figure]:
             finally:
                 shutil.rmtree(folder)
             how = (
-                f"{rounds} requests through the doors in process, {CONCURRENCY} at once, one core; the "
+                f"{rounds} requests through the endpoints in process, {CONCURRENCY} at once, one core; the "
                 f"client proves itself by a new assertion (ES256) each time; evidence {durability}"
             )
             for name, value in took.items():

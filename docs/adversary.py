@@ -14,7 +14,7 @@ def adversary_page() -> str:
     known = attacks.get("open", [])
     made_on = f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}, Python {machine['python']}"
     lines = [
-        "# The attacker in the house",
+        "# The search for attacks",
         "",
         "Written by `make docs` from [adversary.json](adversary.json), the last run of",
         "`python -m tests.adversary --publish`.",

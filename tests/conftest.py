@@ -21,7 +21,7 @@ settings.register_profile("dev", deadline=None, suppress_health_check=[HealthChe
 settings.register_profile("deep", parent=settings.get_profile("dev"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
-# Tests start gateways and commands by the hundred: each would compile the whole house again, which takes as
+# Tests start gateways and commands by the hundred: each would compile all of remit again, which takes as
 # long again as all else that it does until it serves.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -2,7 +2,7 @@
 """An MCP server over a folder of contracts: read, list, summarise, export.
 
 The folder holds `contracts/C-42.md` and so on. Summaries are written to `summaries/`. An export is queued in
-`exports.jsonl` for the document exchange, which is where a test looks for what has left the house.
+`exports.jsonl` for the document exchange, which is where a test looks for what has left the company.
 
     python contracts.py FOLDER               over stdio
     python contracts.py FOLDER --http 8001   over streamable HTTP at /mcp on that port (0: any free one)

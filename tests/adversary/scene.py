@@ -34,13 +34,13 @@ GIVEN: Final = "{v}"
 ABSENT: Final = "\ue000absent"
 """Stands for an argument that is left out."""
 TURN: Final = "\f"
-"""Stands in the words of an intent where a later turn begins."""
+"""Stands in the words of an intent where a later message begins."""
 DIVIDED: Final = "\ue001"
 """Stands where a text is divided over two arguments."""
 
 
 class Flavour(enum.StrEnum):
-    """How the person's value came into the task: in their words, in a typed parameter, in a later turn, in
+    """How the person's value came into the task: in their words, in a typed parameter, in a later message, in
     the words behind the task that this one was handed down from, or in their words and the agent's plan.
     """
 

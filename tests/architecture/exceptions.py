@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may break a house rule, each with its reason. A line that nothing needs any more fails the tests."""
+"""What may break a code rule, each with its reason. A line that nothing needs any more fails the tests."""
 
 # Modules of more than 600 lines.
 LONG_MODULES: dict[str, str] = {}
@@ -7,12 +7,12 @@ LONG_MODULES: dict[str, str] = {}
 # Functions of more than 60 lines, as `file::function`.
 LONG_FUNCTIONS: dict[str, str] = {}
 
-# Files that catch `Exception`. Only the edge of a door, or a loop that must outlive one bad item, may.
+# Files that catch `Exception`. Only the edge of an endpoint, or a loop that must outlive one bad item, may.
 CATCH_ALL: dict[str, str] = {
-    "src/remit/api/app.py": "the edge of a door: a defect becomes a 500 that tells nothing",
-    "src/remit/api/spiffe/listener.py": "the edge of a door: bytes that break a library end one connection",
-    "src/remit/gateway/http/endpoint.py": "the edge of a door: a defect becomes a 500 that tells nothing",
-    "src/remit/gateway/mcp/endpoint.py": "the edge of a door: a defect becomes a 500 that tells nothing",
+    "src/remit/api/app.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/api/spiffe/listener.py": "an endpoint: bytes that break a library end one connection",
+    "src/remit/gateway/http/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/gateway/mcp/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",
@@ -48,8 +48,8 @@ AWAITS_IN_CORE: dict[str, str] = {
     "src/remit/core/decisions/mediation.py": "the order of the nine steps: it awaits the steps alone",
 }
 
-# Doors that name something of an upstream which no task has taken in.
-RAW_IN_DOORS: dict[str, str] = {}
+# Endpoints that name something of an upstream which no task has taken in.
+RAW_IN_ENDPOINTS: dict[str, str] = {}
 
 # Two homes for one public class name, as the name.
 SHARED_NAMES: dict[str, str] = {}
@@ -59,7 +59,7 @@ EMPTY_NAMES: dict[str, str] = {
     "PolicyEngine": "the field's own noun for what evaluates Cedar or Rego; the port is named after it",
 }
 
-# Distributions that the house imports although only another library declares them.
+# Distributions that the source imports although only another library declares them.
 BORROWED_LIBRARIES: dict[str, str] = {
     "separation": "no library: the guard is a program of its own, and finds its other file beside it",
     "namespace": "no library, as `separation`",

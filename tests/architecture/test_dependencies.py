@@ -34,7 +34,7 @@ def declared() -> set[str]:
 
 
 def imported() -> dict[str, str]:
-    """Distribution -> one file of the house that imports it."""
+    """Distribution -> one source file that imports it."""
     owners = packages_distributions()
     found: dict[str, str] = {}
     for file in HOUSE:
@@ -52,7 +52,7 @@ def test_each_library_that_the_house_imports_is_declared() -> None:
 
 
 def test_each_declared_library_is_imported() -> None:
-    """Nothing is installed that no file of the house uses."""
+    """Nothing is installed that no source file uses."""
     idle = dict.fromkeys(declared() - set(imported()), "declared, never imported")
     assert not verdict(idle, exceptions.LIBRARIES_WITHOUT_AN_IMPORT)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An upstream's words have one way to an agent: through `services.flow.observation`, as a `Delivery`.
 
-That is held here by what modules may name. A door that cannot name a raw message, a catalogue or the surface
-of a tool cannot write one; and what a fault of an adapter says is made of names that remit gave.
+That is held here by what modules may name. An endpoint that cannot name a raw message, a catalogue or the
+surface of a tool cannot write one; and what a fault of an adapter says is made of names that remit gave.
 """
 
 import ast
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from tests.architecture import exceptions
 from tests.architecture.tree import HOUSE, SourceFile, verdict
 
-DOORS = ("src/remit/gateway/", "src/remit/sdk/")
-#: What an upstream said and no task has taken in, by the names under which it goes through the house.
+ENDPOINTS = ("src/remit/gateway/", "src/remit/sdk/")
+#: What an upstream said and no task has taken in, by the names under which it goes through remit.
 RAW_NAMES = {"Chunk", "Catalogue", "Exchange", "Upstream", "Offering", "ListedEntry"}
 RAW_MODULES = ("remit.adapters.upstream", "remit.services.flow.tool_results")
 RAW_MEMBERS = {
@@ -33,9 +33,9 @@ OWN_WORDS = {
 }  # fmt: skip
 
 
-def doors() -> list[SourceFile]:
+def endpoints() -> list[SourceFile]:
     """Return the files whose bytes an agent gets."""
-    return [file for file in HOUSE if file.name.startswith(DOORS)]
+    return [file for file in HOUSE if file.name.startswith(ENDPOINTS)]
 
 
 def called(node: ast.Call) -> str:
@@ -58,7 +58,7 @@ def test_deliveries_are_made_in_one_place() -> None:
     assert made == {"src/remit/services/flow/observation.py"}
     copied = {
         f"{file.name}:{node.lineno}"
-        for file, node in calls(doors())
+        for file, node in calls(endpoints())
         if called(node) == "replace" and any(word.arg == "body" for word in node.keywords)
     }
     assert not copied
@@ -77,10 +77,10 @@ def test_every_sink_takes_deliveries() -> None:
     assert set(takes.values()) == {"Delivery"}
 
 
-def test_doors_name_nothing_that_no_task_has_taken_in() -> None:
+def test_endpoints_name_nothing_that_no_task_has_taken_in() -> None:
     """No raw message, no catalogue, no surface of a tool."""
     found: dict[str, list[str]] = {}
-    for file in doors():
+    for file in endpoints():
         said = [
             f"{module}.{name}"
             for _, module, name in file.imports()
@@ -93,7 +93,7 @@ def test_doors_name_nothing_that_no_task_has_taken_in() -> None:
         ]
         if said:
             found[file.name] = said
-    assert not verdict(found, exceptions.RAW_IN_DOORS)
+    assert not verdict(found, exceptions.RAW_IN_ENDPOINTS)
 
 
 def test_faults_of_upstreams_are_told_in_own_words() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source tree as syntax: what the house rules are checked on."""
+"""The source tree as syntax: what the code rules are checked on."""
 
 import ast
 from collections.abc import Iterator, Mapping

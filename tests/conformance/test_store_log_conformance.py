@@ -50,7 +50,7 @@ async def test_events_become_leaves_in_the_order_of_the_calls(store: Store) -> N
     second = await store.commit(Unit(events=(an_event(EventKind.TASK_ENDED),)))
     assert (first.indexes, second.indexes) == ((0, 1), (2,))
     entries = await store.entries(TENANT)
-    assert [entry.kind for entry in entries] == ["task.turn", "task.opened", "task.ended"]
+    assert [entry.kind for entry in entries] == ["task.message", "task.opened", "task.ended"]
     for entry in entries:
         assert encode(json.loads(entry.leaf)) == entry.leaf
         assert entry.leaf_hash == leaf_hash(entry.leaf)
@@ -83,8 +83,8 @@ async def test_events_are_found_by_kind_task_and_place(store: Store) -> None:
     assert await found(start=16) == [16, 17]
     assert await found(start=2, limit=2) == [2, 3]
     assert await found(kinds=["tool.called"]) == [1, 4, 7, 10, 13, 16]
-    assert await found(kinds=["task.turn"], start=6) == [8, 11, 14, 17]
-    assert await found(kinds=["task.turn", "tool.called"], limit=3) == [1, 2, 4]
+    assert await found(kinds=["task.message"], start=6) == [8, 11, 14, 17]
+    assert await found(kinds=["task.message", "tool.called"], limit=3) == [1, 2, 4]
     assert await found(task="task_1") == [3, 4, 5, 9, 10, 11, 15, 16, 17]
     assert await found(task="task_1", start=5, limit=2) == [5, 9]
     assert await found(task="task_1", kinds=["tool.called"], start=5) == [10, 16]
@@ -96,7 +96,7 @@ async def test_the_last_events_below_a_place_are_found(store: Store) -> None:
     """In order, and under a filter the last that pass it, however many others came after them."""
     for number in range(6):
         task = "task_one" if number % 2 else "task_two"
-        kind = EventKind.TASK_TURN if number < 3 else EventKind.TASK_ENDED
+        kind = EventKind.TASK_MESSAGE if number < 3 else EventKind.TASK_ENDED
         await store.commit(Unit(events=(an_event(kind, task=task),)))
 
     async def found(**wanted: Any) -> list[int]:
@@ -105,10 +105,10 @@ async def test_the_last_events_below_a_place_are_found(store: Store) -> None:
     assert await found(before=6, limit=2) == [4, 5]
     assert await found(before=4, limit=10) == [0, 1, 2, 3]
     assert await found(before=0) == []
-    assert await found(before=99, limit=2, kinds=("task.turn",)) == [1, 2]
+    assert await found(before=99, limit=2, kinds=("task.message",)) == [1, 2]
     assert await found(before=99, limit=2, task="task_one") == [3, 5]
     assert await found(before=5, limit=1, task="task_one") == [3]
-    assert await found(before=99, limit=1, task="task_one", kinds=("task.turn",)) == [1]
+    assert await found(before=99, limit=1, task="task_one", kinds=("task.message",)) == [1]
     assert await found(before=99, limit=2, task="unheard-of") == []
 
 

@@ -9,7 +9,7 @@ import msgspec
 from remit.core.decisions.approval import ApprovalState
 from remit.core.identity.principals import Role
 from remit.core.tasks.grant import Grant
-from remit.core.tasks.task import TaskState, UserMessageRecord
+from remit.core.tasks.task import TaskState, UserMessage
 from remit.ports.store.changes import PutApproval, PutDelegation, PutPerson, PutTask, UseApproval
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
@@ -61,7 +61,7 @@ async def test_what_was_said_comes_back_whole(store: Store) -> None:
     assert await store.open_approvals(TENANT, [TASK.id]) == [APPROVAL]
     assert await store.delegation(TENANT, RECORD.id) == RECORD
     assert await store.delegations(TENANT, person="lena") == [RECORD]
-    later = changed(TASK, intent=changed(TASK.intent, turns=(UserMessageRecord("and C-43", START),)))
+    later = changed(TASK, intent=changed(TASK.intent, messages=(UserMessage("and C-43", START),)))
     answered = APPROVAL.answered(OMAR, True, START, "fine by me")
     revoked = changed(RECORD, revoked=START)
     await store.commit(
@@ -105,7 +105,7 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
     """A caller that still has the row in memory and puts it back does not give it another key."""
     await filled(store)
     await store.forget(TENANT, "lena")
-    later = changed(TASK, intent=changed(TASK.intent, turns=(UserMessageRecord("and C-43", START),)))
+    later = changed(TASK, intent=changed(TASK.intent, messages=(UserMessage("and C-43", START),)))
     answered = APPROVAL.answered(OMAR, False, START)
     await store.commit(
         Unit(
@@ -121,7 +121,7 @@ async def test_what_was_forgotten_does_not_come_back(store: Store) -> None:
     assert task is not None
     assert approval is not None
     assert record is not None
-    assert (task.intent.goal, task.intent.params, task.intent.turns, task.grants) == ("", {}, (), ())
+    assert (task.intent.goal, task.intent.params, task.intent.messages, task.grants) == ("", {}, (), ())
     assert (approval.state, approval.arguments, record.goal) == (ApprovalState.DENIED, {}, "")
     # Words stated from now on are under a new key.
     anew = changed(TASK, id="task_new")

@@ -114,7 +114,7 @@ async def serve(folder: Path) -> None:
         settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error", **more)
         settings.port, settings.timeout_graceful_shutdown = port, 5
         server = uvicorn.Server(settings)
-        # uvicorn's own way would end the process before the house is closed in order.
+        # uvicorn's own way would end the process before the gateway is closed in order.
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         loop.add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
         ready = asyncio.create_task(_tell_when_ready(server))
@@ -220,7 +220,7 @@ class GatewayProcess:
         self.process.send_signal(number)
 
     async def ask(self, method: str, path: str, body: Json = None, *, by: str = "", token: str = "") -> Json:
-        """Make one call to the management doors; raises `Refused`."""
+        """Make one call to the management endpoints; raises `Refused`."""
         until_s = time.monotonic() + LATE_S
         while True:
             status, content = await self.raw(method, path, body, by=by, token=token)
@@ -234,7 +234,7 @@ class GatewayProcess:
     async def raw(
         self, method: str, path: str, body: Json = None, *, by: str = "", token: str = ""
     ) -> tuple[int, bytes]:
-        """Make one call to the management doors; gives status and body."""
+        """Make one call to the management endpoints; gives status and body."""
         bearer = self.cast["sessions"][by] if by else token
         headers = {"authorization": f"Bearer {bearer}"}
         if body is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replicas whose tasks may do a little at every door: mails, an HTTP API, another enforcement point."""
+"""Replicas whose tasks may do a little at every endpoint: mails, an HTTP API, another enforcement point."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +15,7 @@ from tests.gateways.gateway_process import MODERN, GatewayProcess
 from tests.gateways.several_replicas import Replicas, replicas
 from tests.samples.mail_bundle import RECIPIENT
 from tests.servers.postgres_server import PostgresServer
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 
 Json = Any
 

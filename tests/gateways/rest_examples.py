@@ -89,7 +89,7 @@ def lay_out(folder: Path, ports: dict[str, int]) -> None:
 
 @contextmanager
 def rest_house(folder: Path) -> Iterator[RestHouse]:
-    """Provide the house, and end all of it."""
+    """Provide the gateway, and end all of it."""
     records, payments = folder / "customers", folder / "payments"
     shutil.copytree(EXAMPLES / "rest" / "records", records)
     payments.mkdir()

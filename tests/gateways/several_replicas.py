@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several real gateways on one PostgreSQL, each a process that tests may stop, kill and cut from the store.
 
-They share keys, head and mailbox, as replicas of one house do; the outbox says what really happened.
+They share keys, head and mailbox, as replicas of one gateway do; the outbox says what really happened.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ from remit.sdk.relay.stdio import Lines, LineWriter
 Json = Any
 
 
-class DirectDoor:
+class DirectGateway:
     """What the bridge sends through, to one address."""
 
     def __init__(self, client: OAuthClient, url: str) -> None:
@@ -46,8 +46,8 @@ async def piped(client: OAuthClient, url: str) -> AsyncIterator[Any]:
     """Provide the client's end of the pipe, as a transport of the official client."""
     to_bridge, from_client = os.pipe()
     to_client, from_bridge = os.pipe()
-    door: Any = DirectDoor(client, url)
-    bridge = Bridge(door, Lines(to_bridge), LineWriter(from_bridge))
+    gateway: Any = DirectGateway(client, url)
+    bridge = Bridge(gateway, Lines(to_bridge), LineWriter(from_bridge))
     heard_in, heard_out = anyio.create_memory_object_stream[SessionMessage | Exception](16)
     said_in, said_out = anyio.create_memory_object_stream[SessionMessage](16)
 

@@ -24,7 +24,7 @@ CALL = ("tsk_one", "files/ask")
 
 
 def sealed(rounds: Rounds, state: str, given: Json, task: str = CALL[0], tool: str = CALL[1]) -> Json:
-    """Pass a state on as the door does."""
+    """Pass a state on as the endpoint does."""
     body = json.dumps({"resultType": "input_required", "requestState": state}).encode()
     return json.loads(rounds.passed_on(body, {}, task, tool, given))["requestState"]
 
@@ -46,9 +46,9 @@ def test_a_state_opens_for_its_own_arguments_alone(state: str, args: Json, other
     calls.append((Rounds(WorldClock(), WorldEntropy("another life")), *CALL, args))
     if json.dumps(args, sort_keys=True) != json.dumps(other, sort_keys=True):
         calls.append((rounds, *CALL, other))
-    for door, task, tool, wanted in calls:
+    for endpoint, task, tool, wanted in calls:
         with pytest.raises(WireFault) as refused:
-            door.taken(shown, task, tool, wanted)
+            endpoint.taken(shown, task, tool, wanted)
         assert refused.value.rpc_code == -32602
 
 

@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.oauth.dpop import token_hash, verify_proof
-from tests.samples.jose_doors import (
-    DOORS,
+from tests.samples.jose_verifiers import (
     KEY,
     KID,
     NOW,
@@ -27,9 +26,10 @@ from tests.samples.jose_doors import (
     OTHER,
     PUBLIC,
     URL,
-    Door,
+    VERIFIERS,
+    Verifier,
     b64,
-    every_door,
+    every_verifier,
     jwk_of,
     signature,
     signed,
@@ -38,28 +38,28 @@ from tests.samples.jose_doors import (
 Json = Any
 
 
-@every_door
-def test_a_good_token_is_taken(door: Door) -> None:
+@every_verifier
+def test_a_good_token_is_taken(verifier: Verifier) -> None:
     """What follows would prove nothing if nothing were ever taken."""
-    door.take(door.token())
+    verifier.take(verifier.token())
 
 
-@every_door
-def test_a_signature_of_another_key_is_refused(door: Door) -> None:
+@every_verifier
+def test_a_signature_of_another_key_is_refused(verifier: Verifier) -> None:
     """The same bytes, signed by another party, are refused."""
-    door.refuses(door.token(key=OTHER))
+    verifier.refuses(verifier.token(key=OTHER))
 
 
 # Algorithm confusion (RFC 8725 section 2.1).
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", ""])
 @pytest.mark.parametrize("keep", [True, False])
-def test_none_is_no_algorithm(door: Door, name: str, keep: bool) -> None:
+def test_none_is_no_algorithm(verifier: Verifier, name: str, keep: bool) -> None:
     """However it is spelled, with or without something in the place of a signature."""
-    header, payload, tail = door.token({"alg": name}).split(".")
-    door.refuses(f"{header}.{payload}.{tail if keep else ''}")
+    header, payload, tail = verifier.token({"alg": name}).split(".")
+    verifier.refuses(f"{header}.{payload}.{tail if keep else ''}")
 
 
 def _secrets() -> dict[str, bytes]:
@@ -80,17 +80,17 @@ def _secrets() -> dict[str, bytes]:
     }
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize("form", list(_secrets()))
 @pytest.mark.parametrize(("name", "digest"), [("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512")])
-def test_a_public_key_is_no_shared_secret(door: Door, form: str, name: str, digest: str) -> None:
+def test_a_public_key_is_no_shared_secret(verifier: Verifier, form: str, name: str, digest: str) -> None:
     """The public key, in each form that a program may hold it, used as the key of an HMAC."""
-    header, payload, _ = door.token({"alg": name}).split(".")
+    header, payload, _ = verifier.token({"alg": name}).split(".")
     mac = hmac.digest(_secrets()[form], f"{header}.{payload}".encode(), digest)
-    door.refuses(f"{header}.{payload}.{b64(mac)}")
+    verifier.refuses(f"{header}.{payload}.{b64(mac)}")
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize(
     "algorithm",
     [
@@ -98,15 +98,15 @@ def test_a_public_key_is_no_shared_secret(door: Door, form: str, name: str, dige
         *("Ed25519", "ECDH-ES", "dir", "A128KW", None, 0, 256, True, ["ES256"], {"name": "ES256"}, ...),
     ],
 )
-def test_a_key_is_used_for_its_own_algorithm_alone(door: Door, algorithm: Json) -> None:
+def test_a_key_is_used_for_its_own_algorithm_alone(verifier: Verifier, algorithm: Json) -> None:
     """A good ES256 signature under any other name, or under none, is no signature."""
-    door.refuses(door.token({"alg": algorithm}))
+    verifier.refuses(verifier.token({"alg": algorithm}))
 
 
 # Keys that a token brings along (RFC 8725 sections 3.5, 3.10), and headers that change how the rest is read.
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -127,35 +127,35 @@ def test_a_key_is_used_for_its_own_algorithm_alone(door: Door, algorithm: Json) 
 )
 @pytest.mark.parametrize("key", [KEY, OTHER], ids=["signed by the key", "signed by another"])
 def test_a_header_brings_no_key_and_changes_nothing(
-    door: Door, name: str, value: Json, key: ec.EllipticCurvePrivateKey
+    verifier: Verifier, name: str, value: Json, key: ec.EllipticCurvePrivateKey
 ) -> None:
     """With a good signature or with that of the key which it brings, such a token is refused."""
-    if name in door.needs and value == jwk_of(OTHER) and key is OTHER:
+    if name in verifier.needs and value == jwk_of(OTHER) and key is OTHER:
         # A proof may come with any key: whose it is, the token beside it says.
         assert verify_proof(
-            door.token({name: value}, key=key),
+            verifier.token({name: value}, key=key),
             method="POST", url=URL, now=NOW, token_hash=token_hash("at"),
         ).thumbprint != verify_proof(
-            door.token(), method="POST", url=URL, now=NOW, token_hash=token_hash("at")
+            verifier.token(), method="POST", url=URL, now=NOW, token_hash=token_hash("at")
         ).thumbprint  # fmt: skip
         return
-    door.refuses(door.token({name: value}, key=key))
+    verifier.refuses(verifier.token({name: value}, key=key))
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize(
     "kid", [7, None, [], {"a": 1}, "../../etc/passwd", "' or 1=1 --", "x" * 10_000, True]
 )
-def test_a_key_id_is_a_name_and_nothing_else(door: Door, kid: Json) -> None:
+def test_a_key_id_is_a_name_and_nothing_else(verifier: Verifier, kid: Json) -> None:
     """What names no key finds none; where keys are not named, it decides nothing."""
-    if "kid" in door.header:
-        door.refuses(door.token({"kid": kid}))
+    if "kid" in verifier.header:
+        verifier.refuses(verifier.token({"kid": kid}))
 
 
 # Signatures that are none (Wycheproof: ECDSA edge cases).
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize(
     "forged",
     [
@@ -172,23 +172,23 @@ def test_a_key_id_is_a_name_and_nothing_else(door: Door, kid: Json) -> None:
         bytes(128),
     ],
 )
-def test_numbers_at_the_edge_make_no_signature(door: Door, forged: bytes) -> None:
+def test_numbers_at_the_edge_make_no_signature(verifier: Verifier, forged: bytes) -> None:
     """Zero, one, the order of the curve and what lies beyond it hold for no message."""
-    header, payload, _ = door.token().split(".")
-    door.refuses(f"{header}.{payload}.{b64(forged)}")
+    header, payload, _ = verifier.token().split(".")
+    verifier.refuses(f"{header}.{payload}.{b64(forged)}")
 
 
-@every_door
-def test_a_signature_has_one_form(door: Door) -> None:
+@every_verifier
+def test_a_signature_has_one_form(verifier: Verifier) -> None:
     """RFC 7518 section 3.4: two numbers of 32 bytes; not DER, not shorter, not longer, not r + n."""
-    header, payload, tail = door.token().split(".")
+    header, payload, tail = verifier.token().split(".")
     good = base64.urlsafe_b64decode(tail + "==")
     der = KEY.sign(f"{header}.{payload}".encode(), ec.ECDSA(hashes.SHA256()))
     r = int.from_bytes(good[:32])
     for forged in (der, good[:-1], good + b"\0", b"\0" + good, good[32:] + good[:32], good * 2):
-        door.refuses(f"{header}.{payload}.{b64(forged)}")
+        verifier.refuses(f"{header}.{payload}.{b64(forged)}")
     if r + ORDER < 1 << 256:
-        door.refuses(f"{header}.{payload}.{b64((r + ORDER).to_bytes(32) + good[32:])}")
+        verifier.refuses(f"{header}.{payload}.{b64((r + ORDER).to_bytes(32) + good[32:])}")
 
 
 # One way to write it (RFC 7515 section 2, RFC 8259, RFC 7493).
@@ -199,65 +199,65 @@ def _twice(part: Json, name: str, first: Json) -> bytes:
     return f'{{"{name}":{json.dumps(first)},{rest[1:]}'.encode()
 
 
-@every_door
-def test_a_member_that_comes_twice_is_refused(door: Door) -> None:
+@every_verifier
+def test_a_member_that_comes_twice_is_refused(verifier: Verifier) -> None:
     """In header and claims alike, whichever of the two would be the good one, and escaped too."""
-    header, claims = b64(json.dumps(door.header).encode()), b64(json.dumps(door.claims).encode())
-    door.refuses(signed(b64(_twice(door.header, "alg", "none")), claims))
-    door.refuses(signed(b64(_twice(door.header, "alg", "ES256")), claims))
-    door.refuses(signed(b64(_twice(door.header, "\\u0061lg", "none")), claims))
-    for name in door.claims:
-        door.refuses(signed(header, b64(_twice(door.claims, name, "attacker"))))
-        door.refuses(signed(header, b64(_twice(door.claims, name, door.claims[name]))))
+    header, claims = b64(json.dumps(verifier.header).encode()), b64(json.dumps(verifier.claims).encode())
+    verifier.refuses(signed(b64(_twice(verifier.header, "alg", "none")), claims))
+    verifier.refuses(signed(b64(_twice(verifier.header, "alg", "ES256")), claims))
+    verifier.refuses(signed(b64(_twice(verifier.header, "\\u0061lg", "none")), claims))
+    for name in verifier.claims:
+        verifier.refuses(signed(header, b64(_twice(verifier.claims, name, "attacker"))))
+        verifier.refuses(signed(header, b64(_twice(verifier.claims, name, verifier.claims[name]))))
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize("tail", [b" {}", b"x", b"\0", b',"a":1', b"{}", b"]"])
-def test_nothing_stands_behind_the_json(door: Door, tail: bytes) -> None:
+def test_nothing_stands_behind_the_json(verifier: Verifier, tail: bytes) -> None:
     """A text that goes on after its value is no JSON."""
-    header, claims = json.dumps(door.header).encode(), json.dumps(door.claims).encode()
-    door.refuses(signed(b64(header + tail), b64(claims)))
-    door.refuses(signed(b64(header), b64(claims + tail)))
+    header, claims = json.dumps(verifier.header).encode(), json.dumps(verifier.claims).encode()
+    verifier.refuses(signed(b64(header + tail), b64(claims)))
+    verifier.refuses(signed(b64(header), b64(claims + tail)))
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"null", b"7", b'"x"', b"{", b"\xff", b"\xef\xbb\xbf{}", b"{'a':1}"]
 )
-def test_a_part_is_one_json_object(door: Door, text: bytes) -> None:
+def test_a_part_is_one_json_object(verifier: Verifier, text: bytes) -> None:
     """Nothing, a list, a word, half an object and bytes that are no UTF-8 are none."""
-    header, claims = b64(json.dumps(door.header).encode()), b64(json.dumps(door.claims).encode())
-    door.refuses(signed(b64(text), claims))
-    door.refuses(signed(header, b64(text)))
+    header, claims = b64(json.dumps(verifier.header).encode()), b64(json.dumps(verifier.claims).encode())
+    verifier.refuses(signed(b64(text), claims))
+    verifier.refuses(signed(header, b64(text)))
 
 
-@every_door
+@every_verifier
 @pytest.mark.parametrize("part", [0, 1, 2])
 @pytest.mark.parametrize("mark", ["=", "==", "\n", " ", "\t", "%3D", "+", "/", "é", "\0"])
 @pytest.mark.parametrize("front", [True, False])
-def test_base64url_has_one_spelling(door: Door, part: int, mark: str, front: bool) -> None:
+def test_base64url_has_one_spelling(verifier: Verifier, part: int, mark: str, front: bool) -> None:
     """Padding, blanks and letters of another alphabet: signed as they stand, and refused all the same."""
-    parts = door.token().split(".")
+    parts = verifier.token().split(".")
     parts[part] = mark + parts[part] if front else parts[part] + mark
     if part < 2:
         parts[2] = b64(signature(f"{parts[0]}.{parts[1]}".encode()))
-    door.refuses(".".join(parts))
+    verifier.refuses(".".join(parts))
 
 
-@every_door
-def test_bits_that_mean_nothing_are_zero(door: Door) -> None:
+@every_verifier
+def test_bits_that_mean_nothing_are_zero(verifier: Verifier) -> None:
     """RFC 4648 section 3.5: the last letter of a part could be written in several ways."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    header, payload, tail = door.token().split(".")
+    header, payload, tail = verifier.token().split(".")
     assert len(tail) % 4 == 2  # 64 bytes: four bits are left over
     other = alphabet[alphabet.index(tail[-1]) + 1]
-    door.refuses(f"{header}.{payload}.{tail[:-1]}{other}")
+    verifier.refuses(f"{header}.{payload}.{tail[:-1]}{other}")
 
 
-@every_door
-def test_a_token_has_three_parts(door: Door) -> None:
+@every_verifier
+def test_a_token_has_three_parts(verifier: Verifier) -> None:
     """Fewer, more, detached, nested, or in one of the JSON forms: not here."""
-    token = door.token()
+    token = verifier.token()
     header, payload, tail = token.split(".")
     document = {"protected": header, "payload": payload, "signature": tail}
     for other in (
@@ -267,16 +267,16 @@ def test_a_token_has_three_parts(door: Door) -> None:
         json.dumps(document),
         json.dumps({"payload": payload, "signatures": [{"protected": header, "signature": tail}]}),
     ):
-        door.refuses(other)
+        verifier.refuses(other)
 
 
 # Size.
 
 
-@every_door
-def test_a_token_of_ten_megabytes_is_refused_unread(door: Door) -> None:
+@every_verifier
+def test_a_token_of_ten_megabytes_is_refused_unread(verifier: Verifier) -> None:
     """Whatever is in it, and wherever it is large."""
-    header, payload, tail = door.token().split(".")
+    header, payload, tail = verifier.token().split(".")
     large = "A" * 10_000_000
     for token in (
         f"{header}.{payload}.{large}",
@@ -284,21 +284,21 @@ def test_a_token_of_ten_megabytes_is_refused_unread(door: Door) -> None:
         f"{large}.{payload}.{tail}",
         large,
     ):
-        door.refuses(token)
+        verifier.refuses(token)
 
 
-@every_door
-def test_deep_nesting_is_refused(door: Door) -> None:
+@every_verifier
+def test_deep_nesting_is_refused(verifier: Verifier) -> None:
     """A value of many levels in header or claims ends in a refusal, not in a defect."""
     deep = json.loads("[" * 200 + "]" * 200)
-    door.refuses(door.token({"deep": deep}))
-    door.refuses(door.token(claims={"deep": deep}))
+    verifier.refuses(verifier.token({"deep": deep}))
+    verifier.refuses(verifier.token(claims={"deep": deep}))
 
 
 # Kinds of tokens (RFC 8725 section 3.12): a good token of one kind is none of another.
 
 
-BY_NAME = {door.name: door for door in DOORS}
+BY_NAME = {verifier.name: verifier for verifier in VERIFIERS}
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,11 @@ BY_NAME = {door.name: door for door in DOORS}
         ("access token of ours", "jwt-svid"),
         ("proof of possession", "jwt-svid"),
         ("proof of possession", "access token of ours"),
-        *((door.name, "proof of possession") for door in DOORS if door.name != "proof of possession"),
+        *(
+            (verifier.name, "proof of possession")
+            for verifier in VERIFIERS
+            if verifier.name != "proof of possession"
+        ),
     ],
 )
 def test_a_token_of_one_kind_passes_for_no_other(kind: str, shown_as: str) -> None:
@@ -319,18 +323,18 @@ def test_a_token_of_one_kind_passes_for_no_other(kind: str, shown_as: str) -> No
     shown.refuses(made.token(header, {**shown.claims}))
 
 
-@every_door
+@every_verifier
 @given(data=st.data())
-def test_no_changed_byte_passes(door: Door, data: st.DataObject) -> None:
+def test_no_changed_byte_passes(verifier: Verifier, data: st.DataObject) -> None:
     """Whatever single character of a good token is changed, it is refused."""
-    token = door.token()
+    token = verifier.token()
     at = data.draw(st.integers(0, len(token) - 1))
     new = data.draw(st.characters(min_codepoint=1, max_codepoint=0x2FF).filter(lambda one: one != token[at]))
-    door.refuses(token[:at] + new + token[at + 1 :])
+    verifier.refuses(token[:at] + new + token[at + 1 :])
 
 
-@every_door
+@every_verifier
 @given(text=st.one_of(st.text(), st.text(alphabet="eyJhbGciOiJFUzI1NiJ9.{}_-=", min_size=1, max_size=80)))
-def test_whatever_comes_is_refused_in_order(door: Door, text: str) -> None:
-    """Any text at all ends in a refusal of the house's own kind."""
-    door.refuses(text)
+def test_whatever_comes_is_refused_in_order(verifier: Verifier, text: str) -> None:
+    """Any text at all ends in a refusal of the gateway's own kind."""
+    verifier.refuses(text)

@@ -162,5 +162,5 @@ def test_keys_of_other_kinds_are_none(refuses: Refuses, kind: str) -> None:
     )
 )
 def test_whatever_comes_for_a_key_is_refused_in_order(refuses: Refuses, jwk: Json) -> None:
-    """Any members with any texts end in a refusal of the house's own kind."""
+    """Any members with any texts end in a refusal of the gateway's own kind."""
     refuses(jwk)

@@ -119,7 +119,7 @@ def test_a_fault_ends_the_call_says_its_step_and_leaves_nothing_in_hand(script: 
 
 @given(scripts())
 def test_nothing_goes_upstream_or_to_the_agent_before_the_decision_is_recorded(script: Script) -> None:
-    """Nor without a permit, nor at a door that only answers. Chunks are released as they were observed."""
+    """Nor without a permit, nor at an endpoint that only answers. Chunks are released as observed."""
     end, steps = end_of(script), script.steps
     recorded = "find" if script.path == "resume" else "record"
     outside = [name for name in steps.asked if STEP_OF[name] > Step.RECORD]

@@ -125,7 +125,7 @@ def requests(draw: st.DrawFn) -> AccessRequest:
 
 
 def everything(tools: tuple[Tool, ...]) -> list[dict[str, Any]]:
-    """All entities of the house, as Cedar JSON, written without the code under test but for attributes."""
+    """All entities of the gateway, as Cedar JSON, written without the code under test but for attributes."""
     facts = Facts(Classes(), [], 100)
     out: list[dict[str, Any]] = []
     for one in AGENTS:

@@ -19,7 +19,7 @@ from remit.core.tools.http_api import (
     read_arguments,
     write_request,
 )
-from tests.worlds.http_door import DOCUMENT
+from tests.worlds.http_endpoint import DOCUMENT
 
 Json = Any
 

@@ -21,7 +21,7 @@ from remit.core.tools.http_api import (
     write_request,
 )
 from remit.core.tools.http_api.response import ReplyPiece, complete, located, piece_of
-from tests.worlds.http_door import DOCUMENT
+from tests.worlds.http_endpoint import DOCUMENT
 
 Json = Any
 
@@ -33,7 +33,7 @@ NASTY = st.text(alphabet="./%\\;?#&=:@ \r\n\x002eEfFuU5cC~+", max_size=12)
 
 
 def read(written: Json) -> tuple[str, dict[str, Json]]:
-    """Read a request as the door would, had an agent sent it."""
+    """Read a request as the endpoint would, had an agent sent it."""
     target, _, query = written.target.partition(b"?")
     found = found_route(API, written.method.decode(), target)
     assert found is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools, agents and requests of a plainly fictional house, for tests of policies."""
+"""Tools, agents and requests of a plainly fictional company, for tests of policies."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Purse:
     def __init__(self, last: int = 9) -> None:
         self.number, self.last = 1, last
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return the token that stands."""
         if not_this == f"t{self.number}":
             if self.number == self.last:

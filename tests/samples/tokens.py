@@ -39,7 +39,7 @@ async def task_token(
 
 
 async def agent_token(house: Services, agent: Agent) -> str:
-    """Return a token with which an agent opens tasks, good at every door."""
+    """Return a token with which an agent opens tasks, good at every endpoint."""
     resources = house.oauth.tokens.resources
     audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))
     return (

@@ -15,7 +15,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.tool import INPUT, Argument, ArgumentRole, Effect
 from tests.servers.scripted_mcp import FORM, Emit, Hang, ScriptedServer, failure
-from tests.worlds.mcp_door import ANY, ASK, PERMIT, a_tool
+from tests.worlds.mcp_endpoint import ANY, ASK, PERMIT, a_tool
 
 Json = Any
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from remit.core.tools.http_api import Api, read_api
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 
 Json = Any
 

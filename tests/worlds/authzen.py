@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A house that other enforcement points ask: the bundle of AuthZEN's fixtures, and who asks under it."""
+"""A gateway that other enforcement points ask: the bundle of AuthZEN's fixtures, and who asks under it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AGENTS = ("records-bot", "todo-bot", "records-api", "todo-backend", "sly-bot")
 
 
 class AuthzenWorld(HouseWorld):
-    """A house with AuthZEN's fixtures, two agents that work, and two enforcement points."""
+    """A gateway with AuthZEN's fixtures, two agents that work, and two enforcement points."""
 
     def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
         config = load_config(FIXTURES)
@@ -76,7 +76,7 @@ class AuthzenWorld(HouseWorld):
         return task.id
 
     async def token(self, agent: str, **changes: Any) -> str:
-        """Sign an access token with the house's own key."""
+        """Sign an access token with the gateway's own key."""
         now = int(self.clock.now().timestamp())
         self._tokens += 1
         known: dict[str, Any] = {

@@ -226,7 +226,7 @@ class Heard:
 
 
 class CallWorld:
-    """A house with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
+    """A gateway with one desk; `lena` states intents, `omar` approves, `clerk` and `other` are agents."""
 
     def __init__(
         self, folder: Path, observed: frozenset[str] = frozenset(), seed: str = "house", **outfit: Json
@@ -256,14 +256,14 @@ class CallWorld:
             await house.identity.directory.register(new, by="root")
 
     async def reopen(self) -> None:
-        """Do what a start does on a folder in which a house has lived before."""
+        """Do what a start does on a folder in which a gateway has lived before."""
         await self.house.tools.registry.load()
         await self.house.policies.apply(a_bundle(), by="remit")
         await self.house.endings.remains.recover()
         await self.learn()
 
     async def learn(self) -> None:
-        """Have the house look at what the desk offers."""
+        """Have the gateway look at what the desk offers."""
         await self.house.tools.registry.learned("desk", await self.desk.catalogue())
 
     async def person(self, name: str) -> Person:

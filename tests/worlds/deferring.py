@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a server that defers its calls, and an agent that looks after them."""
+"""The MCP endpoint before a server that defers its calls, and an agent that looks after them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from remit.core.evidence.event import EventKind
 from tests.servers.deferring_mcp import ABLE, DeferringServer
 from tests.worlds.house import Told
-from tests.worlds.mcp_door import GatewayWorld
+from tests.worlds.mcp_endpoint import GatewayWorld
 
 Json = Any
 
 
 class DeferringWorld:
-    """The door before a server that defers."""
+    """The endpoint before a server that defers."""
 
     def __init__(self, gateway: GatewayWorld, server: DeferringServer) -> None:
         self.gateway = gateway

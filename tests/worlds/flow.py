@@ -157,7 +157,7 @@ class Office(Desk):
 
 
 class FlowWorld:
-    """A house with the office; one task at a time is worked on."""
+    """A gateway with the office; one task at a time is worked on."""
 
     def __init__(self, folder: Path, seed: str = "house") -> None:
         self.clock = WorldClock()
@@ -208,7 +208,7 @@ class FlowWorld:
 
     async def says(self, text: str) -> None:
         """Let lena say something more."""
-        await self.house.tasks.tasks.turn(
+        await self.house.tasks.tasks.add_message(
             self.task.id, text, await self.house.identity.directory.person("lena")
         )
 

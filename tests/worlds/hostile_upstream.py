@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a hostile server of each era, whose every word remit must take in (`hostile_mcp`)."""
+"""The MCP endpoint before a hostile server of each era, whose every word remit takes in (`hostile_mcp`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.tool import INPUT, Argument, ArgumentRole, Effect
 from tests.servers.hostile_mcp import Canaries, HostileServer
 from tests.worlds.house import Told
-from tests.worlds.mcp_door import ANY, PERMIT, GatewayWorld, a_tool, gateway_world
+from tests.worlds.mcp_endpoint import ANY, PERMIT, GatewayWorld, a_tool, gateway_world
 
 Json = Any
 
@@ -80,7 +80,7 @@ def a_bundle(
 
 
 class HostileWorld:
-    """A door with a hostile server of each era behind it."""
+    """An endpoint with a hostile server of each era behind it."""
 
     def __init__(self, world: GatewayWorld, servers: dict[str, HostileServer]) -> None:
         self.world = world

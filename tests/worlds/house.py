@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole house for tests: every service on a real store, real keys and the real policy engine.
+"""All services for tests: every service on a real store, real keys and the real policy engine.
 
 Only the clock, the entropy and the upstreams are the world's. `HouseWorld.ask` speaks to the management
-doors as a client does, without a socket.
+endpoints as a client does, without a socket.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def make_house(
     points: Mapping[str, EnforcementPoint] | None = None,
     **outfit: Any,
 ) -> Services:
-    """Put a house together as `compose` does, on the world's clock and entropy.
+    """Put a gateway together as `compose` does, on the world's clock and entropy.
 
-    A house that is opened again on the same folder takes another `seed`: entropy never repeats.
+    A gateway that is opened again on the same folder takes another `seed`: entropy never repeats.
     `outfit` goes to the adapters and settings that have fields of these names.
     """
     entropy = WorldEntropy(seed)
@@ -198,7 +198,7 @@ def parts_of(given: Mapping[str, Any]) -> tuple[Adapters, Deployment, Settings]:
 
 @dataclass
 class Told:
-    """What a door answered."""
+    """What an endpoint answered."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -266,7 +266,7 @@ async def exchange(
 
 
 class HouseWorld:
-    """A house with people, two agents and a bundle, behind its management doors."""
+    """A gateway with people, two agents and a bundle, behind its management endpoints."""
 
     def __init__(
         self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Any
@@ -382,7 +382,7 @@ class HouseWorld:
         heard: Heard | None = None,
         before_body: Callable[[], Awaitable[object]] | None = None,
     ) -> Told:
-        """Send a request to a management door; `by` is a session or a token."""
+        """Send a request to a management endpoint; `by` is a session or a token."""
         given: dict[str, str] = {}
         if by:
             given["authorization"] = f"Bearer {by}"
@@ -407,7 +407,7 @@ class HouseWorld:
 
 @asynccontextmanager
 async def house_world(folder: Path, **outfit: Any) -> AsyncIterator[HouseWorld]:
-    """Open a house world, settled in, and close its store at the end."""
+    """Open a gateway world, settled in, and close its store at the end."""
     world = HouseWorld(folder, **outfit)
     await world.settle_in()
     try:

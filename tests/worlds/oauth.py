@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A house whose authorization server knows workloads, an enterprise's provider, and tasks to hand down."""
+"""A gateway whose authorization server knows workloads, an enterprise's provider, and tasks to hand down."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ REVIEW = TaskType(
 
 
 class OAuthWorld(HouseWorld):
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
 
     def __init__(self, folder: Path, **outfit: Any) -> None:
         self.clock = WorldClock()

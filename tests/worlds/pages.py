@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person at a browser without a browser: cookies, forms and links of remit's pages, over the doors of a
-house world. What only a real browser does (scripts, policies, passkeys) is tested in one.
+"""A person at a browser without a browser: cookies, forms and links of remit's pages, over the endpoints of a
+gateway world. What only a real browser does (scripts, policies, passkeys) is tested in one.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def pages_bundle() -> Bundle:
 
 @asynccontextmanager
 async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """Open a house where applications are known by their documents, and `notebook` is registered."""
+    """Open a gateway where applications are known by their documents, and `notebook` is registered."""
     documents = Documents()
     given = {"consent": ConsentRules(self_service=("legal",))} | outfit
     async with house_world(folder, document_fetch=documents, **given) as world:
@@ -280,14 +280,14 @@ async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
+    """A gateway with pages."""
     async with page_world(tmp_path) as pair:
         yield pair
 
 
 @pytest.fixture
 def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
-    """The house."""
+    """The gateway."""
     return made[0]
 
 

@@ -87,7 +87,7 @@ class Desks(CallWorld):
         await self.apply()
 
     async def reopen(self) -> None:
-        """Start on a folder in which a house has lived before."""
+        """Start on a folder in which a gateway has lived before."""
         self.desk.surfaces = {tool.name: a_surface(tool.name) for tool in TOOLS}
         await super().reopen()
         await self.apply()

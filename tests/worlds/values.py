@@ -177,7 +177,7 @@ def an_approval(id: str = "approval_one", **changes: Any) -> Approval:
     return Approval(**(known | changes))
 
 
-def an_event(kind: EventKind = EventKind.TASK_TURN, **changes: Any) -> Event:
+def an_event(kind: EventKind = EventKind.TASK_MESSAGE, **changes: Any) -> Event:
     """Return an event without sealed values."""
     known: dict[str, Any] = {"kind": kind, "at": START, "tenant": TENANT, "facts": {"n": 1}}
     return Event(**(known | changes))

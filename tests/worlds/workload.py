@@ -54,7 +54,7 @@ class WorkloadWorld:
     authority: FileAuthorityKeys
     svids: FileTokenKeys
     store: Store
-    door: WorkloadEndpoint
+    listener: WorkloadEndpoint
     socket: Path
 
     @property
@@ -126,14 +126,14 @@ async def workload_world(
         own_uid=os.getuid(),
     )
     await issuing.refresh()
-    door = WorkloadEndpoint(issuing, peers or LinuxPeers())
+    listener = WorkloadEndpoint(issuing, peers or LinuxPeers())
     # Not in the test's folder: the path of a socket has room for a hundred characters.
     socket = Path("/tmp") / f"remit-{os.getpid()}-{os.urandom(4).hex()}" / "workload.sock"
-    await door.open(socket)
+    await listener.open(socket)
     try:
-        yield WorkloadWorld(issuing, authority, svids, store, door, socket)
+        yield WorkloadWorld(issuing, authority, svids, store, listener, socket)
     finally:
-        await door.close()
+        await listener.close()
         await store.close()
         socket.parent.rmdir()
 

@@ -63,7 +63,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     `replicas` is the number of replicas of this store, `late_replicas` the number of those that may not act,
     `differing_bundles` the number of those that decide by another bundle than the one in force.
     `everything_locked` and `locks` report the kill switch, `open_sinks` credentials that outlive their tasks,
-    `telling_fails` receivers and sources of events that do not answer. These are numbers only, because any
+    `signals_failing` receivers and sources of events that do not answer. These are numbers only, because any
     caller may read them. `log` is the state of reading the evidence log after the start: `reading`, `holds`
     or `changed`. `fence_ms` and `dead_ms` are the median and the 99th percentile of recent times: `fence_ms`
     until a fence is in place, by the kind of scope; `dead_ms` until sinks refuse a credential, by its kind.
@@ -81,7 +81,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     everything_locked: bool = False
     locks: int = 0
     open_sinks: int = 0
-    telling_fails: int = 0
+    signals_failing: int = 0
     log: str = "reading"
     fence_ms: dict[str, tuple[float, ...]] = {}
     dead_ms: dict[str, tuple[float, ...]] = {}
@@ -130,7 +130,7 @@ class Health:
             everything_locked=EVERYTHING in shut,
             locks=len(shut),
             open_sinks=sum(one.alarmed for one in rooms.credentials.leases.open_sinks()),
-            telling_fails=self._fails(),
+            signals_failing=self._fails(),
             log=rooms.evidence.log_reading.state,
             fence_ms=rooms.endings.revocations.times.by_kind(),
             dead_ms=rooms.credentials.leases.times.by_kind(),
@@ -142,7 +142,7 @@ class Health:
         return sum(
             len(one.failing)
             for one in (
-                rooms.signals.telling,
+                rooms.signals.transmitter,
                 rooms.signals.notifications,
                 rooms.signals.polling,
                 rooms.signals.silence,
@@ -251,9 +251,9 @@ class Health:
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
             *_family(
-                "remit_telling_fails",
+                "remit_signals_failing",
                 "gauge",
-                "Whom remit cannot tell of events now, or ask for them.",
+                "Receivers and transmitters of events that do not answer now.",
                 {"": self._fails()},
             ),
             *_family(
@@ -299,7 +299,7 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
         *_family(
             "remit_replicas_differing",
             "gauge",
-            "Replicas that decide by another bundle than the one in force.",
+            "Replicas that decide by another policy bundle than the one in force.",
             {"": roll.differing},
         ),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),

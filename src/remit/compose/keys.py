@@ -129,6 +129,6 @@ async def serve_keys(
     upkeep.every("publish the bundle again", KEEP_S, issuing.refresh)
     from remit.api.spiffe.listener import WorkloadEndpoint
 
-    door = WorkloadEndpoint(issuing, LinuxPeers())
-    stack.push_async_callback(door.close)
-    await door.open(config.at(own.socket), own.open_to)
+    endpoint = WorkloadEndpoint(issuing, LinuxPeers())
+    stack.push_async_callback(endpoint.close)
+    await endpoint.open(config.at(own.socket), own.open_to)

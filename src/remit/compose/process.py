@@ -223,7 +223,7 @@ def application(services: Services, config: Config) -> Application:
         ),
         in_hand=in_hand,
     )
-    door = mcp_endpoint(
+    endpoint = mcp_endpoint(
         services,
         in_hand=in_hand,
         limits=McpLimits(
@@ -244,13 +244,13 @@ def application(services: Services, config: Config) -> Application:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
-        elif scope["type"] == "http" and door.owns(scope["path"]):
-            await door(scope, receive, send)
+        elif scope["type"] == "http" and endpoint.owns(scope["path"]):
+            await endpoint(scope, receive, send)
         else:
             await management(scope, receive, send)
 
-    doors = own_target_only(front(services, config, serve), services.public_url)
-    return counting(doors, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+    endpoints = own_target_only(front(services, config, serve), services.public_url)
+    return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
 
 
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
@@ -289,7 +289,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         upkeep.every(
             f"tell {name} of events",
             0.5,
-            tended(services.endings.remains, partial(services.signals.telling.turn_of, name)),
+            tended(services.endings.remains, partial(services.signals.transmitter.turn_of, name)),
         )
     upkeep.every("look at open sinks", 1.0, services.credentials.sink_alarms.look)
     upkeep.every("close what was not reported", 1.0, services.answers.sweep)

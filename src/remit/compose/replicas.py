@@ -65,12 +65,12 @@ def forwarder_of(config: Config) -> Forwarder | None:
     return HttpForwarder(str(config.at(config.replica.tls_ca)) if config.replica.tls_ca else "")
 
 
-def front(services: Services, config: Config, doors: Application) -> Application:
+def front(services: Services, config: Config, endpoints: Application) -> Application:
     """Put the forwarding to other replicas in front of the endpoints, if there can be other replicas."""
     if services.replicas.forwarder is None:
-        return doors
+        return endpoints
     return forwarding_front(
-        services, services.replicas.forwarder, doors, max_body_bytes=config.limits.max_request_bytes
+        services, services.replicas.forwarder, endpoints, max_body_bytes=config.limits.max_request_bytes
     )
 
 

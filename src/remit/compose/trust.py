@@ -77,7 +77,7 @@ def trust_of(
         raise ConfigInvalid(
             f"`{both[0]}` is a trust domain of our own",
             key=f"trust.spiffe.{both[0]}",
-            remediation="remove it; remit knows its own bundle",
+            remediation="remove it; remit knows its own trust bundle",
         )
     return Trusted(
         issuers=OidcIssuers(

@@ -80,8 +80,8 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     max_bodies_bytes: Annotated[
         Size,
         Meta(
-            description="Most memory for requests in hand, all doors together; one caller has half of it at "
-            "most. At least four times `max_request_bytes`."
+            description="Most memory for requests in hand, all endpoints together; one caller has half of it "
+            "at most. At least four times `max_request_bytes`."
         ),
     ] = 128 * MIB
     max_depth: Annotated[int, Meta(ge=4, le=256, description="Deepest nesting of a request's JSON.")] = 64

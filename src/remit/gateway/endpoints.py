@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each door of traffic, made of the services that it uses."""
+"""Each endpoint of traffic, made of the services that it uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def http_endpoint(
     limits: HttpLimits | None = None,
     in_hand: RequestsInProgress | None = None,
 ) -> HttpEndpoint:
-    """Return the door for agents that call REST APIs."""
+    """Return the endpoint for agents that call REST APIs."""
     return HttpEndpoint(
         public_url=services.public_url,
         resource=_resource(services, HTTP),
@@ -55,7 +55,7 @@ def mcp_endpoint(
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
 ) -> McpEndpoint:
-    """Return the door for MCP; raises `ConfigInvalid` where tools of two upstreams could share a name."""
+    """Return the endpoint for MCP; raises `ConfigInvalid` where tools of two upstreams could share a name."""
     limits = limits or McpLimits()
     sessions = Sessions(
         services.clock,
@@ -122,7 +122,7 @@ def _resource(services: Services, prefix: str) -> ProtectedResource:
 def forwarding_front(
     services: Services, forwarder: Forwarder, inner: Application, *, max_body_bytes: int
 ) -> ForwardingFront:
-    """Return what forwards requests to other replicas, before all doors."""
+    """Return what forwards requests to other replicas, before all endpoints."""
     return ForwardingFront(
         clock=services.clock,
         authenticator=services.identity.authenticator,

@@ -34,7 +34,7 @@ class ProtectedResource:
     def __init__(
         self, *, public_url: str, prefix: str, clock: Clock, issuer: str, oauth: AuthorizationServer
     ) -> None:
-        """Take where the door lies, and what judges the tokens that `issuer` has issued."""
+        """Take where the endpoint lies, and what judges the tokens that `issuer` has issued."""
         self._base = public_url.rstrip("/")
         self._prefix = prefix
         self._clock = clock

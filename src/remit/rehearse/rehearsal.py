@@ -108,7 +108,7 @@ class RehearsedTask:
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
             raise Conflict("nobody states the intent of this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.tasks.turn(self.id, text, person))
+        self._r.run(self._r.stage.house.tasks.tasks.add_message(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
         """Ask for an extension of the plan, as the agent would; a refusal or a pending approval is in the

@@ -7,7 +7,7 @@ async with AgentSession(url, "note-bot", key) as agent:
     async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:
         ...
 
-Call an HTTP API with `TaskAuth(task, agent.prover, upstream="crm", door="http")`, at `{url}/http/crm`.
+Call an HTTP API with `TaskAuth(task, agent.prover, upstream="crm", endpoint="http")`, at `{url}/http/crm`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ class TaskAuth(httpx2.Auth):
 
     requires_request_body = True
 
-    def __init__(self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", door: str = "mcp") -> None:
+    def __init__(
+        self, tokens: Tokens, prover: DpopProver, *, upstream: str = "", endpoint: str = "mcp"
+    ) -> None:
         """Keep the source of tokens, the key to which they are bound, and the upstream and endpoint to call.
 
         Without `upstream`, the calls go to all upstreams of the endpoint together.
         """
-        self._door = door
+        self._endpoint = endpoint
         self._upstream = upstream
         self._tokens = tokens
         self._prover = prover
@@ -45,7 +47,7 @@ class TaskAuth(httpx2.Auth):
         token.
         """
         url = str(request.url)
-        token, fresh = await self._tokens.token(upstream=self._upstream, door=self._door), False
+        token, fresh = await self._tokens.token(upstream=self._upstream, endpoint=self._endpoint), False
         if self._tokens.id:
             request.headers[TASK_HEADER] = self._tokens.id
         for _ in range(PROOF_TRIES + 1):
@@ -58,4 +60,4 @@ class TaskAuth(httpx2.Auth):
             if response.status_code != 401 or fresh:
                 return
             fresh = True
-            token = await self._tokens.token(upstream=self._upstream, door=self._door, not_this=token)
+            token = await self._tokens.token(upstream=self._upstream, endpoint=self._endpoint, not_this=token)

@@ -28,7 +28,7 @@ class Tokens(Protocol):
         """The task of the tokens; empty if it is unknown."""
         ...
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return a token for one upstream at an endpoint, or for all upstreams together.
 
         Never return `not_this`, which was refused. Raise `GatewayRefused`.
@@ -73,10 +73,10 @@ class GatewayClient:
         401, or a refusal that states that the task has ended and nothing was sent. Raise
         `GatewayUnreachable`, or `GatewayRefused` if no token can be obtained.
         """
-        door = "mcp" if below is None else "http"
-        path = f"/{door}/{segment(upstream)}" if upstream else f"/{door}"
+        endpoint = "mcp" if below is None else "http"
+        path = f"/{endpoint}/{segment(upstream)}" if upstream else f"/{endpoint}"
         path += below or ""
-        token = await self._tokens.token(upstream=upstream, door=door)
+        token = await self._tokens.token(upstream=upstream, endpoint=endpoint)
         answer = await self._send(method, path, headers, body, token)
         if answer.status not in (401, 403, 409) or (below is not None and REFUSED not in answer.headers):
             # INVARIANT: an API's own answer is never taken for a refusal after which the request is sent
@@ -85,7 +85,7 @@ class GatewayClient:
         refusal = await _read_refusal(answer.response)
         if answer.status == 401 or _says_ended(refusal):
             try:
-                fresh = await self._tokens.token(upstream=upstream, door=door, not_this=token)
+                fresh = await self._tokens.token(upstream=upstream, endpoint=endpoint, not_this=token)
             except (GatewayRefused, GatewayUnreachable):
                 return GatewayReply(answer.response, refusal)
             return await self._send(method, path, headers, body, fresh)

@@ -190,14 +190,14 @@ class TaskSession(_TokenSource):
         self.lease_s = int(facts.get("lease_s") or 0)
         self._path = f"/api/v1/tasks/{segment(self.id)}"
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return a token of the task for one upstream at an endpoint (`mcp`, `http`), or for all upstreams
         together.
 
         Never return `not_this`, which was refused. Raise `GatewayRefused` with a code of `ENDED` when the
         task has ended.
         """
-        return await self._token(self.agent.gateway.resource(upstream, door), not_this)
+        return await self._token(self.agent.gateway.resource(upstream, endpoint), not_this)
 
     async def _ask(self, resource: str) -> Token:
         return await self.agent.grant(mission_id=self.id, resource=resource)

@@ -58,11 +58,11 @@ class Gateway:
             read_bufsize=READ_AHEAD_BYTES,
         )
 
-    def resource(self, upstream: str, door: str = "mcp") -> str:
+    def resource(self, upstream: str, endpoint: str = "mcp") -> str:
         """Return the gateway's resource of one upstream at an endpoint (RFC 8707); without a name, of all
         upstreams.
         """
-        return f"{self.public_url}/{door}" + (f"/{segment(upstream)}" if upstream else "")
+        return f"{self.public_url}/{endpoint}" + (f"/{segment(upstream)}" if upstream else "")
 
     async def close(self) -> None:
         """Close all connections."""

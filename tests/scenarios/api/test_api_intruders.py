@@ -25,7 +25,7 @@ ROLE_OF = {"root": "administrator", "ada": "approver", "otto": "operator", "audr
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house that people and agents have moved into."""
+    """A gateway that people and agents have moved into."""
     async with house_world(tmp_path) as opened:
         yield opened
 
@@ -35,7 +35,7 @@ def somewhere(endpoint: Endpoint[Any]) -> str:
     return re.sub(r"\{\w+(:path)?\}", "none", endpoint.path)
 
 
-async def test_no_door_opens_without_a_credential(world: HouseWorld) -> None:
+async def test_no_endpoint_opens_without_a_credential(world: HouseWorld) -> None:
     """Every endpoint but sign-in answers 401 without a credential and with an invalid one."""
     for endpoint in ENDPOINTS:
         if endpoint.open:
@@ -53,8 +53,8 @@ async def test_no_door_opens_without_a_credential(world: HouseWorld) -> None:
             assert told.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_role_opens_its_own_doors_only(world: HouseWorld) -> None:
-    """Each person gets past the door of each endpoint exactly where the table says so."""
+async def test_a_role_has_its_own_endpoints_only(world: HouseWorld) -> None:
+    """Each person is let in at each endpoint exactly where the table says so."""
     sessions = {name: await world.session(name) for name in ROLE_OF}
     for endpoint in ENDPOINTS:
         if endpoint.open or endpoint.media == "text/event-stream" or endpoint.path.endswith("sign-out"):
@@ -68,7 +68,9 @@ async def test_a_role_opens_its_own_doors_only(world: HouseWorld) -> None:
 
 
 async def test_tokens_of_agents_manage_nothing(world: HouseWorld) -> None:
-    """An agent's token, and one bound to a task, open exactly the doors that the table gives them."""
+    """An agent's token, and one bound to a task, are taken at exactly the endpoints that the table
+    gives them.
+    """
     agent = await world.agent_token()
     task = await world.open(await world.session("lena"))
     bound = (await world.task_token(task)).json["access_token"]
@@ -231,7 +233,9 @@ async def test_other_media_are_refused(world: HouseWorld, headers: dict[str, str
         ("OPTIONS", "/api/v1/people", 405),
     ],
 )
-async def test_unknown_doors_are_problems_too(world: HouseWorld, method: str, path: str, status: int) -> None:
+async def test_unknown_endpoints_are_problems_too(
+    world: HouseWorld, method: str, path: str, status: int
+) -> None:
     """A path or a method that there is not is answered in the same form as all else."""
     told = await world.ask(method, path, by=await world.session("root"))
     assert (told.status, told.headers["content-type"]) == (status, "application/problem+json")

@@ -22,7 +22,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
-    """A house with AuthZEN's fixtures."""
+    """A gateway with AuthZEN's fixtures."""
     async with authzen_world(tmp_path) as made:
         yield made
 

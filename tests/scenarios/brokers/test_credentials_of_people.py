@@ -123,7 +123,7 @@ def idp_at(provider: TrustingAuthorities) -> Json:
     }
 
 
-def test_an_identity_assertion_opens_the_servers_door(
+def test_an_identity_assertion_opens_the_servers_endpoint(
     tmp_path: Path, server: TrustingAuthorities, provider: TrustingAuthorities
 ) -> None:
     """The provider believes remit, the server believes the provider, and not remit."""

@@ -17,7 +17,7 @@ from tests.gateways.passing_replicas import PassingWorld, passing_world
 from tests.gateways.several_replicas import Replica, ended
 from tests.servers.bao_server import BaoServer
 from tests.servers.postgres_server import PostgresServer
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 
 pytestmark = pytest.mark.long
 

@@ -115,7 +115,7 @@ def test_a_refused_task_starts_nothing(gateway: LiveGateway) -> None:
         "run", "--agent", "note-bot", "--task", "tidy-note", "--alone", "-p", "note=x", *command
     )
     assert by_agent.returncode == 1
-    assert "must be stated by a person" in by_agent.stderr
+    assert "must be requested by a person" in by_agent.stderr
     outside = gateway.remit("run", *SWEEP, "--plan", "notes/write_note", *command)
     assert outside.returncode == 1
     assert "does not grant" in outside.stderr

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.mcp_door import GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 

@@ -14,7 +14,7 @@ from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.samples.tokens import task_token
 from tests.worlds.calls import READ, TO_ALL, CallWorld, a_bundle, a_type, call_world
 from tests.worlds.house import Told
-from tests.worlds.mcp_door import LEGACY, GatewayWorld, Line, gateway_world
+from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, Line, gateway_world
 from tests.worlds.oauth import OAuthWorld, coded, oauth_world, redeem
 
 
@@ -95,7 +95,7 @@ async def test_each_token_is_listed_and_one_that_was_taken_back_is_dead_too(oaut
 
 
 async def test_sessions_and_streams_are_closed_and_listed(gateway: GatewayWorld) -> None:
-    """What a door keeps open for a task is closed before the closure is signed."""
+    """What an endpoint keeps open for a task is closed before the closure is signed."""
     sessions = [await gateway.session() for _ in range(2)]
     line = Line(gateway, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": sessions[0]}, "GET")
     await line.until(lambda: len(line.sent) >= 2)

@@ -23,14 +23,14 @@ from tests.servers.deferring_mcp import (
     text,
 )
 from tests.worlds.deferring import DeferringWorld, refused
-from tests.worlds.mcp_door import gateway_world
+from tests.worlds.mcp_endpoint import gateway_world
 
 Json = Any
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
-    """The door, and a task that may call what is deferred."""
+    """The endpoint, and a task that may call what is deferred."""
     server = DeferringServer()
     async with gateway_world(tmp_path, server=server, bundle=deferring_bundle()) as gateway:
         yield DeferringWorld(gateway, server)

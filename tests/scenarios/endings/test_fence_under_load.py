@@ -17,7 +17,7 @@ from tests.samples.evidence_reading import permits
 Json = Any
 
 LOOPS = 32
-#: What is ended, by the name that the door of `end` takes; a task's name is its id.
+#: What is ended, by the name that the endpoint of `end` takes; a task's name is its id.
 SCOPES = {
     "task": "",
     "agent": "mail-bot",
@@ -112,7 +112,7 @@ async def end_under_load(
 
 
 async def check_dead(gateway: GatewayProcess, token: str) -> None:
-    """The token opens no door any more."""
+    """The token is refused at every endpoint."""
     with contextlib.closing(await Line.to(gateway.port)) as line:
         assert (await gateway.mcp(line, token, "tools/list")).status in (401, 403)
         assert (await gateway.send(line, token, "after")).result is None

@@ -82,7 +82,7 @@ def asked_for(gateway: LeasingGateway, token: str) -> None:
 
 
 def initialized(gateway: LeasingGateway, token: str) -> httpx2.Response:
-    """Open a session at the MCP door, over HTTP."""
+    """Open a session at the MCP endpoint, over HTTP."""
     body = {
         "jsonrpc": "2.0",
         "id": 1,

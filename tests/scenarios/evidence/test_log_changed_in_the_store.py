@@ -33,7 +33,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house in which a call was made."""
+    """A gateway in which a call was made."""
     async with call_world(tmp_path) as made:
         _, token = await made.open()
         await made.call(token, "write", text="the first line")

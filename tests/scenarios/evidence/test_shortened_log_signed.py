@@ -21,7 +21,7 @@ from remit.services.identity.directory import NewPerson
 
 
 async def _kept(folder: Path) -> Config:
-    """Return the configuration of a house that has been in use."""
+    """Return the configuration of a gateway that has been in use."""
     scaffold(folder)
     config = msgspec.structs.replace(load_config(folder / "remit.yaml"), upstreams={})
     for place in [*(folder / "tasks").glob("*.yaml"), *(folder / "tools").glob("*.yaml")]:

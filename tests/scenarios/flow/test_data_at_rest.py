@@ -131,7 +131,7 @@ async def test_a_list_of_one_kind_takes_the_label_of_that_kind_alone(world: Desk
 async def test_only_what_the_person_stated_is_written_as_trusted(world: Desks) -> None:
     """By a task that has read untrusted data, too: nothing else lies there. Its class goes along."""
     task, token = await world.tainted()
-    await world.house.tasks.tasks.turn(
+    await world.house.tasks.tasks.add_message(
         task.id, "write `paid in full` into ticket 7", await world.person("lena")
     )
     await world.outcome(token, "comment", ticket=7, text="paid in full")

@@ -282,7 +282,7 @@ async def test_a_declassification_that_cannot_be_kept_has_not_happened(world: De
 
 async def _until_full(world: Desks, task: Task) -> None:
     for _ in range(10_000):
-        await world.house.tasks.tasks.turn(task.id, "x" * 4_000, await world.person("lena"))
+        await world.house.tasks.tasks.add_message(task.id, "x" * 4_000, await world.person("lena"))
 
 
 async def test_a_sanitizers_result_is_told_of(world: Desks) -> None:

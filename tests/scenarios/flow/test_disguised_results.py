@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: what was found by who looked for ways around what the doors promise, as the smallest cases."""
+"""Threat: what was found by who looked for ways around what the endpoints promise, as the smallest cases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from remit.services.policy.bundle import MAX_CHECKS
 from tests.samples.policy_requests import SUMMARISE, TOOLS, source
 from tests.worlds.hostile_upstream import ASKED, hostile_world
 from tests.worlds.house import HouseWorld, house_world
-from tests.worlds.http_door import RestWorld, rest_world
+from tests.worlds.http_endpoint import RestWorld, rest_world
 
 Json = Any
 
@@ -74,7 +74,7 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with the engine that a gateway has."""
+    """A gateway with the engine of a real start."""
     async with house_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
         yield made
 
@@ -143,7 +143,7 @@ def test_json_behind_a_guard_has_fields(before: str, record: Json) -> None:
 
 
 async def test_a_field_behind_a_byte_order_mark_raises_the_label(tmp_path: Path) -> None:
-    """The same through the door of HTTP: the agent reads the salary, and its task carries nothing."""
+    """The same through the endpoint of HTTP: the agent reads the salary, and its task carries nothing."""
 
     async def api(scope: Json, receive: Json, send: Json) -> None:
         head = [(b"content-type", b"application/json")]

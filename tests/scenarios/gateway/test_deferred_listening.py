@@ -21,7 +21,7 @@ from tests.servers.deferring_mcp import (
     text,
 )
 from tests.worlds.deferring import DeferringWorld
-from tests.worlds.mcp_door import BASIC, ENVELOPE, MODERN, gateway_world
+from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, gateway_world
 
 Json = Any
 
@@ -42,7 +42,7 @@ class Stream:
         }
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         scope = {"type": "http", "method": "POST", "path": "/mcp/files", "headers": raw}
-        self.task = asyncio.create_task(world.gateway.door(scope, self._receive, self._send))
+        self.task = asyncio.create_task(world.gateway.endpoint(scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Json]:
         if self._content:
@@ -81,7 +81,7 @@ class Stream:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
-    """The door, and a task that may call what is deferred."""
+    """The endpoint, and a task that may call what is deferred."""
     server = DeferringServer()
     server.first = {"pollIntervalMs": 100}
     async with gateway_world(tmp_path, server=server, bundle=deferring_bundle()) as gateway:
@@ -141,7 +141,7 @@ async def test_an_end_ends_the_stream(world: DeferringWorld) -> None:
     stream = Stream(world, [await world.begin()])
     await later(world, stream, 1)
     await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
-    await world.gateway.door.on_end(world.gateway.task)
+    await world.gateway.endpoint.on_end(world.gateway.task)
     world.server.finish()
     await asyncio.wait_for(stream.task, 30)
     assert len(stream.told) == 1

@@ -41,7 +41,7 @@ from tests.interop.stage import fixture_server
 from tests.samples.tokens import task_token
 from tests.worlds.calls import KEYS
 from tests.worlds.house import make_house
-from tests.worlds.mcp_door import ANY, PERMIT, a_tool, served
+from tests.worlds.mcp_endpoint import ANY, PERMIT, a_tool, served
 from tests.worlds.values import WorldClock, WorldEntropy
 
 Json = Any
@@ -127,7 +127,7 @@ class RunningClock(WorldClock):
 
 @asynccontextmanager
 async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services, McpEndpoint, str, str]]:
-    """The door before one upstream; gives a task and its token, too."""
+    """The endpoint before one upstream; gives a task and its token, too."""
     house = make_house(
         folder, RunningClock(datetime.now(UTC)), {"jobs": upstream}, unconstrained=frozenset({"jobs"})
     )
@@ -161,7 +161,7 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[Services, McpEndpoint, str, str]]:
-    """The official SDK's server behind the door."""
+    """The official SDK's server behind the endpoint."""
     kept: Json = {"entropy": WorldEntropy("jobs"), "bound": BufferBound(2**24)}
     if request.param == "process":
         argv = [sys.executable, "-m", "tests.interop.fixture", "stdio"]
@@ -174,14 +174,14 @@ async def world(
 
 
 @asynccontextmanager
-async def client(door: McpEndpoint, token: str, tasks: Tasks) -> AsyncIterator[Client]:
+async def client(endpoint: McpEndpoint, token: str, tasks: Tasks) -> AsyncIterator[Client]:
     """The official client with the extension."""
 
     async def elicit(context: Json, params: Json) -> Json:
         raise AssertionError("questions of a task come with the task")
 
     async with (
-        served(door) as base,
+        served(endpoint) as base,
         httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http,
         Client(
             streamable_http_client(f"{base}/mcp/jobs", http_client=http),
@@ -199,11 +199,11 @@ def said(result: CallToolResult) -> str:
     return str(getattr(result.content[0], "text", ""))
 
 
-async def test_others_ends_work_through_the_door(world: tuple[Services, McpEndpoint, str, str]) -> None:
+async def test_others_ends_work_through_the_endpoint(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """A call at once, one that goes on, one that fails, one that breaks, and one that asks."""
-    house, door, _, token = world
+    house, endpoint, _, token = world
     tasks = Tasks()
-    async with client(door, token, tasks) as mcp:
+    async with client(endpoint, token, tasks) as mcp:
         assert said(await mcp.call_tool("greet", {"name": "you"})) == "Hello, you!"
         assert tasks.seen == []
         assert said(await mcp.call_tool("slow_compute", {"seconds": 1.5, "label": "it"})) == "it is done"
@@ -226,9 +226,9 @@ async def test_others_ends_work_through_the_door(world: tuple[Services, McpEndpo
 
 async def test_an_end_stops_the_work_itself(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """The server's own work is cancelled when the task ends, and the client gets nothing more."""
-    house, door, task, token = world
+    house, endpoint, task, token = world
     tasks = Tasks()
-    async with client(door, token, tasks) as mcp:
+    async with client(endpoint, token, tasks) as mcp:
         working = asyncio.create_task(mcp.call_tool("slow_compute", {"seconds": 300, "label": "it"}))
         async with asyncio.timeout(120):
             while not tasks.seen:  # noqa: ASYNC110 - the client keeps what it saw

@@ -16,7 +16,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.oauth.access_token import TOKEN_TYPE
 from tests.samples.tokens import agent_token, task_token
 from tests.worlds.house import PUBLIC_URL, Told
-from tests.worlds.mcp_door import LEGACY, GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, gateway_world
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -24,7 +24,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 
@@ -215,7 +215,7 @@ async def test_a_deleted_session_is_gone(world: GatewayWorld) -> None:
 
 
 async def test_a_web_page_cannot_call(world: GatewayWorld) -> None:
-    """A request with a foreign `Origin` is 403 whatever token it shows; the door's own origin passes."""
+    """A request with a foreign `Origin` is 403 whatever token it shows; the endpoint's own origin passes."""
     for origin in ("https://evil.example", "null", "http://127.0.0.1:8700.evil.example"):
         assert (await world.call("echo", {"text": "ok"}, headers={"origin": origin})).status == 403
     assert (await world.call("echo", {"text": "ok"}, headers={"origin": PUBLIC_URL})).status == 200

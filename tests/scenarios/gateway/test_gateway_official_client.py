@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official MCP client works through the door in both protocol eras, before upstreams of either era."""
+"""The official MCP client works at the endpoint in both protocol eras, before upstreams of either era."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
-from tests.worlds.mcp_door import GatewayWorld, gateway_world, served
+from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world, served
 
 Era = str
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
@@ -28,7 +28,7 @@ def era(request: pytest.FixtureRequest) -> Era:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door, before upstreams of both eras."""
+    """The endpoint, before upstreams of both eras."""
     async with gateway_world(tmp_path) as world:
         yield world
 
@@ -39,7 +39,7 @@ async def client(
 ) -> AsyncIterator[Client]:
     """An official client with the task's token, connected through a socket."""
     async with (
-        served(world.door) as base,
+        served(world.endpoint) as base,
         httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=60) as http,
         Client(
             streamable_http_client(base + path, http_client=http),

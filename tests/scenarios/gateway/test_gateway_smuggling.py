@@ -11,14 +11,14 @@ import pytest
 
 from remit.gateway.mcp import McpLimits
 from tests.worlds.house import exchange
-from tests.worlds.mcp_door import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world
 
 Json = Any
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house; after each test nothing has reached an upstream."""
+    """The endpoint and its gateway; after each test nothing has reached an upstream."""
     async with gateway_world(tmp_path, McpLimits(max_request_bytes=20_000, max_depth=20)) as world:
         yield world
         assert world.calls() == []
@@ -86,7 +86,9 @@ async def test_headers_that_come_twice(world: GatewayWorld, twice: str) -> None:
     headers.append((twice, dict(headers)[twice]))
     params = {"name": "echo", "arguments": {"text": "ok"}, "_meta": ENVELOPE}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    told = await exchange(world.door, "POST", "/mcp/files", headers, json.dumps(body).encode(), "127.0.0.1")
+    told = await exchange(
+        world.endpoint, "POST", "/mcp/files", headers, json.dumps(body).encode(), "127.0.0.1"
+    )
     assert (told.status, code(told)) == (400, -32020)
 
 
@@ -190,7 +192,7 @@ async def test_a_body_in_parts_is_bounded_as_it_comes(world: GatewayWorld) -> No
         (b"content-type", b"application/json"),
         (b"accept", b"*/*"),
     ]
-    await world.door(
+    await world.endpoint(
         {"type": "http", "method": "POST", "path": "/mcp/files", "headers": headers}, receive, send
     )
     assert told[0]["status"] == 413

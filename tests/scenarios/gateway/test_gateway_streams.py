@@ -13,7 +13,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.gateway.mcp import McpLimits
-from tests.worlds.mcp_door import ENVELOPE, LEGACY, MODERN, GatewayWorld, Line, gateway_world, messages
+from tests.worlds.mcp_endpoint import ENVELOPE, LEGACY, MODERN, GatewayWorld, Line, gateway_world, messages
 
 Json = Any
 URI = "note://1"
@@ -21,7 +21,7 @@ URI = "note://1"
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path, McpLimits(max_calls_in_flight=4, streams_per_task=2)) as world:
         yield world
 
@@ -136,11 +136,11 @@ async def test_a_stream_tells_what_changed(world: GatewayWorld) -> None:
     first = line.messages[0]
     assert first["method"] == "notifications/subscriptions/acknowledged"
     assert first["params"]["notifications"] == {"toolsListChanged": True, "resourceSubscriptions": [URI]}
-    world.door.changed("notes")
-    world.door.notified("files", "notifications/resources/updated", {"uri": "note://2"})
-    world.door.notified("files", "notifications/message", {"data": "secret"})
-    world.door.changed("files")
-    world.door.notified("files", "notifications/resources/updated", {"uri": URI, "extra": "secret"})
+    world.endpoint.changed("notes")
+    world.endpoint.notified("files", "notifications/resources/updated", {"uri": "note://2"})
+    world.endpoint.notified("files", "notifications/message", {"data": "secret"})
+    world.endpoint.changed("files")
+    world.endpoint.notified("files", "notifications/resources/updated", {"uri": URI, "extra": "secret"})
     await line.until(lambda: line.messages[-1]["method"].endswith("updated") and len(line.messages) >= 3)
     told = {one["method"] for one in line.messages[1:]}
     assert told == {"notifications/tools/list_changed", "notifications/resources/updated"}
@@ -155,9 +155,9 @@ async def test_only_lists_that_changed_are_announced(world: GatewayWorld) -> Non
     """A client that follows all lists reads again what it must, and no more."""
     line = listen(world, toolsListChanged=True, promptsListChanged=True, resourcesListChanged=True)
     await line.until(lambda: len(line.messages) >= 1)
-    world.door.changed("files", frozenset({"prompts"}))
-    world.door.changed("files", frozenset())
-    world.door.changed("files", frozenset({"resources"}))
+    world.endpoint.changed("files", frozenset({"prompts"}))
+    world.endpoint.changed("files", frozenset())
+    world.endpoint.changed("files", frozenset({"resources"}))
     await line.until(lambda: line.messages[-1]["method"] == "notifications/resources/list_changed")
     told = [one["method"] for one in line.messages[1:]]
     assert told == ["notifications/prompts/list_changed", "notifications/resources/list_changed"]
@@ -176,7 +176,7 @@ async def test_an_end_closes_streams(world: GatewayWorld) -> None:
     async with asyncio.timeout(60):
         await asyncio.gather(new.task, old.task)
     heard = len(new.messages), len(old.messages)
-    world.door.changed("files")
+    world.endpoint.changed("files")
     assert (len(new.messages), len(old.messages)) == heard
 
 
@@ -185,7 +185,7 @@ async def test_a_fenced_upstream_announces_nothing(world: GatewayWorld) -> None:
     line = listen(world, toolsListChanged=True)
     await line.until(lambda: bool(line.messages))
     await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
-    world.door.changed("files")
+    world.endpoint.changed("files")
     async with asyncio.timeout(60):
         await line.task
     assert "notifications/tools/list_changed" not in {one.get("method") for one in line.messages}
@@ -216,7 +216,7 @@ async def test_a_session_follows_a_resource(world: GatewayWorld) -> None:
     assert told.json["result"] == {} or told.json["result"] == {"resultType": "complete"}
     line = Line(world, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": session}, "GET")
     await line.until(lambda: len(line.sent) >= 2)
-    world.door.notified("files", "notifications/resources/updated", {"uri": URI})
+    world.endpoint.notified("files", "notifications/resources/updated", {"uri": URI})
     await line.until(lambda: any(one["params"] == {"uri": URI} for one in line.messages))
     line.hung_up.set()
     await line.task

@@ -12,12 +12,12 @@ import pytest
 from remit.core.evidence.event import EventKind
 from tests.gateways.several_replicas import until
 from tests.servers.scripted_api import MAX_RESULT_BYTES
-from tests.worlds.http_door import SECRET, RestWorld, rest_world
+from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
-    """A shop behind the door."""
+    """A shop behind the endpoint."""
     async with rest_world(tmp_path) as made:
         yield made
 
@@ -51,7 +51,7 @@ async def test_a_page_of_an_api_is_no_page_of_this_host(world: RestWorld) -> Non
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308", "201"])
-async def test_a_location_within_the_api_leads_back_to_this_door(world: RestWorld, status: str) -> None:
+async def test_a_location_within_the_api_leads_back_to_this_endpoint(world: RestWorld, status: str) -> None:
     """No redirect is followed here; a client that follows it asks again, and its request is decided again."""
     told = await world.get(f"/say/{status}?to=%2Fv1%2Fcustomers%2Fc-2")
     assert told.status == int(status)
@@ -200,6 +200,6 @@ async def test_a_client_that_goes_away_ends_its_call(world: RestWorld) -> None:
         "headers": [(b"authorization", f"Bearer {world.token}".encode())],
         "client": ("127.0.0.1", 1),
     }
-    await world.door(scope, receive, send)
+    await world.endpoint(scope, receive, send)
     (fact,) = await world.facts(EventKind.TOOL_CALLED)
     assert fact["outcome"] == "unknown"

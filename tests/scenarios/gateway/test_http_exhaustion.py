@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threat: an agent, or an API, that is slow, or is many at once, keeps the door from all others."""
+"""Threat: an agent, or an API, that is slow, or is many at once, keeps the endpoint from all others."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -11,7 +11,7 @@ import msgspec
 from remit.core.tools.tool import surface_digest, surface_of
 from remit.gateway.endpoints import http_endpoint
 from remit.gateway.http import HttpLimits
-from tests.worlds.http_door import RestWorld, rest_world
+from tests.worlds.http_endpoint import RestWorld, rest_world
 
 Json = Any
 
@@ -62,7 +62,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> No
     async with rest_world(tmp_path, HttpLimits(body_timeout_s=0.05)) as world:
         client = Client(sends=False)
         scope = scope_of(world, "/payments", "POST", content_type="application/json")
-        await world.door(scope, client.receive, client.send)
+        await world.endpoint(scope, client.receive, client.send)
         assert client.status == 408
         assert world.api.seen == []
 
@@ -71,7 +71,7 @@ async def test_an_agent_that_does_not_take_its_answer_is_given_up(tmp_path: Path
     """It would hold a connection to the API as long as it likes; the next call has it again."""
     async with rest_world(tmp_path, HttpLimits(reader_timeout_s=0.05), max_connections=1) as world:
         slow = Client(takes=False)
-        await world.door(scope_of(world, "/say/download"), slow.receive, slow.send)
+        await world.endpoint(scope_of(world, "/say/download"), slow.receive, slow.send)
         assert not slow.whole
         assert (await world.get("/customers/c-1")).status == 200
 
@@ -98,10 +98,10 @@ async def test_more_connections_than_there_are_is_busy(tmp_path: Path) -> None:
         await first
 
 
-async def test_one_agent_cannot_have_all_of_the_door(tmp_path: Path) -> None:
-    """Beyond its own bound it is busy; requests in hand are counted over doors."""
+async def test_one_agent_cannot_have_all_of_the_endpoint(tmp_path: Path) -> None:
+    """Beyond its own bound it is busy; requests in hand are counted over endpoints."""
     async with rest_world(tmp_path) as world:
-        world.door = http_endpoint(world.house, limits=HttpLimits(max_calls_per_agent=1))
+        world.endpoint = http_endpoint(world.house, limits=HttpLimits(max_calls_per_agent=1))
         first = asyncio.create_task(world.get("/say/slow"))
         while not world.api.seen:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)

@@ -8,12 +8,12 @@ import pytest
 
 from remit.gateway.http import HttpLimits
 from tests.worlds.house import exchange
-from tests.worlds.http_door import RestWorld, rest_world
+from tests.worlds.http_endpoint import RestWorld, rest_world
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
-    """A shop behind the door, with small limits."""
+    """A shop behind the endpoint, with small limits."""
     async with rest_world(tmp_path, HttpLimits(max_request_bytes=2000, max_depth=8)) as made:
         yield made
 
@@ -63,7 +63,7 @@ async def test_an_upstreams_name_has_one_spelling(world: RestWorld) -> None:
     for path in ("/http/%73hop/customers/c-1", "/http/SHOP/customers/c-1", "/http/shop%2fcustomers/c-1",
                  "/http//customers/c-1", "/http/", "/http", "/http/shop/../shop/customers/c-1",
                  "/http/other/customers/c-1"):  # fmt: skip
-        told = await exchange(world.door, "GET", path, headers, b"", "127.0.0.1")
+        told = await exchange(world.endpoint, "GET", path, headers, b"", "127.0.0.1")
         assert told.status in (401, 404), path
     assert world.api.seen == []
 

@@ -16,7 +16,7 @@ from mcp_types import CallToolResult, ElicitResult, ErrorData
 
 from remit.core.evidence.event import EventKind
 from tests.worlds.house import Told
-from tests.worlds.mcp_door import GatewayWorld, gateway_world, served
+from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world, served
 
 Json = Any
 ABLE = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}, "other": {"x": 1}}}
@@ -25,7 +25,7 @@ ANSWER = {"a": {"action": "accept", "content": {"word": "please"}}}
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door, and a task that may answer what `files/ask` asks."""
+    """The endpoint, and a task that may answer what `files/ask` asks."""
     async with gateway_world(tmp_path) as world:
         world.task, world.token = await world.open("asked")
         yield world
@@ -147,7 +147,7 @@ async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPE
         return answer
 
     async with (
-        served(world.door) as base,
+        served(world.endpoint) as base,
         httpx2.AsyncClient(headers={"authorization": f"Bearer {world.token}"}, timeout=60) as http,
         Client(
             streamable_http_client(base + "/mcp/files", http_client=http),

@@ -14,21 +14,21 @@ import uvicorn
 
 from remit.cli.serve.connections import BoundedConnection
 from remit.gateway.request_target import own_target_only
-from tests.worlds.http_door import RestWorld, rest_world
+from tests.worlds.http_endpoint import RestWorld, rest_world
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
-    """A shop behind the door."""
+    """A shop behind the endpoint."""
     async with rest_world(tmp_path) as made:
         yield made
 
 
 @asynccontextmanager
 async def listening(world: RestWorld) -> AsyncIterator[int]:
-    """Serve the door as `remit up` does."""
+    """Serve the endpoint as `remit up` does."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = own_target_only(world.door, world.base)
+    app = own_target_only(world.endpoint, world.base)
     config = uvicorn.Config(app, lifespan="off", log_level="critical", http=BoundedConnection, ws="none")
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]

@@ -133,7 +133,7 @@ def test_a_changed_document_suspends_the_operation(house: RestHouse) -> None:
         diff = house.remit("tool", "diff", name)
         assert "Read it, then pay" in diff.out
         (digest,) = re.findall(r"sha256:[0-9a-f]{64}", house.remit("tool", "accept", name).err)
-        assert house.remit("tool", "accept", name, "--digest", digest).code == 0
+        assert house.remit("tool", "accept", name, "--confirm", digest).code == 0
         (told,) = house.serve("c-17", "GET customers/customers/c-17")
         assert told["status"] == 200
     finally:

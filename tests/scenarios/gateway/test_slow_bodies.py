@@ -17,7 +17,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people of every role."""
+    """A gateway with people of every role."""
     async with house_world(tmp_path) as opened:
         yield opened
 

@@ -17,7 +17,7 @@ from tests.worlds.house import HouseWorld, house_world
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people and agents."""
+    """A gateway with people and agents."""
     async with house_world(tmp_path) as opened:
         yield opened
 

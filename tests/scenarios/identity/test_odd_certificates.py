@@ -32,7 +32,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey | ed448
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house that knows a SPIFFE trust domain."""
+    """A gateway that knows a SPIFFE trust domain."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 

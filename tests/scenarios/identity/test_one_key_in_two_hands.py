@@ -21,7 +21,7 @@ HERE, ELSEWHERE = "10.0.0.7", "203.0.113.9"
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house behind its doors; its agent can also prove itself by an SVID."""
+    """A gateway behind its endpoints; its agent can also prove itself by an SVID."""
     async with house_world(tmp_path) as made:
         await made.house.identity.directory.bind(
             "contract-bot", SpiffeBinding("spiffe://example.org/bot"), by="root"

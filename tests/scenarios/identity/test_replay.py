@@ -31,7 +31,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house that people and agents have moved into."""
+    """A gateway that people and agents have moved into."""
     async with house_world(tmp_path) as made:
         yield made
 
@@ -137,7 +137,7 @@ async def test_a_code_runs_out(world: HouseWorld) -> None:
 
 
 async def test_a_code_is_no_session_and_a_session_no_code(world: HouseWorld) -> None:
-    """Each secret opens its own door alone."""
+    """Each secret is good at its own endpoint alone."""
     code = await world.house.identity.authenticator.make_code("lena", by="root")
     assert (await world.ask("GET", "/api/v1/me", by=code)).status == 401
     session = await world.session("lena")

@@ -14,7 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from remit.adapters.peers.linux import CAN_TELL
-from remit.api.spiffe import listener as door_module
+from remit.api.spiffe import listener as listener_module
 from remit.api.spiffe.messages import message
 from remit.api.spiffe.socket_path import bind
 from remit.core.errors import ConfigInvalid, Forbidden, Unauthenticated
@@ -69,17 +69,17 @@ async def test_one_more_connection_than_there_may_be_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are there stay, and when one goes the next is served."""
-    monkeypatch.setattr(door_module, "MAX_CONNECTIONS_OF_USER", 3)
+    monkeypatch.setattr(listener_module, "MAX_CONNECTIONS_OF_USER", 3)
     async with workload_world(tmp_path) as world:
         held = [await asyncio.open_unix_connection(str(world.socket)) for _ in range(3)]
-        await until(lambda: len(world.door.connections) == 3)
+        await until(lambda: len(world.listener.connections) == 3)
         reader, writer = await asyncio.open_unix_connection(str(world.socket))
         with contextlib.suppress(ConnectionError):
             assert await reader.read(1) == b""
         writer.close()
-        assert len(world.door.connections) == 3
+        assert len(world.listener.connections) == 3
         held[0][1].close()
-        await until(lambda: len(world.door.connections) == 2)
+        await until(lambda: len(world.listener.connections) == 2)
         assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
         for _, one in held:
             one.close()
@@ -121,7 +121,7 @@ async def test_requests_that_are_broken_off_at_once_end_their_connection(tmp_pat
             await writer.drain()
             while await reader.read(65536):
                 pass
-        await until(lambda: not world.door.connections)
+        await until(lambda: not world.listener.connections)
         assert await world.facts("svid.issued") == []
         assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS
         writer.close()
@@ -240,7 +240,7 @@ print("status", status.decode() if isinstance(status, bytes) else status, flush=
 
 async def test_a_user_that_asks_without_end_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request may sign something: beyond so many in a minute they come again, on any connection."""
-    monkeypatch.setattr(door_module, "REQUESTS_OF_USER", 3)
+    monkeypatch.setattr(listener_module, "REQUESTS_OF_USER", 3)
     async with workload_world(tmp_path) as world:
         for _ in range(3):
             assert str((await in_thread(lambda: fetched(world))).spiffe_id) == OURS

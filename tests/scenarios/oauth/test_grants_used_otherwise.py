@@ -36,7 +36,7 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 
@@ -153,7 +153,7 @@ async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> No
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     found = await world.house.inspection.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]
-    assert intent["says"] == "intent stated by issuer:enterprise"
+    assert intent["says"] == "intent requested by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)
     assert "on behalf of lena, by the word of enterprise" in str(intent)
 

@@ -21,7 +21,7 @@ TEN_MEGABYTES = 10 * 1024 * 1024
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 
@@ -133,7 +133,7 @@ async def test_a_token_of_ten_megabytes_is_not_even_read(
 
 
 async def test_a_bearer_token_of_ten_megabytes_is_refused_before_it_is_looked_at(world: OAuthWorld) -> None:
-    """At the management doors: 401, by its size alone."""
+    """At the management endpoints: 401, by its size alone."""
     told = await world.ask("GET", "/api/v1/me", by="eyJ" + "A" * TEN_MEGABYTES)
     assert (told.status, told.json["code"]) == (401, "authorization")
 

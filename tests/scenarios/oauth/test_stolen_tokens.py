@@ -18,7 +18,7 @@ from remit.core.tools.tool import Effect
 from remit.sdk.dpop import DpopProver
 from tests.samples.tokens import agent_token, task_token
 from tests.worlds.house import PUBLIC_URL, Told
-from tests.worlds.mcp_door import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
+from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
 from tests.worlds.values import START
 
 Json = Any
@@ -182,18 +182,18 @@ async def test_certificate_bound_token_needs_its_certificate(world: GatewayWorld
     """A token that is bound to a certificate passes on its own connections and on no others (RFC 8705)."""
     token = await task_token(world.house, world.task, confirmation=Confirmation(x5t_s256=THUMBPRINT))
     bearer = {"authorization": f"Bearer {token}"}
-    door = world.door
+    endpoint = world.endpoint
 
     async def mutual(scope: Json, receive: Json, send: Json) -> None:
-        await door({**scope, "remit.peer_certificate": [CERTIFICATE]}, receive, send)
+        await endpoint({**scope, "remit.peer_certificate": [CERTIFICATE]}, receive, send)
 
     async def another(scope: Json, receive: Json, send: Json) -> None:
-        await door({**scope, "remit.peer_certificate": [CERTIFICATE + b"x"]}, receive, send)
+        await endpoint({**scope, "remit.peer_certificate": [CERTIFICATE + b"x"]}, receive, send)
 
     assert (await send(world, "log", **bearer)).status == 401
-    world.door = another  # type: ignore[assignment]
+    world.endpoint = another  # type: ignore[assignment]
     assert (await send(world, "log", **bearer)).status == 401
-    world.door = mutual  # type: ignore[assignment]
+    world.endpoint = mutual  # type: ignore[assignment]
     assert "result" in (await send(world, "log", **bearer)).json
     assert (await world.facts(EventKind.DECISION_MADE))[-1]["sender"] == "mtls"
     assert await refused(world) == ["token-unproven", "token-unproven"]

@@ -25,7 +25,7 @@ MANY = 16
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 

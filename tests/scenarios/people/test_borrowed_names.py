@@ -43,7 +43,7 @@ async def other() -> AsyncIterator[ProviderWorld]:
 
 @pytest.fixture
 async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house whose people come from both."""
+    """A gateway whose people come from both."""
     clock = WorldClock()
     entrances = {}
     for name, one in (("acme", provider), ("other", other)):

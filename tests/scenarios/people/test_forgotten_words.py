@@ -18,7 +18,7 @@ from remit.core.errors import Forbidden, NotFound, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import PlanEntry
-from remit.core.tasks.task import Parameter, TaskState, UserMessageRecord
+from remit.core.tasks.task import Parameter, TaskState, UserMessage
 from remit.ports.store.changes import PutApproval, PutDelegation, PutTask
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
@@ -54,7 +54,7 @@ def found_in(folder: Path, words: Iterable[str]) -> list[tuple[str, str]]:
 
 
 async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> str:
-    """Ask a management door as root, and give what it says."""
+    """Ask a management endpoint as root, and give what it says."""
     house = world.house
     secret, *_ = await house.identity.authenticator.sign_in(
         await house.identity.authenticator.make_code("root", by="remit")
@@ -67,7 +67,7 @@ async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> 
 
 
 async def all_told(world: CallWorld, task: str) -> str:
-    """Return what remit answers about a task and about lena, by every door that shows them."""
+    """Return what remit answers about a task and about lena, by every endpoint that shows them."""
     paths = (
         f"/api/v1/who?x={task}",
         "/api/v1/who?x=lena",
@@ -100,7 +100,7 @@ async def spoken(world: CallWorld) -> str:
         params={"whom": PARAMETER},
         plan=(PlanEntry(tool="desk/pay", arguments={"text": {"exact": f"{PARAMETER} {ARGUMENT}"}}),),
     )
-    await house.tasks.tasks.turn(task.id, TURN, lena)
+    await house.tasks.tasks.add_message(task.id, TURN, lena)
     approval = await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
     await house.decisions.approvals.answer(
         approval, await world.person("omar"), approve=True, comment=COMMENT
@@ -235,7 +235,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
 async def said_there(store: Store) -> None:
     """Keep one of each kind of row with words in it, all of lena's."""
     intent = msgspec.structs.replace(
-        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, turns=(UserMessageRecord(TURN, START),)
+        a_task().intent, goal=GOAL, params={"whom": PARAMETER}, messages=(UserMessage(TURN, START),)
     )
     grant = Grant("desk/pay", {"text": {"exact": f"{PARAMETER} {ARGUMENT}"}})
     task = msgspec.structs.replace(a_task(), intent=intent, grants=(grant,), plan=(grant,))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last administrators stay, whatever the provider says; and a house makes its first one only once."""
+"""The last administrators stay, whatever the provider says; and a gateway makes its first one only once."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +26,7 @@ __all__ = ["provider"]
 
 @pytest.fixture
 async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house whose administrators follow a group of the provider; two of them must agree."""
+    """A gateway whose administrators follow a group of the provider; two of them must agree."""
     provider.now = int(WorldClock().now().timestamp())
     source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
     rules = AdmissionRules(roles={"remit-admins": Role.ADMINISTRATOR})

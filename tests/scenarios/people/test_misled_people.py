@@ -24,7 +24,7 @@ STRANGE = "https://strange.example/client.json"
 
 @pytest.fixture
 async def pages(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
-    """A house with pages."""
+    """A gateway with pages."""
     async with page_world(tmp_path) as made:
         yield made
 

@@ -85,7 +85,9 @@ async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> Non
     assert (await old.get("/oauth/account")).status == 303
 
 
-async def test_a_secret_of_one_kind_does_not_open_the_other_doors(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_secret_of_one_kind_does_not_open_the_other_endpoints(
+    world: HouseWorld, lena: Browsing
+) -> None:
     """The cookie's is no bearer token, and a program's session is no cookie."""
     assert (await world.ask("GET", "/api/v1/me", by=lena.cookies["remit-session"])).status == 401
     browser = Browsing(world)
@@ -174,7 +176,7 @@ async def test_codes_are_not_guessed(world: HouseWorld) -> None:
 
 @pytest.fixture
 async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house whose people come from the provider."""
+    """A gateway whose people come from the provider."""
     clock = WorldClock()
     provider.now = int(clock.now().timestamp())
     rules = AdmissionRules(add_people=True, groups={"Legal": "legal"}, require={"tid": "acme"})

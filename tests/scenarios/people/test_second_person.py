@@ -35,7 +35,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
-    """A house that demands two; `mona` administers and approves, `rita` administers."""
+    """A gateway that demands two; `mona` administers and approves, `rita` administers."""
     provider.now = int(WorldClock().now().timestamp())
     source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
     entrances = {"acme": Entrance(title="Acme", provider=source, rules=AdmissionRules())}
@@ -265,7 +265,7 @@ async def test_a_word_that_stays_remembers_the_code(world: HouseWorld) -> None:
     house, lena = world.house, await world.house.identity.directory.person("lena")
     task = await world.open(await world.session("lena"))
     await code_for(world, "lena", by="mona")
-    await house.tasks.tasks.turn(task, "and the annex", lena)
+    await house.tasks.tasks.add_message(task, "and the annex", lena)
     new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
     await house.people.delegations.add(new, lena)
     await house.identity.personnel.sign_out("lena", by="root")

@@ -34,7 +34,7 @@ def engine(computing_s: int = 10) -> CedarPolicies:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with the engine that a gateway has."""
+    """A gateway with the engine of a real start."""
     async with house_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
         yield made
 

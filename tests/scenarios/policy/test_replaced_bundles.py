@@ -84,10 +84,10 @@ async def test_going_back_is_said_and_asked_about(
         code, said = await first.says("policy", "apply")
         assert code == 2, said
         assert "was in force before, and was replaced" in said
-        assert "--seen" in said
+        assert "--confirm" in said
         looked: Json = await first.ask("POST", "/api/v1/policies/preview", {}, by="root")
         assert looked["replaced"]
-        code, said = await first.says("policy", "apply", "--seen", digest(looked))
+        code, said = await first.says("policy", "apply", "--confirm", digest(looked))
         assert code == 0, said
         await until(lambda: knows(first, old))
         await second.start()

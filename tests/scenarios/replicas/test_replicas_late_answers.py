@@ -15,7 +15,7 @@ import pytest
 from tests.gateways.passing_replicas import PassingWorld, passing_world
 from tests.gateways.several_replicas import ended, until, until_sent
 from tests.servers.postgres_server import PostgresServer
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 
 pytestmark = pytest.mark.long
 

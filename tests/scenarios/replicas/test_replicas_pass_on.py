@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""At every door: what comes to the wrong replica is served by the right one, and judged by it alone."""
+"""At every endpoint: what comes to the wrong replica is served by the right one, and judged by it alone."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ Json = Any
 async def world(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> AsyncIterator[PassingWorld]:
-    """Two replicas, with a door of each kind."""
+    """Two replicas, with an endpoint of each kind."""
     async with passing_world(tmp_path, postgres, postgres_server, lease_ms=5000) as made:
         yield made
 

@@ -56,11 +56,11 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         other = TASK.replace("send-mail", "send-letters")
         lay(first, other)
         seen = digest_of(await first.ask("POST", "/api/v1/policies/preview", {}, by="root"))
-        code, said = await first.says("policy", "apply", "--seen", seen, "--wait", "1", "--json")
+        code, said = await first.says("policy", "apply", "--confirm", seen, "--wait", "1", "--json")
         # It is in force, and not everywhere: what a pipeline goes by is the code, and the data beside it.
         assert code == 4, said
         answer, _, fault = said.partition("error: ")
-        assert fault.startswith("in force, but 1 of 2 replicas decide by another bundle; lay the same files")
+        assert fault.startswith("in force, but 1 of 2 replicas decide by another policy bundle; lay the same")
         applied = json.loads(answer)
         assert (applied["everywhere"], applied["everywhere_from"]) == (False, None)
         digest = applied["digest"]
@@ -90,7 +90,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         assert said.count(await second.known()) == 1
         code, said = await first.says("doctor")
         assert code == 1
-        assert "1 of 2 decide by another bundle" in said
+        assert "1 of 2 decide by another policy bundle" in said
         lay(second, other)
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]

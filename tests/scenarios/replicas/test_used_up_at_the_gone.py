@@ -16,7 +16,7 @@ import pytest
 from tests.gateways.passing_replicas import PassingWorld, prepare
 from tests.gateways.several_replicas import Replica, replicas, sent, until
 from tests.servers.postgres_server import PostgresServer
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 
 pytestmark = pytest.mark.long
 

@@ -84,5 +84,5 @@ async def test_what_is_refused_again_and_again_is_passed_over(tmp_path: Path, ho
             await world.house.signals.notifications.turn()
             world.clock.advance(10)
         assert [one["data"]["scope"] for one in hook.taken] == ["person:two"]
-        (told,) = await world.facts(EventKind.SIGNAL_UNTOLD)
+        (told,) = await world.facts(EventKind.SIGNAL_UNDELIVERED)
         assert (told["receiver"], told["code"]) == ("ops", "http-422")

@@ -132,7 +132,7 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     world.clock.advance(5)
     assert await world.house.signals.polling.turn() == 0
     assert list(world.house.signals.polling.failing) == ["idp"]
-    assert b'"telling_fails":1' in bytes((await Health(health_rooms(world.house)).ready()).body)
+    assert b'"signals_failing":1' in bytes((await Health(health_rooms(world.house)).ready()).body)
     poll.status = 200
     world.clock.advance(5)
     assert await world.house.signals.polling.turn() == 0

@@ -284,7 +284,7 @@ async def test_what_does_not_hold_is_refused(world: SignalsWorld, changes: Json,
 
 
 async def test_one_transmitter_does_not_speak_for_another(world: SignalsWorld) -> None:
-    """A token that holds, of another transmitter than the one whose door it comes through."""
+    """A token that holds, of another transmitter than the one whose endpoint it comes through."""
     _, token = await world.open()
     foreign = world.stranger.event(SignalKind.SESSION_REVOKED, user(), world.clock.now())
     told = await world.push(foreign)

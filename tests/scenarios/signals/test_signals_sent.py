@@ -30,7 +30,7 @@ def receiver(**changes: Any) -> Receiver:
 
 
 class Listened:
-    """A house, and one who listens to it."""
+    """A gateway, and one who listens to it."""
 
     def __init__(self, world: HouseWorld, siem: StrictReceiver) -> None:
         self.world = world
@@ -52,7 +52,7 @@ class Listened:
 async def listened(
     folder: Path, *, settle: bool = True, seed: str = "house", **changes: Any
 ) -> AsyncIterator[Listened]:
-    """Provide a house with a receiver that is pushed to, or polls as `other-bot`."""
+    """Provide a gateway with a receiver that is pushed to, or polls as `other-bot`."""
 
     def keys() -> Json:
         return world.house.keys.tokens.jwks()
@@ -94,7 +94,7 @@ async def polled(tmp_path: Path) -> AsyncIterator[Listened]:
 async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
     """A complex subject: the task as session, the agent as application; no person, and no person's words."""
     task = await pushed.ended()
-    assert await pushed.world.house.signals.telling.turn() == 1
+    assert await pushed.world.house.signals.transmitter.turn() == 1
     (claims,) = pushed.siem.taken
     assert claims["sub_id"] == {
         "format": "complex",
@@ -106,7 +106,7 @@ async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
     assert payload["reason_admin"] == {"en": "asked"}
     assert "lena" not in str(claims)
     assert pushed.siem.shown == ["Bearer x"]
-    assert await pushed.world.house.signals.telling.turn() == 0
+    assert await pushed.world.house.signals.transmitter.turn() == 0
 
 
 async def test_who_may_learn_of_people_does(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_who_may_learn_of_people_does(tmp_path: Path) -> None:
     async with listened(tmp_path, people=True, **PUSHED) as made:
         await made.ended()
         await made.world.house.identity.personnel.deactivate("leo", by="root", reason="left")
-        await made.world.house.signals.telling.turn()
+        await made.world.house.signals.transmitter.turn()
         first, *_ = made.siem.taken
         assert first["sub_id"]["user"] == {"format": "iss_sub", "iss": PUBLIC_URL, "sub": "lena"}
         assert ("account-disabled", "leo") in made.siem.told
@@ -127,7 +127,7 @@ async def test_the_life_of_an_agent(pushed: Listened) -> None:
     directory = pushed.world.house.identity.directory
     for state in (AgentState.SUSPENDED, AgentState.ACTIVE, AgentState.RETIRED):
         await directory.move("contract-bot", state, by="root", reason="odd")
-    await pushed.world.house.signals.telling.turn()
+    await pushed.world.house.signals.transmitter.turn()
     assert pushed.siem.told == [
         ("account-disabled", "contract-bot"),
         ("session-revoked", task),
@@ -142,49 +142,49 @@ async def test_nobody_learns_of_agents_that_are_not_theirs(pushed: Listened) -> 
         "other-bot", AgentState.SUSPENDED, by="root", reason="odd"
     )
     await pushed.world.house.identity.personnel.deactivate("leo", by="root", reason="left")
-    assert await pushed.world.house.signals.telling.turn() == 0
+    assert await pushed.world.house.signals.transmitter.turn() == 0
 
 
 async def test_what_fails_is_told_later_and_in_order(pushed: Listened) -> None:
     """Errors of every kind, and answers that are lost: nothing is lost, and the pauses grow."""
-    telling, clock = pushed.world.house.signals.telling, pushed.world.clock
+    transmitter, clock = pushed.world.house.signals.transmitter, pushed.world.clock
     tasks = [await pushed.ended() for _ in range(3)]
     pushed.siem.answers = [503, 401, 500]
     for pause_s in (1, 2, 4):
-        assert await telling.turn() == 0
-        assert "siem" in telling.failing
+        assert await transmitter.turn() == 0
+        assert "siem" in transmitter.failing
         clock.advance(pause_s - 0.1)
-        assert await telling.turn() == 0
+        assert await transmitter.turn() == 0
         clock.advance(0.1)
     pushed.siem.lose = 1
-    assert await telling.turn() == 0
+    assert await transmitter.turn() == 0
     clock.advance(10)
-    assert await telling.turn() == 3
+    assert await transmitter.turn() == 3
     assert [name for _, name in pushed.siem.told] == tasks
     assert len(pushed.siem.again) == 1
-    assert telling.failing == {}
+    assert transmitter.failing == {}
 
 
 async def test_what_a_receiver_refuses_is_recorded_and_passed_over(pushed: Listened) -> None:
     """One that it can never take does not keep the others from it."""
     tasks = [await pushed.ended() for _ in range(3)]
     pushed.siem.answers = ["invalid_request"]
-    await pushed.world.house.signals.telling.turn()
+    await pushed.world.house.signals.transmitter.turn()
     assert [name for _, name in pushed.siem.told] == tasks[1:]
     entries = await pushed.world.house.evidence.log.pages(limit=1000)
-    assert [one.kind for one in entries].count(EventKind.SIGNAL_UNTOLD.value) == 1
+    assert [one.kind for one in entries].count(EventKind.SIGNAL_UNDELIVERED.value) == 1
 
 
 async def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     """The next process reports what happened before the restart, and while no process reported."""
     async with listened(tmp_path, **PUSHED) as made:
         tasks = [await made.ended()]
-        await made.world.house.signals.telling.turn()
+        await made.world.house.signals.transmitter.turn()
         tasks.append(await made.ended())
         taken = made.siem.taken
     async with listened(tmp_path, settle=False, seed="again", **PUSHED) as made:
         made.siem.taken = taken
-        await made.world.house.signals.telling.turn()
+        await made.world.house.signals.transmitter.turn()
         assert [name for _, name in made.siem.told] == tasks
         assert made.siem.again == []
 
@@ -217,7 +217,7 @@ async def test_a_receiver_polls_and_acknowledges(polled: Listened) -> None:
     told = (await polled.ask("POST", place, {"setErrs": errors})).json
     assert (told["sets"], told["moreAvailable"]) == ({}, False)
     entries = await polled.world.house.evidence.log.pages(limit=1000)
-    assert [one.kind for one in entries].count(EventKind.SIGNAL_UNTOLD.value) == 3
+    assert [one.kind for one in entries].count(EventKind.SIGNAL_UNDELIVERED.value) == 3
 
 
 async def test_a_stream_is_managed_as_ssf_says(polled: Listened) -> None:
@@ -324,7 +324,7 @@ async def test_where_receivers_find_it(polled: Listened) -> None:
     assert set(told["delivery_methods_supported"]) == {"urn:ietf:rfc:8935", "urn:ietf:rfc:8936"}
 
 
-async def test_a_token_for_events_opens_no_door(pushed: Listened) -> None:
+async def test_a_token_for_events_opens_no_endpoint(pushed: Listened) -> None:
     """A security event token of ours, shown as an access token, is none."""
     await pushed.ended()
     kept: list[str] = []
@@ -335,7 +335,7 @@ async def test_a_token_for_events_opens_no_door(pushed: Listened) -> None:
         return take(token)
 
     pushed.siem.take = keep  # type: ignore[method-assign]
-    await pushed.world.house.signals.telling.turn()
+    await pushed.world.house.signals.transmitter.turn()
     assert (await pushed.world.ask("GET", "/api/v1/tasks", by=kept[0])).status == 401
 
 

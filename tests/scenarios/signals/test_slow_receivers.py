@@ -119,7 +119,7 @@ async def test_a_slow_receiver_of_signals_holds_up_no_other(tmp_path: Path) -> N
         lena = await world.session("lena")
         task = await world.open(lena, agent="contract-bot")
         await world.house.endings.revocations.end_task(task, reason="enough", by="lena")
-        turn = asyncio.ensure_future(world.house.signals.telling.turn())
+        turn = asyncio.ensure_future(world.house.signals.transmitter.turn())
         await until(lambda: slow.begun)
         await until(lambda: siem.taken)
         slow.let.set()

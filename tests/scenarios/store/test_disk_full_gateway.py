@@ -53,7 +53,7 @@ async def send_once_there_is_room(gateway: GatewayProcess, line: Line, token: st
 
 
 async def check_refuses(gateway: GatewayProcess, line: Line, token: str) -> None:
-    """What changes something is refused with a remediation, at every door; what reads goes on."""
+    """What changes something is refused with a remediation, at every endpoint; what reads goes on."""
     before = gateway.outbox()
     for count in range(20):
         told = await gateway.send(line, token, f"while full {count}", FILLING)

@@ -24,7 +24,7 @@ from remit.services.assembly import upkeep as upkeep_module
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.tasks.tasks import Opening
 from tests.samples.tokens import task_token
-from tests.worlds.mcp_door import GatewayWorld, a_bundle, a_tool, gateway_world, messages
+from tests.worlds.mcp_endpoint import GatewayWorld, a_bundle, a_tool, gateway_world, messages
 from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys
 
 SECRET = Label(data_class="confidential")
@@ -32,7 +32,7 @@ SECRET = Label(data_class="confidential")
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house, in which `files/echo` and `files/progress` carry confidential data."""
+    """The endpoint and its gateway, in which `files/echo` and `files/progress` carry confidential data."""
     async with gateway_world(tmp_path) as opened:
         bundle = a_bundle()
         tools = {**bundle.tools}

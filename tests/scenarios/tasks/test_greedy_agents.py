@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent with a good token keeps the door for itself, floods people and evidence, or outlives an end."""
+"""An agent with a good token occupies the endpoint, floods people and evidence, or outlives an end."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import MAX_PENDING
 from tests.samples.tokens import agent_token
 from tests.worlds.house import house_world
-from tests.worlds.mcp_door import BASIC, ENVELOPE, MODERN, GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, gateway_world
 from tests.worlds.values import an_approval
 
 Json = Any
@@ -31,7 +31,7 @@ LIMITS = McpLimits(body_timeout_s=0.1, max_calls_in_flight=4, max_calls_per_agen
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path, LIMITS) as opened:
         yield opened
 
@@ -61,7 +61,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(world: GatewayWorld) ->
 
     scope, _ = _asked(world, "tools/list", {})
     async with asyncio.timeout(60):
-        await world.door(scope, never, send)
+        await world.endpoint(scope, never, send)
     assert told[0]["status"] == 408
 
 
@@ -92,7 +92,7 @@ async def test_a_management_body_that_never_comes_is_not_waited_for(
             assert told[0]["status"] in (400, 408)
 
 
-async def test_one_agent_does_not_take_the_door_from_others(world: GatewayWorld) -> None:
+async def test_one_agent_does_not_take_the_endpoint_from_others(world: GatewayWorld) -> None:
     """With as many requests in hand as one agent may have, it is told to wait, and another is served."""
     house = world.house
     agent = await house.identity.directory.agent("bot")
@@ -159,7 +159,7 @@ async def test_an_answer_that_is_being_handed_out_stops_at_the_end(world: Gatewa
             reading.set()
             await asyncio.Event().wait()  # reads no further
 
-    answering = asyncio.create_task(world.door(scope, receive, send))
+    answering = asyncio.create_task(world.endpoint(scope, receive, send))
     async with asyncio.timeout(60):
         await reading.wait()
         closure = await world.house.endings.revocations.end_task(world.task, reason="", by="lena")

@@ -14,12 +14,12 @@ import pytest
 
 from remit.core.tools.tool import Argument
 from remit.services.decisions.call_events import unsensitive
-from tests.worlds.mcp_door import GatewayWorld, a_tool, gateway_world
+from tests.worlds.mcp_endpoint import GatewayWorld, a_tool, gateway_world
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 

@@ -10,14 +10,14 @@ import pytest
 
 from remit.core.evidence.event import EventKind
 from tests.worlds.house import Told
-from tests.worlds.mcp_door import GatewayWorld, gateway_world
+from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world
 
 Json = Any
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
-    """The door and its house."""
+    """The endpoint and its gateway."""
     async with gateway_world(tmp_path) as world:
         yield world
 

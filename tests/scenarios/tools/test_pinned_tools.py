@@ -60,7 +60,7 @@ def offered(description: str = "Reads a file", **more: Json) -> list[Json]:
 
 
 class PinnedWorld:
-    """A real house before a real server whose tools are a file."""
+    """A real gateway before a real server whose tools are a file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -106,9 +106,9 @@ class PinnedWorld:
         return told.status, told.json
 
     async def until(self, state: ToolState) -> None:
-        """Wait until the house has seen what the upstream said."""
+        """Wait until the gateway has seen what the upstream said."""
         async with asyncio.timeout(60):
-            while self.state() is not state:  # noqa: ASYNC110 - the house tells nobody
+            while self.state() is not state:  # noqa: ASYNC110 - the gateway tells nobody
                 await asyncio.sleep(0.01)
 
     def state(self) -> ToolState | None:
@@ -128,7 +128,7 @@ class PinnedWorld:
 
 @asynccontextmanager
 async def pinned_world(folder: Path) -> AsyncIterator[PinnedWorld]:
-    """Open a house on a folder, which may have had one before."""
+    """Open a gateway on a folder, which may have had one before."""
     world = PinnedWorld(folder)
     fresh = not (folder / "remit.yaml").exists()
     if fresh:
@@ -208,7 +208,7 @@ async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Pa
         world.offer(CHANGES["title"])
         await world.until(ToolState.CHANGED)
         async with asyncio.timeout(60):
-            while not told:  # noqa: ASYNC110 - the house tells nobody else
+            while not told:  # noqa: ASYNC110 - the gateway tells nobody else
                 await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
         pin, _ = world.house.tools.registry.diff("files/read")
@@ -225,7 +225,7 @@ async def test_what_a_server_says_has_changed_is_announced_though_it_reads_as_be
         world.house.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
         world.offer(offered())
         async with asyncio.timeout(60):
-            while not told:  # noqa: ASYNC110 - the house tells nobody else
+            while not told:  # noqa: ASYNC110 - the gateway tells nobody else
                 await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
 

@@ -17,7 +17,7 @@ from remit.core.flow.justification import Provenance
 from remit.core.label import Trust
 from tests.servers.hostile_mcp import Canaries
 from tests.worlds.house import Told
-from tests.worlds.http_door import SECRET, RestWorld, rest_world
+from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
 
 BASE = "to: "
 
@@ -49,7 +49,7 @@ class RawApi:
 
 
 class HostileApi:
-    """The door before the hostile API."""
+    """The endpoint before the hostile API."""
 
     def __init__(self, world: RestWorld, api: RawApi) -> None:
         self.world = world
@@ -75,7 +75,7 @@ class HostileApi:
 
 @pytest.fixture
 async def hostile(tmp_path: Path) -> AsyncIterator[HostileApi]:
-    """A hostile API behind the door."""
+    """A hostile API behind the endpoint."""
     api = RawApi()
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -119,7 +119,7 @@ async def test_nothing_of_a_head_reaches_an_agent_unobserved(hostile: HostileApi
 async def test_nothing_of_a_redirect_reaches_an_agent_unobserved(
     hostile: HostileApi, status: int, to: str
 ) -> None:
-    """An address below the API is told as one of this door; it is the API's word all the same."""
+    """An address below the API is told as one of this endpoint; it is the API's word all the same."""
     hostile.api.answer(f"{status} Look\r\nlocation: {to.format(hostile.canaries.new())}", b"")
     hostile.check(await hostile.ask())
 

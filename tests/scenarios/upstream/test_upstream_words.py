@@ -20,7 +20,7 @@ from remit.services.mediation.deferred_calls import brought_by
 from tests.servers.hostile_mcp import Canaries, HostileServer, answered, results, spoken
 from tests.servers.scripted_mcp import LEGACY
 from tests.worlds.hostile_upstream import ASKED, LISTS, UPSTREAMS, HostileWorld, a_bundle, hostile_world
-from tests.worlds.mcp_door import MODERN, gateway_world, messages
+from tests.worlds.mcp_endpoint import MODERN, gateway_world, messages
 
 Json = Any
 

@@ -154,13 +154,13 @@ def test_an_agent_is_suspended_and_comes_back(house: Remit) -> None:
 
 
 def test_a_task_opens_is_shown_and_completes(house: Remit, task: str) -> None:
-    """Its intent, grants and times are shown; a later turn is counted; completed, it is fenced."""
+    """Its intent, grants and times are shown; a later message is counted; completed, it is fenced."""
     assert "tidy-note" in house("task", "types").out
     assert task in house("task", "list", by="ana").out
-    house.ask("task", "turn", task, "and sort them", by="ana")
+    house.ask("task", "message", task, "and sort them", by="ana")
     shown = house("task", "show", task, by="ana").out
     assert "`name` must be `shopping`" in shown
-    assert house.ask("task", "show", task)["turns"] == 1
+    assert house.ask("task", "show", task)["messages"] == 1
     closure = house.ask("task", "complete", task, by="ana")
     assert closure["closed"]
     assert closure["scope"] == f"task:{task}"
@@ -227,8 +227,8 @@ def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
     assert "agent:note-bot" in house("who", "note-bot").out
     assert "locked by hand" in house("doctor").out
-    assert house("unlock", "agent:note-bot", "--seen", "sha256:other").code == 1
-    assert house("unlock", "note-bot", "--seen", digest(listed[0])).code == 0
+    assert house("unlock", "agent:note-bot", "--confirm", "sha256:other").code == 1
+    assert house("unlock", "note-bot", "--confirm", digest(listed[0])).code == 0
     assert "nothing is locked" in house("lock").out
     assert house(*open_it, by="ana").code == 0
 
@@ -247,7 +247,7 @@ def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> Non
         assert said.code == 2
         assert task in said.out
         assert house.ask("task", "show", task)["state"] == "active"
-        assert house("policy", "apply", "--seen", digest(shown)).code == 0
+        assert house("policy", "apply", "--confirm", digest(shown)).code == 0
         assert house.ask("task", "show", task)["state"] == "revoked"
     finally:
         place.write_text(before)
@@ -275,13 +275,13 @@ def test_an_approval_needs_somebody_who_looked(house: Remit, task: str) -> None:
     approval = next(one for one in waiting if one["task"] == task)
     piped = house("approve", approval["id"], by="omar")
     assert piped.code == 2
-    assert f"--yes-i-looked {approval['call']}" in piped.err
+    assert f"--confirm {approval['call']}" in piped.err
     assert "\\u{1b}[8mhidden" in piped.out
     assert "\x1b" not in piped.out
     assert "effects/financial" in piped.out
-    assert house("approve", approval["id"], "--yes-i-looked", "sha256:0", by="omar").code == 1
-    assert house("approve", approval["id"], "--yes-i-looked", approval["call"], by="ana").code == 1
-    assert house("approve", approval["id"], "--yes-i-looked", approval["call"], by="omar").code == 0
+    assert house("approve", approval["id"], "--confirm", "sha256:0", by="omar").code == 1
+    assert house("approve", approval["id"], "--confirm", approval["call"], by="ana").code == 1
+    assert house("approve", approval["id"], "--confirm", approval["call"], by="omar").code == 0
     assert "error" not in house.call(task, "write_note", arguments)
     assert "error" in house.call(task, "write_note", arguments)
 
@@ -303,7 +303,7 @@ def test_what_has_expired_or_was_answered_names_no_time_to_come(house: Remit, ta
     for text in ("x", "y"):
         assert "error" in house.call(task, "write_note", {"name": "shopping", "text": text})
     denied, expired = house.ask("approvals", "--task", task, by="omar")["items"]
-    looked = ("--yes-i-looked", denied["call"])
+    looked = ("--confirm", denied["call"])
     assert house("deny", denied["id"], *looked, by="omar").code == 0
     house.ask("end", task)
     (one,) = house.ask("approvals", "--task", task, "--state", "expired", by="omar")["items"]
@@ -366,7 +366,7 @@ def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
     assert "as it was accepted" in same.out
     shown = house.ask("tool", "diff", "notes/read_note")
     assert house("tool", "accept", "notes/read_note").code == 2
-    assert house("tool", "accept", "notes/read_note", "--digest", shown["offered_digest"]).code == 0
+    assert house("tool", "accept", "notes/read_note", "--confirm", shown["offered_digest"]).code == 0
 
 
 def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Remit) -> None:

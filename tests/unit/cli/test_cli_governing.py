@@ -179,8 +179,8 @@ def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(house: R
     assert house(*words).code == 2
     asked = house(*words, "--trusted")
     assert asked.code == 2
-    assert "--yes-i-looked sha256:" in asked.err
-    assert house(*words, "--trusted", "--yes-i-looked", "sha256:other").code != 0
+    assert "--confirm sha256:" in asked.err
+    assert house(*words, "--trusted", "--confirm", "sha256:other").code != 0
 
 
 def test_what_is_suspended_is_suspended_already(house: Remit) -> None:

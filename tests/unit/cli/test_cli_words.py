@@ -19,7 +19,7 @@ from cyclopts import App
 import remit
 from remit.cli import session_file as sessions
 from remit.cli.command_list import COMMANDS
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.endings.end import scope_of
 from remit.cli.evidence import known_logs as trust
 from remit.cli.evidence.event_line import saying
@@ -296,10 +296,10 @@ def test_without_a_terminal_only_the_digest_of_what_was_shown_answers(
     """A pipe cannot say yes; it can name the very call, and a wrong digest is refused."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(UsageFault, match="nobody is here to ask"):
-        looked("Do it?", "sha256:a", "", option="--yes-i-looked")
+        confirmed("Do it?", "sha256:a", "")
     with pytest.raises(errors.Conflict):
-        looked("Do it?", "sha256:a", "sha256:b", option="--yes-i-looked")
-    assert looked("Do it?", "sha256:a", "sha256:a", option="--yes-i-looked")
+        confirmed("Do it?", "sha256:a", "sha256:b")
+    assert confirmed("Do it?", "sha256:a", "sha256:a")
 
 
 # What was seen of logs.

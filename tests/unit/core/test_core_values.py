@@ -141,11 +141,11 @@ def test_only_an_active_task_before_its_deadline_permits(state: TaskState) -> No
     assert not one.active_at(one.deadline)
 
 
-def test_the_authority_of_a_task_does_not_change_with_later_turns() -> None:
-    """A later turn extends the intent and leaves the authority hash of issued tokens as it was."""
+def test_the_authority_of_a_task_does_not_change_with_later_messages() -> None:
+    """A later message extends the intent and leaves the authority hash of issued tokens as it was."""
     one = task()
-    turned = msgspec.structs.replace(one.intent, turns=(one.intent.turns or ()))
-    assert msgspec.structs.replace(one, intent=turned).authority_hash == one.authority_hash
+    extended = msgspec.structs.replace(one.intent, messages=(one.intent.messages or ()))
+    assert msgspec.structs.replace(one, intent=extended).authority_hash == one.authority_hash
 
 
 BOUNDS = st.none() | st.integers(0, 9)

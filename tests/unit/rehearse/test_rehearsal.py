@@ -233,7 +233,7 @@ def test_what_cannot_be_opened_is_told_as_the_gateway_tells_it(rehearsal: Rehear
 def test_a_later_turn_counts_if_somebody_states_the_intent(rehearsal: Rehearsal, task: RehearsedTask) -> None:
     """An agent's own task has no person who could add to it."""
     task.user("and look at the rivers")
-    assert rehearsal.events("task.turn", task=task.id)[0]["values"] == {"text": "and look at the rivers"}
+    assert rehearsal.events("task.message", task=task.id)[0]["values"] == {"text": "and look at the rivers"}
     rehearsal.task_type("alone", grants=["desk/look"], requires_person=False)
     alone = rehearsal.open(task="alone", on_behalf_of="")
     assert alone.call("desk/look").outcome == "permit"

@@ -26,7 +26,7 @@ class Purse:
         self.number = 1
         self.asked: list[tuple[str, str]] = []
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return the token that holds now."""
         self.asked.append((upstream, not_this))
         if not_this == f"t{self.number}":

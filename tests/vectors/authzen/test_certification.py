@@ -34,7 +34,7 @@ DECISIONS: list[tuple[int, dict[str, Json], bool]] = [
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
-    """A house with the fixtures, where alice and bob each have a task."""
+    """A gateway with the fixtures, where alice and bob each have a task."""
     async with authzen_world(tmp_path) as made:
         await made.begin("alice")
         await made.begin("bob")

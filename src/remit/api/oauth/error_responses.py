@@ -36,19 +36,19 @@ _RECORDED: Final = _CODES - {"invalid_scope", "invalid_target"}
 
 
 async def answered(
-    request: Request, rooms: OAuthRooms, serve: Callable[[], Awaitable[Response]], *, door: str = "oauth"
+    request: Request, rooms: OAuthRooms, serve: Callable[[], Awaitable[Response]], *, endpoint: str = "oauth"
 ) -> Response:
     """Serve a request of a program, and turn every error into an OAuth error."""
     try:
         return await serve()
     except ProofRefused as error:
-        await _record(rooms, error, door)
+        await _record(rooms, error, endpoint)
         response = error_answer(error.error, error.message)
         if error.nonce:
             response.headers["DPoP-Nonce"] = error.nonce
         return response
     except Unauthenticated as error:
-        await _record(rooms, error, door)
+        await _record(rooms, error, endpoint)
         return error_answer("invalid_client", str(error))
     except RemitError as error:
         status = status_of(error)
@@ -60,7 +60,7 @@ async def answered(
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)
         if code in _RECORDED:
-            await _record(rooms, error, door)
+            await _record(rooms, error, endpoint)
         scheme = error.scheme if isinstance(error, OAuthRefused) else ""
         return error_answer(
             code,
@@ -85,6 +85,6 @@ def _code(error: RemitError) -> str:
     return "server_error"
 
 
-async def _record(rooms: OAuthRooms, error: RemitError, door: str) -> None:
+async def _record(rooms: OAuthRooms, error: RemitError, endpoint: str) -> None:
     with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
-        await rooms.identity.authenticator.refused(error, door)
+        await rooms.identity.authenticator.refused(error, endpoint)

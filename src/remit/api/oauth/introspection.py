@@ -22,7 +22,7 @@ async def introspect(request: Request, rooms: OAuthRooms) -> Response:
         client = await authenticate(request, form, rooms)
         return answer(await rooms.oauth.introspection.introspect(client, form.need("token")))
 
-    return await answered(request, rooms, serve, door="introspect")
+    return await answered(request, rooms, serve, endpoint="introspect")
 
 
 async def revoke(request: Request, rooms: OAuthRooms) -> Response:
@@ -41,4 +41,4 @@ async def revoke(request: Request, rooms: OAuthRooms) -> Response:
             await rooms.oauth.families.revoke_access(client, claims)
         return Response(status_code=200, headers=HEADERS)
 
-    return await answered(request, rooms, serve, door="revoke")
+    return await answered(request, rooms, serve, endpoint="revoke")

@@ -46,7 +46,7 @@ class CheckedPolicies(View, frozen=True, kw_only=True):
 
 
 class Unsettled(View, frozen=True, kw_only=True):
-    """An open task that a bundle ends (`ends` is the reason), or from which it removes authority."""
+    """An open task that a policy bundle ends (`ends` is the reason), or from which it removes authority."""
 
     task: str
     task_type: str
@@ -59,7 +59,7 @@ class Unsettled(View, frozen=True, kw_only=True):
 
 
 class AppliedView(View, frozen=True, kw_only=True):
-    """The bundle in force.
+    """The policy bundle in force.
 
     `waiting` are sections of the configuration that changed since the start and take effect at the next
     start. `tasks` are those that ended or lost authority because the bundle was applied now.
@@ -74,7 +74,7 @@ class AppliedView(View, frozen=True, kw_only=True):
 
 
 class ApplyPolicies(Body, frozen=True, kw_only=True):
-    """What to apply: the bundle in the server's folder; with `bundle` only if it has that digest."""
+    """What to apply: the policy bundle in the server's folder; with `bundle` only if it has that digest."""
 
     bundle: str = ""
 
@@ -206,7 +206,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies",
-        summary="Say which bundle is in force",
+        summary="Say which policy bundle is in force",
         serve=applied,
         people=Duty.OWN,
         gives=AppliedView,
@@ -223,7 +223,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/preview",
-        summary="Say which open tasks the bundle in the server's folder would end, or take something from",
+        summary="Say which open tasks the policy bundle in the server's folder would end or narrow",
         serve=preview,
         people=Duty.OVERSEE,
         gives=Preview,
@@ -231,7 +231,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/apply",
-        summary="Read the server's bundle anew and put it in force, whole or not at all, for open tasks too",
+        summary="Read the policy bundle again and put it in force, whole or not at all, for open tasks too",
         serve=apply,
         people=Duty.ADMINISTER,
         takes=ApplyPolicies,

@@ -100,7 +100,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/replicas",
-        summary="List the replicas that serve this database: leases, tasks and bundles",
+        summary="List the replicas that serve this database: leases, tasks and policy bundles",
         serve=replicas,
         people=Duty.OVERSEE,
         gives=ReplicasView,

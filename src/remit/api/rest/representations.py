@@ -71,7 +71,7 @@ class TaskView(View, frozen=True, kw_only=True):
     requested_by: str
     goal: str
     params: dict[str, Json]
-    turns: int
+    messages: int
     plan: tuple[GrantView, ...] | None
     grants: tuple[GrantView, ...]
     label: dict[str, Json]
@@ -86,7 +86,7 @@ class TaskView(View, frozen=True, kw_only=True):
 
 
 class TaskTypeView(View, frozen=True, kw_only=True):
-    """A task type of the bundle in force; `parameters` maps names to their type and description."""
+    """A task type of the policy bundle in force; `parameters` maps names to their type and description."""
 
     name: str
     purpose: str
@@ -236,7 +236,7 @@ def task_view(task: Task, now: datetime) -> TaskView:
         requested_by=task.intent.requested_by,
         goal=task.intent.goal,
         params=task.intent.params,
-        turns=len(task.intent.turns),
+        messages=len(task.intent.messages),
         plan=None if task.plan is None else _grants(task.plan),
         grants=_grants(task.grants),
         label=msgspec.to_builtins(task.label),

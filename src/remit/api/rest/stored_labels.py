@@ -12,7 +12,7 @@ import msgspec
 
 from remit.api.rest.representations import Moment, TaskView, View, task_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
-from remit.core.flow.stored_labels import LOOSE, StoredLabel, WrittenValues
+from remit.core.flow.stored_labels import LOOSE, ResourceWrite, StoredLabel
 from remit.core.json_value import Json
 from remit.core.label import Lowering
 from remit.services.flow.assembly import FlowServices
@@ -43,13 +43,14 @@ class DataPlace(Body, frozen=True, kw_only=True):
 
 
 class Declassifying(Body, frozen=True, kw_only=True):
-    """A declassification by a person who has reviewed the data. `seen` is the digest of the reviewed label.
+    """A declassification by a person who has reviewed the data. `confirm` is the digest of the reviewed
+    label.
 
     `to_class` is the new class; `without` are categories and trust zones that no longer apply.
     """
 
     reason: Annotated[str, msgspec.Meta(min_length=1)]
-    seen: str
+    confirm: str
     to_class: str = ""
     trusted: bool = False
     without: tuple[str, ...] = ()
@@ -123,7 +124,7 @@ def data_view(stored_label: StoredLabel) -> DataView:
     )
 
 
-def _written(one: WrittenValues) -> WrittenView:
+def _written(one: ResourceWrite) -> WrittenView:
     return WrittenView(
         task=one.task,
         agent=one.agent,
@@ -160,7 +161,7 @@ async def declassified(errand: RestRequest[StoredLabelRooms]) -> DataView:
         said.lowering,
         errand.someone,
         reason=said.reason,
-        seen=said.seen,
+        seen=said.confirm,
     )
     return data_view(done)
 
@@ -176,7 +177,7 @@ async def task_declassified(errand: RestRequest[StoredLabelRooms]) -> TaskView:
     task = await errand.task()
     said: Declassifying = errand.body
     done = await errand.rooms.flow.declassifications.task(
-        task.id, said.lowering, errand.someone, reason=said.reason, seen=said.seen
+        task.id, said.lowering, errand.someone, reason=said.reason, seen=said.confirm
     )
     return task_view(done, errand.desk.clock.now())
 

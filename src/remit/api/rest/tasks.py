@@ -61,7 +61,7 @@ class TaskFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class UserMessage(Body, frozen=True, kw_only=True):
+class NewMessage(Body, frozen=True, kw_only=True):
     """A further message of the person who stated the intent."""
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
@@ -134,11 +134,11 @@ async def shown(errand: RestRequest[TaskRooms]) -> TaskView:
     return task_view(await errand.task(), errand.desk.clock.now())
 
 
-async def turn(errand: RestRequest[TaskRooms]) -> TaskView:
+async def add_message(errand: RestRequest[TaskRooms]) -> TaskView:
     """Extend a task's intent by a user message."""
     task = await errand.task()
-    said: UserMessage = errand.body
-    extended = await errand.rooms.tasks.tasks.turn(task.id, said.text, errand.someone)
+    said: NewMessage = errand.body
+    extended = await errand.rooms.tasks.tasks.add_message(task.id, said.text, errand.someone)
     return task_view(extended, errand.desk.clock.now())
 
 
@@ -226,11 +226,11 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST",
-        path="/api/v1/tasks/{task}/turn",
-        summary="Add a later utterance of the person who stated the intent",
-        serve=turn,
+        path="/api/v1/tasks/{task}/messages",
+        summary="Add a message of the person who requested the task",
+        serve=add_message,
         people=Duty.OWN,
-        takes=UserMessage,
+        takes=NewMessage,
         gives=TaskView,
     ),
     Endpoint(

@@ -98,8 +98,8 @@ class WorkloadEndpoint:
 class _Connection(asyncio.Protocol):
     """One connection and its limits. The peer is identified once, when the connection begins."""
 
-    def __init__(self, door: WorkloadEndpoint) -> None:
-        self._door = door
+    def __init__(self, endpoint: WorkloadEndpoint) -> None:
+        self._endpoint = endpoint
         self._transport: asyncio.Transport | None = None
         self._inner: H2Protocol | None = None
         self.peer: Peer | None = None
@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
         # Not every event loop derives its transports from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
         try:
-            self._inner = self._door.admit(self, transport.get_extra_info("socket").fileno())
+            self._inner = self._endpoint.admit(self, transport.get_extra_info("socket").fileno())
         except Unauthenticated as fault:
             log.warning("a connection to the workload API was refused: %s", fault)
             self._transport.abort()
@@ -145,7 +145,7 @@ class _Connection(asyncio.Protocol):
             self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.connections.discard(self)
+        self._endpoint.connections.discard(self)
         inner, self._inner = self._inner, None
         if inner is not None:
             inner.connection_lost(exc)

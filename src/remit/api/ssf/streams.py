@@ -166,7 +166,7 @@ async def poll(errand: RestRequest[StreamRooms]) -> PollAnswer:
     wanted: PollForm = errand.body
     most = MOST if wanted.max_events is None else min(wanted.max_events, MOST)
     errors = {name: str(one.get("err", "unreadable")) for name, one in wanted.set_errors.items()}
-    sets, more = await errand.rooms.signals.telling.poll(
+    sets, more = await errand.rooms.signals.transmitter.poll(
         receiver_of(errand), errand.place["stream"], acks=set(wanted.ack), errors=errors, most=most
     )
     return PollAnswer(sets=sets, more_available=more)

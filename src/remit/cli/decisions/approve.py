@@ -10,7 +10,7 @@ import msgspec
 from rich.panel import Panel
 from rich.text import Text
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import Client, connect
@@ -98,7 +98,7 @@ def _watch(client: Client) -> None:
 
 
 @app.default
-def approve(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
+def approve(id: str, /, *, comment: str = "", confirm: str = "") -> int:
     """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
 
     For example, an agent wants to mail a contract to the other party: read the recipient and the text here,
@@ -110,14 +110,14 @@ def approve(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
         The approval's id, from `remit approvals`.
     comment
         A comment for the evidence.
-    yes_i_looked
+    confirm
         The call's digest, which confirms that you looked at this exact call; needed without a terminal.
     """
-    return _answer(id, approve=True, comment=comment, given=yes_i_looked)
+    return _answer(id, approve=True, comment=comment, given=confirm)
 
 
 @deny_app.default
-def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
+def deny(id: str, /, *, comment: str = "", confirm: str = "") -> int:
     """Refuse one exact call. Shows the call first and asks you.
 
     For example, refuse a payment to an account that you do not know, and give the reason in `--comment`.
@@ -128,10 +128,10 @@ def deny(id: str, /, *, comment: str = "", yes_i_looked: str = "") -> int:
         The approval's id, from `remit approvals`.
     comment
         A comment for the evidence.
-    yes_i_looked
+    confirm
         The call's digest, which confirms that you looked at this exact call; needed without a terminal.
     """
-    return _answer(id, approve=False, comment=comment, given=yes_i_looked)
+    return _answer(id, approve=False, comment=comment, given=confirm)
 
 
 def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
@@ -140,7 +140,7 @@ def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
     if not terminal.is_json():
         _show(asked)
     question = "Let exactly this call happen, once?" if approve else "Refuse this call?"
-    if asked["state"] == "pending" and not looked(question, asked["call"], given, option="--yes-i-looked"):
+    if asked["state"] == "pending" and not confirmed(question, asked["call"], given):
         terminal.remark("nothing was answered")
         return 1
     done = client.post("approvals", approval, approve=approve, comment=comment)

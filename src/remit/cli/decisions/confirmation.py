@@ -12,7 +12,7 @@ from remit.cli.output import terminal
 from remit.core.errors import Conflict
 
 
-def looked(question: str, digest: str, given: str, *, option: str) -> bool:
+def confirmed(question: str, digest: str, given: str) -> bool:
     """Ask on the terminal and return the answer; without a terminal `given` must be the digest of what was
     shown.
 
@@ -30,7 +30,7 @@ def looked(question: str, digest: str, given: str, *, option: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageFault(
             "nobody is here to ask: this is no terminal",
-            remediation=f"answer on a terminal, or give `{option} {digest}` after looking at it",
+            remediation=f"answer on a terminal, or give `--confirm {digest}` after looking at it",
         )
     terminal.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

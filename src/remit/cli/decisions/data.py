@@ -76,7 +76,7 @@ def declassify(
     to_class: str = "",
     trusted: Switch = False,
     without: Several = (),
-    yes_i_looked: str = "",
+    confirm: str = "",
 ) -> int:
     """Lower the stored label of a resource and of everything below it.
 
@@ -97,7 +97,7 @@ def declassify(
         Confirm that the data holds no instructions to agents from an untrusted source.
     without
         A category or a trust zone to remove from the label; may be given several times.
-    yes_i_looked
+    confirm
         The digest that is shown; needed without a terminal.
     """
     client = connect()
@@ -107,7 +107,7 @@ def declassify(
     body = lowered(
         f"Say of this data: {said(to_class, trusted, without)}?",
         found["digest"],
-        yes_i_looked,
+        confirm,
         reason=reason,
         to_class=to_class,
         trusted=trusted,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.core.json_value import Json
@@ -32,12 +32,12 @@ def lowered(
     without: tuple[str, ...],
 ) -> dict[str, Json] | None:
     """Ask, and return the request to send; `None` if the person did not agree."""
-    if not looked(question, digest, given, option="--yes-i-looked"):
+    if not confirmed(question, digest, given):
         terminal.remark("nothing was declassified")
         return None
     return {
         "reason": reason,
-        "seen": digest,
+        "confirm": digest,
         "to_class": to_class,
         "trusted": trusted,
         "without": list(without),

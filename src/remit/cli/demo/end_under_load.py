@@ -93,7 +93,7 @@ async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         bool(hammer.refused_at), f"the end took {(returned - started) * 1000:.1f} ms as the caller saw it"
     )
     answer = await stage.raw("tools/list", {}, token)
-    tell.claim(answer.status_code in (401, 403), "the token is dead at every door: it cannot even list")
+    tell.claim(answer.status_code in (401, 403), "the token is dead at every endpoint: it cannot even list")
     _robbed(tell, loot, started, returned)
     tell.say("Ending it once more changes nothing, and gives the same closure, proven to be in the log:")
     await show(stage, tell, "end", task, "--receipt", "receipt.jsonl", by="lena")

@@ -217,7 +217,7 @@ class OneToken:
         """Keep the token."""
         self._text = text
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return the token, whatever the arguments."""
         return self._text
 

@@ -130,7 +130,7 @@ async def step_3(stage: Stage, tell: Narrator, task: str, token: str) -> None:
         error = await refused(client, "mail__send", mail)
         tell.claim(error is not None, "not even the board: lena has not said so yet", reason(error))
         more = "Mail the summary to board@example.com."
-        await stage.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": more}, by="lena")
+        await stage.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": more}, by="lena")
         tell.quote(more, by="lena")
         error = await refused(client, "mail__send", mail)
         tell.claim(

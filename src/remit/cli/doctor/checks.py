@@ -314,10 +314,13 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
     store, bundle = told["store"], told["bundle"]
     if not told.get("ready"):
         yield Check(
-            "remit", "fail", f"runs, and can decide nothing: store {store}, bundle {bundle}", "see its log"
+            "remit",
+            "fail",
+            f"runs, and can decide nothing: store {store}, policy bundle {bundle}",
+            "see its log",
         )
     else:
-        yield Check("remit", "ok", f"ready at {base_url}: store {store}, bundle {bundle}")
+        yield Check("remit", "ok", f"ready at {base_url}: store {store}, policy bundle {bundle}")
     if told.get("everything_locked"):
         remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
         yield Check("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)
@@ -330,8 +333,8 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         yield Check("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
     elif told.get("log") == "holds":
         yield Check("evidence", "ok", "every event up to the last start is the one that was signed")
-    if told.get("telling_fails"):
-        says = f"{told['telling_fails']} of those whom remit tells of events, or asks for them, do not answer"
+    if told.get("signals_failing"):
+        says = f"{told['signals_failing']} receivers or transmitters of events do not answer"
         yield Check("signals", "note", says, "see its log for why; nothing is lost meanwhile")
     if told.get("open_sinks"):
         says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"

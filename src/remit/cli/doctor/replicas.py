@@ -25,7 +25,7 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
         says = f"{late} of {count} have no lease any more; their tasks go to others within moments"
         yield Check("replicas", "fail", says, "`remit who` says which")
     if differing:
-        says = f"{differing} of {count} decide by another bundle than the one in force"
+        says = f"{differing} of {count} decide by another policy bundle than the one in force"
         yield Check("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
     if not late and not differing:
         yield Check("replicas", "ok", f"{count} serve{'s' if count == 1 else ''} this database")

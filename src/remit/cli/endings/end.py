@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.evidence.closure import show_closure, show_proof
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
@@ -115,7 +115,7 @@ def lock(x: str = "", /, *, reason: str = "") -> int:
 
 
 @unlock_app.default
-def unlock(x: str, /, *, seen: str = "") -> int:
+def unlock(x: str, /, *, confirm: str = "") -> int:
     """Remove a lock, so that new tasks can be opened; ended tasks stay ended.
 
     You cannot unlock yourself. The command asks on the terminal, because it returns authority. For example,
@@ -125,7 +125,7 @@ def unlock(x: str, /, *, seen: str = "") -> int:
     ----------
     x
         The lock: a name, `kind:name` (agent, owner, person, tool, upstream) or `everything`.
-    seen
+    confirm
         The digest of the lock, which confirms that you saw it; needed without a terminal.
     """
     client = connect()
@@ -143,7 +143,7 @@ def unlock(x: str, /, *, seen: str = "") -> int:
                 ("reason", one["reason"]),
             )
             terminal.picture(terminal.facts(pairs))
-        if not looked("Unlock it?", digest(one), seen, option="--seen"):
+        if not confirmed("Unlock it?", digest(one), confirm):
             terminal.say("Left locked.", style="yellow")
             return 1
     told = client.post("unlock", **wanted)

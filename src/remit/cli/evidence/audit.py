@@ -218,7 +218,7 @@ def _index(text: str) -> int:
 
 
 @app.command(name="forget")
-def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
+def forget(subject: str, /, *, reason: str = "", confirm: str = "") -> int:
     """Destroy a subject's key: recorded values by or about the subject become unreadable, proofs still hold.
 
     This cannot be undone. The event that records it does not name the subject. For example, a person who
@@ -230,12 +230,12 @@ def forget(subject: str, /, *, reason: str = "", really: str = "") -> int:
         The name of a person or an agent.
     reason
         The reason, for the evidence.
-    really
+    confirm
         The name again, as confirmation; needed without a terminal.
     """
-    from remit.cli.decisions.confirmation import looked
+    from remit.cli.decisions.confirmation import confirmed
 
-    if not looked(f"Forget {subject} for good?", subject, really, option="--really"):
+    if not confirmed(f"Forget {subject} for good?", subject, confirm):
         terminal.say("nothing was forgotten")
         return 1
     told = connect().post("subjects", "forget", subject=subject, reason=reason)

@@ -24,7 +24,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "person.signed_in": ("method", "session"),
     "token.issued": ("grant", "method", "bound"),
     "token.revoked": ("reason",),
-    "token.refused": ("code", "door", "further"),
+    "token.refused": ("code", "endpoint", "further"),
     "person.sign_in_refused": ("code", "further"),
     "task.opened": ("task_type", "tools", "parent"),
     "task.refused": ("task_type", "code", "further"),
@@ -67,7 +67,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "svid.refused": ("code", "uid", "further"),
     "signal.received": ("transmitter", "event", "reactions"),
     "signal.refused": ("transmitter", "code", "further"),
-    "signal.untold": ("receiver", "code"),
+    "signal.undelivered": ("receiver", "code"),
     "stream.changed": ("receiver", "change", "stream"),
 }
 #: Facts that are numbers, shown with their nouns.

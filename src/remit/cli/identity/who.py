@@ -39,7 +39,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
     x
         An agent, a task's id, a person, a workload (a SPIFFE ID, `issuer#subject`, `jkt:...`), or an access
         token; `-` reads it from standard input, so that no process list shows a token. The id of a
-        replica, or nothing: the replicas that serve this database, their leases, tasks and bundles.
+        replica, or nothing: the replicas that serve this database, their leases, tasks and policy bundles.
     """
     client = connect()
     if not x or x.startswith(PREFIX):
@@ -152,7 +152,7 @@ def _about(tree: Tree, task: Json) -> None:
     tree.add(_line("on behalf of", task["on_behalf_of"] or "itself", "bold" if task["on_behalf_of"] else ""))
     if len(task["chain"]) > 1:
         tree.add(_line("acting", " for ".join(task["chain"])))
-    tree.add(_line("intent stated by", task["requested_by"]))
+    tree.add(_line("intent requested by", task["requested_by"]))
     tree.add(_line("wants", task["goal"] or "what was forgotten"))
     if task["params"]:
         tree.add(_line("with", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())))

@@ -35,7 +35,7 @@ def show_replicas(client: Client, only: str = "") -> None:
     for line in _lines(told):
         terminal.picture(line)
     terminal.say("")
-    terminal.copyable(terminal.text("bundle in force  ", "dim"), told["bundle"])
+    terminal.copyable(terminal.text("policy bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
         terminal.say(
             Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim"))
@@ -49,7 +49,7 @@ def decides_by(digest: str) -> str:
 
 def _lines(told: Json) -> Iterator[Text]:
     """Yield the facts in columns for a narrow screen, and below each replica the rest in words."""
-    heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "BUNDLE")]
+    heads = [terminal.text(one, "dim") for one in ("REPLICA", "LEASE AGE", "TASKS", "POLICY BUNDLE")]
     rows = [heads, *(_row(one) for one in told["replicas"])]
     wide = [max(one.cell_len for one in column) for column in zip(*rows, strict=True)]
     for row, one in zip(rows, (None, *told["replicas"]), strict=True):
@@ -83,4 +83,4 @@ def _words(one: Json, me: str) -> Iterator[Text]:
         silent = "" if one["silent_ms"] is None else f", silent for {one['silent_ms']:.0f} ms"
         yield terminal.text(f"  LATE: its lease of {one['lease_ms']} ms is over{silent}", "bold red")
     if one["differs"]:
-        yield terminal.text("  its bundle is NOT THE ONE IN FORCE", "bold red")
+        yield terminal.text("  its policy bundle is NOT THE ONE IN FORCE", "bold red")

@@ -101,7 +101,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
 def _unknown(word: str, known: Iterable[str], what: str, remediation: str) -> UsageFault:
     close = get_close_matches(word, sorted(known), n=1)
     hint = f"did you mean `{close[0]}`?" if close else remediation
-    return UsageFault(f"`{word[:80]}` is no {what} of this bundle", remediation=hint)
+    return UsageFault(f"`{word[:80]}` is no {what} of this policy bundle", remediation=hint)
 
 
 def _words(label: Label) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.text import Text
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
@@ -72,7 +72,7 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 
 @app.command(name="apply")
-def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
+def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
     """Put the bundle in remit's folder in force, completely or not at all.
 
     The new bundle applies to open tasks too: the command first shows the tasks that would end or lose grants,
@@ -85,7 +85,7 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
 
     Parameters
     ----------
-    seen
+    confirm
         The digest of the output of `remit policy preview`; needed without a terminal.
     wait
         Give the other replicas this many seconds to find the same bundle in their files.
@@ -98,7 +98,7 @@ def apply(*, seen: str = "", wait: float = FOLLOW_S) -> int:
         if not terminal.is_json():
             _unsettled(found["tasks"])
             _older(found)
-        if not looked(_question(found), digest(found), seen, option="--seen"):
+        if not confirmed(_question(found), digest(found), confirm):
             terminal.say("Left as it is.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
@@ -129,13 +129,14 @@ def preview() -> None:
     _unsettled(found["tasks"])
     _older(found)
     if found["tasks"] or found["replaced"]:
-        terminal.copyable(f"  remit policy apply --seen {digest(found)}", style="dim")
+        terminal.copyable(f"  remit policy apply --confirm {digest(found)}", style="dim")
 
 
 def _older(found: Json) -> None:
     if found["replaced"]:
         terminal.say(
-            "This bundle was in force before, and was replaced: it goes back to what was.", style="yellow"
+            "This policy bundle was in force before, and was replaced: it goes back to what was.",
+            style="yellow",
         )
 
 

@@ -65,7 +65,7 @@ def held_back(found: list[Json]) -> VerificationFailed | None:
     if not others:
         return None
     return VerificationFailed(
-        f"in force, but {len(others)} of {len(found)} replicas decide by another bundle",
+        f"in force, but {len(others)} of {len(found)} replicas decide by another policy bundle",
         code="replicas-differ",
         remediation="lay the same files there, which follow within seconds, and run `remit policy apply` "
         "again, "

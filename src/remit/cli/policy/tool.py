@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from remit.cli.decisions.confirmation import looked
+from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
@@ -216,7 +216,7 @@ def diff(tool: str, /) -> int:
 
 
 @app.command(name="accept")
-def accept(tool: str, /, *, digest: str = "") -> int:
+def accept(tool: str, /, *, confirm: str = "") -> int:
     """Accept an upstream's current offer of a tool. Shows the difference first and asks you.
 
     For example, accept a new optional argument after you have reviewed it, so that agents can call the tool
@@ -233,7 +233,7 @@ def accept(tool: str, /, *, digest: str = "") -> int:
     found = client.get("tools", tool, "diff")
     if not terminal.is_json():
         _lines(found)
-    if not looked("Accept this?", found["offered_digest"], digest, option="--digest"):
+    if not confirmed("Accept this?", found["offered_digest"], confirm):
         terminal.remark("nothing was accepted")
         return 1
     accepted = client.post("tools", tool, "accept", digest=found["offered_digest"])

@@ -89,7 +89,7 @@ async def show_welcome(
                 ("MCP, all servers", f"{welcome.url}/mcp"),
                 ("Workload API", _workload_api(welcome.config)),
                 ("configuration", welcome.config.file),
-                ("bundle in force", policies.applied.digest[: terminal.SHORT_DIGEST]),
+                ("policy bundle in force", policies.applied.digest[: terminal.SHORT_DIGEST]),
                 ("evidence", f"{head.size} events"),
             ]
         ),

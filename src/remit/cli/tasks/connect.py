@@ -134,13 +134,13 @@ async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, htt
     from remit.sdk.relay.relay import Relay
     from remit.sdk.relay.stdio import Lines, LineWriter
 
-    door = GatewayClient(agent.gateway, tenure, agent.prover)
+    gateway = GatewayClient(agent.gateway, tenure, agent.prover)
     if not http:
         lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
-        await Bridge(door, lines, out, upstream=upstream, notice=remark).run()
+        await Bridge(gateway, lines, out, upstream=upstream, notice=remark).run()
         return
     # The client is not a child process of ours: every process that learns the address acts as this task.
-    relay = Relay(door, only_descendants=False, upstream=upstream, notice=remark)
+    relay = Relay(gateway, only_descendants=False, upstream=upstream, notice=remark)
     sys.stdout.write(await relay.start() + "\n")
     sys.stdout.flush()
     try:

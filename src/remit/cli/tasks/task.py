@@ -31,7 +31,7 @@ def types() -> None:
         terminal.answer(found)
         return
     terminal.table(
-        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "STATED BY", "TOOLS"),
+        ("TASK TYPE", "PURPOSE", "PARAMETERS", "RUN BY", "REQUESTED BY", "TOOLS"),
         (
             (
                 one["name"],
@@ -144,8 +144,8 @@ def shown(task: str, /) -> None:
     _one(connect().get("tasks", task))
 
 
-@app.command(name="turn")
-def turn(task: str, text: str, /) -> None:
+@app.command(name="message")
+def message(task: str, text: str, /) -> None:
     """Add a later user message of the person who requested the task.
 
     For example, add that the report may also go to `lena@example.com`, because the agent asked for it.
@@ -157,7 +157,7 @@ def turn(task: str, text: str, /) -> None:
     text
         The text of the message.
     """
-    _one(connect().post("tasks", task, "turn", text=text))
+    _one(connect().post("tasks", task, "messages", text=text))
 
 
 @app.command(name="complete")
@@ -242,7 +242,7 @@ def declassify(
     to_class: str = "",
     trusted: Switch = False,
     without: Several = (),
-    yes_i_looked: str = "",
+    confirm: str = "",
 ) -> int:
     """Lower the label of the data that a task has read; for approvers only, never for their own tasks.
 
@@ -261,7 +261,7 @@ def declassify(
         Confirm that the data holds no instructions to agents from an untrusted source.
     without
         A category or a trust zone to remove from the label; may be given several times.
-    yes_i_looked
+    confirm
         The digest that is shown; needed without a terminal.
     """
     client = connect()
@@ -272,7 +272,7 @@ def declassify(
     body = lowered(
         f"Say of what this task carries: {said(to_class, trusted, without)}?",
         carries["digest"],
-        yes_i_looked,
+        confirm,
         reason=reason,
         to_class=to_class,
         trusted=trusted,
@@ -303,17 +303,17 @@ def _one(task: Json) -> None:
                 ("state", terminal.state(task["state"])),
                 ("agent", f"{task['agent']}, owned by {task['owner']}"),
                 ("for", task["on_behalf_of"]),
-                ("stated by", task["requested_by"]),
+                ("requested by", task["requested_by"]),
                 ("intent", task["goal"] or "forgotten"),
                 ("parameters", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())),
-                ("later turns", task["turns"] or ""),
+                ("later messages", task["messages"] or ""),
                 ("plan", _plan(task["plan"])),
                 ("carries", terminal.label(task["label"])),
                 ("opened", terminal.moment(task["opened"])),
                 ("ended" if ended else "until", terminal.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
                 ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
-                ("bundle", task["bundle"][: terminal.SHORT_DIGEST]),
+                ("policy bundle", task["bundle"][: terminal.SHORT_DIGEST]),
             ]
         )
     )

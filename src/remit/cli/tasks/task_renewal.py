@@ -52,18 +52,18 @@ class TaskRenewal:
             with suppress(asyncio.CancelledError):
                 await self._keeping
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return a token of the task; if the task has expired, a token of a new one."""
         async with self._turn:
             try:
-                return await self.task.token(upstream=upstream, door=door, not_this=not_this)
+                return await self.task.token(upstream=upstream, endpoint=endpoint, not_this=not_this)
             except GatewayRefused as refused:
                 if not await self._ran_out(refused):
                     raise
             before = self.task.id
             task = await self.begin()
             remark(f"task {before} had run out; task {task.id} is open now")
-            return await task.token(upstream=upstream, door=door)
+            return await task.token(upstream=upstream, endpoint=endpoint)
 
     async def _ran_out(self, refused: GatewayRefused) -> bool:
         if refused.code in RAN_OUT:

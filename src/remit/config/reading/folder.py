@@ -74,7 +74,7 @@ class Folder:
         self._bytes += len(content)
         if self._files > MAX_FILES or self._bytes > MAX_TOTAL_BYTES:
             raise ConfigInvalid(
-                f"the bundle has more than {MAX_FILES} files or {MAX_TOTAL_BYTES // 2**20} MiB",
+                f"the policy bundle has more than {MAX_FILES} files or {MAX_TOTAL_BYTES // 2**20} MiB",
                 file=name,
                 remediation="keep other files out of its folders",
                 code="bundle-too-large",
@@ -91,7 +91,7 @@ class Folder:
             self._note(
                 f"`{folder}` is not below the folder of `remit.yaml`",
                 key=key,
-                remediation="move it there: a bundle is one folder",
+                remediation="move it there: a policy bundle is one folder",
             )
             return []
         if not top.is_dir():
@@ -165,7 +165,7 @@ class Folder:
             raise ConfigInvalid("is a link to nowhere", file=name, remediation="remove it") from None
         if not real.is_relative_to(self._real):
             raise ConfigInvalid(
-                "is a link that leads out of the bundle's folder",
+                "is a link that leads out of the policy bundle's folder",
                 file=name,
                 remediation="put the file itself there",
             )

@@ -56,5 +56,5 @@ def check_notify(
                 "names an event that is never told of",
                 line=node.line_of(at),
                 key=at,
-                remediation="leave `signal.untold` out",
+                remediation="leave `signal.undelivered` out",
             )

@@ -90,8 +90,8 @@ class TrustDomainSection(Section, frozen=True, kw_only=True):
     bundle_file: Annotated[
         str,
         Meta(
-            description="File of the bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. Beside "
-            "`endpoint_id` it is the bundle to begin with."
+            description="File of the trust bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. Beside "
+            "`endpoint_id` it is the trust bundle to begin with."
         ),
     ] = ""
     bundle_endpoint: Annotated[
@@ -197,7 +197,7 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
     if sum(map(bool, sources)) != 1:
         yield (
             "",
-            "has no source of its bundle, or several",
+            "has no source of its trust bundle, or several",
             ("give one of `bundle_file`, `bundle_endpoint` and `workload_api`"),
         )
     if domain.bundle_endpoint and (fault := address_fault(domain.bundle_endpoint, False)):

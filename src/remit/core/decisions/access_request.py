@@ -9,7 +9,7 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.flow.facts import NO_FLOW, Flow
-from remit.core.flow.stored_labels import NOTHING_AT_REST, UnnamedValues
+from remit.core.flow.stored_labels import NOTHING_AT_REST, CallLabels
 from remit.core.identity.principals import Agent, Principal
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
@@ -49,7 +49,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     asked_with: Confirmation = Confirmation()
     unconstrained: bool = False
     flow: Flow = NO_FLOW
-    rest: UnnamedValues = NOTHING_AT_REST
+    rest: CallLabels = NOTHING_AT_REST
     crossings: int = 0
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""

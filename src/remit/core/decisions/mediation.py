@@ -15,8 +15,8 @@ The services implement the steps (`services.mediation.call_steps`), and can rely
 4. a permit that was recorded is closed, once, with what is known of its outcome
 5. `let_go` is called once, at the end, whatever happened
 
-`answer` is the same path for doors that only answer: it stops after step 5. `resume` looks after a call whose
-outcome its upstream has deferred.
+`answer` is the same path for endpoints that only answer: it stops after step 5. `resume` looks after a call
+whose outcome its upstream has deferred.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ async def mediate(
 async def answer(
     steps: DecidingSteps[Identified, Bound, Described, Decided, Recorded],
 ) -> Refused | Permitted:
-    """Take one call through steps 1 to 5, for a door that only answers: another program carries it out."""
+    """Take one call through steps 1 to 5, for an endpoint that only answers: another program acts."""
     steps.begin()
     try:
         recorded = await _until_recorded(steps, elsewhere=True)

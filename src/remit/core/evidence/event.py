@@ -48,7 +48,7 @@ class EventKind(enum.StrEnum):
     FINDING_RESOLVED = "finding.resolved"
     TASK_OPENED = "task.opened"
     TASK_REFUSED = "task.refused"
-    TASK_TURN = "task.turn"
+    TASK_MESSAGE = "task.message"
     TASK_TAKEN_OVER = "task.taken_over"
     PLAN_EXTENDED = "plan.extended"
     TASK_NARROWED = "task.narrowed"
@@ -85,7 +85,7 @@ class EventKind(enum.StrEnum):
     SVID_REFUSED = "svid.refused"
     SIGNAL_RECEIVED = "signal.received"
     SIGNAL_REFUSED = "signal.refused"
-    SIGNAL_UNTOLD = "signal.untold"
+    SIGNAL_UNDELIVERED = "signal.undelivered"
     STREAM_CHANGED = "stream.changed"
 
 

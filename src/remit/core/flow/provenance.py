@@ -50,7 +50,7 @@ from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_some
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
-from remit.core.flow.untrusted_values import stored_label
+from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
@@ -212,7 +212,7 @@ class Index:
             if (count := count + 1) > MAX_ARGUMENT_LEAVES:
                 return unread
             if is_long(text):
-                one = (yield from stored_label(self, text, tool, name)) or unread
+                one = (yield from untrusted_part(self, text, tool, name)) or unread
             else:
                 one = judge_one(text, tool, name, read)
             judged = one if judged is None else judged.join(one)
@@ -265,7 +265,7 @@ class Index:
                 origins=origins,
                 closed=contradicts(self, traces),
             )
-        held = finish(stored_label(self, text, tool, name))
+        held = finish(untrusted_part(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
 
     def _judge_amount(

@@ -55,7 +55,7 @@ _ROOTED = re.compile(r"\s*(?:[/\\~]|[a-z]:[/\\])", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?\[\]{}%\x00-\x1f]")
 
 
-class WrittenValues(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceWrite(msgspec.Struct, frozen=True, kw_only=True):
     """A call that wrote to a resource.
 
     It was the `call`th call of its task (0 where that is unknown), with its decision, and with the label that
@@ -93,7 +93,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ROOT
     label: Label | None = None
     below: Label | None = None
-    writers: tuple[WrittenValues, ...] = ()
+    writers: tuple[ResourceWrite, ...] = ()
     changed: datetime
     lowered: datetime | None = None
 
@@ -139,7 +139,7 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
         return joined((self.label, self.below), classes)
 
     def raised(
-        self, label: Label, by: WrittenValues, classes: Classes, *, below: bool, within: bool = False
+        self, label: Label, by: ResourceWrite, classes: Classes, *, below: bool, within: bool = False
     ) -> StoredLabel:
         """Return this stored label after a write with `label` to the resource, or (`below`) to something in
         it.
@@ -178,14 +178,14 @@ def whole(rows: Iterable[StoredLabel], classes: Classes) -> StoredLabel | None:
     return found
 
 
-def _kept(writers: tuple[WrittenValues, ...], by: WrittenValues) -> tuple[WrittenValues, ...]:
+def _kept(writers: tuple[ResourceWrite, ...], by: ResourceWrite) -> tuple[ResourceWrite, ...]:
     if len(writers) < MAX_WRITERS:
         return (*writers, by)
     known = any(one.trust is Trust.UNTRUSTED for one in writers[:-1])
     return (*writers[:-1], writers[-1] if writers[-1].trust is Trust.UNTRUSTED and not known else by)
 
 
-class UnnamedValues(msgspec.Struct, frozen=True):
+class CallLabels(msgspec.Struct, frozen=True):
     """The stored labels that concern a call.
 
     `label` is the label of what the call reads, `handed` that of what it passes on by id; None: no label.
@@ -196,12 +196,12 @@ class UnnamedValues(msgspec.Struct, frozen=True):
 
     label: Label | None = None
     handed: Label | None = None
-    writers: tuple[WrittenValues, ...] = ()
-    through: dict[str, WrittenValues] = {}
+    writers: tuple[ResourceWrite, ...] = ()
+    through: dict[str, ResourceWrite] = {}
     version: int = 0
 
 
-NOTHING_AT_REST = UnnamedValues()
+NOTHING_AT_REST = CallLabels()
 
 
 def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:

@@ -29,7 +29,7 @@ def begun(task: Task, key: bytes, *, calls: int, above: Index | None) -> Index:
 
 def hear(index: Index, task: Task, heard: int) -> int:
     """Add the person's messages after the first `heard` ones; return the new count."""
-    turns = task.intent.turns
-    for turn in turns[heard:]:
-        index.state(turn.text, {})
-    return len(turns)
+    messages = task.intent.messages
+    for message in messages[heard:]:
+        index.state(message.text, {})
+    return len(messages)

@@ -136,7 +136,7 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     )
 
 
-def stored_label(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
+def untrusted_part(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
     """Return the justification of a destination or code by an untrusted address or link in it; None without
     one.
 

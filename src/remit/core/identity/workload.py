@@ -202,7 +202,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     token_id: str = ""
     expires: datetime | None = None
 
-    def stored_label(self, confirmation: Confirmation) -> Attested:
+    def with_key(self, confirmation: Confirmation) -> Attested:
         """Return the same proof, together with a key whose possession the workload also proved."""
         return msgspec.structs.replace(self, confirmation=confirmation)
 

@@ -24,7 +24,7 @@ SILENT_LEASES = 2.0
 class Replica(msgspec.Struct, frozen=True, kw_only=True):
     """One incarnation as the store has it. `renewed` counts its renewals; `address` is where others reach it.
 
-    `seal` shows that who made it holds the keys of this house. `bundle` is the digest that it decides by,
+    `seal` shows that who made it holds the keys of this gateway. `bundle` is the digest that it decides by,
     `version` which remit it runs: its own word, for people.
     """
 

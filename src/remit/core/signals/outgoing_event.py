@@ -31,7 +31,7 @@ USUAL_KINDS: Final = (
     EventKind.FENCE_UNLOCKED,
 )
 #: Events that are never notified: a refused notification would create another such event.
-NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNTOLD})
+NEVER_TOLD: Final = frozenset({EventKind.SIGNAL_UNDELIVERED})
 
 _OF_STATE: Final[Mapping[str, SignalKind]] = {
     "suspended": SignalKind.ACCOUNT_DISABLED,

@@ -139,7 +139,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     ends_when_spent: bool = True
 
 
-class UserMessageRecord(msgspec.Struct, frozen=True):
+class UserMessage(msgspec.Struct, frozen=True):
     """One authenticated message of the person behind the task."""
 
     text: str
@@ -166,7 +166,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Json] = {}
     requested_by: str
     stated_at: datetime
-    turns: tuple[UserMessageRecord, ...] = ()
+    messages: tuple[UserMessage, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -264,7 +264,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         """
         return digest(
             {
-                "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, turns=())),
+                "intent": msgspec.to_builtins(msgspec.structs.replace(self.intent, messages=())),
                 "grants": msgspec.to_builtins(self.grants),
                 "deadline": self.deadline.isoformat(),
             }

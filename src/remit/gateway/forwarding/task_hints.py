@@ -82,8 +82,8 @@ def upstream_of(scope: Scope) -> str | None:
     path: str = scope["path"]
     if path in ASKING:
         return ""
-    door = next((one for one in (f"{MCP}/", HTTP, MCP) if path.startswith(one)), None)
-    return None if door is None else path.removeprefix(door).partition("/")[0]
+    endpoint = next((one for one in (f"{MCP}/", HTTP, MCP) if path.startswith(one)), None)
+    return None if endpoint is None else path.removeprefix(endpoint).partition("/")[0]
 
 
 def _of_header(scope: Scope, about: About) -> str:

@@ -149,7 +149,7 @@ class HttpEndpoint:
             await self._serve(scope, visit)
         except RemitError as error:
             await self._refuse(visit, error)
-        except Exception:  # noqa: BLE001 - the edge of the door
+        except Exception:  # noqa: BLE001 - the edge of the endpoint
             # An internal defect: the agent learns nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, HttpProblem("internal error", 500, code="fault"))

@@ -113,10 +113,10 @@ class McpEndpoint:
         origins: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ) -> None:
-        """Take the parts. `in_hand` is shared with other doors.
+        """Take the parts. `in_hand` is shared with other endpoints.
 
-        `origins` are browser origins that may call beside the door's own; `hosts`, where given, are the only
-        `Host` values that are answered.
+        `origins` are browser origins that may call beside the endpoint's own; `hosts`, where given, are the
+        only `Host` values that are answered.
 
         Raises `ConfigInvalid` where two upstreams could give different tools one name at `/mcp`.
         """
@@ -187,7 +187,7 @@ class McpEndpoint:
             await self._serve(scope, visit)
         except RemitError as error:
             await self._refuse(scope, visit, error)
-        except Exception:  # noqa: BLE001 - the edge of the door
+        except Exception:  # noqa: BLE001 - the edge of the endpoint
             # An internal defect: the agent learns nothing else.
             _LOG.exception("a request ended in a defect")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))

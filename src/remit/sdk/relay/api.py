@@ -42,7 +42,7 @@ _NOT_PASSED_BACK: Final = frozenset(
 
 
 async def relay_api(
-    door: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
+    gateway: GatewayClient, request: web.BaseRequest, upstream: str, below: str, own: str
 ) -> web.StreamResponse:
     """Forward one request of an API to the gateway.
 
@@ -63,7 +63,7 @@ async def relay_api(
         if lower not in _NOT_PASSED_ON:
             headers[lower] = value
     try:
-        answer = await door.send(request.method, upstream, headers, body or None, below=below)
+        answer = await gateway.send(request.method, upstream, headers, body or None, below=below)
     except GatewayRefused as fault:
         return _problem(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
     except AgentFault as fault:
@@ -74,7 +74,7 @@ async def relay_api(
         for name, value in answer.headers.items():
             if name.lower() not in _NOT_PASSED_BACK:
                 back.headers.add(name, value)
-        there = f"{door.public_url}/http/"
+        there = f"{gateway.public_url}/http/"
         if (location := answer.headers.get("Location", "")).startswith(there):
             back.headers["Location"] = f"{own}/{location.removeprefix(there)}"
         if answer.body is not None:

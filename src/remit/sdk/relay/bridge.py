@@ -58,7 +58,7 @@ class Bridge:
 
     def __init__(
         self,
-        door: GatewayClient,
+        gateway: GatewayClient,
         lines: Lines,
         out: LineWriter,
         *,
@@ -66,7 +66,7 @@ class Bridge:
         notice: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Keep both sides; `notice` gets one line for people about problems that no message can report."""
-        self._door = door
+        self._gateway = gateway
         self._lines = lines
         self._out = out
         self._upstream = upstream
@@ -104,7 +104,7 @@ class Bridge:
         await asyncio.gather(*open_tasks, return_exceptions=True)
         if self._session:
             try:
-                answer = await self._door.send("DELETE", self._upstream, self._session_headers(), None)
+                answer = await self._gateway.send("DELETE", self._upstream, self._session_headers(), None)
                 answer.response.release()
             except AgentFault:
                 pass  # the session ends with the task
@@ -203,7 +203,7 @@ class Bridge:
             headers |= request_headers(version, message.method, message.params, mirrored)
         else:
             headers |= self._session_headers()
-        answer = await self._door.send("POST", self._upstream, headers, line)
+        answer = await self._gateway.send("POST", self._upstream, headers, line)
         if message.method == "initialize" and answer.status < 300:
             self._session = answer.headers.get(SESSION, "")
         return answer
@@ -232,7 +232,7 @@ class Bridge:
             # MCP 2025-11-25, "Resumability and Redelivery": reconnect with the ID of the last event.
             await asyncio.sleep(min(wait_s, 30.0))
             headers = {"accept": "text/event-stream", "last-event-id": last, **self._session_headers()}
-            answer = await self._door.send("GET", self._upstream, headers, None)
+            answer = await self._gateway.send("GET", self._upstream, headers, None)
             if answer.status != 200:
                 answer.response.release()
                 break
@@ -312,7 +312,7 @@ class Bridge:
     async def _post_only(self, line: bytes, message: Envelope) -> None:
         headers = {"accept": ACCEPT, "content-type": "application/json", **self._session_headers()}
         try:
-            answer = await self._door.send("POST", self._upstream, headers, line)
+            answer = await self._gateway.send("POST", self._upstream, headers, line)
         except AgentFault as fault:
             self._notice(f"a message was not delivered: {fault}")
             return
@@ -336,7 +336,7 @@ class Bridge:
             if last:
                 headers["last-event-id"] = last
             try:
-                answer = await self._door.send("GET", self._upstream, headers, None)
+                answer = await self._gateway.send("GET", self._upstream, headers, None)
                 async with answer.response:
                     if answer.status != 200:
                         return

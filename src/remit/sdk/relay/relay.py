@@ -47,14 +47,14 @@ class Relay:
 
     def __init__(
         self,
-        door: GatewayClient,
+        gateway: GatewayClient,
         *,
         only_descendants: bool,
         upstream: str = "",
         notice: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Keep the gateway client; with `upstream` only that upstream is served."""
-        self._door = door
+        self._gateway = gateway
         self._guarded = only_descendants and process_tree.CAN_TELL
         self._upstream = upstream
         self._notice = notice
@@ -95,7 +95,7 @@ class Relay:
             self._tell(why)
             return _error(status, "relay", why)
         if (asked := self._asked_api(request.raw_path)) is not None:
-            return await relay_api(self._door, request, *asked, self.api_url)
+            return await relay_api(self._gateway, request, *asked, self.api_url)
         upstream = self._wanted(request.path)
         if upstream is None:
             what = "there is nothing here; use the address that was given, or below it `/UPSTREAM`"
@@ -109,7 +109,7 @@ class Relay:
             return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes; send less at once")
         try:
             headers = _passed_on(request)
-            answer = await self._door.send(request.method, upstream, headers, body or None)
+            answer = await self._gateway.send(request.method, upstream, headers, body or None)
         except GatewayRefused as fault:
             return _error(fault.status if fault.status in (401, 403, 404) else 403, fault.code, str(fault))
         except AgentFault as fault:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All services of one process by room; whoever serves them hands each door those that it uses."""
+"""All services of one process by room; whoever serves them hands each endpoint those that it uses."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers for doors that only answer: another enforcement point asks, and carries out what is permitted.
+"""Answers for endpoints that only answer: another enforcement point asks, and carries out what is permitted.
 
 It holds no rule: steps 1 to 5 are those of every call (`core.decisions.mediation.answer`).
 

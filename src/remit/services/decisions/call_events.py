@@ -18,7 +18,7 @@ from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
 from remit.core.evidence.events.flow import LabelLowered, LabelRaised
 from remit.core.flow.justification import Encounter, Justification
-from remit.core.flow.stored_labels import WrittenValues
+from remit.core.flow.stored_labels import ResourceWrite
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool, fill
@@ -97,7 +97,7 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     )
 
 
-def _wrote(by: WrittenValues) -> dict[str, Json]:
+def _wrote(by: ResourceWrite) -> dict[str, Json]:
     """Return the evidence form of a call that wrote what is read; the resource it wrote to is sealed."""
     return {
         "upstream": by.upstream,

@@ -5,9 +5,9 @@ What remit itself derived from tasks is taken back, and then asked for, until it
 
 1. the task, and each task that was handed down from it: step 2 of every call, from memory
 2. each access token of it that is known here and has not run out, and the refresh tokens of its grants: what
-   introspection says of them (RFC 7662), which is what every door asks before it lets one in. One that is not
-   known here (issued before a restart, and not used since) is refused with its task
-3. sessions and streams that doors keep open for it: they are closed, and how many that were is told
+   introspection says of them (RFC 7662), which is what every endpoint asks before it lets one in. One that is
+   not known here (issued before a restart, and not used since) is refused with its task
+3. sessions and streams that endpoints keep open for it: they are closed, and how many that were is told
 4. questions that wait for a human, and answers that were not used yet: they are withdrawn
 
 Credentials of upstreams are not here: they are leases, and their sinks refuse them (`taking_back`).

@@ -17,7 +17,7 @@ from itertools import count
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.justification import leaves
 from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
-from remit.core.flow.stored_labels import LOOSE, MAX_WRITERS, ROOT, StoredLabel, WrittenValues, above, missing
+from remit.core.flow.stored_labels import LOOSE, MAX_WRITERS, ROOT, ResourceWrite, StoredLabel, above, missing
 from remit.core.flow.values.normal_text import size
 from remit.core.json_value import Json
 from remit.core.label import Classes, Trust
@@ -188,7 +188,7 @@ class ResourceLabels:
         self.loaded = True
 
 
-def writers_of(found: list[StoredLabel], whole: list[StoredLabel]) -> tuple[WrittenValues, ...]:
+def writers_of(found: list[StoredLabel], whole: list[StoredLabel]) -> tuple[ResourceWrite, ...]:
     """Return the calls that wrote what was read, untrusted ones first.
 
     Calls that wrote only neighboring data are left out.

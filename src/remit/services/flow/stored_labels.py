@@ -29,9 +29,9 @@ from remit.core.flow.stored_labels import (
     MAX_WRITERS,
     ROOT,
     UNDESCRIBED,
+    CallLabels,
+    ResourceWrite,
     StoredLabel,
-    UnnamedValues,
-    WrittenValues,
     above,
     found_in,
     missing,
@@ -89,7 +89,7 @@ class StoredLabels:
         self._clock = clock
         self._tenant = tenant
         self.shelves = ResourceLabels(store, tenant)
-        self._wrote: OrderedDict[str, WrittenValues] = OrderedDict()
+        self._wrote: OrderedDict[str, ResourceWrite] = OrderedDict()
 
     async def forget(self) -> None:
         """Delete all stored labels: for upstreams whose data was reset, while no call is in progress."""
@@ -132,7 +132,7 @@ class StoredLabels:
         on.
         """
         if self._wrote and request.flow.arguments and (through := self._through(request)):
-            request = msgspec.structs.replace(request, rest=UnnamedValues(through=through))
+            request = msgspec.structs.replace(request, rest=CallLabels(through=through))
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
@@ -172,7 +172,7 @@ class StoredLabels:
         """Return the marks of what untrusted calls have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
 
-    def _through(self, request: AccessRequest) -> dict[str, WrittenValues]:
+    def _through(self, request: AccessRequest) -> dict[str, ResourceWrite]:
         """Return the writers of what earlier calls read, by the decisions of these calls.
 
         Only calls from which a value of this call came are included.
@@ -180,7 +180,7 @@ class StoredLabels:
         origins = (met for one in request.flow.arguments.values() for met in one.origins)
         return {met.decision: self._wrote[met.decision] for met in origins if met.decision in self._wrote}
 
-    def _remember(self, decision: str, rest: UnnamedValues) -> None:
+    def _remember(self, decision: str, rest: CallLabels) -> None:
         if rest.writers:
             self._wrote[decision] = rest.writers[0]
             if len(self._wrote) > MAX_REMEMBERED:
@@ -199,22 +199,20 @@ class StoredLabels:
 
     async def _rest(
         self, shelf: UpstreamLabels, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> UnnamedValues:
+    ) -> CallLabels:
         names = resources(tool.resource, arguments)
         if names:
             await self.shelves.fetch(tool.upstream, names)
         return self._now(shelf, tool, names, classes)
 
-    def _now(
-        self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes
-    ) -> UnnamedValues:
+    def _now(self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes) -> CallLabels:
         """Return the stored labels where a call reads, from memory alone."""
         if not names and tool.effect is not Effect.NONE:
             # It reads nothing that it does not name; its answer carries the label in its description.
-            return UnnamedValues(version=shelf.version)
+            return CallLabels(version=shelf.version)
         found, whole = self._reached(shelf, tool.upstream, names)
         labels = [one.all(classes) if one in whole else one.label for one in found]
-        return UnnamedValues(
+        return CallLabels(
             label=joined(labels, classes),
             writers=writers_of(found, whole),
             version=shelf.version,
@@ -252,7 +250,7 @@ class StoredLabels:
 
     async def _handed(
         self, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> tuple[Label, tuple[WrittenValues, ...]]:
+    ) -> tuple[Label, tuple[ResourceWrite, ...]]:
         """Return the label of what a call passes on by id, and its writers.
 
         It joins the stored labels there and the declared labels of all reads of the upstream, any of which
@@ -264,7 +262,7 @@ class StoredLabels:
             (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
         )
         labels = [worst(classes) if declared is None else declared]
-        writers: tuple[WrittenValues, ...] = ()
+        writers: tuple[ResourceWrite, ...] = ()
         shelf = self.shelves.of(tool.upstream)
         parts = tool.parts(arguments)
         for key, spec in tool.arguments.items():
@@ -323,7 +321,7 @@ class StoredLabels:
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
         ):
             names = ()
-        by = WrittenValues(
+        by = ResourceWrite(
             upstream=tool.upstream,
             resource=", ".join(names)[:200],
             task=request.task.id,
@@ -343,7 +341,7 @@ class StoredLabels:
         return tuple(self._raise(shelf, names, label, by, classes))
 
     def _raise(
-        self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: WrittenValues, classes: Classes
+        self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: ResourceWrite, classes: Classes
     ) -> Iterable[PutStoredLabel]:
         places: dict[str, bool] = {}
         for name in names or (ROOT,):

@@ -186,7 +186,7 @@ class Authenticator:
             return
         more, self._refused_more = self._refused_more, 0
         kind = SignInRefused if error.code.startswith("sign-in-") else TokenRefused
-        refused = kind(code=error.code, door=where, further=more)
+        refused = kind(code=error.code, endpoint=where, further=more)
         event = Event.of(refused, at=now, tenant=self._tenant, task=task, agent=agent)
         await self._store.commit(Unit(events=(event,)))
 

@@ -324,7 +324,7 @@ class Who:
 
     async def _why_intent(self, task: Task) -> Fact:
         stated = task.intent.requested_by
-        says = f"intent stated by {stated.removeprefix('agent:')}"
+        says = f"intent requested by {stated.removeprefix('agent:')}"
         # An agent's own work, or an assertion of a trusted issuer: no person signed in here to request it.
         how = (
             "an issuer whom"

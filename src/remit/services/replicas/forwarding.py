@@ -183,7 +183,7 @@ class Forwarding:
             wanted = ""
         if not wanted or not hmac.compare_digest(wanted.encode(), seal.encode()):
             raise StoreUnavailable(
-                f"replica `{owner.id}` has an address that no replica of this house gave it",
+                f"replica `{owner.id}` has an address that no replica of this store gave it",
                 code="replica-forged",
                 remediation="find out who writes to the database",
             )

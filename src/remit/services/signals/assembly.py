@@ -42,7 +42,7 @@ class SignalServices:
     polling: Polling
     silence: TransmitterSilence
     streams: Streams
-    telling: SignalTransmitter
+    transmitter: SignalTransmitter
     notifications: Notifications
 
 
@@ -77,7 +77,7 @@ def signal_services(
             watched=settings.watched,
         ),
         streams=streams,
-        telling=_transmitter(adapters, deployment, settings, evidence, streams),
+        transmitter=_transmitter(adapters, deployment, settings, evidence, streams),
         notifications=Notifications(
             store=adapters.store,
             clock=adapters.clock,

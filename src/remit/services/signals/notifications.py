@@ -18,7 +18,7 @@ import msgspec
 
 from remit.core.errors import Malformed, RemitError
 from remit.core.evidence.event import Event, EventKind
-from remit.core.evidence.events.signals import SignalUntold
+from remit.core.evidence.events.signals import SignalUndelivered
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import USUAL_KINDS, notice_id
 from remit.ports.notifier import Notification, Notifier
@@ -125,7 +125,7 @@ class Notifications:
             self._refused[one.name] = self._refused.get(one.name, 0) + 1
             if self._refused[one.name] < REFUSALS:
                 raise
-            untold = SignalUntold(receiver=one.name, stream="", id=notification.id, code=fault.code)
-            event = Event.of(untold, at=self._clock.now(), tenant=self._tenant)
+            undelivered = SignalUndelivered(receiver=one.name, stream="", id=notification.id, code=fault.code)
+            event = Event.of(undelivered, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit(events=(event,)))
         self._refused.pop(one.name, None)

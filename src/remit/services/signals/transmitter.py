@@ -26,7 +26,7 @@ import msgspec
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, RemitError, SourceUnavailable
 from remit.core.evidence.event import Event
-from remit.core.evidence.events.signals import SignalUntold
+from remit.core.evidence.events.signals import SignalUndelivered
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
 from remit.core.signals.outgoing_event import TOLD_KINDS, OutgoingEvent, claims_of, notice_id, notice_of
@@ -276,7 +276,7 @@ class SignalTransmitter:
     async def _untold(self, stream: Stream, refused: Mapping[str, str]) -> None:
         events = tuple(
             Event.of(
-                SignalUntold(receiver=stream.receiver, stream=stream.id, id=name, code=code[:80]),
+                SignalUndelivered(receiver=stream.receiver, stream=stream.id, id=name, code=code[:80]),
                 at=self._clock.now(),
                 tenant=self._tenant,
             )

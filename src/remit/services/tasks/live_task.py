@@ -114,7 +114,7 @@ class LiveTask:
         self.counted_bytes = 0
         #: Held while a result is taken in: one result at a time, however long it is.
         self.learning = asyncio.Lock()
-        self.turns_heard = len(task.intent.turns)
+        self.messages_heard = len(task.intent.messages)
         #: What the task has seen of lists, by upstream and kind.
         self.heard: dict[tuple[str, str], HeardList] = {}
 

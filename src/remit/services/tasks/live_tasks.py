@@ -283,7 +283,7 @@ class LiveTasks:
         live = self._tasks.get(task.id)
         if live is not None:
             live.task = task
-            live.turns_heard = hear(live.index, task, live.turns_heard)
+            live.messages_heard = hear(live.index, task, live.messages_heard)
 
     def narrow(self, task: Task) -> None:
         """Narrow the live task; tokens that carry its previous authority no longer open anything."""

@@ -88,7 +88,7 @@ def may_state(task_type: TaskType, person: Person) -> str:
     if not person.active or not wanted & set(task_type.requested_by):
         raise Forbidden(
             f"`{person.name}` may not state the intent of `{task_type.name}`",
-            remediation=f"it is stated by: {_named(task_type.requested_by)}",
+            remediation=f"it is requested by: {_named(task_type.requested_by)}",
         )
     return person.name
 
@@ -110,7 +110,7 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
     """
     if f"agent:{agent.name}" not in task_type.requested_by:
         raise Forbidden(
-            f"the intent of `{task_type.name}` must be stated by a person",
+            f"`{task_type.name}` must be requested by a person",
             remediation="let a signed-in person open the task",
         )
     if task_type.requires_person:

@@ -13,7 +13,7 @@ import msgspec
 
 from remit.core.errors import Busy, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event
-from remit.core.evidence.events.tasks import TaskOpened, TaskRefused, TaskTurn
+from remit.core.evidence.events.tasks import TaskMessage, TaskOpened, TaskRefused
 from remit.core.identity.principals import Agent, Memberships, Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -21,7 +21,7 @@ from remit.core.label import Label
 from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.delegated_task import BudgetShare, Moment, child_of
 from remit.core.tasks.plan import tools_of
-from remit.core.tasks.task import Intent, Task, TaskState, TaskType, UserMessageRecord, deadline_for
+from remit.core.tasks.task import Intent, Task, TaskState, TaskType, UserMessage, deadline_for
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import (
     Change,
@@ -322,10 +322,10 @@ class Tasks:
         changes = (*checks, CheckUnlocked(locks), UseAgent(self._tenant, task.agent), PutTask(task))
         return Unit(changes, (event,))
 
-    async def turn(self, task_id: str, text: str, person: Person) -> Task:
+    async def add_message(self, task_id: str, text: str, person: Person) -> Task:
         """Add a later message of the person who stated the intent."""
         async with self.changing(task_id):
-            return await self._turn(await self._live.load(task_id), text, person)
+            return await self._add_message(await self._live.load(task_id), text, person)
 
     def changing(self, task_id: str) -> asyncio.Lock:
         """Return the lock of a task, held by code that reads the task, changes it, and writes it back."""
@@ -334,23 +334,25 @@ class Tasks:
             found = self._changing[task_id] = asyncio.Lock()
         return found
 
-    async def _turn(self, live: LiveTask, text: str, person: Person) -> Task:
+    async def _add_message(self, live: LiveTask, text: str, person: Person) -> Task:
         now = self._clock.now()
         self._live.check(live, now)
         if live.task.intent.requested_by != person.name:
             raise Forbidden(
                 "only who stated the intent may add to it",
-                remediation=f"it was stated by {live.task.intent.requested_by.removeprefix('agent:')}",
+                remediation=f"it was requested by {live.task.intent.requested_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
-            raise Malformed(f"a turn has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter")
+            raise Malformed(
+                f"a message has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter"
+            )
         intent = msgspec.structs.replace(
-            live.task.intent, turns=(*live.task.intent.turns, UserMessageRecord(text, now))
+            live.task.intent, messages=(*live.task.intent.messages, UserMessage(text, now))
         )
         coded_by = await self._coded_by({person.name}, live.task.coded_by)
         task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
         event = Event.of(
-            TaskTurn(text=text),
+            TaskMessage(text=text),
             at=now,
             tenant=self._tenant,
             task=task.id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What upstreams say outside of calls, for the doors whose agents want to hear it."""
+"""What upstreams say outside of calls, for the endpoints whose agents want to hear it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from remit.core.json_value import Json
 
 
 class Announcements:
-    """Passes it on to each door that listens."""
+    """Passes it on to each endpoint that listens."""
 
     def __init__(self) -> None:
-        """Begin with no door listening."""
+        """Begin with no endpoint listening."""
         self._changed: list[Callable[[str, frozenset[str]], None]] = []
         self._notified: list[Callable[[str, str, Json], None]] = []
 

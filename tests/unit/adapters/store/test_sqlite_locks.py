@@ -23,7 +23,7 @@ READS = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('select count
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house whose store is open."""
+    """A gateway whose store is open."""
     async with call_world(tmp_path) as made:
         yield made
 

@@ -101,7 +101,9 @@ async def test_nothing_is_sent_twice(
     ],
     ids=repr,
 )
-def test_no_door_asks_to_repeat_what_may_have_been_carried_out(fault: StoreUnavailable, again: bool) -> None:
+def test_no_endpoint_asks_to_repeat_what_may_have_been_carried_out(
+    fault: StoreUnavailable, again: bool
+) -> None:
     """Both say 503; `Retry-After` is there only where nothing was done."""
     headers = problem(fault).headers, dict(problem_of(fault).headers)
     assert ("retry-after" in headers[0], b"retry-after" in headers[1]) == (again, again)

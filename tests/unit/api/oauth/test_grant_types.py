@@ -39,7 +39,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 
@@ -237,7 +237,7 @@ async def test_an_identity_assertion_opens_a_task_for_its_person(world: OAuthWor
 
 
 async def test_a_task_takes_on_the_label_that_an_identity_assertion_carries(world: OAuthWorld) -> None:
-    """Of whichever house: a class that is not known here is the highest. Introspection says it, too."""
+    """Of whichever gateway: a class that is not known here is the highest. Introspection says it, too."""
     carried = {LABEL_CLAIM: {"class": "cosmic", "trust": "untrusted", "categories": ["pii"]}}
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag(**carried))
     claims = claims_of(world, told)

@@ -15,7 +15,7 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house that people and agents have moved into."""
+    """A gateway that people and agents have moved into."""
     async with house_world(tmp_path) as opened:
         yield opened
 

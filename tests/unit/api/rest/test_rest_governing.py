@@ -18,7 +18,7 @@ DELEGATION = {"agent": "contract-bot", "task_type": "summarise-contract", "param
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house behind its management doors."""
+    """A gateway behind its management endpoints."""
     async with house_world(tmp_path) as made:
         yield made
 
@@ -73,7 +73,7 @@ async def test_a_binding_that_could_match_nobody_is_refused(world: HouseWorld, b
     await told(world, "GET", "agents/new-bot", by="root", status=404)
 
 
-async def test_an_unbound_key_opens_no_door(world: HouseWorld) -> None:
+async def test_an_unbound_key_opens_no_endpoint(world: HouseWorld) -> None:
     """Neither with a token that was given before, nor for a new one."""
     before = await world.agent_token()
     assert (await world.ask("GET", "/api/v1/me", by=before)).status == 200

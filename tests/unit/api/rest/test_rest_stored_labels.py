@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data at rest, and declassifying, at the management door."""
+"""Data at rest, and declassifying, at the management endpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.stored_labels import StoredLabel, WrittenValues
+from remit.core.flow.stored_labels import ResourceWrite, StoredLabel
 from remit.core.label import Classes, Label, Trust
 from remit.ports.store.changes import PutStoredLabel
 from remit.ports.store.units import Unit
@@ -23,7 +23,7 @@ TRUSTED = {"reason": "I have read it", "trusted": True}
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people, two agents and a bundle."""
+    """A gateway with people, two agents and a bundle."""
     async with house_world(tmp_path) as made:
         yield made
 
@@ -38,7 +38,7 @@ async def tainted(world: HouseWorld) -> str:
 
 async def written(world: HouseWorld, task: str) -> None:
     """Have a task write to a contract."""
-    by = WrittenValues(
+    by = ResourceWrite(
         upstream="contracts",
         resource="contract/c-42",
         task=task,
@@ -65,7 +65,7 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
     ada = await world.session("ada")
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=ada)
     assert told.json["label"] == UNTRUSTED.facts
-    said = TRUSTED | {"seen": told.json["digest"], "without": ["pii"]}
+    said = TRUSTED | {"confirm": told.json["digest"], "without": ["pii"]}
     done = await world.ask("POST", f"/api/v1/tasks/{task}/declassify", said, by=ada)
     assert done.status == 200, done.content
     again = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=ada)
@@ -79,7 +79,7 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
         ("lena", {}, 403),
         ("otto", {}, 403),
         ("root", {}, 403),
-        ("ada", {"seen": "sha256:other"}, 409),
+        ("ada", {"confirm": "sha256:other"}, 409),
         ("ada", {"reason": ""}, 400),
         ("ada", {"trusted": False}, 400),
         ("ada", {"to_class": "cosmic"}, 400),
@@ -94,7 +94,7 @@ async def test_who_may_not_and_what_says_nothing_is_refused(
     """
     task = await tainted(world)
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=await world.session("ada"))
-    said = TRUSTED | {"seen": told.json["digest"]} | more
+    said = TRUSTED | {"confirm": told.json["digest"]} | more
     done = await world.ask("POST", f"/api/v1/tasks/{task}/declassify", said, by=await world.session(by))
     assert done.status == status, done.content
 
@@ -105,7 +105,7 @@ async def test_no_agent_declassifies(world: HouseWorld) -> None:
     tokens = [await world.agent_token(), (await world.task_token(task)).json["access_token"]]
     for token in tokens:
         for path in (f"/api/v1/tasks/{task}/declassify", "/api/v1/data/declassify"):
-            done = await world.ask("POST", path, TRUSTED | {"seen": "x"}, by=token)
+            done = await world.ask("POST", path, TRUSTED | {"confirm": "x"}, by=token)
             assert done.status in (401, 403), done.content
     told = await world.ask("GET", f"/api/v1/tasks/{task}/label", by=await world.session("ada"))
     assert told.json["label"]["trust"] == "untrusted"
@@ -121,7 +121,7 @@ async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) ->
     assert (one["writers"][0]["tool"], one["writers"][0]["number"]) == ("contracts/write", 2)
     assert one["writers"][0]["class"] == "confidential"
     place = {"upstream": "contracts", "resource": "contract/c-42"}
-    said = TRUSTED | place | {"seen": one["digest"], "to_class": "public", "without": ["pii"]}
+    said = TRUSTED | place | {"confirm": one["digest"], "to_class": "public", "without": ["pii"]}
     done = await world.ask("POST", "/api/v1/data/declassify", said, by=ada)
     assert done.status == 200, done.content
     assert done.json["label"] is None
@@ -137,7 +137,7 @@ async def test_whom_the_writing_task_works_for_is_refused(world: HouseWorld) -> 
         for by, status in (("lena", 403), ("otto", 403), ("ada", 200), ("audra", 200)):
             shown = await world.ask("GET", place, by=await world.session(by))
             assert shown.status == status, (place, by)
-    said = TRUSTED | {"upstream": "contracts", "resource": "contract/c-42", "seen": "x"}
+    said = TRUSTED | {"upstream": "contracts", "resource": "contract/c-42", "confirm": "x"}
     assert (await world.ask("POST", "/api/v1/data/declassify", said, by=lena)).status == 403
     ada = await world.session("ada")
     missing = await world.ask("GET", "/api/v1/data/resource?upstream=contracts&resource=contract/c-1", by=ada)

@@ -174,7 +174,7 @@ def test_a_key_that_only_the_file_vouches_for_verifies_nothing(house: Remit, tmp
 
 
 def test_doctor_finds_what_is_wrong(house: Remit) -> None:
-    """A sound house passes and says that it is not isolated; a key that others can read fails."""
+    """A sound gateway passes and says that it is not isolated; a key that others can read fails."""
     healthy = house("doctor")
     assert healthy.code == 0, healthy.out
     assert "isolation: none" in healthy.out

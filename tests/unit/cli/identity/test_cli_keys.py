@@ -105,9 +105,9 @@ def test_a_forgotten_subject_is_read_by_nobody(house: Remit) -> None:
     assert "nadja" in house("audit", "log", "--kind", "person.added").out
     asked = house("audit", "forget", "nadja")
     assert asked.code == 2
-    assert "--really" in asked.err
-    assert house("audit", "forget", "nadja", "--really", "nadja", "--reason", "she asked").code == 0
-    assert house("audit", "forget", "nadja", "--really", "nadja").code == 2
+    assert "--confirm" in asked.err
+    assert house("audit", "forget", "nadja", "--confirm", "nadja", "--reason", "she asked").code == 0
+    assert house("audit", "forget", "nadja", "--confirm", "nadja").code == 2
     house.ask("audit", "verify")
     listed = house("audit", "log", "--json", "--kind", "person.added", "--kind", "subject.forgotten")
     assert "nadja" not in listed.out

@@ -139,7 +139,7 @@ def test_what_was_not_asked_for_is_not_said_to_be_none(
 
 
 def test_a_refused_path_fails_on_any_alone(folder: Path) -> None:
-    """With the address kept to the house nothing of the combination is left to ask about."""
+    """With the address kept to the company nothing of the combination is left to ask about."""
     (folder / "tasks/triage.yaml").write_text(TASK.replace("TO", "{email_domain: [example.com]}"))
     assert paths(folder, "--only", "toxic", "--fail-on", "asked") == 0
     assert paths(folder, "--only", "toxic", "--fail-on", "any") == 1

@@ -107,7 +107,7 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
         ),
         ("  spiffe: {Example.org: {bundle_file: b}}\n", "is no trust domain"),
         ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is no trust domain"),
-        ("  spiffe: {example.org: {}}\n", "no source of its bundle"),
+        ("  spiffe: {example.org: {}}\n", "no source of its trust bundle"),
         ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "or several"),
         ("  spiffe: {example.org: {bundle_endpoint: 'http://a.example'}}\n", "is not an https address"),
         ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is no socket"),

@@ -81,7 +81,7 @@ def test_a_refusal_in_observe_mode_is_recorded_and_goes_on() -> None:
     assert steps.asked == ALL
 
 
-def test_a_door_that_only_answers_stops_after_step_5() -> None:
+def test_an_endpoint_that_only_answers_stops_after_step_5() -> None:
     """A permit for another program ends once it is recorded: nothing is leased, forwarded or closed."""
     permit = msgspec.structs.replace(PERMIT, valid_until=NOW)
     steps = ScriptedSteps(decision=permit)
@@ -92,7 +92,7 @@ def test_a_door_that_only_answers_stops_after_step_5() -> None:
     assert (steps.begun, steps.gone) == (1, 1)
 
 
-def test_a_refusal_of_a_door_that_only_answers_is_recorded() -> None:
+def test_a_refusal_of_an_endpoint_that_only_answers_is_recorded() -> None:
     """A refusal needs no end: it is recorded as any other."""
     steps = ScriptedSteps(decision=decision(Outcome.DENY))
     assert isinstance(outcome_of(answer(steps)), Refused)

@@ -21,7 +21,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house in which something has happened."""
+    """A gateway in which something has happened."""
     async with call_world(tmp_path) as made:
         await made.open()
         task, token = await made.open()

@@ -11,8 +11,8 @@ from remit.core.flow.stored_labels import (
     MAX_NAMED,
     MAX_WRITERS,
     ROOT,
+    ResourceWrite,
     StoredLabel,
-    WrittenValues,
     above,
     found_in,
     missing,
@@ -28,9 +28,9 @@ CLASSES = Classes()
 UNTRUSTED = Label(trust=Trust.UNTRUSTED)
 
 
-def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> WrittenValues:
+def a_writing(decision: str = "dec_one", trust: Trust = Trust.UNTRUSTED) -> ResourceWrite:
     """Return a call that wrote to ticket 7."""
-    return WrittenValues(
+    return ResourceWrite(
         upstream="tickets",
         resource="ticket/7",
         task="tsk_a",

@@ -7,7 +7,7 @@ from remit.core.flow.language.verbatim import Wording
 
 
 def said(text: str) -> Wording:
-    """Return the words of one turn."""
+    """Return the words of one message."""
     wording = Wording()
     wording.hear(text)
     return wording

@@ -132,7 +132,7 @@ def test_a_binding_of_no_key_matches_nobody() -> None:
 
 def test_a_key_shown_beside_changes_neither_workload_nor_method() -> None:
     """A workload that also holds a key is still the one that it was."""
-    proof = from_issuer().stored_label(Confirmation(jkt="abc"))
+    proof = from_issuer().with_key(Confirmation(jkt="abc"))
     assert proof.confirmation.jkt == "abc"
     assert matches(IssuerBinding(GITHUB, "worker"), proof)
 

@@ -202,7 +202,7 @@ def test_only_an_access_token_is_one() -> None:
 
 
 def test_one_audience_of_several_is_enough() -> None:
-    """Doors see for themselves whether it is theirs."""
+    """Endpoints see for themselves whether it is theirs."""
     assert read({**CLAIMS.to_wire(), "aud": ["https://else.test", FILES]}).audience == (
         "https://else.test",
         FILES,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the MCP door that look at bytes: results, errors, headers, names, sessions."""
+"""The parts of the MCP endpoint that look at bytes: results, errors, headers, names, sessions."""
 
 import json
 from typing import Any
@@ -108,8 +108,8 @@ def test_only_questions_that_the_client_can_answer_are_passed_on(body: bytes) ->
 
 
 @pytest.mark.parametrize("code", [-31001, -31002, -32020, -32022, -32700])
-def test_an_upstream_cannot_speak_for_the_door(code: int) -> None:
-    """An upstream's error with a code of the door or of the connection becomes an internal error."""
+def test_an_upstream_cannot_speak_for_the_endpoint(code: int) -> None:
+    """An upstream's error with a code of the endpoint or of the connection becomes an internal error."""
     out, body = own_error(b'{"code":%d,"message":"approve me","data":{"x":1}}' % code)
     assert (out, json.loads(body)) == (-32603, {"code": -32603, "message": "approve me", "data": {"x": 1}})
 

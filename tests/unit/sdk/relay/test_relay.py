@@ -78,8 +78,8 @@ class Standing:
     def __init__(self, peer: Peer, *, last: int = 9, guarded: bool = False, upstream: str = "") -> None:
         self.gateway = Gateway(peer.url)
         self.told: list[str] = []
-        door = GatewayClient(self.gateway, Purse(last))
-        self.relay = Relay(door, only_descendants=guarded, upstream=upstream, notice=self.told.append)
+        gateway = GatewayClient(self.gateway, Purse(last))
+        self.relay = Relay(gateway, only_descendants=guarded, upstream=upstream, notice=self.told.append)
 
     async def __aenter__(self) -> str:
         return await self.relay.start()

@@ -69,7 +69,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_an_address_passes_as_it_was_sent(
     peer: Peer, relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """Encodings and dots included: the door refuses what has two readings, and it must see it to do so."""
+    """Encodings and dots included: the endpoint refuses what has two readings, and must see it to do so."""
     for below in ("/customers/a%2Fb?q=%61+b&q=2", "/a/%2e%2e/b", "/a/../b", "", "?q=1"):
         url = URL(f"{relay.api_url}/crm{below}", encoded=True)
         async with client.get(
@@ -100,7 +100,7 @@ async def test_only_apis_by_their_names(peer: Peer, relay: Relay, client: aiohtt
 async def test_locations_lead_back_to_the_relay(
     peer: Peer, relay: Relay, client: aiohttp.ClientSession
 ) -> None:
-    """What the door rewrote is rewritten once more; challenges and nonces stay here."""
+    """What the endpoint rewrote is rewritten once more; challenges and nonces stay here."""
     peer.answers = [
         (
             201,

@@ -23,7 +23,7 @@ class Nobody:
 
     id = "tsk_1"
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Fail."""
         raise AssertionError
 
@@ -116,7 +116,7 @@ class Purse:
 
     id = "tsk_1"
 
-    async def token(self, *, upstream: str = "", door: str = "mcp", not_this: str = "") -> str:
+    async def token(self, *, upstream: str = "", endpoint: str = "mcp", not_this: str = "") -> str:
         """Return it."""
         return "t"
 

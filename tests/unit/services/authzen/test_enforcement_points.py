@@ -26,7 +26,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[AuthzenWorld]:
-    """A house with AuthZEN's fixtures."""
+    """A gateway with AuthZEN's fixtures."""
     async with authzen_world(tmp_path) as made:
         yield made
 
@@ -143,7 +143,7 @@ async def test_a_subject_without_a_task_has_nothing(world: AuthzenWorld) -> None
     for subject in ({"type": "user", "id": "carol"}, {"type": "spaceship", "id": "alice"}):
         told = (await world.asks("evaluation", asking("alice", "read") | {"subject": subject})).json
         assert told["decision"] is False
-    assert "authzen" in [one["door"] for one in await events(world, "token.refused")]
+    assert "authzen" in [one["endpoint"] for one in await events(world, "token.refused")]
 
 
 async def test_several_tasks_must_be_told_apart(world: AuthzenWorld) -> None:

@@ -103,7 +103,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A house with upstreams of each kind."""
+    """A gateway with upstreams of each kind."""
     brokers: dict[str, ScriptedBroker] = {
         "desk": ScriptedBroker(),
         "crm": ScriptedBroker(),

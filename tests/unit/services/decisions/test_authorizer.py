@@ -26,7 +26,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house with a desk."""
+    """A gateway with a desk."""
     async with call_world(tmp_path) as made:
         yield made
 

@@ -46,7 +46,7 @@ def planning_bundle() -> Bundle:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house with a desk whose plans mean what they mean by default."""
+    """A gateway with a desk whose plans mean what they mean by default."""
     async with call_world(tmp_path) as made:
         await made.house.policies.apply(planning_bundle(), by="root")
         await made.learn()
@@ -233,13 +233,13 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
     task, _ = await world.open(plan=())
     lena = await world.person("lena")
     await asyncio.gather(
-        *(world.house.tasks.tasks.turn(task.id, f"and {n}", lena) for n in range(5)),
+        *(world.house.tasks.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
         *(extend(world, task.id, tool) for tool in ("desk/read", "desk/write", "desk/pay")),
     )
     kept = await world.house.store.task(task.tenant, task.id)
     assert kept is not None
     assert set(tools_of(kept.plan) or ()) == {"desk/read", "desk/write", "desk/pay"}
-    assert len(kept.intent.turns) == 5
+    assert len(kept.intent.messages) == 5
 
 
 async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:

@@ -24,7 +24,7 @@ from tests.worlds.calls import CallWorld, call_world
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
-    """A house with a desk."""
+    """A gateway with a desk."""
     async with call_world(tmp_path) as made:
         yield made
 
@@ -49,7 +49,7 @@ async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
 
 
 async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
-    """Neither codes, nor sessions, nor tokens can be read from the files of the house."""
+    """Neither codes, nor sessions, nor tokens can be read from the files of the gateway."""
     code = await world.house.identity.authenticator.make_code("lena", by="root")
     session, _, _ = await world.house.identity.authenticator.sign_in(code)
     unused = await world.house.identity.authenticator.make_code("lena", by="root")

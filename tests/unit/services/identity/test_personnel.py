@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.errors import ChangedMeanwhile, Conflict, Fenced, Forbidden, RemitError, Unauthenticated
+from remit.core.errors import Conflict, Fenced, Forbidden, RemitError, Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import Finding, FindingKind, FindingState
 from remit.core.identity.principals import Role
@@ -58,7 +58,9 @@ async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> N
         return_exceptions=True,
     )
     refused = [one for one in told if isinstance(one, BaseException)]
-    assert [type(one) for one in refused] == [ChangedMeanwhile]
+    # The later one sees the change of the other, or loses to it in the store.
+    assert len(refused) == 1
+    assert isinstance(refused[0], Conflict)
     people = await world.house.identity.directory.people()
     assert len([one for one in people if one.active and Role.ADMINISTRATOR in one.roles]) == 1
 

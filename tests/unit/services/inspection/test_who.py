@@ -92,7 +92,11 @@ async def test_a_token_of_a_child_tells_the_whole_chain(world: CallWorld) -> Non
     assert told["valid"]
     assert (told["agent"], told["chain"], told["on_behalf_of"]) == ("other", ["other", "clerk"], "lena")
     lines = says(told)
-    for one in (f"handed down by clerk from task {parent.id}", "on behalf of lena", "intent stated by lena"):
+    for one in (
+        f"handed down by clerk from task {parent.id}",
+        "on behalf of lena",
+        "intent requested by lena",
+    ):
         assert one in lines
     written = json.dumps(told)
     assert token not in written

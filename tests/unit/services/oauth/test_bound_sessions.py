@@ -30,7 +30,7 @@ ME = "/api/v1/me"
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A served house."""
+    """A served gateway."""
     async with house_world(tmp_path) as made:
         yield made
 

@@ -36,7 +36,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
-    """A house with agents of every kind of proof."""
+    """A gateway with agents of every kind of proof."""
     async with oauth_world(tmp_path) as opened:
         yield opened
 
@@ -255,7 +255,7 @@ async def test_a_named_introspector_may_ask_about_every_token(tmp_path: Path) ->
 
 
 async def test_a_revoked_token_is_refused_at_once(world: OAuthWorld) -> None:
-    """RFC 7009: at every door, and by introspection; others' tokens are not ours to revoke."""
+    """RFC 7009: at every endpoint, and by introspection; others' tokens are not ours to revoke."""
     given = (await world.review()).json["access_token"]
     told = await world.at("/oauth/revoke", by="other-bot", token=given)
     assert error_of(told) == (400, "unauthorized_client")

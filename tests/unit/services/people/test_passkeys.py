@@ -21,7 +21,7 @@ Json = Any
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house."""
+    """A gateway."""
     async with house_world(tmp_path) as made:
         yield made
 

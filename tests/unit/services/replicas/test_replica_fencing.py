@@ -36,7 +36,7 @@ async def test_who_is_alone_asks_nobody_and_may_always_act() -> None:
 
 
 async def test_a_replica_enters_with_its_seal_and_may_act_from_its_first_lease_on() -> None:
-    """It says which incarnation it is, since when, and that it holds the keys of the house."""
+    """It says which incarnation it is, since when, and that it holds the keys of the gateway."""
     world = Kept()
     world.replicas._seal = lambda replica, address: f"{replica} at {address}"
     await world.replicas.renew()

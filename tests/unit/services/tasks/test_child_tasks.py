@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handing a task down in a living house: what a child gets, what it spends, and what ends it."""
+"""Handing a task down in a living gateway: what a child gets, what it spends, and what ends it."""
 
 import asyncio
 from collections.abc import AsyncIterator

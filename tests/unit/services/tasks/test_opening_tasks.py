@@ -150,22 +150,22 @@ async def test_only_who_stated_the_intent_adds_to_it(world: CallWorld) -> None:
     """Another's words do not become part of it; an ended task takes no more."""
     task, _ = await world.open()
     with pytest.raises(Forbidden):
-        await world.house.tasks.tasks.turn(task.id, "pay it all", await world.person("root"))
+        await world.house.tasks.tasks.add_message(task.id, "pay it all", await world.person("root"))
     lena = await world.person("lena")
-    turned = await world.house.tasks.tasks.turn(task.id, "and the appendix", lena)
-    assert [turn.text for turn in turned.intent.turns] == ["and the appendix"]
+    extended = await world.house.tasks.tasks.add_message(task.id, "and the appendix", lena)
+    assert [message.text for message in extended.intent.messages] == ["and the appendix"]
     with pytest.raises(Malformed):
-        await world.house.tasks.tasks.turn(task.id, "x" * (MAX_GOAL_CHARS + 1), lena)
+        await world.house.tasks.tasks.add_message(task.id, "x" * (MAX_GOAL_CHARS + 1), lena)
     await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
     with pytest.raises(RemitError):
-        await world.house.tasks.tasks.turn(task.id, "one more", lena)
+        await world.house.tasks.tasks.add_message(task.id, "one more", lena)
 
 
 async def test_a_turn_keeps_the_label(world: CallWorld) -> None:
     """Extending the intent washes nothing."""
     task, token = await world.open()
     await world.call(token, "read")
-    await world.house.tasks.tasks.turn(task.id, "more", await world.person("lena"))
+    await world.house.tasks.tasks.add_message(task.id, "more", await world.person("lena"))
     assert (await world.house.tasks.tasks.get(task.id)).label.data_class == "internal"
 
 

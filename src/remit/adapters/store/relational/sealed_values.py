@@ -21,7 +21,7 @@ from remit.core.sealing import seal, unseal
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import Plan
-from remit.core.tasks.task import Task, UserMessageRecord
+from remit.core.tasks.task import Task, UserMessage
 
 Row = Task | Approval | Delegation
 R = TypeVar("R", Task, Approval, Delegation)
@@ -36,7 +36,7 @@ TABLES: Final[Mapping[type[Row], str]] = {
 
 class _TaskSaid(msgspec.Struct, frozen=True):
     goal: str
-    turns: tuple[UserMessageRecord, ...]
+    messages: tuple[UserMessage, ...]
 
 
 class _TaskAsks(msgspec.Struct, frozen=True):
@@ -74,9 +74,9 @@ def parted(row: Row) -> tuple[Row, Parts]:
     if isinstance(row, Task):
         intent = row.intent
         asks = _TaskAsks(intent.params, row.grants, row.plan)
-        bare = msgspec.structs.replace(intent, goal="", params={}, turns=())
+        bare = msgspec.structs.replace(intent, goal="", params={}, messages=())
         return msgspec.structs.replace(row, intent=bare, grants=(), plan=None), {
-            "said": (row.speaker or row.subject, _TaskSaid(intent.goal, intent.turns)),
+            "said": (row.speaker or row.subject, _TaskSaid(intent.goal, intent.messages)),
             "asks": (row.subject, asks),
         }
     if isinstance(row, Approval):

@@ -155,7 +155,7 @@ def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
     if intent.constraints or intent.controls:
         raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
     if any(one not in rooms.identity.authenticator.resources for one in intent.resources):
-        raise OAuthRefused("invalid_target", "a resource of the intent is not of this house")
+        raise OAuthRefused("invalid_target", "a resource of the intent is not of this server")
     mission = Mission(
         goal=intent.goal[:2000],
         purpose=intent.purpose[:500],

@@ -38,7 +38,7 @@ class DecisionMade(EventBody, kw_only=True):
     enforced_by: Annotated[str, "the enforcement point that asked, and carries the call out"] = ""
     asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing"] = ""
     valid_until: Annotated[str, "until when a permit counts that others carry out"] = ""
-    bundle: Annotated[str, "digest of the bundle that it was decided under"]
+    bundle: Annotated[str, "digest of the policy bundle that it was decided under"]
     follows: Annotated[str, "the decision on the call that goes on, which this one brings input to"] = ""
     number: Annotated[int, "which of the permitted calls of its task it is, from 1 on"] = 0
     flow: Annotated[

@@ -68,11 +68,11 @@ class TokenRevoked(EventBody, kw_only=True):
 
 
 class TokenRefused(EventBody, kw_only=True):
-    """A credential was refused at a door."""
+    """A credential was refused at an endpoint."""
 
     KIND = EventKind.TOKEN_REFUSED
     code: RefusalCode
-    door: Annotated[str, "where it knocked"]
+    endpoint: Annotated[str, "the endpoint that refused it"]
     further: Further = 0
 
 

@@ -51,7 +51,7 @@ class SignInRefused(EventBody, kw_only=True):
 
     KIND = EventKind.SIGN_IN_REFUSED
     code: RefusalCode
-    door: Annotated[str, "where it knocked"]
+    endpoint: Annotated[str, "the endpoint that refused it"]
     further: Further = 0
 
 

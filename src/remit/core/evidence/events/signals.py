@@ -38,10 +38,10 @@ class SignalRefused(EventBody, kw_only=True):
     further: Further = 0
 
 
-class SignalUntold(EventBody, kw_only=True):
+class SignalUndelivered(EventBody, kw_only=True):
     """Somebody whom remit tells of its events refused one of them; it is not told again."""
 
-    KIND = EventKind.SIGNAL_UNTOLD
+    KIND = EventKind.SIGNAL_UNDELIVERED
     receiver: Annotated[str, "who, as the configuration calls them"]
     stream: Annotated[str, "their stream"]
     id: Annotated[str, "the `jti` of the token"]

@@ -15,7 +15,7 @@ class SystemStarted(EventBody, kw_only=True):
 
     KIND = EventKind.SYSTEM_STARTED
     version: Annotated[str, "its version"]
-    bundle: Annotated[str, "digest of the bundle in force"]
+    bundle: Annotated[str, "digest of the policy bundle in force"]
     recovered: Annotated[
         int, "permitted calls whose outcome a crash had swallowed, now recorded as `unknown`"
     ]
@@ -38,7 +38,7 @@ class ReplicaGone(EventBody, kw_only=True):
 
 
 class BundleApplied(EventBody, kw_only=True):
-    """A bundle came into force: policies, tools and task types as one version."""
+    """A policy bundle came into force: policies, tools and task types as one version."""
 
     KIND = EventKind.BUNDLE_APPLIED
     bundle: Annotated[str, "its digest"]

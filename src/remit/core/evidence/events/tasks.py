@@ -23,7 +23,7 @@ class TaskOpened(EventBody, kw_only=True):
     authority: Annotated[str, "digest over all its grants"]
     tools: Annotated[list[str], "the tools that it may call"]
     deadline: Annotated[str, "when it ends at the latest"]
-    bundle: Annotated[str, "digest of the bundle that it was opened under"]
+    bundle: Annotated[str, "digest of the policy bundle that it was opened under"]
     lease_s: Annotated[int, "seconds after which it ends unless renewed; 0 for none"]
     parent: Annotated[str, "the task that it was handed down from"] = ""
     chain: Annotated[list[str], "the agents of the chain, the acting one first"] = []
@@ -60,10 +60,10 @@ class TaskTakenOver(EventBody, kw_only=True):
     epoch: Annotated[int, "how often it has had an owner"]
 
 
-class TaskTurn(EventBody, kw_only=True):
+class TaskMessage(EventBody, kw_only=True):
     """The person who stated the intent added to it."""
 
-    KIND = EventKind.TASK_TURN
+    KIND = EventKind.TASK_MESSAGE
     text: Annotated[str, Sealed("what they said")]
 
 
@@ -92,7 +92,7 @@ class TaskNarrowed(EventBody, kw_only=True):
     narrowed: Annotated[list[str], "the tools whose grants permit less than before"]
     authority: Annotated[str, "digest of what it may do now, and why"]
     deadline: Annotated[str, "when it ends by itself"]
-    bundle: Annotated[str, "digest of the bundle in force"]
+    bundle: Annotated[str, "digest of the policy bundle in force"]
     cause: Annotated[Cause, "`policy`"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person's doors hold: terminals that outlive a sign-out, proxies in front, answers that lead away."""
+"""Endpoints of people: terminals that outlive a sign-out, proxies in front, answers that lead away."""
 
 import json
 from typing import Any

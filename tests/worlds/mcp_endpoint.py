@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MCP door before a whole house: real services, real adapters, one upstream of each protocol era.
+"""The MCP endpoint before all services: real adapters, one upstream of each protocol era.
 
 Upstream `files` is of 2026-07-28, `notes` of 2025-11-25; both are the scripted server, whose tools are named
 after what they do. The task type `work` grants some of them.
@@ -129,10 +129,10 @@ def a_bundle() -> Bundle:
 
 @dataclass
 class GatewayWorld:
-    """The door, what stands behind it, and a task's token."""
+    """The endpoint, what stands behind it, and a task's token."""
 
     house: Services
-    door: McpEndpoint
+    endpoint: McpEndpoint
     clock: WorldClock
     files: ScriptedHttp
     notes: ScriptedHttp
@@ -157,13 +157,13 @@ class GatewayWorld:
         token: str | None = None,
         method: str = "POST",
     ) -> Told:
-        """Send raw bytes to the door."""
+        """Send raw bytes to the endpoint."""
         given = dict(BASIC)
         bearer = self.token if token is None else token
         if bearer:
             given["authorization"] = f"Bearer {bearer}"
         given |= dict(headers or {})
-        return await exchange(self.door, method, path, list(given.items()), content, "127.0.0.1")
+        return await exchange(self.endpoint, method, path, list(given.items()), content, "127.0.0.1")
 
     async def modern(
         self,
@@ -259,11 +259,11 @@ async def gateway_world(
         lowered = frozenset() if constrained else frozenset(upstreams)
         house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
         await house.policies.apply(bundle or a_bundle(), by="remit")
-        door = mcp_endpoint(house, limits=limits)
+        endpoint = mcp_endpoint(house, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
-                lambda name=name: door.changed(name),  # type: ignore[misc]
-                lambda method, params, name=name: door.notified(name, method, params),  # type: ignore[misc]
+                lambda name=name: endpoint.changed(name),  # type: ignore[misc]
+                lambda method, params, name=name: endpoint.notified(name, method, params),  # type: ignore[misc]
             )
             await house.tools.registry.learned(name, await upstream.catalogue())
         await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
@@ -271,7 +271,7 @@ async def gateway_world(
         for name in ("bot",):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
             await house.identity.directory.register(new, by="root")
-        world = GatewayWorld(house, door, clock, files, notes, folder=folder)
+        world = GatewayWorld(house, endpoint, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()
         try:
             yield world
@@ -289,10 +289,10 @@ _POINT = {
 
 
 @asynccontextmanager
-async def served(door: Any) -> AsyncIterator[str]:
+async def served(endpoint: Any) -> AsyncIterator[str]:
     """Serve an ASGI application on this machine; gives its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(door, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(endpoint, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # pytest has them
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -331,7 +331,7 @@ class Line:
         } | headers
         raw = [(name.encode(), value.encode()) for name, value in given.items()]
         scope = {"type": "http", "method": method, "path": "/mcp/files", "headers": raw}
-        self.task = asyncio.create_task(world.door(scope, self._receive, self._send))
+        self.task = asyncio.create_task(world.endpoint(scope, self._receive, self._send))
         self._read = False
 
     async def _receive(self) -> dict[str, Json]:

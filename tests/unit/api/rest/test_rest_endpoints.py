@@ -19,7 +19,7 @@ from tests.worlds.values import an_approval
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house that people and agents have moved into."""
+    """A gateway that people and agents have moved into."""
     async with house_world(tmp_path) as opened:
         yield opened
 
@@ -93,10 +93,12 @@ async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
     """A later message of the same person extends the intent; another person's message does not."""
     lena = await world.session("lena")
     task = await world.open(lena)
-    turned = await world.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": "and the annex"}, by=lena)
-    assert turned.json["turns"] == 1
+    extended = await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "and the annex"}, by=lena)
+    assert extended.json["messages"] == 1
     otto = await world.session("otto")
-    assert (await world.ask("POST", f"/api/v1/tasks/{task}/turn", {"text": "mail it"}, by=otto)).status == 403
+    assert (
+        await world.ask("POST", f"/api/v1/tasks/{task}/messages", {"text": "mail it"}, by=otto)
+    ).status == 403
 
 
 async def test_ending_finds_what_a_name_names(world: HouseWorld) -> None:
@@ -247,7 +249,7 @@ async def test_health_and_figures_need_no_credential(world: HouseWorld) -> None:
 
 
 async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
-    """The document is served, and each operation of it exists at its door."""
+    """The document is served, and each operation of it exists at its endpoint."""
     told = (await world.ask("GET", "/api/v1/openapi.json")).json
     assert told["openapi"] == "3.1.0"
     for path, operations in told["paths"].items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes at the other end of a Unix socket: what the kernel says of them, what the door makes of it."""
+"""Processes at the other end of a Unix socket: what the kernel says of them, and what follows."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_digest_is_that_of_the_running_file_whatever_stands_under_its_name(t
 
 
 @asynccontextmanager
-async def door(place: Path, open_to: str = "user") -> AsyncIterator[uvicorn.Server]:
+async def endpoint(place: Path, open_to: str = "user") -> AsyncIterator[uvicorn.Server]:
     """Serve what tells the peer of each request, on a port and on a Unix socket."""
 
     async def tell(scope: Any, receive: Any, send: Any) -> None:
@@ -126,10 +126,10 @@ async def door(place: Path, open_to: str = "user") -> AsyncIterator[uvicorn.Serv
             await server.shutdown([sock])
 
 
-async def test_the_door_tells_who_asks_over_the_unix_socket(tmp_path: Path) -> None:
+async def test_the_endpoint_tells_who_asks_over_the_unix_socket(tmp_path: Path) -> None:
     """Another process is told by its own number and executable, not by ours."""
     place = tmp_path / "remit.sock"
-    async with door(place):
+    async with endpoint(place):
         assert stat.S_IMODE(place.stat().st_mode) == 0o600
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", CLIENT, str(place), stdout=asyncio.subprocess.PIPE
@@ -143,7 +143,7 @@ async def test_the_door_tells_who_asks_over_the_unix_socket(tmp_path: Path) -> N
 
 async def test_over_the_port_nobody_is_told(tmp_path: Path) -> None:
     """Nor can a request say that it came over the socket."""
-    async with door(tmp_path / "remit.sock") as server:
+    async with endpoint(tmp_path / "remit.sock") as server:
         port = server.servers[0].sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nremit.peer: 1\r\nConnection: close\r\n\r\n")
@@ -155,19 +155,19 @@ async def test_over_the_port_nobody_is_told(tmp_path: Path) -> None:
 async def test_a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
     """A file is not touched either."""
     place = tmp_path / "remit.sock"
-    async with door(place):
+    async with endpoint(place):
         with pytest.raises(ConfigInvalid, match="listens at"):
-            async with door(place):
+            async with endpoint(place):
                 pass
     with socket.socket(socket.AF_UNIX) as left:
         place.unlink(missing_ok=True)
         left.bind(str(place))
-    async with door(place, "all"):
+    async with endpoint(place, "all"):
         assert stat.S_IMODE(place.stat().st_mode) == 0o666
     other = tmp_path / "file"
     other.write_text("kept")
     with pytest.raises(ConfigInvalid, match="is no socket"):
-        async with door(other):
+        async with endpoint(other):
             pass
     assert other.read_text() == "kept"
 
@@ -187,7 +187,7 @@ async def test_connections_of_one_user_are_bounded(tmp_path: Path, monkeypatch: 
         finally:
             writer.close()
 
-    async with door(place):
+    async with endpoint(place):
         held = [(await asyncio.open_unix_connection(str(place)))[1] for _ in range(3)]
         assert await ask() == b""
         for writer in held:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the search decides is what the door does."""
+"""What the search decides is what the endpoint does."""
 
 import string
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.adversary.scenes import SCENES
 from tests.adversary.stage import Stage
 from tests.samples.policy_requests import guardrails
 from tests.samples.tokens import task_token
-from tests.worlds.mcp_door import GatewayWorld, a_tool, gateway_world
+from tests.worlds.mcp_endpoint import GatewayWorld, a_tool, gateway_world
 
 Json = Any
 
@@ -53,7 +53,7 @@ def bundle() -> Bundle:
 
 def sample() -> list[str]:
     """Return texts of the search that a header can hold, too: this server wants its argument in one."""
-    rng, found = Random("doors"), [GOOD, EVIL, f"{EVIL}#<summary>"]
+    rng, found = Random("endpoints"), [GOOD, EVIL, f"{EVIL}#<summary>"]
     plain = set(string.ascii_letters + string.digits + string.punctuation)
     while len(found) < SAMPLE:
         value = drawn(rng, SCENE).value()
@@ -62,7 +62,7 @@ def sample() -> list[str]:
     return found
 
 
-async def through_the_door(world: GatewayWorld, texts: list[str]) -> list[bool]:
+async def through_the_endpoint(world: GatewayWorld, texts: list[str]) -> list[bool]:
     """Make each call in its own task; return which of the calls reached the upstream."""
     person = await world.house.identity.directory.person("lena")
     out = []
@@ -79,8 +79,8 @@ async def through_the_door(world: GatewayWorld, texts: list[str]) -> list[bool]:
     return out
 
 
-async def test_the_door_decides_as_the_search_does(tmp_path: Path) -> None:
-    """Candidates of the search, made as calls at the MCP door, go to the upstream where the search says
+async def test_the_endpoint_decides_as_the_search_does(tmp_path: Path) -> None:
+    """Candidates of the search, made as calls at the MCP endpoint, go to the upstream where the search says
     so.
     """
     texts = sample()
@@ -88,7 +88,7 @@ async def test_the_door_decides_as_the_search_does(tmp_path: Path) -> None:
         opened = stage.open(SCENE, Flavour.WORDS)
         verdicts = stage.judge([opened.call(one) for one in texts])
     async with gateway_world(tmp_path, bundle=bundle()) as world:
-        went = await through_the_door(world, texts)
+        went = await through_the_endpoint(world, texts)
     decided = [one.permitted for one in verdicts]
     assert [text for text, one, other in zip(texts, went, decided, strict=True) if one != other] == []
     assert decided[:2] == [True, False]

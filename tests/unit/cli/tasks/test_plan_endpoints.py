@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plans at the doors: declared and extended by REST, command and SDK; lists show what is planned."""
+"""Plans at the endpoints: declared and extended by REST, command and SDK; lists show what is planned."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from remit.services.tasks.tasks import Opening
 from tests.gateways.remit_up import Remit, furnished
 from tests.samples.tokens import task_token
 from tests.worlds.house import HouseWorld, house_world
-from tests.worlds.mcp_door import gateway_world
+from tests.worlds.mcp_endpoint import gateway_world
 
 READ = "contracts/read"
 EXACT = {"tool": READ, "arguments": {"path": {"exact": "contracts/C-42.md"}}}
@@ -26,7 +26,7 @@ EXACT = {"tool": READ, "arguments": {"path": {"exact": "contracts/C-42.md"}}}
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
-    """A house with people and agents."""
+    """A gateway with people and agents."""
     async with house_world(tmp_path) as made:
         yield made
 

@@ -14,13 +14,13 @@ from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
 from tests.samples.tokens import task_token
 from tests.worlds.house import Told, exchange
-from tests.worlds.http_door import SECRET, RestWorld, rest_world
-from tests.worlds.mcp_door import ENVELOPE, MODERN
+from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
+from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[RestWorld]:
-    """A shop behind the door."""
+    """A shop behind the endpoint."""
     async with rest_world(tmp_path) as made:
         yield made
 
@@ -89,12 +89,12 @@ async def test_what_does_not_exist_says_where_to_look(world: RestWorld) -> None:
     assert "export" not in remediation.lower()
     bearer = [("authorization", f"Bearer {world.token}")]
     for path in ("/http", "/http/", "/http/No..Name/x"):
-        assert (await exchange(world.door, "GET", path, [], b"", "127.0.0.1")).status == 401
-        told = await exchange(world.door, "GET", path, bearer, b"", "127.0.0.1")
+        assert (await exchange(world.endpoint, "GET", path, [], b"", "127.0.0.1")).status == 401
+        told = await exchange(world.endpoint, "GET", path, bearer, b"", "127.0.0.1")
         problem(told, 404, "no-upstream")
         assert f"`{world.base}/http/NAME/...`" in told.json["remediation"]
     # A name that could be one is not tried out so: the token is not for it.
-    told = await exchange(world.door, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
+    told = await exchange(world.endpoint, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
     problem(told, 401, "token-audience")
     assert "`invalid_target` where nothing is called so" in told.json["remediation"]
 
@@ -107,7 +107,7 @@ async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:
     where = f'resource_metadata="{world.base}/.well-known/oauth-protected-resource/http/shop"'
     assert where in told.headers["www-authenticate"]
     path = "/.well-known/oauth-protected-resource/http/shop"
-    metadata = await exchange(world.door, "GET", path, [], b"", "127.0.0.1")
+    metadata = await exchange(world.endpoint, "GET", path, [], b"", "127.0.0.1")
     assert metadata.json["resource"] == f"{world.base}/http/shop"
     wrong = await world.get("/customers/c-1", token="x.y.z")
     assert wrong.status == 401
@@ -115,7 +115,7 @@ async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:
 
 
 async def test_a_token_for_another_resource_is_refused(world: RestWorld) -> None:
-    """RFC 8707: the MCP door's token is not this one's, though it is the same task's."""
+    """RFC 8707: the MCP endpoint's token is not this one's, though it is the same task's."""
     for path in ("/mcp", "/mcp/shop"):
         other = await task_token(world.house, world.task, audience=(world.base + path,))
         assert (await world.get("/customers/c-1", token=other)).status == 401
@@ -181,7 +181,7 @@ async def test_an_end_cuts_an_answer_that_is_under_way(world: RestWorld) -> None
     assert heard[-1] != b""
 
 
-async def test_budgets_count_calls_of_this_door(world: RestWorld) -> None:
+async def test_budgets_count_calls_of_this_endpoint(world: RestWorld) -> None:
     """A task's ceilings have one home."""
     _, token = await world.open("one-call")
     assert (await world.get("/customers/c-1", token=token)).status == 200
@@ -189,9 +189,9 @@ async def test_budgets_count_calls_of_this_door(world: RestWorld) -> None:
     assert (told.status, told.json["code"]) == (403, "budget-exhausted")
 
 
-async def test_the_mcp_door_offers_the_same_operations(world: RestWorld) -> None:
+async def test_the_mcp_endpoint_offers_the_same_operations(world: RestWorld) -> None:
     """An agent that speaks MCP calls the API's operations as tools, under the same grants."""
-    door = mcp_endpoint(world.house)
+    endpoint = mcp_endpoint(world.house)
 
     async def ask(method: str, **params: object) -> Told:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": ENVELOPE}}
@@ -205,7 +205,7 @@ async def test_the_mcp_door_offers_the_same_operations(world: RestWorld) -> None
         if "name" in params:
             headers["mcp-name"] = str(params["name"])
         return await exchange(
-            door, "POST", "/mcp/shop", list(headers.items()), json.dumps(body).encode(), "127.0.0.1"
+            endpoint, "POST", "/mcp/shop", list(headers.items()), json.dumps(body).encode(), "127.0.0.1"
         )
 
     listed = await ask("tools/list")

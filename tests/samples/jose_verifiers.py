@@ -68,7 +68,7 @@ def signed(header: str, payload: str, key: ec.EllipticCurvePrivateKey = KEY) -> 
 
 
 @dataclass(frozen=True)
-class Door:
+class Verifier:
     """A place that takes a token: what a good one holds, and what judges it."""
 
     name: str
@@ -88,7 +88,7 @@ class Door:
         )
 
     def refuses(self, token: str) -> None:
-        """Make sure that a token is refused by a fault of the house, not by a defect."""
+        """Make sure that a token is refused by a fault of the gateway, not by a defect."""
         with pytest.raises(RemitError):
             self.take(token)
 
@@ -107,37 +107,37 @@ def _of_others(token: str) -> object:
     return read
 
 
-DOORS = [
-    Door(
+VERIFIERS = [
+    Verifier(
         "access token of ours",
         {"typ": "at+jwt", "alg": "ES256", "kid": KID},
         {"iss": ISSUER, "sub": "lena", "aud": URL, "exp": AT + 300},
         lambda token: verified(token, {KID: ECKey.import_key(dict(PUBLIC))}),
     ),
-    Door(
+    Verifier(
         "client assertion",
         {"alg": "ES256"},
         {"iss": "bot", "sub": "bot", "aud": ISSUER, "jti": "j1", "exp": AT + 60},
         lambda token: verify_assertion(token, PUBLIC, subject="bot", issuer=ISSUER, now=NOW),
     ),
-    Door(
+    Verifier(
         "proof of possession",
         {"typ": "dpop+jwt", "alg": "ES256", "jwk": PUBLIC},
         {"jti": "p1", "htm": "POST", "htu": URL, "iat": AT, "ath": token_hash("at")},
         lambda token: verify_proof(token, method="POST", url=URL, now=NOW, token_hash=token_hash("at")),
         needs=("jwk",),
     ),
-    Door(
+    Verifier(
         "token of another issuer",
         {"typ": "JWT", "alg": "ES256", "kid": KID},
         {"iss": "https://issuer.example", "sub": "x", "aud": ISSUER, "exp": AT + 60},
         _of_others,
     ),
-    Door(
+    Verifier(
         "jwt-svid",
         {"alg": "ES256", "kid": KID},
         {"sub": "spiffe://example.org/bot", "aud": [ISSUER], "exp": AT + 60},
         lambda token: check_jwt_svid(token, _ANCHORS, audience=ISSUER, now=NOW),
     ),
 ]
-every_door = pytest.mark.parametrize("door", DOORS, ids=[door.name for door in DOORS])
+every_verifier = pytest.mark.parametrize("verifier", VERIFIERS, ids=[verifier.name for verifier in VERIFIERS])

@@ -64,12 +64,12 @@ def test_each_source_file_names_its_licence() -> None:
 
 
 def test_each_module_says_what_it_is() -> None:
-    """Every module of the house begins with a docstring."""
+    """Every module of the source begins with a docstring."""
     assert not [file.name for file in HOUSE if ast.get_docstring(file.syntax) is None]
 
 
 def test_each_public_class_name_has_one_home() -> None:
-    """No two modules of the house define a public class of the same name."""
+    """No two modules of the source define a public class of the same name."""
     homes: dict[str, list[str]] = defaultdict(list)
     for file in HOUSE:
         for node in file.classes():
@@ -86,7 +86,7 @@ def test_modules_stay_readable_in_one_sitting() -> None:
 
 
 def test_a_folder_holds_few_modules() -> None:
-    """A folder of the house has at most 20 modules."""
+    """A folder of the source has at most 20 modules."""
     modules = Counter(str(Path(file.name).parent) for file in HOUSE)
     assert max(modules.values()) <= MAX_MODULES_OF_FOLDER, modules.most_common(3)
 

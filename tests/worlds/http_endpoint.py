@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP door before a whole house: real services, the real adapter, one scripted API over a real socket.
+"""The HTTP endpoint before all services: the real adapter, one scripted API over a real socket.
 
 The API `shop` does what its paths say, well or badly, and keeps what reached it. The task type `work` grants
 most of its operations; of customers only `c-1`.
@@ -37,7 +37,7 @@ from tests.samples.tokens import task_token
 from tests.servers.scripted_api import MAX_RESULT_BYTES, ScriptedApi
 from tests.worlds.calls import ASK, KEYS
 from tests.worlds.house import PERMIT, PUBLIC_URL, Told, exchange, make_house
-from tests.worlds.mcp_door import served
+from tests.worlds.mcp_endpoint import served
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -173,10 +173,10 @@ def a_bundle(document: Json = None) -> Bundle:
 
 @dataclass
 class RestWorld:
-    """The door, what stands behind it, and a task's token."""
+    """The endpoint, what stands behind it, and a task's token."""
 
     house: Services
-    door: HttpEndpoint
+    endpoint: HttpEndpoint
     clock: WorldClock
     api: ScriptedApi
     upstream: HttpApi
@@ -202,7 +202,7 @@ class RestWorld:
         upstream: str = "shop",
         **more: Json,
     ) -> Told:
-        """Send one request to the door; a value that is no bytes goes as JSON."""
+        """Send one request to the endpoint; a value that is no bytes goes as JSON."""
         given: list[tuple[str, str]] = []
         if not isinstance(content, bytes):
             content = json.dumps(content).encode()
@@ -212,7 +212,7 @@ class RestWorld:
             given.append(("authorization", f"Bearer {bearer}"))
         given += list(headers.items()) if isinstance(headers, Mapping) else headers or []
         return await exchange(
-            self.door, method, f"/http/{upstream}{path}", given, content, "127.0.0.1", **more
+            self.endpoint, method, f"/http/{upstream}{path}", given, content, "127.0.0.1", **more
         )
 
     async def get(self, path: str, **more: Json) -> Told:
