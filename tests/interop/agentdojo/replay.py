@@ -167,7 +167,12 @@ def _run(rehearsal: Rehearsal, dojo: Environment, case: Case) -> Told:
 
 
 def _step(
-    task: RehearsedTask, dojo: Environment, case: Case, call: tuple[str, str, dict[str, Json]], *, attacker: bool
+    task: RehearsedTask,
+    dojo: Environment,
+    case: Case,
+    call: tuple[str, str, dict[str, Json]],
+    *,
+    attacker: bool,
 ) -> Step:
     name, tool, args = call
     first = last = task.call(tool, args)
