@@ -19,7 +19,7 @@ from bench.governed_bundle import UPSTREAM, write_bundle
 from bench.measure import layout, running_upstream
 from bench.serve_governed import open_task
 from bench.target import confined
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import load_config
 from remit.core.identity.workload import AttestationMethod, Attested, Confirmation
 from remit.sdk.dpop import DpopProver
@@ -43,17 +43,17 @@ _ENVELOPE = {
 class Caller:
     """An agent with two tokens of one task: one that any caller may show, one that is bound to a key."""
 
-    def __init__(self, house: Services, asgi: Any, bearer: str, bound: str, prover: DpopProver) -> None:
-        self.house = house
+    def __init__(self, services: Services, asgi: Any, bearer: str, bound: str, prover: DpopProver) -> None:
+        self.services = services
         self.prover = prover
         self.bound = bound
         self._bearer = bearer
         self._asgi = asgi
-        self.url = f"{house.public_url}/mcp/{UPSTREAM}"
+        self.url = f"{services.public_url}/mcp/{UPSTREAM}"
 
     def proof(self) -> str:
         """Sign a proof for the next call, with the nonce of the moment."""
-        self.prover.learn(self.url, {"DPoP-Nonce": self.house.oauth.proofs.nonce()})
+        self.prover.learn(self.url, {"DPoP-Nonce": self.services.oauth.proofs.nonce()})
         return self.prover.proof("POST", self.url, self.bound)
 
     async def call(self, number: int, proof: str) -> float:
@@ -96,17 +96,17 @@ class Caller:
         return took
 
 
-async def _caller(house: Services, asgi: Any) -> Caller:
-    bearer = await open_task(house)
-    claims = house.identity.authenticator.unproven(bearer, house.clock.now())
-    live = await house.tasks.live.load(claims.task)
+async def _caller(services: Services, asgi: Any) -> Caller:
+    bearer = await open_task(services)
+    claims = services.identity.authenticator.unproven(bearer, services.clock.now())
+    live = await services.tasks.live.load(claims.task)
     prover = DpopProver()
     asking = TokenQuestion(how="bench", confirmation=Confirmation(jkt=prover.key.thumbprint))
     method = AttestationMethod.PRIVATE_KEY
     attested = Attested(workload="jkt:bench", method=method, assurance=method.assurance)
     client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
-    bound = (await house.oauth.tokens.for_task(client, live, asking)).text
-    return Caller(house, asgi, bearer, bound, prover)
+    bound = (await services.oauth.tokens.for_task(client, live, asking)).text
+    return Caller(services, asgi, bearer, bound, prover)
 
 
 def _each(work: Callable[[], object]) -> float:
@@ -118,19 +118,19 @@ def _each(work: Callable[[], object]) -> float:
 async def run(config_path: Path, rounds: int) -> dict[str, float]:
     """Check proofs, verify bound tokens, and make calls with and without, one of each in turn."""
     config = load_config(config_path)
-    async with open_house(config) as house:
-        caller = await _caller(house, application(house, config))
-        now, url, token = house.clock.now(), caller.url, caller.bound
+    async with open_services(config) as services:
+        caller = await _caller(services, application(services, config))
+        now, url, token = services.clock.now(), caller.url, caller.bound
         checks, identified = [], []
         for _ in range(rounds):
             proof = caller.proof()
             checks.append(
-                _each(partial(house.oauth.proofs.check, proof, method="POST", url=url, token=token))
+                _each(partial(services.oauth.proofs.check, proof, method="POST", url=url, token=token))
             )
             showing = PresentedToken(
                 authorization=f"DPoP {token}", method="POST", url=url, proofs=[caller.proof()]
             )
-            identified.append(_each(partial(house.oauth.presented.identify, showing, now, resource=url)))
+            identified.append(_each(partial(services.oauth.presented.identify, showing, now, resource=url)))
         for number in range(rounds // 10):
             await caller.call(number, "")
         bearer, bound = [], []

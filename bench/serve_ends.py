@@ -13,7 +13,7 @@ import msgspec
 import uvloop
 
 from bench.serve_governed import Desk, listen
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import load_config
 from remit.ports.store.changes import RaiseFence
 from remit.ports.store.store import Store
@@ -58,13 +58,13 @@ def clocked(store: Store) -> None:
 async def serve(config_path: Path, tasks: int) -> None:
     """Serve until stopped."""
     config = load_config(config_path)
-    async with open_house(config) as house:
-        desk = await Desk.arrange(house)
-        session, _ = await house.identity.authenticator.open_session(desk.person)
+    async with open_services(config) as services:
+        desk = await Desk.arrange(services)
+        session, _ = await services.identity.authenticator.open_session(desk.person)
         opened = [await desk.open() for _ in range(tasks)]
-        clocked(house.store)
+        clocked(services.store)
         say(Opened(session, opened))
-        await listen(house, config)
+        await listen(services, config)
 
 
 if __name__ == "__main__":

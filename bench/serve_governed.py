@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from bench.governed_bundle import AGENT, TASK_TYPE
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import Config, load_config
 from remit.core.identity.principals import Person, Role
 from remit.core.identity.workload import AttestationMethod, Attested, KeyBinding
@@ -31,21 +31,21 @@ from remit.services.tasks.tasks import Opening
 class Desk:
     """An agent at work for a person, task after task."""
 
-    def __init__(self, house: Services, person: Person, client: TokenClient) -> None:
+    def __init__(self, services: Services, person: Person, client: TokenClient) -> None:
         """Take the services, the person and the client that works for the person."""
         self.person = person
-        self._house = house
+        self._services = services
         self._client = client
 
     @classmethod
-    async def arrange(cls, house: Services, agent_key: ECKey | None = None) -> Self:
+    async def arrange(cls, services: Services, agent_key: ECKey | None = None) -> Self:
         """Add the person, and register the agent."""
-        person = await house.identity.directory.add_person(
+        person = await services.identity.directory.add_person(
             NewPerson(name="ana", groups=("staff",), roles=(Role.ADMINISTRATOR, Role.AUDITOR)), by="bench"
         )
         made = agent_key or ECKey.generate_key("P-256")
         key = {name: str(value) for name, value in made.as_dict(private=False).items()}
-        agent = await house.identity.directory.register(
+        agent = await services.identity.directory.register(
             NewAgent(name=AGENT, owner="ana", purpose="Have texts given back", bindings=(KeyBinding(key),)),
             by="bench",
         )
@@ -54,27 +54,27 @@ class Desk:
             method=AttestationMethod.PRIVATE_KEY,
             assurance=AttestationMethod.PRIVATE_KEY.assurance,
         )
-        return cls(house, person, TokenClient(agent=agent, client_id=AGENT, attested=attested))
+        return cls(services, person, TokenClient(agent=agent, client_id=AGENT, attested=attested))
 
     async def open(self) -> tuple[str, str]:
         """Open a task at the person's word; gives its id and a token of it."""
         opening = Opening(agent=AGENT, task_type=TASK_TYPE)
-        task = await self._house.tasks.tasks.open(opening, person=self.person)
-        live = await self._house.tasks.live.load(task.id)
-        token = await self._house.oauth.tokens.for_task(self._client, live, TokenQuestion(how="bench"))
+        task = await self._services.tasks.tasks.open(opening, person=self.person)
+        live = await self._services.tasks.live.load(task.id)
+        token = await self._services.oauth.tokens.for_task(self._client, live, TokenQuestion(how="bench"))
         return task.id, token.text
 
 
-async def open_task(house: Services, agent_key: ECKey | None = None) -> str:
+async def open_task(services: Services, agent_key: ECKey | None = None) -> str:
     """Open the one task of a bench; gives its token."""
-    return (await (await Desk.arrange(house, agent_key)).open())[1]
+    return (await (await Desk.arrange(services, agent_key)).open())[1]
 
 
-async def listen(house: Services, config: Config) -> None:
+async def listen(services: Services, config: Config) -> None:
     """Serve until stopped."""
     settle_memory()
     settings = uvicorn.Config(
-        application(house, config),
+        application(services, config),
         host=config.listen.host,
         port=config.listen.port,
         http=BoundedConnection,
@@ -92,10 +92,10 @@ async def listen(house: Services, config: Config) -> None:
 async def serve(config_path: Path) -> None:
     """Serve one task until stopped."""
     config = load_config(config_path)
-    async with open_house(config) as house:
-        sys.stdout.write(f"{await open_task(house)}\n")
+    async with open_services(config) as services:
+        sys.stdout.write(f"{await open_task(services)}\n")
         sys.stdout.flush()
-        await listen(house, config)
+        await listen(services, config)
 
 
 if __name__ == "__main__":

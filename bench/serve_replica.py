@@ -12,24 +12,24 @@ from pathlib import Path
 import uvloop
 
 from bench.serve_governed import Desk, listen
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import load_config
 
 
 async def serve(config_path: Path, *, first: bool) -> None:
     """Serve until stopped."""
     config = load_config(config_path)
-    async with open_house(config) as house:
+    async with open_services(config) as services:
         told: dict[str, str] = {}
         if first:
-            desk = await Desk.arrange(house)
+            desk = await Desk.arrange(services)
             task, token = await desk.open()
-            code = await house.identity.authenticator.make_code(desk.person.name, by="bench")
-            session = (await house.identity.authenticator.sign_in(code))[0]
+            code = await services.identity.authenticator.make_code(desk.person.name, by="bench")
+            session = (await services.identity.authenticator.sign_in(code))[0]
             told = {"task": task, "token": token, "session": session}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
-        await listen(house, config)
+        await listen(services, config)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import uvloop
 from bench.governed_bundle import UPSTREAM
 from bench.serve_governed import Desk
 from bench.stages import Nowhere
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import load_config
 from remit.core.decisions.mediation import Answered
 from remit.services.mediation.mediator import RequestedCall
@@ -34,15 +34,15 @@ async def measured(config_path: Path, tasks: int) -> list[Dead]:
     """End so many tasks that hold a credential."""
     found: list[Dead] = []
     text = "call 00000000 the quick brown fox jumps over the lazy dog and"
-    async with open_house(load_config(config_path)) as house:
-        desk = await Desk.arrange(house)
+    async with open_services(load_config(config_path)) as services:
+        desk = await Desk.arrange(services)
         for _ in range(tasks):
             task, token = await desk.open()
             asked = RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text})
-            end = await house.mediation.mediator.run(asked, Nowhere())
+            end = await services.mediation.mediator.run(asked, Nowhere())
             if not isinstance(end, Answered):
                 raise SystemExit(f"the call was not answered: {end}")
-            closure = await house.endings.revocations.end_task(task, reason="bench", by="bench")
+            closure = await services.endings.revocations.end_task(task, reason="bench", by="bench")
             for one in closure.closings:
                 if one.lease:
                     revoked_ms, refused_ms = known(one.revoked_after_ms), known(one.refused_after_ms)

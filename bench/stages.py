@@ -21,7 +21,7 @@ from bench.governed_bundle import UPSTREAM, write_bundle
 from bench.measure import layout, running_upstream
 from bench.serve_governed import open_task
 from bench.target import confined
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import load_config
 from remit.core.decisions.mediation import Chunk
 from remit.services.mediation.call_steps import CallSteps
@@ -79,12 +79,12 @@ def clocks(took: Took) -> Iterator[None]:
 async def call(config_path: Path, rounds: int) -> Took:
     """Make calls one after another; gives what each step took, and the whole."""
     took: Took = {}
-    async with open_house(load_config(config_path)) as house:
-        token, sink = await open_task(house), Nowhere()
+    async with open_services(load_config(config_path)) as services:
+        token, sink = await open_task(services), Nowhere()
 
         async def one(number: int) -> None:
             text = f"call {number:08d} the quick brown fox jumps over the lazy dog and"
-            await house.mediation.mediator.run(
+            await services.mediation.mediator.run(
                 RequestedCall(token=token, upstream=UPSTREAM, name="echo", arguments={"text": text}), sink
             )
 

@@ -27,7 +27,7 @@ from bench.governed_bundle import AGENT, write_bundle
 from bench.measure import layout, running_upstream
 from bench.serve_governed import open_task
 from bench.target import confined
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import load_config
 from remit.services.assembly.services import Services
 
@@ -43,8 +43,8 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 class Desk:
     """The authorization server of a gateway, and an agent with its key before it."""
 
-    def __init__(self, house: Services, asgi: Any, key: ECKey) -> None:
-        self._house = house
+    def __init__(self, services: Services, asgi: Any, key: ECKey) -> None:
+        self._services = services
         self._asgi = asgi
         self._key = key
         self._number = 0
@@ -55,7 +55,7 @@ class Desk:
         claims = {
             "iss": AGENT,
             "sub": AGENT,
-            "aud": self._house.public_url,
+            "aud": self._services.public_url,
             "jti": f"{self._number}-{time.time_ns()}",
             "exp": int(time.time()) + 290,
         }
@@ -117,17 +117,17 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
     """Make requests of each kind; gives how many were answered in a second, and what checking takes."""
     config = load_config(config_path)
     key = ECKey.generate_key("P-256")
-    async with open_house(config) as house:
-        token = await open_task(house, key)
-        claims = house.identity.authenticator.unproven(token, house.clock.now())
-        desk = Desk(house, application(house, config), key)
+    async with open_services(config) as services:
+        token = await open_task(services, key)
+        claims = services.identity.authenticator.unproven(token, services.clock.now())
+        desk = Desk(services, application(services, config), key)
         own = {"grant_type": "client_credentials"}
         bound = own | {"mission_id": claims.task}
         exchange = {
             "grant_type": EXCHANGE,
             "subject_token": token,
             "subject_token_type": ACCESS_TOKEN,
-            "resource": f"{house.public_url}/mcp",
+            "resource": f"{services.public_url}/mcp",
         }
         kinds = {
             "tokens of tasks issued": ("/oauth/token", bound),
@@ -141,31 +141,31 @@ async def run(config_path: Path, rounds: int) -> dict[str, float]:
             asks: list[Ask] = [partial(desk.ask, path, form) for form in forms]
             await rate(asks[: rounds // 10])
             found[name] = await rate(asks[rounds // 10 :])
-        found["verified token met again"] = hit(house, token, rounds)
-        found["token verified"] = await miss(desk, house, bound)
+        found["verified token met again"] = hit(services, token, rounds)
+        found["token verified"] = await miss(desk, services, bound)
     return found
 
 
-def hit(house: Services, token: str, rounds: int) -> float:
+def hit(services: Services, token: str, rounds: int) -> float:
     """Return the median of checking a token that was verified before, in microseconds."""
     took = []
     for _ in range(rounds):
-        now = house.clock.now()
+        now = services.clock.now()
         start = time.perf_counter_ns()
-        house.identity.authenticator.claims(token, now)
+        services.identity.authenticator.claims(token, now)
         took.append((time.perf_counter_ns() - start) / 1e3)
     return statistics.median(took)
 
 
-async def miss(desk: Desk, house: Services, fields: dict[str, str]) -> float:
+async def miss(desk: Desk, services: Services, fields: dict[str, str]) -> float:
     """Return the median of verifying a token for the first time, in microseconds."""
     took = []
     for _ in range(200):
         form = urlencode(fields | desk.proof()).encode()
         token = (await desk.ask("/oauth/token", form))["access_token"]
-        now = house.clock.now()
+        now = services.clock.now()
         start = time.perf_counter_ns()
-        house.identity.authenticator.claims(token, now)
+        services.identity.authenticator.claims(token, now)
         took.append((time.perf_counter_ns() - start) / 1e3)
     return statistics.median(took)
 

@@ -107,15 +107,15 @@ class Stage:
     def __init__(self) -> None:
         """Put the bundle in force; every tool is granted with any arguments."""
         self.rehearsal = Rehearsal(BUNDLE)
-        tools = self.rehearsal.stage.house.policies.applied.bundle.tools
+        tools = self.rehearsal.stage.services.policies.applied.bundle.tools
         self.rehearsal.task_type(
             "work",
             grants=tuple(sorted(tools)),
             parameters={"value": Parameter(required=False)},
             hand_down_to=(HELPER,),
         )
-        self._authorizer = self.rehearsal.stage.house.decisions.authorizer
-        self._policies = self.rehearsal.stage.house.policies
+        self._authorizer = self.rehearsal.stage.services.decisions.authorizer
+        self._policies = self.rehearsal.stage.services.policies
         #: A task that has read something, of which others are made.
         self._pattern: Standing | None = None
 
@@ -183,7 +183,7 @@ class Stage:
 
     def standing(self, task: RehearsedTask) -> Standing:
         """Take a task that has made a call for others to be decided in."""
-        live = self.rehearsal.stage.house.tasks.live.get(task.id)
+        live = self.rehearsal.stage.services.tasks.live.get(task.id)
         request = task.calls[-1].request
         assert live is not None
         assert request is not None

@@ -64,12 +64,12 @@ def sample() -> list[str]:
 
 async def through_the_endpoint(world: GatewayWorld, texts: list[str]) -> list[bool]:
     """Make each call in its own task; return which of the calls reached the upstream."""
-    person = await world.house.identity.directory.person("lena")
+    person = await world.services.identity.directory.person("lena")
     out = []
     for text in texts:
         opening = Opening(agent="bot", task_type="work", goal=SCENE.said(Flavour.WORDS))
-        task = await world.house.tasks.tasks.open(opening, person=person)
-        token = await task_token(world.house, task.id)
+        task = await world.services.tasks.tasks.open(opening, person=person)
+        token = await task_token(world.services, task.id)
         session = await world.session(path="/mcp/notes", token=token)
         page = {"name": "echo", "arguments": {"text": SCENE.reads[0].result}}
         await world.legacy("tools/call", page, session=session, path="/mcp/notes", token=token)

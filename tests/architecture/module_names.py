@@ -40,7 +40,7 @@ WORDS = {
         last layer limit line list listen listener listening listing live load local loop main manifest
         mapping mediation mediator memory message method model narrowing node normal notify offer
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
-        pinned place placeholder polling pool priority private probe problem process program propagation
+        pinned placeholder polling pool priority private probe problem process program propagation
         push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run
         running runtime safe scaffold schema sdk search second section server service setting silence

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.architecture import exceptions
-from tests.architecture.tree import EVERYTHING, HOUSE, Function, SourceFile, verdict
+from tests.architecture.tree import EVERYTHING, SOURCES, Function, SourceFile, verdict
 
 SPDX = "# SPDX-License-Identifier: Apache-2.0"
 MAX_MODULE_LINES = 600
@@ -65,13 +65,13 @@ def test_each_source_file_names_its_licence() -> None:
 
 def test_each_module_says_what_it_is() -> None:
     """Every module of the source begins with a docstring."""
-    assert not [file.name for file in HOUSE if ast.get_docstring(file.syntax) is None]
+    assert not [file.name for file in SOURCES if ast.get_docstring(file.syntax) is None]
 
 
 def test_each_public_class_name_has_one_home() -> None:
     """No two modules of the source define a public class of the same name."""
     homes: dict[str, list[str]] = defaultdict(list)
-    for file in HOUSE:
+    for file in SOURCES:
         for node in file.classes():
             if not node.name.startswith("_"):
                 homes[node.name].append(file.name)
@@ -87,13 +87,15 @@ def test_modules_stay_readable_in_one_sitting() -> None:
 
 def test_a_folder_holds_few_modules() -> None:
     """A folder of the source has at most 20 modules."""
-    modules = Counter(str(Path(file.name).parent) for file in HOUSE)
+    modules = Counter(str(Path(file.name).parent) for file in SOURCES)
     assert max(modules.values()) <= MAX_MODULES_OF_FOLDER, modules.most_common(3)
 
 
 def test_each_room_says_what_it_is_for_and_what_it_is_not() -> None:
     """The face of a room of core or services is more than a title."""
-    rooms = [file for file in HOUSE if re.fullmatch(r"src/remit/(core|services)/\w+/__init__\.py", file.name)]
+    rooms = [
+        file for file in SOURCES if re.fullmatch(r"src/remit/(core|services)/\w+/__init__\.py", file.name)
+    ]
     assert len(rooms) > 20
     assert not [file.name for file in rooms if "\n\n" not in (ast.get_docstring(file.syntax) or "")]
 
@@ -113,11 +115,11 @@ def test_names_say_something() -> None:
     """No class is a Manager, Helper, Handler or Engine; no module is called utils or common."""
     classes = {
         node.name: file.name
-        for file in HOUSE
+        for file in SOURCES
         for node in file.classes()
         if any(word in node.name for word in EMPTY_WORDS)
     }
-    modules = {file.name for file in HOUSE if EMPTY_MODULES & set(file.name.removesuffix(".py").split("/"))}
+    modules = {file.name for file in SOURCES if EMPTY_MODULES & set(file.name.removesuffix(".py").split("/"))}
     assert not verdict(classes, exceptions.EMPTY_NAMES)
     assert not modules
 
@@ -126,7 +128,7 @@ def test_imports_stand_at_the_top() -> None:
     """Imports inside functions would hide circles; only the command line, which must start fast, has them."""
     late = {
         file.name: [node.lineno for node in found]
-        for file in HOUSE
+        for file in SOURCES
         if not file.name.startswith("src/remit/cli/") and (found := list(late_imports(file)))
     }
     assert not verdict(late, exceptions.LATE_IMPORTS)
@@ -136,7 +138,7 @@ def test_only_the_edges_catch_everything() -> None:
     """A clause that catches every exception, and does not raise it again, stands at a listed edge."""
     found = {
         file.name: [node.lineno for node in handlers]
-        for file in HOUSE
+        for file in SOURCES
         if (
             handlers := [
                 node

@@ -7,7 +7,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 
 from tests.architecture import exceptions
-from tests.architecture.tree import HOUSE, ROOT, verdict
+from tests.architecture.tree import ROOT, SOURCES, verdict
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -37,7 +37,7 @@ def imported() -> dict[str, str]:
     """Distribution -> one source file that imports it."""
     owners = packages_distributions()
     found: dict[str, str] = {}
-    for file in HOUSE:
+    for file in SOURCES:
         for _, module, _ in file.imports():
             top = module.partition(".")[0]
             if top not in sys.stdlib_module_names and top != "remit":

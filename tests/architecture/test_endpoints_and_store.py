@@ -3,7 +3,7 @@
 
 import ast
 
-from tests.architecture.tree import HOUSE, SourceFile
+from tests.architecture.tree import SOURCES, SourceFile
 
 ENDPOINTS = ("src/remit/api/", "src/remit/gateway/", "src/remit/console/")
 STORE = "remit.ports.store"
@@ -13,7 +13,7 @@ WIRING = {"src/remit/api/app.py", "src/remit/api/rooms.py", "src/remit/gateway/e
 
 def endpoints() -> list[SourceFile]:
     """The modules of the endpoints."""
-    return [file for file in HOUSE if file.name.startswith(ENDPOINTS)]
+    return [file for file in SOURCES if file.name.startswith(ENDPOINTS)]
 
 
 def test_no_endpoint_touches_the_store() -> None:

@@ -4,7 +4,7 @@
 import re
 
 from tests.architecture.module_names import WORDS
-from tests.architecture.tree import HOUSE, ROOT
+from tests.architecture.tree import ROOT, SOURCES
 
 
 def _singular(word: str) -> str:
@@ -32,7 +32,7 @@ def _allowed() -> set[str]:
 def _used() -> dict[str, str]:
     """Return each word of a module's or a room's name, with a module that has it."""
     found: dict[str, str] = {}
-    for file in HOUSE:
+    for file in SOURCES:
         for part in file.path.relative_to(ROOT / "src" / "remit").with_suffix("").parts:
             if not part.startswith("__"):
                 found |= {_singular(word): file.name for word in part.split("_")}

@@ -4,10 +4,10 @@
 import ast
 
 from tests.architecture import exceptions
-from tests.architecture.tree import HOUSE, SourceFile, verdict
+from tests.architecture.tree import SOURCES, SourceFile, verdict
 
-CORE = [file for file in HOUSE if file.name.startswith("src/remit/core/")]
-PORTS = [file for file in HOUSE if file.name.startswith("src/remit/ports/")]
+CORE = [file for file in SOURCES if file.name.startswith("src/remit/core/")]
+PORTS = [file for file in SOURCES if file.name.startswith("src/remit/ports/")]
 
 # All that core may import; import-linter's list of forbidden modules says the same from the other side.
 ALLOWED_IN_CORE = {

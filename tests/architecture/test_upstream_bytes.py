@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from tests.architecture import exceptions
-from tests.architecture.tree import HOUSE, SourceFile, verdict
+from tests.architecture.tree import SOURCES, SourceFile, verdict
 
 ENDPOINTS = ("src/remit/gateway/", "src/remit/sdk/")
 #: What an upstream said and no task has taken in, by the names under which it goes through remit.
@@ -35,7 +35,7 @@ OWN_WORDS = {
 
 def endpoints() -> list[SourceFile]:
     """Return the files whose bytes an agent gets."""
-    return [file for file in HOUSE if file.name.startswith(ENDPOINTS)]
+    return [file for file in SOURCES if file.name.startswith(ENDPOINTS)]
 
 
 def called(node: ast.Call) -> str:
@@ -54,7 +54,7 @@ def calls(files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, ast.Call]]:
 
 def test_deliveries_are_made_in_one_place() -> None:
     """What an agent may be handed is made where it was taken in, and copied with changes nowhere."""
-    made = {file.name for file, node in calls(HOUSE) if called(node) == "Delivery"}
+    made = {file.name for file, node in calls(SOURCES) if called(node) == "Delivery"}
     assert made == {"src/remit/services/flow/observation.py"}
     copied = {
         f"{file.name}:{node.lineno}"
@@ -68,7 +68,7 @@ def test_every_sink_takes_deliveries() -> None:
     """Nothing else can be released: not a chunk as it came."""
     takes = {
         f"{file.name}::{function.name}": ast.unparse(function.args.args[1].annotation or ast.Constant(""))
-        for file in HOUSE
+        for file in SOURCES
         for function in file.functions()
         if function.name == "release" and isinstance(function, ast.AsyncFunctionDef)
         if len(function.args.args) > 1 and function.args.args[1].arg == "chunk"
@@ -99,7 +99,7 @@ def test_endpoints_name_nothing_that_no_task_has_taken_in() -> None:
 def test_faults_of_upstreams_are_told_in_own_words() -> None:
     """What an upstream chose stands in `debug`, which no agent gets."""
     found: dict[str, list[str]] = {}
-    for file, node in calls(file for file in HOUSE if file.name.startswith(ADAPTERS)):
+    for file, node in calls(file for file in SOURCES if file.name.startswith(ADAPTERS)):
         if called(node) not in FAULTS:
             continue
         for part in (*node.args, *(word.value for word in node.keywords if word.arg != "debug")):

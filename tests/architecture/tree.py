@@ -60,7 +60,7 @@ def source_files(*folders: str) -> list[SourceFile]:
     return [SourceFile(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-HOUSE = source_files("src/remit")
+SOURCES = source_files("src/remit")
 EVERYTHING = source_files("src", "tests", "bench", "examples", "docs")
 
 

@@ -223,16 +223,16 @@ async def test_without_keys_everything_is_refused_until_they_are_there(subject: 
 async def test_all_attestors_together_judge_each_thing_once() -> None:
     """What one refuses is not tried with another; what none judges is refused."""
     subjects = [make() for make in SUBJECTS.values()]
-    house = Attestors([one.attestor for one in subjects])
+    services = Attestors([one.attestor for one in subjects])
     for one in subjects:
-        assert house.judges(one.good())
+        assert services.judges(one.good())
     # The first SPIFFE attestor judges for both kinds, so the second kind's own authority is untrusted there.
     for one in (subjects[0], subjects[1], subjects[3]):
-        assert matches(one.binding, await house.attest(one.good()))
+        assert matches(one.binding, await services.attest(one.good()))
     strange = ShownAssertion("nonsense", "urn:example:type")
-    assert not house.judges(strange)
+    assert not services.judges(strange)
     with pytest.raises(RemitError) as refused:
-        await house.attest(strange)
+        await services.attest(strange)
     assert refused.value.code == "not-attestable"
 
 

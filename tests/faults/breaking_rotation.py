@@ -76,7 +76,7 @@ class Rotations:
         made = RotatedSecrets(
             rotating={"crm": one},
             every={"crm": DAY},
-            store=self.world.house.store,
+            store=self.world.services.store,
             clock=self.world.clock,
             entropy=WorldEntropy(f"rotation {next(self._seeds)}"),
             sealing=self.sealing,

@@ -78,10 +78,10 @@ class ApiGateway(LiveGateway):
         """Open a task; gives its id and a token."""
 
         async def opened() -> tuple[str, str]:
-            agent = await self.house.identity.directory.agent("note-bot")
+            agent = await self.services.identity.directory.agent("note-bot")
             opening = Opening(agent=agent.name, task_type="read-records")
-            task = await self.house.tasks.tasks.open(opening, agent=agent)
-            return task.id, await task_token(self.house, task.id, confirmation=HELD)
+            task = await self.services.tasks.tasks.open(opening, agent=agent)
+            return task.id, await task_token(self.services, task.id, confirmation=HELD)
 
         return self.wait(opened())
 
@@ -93,7 +93,7 @@ class ApiGateway(LiveGateway):
             asked = RequestedCall(
                 token=token, proven=HELD, upstream="records", name="getRecord", arguments=dict(arguments)
             )
-            end = await self.house.mediation.mediator.run(asked, heard)
+            end = await self.services.mediation.mediator.run(asked, heard)
             assert isinstance(end, Answered), end
             return heard.chunks[-1].body.decode()
 

@@ -177,7 +177,7 @@ def application(tmp_path: Path) -> Iterator[Application]:
                 purpose="tidies notes",
                 bindings=(ClientBinding(made.server.url("/client.json")),),
             )
-            await gateway.house.identity.directory.register(new, by="ana")
+            await gateway.services.identity.directory.register(new, by="ana")
 
         async def stop() -> None:
             for serving in stack:
@@ -190,7 +190,7 @@ def application(tmp_path: Path) -> Iterator[Application]:
 
 def code_for(gateway: LiveGateway, person: str = "ana") -> str:
     """Make a one-time code."""
-    return gateway.wait(gateway.house.identity.authenticator.make_code(person, by="ana"))
+    return gateway.wait(gateway.services.identity.authenticator.make_code(person, by="ana"))
 
 
 def shoot(page: Page, name: str) -> None:

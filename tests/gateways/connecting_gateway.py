@@ -51,7 +51,7 @@ class Browser:
         self.gateway = gateway
         self.http = httpx2.Client(base_url=f"http://localhost:{gateway.port}", trust_env=False, timeout=120)
         page = self.http.get("/oauth/sign-in").text
-        code = gateway.wait(gateway.house.identity.authenticator.make_code(person, by="remit"))
+        code = gateway.wait(gateway.services.identity.authenticator.make_code(person, by="remit"))
         answer = self.http.post(
             "/oauth/sign-in", data={"csrf": csrf(page), "code": code, "then": "/oauth/account"},
             headers=self.own,
@@ -103,6 +103,6 @@ def csrf(page: str) -> str:
 
 def connections(gateway: LeasingGateway) -> Connections:
     """Return what keeps the tokens."""
-    found = gateway.house.people.connections
+    found = gateway.services.people.connections
     assert found is not None
     return found

@@ -30,7 +30,7 @@ from joserfc.jwk import ECKey
 
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.server import tls_context
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import load_config
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.verification import ExportReport, verify_export
@@ -103,15 +103,15 @@ async def serve(folder: Path) -> None:
     port, loop = int((folder / "port").read_text()), asyncio.get_running_loop()
     let_tests_set_the_clock(loop, folder / "ahead_s")
     tls = tls_context(config)
-    async with open_house(config, address=f"{'https' if tls else 'http'}://127.0.0.1:{port}") as house:
+    async with open_services(config, address=f"{'https' if tls else 'http'}://127.0.0.1:{port}") as services:
         if not (folder / "cast.json").exists():
-            await _bring_in(house, folder)
-        let_tests_fill(loop, house.store)
+            await _bring_in(services, folder)
+        let_tests_fill(loop, services.store)
         if (folder / "breaks").exists():
             let_tests_break_calls(loop, folder)
         given = None if tls is None else lambda *_: tls
         more: Json = {"http": BoundedConnection, "ssl_context_factory": given}
-        settings = uvicorn.Config(application(house, config), lifespan="off", log_level="error", **more)
+        settings = uvicorn.Config(application(services, config), lifespan="off", log_level="error", **more)
         settings.port, settings.timeout_graceful_shutdown = port, 5
         server = uvicorn.Server(settings)
         # uvicorn's own way would end the process before the gateway is closed in order.
@@ -128,18 +128,18 @@ async def _tell_when_ready(server: uvicorn.Server) -> None:
     os.write(1, b"ready\n")
 
 
-async def _bring_in(house: Services, folder: Path) -> None:
+async def _bring_in(services: Services, folder: Path) -> None:
     """Make people and agents, and leave their secrets where the test finds them."""
     cast: dict[str, Json] = {"sessions": {}, "keys": {}}
     for name, roles in PEOPLE.items():
-        await house.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
-        code = await house.identity.authenticator.make_code(name, by="remit")
-        cast["sessions"][name] = (await house.identity.authenticator.sign_in(code))[0]
+        await services.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+        code = await services.identity.authenticator.make_code(name, by="remit")
+        cast["sessions"][name] = (await services.identity.authenticator.sign_in(code))[0]
     for name in AGENTS:
         key = ECKey.generate_key("P-256")
         public = {member: str(value) for member, value in key.as_dict(private=False).items()}
         new = NewAgent(name=name, owner="lena", purpose="mails", bindings=(KeyBinding(public),))
-        await house.identity.directory.register(new, by="root")
+        await services.identity.directory.register(new, by="root")
         cast["keys"][name] = key.as_dict(private=True)
     (folder / "cast.json").write_text(json.dumps(cast))
 

@@ -65,14 +65,14 @@ class LeasingGateway(LiveGateway):
         """Open a task, at the word of a person where it is for one; gives its id and a token."""
 
         async def opened() -> tuple[str, str]:
-            agent = await self.house.identity.directory.agent("note-bot")
+            agent = await self.services.identity.directory.agent("note-bot")
             asked = Opening(agent=agent.name, task_type="look-up", on_behalf_of=person)
             if person:
-                who = await self.house.identity.directory.person(person)
-                task = await self.house.tasks.tasks.open(asked, person=who)
+                who = await self.services.identity.directory.person(person)
+                task = await self.services.tasks.tasks.open(asked, person=who)
             else:
-                task = await self.house.tasks.tasks.open(asked, agent=agent)
-            return task.id, await task_token(self.house, task.id, confirmation=HELD)
+                task = await self.services.tasks.tasks.open(asked, agent=agent)
+            return task.id, await task_token(self.services, task.id, confirmation=HELD)
 
         return self.wait(opened())
 
@@ -84,7 +84,7 @@ class LeasingGateway(LiveGateway):
             asked = RequestedCall(
                 token=token, proven=HELD, upstream="crm", name=tool, arguments={"word": word}
             )
-            end = await self.house.mediation.mediator.run(asked, heard)
+            end = await self.services.mediation.mediator.run(asked, heard)
             assert isinstance(end, Answered), end
             return heard.chunks[-1].body.decode()
 

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 
 import uvicorn
 
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity.principals import Role
@@ -61,7 +61,7 @@ class LiveGateway:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._stack = contextlib.AsyncExitStack()
-        self.house: Services
+        self.services: Services
 
     def __enter__(self) -> Self:
         if not (self.folder / "remit.yaml").exists():
@@ -91,12 +91,12 @@ class LiveGateway:
 
     async def _begin(self) -> None:
         config = load_config(self.folder)
-        self.house = await self._stack.enter_async_context(open_house(config, self.url))
+        self.services = await self._stack.enter_async_context(open_services(config, self.url))
         await self._stack.enter_async_context(self._serving(config))
-        await self.house.identity.directory.add_person(
+        await self.services.identity.directory.add_person(
             NewPerson(name="ana", roles=(Role.ADMINISTRATOR,)), by="remit"
         )
-        await self.house.identity.directory.register(
+        await self.services.identity.directory.register(
             NewAgent(
                 name="note-bot",
                 owner="ana",
@@ -108,7 +108,7 @@ class LiveGateway:
 
     @contextlib.asynccontextmanager
     async def _serving(self, config: Json) -> AsyncIterator[None]:
-        served = application(self.house, config)
+        served = application(self.services, config)
         server = uvicorn.Server(uvicorn.Config(served, log_level="error", lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined, unused-ignore]
         serving = asyncio.create_task(server.serve(sockets=[self._listening]))
@@ -125,18 +125,18 @@ class LiveGateway:
         """Sign a person in."""
 
         async def signed_in() -> str:
-            code = await self.house.identity.authenticator.make_code(person, by="ana")
-            return (await self.house.identity.authenticator.sign_in(code))[0]
+            code = await self.services.identity.authenticator.make_code(person, by="ana")
+            return (await self.services.identity.authenticator.sign_in(code))[0]
 
         return self.wait(signed_in())
 
     def tasks(self) -> list[Task]:
         """Return every task, newest first."""
-        return self.wait(self.house.store.tasks(self.house.tenant, limit=100))
+        return self.wait(self.services.store.tasks(self.services.tenant, limit=100))
 
     def end(self, task: str, state: TaskState = TaskState.REVOKED) -> None:
         """End a task as an operator does, or as time does."""
-        self.wait(self.house.endings.revocations.end_task(task, reason="enough", by="ana", state=state))
+        self.wait(self.services.endings.revocations.end_task(task, reason="enough", by="ana", state=state))
 
     def environment(self, *, session: str = "") -> dict[str, str]:
         """Return the environment of a command line beside this gateway."""
@@ -157,7 +157,7 @@ class LiveGateway:
         """End a task whose credentials cannot be taken back now, and wait no longer than it must, then and at
         the stop; gives the closure, which says so.
         """
-        self.house.credentials.leases._back._settle_s = wait_s
+        self.services.credentials.leases._back._settle_s = wait_s
         closure = self.closed_up(task)
         assert not closure["closed"]
         return closure

@@ -25,7 +25,7 @@ SECRET = "the-secret-at-the-payments-api"
 _RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 
 
-class RestHouse:
+class RestGateway:
     """Remit before both APIs, with ana (service), ben (accounting), omar (approver) and their agents."""
 
     def __init__(self, remit: Remit, folder: Path, ports: dict[str, int]) -> None:
@@ -88,7 +88,7 @@ def lay_out(folder: Path, ports: dict[str, int]) -> None:
 
 
 @contextmanager
-def rest_house(folder: Path) -> Iterator[RestHouse]:
+def rest_gateway(folder: Path) -> Iterator[RestGateway]:
     """Provide the gateway, and end all of it."""
     records, payments = folder / "customers", folder / "payments"
     shutil.copytree(EXAMPLES / "rest" / "records", records)
@@ -116,6 +116,6 @@ def rest_house(folder: Path) -> Iterator[RestHouse]:
             command = ("agent", "register", agent, "--owner", owner, "--purpose", "works at the APIs")
             assert remit(*command).code == 0
         try:
-            yield RestHouse(remit, folder, ports)
+            yield RestGateway(remit, folder, ports)
         finally:
             remit.stop()

@@ -91,6 +91,6 @@ class ProcessGateway(LeasingGateway):
         return {
             held["lease"]: marked(held["lease"])
             for task in self.tasks()
-            for held in self.house.credentials.leases.of(task=task.id)
+            for held in self.services.credentials.leases.of(task=task.id)
             if held["kind"] == "process"
         }

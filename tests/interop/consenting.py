@@ -77,7 +77,7 @@ class Person(Browsing):
 
     async def consent(self, address: str) -> str:
         """Sign in, agree, and give the address that the browser is sent to."""
-        code = self.gateway.wait(self.gateway.house.identity.authenticator.make_code("ana", by="ana"))
+        code = self.gateway.wait(self.gateway.services.identity.authenticator.make_code("ana", by="ana"))
         done = await self.fill(await self.get("/oauth/sign-in"), "sign-in", code=code)
         assert done.status == 303, done.text
         page = await self.get(address)
@@ -112,7 +112,7 @@ def application(folder: Path, port: int) -> Iterator[tuple[LiveGateway, str]]:
             purpose="reads notes",
             bindings=(ClientBinding(found[0].url("/client.json")),),
         )
-        await gateway.house.identity.directory.register(new, by="ana")
+        await gateway.services.identity.directory.register(new, by="ana")
         return serving
 
     with gateway:

@@ -52,7 +52,7 @@ def test_there_are_384_pairs_of_two_suites(suites: list[dojo.Suite]) -> None:
 
 def test_each_tool_of_the_suites_is_described(rehearsal: Rehearsal, suites: list[dojo.Suite]) -> None:
     """No file speaks of a tool that is none, and no tool is without a file."""
-    described = [tool.name for tool in rehearsal.stage.house.tools.registry.all() if tool.described]
+    described = [tool.name for tool in rehearsal.stage.services.tools.registry.all() if tool.described]
     assert sorted(described) == sorted(name for suite in suites for name in suite.tools)
 
 

@@ -38,8 +38,8 @@ def exports() -> tuple[Export, Export]:
             task, token = await world.open("hello")
             await world.call(token, "write", text="hello")
             await world.call(token, "write", text="ünwanted")
-            await world.house.endings.revocations.end_task(task.id, reason="done", by="root")
-            evidence = world.house.evidence.log
+            await world.services.endings.revocations.end_task(task.id, reason="done", by="root")
+            evidence = world.services.evidence.log
             key = VerifierKey.parse(evidence.verifier)
             whole = tuple([line async for line in evidence.export()])
             of_task = tuple([line async for line in evidence.export(task=task.id)])

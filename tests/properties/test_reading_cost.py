@@ -25,9 +25,9 @@ from remit.core.cooperative_steps import LAP, MAX_WORD, PIECE, STEP, Steps, fini
 from remit.core.flow.argument_values import MAX_LIST, several
 from remit.core.flow.argument_walk import walk
 from remit.core.flow.language import quotation
-from remit.core.flow.language import words as word
+from remit.core.flow.language import word_forms as word
 from remit.core.flow.language.quotation import unquoted
-from remit.core.flow.language.words import different_words, stems_of
+from remit.core.flow.language.word_forms import different_words, stems_of
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.records import fields as field
 from remit.core.flow.records.fields import structured, structuring

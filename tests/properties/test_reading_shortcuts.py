@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from remit.core.flow.argument_values import several
 from remit.core.flow.justification import leaves
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import (
+from remit.core.flow.language.word_forms import (
     bare_word,
     bare_words,
     different_words,

@@ -22,26 +22,26 @@ def a_client(agent: Agent) -> TokenClient:
 
 
 async def task_token_given(
-    house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+    services: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> IssuedAccessToken:
     """Issue a token for a task to the agent whose task it is; a task that has ended raises `Fenced`."""
-    live = await house.tasks.live.load(task)
-    house.tasks.live.check(live, house.clock.now())
+    live = await services.tasks.live.load(task)
+    services.tasks.live.check(live, services.clock.now())
     asking = TokenQuestion(how="test", audience=audience, confirmation=confirmation or Confirmation())
-    return await house.oauth.tokens.for_task(a_client(live.agent), live, asking)
+    return await services.oauth.tokens.for_task(a_client(live.agent), live, asking)
 
 
 async def task_token(
-    house: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
+    services: Services, task: str, *, audience: tuple[str, ...] = (), confirmation: Confirmation | None = None
 ) -> str:
     """Return the text of such a token."""
-    return (await task_token_given(house, task, audience=audience, confirmation=confirmation)).text
+    return (await task_token_given(services, task, audience=audience, confirmation=confirmation)).text
 
 
-async def agent_token(house: Services, agent: Agent) -> str:
+async def agent_token(services: Services, agent: Agent) -> str:
     """Return a token with which an agent opens tasks, good at every endpoint."""
-    resources = house.oauth.tokens.resources
-    audience = (resources.api, resources.joined, *(resources.of(name) for name in house.upstreams))
+    resources = services.oauth.tokens.resources
+    audience = (resources.api, resources.joined, *(resources.of(name) for name in services.upstreams))
     return (
-        await house.oauth.tokens.for_agent(a_client(agent), TokenQuestion(how="test", audience=audience))
+        await services.oauth.tokens.for_agent(a_client(agent), TokenQuestion(how="test", audience=audience))
     ).text

@@ -65,7 +65,7 @@ class TrustingAuthorities(Authorities):
         if claims.get("aud") not in (self.url, f"{self.url}/token") or claims["exp"] < time.time():
             raise InvalidGrantError("the assertion is not for this server now")
         if claims["jti"] in self.seen:
-            raise InvalidGrantError("the assertion was used before")
+            raise InvalidGrantError("the assertion was already used")
         self.seen.add(claims["jti"])
         self.said.append(dict(claims))
         return dict(claims)

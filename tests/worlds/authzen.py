@@ -27,7 +27,7 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.oauth.presented_tokens import shown_key
 from remit.services.tasks.tasks import Opening
-from tests.worlds.house import LOOPBACK, HouseWorld, Told, exchange
+from tests.worlds.services import LOOPBACK, ServiceWorld, Told, exchange
 from tests.worlds.values import START, TENANT
 
 Json = Any
@@ -36,7 +36,7 @@ FIXTURES = Path(__file__).parents[2] / "tests/vectors/authzen/bundle/remit.yaml"
 AGENTS = ("records-bot", "todo-bot", "records-api", "todo-backend", "sly-bot")
 
 
-class AuthzenWorld(HouseWorld):
+class AuthzenWorld(ServiceWorld):
     """A gateway with AuthZEN's fixtures, two agents that work, and two enforcement points."""
 
     def __init__(self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None) -> None:
@@ -50,13 +50,13 @@ class AuthzenWorld(HouseWorld):
 
     async def settle_in(self) -> None:
         """Apply the fixtures' bundle, and register agents and an approver."""
-        house = self.house
-        await house.policies.apply(self.bundle, by="remit")
-        await house.tools.registry.described()
+        services = self.services
+        await services.policies.apply(self.bundle, by="remit")
+        await services.tools.registry.described()
         for name, role in (("root", Role.ADMINISTRATOR), ("ada", Role.APPROVER), ("audra", Role.AUDITOR)):
-            await house.identity.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
+            await services.identity.directory.add_person(NewPerson(name=name, roles=(role,)), by="remit")
         for name in AGENTS:
-            await house.identity.directory.register(
+            await services.identity.directory.register(
                 NewAgent(
                     name=name,
                     owner="root",
@@ -71,8 +71,8 @@ class AuthzenWorld(HouseWorld):
         agent = "records-bot" if task_type == "work-on-records" else "todo-bot"
         who = Person(tenant=TENANT, name=person, groups=("family",), created=START)
         # The directory is not used here: it refuses the names of the fixtures' people.
-        await self.house.store.commit(Unit((PutPerson(who),), tenant=TENANT))
-        task = await self.house.tasks.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
+        await self.services.store.commit(Unit((PutPerson(who),), tenant=TENANT))
+        task = await self.services.tasks.tasks.open(Opening(agent=agent, task_type=task_type), person=who)
         return task.id
 
     async def token(self, agent: str, **changes: Any) -> str:
@@ -80,8 +80,8 @@ class AuthzenWorld(HouseWorld):
         now = int(self.clock.now().timestamp())
         self._tokens += 1
         known: dict[str, Any] = {
-            "issuer": self.house.public_url,
-            "audience": (f"{self.house.public_url}/mcp",),
+            "issuer": self.services.public_url,
+            "audience": (f"{self.services.public_url}/mcp",),
             "subject": agent,
             "client_id": agent,
             "token_id": f"tok_{self._tokens}",
@@ -91,12 +91,12 @@ class AuthzenWorld(HouseWorld):
             "assurance": Assurance.KEY_BOUND,
         }
         claims = AccessClaims(**(known | changes))
-        return await self.house.keys.tokens.sign(claims.to_wire(), token_type=TOKEN_TYPE)
+        return await self.services.keys.tokens.sign(claims.to_wire(), token_type=TOKEN_TYPE)
 
     async def agent_token(self, agent: str = "records-api", *, bound: bool = True) -> str:
         """Return a token of an agent that works on no task, bound to the agent's certificate unless told."""
         held = shown_key((self.certificate(agent),)) if bound else Confirmation()
-        api = (f"{self.house.public_url}/api/v1",)
+        api = (f"{self.services.public_url}/api/v1",)
         token = await self.token(agent, audience=api, scope=AGENT_SCOPE, confirmation=held)
         self._shown[token] = self.certificate(agent) if bound else b""
         return token
@@ -122,7 +122,7 @@ class AuthzenWorld(HouseWorld):
 
     async def signed_for(self, task_id: str, **changes: Any) -> str:
         """Return a token that is bound to a task."""
-        live = await self.house.tasks.live.load(task_id)
+        live = await self.services.tasks.live.load(task_id)
         task = live.task
         known = {"subject": task.on_behalf_of, "task": task.id, "authority_hash": live.authority_hash}
         return await self.token(task.agent, **(known | changes))
@@ -191,4 +191,4 @@ async def authzen_world(
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()

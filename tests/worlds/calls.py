@@ -34,7 +34,7 @@ from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.mediator import RequestedCall
 from remit.services.tasks.tasks import Opening
 from tests.samples.tokens import HELD, task_token
-from tests.worlds.house import PERMIT, make_house
+from tests.worlds.services import PERMIT, make_services
 from tests.worlds.values import TENANT, WorldClock
 
 Json = Any
@@ -234,53 +234,53 @@ class CallWorld:
         self.folder = folder
         self.clock: WorldClock = outfit.pop("clock", None) or WorldClock()
         self.desk = Desk()
-        self.house: Services = make_house(
+        self.services: Services = make_services(
             folder, self.clock, {"desk": self.desk}, observed=observed, seed=seed, **outfit
         )
 
     async def settle_in(self) -> None:
         """Apply the bundle, and bring in people and agents."""
-        house = self.house
-        await house.policies.apply(a_bundle(), by="remit")
+        services = self.services
+        await services.policies.apply(a_bundle(), by="remit")
         await self.learn()
         for name, roles, groups in (
             ("lena", (), ("staff",)),
             ("omar", (Role.APPROVER,), ()),
             ("root", (Role.ADMINISTRATOR, Role.OPERATOR), ()),
         ):
-            await house.identity.directory.add_person(
+            await services.identity.directory.add_person(
                 NewPerson(name=name, roles=roles, groups=groups), by="remit"
             )
         for name, key in KEYS.items():
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.identity.directory.register(new, by="root")
+            await services.identity.directory.register(new, by="root")
 
     async def reopen(self) -> None:
         """Do what a start does on a folder in which a gateway has lived before."""
-        await self.house.tools.registry.load()
-        await self.house.policies.apply(a_bundle(), by="remit")
-        await self.house.endings.remains.recover()
+        await self.services.tools.registry.load()
+        await self.services.policies.apply(a_bundle(), by="remit")
+        await self.services.endings.remains.recover()
         await self.learn()
 
     async def learn(self) -> None:
         """Have the gateway look at what the desk offers."""
-        await self.house.tools.registry.learned("desk", await self.desk.catalogue())
+        await self.services.tools.registry.learned("desk", await self.desk.catalogue())
 
     async def person(self, name: str) -> Person:
         """Return a person."""
-        return await self.house.identity.directory.person(name)
+        return await self.services.identity.directory.person(name)
 
     async def open(self, task_type: str = "work", **more: Json) -> tuple[Task, str]:
         """Open a task as lena; gives it with a token."""
         wanted: dict[str, Json] = {"agent": "clerk", "task_type": task_type} | more
         opening = Opening(**wanted)
-        task = await self.house.tasks.tasks.open(opening, person=await self.person("lena"))
-        return task, await task_token(self.house, task.id, confirmation=HELD)
+        task = await self.services.tasks.tasks.open(opening, person=await self.person("lena"))
+        return task, await task_token(self.services, task.id, confirmation=HELD)
 
     async def call(self, token: str, name: str, heard: Heard | None = None, **arguments: Json) -> End:
         """Make one call; raises the fault that ended it."""
         asked = RequestedCall(token=token, proven=HELD, upstream="desk", name=name, arguments=arguments)
-        return await self.house.mediation.mediator.run(asked, heard or Heard())
+        return await self.services.mediation.mediator.run(asked, heard or Heard())
 
     async def outcome(self, token: str, name: str, **arguments: Json) -> Outcome:
         """Make one call; gives how it was decided."""
@@ -288,7 +288,7 @@ class CallWorld:
 
     async def approve(self, approval: str, *, approve: bool = True) -> None:
         """Answer an approval as omar."""
-        await self.house.decisions.approvals.answer(approval, await self.person("omar"), approve=approve)
+        await self.services.decisions.approvals.answer(approval, await self.person("omar"), approve=approve)
 
     async def asked(self, token: str, name: str = "pay", **arguments: Json) -> str:
         """Make a call that waits for a human; gives the approval's id."""
@@ -299,8 +299,8 @@ class CallWorld:
     async def facts(self, kind: EventKind) -> list[dict[str, Json]]:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
-        await self.house.store.commit(Unit(tenant=TENANT))
-        entries = await self.house.evidence.log.pages(limit=1000)
+        await self.services.store.commit(Unit(tenant=TENANT))
+        entries = await self.services.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -326,13 +326,13 @@ async def call_world(
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
 
 
 @contextmanager
 def full_disk(world: CallWorld) -> Iterator[None]:
     """Let the store's file not grow, as a full disk does; what its pages still hold can be written."""
-    connection = world.house.store._connections[0]  # type: ignore[attr-defined]
+    connection = world.services.store._connections[0]  # type: ignore[attr-defined]
     (pages,) = connection.execute("pragma page_count").fetchone()
     connection.execute(f"pragma max_page_count={pages}")
     yield
@@ -341,6 +341,6 @@ def full_disk(world: CallWorld) -> Iterator[None]:
 
 async def lock(world: CallWorld, name: str) -> None:
     """Lock a person."""
-    await world.house.endings.revocations.end_scope(
+    await world.services.endings.revocations.end_scope(
         ScopeKind.PERSON, name, reason="secret words", by="root", lock=True
     )

@@ -38,7 +38,7 @@ def of_leases(closings: tuple[Closing, ...]) -> list[Closing]:
     return [one for one in closings if one.lease]
 
 
-async def closure_now(house: Services, scope: str) -> list[Closing]:
+async def closure_now(services: Services, scope: str) -> list[Closing]:
     """Return what the newest closure of a scope says of credentials now."""
-    (closure, *_) = await house.store.closures(house.tenant, scope=scope)
+    (closure, *_) = await services.store.closures(services.tenant, scope=scope)
     return of_leases(closure.closings)

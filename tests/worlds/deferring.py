@@ -8,8 +8,8 @@ from typing import Any
 
 from remit.core.evidence.event import EventKind
 from tests.servers.deferring_mcp import ABLE, DeferringServer
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import GatewayWorld
+from tests.worlds.services import Told
 
 Json = Any
 
@@ -20,7 +20,7 @@ class DeferringWorld:
     def __init__(self, gateway: GatewayWorld, server: DeferringServer) -> None:
         self.gateway = gateway
         self.server = server
-        self.house = gateway.house
+        self.services = gateway.services
 
     async def begin(self, name: str = "slow", arguments: Json = None, **more: Json) -> str:
         """Make a call that is deferred; gives its handle."""
@@ -59,7 +59,7 @@ class DeferringWorld:
     @property
     def in_hand(self) -> int:
         """How many calls of the task are in hand."""
-        live = self.house.tasks.live.get(self.gateway.task)
+        live = self.services.tasks.live.get(self.gateway.task)
         return len(live.in_hand) if live is not None else 0
 
 

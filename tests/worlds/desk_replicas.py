@@ -51,16 +51,16 @@ class DeskReplica(CallWorld):
 
     async def look(self) -> None:
         """Renew the lease, and take in what the others have done."""
-        await self.house.replicas.membership.renew()
+        await self.services.replicas.membership.renew()
 
     async def die(self) -> None:
         """Do nothing any more, and never come back under another name."""
-        self.house.replicas.membership._leaving = True
-        await self.house.credentials.leases.stop()
+        self.services.replicas.membership._leaving = True
+        await self.services.credentials.leases.stop()
 
     def deafen(self) -> None:
         """Have it not hear what the others end, though PostgreSQL tells it."""
-        replicas, missed = self.house.replicas.membership, self._missed
+        replicas, missed = self.services.replicas.membership, self._missed
 
         def nothing(raised: tuple[Raised, ...]) -> tuple[list[FenceAck], list[Awaitable[FenceAck]]]:
             missed.extend(raised)
@@ -70,8 +70,8 @@ class DeskReplica(CallWorld):
 
     async def hear(self) -> None:
         """Have it do now about all of that what a replica does."""
-        replicas = self.house.replicas.membership
-        replicas.events.react = self.house.endings.reactions.raised
+        replicas = self.services.replicas.membership
+        replicas.events.react = self.services.endings.reactions.raised
         await replicas._tell(*replicas.events.react(tuple(self._missed)))
 
     async def meanwhile(self, work: asyncio.Future[T]) -> T:
@@ -92,7 +92,7 @@ async def bury_others(*living: DeskReplica) -> None:
             await one.look()
     for one in living:
         await one.look()
-        await one.house.replicas.membership.keep_up()
+        await one.services.replicas.membership.keep_up()
 
 
 @asynccontextmanager
@@ -102,9 +102,9 @@ async def desk_replicas(folder: Path, url: str, *brokers: ScriptedBroker) -> Asy
         made = []
         for number, broker in enumerate(brokers):
             one = DeskReplica(folder, url, f"replica-{number}", broker)
-            stack.push_async_callback(one.house.store.close)
-            stack.push_async_callback(one.house.replicas.membership.leave)
-            await one.house.replicas.membership.enter()
+            stack.push_async_callback(one.services.store.close)
+            stack.push_async_callback(one.services.replicas.membership.leave)
+            await one.services.replicas.membership.enter()
             await (one.reopen() if number else one.settle_in())
             made.append(one)
         for one in made:

@@ -32,7 +32,7 @@ from remit.services.tasks.tasks import DelegatedOpening, Opening
 from tests.samples.policy_requests import guardrails
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import KEYS, Desk, DeskExchange, Heard
-from tests.worlds.house import make_house
+from tests.worlds.services import make_services
 from tests.worlds.values import TENANT, WorldClock
 
 Json = Any
@@ -162,54 +162,54 @@ class FlowWorld:
     def __init__(self, folder: Path, seed: str = "house") -> None:
         self.clock = WorldClock()
         self.office = Office()
-        self.house: Services = make_house(folder, self.clock, {"office": self.office}, seed=seed)
+        self.services: Services = make_services(folder, self.clock, {"office": self.office}, seed=seed)
         self.task: Task
         self.token = ""
 
     async def settle_in(self, *, again: bool = False) -> None:
         """Apply the bundle, and bring in people and the agent."""
-        house = self.house
+        services = self.services
         if again:
-            await house.tools.registry.load()
-        await house.policies.apply(a_bundle(), by="remit")
+            await services.tools.registry.load()
+        await services.policies.apply(a_bundle(), by="remit")
         if again:
-            await house.endings.remains.recover()
-        await house.tools.registry.learned("office", await self.office.catalogue())
+            await services.endings.remains.recover()
+        await services.tools.registry.learned("office", await self.office.catalogue())
         if again:
             return
         for name, roles, groups in (("lena", (), ("staff",)), ("omar", (Role.APPROVER,), ())):
-            await house.identity.directory.add_person(
+            await services.identity.directory.add_person(
                 NewPerson(name=name, roles=roles, groups=groups), by="remit"
             )
         for name, key in (("clerk", KEYS["clerk"]), ("helper", KEYS["other"])):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.identity.directory.register(new, by="root")
+            await services.identity.directory.register(new, by="root")
 
     async def open(self, goal: str, task_type: str = "work", **params: Json) -> Task:
         """Open a task; lena says what for, or the agent itself where the type lets it."""
         opening = Opening(agent="clerk", task_type=task_type, goal=goal, params=params)
         if task_type == "work":
-            person = await self.house.identity.directory.person("lena")
-            self.task = await self.house.tasks.tasks.open(opening, person=person)
+            person = await self.services.identity.directory.person("lena")
+            self.task = await self.services.tasks.tasks.open(opening, person=person)
         else:
-            agent = await self.house.identity.directory.agent("clerk")
-            self.task = await self.house.tasks.tasks.open(opening, agent=agent)
-        self.token = await task_token(self.house, self.task.id, confirmation=HELD)
+            agent = await self.services.identity.directory.agent("clerk")
+            self.task = await self.services.tasks.tasks.open(opening, agent=agent)
+        self.token = await task_token(self.services, self.task.id, confirmation=HELD)
         return self.task
 
     async def hand_down(self) -> Task:
         """Hand the task down to `helper`, whose child task is worked on from then on."""
-        helper = await self.house.identity.directory.agent("helper")
-        self.task = await self.house.tasks.tasks.open_child(
+        helper = await self.services.identity.directory.agent("helper")
+        self.task = await self.services.tasks.tasks.open_child(
             self.task.id, helper, DelegatedOpening(brief="help")
         )
-        self.token = await task_token(self.house, self.task.id, confirmation=HELD)
+        self.token = await task_token(self.services, self.task.id, confirmation=HELD)
         return self.task
 
     async def says(self, text: str) -> None:
         """Let lena say something more."""
-        await self.house.tasks.tasks.add_message(
-            self.task.id, text, await self.house.identity.directory.person("lena")
+        await self.services.tasks.tasks.add_message(
+            self.task.id, text, await self.services.identity.directory.person("lena")
         )
 
     async def run(self, tool: str, heard: Heard | None = None, **arguments: Json) -> End:
@@ -217,7 +217,7 @@ class FlowWorld:
         asked = RequestedCall(
             token=self.token, proven=HELD, upstream="office", name=tool, arguments=arguments
         )
-        return await self.house.mediation.mediator.run(asked, heard or Heard())
+        return await self.services.mediation.mediator.run(asked, heard or Heard())
 
     async def call(self, tool: str, **arguments: Json) -> Decision:
         """Make one call; gives how it was decided."""
@@ -230,8 +230,8 @@ class FlowWorld:
     async def facts(self, kind: EventKind) -> list[dict[str, Json]]:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
-        await self.house.store.commit(Unit(tenant=TENANT))
-        entries = await self.house.evidence.log.pages(limit=1000)
+        await self.services.store.commit(Unit(tenant=TENANT))
+        entries = await self.services.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
 
@@ -253,13 +253,13 @@ async def flow_world(folder: Path, *, seed: str = "house", again: bool = False) 
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
 
 
 @contextmanager
 def full_disk(world: FlowWorld) -> Iterator[None]:
     """Let the store's file not grow, as a full disk does."""
-    connection = world.house.store._connections[0]  # type: ignore[attr-defined]
+    connection = world.services.store._connections[0]  # type: ignore[attr-defined]
     (count,) = connection.execute("pragma page_count").fetchone()
     connection.execute(f"pragma max_page_count={count}")
     yield

@@ -15,8 +15,8 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, TaskType
 from remit.core.tools.tool import INPUT, Argument, ArgumentRole, Effect
 from tests.servers.hostile_mcp import Canaries, HostileServer
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import ANY, PERMIT, GatewayWorld, a_tool, gateway_world
+from tests.worlds.services import Told
 
 Json = Any
 
@@ -110,15 +110,15 @@ class HostileWorld:
     async def learn(self, era: str) -> None:
         """Ask a server for what it offers now, as remit does when it says that its lists have changed."""
         name = UPSTREAMS[era]
-        await self.world.house.tools.registry.learned(
-            name, await self.world.house.upstreams[name].catalogue()
+        await self.world.services.tools.registry.learned(
+            name, await self.world.services.upstreams[name].catalogue()
         )
 
     def check(self, told: Told, *, rises: bool = True) -> int:
         """Hold what an agent was told against what its task knows of it; gives how much it was told."""
         heads = repr(sorted(told.headers.items())).encode()
         found = self.canaries.within(heads + told.content)
-        live = self.world.house.tasks.live.get(self.task)
+        live = self.world.services.tasks.live.get(self.task)
         assert live is not None
         for text in found:
             assert live.index.judge(text).provenance is Provenance.UNTRUSTED, (text, told.content)

@@ -36,8 +36,8 @@ from remit.services.tasks.tasks import Opening
 from tests.samples.tokens import task_token
 from tests.servers.scripted_api import MAX_RESULT_BYTES, ScriptedApi
 from tests.worlds.calls import ASK, KEYS
-from tests.worlds.house import PERMIT, PUBLIC_URL, Told, exchange, make_house
 from tests.worlds.mcp_endpoint import served
+from tests.worlds.services import PERMIT, PUBLIC_URL, Told, exchange, make_services
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -175,7 +175,7 @@ def a_bundle(document: Json = None) -> Bundle:
 class RestWorld:
     """The endpoint, what stands behind it, and a task's token."""
 
-    house: Services
+    services: Services
     endpoint: HttpEndpoint
     clock: WorldClock
     api: ScriptedApi
@@ -187,9 +187,11 @@ class RestWorld:
 
     async def open(self, task_type: str = "work") -> tuple[str, str]:
         """Open a task; gives its id and a token."""
-        person = await self.house.identity.directory.person("lena")
-        task = await self.house.tasks.tasks.open(Opening(agent="clerk", task_type=task_type), person=person)
-        return task.id, await task_token(self.house, task.id)
+        person = await self.services.identity.directory.person("lena")
+        task = await self.services.tasks.tasks.open(
+            Opening(agent="clerk", task_type=task_type), person=person
+        )
+        return task.id, await task_token(self.services, task.id)
 
     async def ask(
         self,
@@ -222,11 +224,11 @@ class RestWorld:
     async def facts(self, kind: EventKind) -> list[Json]:
         """Return the facts of all events of a kind so far."""
         await asyncio.sleep(0)
-        await self.house.mediation.mediator.count_refusals()
-        await self.house.mediation.mediator.retry_late()
+        await self.services.mediation.mediator.count_refusals()
+        await self.services.mediation.mediator.retry_late()
         # What is under way is written before what comes after it.
-        await self.house.store.commit(Unit(tenant=self.house.tenant))
-        entries = await self.house.evidence.log.pages(limit=1000)
+        await self.services.store.commit(Unit(tenant=self.services.tenant))
+        entries = await self.services.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def header(self, name: str) -> list[str]:
@@ -260,7 +262,7 @@ async def rest_world(
         bundle = a_bundle(document)
         upstream = shop_upstream(f"{at or url}/v1", bundle.apis["shop"], **more)
         broker = StandingBroker("shop", {"Authorization": lambda: f"Bearer {SECRET}"}, {"Authorization"})
-        house = make_house(
+        services = make_services(
             folder,
             clock,
             {"shop": upstream},
@@ -268,16 +270,18 @@ async def rest_world(
             observed=frozenset({"shop"}) if observed else frozenset(),
             brokers={"shop": broker},
         )
-        await house.policies.apply(bundle, by="remit")
-        await house.tools.registry.learned("shop", await upstream.catalogue())
-        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+        await services.policies.apply(bundle, by="remit")
+        await services.tools.registry.learned("shop", await upstream.catalogue())
+        await services.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="clerk", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
-        await house.identity.directory.register(new, by="root")
-        world = RestWorld(house, http_endpoint(house, limits=limits), clock, scripted, upstream, PUBLIC_URL)
+        await services.identity.directory.register(new, by="root")
+        world = RestWorld(
+            services, http_endpoint(services, limits=limits), clock, scripted, upstream, PUBLIC_URL
+        )
         world.task, world.token = await world.open()
         try:
             yield world
         finally:
             scripted.let_go.set()
             await upstream.stop()
-            await house.store.close()
+            await services.store.close()

@@ -35,7 +35,7 @@ from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.samples.tokens import task_token
 from tests.servers.scripted_mcp import ScriptedHttp, ScriptedServer, scripted_http
-from tests.worlds.house import Told, exchange, make_house
+from tests.worlds.services import Told, exchange, make_services
 from tests.worlds.values import WorldClock, WorldEntropy
 
 Json = Any
@@ -131,7 +131,7 @@ def a_bundle() -> Bundle:
 class GatewayWorld:
     """The endpoint, what stands behind it, and a task's token."""
 
-    house: Services
+    services: Services
     endpoint: McpEndpoint
     clock: WorldClock
     files: ScriptedHttp
@@ -142,10 +142,10 @@ class GatewayWorld:
 
     async def open(self, task_type: str = "work", agent: str = "bot", goal: str = "") -> tuple[str, str]:
         """Open a task; gives its id and a token."""
-        person = await self.house.store.person(self.house.tenant, "lena")
+        person = await self.services.store.person(self.services.tenant, "lena")
         opening = Opening(agent=agent, task_type=task_type, goal=goal)
-        task = await self.house.tasks.tasks.open(opening, person=person)
-        token = await task_token(self.house, task.id)
+        task = await self.services.tasks.tasks.open(opening, person=person)
+        token = await task_token(self.services, task.id)
         return task.id, token
 
     async def send(
@@ -220,8 +220,8 @@ class GatewayWorld:
     async def facts(self, kind: EventKind) -> list[Json]:
         """Return the facts of all events of a kind so far, once what is under way has been written."""
         await asyncio.sleep(0)
-        await self.house.store.commit(Unit(tenant=self.house.tenant))
-        entries = await self.house.evidence.log.pages(limit=1000)
+        await self.services.store.commit(Unit(tenant=self.services.tenant))
+        entries = await self.services.evidence.log.pages(limit=1000)
         return [json.loads(entry.leaf)["facts"] for entry in entries if entry.kind == kind.value]
 
     def calls(self, upstream: str = "files") -> list[Json]:
@@ -257,28 +257,28 @@ async def gateway_world(
             for name, app in (("files", files), ("notes", notes))
         }
         lowered = frozenset() if constrained else frozenset(upstreams)
-        house = make_house(folder, clock, upstreams, unconstrained=lowered, observed=observed)
-        await house.policies.apply(bundle or a_bundle(), by="remit")
-        endpoint = mcp_endpoint(house, limits=limits)
+        services = make_services(folder, clock, upstreams, unconstrained=lowered, observed=observed)
+        await services.policies.apply(bundle or a_bundle(), by="remit")
+        endpoint = mcp_endpoint(services, limits=limits)
         for name, upstream in upstreams.items():
             await upstream.start(
                 lambda name=name: endpoint.changed(name),  # type: ignore[misc]
                 lambda method, params, name=name: endpoint.notified(name, method, params),  # type: ignore[misc]
             )
-            await house.tools.registry.learned(name, await upstream.catalogue())
-        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+            await services.tools.registry.learned(name, await upstream.catalogue())
+        await services.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         key = {"kty": "EC", "crv": "P-256"} | _POINT
         for name in ("bot",):
             new = NewAgent(name=name, owner="lena", purpose="works", bindings=(KeyBinding(key),))
-            await house.identity.directory.register(new, by="root")
-        world = GatewayWorld(house, endpoint, clock, files, notes, folder=folder)
+            await services.identity.directory.register(new, by="root")
+        world = GatewayWorld(services, endpoint, clock, files, notes, folder=folder)
         world.task, world.token = await world.open()
         try:
             yield world
         finally:
             for upstream in upstreams.values():
                 await upstream.stop()
-            await house.store.close()
+            await services.store.close()
 
 
 # The example key of RFC 7517 appendix A.1.

@@ -35,7 +35,7 @@ from remit.sdk.dpop import DpopProver
 from remit.services.identity.attestation import Attestors
 from remit.services.identity.directory import NewAgent
 from tests.worlds.attestation import WorldAuthority, WorldFetch, WorldIssuer
-from tests.worlds.house import LOOPBACK, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange, make_house
+from tests.worlds.services import LOOPBACK, PUBLIC_URL, ServiceWorld, Told, a_bundle, exchange, make_services
 from tests.worlds.values import TENANT, WorldClock
 
 Json = Any
@@ -63,7 +63,7 @@ REVIEW = TaskType(
 )
 
 
-class OAuthWorld(HouseWorld):
+class OAuthWorld(ServiceWorld):
     """A gateway with agents of every kind of proof."""
 
     def __init__(self, folder: Path, **outfit: Any) -> None:
@@ -83,7 +83,7 @@ class OAuthWorld(HouseWorld):
         source = endpoint_source(domain, BUNDLE, WorldFetch(lambda: {BUNDLE: self.authority.bundle}))
         spiffe = SpiffeAttestor({domain: source}, self.clock, audience=PUBLIC_URL)
         upstreams: dict[str, Any] = {"contracts": None, "changes": None}
-        self.house = make_house(
+        self.services = make_services(
             folder,
             self.clock,
             upstreams,
@@ -92,7 +92,7 @@ class OAuthWorld(HouseWorld):
             **outfit,
         )
         self.on_disk: Bundle | Exception = a_bundle("sha256:two")
-        self.asgi = app(self.house, reload=self._reload, watch_s=0)
+        self.asgi = app(self.services, reload=self._reload, watch_s=0)
         self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot", "third-bot")}
         self._assertions = 0
 
@@ -108,18 +108,18 @@ class OAuthWorld(HouseWorld):
         await super().settle_in()
         bundle = a_bundle("sha256:oauth")
         types = bundle.task_types | {REVIEW.name: REVIEW}
-        await self.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        await self.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
         await self.bind("pod-bot", IssuerBinding(self.platform.issuer, "worker"))
         await self.bind("spire-bot", SpiffeBinding("spiffe://example.org/worker"))
         link = Link(
             tenant=TENANT, issuer=ENTERPRISE, subject="lena-there", person="lena", made=self.clock.now()
         )
-        await self.house.store.commit(Unit((PutLink(link),)))
+        await self.services.store.commit(Unit((PutLink(link),)))
 
     async def bind(self, name: str, *bindings: Binding) -> None:
         """Register an agent that is proven in these ways."""
         new = NewAgent(name=name, owner="lena", purpose="works", bindings=bindings)
-        await self.house.identity.directory.register(new, by="root")
+        await self.services.identity.directory.register(new, by="root")
 
     # Asking.
 
@@ -179,8 +179,8 @@ class OAuthWorld(HouseWorld):
             "authenticated": self.clock.now(),
         } | more
         lasts = timedelta(seconds=60)
-        value, keep = self.house.people.browsers.tickets.make(ConsentCode(**held), lasts)
-        await self.house.store.commit(Unit((keep,)))
+        value, keep = self.services.people.browsers.tickets.make(ConsentCode(**held), lasts)
+        await self.services.store.commit(Unit((keep,)))
         return value
 
     def id_jag(self, **claims: Json) -> str:
@@ -193,7 +193,7 @@ class OAuthWorld(HouseWorld):
 def claims_of(world: OAuthWorld, told: Told) -> AccessClaims:
     """Return the claims of a token that was given."""
     assert told.status == 200, told.content
-    return world.house.identity.authenticator.unproven(told.json["access_token"], world.clock.now())
+    return world.services.identity.authenticator.unproven(told.json["access_token"], world.clock.now())
 
 
 def error_of(told: Told) -> tuple[int, str]:
@@ -219,7 +219,7 @@ async def oauth_world(folder: Path, **outfit: Any) -> AsyncIterator[OAuthWorld]:
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
 
 
 async def coded(world: OAuthWorld, **more: Json) -> tuple[str, str]:

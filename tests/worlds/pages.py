@@ -29,7 +29,7 @@ from remit.services.identity.directory import NewAgent
 from remit.services.people.consents import ConsentRules
 from remit.services.separation.sign_in_methods import AT_START
 from tests.servers.lying_provider import ProviderWorld
-from tests.worlds.house import LOOPBACK, PUBLIC_URL, HouseWorld, Told, a_bundle, exchange, house_world
+from tests.worlds.services import LOOPBACK, PUBLIC_URL, ServiceWorld, Told, a_bundle, exchange, service_world
 
 Json = Any
 TERMINAL = "http://127.0.0.1:50100/signed-in"
@@ -154,7 +154,7 @@ class Page:
 class Browsing:
     """One browser: it keeps cookies and sends what a browser sends."""
 
-    def __init__(self, world: HouseWorld, client: str = LOOPBACK) -> None:
+    def __init__(self, world: ServiceWorld, client: str = LOOPBACK) -> None:
         self.world = world
         self.client = client
         self.cookies: dict[str, str] = {}
@@ -216,7 +216,7 @@ class Browsing:
 
     async def sign_in(self, person: str = "lena") -> None:
         """Sign in with a code."""
-        code = await self.world.house.identity.authenticator.make_code(person, by=AT_START)
+        code = await self.world.services.identity.authenticator.make_code(person, by=AT_START)
         page = await self.get("/oauth/sign-in")
         done = await self.fill(page, "sign-in", code=code)
         assert done.status == 303, done.text
@@ -252,13 +252,13 @@ def pages_bundle() -> Bundle:
 
 
 @asynccontextmanager
-async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[ServiceWorld, Documents]]:
     """Open a gateway where applications are known by their documents, and `notebook` is registered."""
     documents = Documents()
     given = {"consent": ConsentRules(self_service=("legal",))} | outfit
-    async with house_world(folder, document_fetch=documents, **given) as world:
-        await world.house.policies.apply(pages_bundle(), by="remit")
-        await world.house.identity.directory.register(
+    async with service_world(folder, document_fetch=documents, **given) as world:
+        await world.services.policies.apply(pages_bundle(), by="remit")
+        await world.services.identity.directory.register(
             NewAgent(
                 name="notebook",
                 owner="lena",
@@ -270,29 +270,29 @@ async def page_world(folder: Path, **outfit: Any) -> AsyncIterator[tuple[HouseWo
         yield world, documents
 
 
-async def code_behind(world: HouseWorld, code: str) -> ConsentCode:
+async def code_behind(world: ServiceWorld, code: str) -> ConsentCode:
     """Return what a code stands for."""
-    ticket = await world.house.people.browsers.tickets.look(code)
+    ticket = await world.services.people.browsers.tickets.look(code)
     assert ticket is not None
     assert isinstance(ticket.holds, ConsentCode)
     return ticket.holds
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[HouseWorld, Documents]]:
+async def made(tmp_path: Path) -> AsyncIterator[tuple[ServiceWorld, Documents]]:
     """A gateway with pages."""
     async with page_world(tmp_path) as pair:
         yield pair
 
 
 @pytest.fixture
-def world(made: tuple[HouseWorld, Documents]) -> HouseWorld:
+def world(made: tuple[ServiceWorld, Documents]) -> ServiceWorld:
     """The gateway."""
     return made[0]
 
 
 @pytest.fixture
-async def lena(world: HouseWorld) -> Browsing:
+async def lena(world: ServiceWorld) -> Browsing:
     """A lawyer, signed in."""
     browser = Browsing(world)
     await browser.sign_in("lena")
@@ -307,7 +307,7 @@ async def terminal_code(browser: Browsing) -> str:
     return done.answer["code"]
 
 
-async def take(world: HouseWorld, code: str) -> Told:
+async def take(world: ServiceWorld, code: str) -> Told:
     """Exchange a terminal's code for a session."""
     body = {"code": code, "code_verifier": VERIFIER, "redirect_uri": TERMINAL}
     return await world.ask("POST", "/api/v1/sign-in/browser", body)
@@ -322,7 +322,7 @@ async def come(browser: Browsing, at: str, provider: ProviderWorld, fresh: str =
     return await browser.get(f"/oauth/sign-in/arrive?code=c&state={away.answer['state']}")
 
 
-async def push(world: HouseWorld, **changes: str) -> Any:
+async def push(world: ServiceWorld, **changes: str) -> Any:
     """Push a request."""
     fields = asking(task_type="summarise-contract", **changes)
     headers = [("content-type", "application/x-www-form-urlencoded")]

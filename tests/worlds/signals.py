@@ -23,7 +23,7 @@ from remit.services.signals.receiver import Transmitter, issuer_name
 from remit.services.signals.subjects import SubjectRules
 from tests.worlds.attestation import WorldFetch, WorldIssuer, sign
 from tests.worlds.calls import CallWorld, a_bundle
-from tests.worlds.house import LOOPBACK, Told, exchange
+from tests.worlds.services import LOOPBACK, Told, exchange
 from tests.worlds.values import TENANT, WorldClock
 
 Json = Any
@@ -134,13 +134,13 @@ class SignalsWorld(CallWorld):
             for name, one in (("idp", self.provider), ("other", self.stranger))
         }
         super().__init__(folder, seed=seed, issuers=issuers, transmitters=transmitters, **outfit)
-        self.asgi = app(self.house, reload=a_bundle, watch_s=0)
+        self.asgi = app(self.services, reload=a_bundle, watch_s=0)
 
     async def settle_in(self) -> None:
         """Move in."""
         await super().settle_in()
         link = Link(tenant=TENANT, issuer=IDP, subject="lena-there", person="lena", made=self.clock.now())
-        await self.house.store.commit(Unit((PutLink(link),)))
+        await self.services.store.commit(Unit((PutLink(link),)))
 
     def event(self, kind: SignalKind | str, sub_id: Json = None, **more: Json) -> str:
         """Return a token of the provider, about lena unless said otherwise."""
@@ -161,12 +161,12 @@ class SignalsWorld(CallWorld):
 
     async def session(self, person: str = "lena") -> str:
         """Sign a person in."""
-        code = await self.house.identity.authenticator.make_code(person, by="root")
-        return (await self.house.identity.authenticator.sign_in(code))[0]
+        code = await self.services.identity.authenticator.make_code(person, by="root")
+        return (await self.services.identity.authenticator.sign_in(code))[0]
 
     async def received(self) -> list[Json]:
         """Return the facts of what was received so far."""
-        entries = await self.house.evidence.log.pages(limit=1000)
+        entries = await self.services.evidence.log.pages(limit=1000)
         return [json.loads(one.leaf)["facts"] for one in entries if one.kind == "signal.received"]
 
 
@@ -181,4 +181,4 @@ async def signals_world(folder: Path, *, settle: bool = True, **more: Any) -> As
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()

@@ -19,7 +19,7 @@ from remit.services.tasks.opening_rules import DelegatedOpening
 from remit.services.tasks.tasks import Opening
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import CallWorld, a_surface, a_type
-from tests.worlds.house import PERMIT
+from tests.worlds.services import PERMIT
 from tests.worlds.values import TENANT
 
 Json = Any
@@ -106,20 +106,20 @@ class Desks(CallWorld):
             policies=(PolicySource("base.cedar", RULES),),
             digest="sha256:tickets",
         )
-        await self.house.policies.apply(bundle, by="remit")
+        await self.services.policies.apply(bundle, by="remit")
         await self.learn()
 
     async def begin(self, agent: str = "clerk") -> tuple[Task, str]:
         """Open a task of an agent; gives it with a token."""
         opening = Opening(agent=agent, task_type="work", goal="look after the tickets")
-        task = await self.house.tasks.tasks.open(opening, person=await self.person("lena"))
-        return task, await task_token(self.house, task.id, confirmation=HELD)
+        task = await self.services.tasks.tasks.open(opening, person=await self.person("lena"))
+        return task, await task_token(self.services, task.id, confirmation=HELD)
 
     async def hand(self, parent: Task, to: str = "other", **wanted: Json) -> tuple[Task, str]:
         """Hand a task down; gives the child with a token."""
-        agent = await self.house.identity.directory.agent(to)
-        child = await self.house.tasks.tasks.open_child(parent.id, agent, DelegatedOpening(**wanted))
-        return child, await task_token(self.house, child.id, confirmation=HELD)
+        agent = await self.services.identity.directory.agent(to)
+        child = await self.services.tasks.tasks.open_child(parent.id, agent, DelegatedOpening(**wanted))
+        return child, await task_token(self.services, child.id, confirmation=HELD)
 
     async def tainted(self) -> tuple[Task, str]:
         """Open a task of clerk that has read an untrusted contract."""
@@ -129,13 +129,13 @@ class Desks(CallWorld):
 
     async def decisions(self, task: Task) -> list[dict[str, Json]]:
         """Return the facts of all decisions of a task."""
-        entries = await self.house.store.entries(TENANT, task=task.id)
+        entries = await self.services.store.entries(TENANT, task=task.id)
         records = [json.loads(entry.leaf) for entry in entries]
         return [record["facts"] for record in records if record["kind"] == "decision.made"]
 
     async def label(self, task: Task) -> Label:
         """Return the label that a task carries."""
-        return (await self.house.tasks.tasks.get(task.id)).label
+        return (await self.services.tasks.tasks.get(task.id)).label
 
 
 @asynccontextmanager
@@ -146,4 +146,4 @@ async def desks(folder: Path, *, seed: str = "house", settle: bool = True) -> As
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()

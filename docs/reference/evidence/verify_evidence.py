@@ -86,7 +86,7 @@ def signed(note, key):
     for signature in by:
         Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, text.encode() + b"\n")
     origin, size, top = text.split("\n")[:3]
-    need(origin == name, "the checkpoint is of another log")
+    need(origin == name, "the checkpoint belongs to another log")
     return origin, int(size), base64.b64decode(top)
 
 
@@ -98,7 +98,7 @@ def verify(data, key):
     need(set(first) - {"closure"} == always and first.get("closure") != "", "another header")
     need(first["remit_evidence"] == 1 and set(last) == {"checkpoint"}, "another form")
     origin, size, top = signed(last["checkpoint"], key)
-    need((first["origin"], first["size"]) == (origin, size), "the header is of another log")
+    need((first["origin"], first["size"]) == (origin, size), "the header belongs to another log")
     part = first.get("closure") or first.get("task")
     hashes, records, before = [], [], {}
     for line in lines:

@@ -202,7 +202,7 @@ def _edge(serve: Serve, origins: frozenset[str]) -> Serve:
             return Response(status_code=400)
         except Exception as error:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-            return problem(RemitError("a defect", code="defect"))
+            return problem(RemitError("internal error", code="defect"))
 
     return edge
 
@@ -213,7 +213,9 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if status == 405:
         response = problem(
             Malformed(
-                f"`{request.method}` is not possible here", code="method", remediation=f"see {OPENAPI_PATH}"
+                f"method `{request.method}` is not supported here",
+                code="method",
+                remediation=f"see {OPENAPI_PATH}",
             )
         )
         headers = getattr(error, "headers", None) or {}
@@ -222,4 +224,4 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
         # A person with a browser: their account is one page.
         return RedirectResponse(ACCOUNT_PATH, status_code=303)
-    return problem(NotFound("there is nothing here", code="no-route", remediation=f"see {OPENAPI_PATH}"))
+    return problem(NotFound("no resource at this path", code="no-route", remediation=f"see {OPENAPI_PATH}"))

@@ -181,7 +181,7 @@ class Health:
             *_family(
                 "remit_calls_total",
                 "counter",
-                "Governed calls since start, by how they ended.",
+                "Governed calls since start, by outcome.",
                 {
                     f'{{ended="{ended}"}}': count
                     for ended, count in sorted(rooms.mediation.mediator.ends.items())
@@ -189,12 +189,15 @@ class Health:
             ),
             *_family("remit_tasks_bound", "gauge", "Tasks held in memory.", {"": len(live)}),
             *_family(
-                "remit_calls_in_hand", "gauge", "Calls in hand.", {"": sum(len(one.in_hand) for one in live)}
+                "remit_calls_in_hand",
+                "gauge",
+                "Calls in progress.",
+                {"": sum(len(one.in_hand) for one in live)},
             ),
             *_family(
                 "remit_calls_deferred",
                 "gauge",
-                "Calls that go on at their upstreams after their answer.",
+                "Calls that continue at their upstreams after their answer.",
                 {"": len(rooms.mediation.deferrals)},
             ),
             *_family(
@@ -206,7 +209,7 @@ class Health:
             *_family(
                 "remit_approvals_pending",
                 "gauge",
-                "Approvals that wait for a human.",
+                "Approvals that wait for an approver.",
                 {"": waiting},
             ),
             *_family(
@@ -218,7 +221,7 @@ class Health:
             *self._alarms(Counter(one.partition(":")[0] for one in await self._shut())),
             *_times(
                 "remit_fence_ms",
-                "Milliseconds until a fence stood.",
+                "Milliseconds until a fence was in place.",
                 "scope",
                 rooms.endings.revocations.times,
             ),
@@ -247,19 +250,19 @@ class Health:
             *_family(
                 "remit_sinks_open_oldest_seconds",
                 "gauge",
-                "For how long the oldest of these has been open.",
+                "Age of the oldest of these, in seconds.",
                 {"": max((one.age_s for one in sinks), default=0.0)},
             ),
             *_family(
                 "remit_signals_failing",
                 "gauge",
-                "Receivers and transmitters of events that do not answer now.",
+                "Notification targets and transmitters that do not answer.",
                 {"": self._fails()},
             ),
             *_family(
                 "remit_signals_total",
                 "counter",
-                "Security event tokens since start, by what became of them.",
+                "Security event tokens since start, by outcome.",
                 {
                     f'{{became="{became}"}}': count
                     for became, count in sorted(rooms.signals.heard.counts.items())
@@ -268,7 +271,7 @@ class Health:
             *_family(
                 "remit_locks",
                 "gauge",
-                "What somebody has locked, by kind.",
+                "Locks set by people, by kind.",
                 {f'{{kind="{kind}"}}': count for kind, count in sorted(locks.items())},
             ),
         ]
@@ -293,13 +296,13 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
     return [
         *_family("remit_replicas", "gauge", "Replicas of this store.", {"": len(standing)}),
         *_family(
-            "remit_replica_lapses_total", "counter", "Leases run out.", {"": rooms.replicas.membership.lapses}
+            "remit_replica_lapses_total", "counter", "Expired leases.", {"": rooms.replicas.membership.lapses}
         ),
-        *_family("remit_replicas_late", "gauge", "Replicas whose lease has run out.", {"": roll.late}),
+        *_family("remit_replicas_late", "gauge", "Replicas whose lease has expired.", {"": roll.late}),
         *_family(
             "remit_replicas_differing",
             "gauge",
-            "Replicas that decide by another policy bundle than the one in force.",
+            "Replicas that decide by a policy bundle that is not in force.",
             {"": roll.differing},
         ),
         *_family("remit_replica_silent_seconds", "gauge", "Seconds since a replica renewed its lease.", ages),
@@ -307,7 +310,7 @@ async def _replicas(rooms: HealthRooms) -> list[str]:
         *_family(
             "remit_requests_passed_on_total",
             "counter",
-            "Requests since start that were passed on between replicas.",
+            "Requests since start that were forwarded between replicas.",
             {f'{{which="{which}"}}': count for which, count in sorted(rooms.replicas.passing.counts.items())},
         ),
         *_times(

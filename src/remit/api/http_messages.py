@@ -93,10 +93,10 @@ def problem(error: RemitError) -> Response:
     details = ProblemDetails(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=error.message if told else "remit could not do this",
+        detail=error.message if told else "internal error",
         code=error.code,
         step=error.step,
-        remediation=error.remediation if told else "look into the log of remit",
+        remediation=error.remediation if told else "check the log of remit",
     )
     headers = dict(HEADERS)
     if isinstance(error, ProofRefused):
@@ -154,7 +154,7 @@ async def body(request: Request, kind: type[T], *, max_bytes: int, max_depth: in
 async def no_body(request: Request) -> None:
     """Refuse a body for an endpoint that takes none; an empty object counts as no body."""
     if (await read(request, JSON, 1024)).strip() not in (b"", b"{}"):
-        raise Malformed("nothing is taken here but an empty body", remediation="send no body")
+        raise Malformed("only an empty body is accepted here", remediation="send no body")
 
 
 def query(request: Request, kind: type[T]) -> T:
@@ -170,7 +170,7 @@ def query(request: Request, kind: type[T]) -> T:
 def no_query(request: Request) -> None:
     """Refuse parameters for an endpoint that takes none, because they would silently have no effect."""
     for name in request.query_params:
-        raise Malformed(f"there is no parameter `{name[:80]}`", remediation="leave it out")
+        raise Malformed(f"parameter `{name[:80]}` does not exist", remediation="remove it")
 
 
 def shaped(value: Json, kind: type[T], *, strict: bool) -> T:

@@ -73,8 +73,8 @@ def document(endpoints: Sequence[Endpoint[Any]] = ENDPOINTS) -> dict[str, Json]:
                 "session": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A person's session, from POST /api/v1/sign-in. One that is bound to a key"
-                    " goes as `DPoP`, with a proof (RFC 9449).",
+                    "description": "A person's session, from POST /api/v1/sign-in. A key-bound session "
+                    "is sent as `DPoP` with a proof (RFC 9449).",
                 },
                 "agent": {
                     "type": "oauth2",
@@ -119,7 +119,7 @@ def _operation(
         "operationId": _operation_id(endpoint),
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
-        "description": f"Who may call: {callers(endpoint)}.",
+        "description": f"Callers: {callers(endpoint)}.",
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in _PLACE.findall(endpoint.path)
@@ -188,7 +188,7 @@ def _others(known: dict[str, Json]) -> dict[str, Json]:
         **described(known[_key(OAuthToken)], known[_key(OAuthPushed)], known[_key(OAuthError)]),
         "/health/live": {"get": given("Whether remit answers", "application/json", document_)},
         "/health/ready": {
-            "get": given("Whether remit can decide calls", "application/json", document_, _503="It cannot.")
+            "get": given("Whether remit can decide calls", "application/json", document_, _503="Not ready.")
         },
         "/metrics": {"get": given("Figures in the Prometheus text format", "text/plain", text)},
         OPENAPI_PATH: {"get": given("This document", "application/json", document_)},
@@ -217,7 +217,7 @@ def reference_page() -> str:
             tag = endpoint.tag
             lines += ["", f"## {tag}"]
         lines += ["", *_entry(endpoint)]
-    lines += ["", "## Beside the interface", "", "| path | what |", "| --- | --- |"]
+    lines += ["", "## Other endpoints", "", "| path | what |", "| --- | --- |"]
     shown = {_PLACE.sub(r"{\1}", endpoint.path) for endpoint in ENDPOINTS}
     for path, operations in document()["paths"].items():
         if path in shown:

@@ -30,15 +30,17 @@ COMMANDS: tuple[Command, ...] = (
     Command("init", "Start", "[FOLDER]", "write a small working configuration", "remit.cli.serve.init"),
     Command("up", "Start", "", "run everything in one process", "remit.cli.serve.up"),
     Command(
-        "demo", "Start", "", "watch the story, end to end, on real MCP servers", "remit.cli.demo.command"
+        "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
-    Command("doctor", "Start", "", "look whether everything is as it should be", "remit.cli.doctor.command"),
-    Command(
-        "completion", "Start", "SHELL", "what makes your shell complete all this", "remit.cli.completion"
-    ),
+    Command("doctor", "Start", "", "check this installation for problems", "remit.cli.doctor.command"),
+    Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(
-        "connect", "Agents at work", "...", "the same for interactive clients", "remit.cli.tasks.connect"
+        "connect",
+        "Agents at work",
+        "...",
+        "start an interactive client inside a task",
+        "remit.cli.tasks.connect",
     ),
     Command(
         "wrap", "Agents at work", "FILE", "put remit before a client's MCP servers", "remit.cli.wrap.command"
@@ -47,67 +49,95 @@ COMMANDS: tuple[Command, ...] = (
         "who",
         "Three questions",
         "[X]",
-        "who is it, and on whose behalf does it act",
+        "show who an agent is, and for which person it acts",
         "remit.cli.identity.who",
     ),
     Command(
         "can",
         "Three questions",
         "X [TOOL]",
-        "what may it do right now, by which rule",
+        "show what an agent may do now, and by which rule",
         "remit.cli.decisions.can",
     ),
-    Command("end", "Three questions", "X", "end it, and show how fast it was gone", "remit.cli.endings.end"),
-    Command("lock", "Three questions", "[X]", "end it and keep it shut", "remit.cli.endings.end:lock_app"),
     Command(
-        "unlock", "Three questions", "X", "let new tasks be opened again", "remit.cli.endings.end:unlock_app"
+        "end", "Three questions", "X", "end a task, and show how long the end took", "remit.cli.endings.end"
     ),
+    Command(
+        "lock",
+        "Three questions",
+        "[X]",
+        "end tasks, and let no new ones open",
+        "remit.cli.endings.end:lock_app",
+    ),
+    Command("unlock", "Three questions", "X", "let new tasks open again", "remit.cli.endings.end:unlock_app"),
     Command("login", "People", "", "sign in, with a code or at the browser", "remit.cli.identity.login"),
     Command("logout", "People", "", "sign out", "remit.cli.identity.login:logout_app"),
     Command("person", "People", "VERB", "people and their roles", "remit.cli.identity.person"),
     Command(
-        "delegation", "People", "VERB", "let an agent act for you, for a time", "remit.cli.tasks.delegation"
+        "delegation",
+        "People",
+        "VERB",
+        "let an agent act for you for a limited time",
+        "remit.cli.tasks.delegation",
     ),
-    Command("approvals", "People", "", "what waits for a human", "remit.cli.decisions.approve:approvals_app"),
-    Command("approve", "People", "ID", "let one exact call happen, once", "remit.cli.decisions.approve"),
+    Command(
+        "approvals",
+        "People",
+        "",
+        "list what waits for an approver",
+        "remit.cli.decisions.approve:approvals_app",
+    ),
+    Command("approve", "People", "ID", "approve one exact call, once", "remit.cli.decisions.approve"),
     Command("deny", "People", "ID", "refuse one exact call", "remit.cli.decisions.approve:deny_app"),
     Command(
-        "agent", "Governance", "VERB", "agents, their owners, what proves them", "remit.cli.identity.agent"
+        "agent",
+        "Governance",
+        "VERB",
+        "agents, their owners and their proofs of identity",
+        "remit.cli.identity.agent",
     ),
-    Command("task", "Governance", "VERB", "pieces of work, and their types", "remit.cli.tasks.task"),
+    Command("task", "Governance", "VERB", "tasks and their types", "remit.cli.tasks.task"),
+    Command("data", "Governance", "VERB", "labels of data that tasks wrote", "remit.cli.decisions.data"),
     Command(
-        "data", "Governance", "VERB", "what is known of data that tasks wrote", "remit.cli.decisions.data"
+        "lease",
+        "Governance",
+        "VERB",
+        "upstream credentials that are not revoked yet",
+        "remit.cli.endings.lease",
     ),
-    Command("lease", "Governance", "VERB", "credentials that are not dead yet", "remit.cli.endings.lease"),
+    Command("finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"),
+    Command("tool", "Governance", "VERB", "tools and their changes", "remit.cli.policy.tool"),
+    Command("policy", "Governance", "VERB", "check, apply and show policies", "remit.cli.policy.policy"),
+    Command("paths", "Governance", "", "show how data and effects can flow", "remit.cli.paths.command"),
+    Command("key", "Governance", "VERB", "list and rotate remit's own keys", "remit.cli.identity.key"),
     Command(
-        "finding", "Governance", "VERB", "what was seen and not accounted for", "remit.cli.evidence.finding"
+        "audit",
+        "Governance",
+        "VERB",
+        "read, export, prove and verify the evidence",
+        "remit.cli.evidence.audit",
     ),
-    Command("tool", "Governance", "VERB", "tools, and what changed in them", "remit.cli.policy.tool"),
-    Command("policy", "Governance", "VERB", "check, apply and read the rules", "remit.cli.policy.policy"),
-    Command("paths", "Governance", "", "who could get from where to what", "remit.cli.paths.command"),
-    Command("key", "Governance", "VERB", "remit's own keys, and replacing them", "remit.cli.identity.key"),
-    Command("audit", "Governance", "VERB", "read, prove and verify the evidence", "remit.cli.evidence.audit"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 
 #: The options that are permitted anywhere before `--`, for every command.
 EVERYWHERE = (
-    ("--json", "the exact answer as JSON, and nothing else, on standard output"),
-    ("--config FILE", "the configuration, or its folder (default: `remit.yaml` of this folder)"),
-    ("--as NAME", "act as another person who is signed in here"),
-    ("--help, --version", "what a command takes; which remit this is"),
+    ("--json", "print only the exact answer as JSON on standard output"),
+    ("--config FILE", "the configuration file or its folder (default: `remit.yaml` in this folder)"),
+    ("--as NAME", "act as another signed-in person"),
+    ("--help, --version", "show a command's parameters; show the version"),
 )
 EXIT_CODES = (
     (0, "done"),
     (1, "refused by policy"),
     (2, "usage or configuration error"),
-    (3, "not reachable"),
+    (3, "remit is not reachable"),
     (4, "verification failed"),
 )
 VARIABLES = (
-    ("REMIT_URL", "the address of remit, instead of the configuration's"),
-    ("REMIT_CA_FILE", "certificate authorities (PEM) to trust at that address, instead of the usual ones"),
-    ("REMIT_SESSION", "a session secret, instead of the one that `remit login` stored"),
-    ("REMIT_DEBUG", "`1` shows where in the code an error arose"),
+    ("REMIT_URL", "remit's address; replaces the configuration's"),
+    ("REMIT_CA_FILE", "certificate authorities (PEM) to trust at that address; replaces the system's"),
+    ("REMIT_SESSION", "a session secret; replaces the one that `remit login` stored"),
+    ("REMIT_DEBUG", "`1` shows the stack trace of an error"),
     ("NO_COLOR", "no colour"),
 )

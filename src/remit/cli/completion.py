@@ -36,7 +36,7 @@ def completion(shell: Shell, /, *, install: Switch = False) -> None:
     whole = all_commands()
     if install:
         terminal.say(
-            "It counts in the next shell that you open: ", str(whole.install_completion(shell=shell))
+            "It takes effect in the next shell that you open: ", str(whole.install_completion(shell=shell))
         )
         return
     text = whole.generate_completion(shell=shell)

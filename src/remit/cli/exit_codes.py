@@ -73,7 +73,7 @@ def told(fault: BaseException, code: int) -> int:
         message = message[:1].lower() + message[1:]
     if not message:
         message = f"a defect of remit: {type(fault).__name__}"
-        remediation = "set REMIT_DEBUG=1 to see where, and report it"
+        remediation = "set REMIT_DEBUG=1 to see the stack trace, and report it"
     else:
         remediation = getattr(fault, "remediation", "") or (
             "name another" if isinstance(fault, OSError) else ""
@@ -95,7 +95,7 @@ def unknown(
     """Return the fault of an unknown command."""
     close = difflib.get_close_matches(word, known, n=1)
     hint = f"did you mean `remit {below}{close[0]}`?" if close else remediation
-    return UsageFault(f"there is no command `{below}{word[:80]}`", remediation=hint)
+    return UsageFault(f"command `{below}{word[:80]}` does not exist", remediation=hint)
 
 
 def usage(fault: CycloptsError, command: str) -> UsageFault:
@@ -114,9 +114,9 @@ def usage(fault: CycloptsError, command: str) -> UsageFault:
     if isinstance(fault, UnknownOptionError):
         return _unknown_option(fault, remediation)
     if isinstance(fault, UnusedCliTokensError) and fault.unused_tokens:
-        return UsageFault(f"nothing takes `{fault.unused_tokens[0][:80]}` here", remediation=remediation)
+        return UsageFault(f"unexpected argument `{fault.unused_tokens[0][:80]}`", remediation=remediation)
     text = " ".join(str(fault).split()).rstrip(".").replace('"', "`")
-    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is no number", text)
+    text = re.sub(r"unable to convert (`.*?`) into (int|float)", r"\1 is not a number", text)
     parts = [part[:1].lower() + part[1:] for part in text.split(". ")]
     return UsageFault("; ".join(parts), remediation=remediation)
 
@@ -131,7 +131,7 @@ def _unknown_option(fault: UnknownOptionError, remediation: str) -> UsageFault:
     bare = {name.lstrip("-"): name for name in known}
     close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7)
     meant = f"did you mean `{bare[close[0]]}`?" if close else ""
-    return UsageFault(f"there is no option `{word[:80]}`", remediation=meant or remediation)
+    return UsageFault(f"option `{word[:80]}` does not exist", remediation=meant or remediation)
 
 
 def _colour() -> bool:

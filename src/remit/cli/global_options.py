@@ -37,9 +37,9 @@ class Invocation(NamedTuple):
         path = self.config_file
         if not path.is_file():
             raise ConfigInvalid(
-                "is not there",
+                "does not exist",
                 file=str(path) if self.config else path.name,
-                remediation="run `remit init`, or name one by `--config`",
+                remediation="run `remit init`, or give `--config`",
             )
         return load_config(path)
 
@@ -50,7 +50,7 @@ class Invocation(NamedTuple):
             from remit.core.errors import ConfigInvalid
 
             raise ConfigInvalid(
-                f"`{given[:80]}` is no address of remit",
+                f"`{given[:80]}` is not an address of remit",
                 remediation="set REMIT_URL to one that begins with `https://`",
             )
         return (given or self.load_config().listen.url).rstrip("/")
@@ -72,7 +72,7 @@ class Invocation(NamedTuple):
             return ssl.create_default_context(cafile=given)
         except (OSError, ssl.SSLError):
             raise ConfigInvalid(
-                f"`{given[:200]}` holds no certificate authorities",
+                f"`{given[:200]}` contains no certificate authorities",
                 remediation="name a PEM file in REMIT_CA_FILE",
             ) from None
 

@@ -73,7 +73,9 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageFault(f"`{pair[:80]}` is no pair", remediation=f"write `{option} name=value`")
+            raise UsageFault(
+                f"`{pair[:80]}` is not a `name=value` pair", remediation=f"write `{option} name=value`"
+            )
         strict = name.endswith(":")
         name = name.removesuffix(":")
         if name in found:

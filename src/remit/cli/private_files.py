@@ -19,13 +19,13 @@ def read_private(place: Path) -> bytes:
             raise KeyUnavailable(
                 f"`{place}` belongs to another user",
                 code="open-to-others",
-                remediation="use a file of your own",
+                remediation="use a file that belongs to you",
             )
         if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnavailable(
                 f"`{place}` is open to other users",
                 code="open-to-others",
-                remediation=f"run `chmod 600 {place}`; what others may have read is no secret any more",
+                remediation=f"run `chmod 600 {place}`; replace its secret, which others may have read",
             )
         return opened.read()
 

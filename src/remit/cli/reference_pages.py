@@ -26,8 +26,8 @@ FILE`, which need none.
 """
 _EVENTS_HEAD = """# Events
 
-Generated from `remit.core.evidence.events`. The kinds are a closed set. *Facts* are readable by whoever reads
-the log; *sealed* values may be personal or secret: the log holds a salted commitment to each, and the value
+Generated from `remit.core.evidence.events`. The kinds are a closed set. *Facts* are readable by every reader
+of the log; *sealed* values may be personal or secret: the log holds a salted commitment to each; the value
 itself is encrypted under its subject's key, so that it can be forgotten without breaking a proof. Which of
 them an event has depends on what happened; those named here are all that it may have.
 
@@ -130,8 +130,8 @@ def events_page() -> str:
 
 _FINDINGS_HEAD = """# Findings
 
-Written by `make docs` from the code. What was seen that nobody has accounted for; `remit finding list` shows
-what is open. Why and what cannot be seen: [agents](../explanation/agents.md).
+Written by `make docs` from the code. Observations that need an explanation; `remit finding list` shows
+the open ones. Background and limits: [agents](../explanation/agents.md).
 """
 
 

@@ -124,7 +124,7 @@ class Client:
         status = response.status_code
         if not isinstance(value, dict) or not isinstance(value.get("detail"), str):
             return Unreachable(
-                f"what answers at {self.base_url} is not remit (HTTP {status})",
+                f"the server at {self.base_url} is not remit (HTTP {status})",
                 remediation="check the address",
             )
         kind = _BY_STATUS.get(status, errors.RemitError)
@@ -136,7 +136,7 @@ class Client:
         what = "does not answer" if late else "is not reachable"
         return Unreachable(
             f"remit {what} at {self.base_url}",
-            remediation="start it with `remit up`, or give its address in REMIT_URL",
+            remediation="start it with `remit up`, or set REMIT_URL to its address",
             debug=f"{type(fault).__name__}: {fault}",
         )
 

@@ -2,6 +2,6 @@
 """Floor 5: the only place that names adapters. Assembles one process from its configuration."""
 
 from remit.compose.build import last_seen_tools, log_origin, policy_engine
-from remit.compose.process import application, open_house, open_records
+from remit.compose.process import application, open_records, open_services
 
-__all__ = ["application", "last_seen_tools", "log_origin", "open_house", "open_records", "policy_engine"]
+__all__ = ["application", "last_seen_tools", "log_origin", "open_records", "open_services", "policy_engine"]

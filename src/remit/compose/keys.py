@@ -82,7 +82,7 @@ def issuing_of(
         return None
     if not CAN_TELL:
         raise ConfigInvalid(
-            "this system does not tell which process is at the other end of a Unix socket",
+            "this system does not report the process at the other end of a Unix socket",
             key="workload_api",
             remediation="use Linux, or SPIRE and `trust.spiffe`",
         )
@@ -111,8 +111,8 @@ async def serve_keys(
     stack: AsyncExitStack,
 ) -> None:
     """Maintain the keys from now on, and serve the Workload API until `stack` is closed."""
-    upkeep.every("look at the keys", LOOK_S, identity.rotations.look)
-    upkeep.every("keep the keys", KEEP_S, identity.rotations.keep)
+    upkeep.every("check the keys", LOOK_S, identity.rotations.look)
+    upkeep.every("maintain the keys", KEEP_S, identity.rotations.keep)
     for name, chore in identity.rotations.chores.items():
         upkeep.every(name, RENEW_S, chore)
     # Rotations that became due while remit was down come first.

@@ -52,7 +52,7 @@ log = logging.getLogger("remit")
 
 
 @asynccontextmanager
-async def open_house(
+async def open_services(
     config: Config, public_url: str = "", address: str = "", *, go_back: bool = False
 ) -> AsyncIterator[Services]:
     """Open everything that the configuration names, repair the effects of a crash, and close it all at the
@@ -200,7 +200,7 @@ async def _start(services: Services, upkeep: Upkeep, name: str, upstream: Upstre
 
     try:
         await upstream.start(
-            on_change=lambda: upkeep.soon(f"learn what {name} offers", learn),
+            on_change=lambda: upkeep.soon(f"read the tools of {name}", learn),
             on_notification=notified,
         )
         await learn()
@@ -259,10 +259,10 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every(
         "read the log again", services.evidence.log_reading.pause_s, services.evidence.log_reading.turn
     )
-    upkeep.every("end what has run out", 1.0, services.endings.revocations.expire)
-    upkeep.every("hold tasks against the bundle", 1.0, services.endings.rebundling.turn)
-    upkeep.every("complete ends that were cut short", 5.0, services.endings.revocations.take_up)
-    upkeep.every("take credentials back", 1.0, services.credentials.leases.sweep)
+    upkeep.every("end expired tasks", 1.0, services.endings.revocations.expire)
+    upkeep.every("check tasks against the bundle", 1.0, services.endings.rebundling.turn)
+    upkeep.every("complete interrupted ends", 5.0, services.endings.revocations.take_up)
+    upkeep.every("revoke credentials", 1.0, services.credentials.leases.sweep)
     upkeep.every(
         "end idle programs",
         1.0,
@@ -270,14 +270,14 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
             config, services.credentials.leases, services.tasks.live, services.endings.events
         ).look,
     )
-    upkeep.every(
-        "do what signals ask for", 5.0, tended(services.endings.remains, services.signals.heard.resume)
-    )
+    upkeep.every("process signals", 5.0, tended(services.endings.remains, services.signals.heard.resume))
     if services.signals.polling.sources:
-        upkeep.every("ask for signals", 1.0, tended(services.endings.remains, services.signals.polling.turn))
+        upkeep.every("poll for signals", 1.0, tended(services.endings.remains, services.signals.polling.turn))
     if services.signals.silence.watched:
         upkeep.every(
-            "look who is silent", 1.0, tended(services.endings.remains, services.signals.silence.turn)
+            "check for silent transmitters",
+            1.0,
+            tended(services.endings.remains, services.signals.silence.turn),
         )
     for name in services.signals.notifications.addressees:
         upkeep.every(
@@ -287,28 +287,28 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         )
     for name in (name for name, one in services.signals.streams.receivers.items() if one.push):
         upkeep.every(
-            f"tell {name} of events",
+            f"send events to {name}",
             0.5,
             tended(services.endings.remains, partial(services.signals.transmitter.turn_of, name)),
         )
-    upkeep.every("look at open sinks", 1.0, services.credentials.sink_alarms.look)
-    upkeep.every("close what was not reported", 1.0, services.answers.sweep)
-    upkeep.every("look after deferred calls", 1.0, services.mediation.deferrals.sweep)
+    upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)
+    upkeep.every("close unreported calls", 1.0, services.answers.sweep)
+    upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
-    upkeep.every("write what was seen", 1.0, services.findings.sightings.flush)
+    upkeep.every("write observations", 1.0, services.findings.sightings.flush)
     upkeep.every(
-        "look who answers for agents",
+        "check the owners of agents",
         60.0,
         tended(services.endings.remains, services.identity.directory.look_at_owners),
     )
     upkeep.every(
-        "look what HTTP APIs offer",
+        "read the tools of HTTP APIs",
         0.5,
         partial(offer_apis, services.policies, services.tools, services.upstreams),
     )
     upkeep.every(
-        "tell of upstreams", 0.5, partial(services.tools.reached.record, services.store, services.tenant)
+        "report upstreams", 0.5, partial(services.tools.reached.record, services.store, services.tenant)
     )
 
 
@@ -319,7 +319,7 @@ async def _forget_task(upkeep: Upkeep, upstreams: Mapping[str, Upstream], task: 
         for upstream in upstreams.values():
             await upstream.end_task(task)
 
-    upkeep.soon(f"let go of {task}", let_go)
+    upkeep.soon(f"release {task}", let_go)
 
 
 async def _sign_last(services: Services) -> None:
@@ -327,7 +327,7 @@ async def _sign_last(services: Services) -> None:
     try:
         await services.evidence.log.checkpoint()
     except (KeyUnavailable, StoreUnavailable, VerificationFailed) as error:
-        log.warning("the log's last events are signed at the next start: %s", error)
+        log.warning("the log's last events will be signed at the next start: %s", error)
 
 
 async def _record(services: Services, body: EventBody) -> None:

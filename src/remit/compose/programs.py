@@ -20,17 +20,17 @@ def users_of(config: Config) -> UserIds | None:
         return None
     if os.geteuid() != 0:
         raise ConfigInvalid(
-            "programs cannot be given user ids of their own by a user that is not root",
+            "only root can give programs separate user ids",
             key="programs.users",
-            remediation="run remit as root, or leave it out",
+            remediation="run remit as root, or remove it",
         )
     first, last = config.programs.users
     if taken := _taken(first, last):
         # All processes with these ids are killed: no other user may have one of them.
         raise ConfigInvalid(
-            f"user ids from {first} to {last} are somebody's already: {taken}",
+            f"user ids from {first} to {last} are already in use: {taken}",
             key="programs.users",
-            remediation="choose a range that neither `/etc/passwd` nor `/etc/subuid` names",
+            remediation="choose a range outside `/etc/passwd` and `/etc/subuid`",
         )
     return UserIds(first, last)
 

@@ -105,12 +105,14 @@ async def enter(services: Services, stack: AsyncExitStack) -> None:
     stack.push_async_callback(beat.close)
     pause_s = services.replicas.membership.lease.lease_s / RENEWALS
     beat.every("renew the lease", pause_s, services.replicas.membership.renew)
-    beat.every("look after other replicas", pause_s, services.replicas.membership.keep_up)
-    beat.every("tend what others have left", 1.0, services.endings.remains.tend)
+    beat.every("watch other replicas", pause_s, services.replicas.membership.keep_up)
+    beat.every("take over tasks of other replicas", 1.0, services.endings.remains.tend)
     beat.every(
-        "end what others have used up", 1.0, tended(services.endings.remains, services.endings.spent.turn)
+        "end tasks that other replicas have exhausted",
+        1.0,
+        tended(services.endings.remains, services.endings.spent.turn),
     )
-    beat.every("say what this replica is", 1.0, partial(_describe, services))
+    beat.every("publish this replica's state", 1.0, partial(_describe, services))
 
 
 async def _describe(services: Services) -> None:

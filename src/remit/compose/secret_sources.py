@@ -53,7 +53,8 @@ def _keyring() -> SecretSource:
     except ModuleNotFoundError:
         raise ConfigInvalid(
             "secrets of a keyring need the library `keyring`, which is not installed",
-            remediation="install the extra (`pip install '.[keyring]'`), or name the secret in another way",
+            remediation="install the extra (`pip install '.[keyring]'`), or use another kind of secret "
+            "reference",
         ) from None
     return OsKeyring()
 

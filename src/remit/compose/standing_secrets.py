@@ -118,10 +118,10 @@ async def look_after_secrets(
     await standing.look()
     if (connections := services.people.connections) is not None:
         resealing.append(connections.reseal)
-        upkeep.every("take connections back", 30.0, connections.sweep)
+        upkeep.every("revoke connections", 30.0, connections.sweep)
     upkeep.every("read secrets again", EVERY_S, fetched.refresh)
     upkeep.every("rotate standing secrets", 1.0, rotated.tend)
-    upkeep.every("look at standing secrets", 30.0, standing.look)
+    upkeep.every("check standing secrets", 30.0, standing.look)
 
 
 def _standing_of(

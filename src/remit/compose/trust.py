@@ -75,7 +75,7 @@ def trust_of(
     domains = {name: source_of(name, section, config) for name, section in trust.spiffe.items()}
     if both := sorted(set(domains) & set(own or {})):
         raise ConfigInvalid(
-            f"`{both[0]}` is a trust domain of our own",
+            f"`{both[0]}` is remit's own trust domain",
             key=f"trust.spiffe.{both[0]}",
             remediation="remove it; remit knows its own trust bundle",
         )

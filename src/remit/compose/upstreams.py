@@ -146,8 +146,8 @@ def _task_processes(
 ) -> TaskProcesses:
     if not can_mark():
         raise ConfigInvalid(
-            f"upstream `{name}` cannot have a process for each task on this system: on Linux alone can be "
-            "shown that all of it is gone",
+            f"upstream `{name}` cannot have a process for each task on this system: only Linux can prove "
+            "that all its processes have ended",
             key=f"upstreams.{name}.per_task",
             remediation="run remit on Linux, or let one process serve all tasks",
         )

@@ -91,7 +91,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         # An approval of a call there could be used to extend a plan.
         key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"
         way = "choose another name"
-        problems.add(f"`{own}` is the name of remit itself", line=node.line_of(key), key=key, remediation=way)
+        problems.add(f"`{own}` is reserved for remit", line=node.line_of(key), key=key, remediation=way)
     _check_classes(config, node, problems)
     if config.limits.max_bodies_bytes < 4 * config.limits.max_request_bytes:
         problems.add(
@@ -124,7 +124,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
         # Keys and head reveal a stolen or rolled back store: they must be kept apart from it.
         if real[key] == real.get("store.path") or (key == "log_head.path" and real[key] == real["keys.path"]):
             problems.add(
-                "is used twice", line=node.line_of(key), key=key, remediation="give each its own place"
+                "is used twice", line=node.line_of(key), key=key, remediation="give each its own path"
             )
 
 
@@ -152,7 +152,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
     for place, word in enumerate(upstream.command):
         if looks_secret(word):
             problems.add(
-                "looks like a secret written out",
+                "looks like a literal secret",
                 line=node.line_of(f"{key}.command[{place}]"),
                 key=f"{key}.command",
                 remediation="pass it under `env:`, as `NAME: env:NAME` or `NAME: file:path`",
@@ -190,14 +190,14 @@ def _check_url(url: str, key: str, node: Node, problems: Problems) -> None:
         )
     elif "@" in parts.netloc:
         problems.add(
-            "holds a name or password",
+            "contains a name or password",
             line=line,
             key=key,
             remediation="give it as a header: `Authorization: env:NAME`",
         )
     elif parts.fragment or (parts.query and key.startswith("listen")):
         problems.add(
-            "has a part that cannot be used", line=line, key=key, remediation="remove what follows `#` or `?`"
+            "has a query or fragment", line=line, key=key, remediation="remove what follows `#` or `?`"
         )
 
 
@@ -205,7 +205,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
     order = config.classes.order
     if len(set(order)) != len(order):
         problems.add(
-            "names a class twice",
+            "has a duplicate class",
             line=node.line_of("classes.order"),
             key="classes.order",
             remediation="keep one of them",

@@ -31,7 +31,7 @@ def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True)
     for path in wanted:
         if path.exists() or path.is_symlink():
             raise ConfigInvalid(
-                "is there already",
+                "already exists",
                 file=str(path),
                 remediation="choose an empty folder, or move the file away",
             )

@@ -36,7 +36,7 @@ _CONSTRAINT: Final = {
 }
 _GRANT: Final = {
     "type": "object",
-    "description": "One tool that the task may call. Strings may hold `{parameter}`.",
+    "description": "One tool that the task may call. Strings may contain `{parameter}`.",
     "required": ["tool"],
     "additionalProperties": False,
     "properties": {
@@ -53,14 +53,14 @@ _GRANT: Final = {
         },
         "ceilings": {
             "type": "object",
-            "description": "What all calls together may come to.",
+            "description": "Limits on all calls together.",
             "additionalProperties": False,
             "properties": {
-                "calls": {"type": ["integer", "string"], "description": "How many calls."},
-                "amount": {"type": "object", "description": "The largest sum, by argument."},
+                "calls": {"type": ["integer", "string"], "description": "Maximum number of calls."},
+                "amount": {"type": "object", "description": "Largest sum, by argument."},
                 "result_class": {
                     "type": "string",
-                    "description": "The highest class that a result may carry.",
+                    "description": "Highest class that a result may carry.",
                 },
             },
         },
@@ -200,7 +200,7 @@ def reference() -> str:
         "Sizes are bytes or `64 KiB`, `1 MiB`, `1 GiB`; durations are seconds or `15s`, `30m`, `1h 30m`.",
         "Secrets are named, never written: `env:NAME`, `file:path` (a file closed to other users),",
         "`openbao:MOUNT/PATH#field` or `keyring:SERVICE/NAME`, in a header also after one word:",
-        "`Bearer env:NAME`. [How](../howto/read-secrets-from-openbao.md) the last two are read.",
+        "`Bearer env:NAME`. See [how the last two are read](../howto/read-secrets-from-openbao.md).",
     ]
     for name, form in SCHEMAS.values():
         kind = type_of(form)

@@ -35,7 +35,7 @@ CONFIG_NAME: Final = "remit.yaml"
 class LogHeadSection(Section, frozen=True, kw_only=True):
     """The place of the last signed size and root of the log, apart from the store."""
 
-    kind: Annotated[Literal["file"], Meta(description="Which keeper.")] = "file"
+    kind: Annotated[Literal["file"], Meta(description="Kind of storage.")] = "file"
     path: Annotated[Text, Meta(description="Folder of the heads.")] = ".remit/head"
 
 
@@ -56,19 +56,18 @@ class ClassesSection(Section, frozen=True, kw_only=True):
     )
     clearance: Annotated[
         dict[str, str] | None,
-        Meta(description="The highest class that each audience may learn; any other: the lowest."),
+        Meta(description="The highest class that each audience may learn. Default: the lowest."),
     ] = None
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
     """A trust zone: a part of the world whose data is kept apart, such as a partner or a tenant."""
 
-    meaning: Annotated[str, Meta(description="What it is, for people.")] = ""
+    meaning: Annotated[str, Meta(description="Description for people.")] = ""
     max_crossings: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(
-            description="How many zones a chain of calls may carry data into whose data comes through this "
-            "one; 3 unless given.",
+            description="Number of zones that a chain of calls may carry this zone's data into. Default: 3.",
         ),
     ] = None
 
@@ -80,19 +79,19 @@ class LimitsSection(Section, frozen=True, kw_only=True):
     max_bodies_bytes: Annotated[
         Size,
         Meta(
-            description="Most memory for requests in hand, all endpoints together; one caller has half of it "
-            "at most. At least four times `max_request_bytes`."
+            description="Most memory for requests in progress at all endpoints; one caller gets at most "
+            "half of it. At least four times `max_request_bytes`."
         ),
     ] = 128 * MIB
     max_depth: Annotated[int, Meta(ge=4, le=256, description="Deepest nesting of a request's JSON.")] = 64
     max_result_bytes: Annotated[Size, Meta(description="Largest result of one call.")] = 64 * MIB
     max_buffered_bytes: Annotated[
-        Size, Meta(description="Most memory for results in hand, all calls together.")
+        Size, Meta(description="Most memory for results in progress, all calls together.")
     ] = 256 * MIB
     max_calls_in_flight: Annotated[
-        int, Meta(ge=1, description="Most calls at once; one more is answered `busy`.")
+        int, Meta(ge=1, description="Most concurrent calls; further calls are answered `busy`.")
     ] = 1024
-    max_calls_per_task: Annotated[int, Meta(ge=1, description="Most calls at once of one task.")] = 64
+    max_calls_per_task: Annotated[int, Meta(ge=1, description="Most concurrent calls of one task.")] = 64
     call_timeout_s: Annotated[Seconds, Meta(ge=1, description="Longest wait for an upstream's answer.")] = 300
     approval_ttl_s: Annotated[
         Seconds, Meta(ge=1, description="How long an approval can be given and used.")
@@ -102,22 +101,22 @@ class LimitsSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=60,
-            description="How long an end waits for credentials of upstreams to be dead; then its closure "
-            "lists them as open, and they go on being taken back.",
+            description="How long an end waits for the revocation of upstream credentials; then its "
+            "closure lists them as open, and revocation continues.",
         ),
     ] = 2
     proof_age_s: Annotated[
         Seconds,
-        Meta(ge=5, le=600, description="How far the clock of a DPoP proof may be from ours, either way."),
+        Meta(ge=5, le=600, description="Permitted clock difference of a DPoP proof, in either direction."),
     ] = 300
     token_ttl_s: Annotated[Seconds, Meta(ge=1, le=3600, description="Lifetime of an access token.")] = 300
     task_lease_s: Annotated[
         Seconds,
-        Meta(ge=1, description="A task of a local relay ends when its relay was not heard of for this long."),
+        Meta(ge=1, description="A task of a local relay ends when the relay has been silent for this long."),
     ] = 15
     secret_age_s: Annotated[
         Seconds,
-        Meta(ge=3600, description="A standing secret that has been the same for longer is a finding."),
+        Meta(ge=3600, description="A standing secret that is older than this is a finding."),
     ] = 90 * 86400
     session_ttl_s: Annotated[Seconds, Meta(ge=60, description="How long a person stays signed in.")] = (
         12 * 3600
@@ -140,8 +139,7 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     url: Annotated[
         str,
         Meta(
-            description="Address of a streamable HTTP endpoint, or with `openapi` the one that the paths of "
-            "the API stand below."
+            description="Address of a streamable HTTP endpoint; with `openapi`, the base address of the API."
         ),
     ] = ""
     openapi: Annotated[
@@ -158,26 +156,27 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     lease: Annotated[
         LeaseSection | None,
         Meta(
-            description="A credential of its own for each task. Then `headers` are for remit's own questions "
-            "alone (what it offers), and no call carries them."
+            description="A separate credential for each task. `headers` are then used only for remit's "
+            "own requests (its tool list), never for calls."
         ),
     ] = None
     per_task: Annotated[
         bool,
         Meta(
-            description="Start the program for each task anew, and kill it when the task ends. So it is "
-            "always where `lease` gives it a credential."
+            description="Start the program for each task, and kill it when the task ends. Always the "
+            "case with `lease`."
         ),
     ] = False
     max_processes: Annotated[
-        int, Meta(ge=1, le=10_000, description="Most processes of tasks at once; one more is refused.")
+        int,
+        Meta(ge=1, le=10_000, description="Most concurrent processes of tasks; further ones are refused."),
     ] = 32
     process_idle_s: Annotated[
         Seconds,
         Meta(
             ge=1,
-            description="A process of a task that no call has used for so long is ended with its credential; "
-            "the next call starts another.",
+            description="A task's process that no call has used for this long is ended with its "
+            "credential; the next call starts another.",
         ),
     ] = 900
     process_lease_s: Annotated[
@@ -185,15 +184,15 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=300,
-            description="A process of a task is killed, too, when remit has not run for so long.",
+            description="A task's process is also killed when remit has not run for this long.",
         ),
     ] = 5
     apart: Annotated[
         Literal["where-possible", "required", "off"],
         Meta(
-            description="Whether the program is kept from looking into other processes of its user "
-            "(Landlock). `required`: it does not start where the machine cannot do that. `off`: for one that "
-            "needs `setuid` programs, which gain nothing otherwise."
+            description="Whether the program is prevented from reading other processes of its user "
+            "(Landlock). `required`: it does not start if the machine does not support this. `off`: for "
+            "a program that needs `setuid` programs, which get no extra rights otherwise."
         ),
     ] = "where-possible"
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for `url`.")] = ""
@@ -204,8 +203,9 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     sender_constraint: Annotated[
         Literal["required", "optional"],
         Meta(
-            description="`required`: calls of tier operator and above need a token that is bound to a key of "
-            "the sender (DPoP or mTLS). `optional` lowers that, which decisions and reports then say."
+            description="`required`: calls of tier operator and above need a token that is bound to a "
+            "key of the sender (DPoP or mTLS). `optional` removes that requirement; decisions and "
+            "reports record it."
         ),
     ] = "required"
 
@@ -226,8 +226,8 @@ class ProgramsSection(Section, frozen=True, kw_only=True):
     users: Annotated[
         tuple[int, ...],
         Meta(
-            description="First and last of a range of user ids that nothing else uses: each program that "
-            "runs has one of its own. Needs remit to run as root; without it programs run as remit does."
+            description="First and last of a range of unused user ids: each running program gets its "
+            "own. Needs remit to run as root; without it programs run as remit's user."
         ),
     ] = ()
 
@@ -239,25 +239,28 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
         tuple[UpstreamName, ...],
         Meta(
             min_length=1,
-            description="What it guards: types of resources of its own, which `tools/` describes as those of "
-            "an upstream, or upstreams of remit.",
+            description="What it guards: its own types of resources, which `tools/` describes like an "
+            "upstream's, or upstreams of remit.",
         ),
     ]
     agents: Annotated[
         tuple[Text, ...],
-        Meta(min_length=1, description="Whose tasks it may ask about: agents, `group:name`, or `*` for all."),
+        Meta(
+            min_length=1,
+            description="Agents whose tasks it may ask about: names, `group:name`, or `*` for all.",
+        ),
     ]
     vouches: Annotated[
         Literal["", "asserted", "shared-secret", "federated-bearer", "key-bound"],
         Meta(
-            description="How well it proves who calls it. Then it may name a task, an agent or a person; "
-            "unless given, it must show the task's token."
+            description="How well it authenticates its callers. With it, it may name a task, an agent "
+            "or a person; without it, it must present the task's token."
         ),
     ] = ""
     sender_constraint: Annotated[
         Literal["required", "optional"],
         Meta(
-            description="Whether its own token must be bound to a key (DPoP, mTLS) where it asks for permits "
+            description="Whether its own token must be bound to a key (DPoP, mTLS) to ask for permits "
             "of tier operator and above."
         ),
     ] = "required"
@@ -267,18 +270,18 @@ class AuthzenSection(Section, frozen=True, kw_only=True):
     """The answers to other enforcement points."""
 
     permit_ttl_s: Annotated[
-        Seconds, Meta(ge=1, le=300, description="How long a permit counts that somebody else carries out.")
+        Seconds, Meta(ge=1, le=300, description="How long a permit for an enforcement point is valid.")
     ] = 5
     report_within_s: Annotated[
-        Seconds, Meta(ge=1, le=86400, description="After that, a result that was not reported is `unknown`.")
+        Seconds, Meta(ge=1, le=86400, description="After this long, an unreported result is `unknown`.")
     ] = 300
 
 
 class InitiativeSection(Section, frozen=True, kw_only=True):
     """A unit of an AI programme."""
 
-    sponsor: Annotated[Text, Meta(description="The person who answers for it.")]
-    description: Annotated[str, Meta(description="What it is for.")] = ""
+    sponsor: Annotated[Text, Meta(description="The accountable person.")]
+    description: Annotated[str, Meta(description="Purpose.")] = ""
     agents: Annotated[tuple[Name, ...], Meta(description="Its agents.")] = ()
 
 
@@ -290,16 +293,14 @@ class Config(Section, frozen=True, kw_only=True):
     """The configuration of remit. Paths are relative to the folder of the file."""
 
     tenant: Annotated[
-        Name, Meta(description="Whose data this is; part of every key and of the log's origin.")
+        Name, Meta(description="The owner of the data; part of every key and of the log's origin.")
     ] = DEFAULT_TENANT
     listen: ListenSection = ListenSection()
     store: StoreSection = StoreSection()
     replica: ReplicaSection = ReplicaSection()
     keys: KeysSection = KeysSection()
     secrets: SecretsSection = SecretsSection()
-    workload_api: Annotated[WorkloadApiSection | None, Meta(description="A trust domain of remit's own.")] = (
-        None
-    )
+    workload_api: Annotated[WorkloadApiSection | None, Meta(description="remit's own trust domain.")] = None
     log_head: LogHeadSection = LogHeadSection()
     policy: PolicySection = PolicySection()
     tools: Annotated[
@@ -317,7 +318,7 @@ class Config(Section, frozen=True, kw_only=True):
     trust: TrustSection = TrustSection()
     signals: SignalsSection = SignalsSection()
     notify: Annotated[
-        dict[Name, WebhookSection], Meta(description="Who is told of what needs somebody, by name.")
+        dict[Name, WebhookSection], Meta(description="Receivers of notifications, by name.")
     ] = {}
     sign_in: SignInSection = SignInSection()
     oauth: OAuthSection = OAuthSection()

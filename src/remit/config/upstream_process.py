@@ -31,7 +31,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
         foreign["lease.env"] = lease.env if lease is not None else {}
     if lease is not None and lease.password is not None and lease.per == "call":
         problems.add(
-            "has no meaning with `password`, which stands",
+            "has no meaning with `password`, a standing credential",
             line=node.line_of(f"{key}.lease.per"),
             key=f"{key}.lease.per",
             remediation="remove it",
@@ -53,15 +53,15 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
         )
     if lease is not None and lease.shows and not (upstream.openapi and upstream.url.startswith("https:")):
         problems.add(
-            "does not say how calls carry the certificate",
+            "does not state how calls send the certificate",
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
-            remediation="give `headers` or `env`; on the connection it is shown to an https `url` with "
+            remediation="give `headers` or `env`; the connection presents it to an https `url` with "
             "`openapi`",
         )
     if upstream.command and lease is not None and lease.sources and not lease.env:
         problems.add(
-            "does not say how the program gets the credential",
+            "does not state how the program gets the credential",
             line=node.line_of(f"{key}.lease"),
             key=f"{key}.lease",
             remediation="give `env`, such as `API_TOKEN: '{token}'`",
@@ -73,7 +73,7 @@ def check_programs(programs: ProgramsSection, node: Node, problems: Problems) ->
     users = programs.users
     if users and not (len(users) == 2 and _FIRST_USER <= users[0] <= users[1] <= _LAST_USER):
         problems.add(
-            f"is no range of user ids from {_FIRST_USER} on",
+            f"is not a range of user ids from {_FIRST_USER}",
             line=node.line_of("programs.users"),
             key="programs.users",
             remediation="give the first and the last one, such as `[2000000000, 2000000999]`",

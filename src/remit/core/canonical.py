@@ -111,7 +111,7 @@ def parse_strict(data: bytes, *, max_bytes: int, max_depth: int = 64, max_values
     if colons != members and colons != members + _colons_in(texts, data):
         colons = _STRING.sub(b"", data).count(b":")
         if colons != members:
-            raise Malformed("a JSON object names the same key twice", code="duplicate-key")
+            raise Malformed("a JSON object has a duplicate key", code="duplicate-key")
     return cast(Json, value)
 
 
@@ -184,7 +184,7 @@ def _why_not_json(data: bytes, max_depth: int, fault: orjson.JSONDecodeError) ->
     if _is_json(small):
         return _out_of_range()
     if _is_json(_SURROGATE_ESCAPE.sub(rb"\\u00", small)):
-        return Malformed("a JSON string holds half of a surrogate pair", code="lone-surrogate")
+        return Malformed("a JSON string contains half of a surrogate pair", code="lone-surrogate")
     return Malformed(f"not JSON: {fault.msg}", code="not-json")
 
 
@@ -232,11 +232,11 @@ def _encode_slowly(value: object) -> bytes:
             "a number has no canonical form in JSON", code="number-out-of-range", debug=str(fault)
         ) from None
     except RecursionError:
-        raise Malformed("a value is nested too deep for JSON", code="too-deep") from None
+        raise Malformed("a value is nested too deeply for JSON", code="too-deep") from None
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as fault:
         surrogate = isinstance(fault, UnicodeEncodeError) or isinstance(fault.__cause__, UnicodeEncodeError)
         raise Malformed(
-            "a string holds half of a surrogate pair"
+            "a string contains half of a surrogate pair"
             if surrogate
             else "a value has a type that JSON does not know",
             code="lone-surrogate" if surrogate else "not-json",

@@ -10,7 +10,7 @@ inside the process.
 from __future__ import annotations
 
 #: What a caller should do about a request, keyed by whether it may have been carried out.
-_AGAIN = {False: "call again", True: "find out whether the call took effect before you make it again"}
+_AGAIN = {False: "call again", True: "check whether the call took effect before you repeat it"}
 
 
 class RemitError(Exception):
@@ -166,7 +166,7 @@ class Elsewhere(Conflict):
         """Store the owner of the task."""
         super().__init__(
             f"task `{task}` is served by another replica",
-            remediation="call again; it is passed on to that one",
+            remediation="call again; the call is forwarded to that replica",
         )
         self.task = task
         self.owner = owner
@@ -198,10 +198,9 @@ class HeadMissing(VerificationFailed):
     def __init__(self, tenant: str, size: int) -> None:
         """State the number of events in the message."""
         super().__init__(
-            f"the log of tenant `{tenant}` has {size} events, and its signed head is gone",
-            remediation="restore the head's file (`log_head.path`) from a copy, or from a witness of the "
-            "log; "
-            "a replica that is new here takes that of another one",
+            f"the log of tenant `{tenant}` has {size} events, and its signed head is missing",
+            remediation="restore the head's file (`log_head.path`) from a backup or a witness of the "
+            "log; on a new replica, copy the file of another replica",
         )
 
 
@@ -232,8 +231,8 @@ class OutOfForce(StoreUnavailable):
     def __init__(self, *, sent: bool = False) -> None:
         """Store whether the call may have taken effect."""
         super().__init__(
-            "this replica cannot renew its lease in the store, so it refuses everything",
-            remediation=f"{_AGAIN[sent]}; this replica acts again once the store takes its renewal",
+            "this replica cannot renew its lease in the store and refuses everything",
+            remediation=f"{_AGAIN[sent]}; this replica serves again once it renews its lease",
         )
         self.sent = sent
 
@@ -251,7 +250,7 @@ class OwnerAway(StoreUnavailable):
         super().__init__(
             "the replica that serves this task does not answer"
             + ("; the call may have taken effect" if sent else ""),
-            remediation=f"{_AGAIN[sent]}; another replica takes the task over within moments",
+            remediation=f"{_AGAIN[sent]}; another replica soon takes over the task",
             debug=debug,
         )
         self.sent = sent

@@ -40,7 +40,7 @@ def check_subject(value: str, what: str) -> str:
     """Return `value` if it may name a person or an agent, else raise `Malformed`."""
     if value in RESERVED:
         raise Malformed(
-            f"`{value}` cannot name {what}: the evidence means remit's own work by it",
+            f"`{value}` cannot name {what}: evidence uses it for remit itself",
             code="name-reserved",
             remediation="choose another name",
         )

@@ -48,7 +48,7 @@ def audience_fault(audience: str) -> str:
     """Return the fault in an audience's name; empty where it is valid."""
     if audience in ("self", "internal", "external") or _GROUP.fullmatch(audience):
         return ""
-    return f"`{audience[:80]}` is no audience"
+    return f"`{audience[:80]}` is not an audience"
 
 
 class Classes(msgspec.Struct, frozen=True):

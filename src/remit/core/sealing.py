@@ -82,13 +82,13 @@ def reveal(openings: Openings, commitments: Mapping[str, str]) -> dict[str, Json
     if openings.keys() != commitments.keys():
         name = min(openings.keys() ^ commitments.keys())
         raise VerificationFailed(
-            f"the leaf and its sealed values differ about `{name}`", code="commitment-mismatch"
+            f"the leaf and its sealed values disagree about `{name}`", code="commitment-mismatch"
         )
     values: dict[str, Json] = {}
     for name, (salt, value) in openings.items():
         if not open_commitment(commitments[name], name, value, _bytes(salt)):
             raise VerificationFailed(
-                f"the sealed `{name}` is not what the leaf committed to", code="commitment-mismatch"
+                f"the sealed `{name}` does not match the leaf's commitment", code="commitment-mismatch"
             )
         values[name] = value
     return values
@@ -150,13 +150,13 @@ def _encrypt(key: bytes | AESGCM, nonce: bytes, plaintext: bytes, associated_dat
 
 def _decrypt(key: bytes, blob: bytes, associated_data: bytes, what: str) -> bytes:
     if blob[:1] != _VERSION or len(blob) < 1 + NONCE_SIZE + 16:
-        raise Malformed(f"the {what} are in no form that is known here")
+        raise Malformed(f"the {what} have an unknown format")
     nonce, ciphertext = blob[1 : 1 + NONCE_SIZE], blob[1 + NONCE_SIZE :]
     try:
         return cipher(key).decrypt(nonce, ciphertext, associated_data)
     except InvalidTag:
         raise VerificationFailed(
-            f"the {what} do not open: another key, another place, or changed", code="unseal-failed"
+            f"the {what} cannot be opened: wrong key, wrong place, or changed", code="unseal-failed"
         ) from None
 
 

@@ -81,7 +81,7 @@ async def read_body(receive: Receive, *, max_bytes: int, timeout_s: float, alarm
                     raise too_large(max_bytes)
                 part = await receive()
                 if part["type"] == "http.disconnect":
-                    raise Malformed("the request broke off", code="broken-off")
+                    raise Malformed("the request was aborted", code="broken-off")
                 parts.append(part.get("body", b""))
                 size += len(parts[-1])
                 if not part.get("more_body", False):
@@ -123,13 +123,13 @@ class RequestsInProgress:
     def check(self) -> None:
         """Raise `Busy` if there are too many."""
         if self.count > self._most:
-            raise Busy("too many requests are in hand")
+            raise Busy("too many requests are in progress")
 
     def add(self, agent: str) -> None:
         """Count a request of an agent; raise `Busy` if it has too many. It is counted in either case."""
         self._by_agent[agent] += 1
         if self._by_agent[agent] > self._most_of_agent:
-            raise Busy("this agent has too many requests in hand")
+            raise Busy("this agent has too many requests in progress")
 
     def remove(self, agent: str) -> None:
         """Stop counting a request of an agent."""

@@ -58,7 +58,7 @@ class ProtectedResource:
         """
         if len(authorization) > 1:
             raise Unauthenticated(
-                "the request shows more than one token",
+                "the request has more than one token",
                 code="bad-authorization",
                 remediation="send `Authorization` once",
                 step=1,

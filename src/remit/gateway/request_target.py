@@ -24,7 +24,7 @@ def own_target_only(inner: Application, public_url: str) -> Application:
             await inner(scope, receive, send)
             return
         problem = HttpProblem(
-            "this is no proxy", 421, code="not-here", remediation=f"call `{base}/http/UPSTREAM/...`"
+            "this is not a proxy", 421, code="not-here", remediation=f"call `{base}/http/UPSTREAM/...`"
         )
         refused = (b"remit-refused", problem.code.encode())
         await respond(send, problem.status, problem.body(), (PROBLEM_TYPE, refused))

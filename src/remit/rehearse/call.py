@@ -71,11 +71,11 @@ async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
     """
     assert run.driven is not None
     if run.answer.done() and not run.driven.done():
-        raise Conflict("the call was cut", remediation="make it again in an open task")
+        raise Conflict("the call was cancelled", remediation="make it again in an open task")
     if not run.answer.done():
         run.answer.set_result(result_chunk(run, given, error=error))
     elif run.answer.exception() is None:
-        raise Conflict("the call has its result already", remediation="make another call")
+        raise Conflict("the call already has its result", remediation="make another call")
     await run.driven
     return run.released
 

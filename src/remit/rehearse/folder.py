@@ -41,7 +41,7 @@ def config_of(bundle: Path | None, place: Path) -> Config:
     """
     if bundle is not None and not bundle.is_dir():
         raise ConfigInvalid(
-            "is no folder", file=str(bundle), remediation="name a folder as `remit init` makes it"
+            "is not a folder", file=str(bundle), remediation="give a folder like one made by `remit init`"
         )
     if bundle is not None and (bundle / CONFIG_NAME).exists():
         config = load_config(bundle)

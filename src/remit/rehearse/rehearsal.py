@@ -57,7 +57,7 @@ class RehearsedTask:
     @property
     def label(self) -> Label:
         """The joined label of everything that the task has read so far."""
-        live = self._r.stage.house.tasks.live.get(self.id)
+        live = self._r.stage.services.tasks.live.get(self.id)
         if live is not None:
             self._label = live.label
         return self._label
@@ -73,7 +73,7 @@ class RehearsedTask:
         A refusal is an answer, not an exception. A permitted call waits for `result`.
         """
         if not tool.partition("/")[0] or not tool.partition("/")[2]:
-            raise Malformed(f"`{tool[:80]}` names no tool", remediation="write `upstream/tool`")
+            raise Malformed(f"`{tool[:80]}` is not a tool name", remediation="write `upstream/tool`")
         given = dict(arguments or {})
         made = RehearsedCall(self.id, tool, given, self._r.run(self._r.stage.start(self.id, tool, given)))
         self.calls.append(made)
@@ -88,11 +88,11 @@ class RehearsedTask:
         """
         if call.task != self.id:
             raise Conflict(
-                "the call is of another task", remediation="give its result to the task it was made in"
+                "the call is of another task", remediation="give the result to the task that made the call"
             )
         if not call.permitted:
             raise Conflict(
-                f"the call was not permitted: {call!r}", remediation="only what was permitted has a result"
+                f"the call was not permitted: {call!r}", remediation="give results only to permitted calls"
             )
         return self._r.run(finish(call.run, given, error=error))
 
@@ -107,14 +107,14 @@ class RehearsedTask:
         """Add a user message of the person who requested the task; raises `Forbidden` if there is none."""
         person = self._r.run(self._r.stage.person(self._person)) if self._person else None
         if person is None:
-            raise Conflict("nobody states the intent of this task", remediation="open it with `on_behalf_of`")
-        self._r.run(self._r.stage.house.tasks.tasks.add_message(self.id, text, person))
+            raise Conflict("no person requests this task", remediation="open it with `on_behalf_of`")
+        self._r.run(self._r.stage.services.tasks.tasks.add_message(self.id, text, person))
 
     def extend(self, *plan: PlanWish) -> Extension:
         """Ask for an extension of the plan, as the agent would; a refusal or a pending approval is in the
         answer.
         """
-        return self._r.run(self._r.stage.house.decisions.plans.extend(self.id, plan, by=self._task.agent))
+        return self._r.run(self._r.stage.services.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
     def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
@@ -131,12 +131,10 @@ class RehearsedTask:
     def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool) -> None:
         decision = call.decision
         if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
-            raise Conflict(
-                f"nobody was asked about this call: {call!r}", remediation="approve what was deferred"
-            )
+            raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.house.decisions.approvals.answer(decision.approval, person, approve=approve))
+        self._r.run(stage.services.decisions.approvals.answer(decision.approval, person, approve=approve))
 
     def hand_down(
         self,
@@ -155,23 +153,23 @@ class RehearsedTask:
 
         async def hand() -> Task:
             await stage.prepare(agent, task, "")
-            heir = await stage.house.identity.directory.agent(agent)
+            heir = await stage.services.identity.directory.agent(agent)
             handing = DelegatedOpening(
                 task_type=task,
                 params=dict(params or {}),
                 tools=None if tools is None else tuple(tools),
                 brief=brief,
             )
-            return await stage.house.tasks.tasks.open_child(self.id, heir, handing)
+            return await stage.services.tasks.tasks.open_child(self.id, heir, handing)
 
         return RehearsedTask(self._r, self._r.run(hand()), self._person)
 
     def end(self, reason: str = "done") -> Closure:
         """Complete the task: from now on every call of it is refused, and waiting calls are cut."""
         _ = self.label  # kept: the live task is released
-        house = self._r.stage.house
+        services = self._r.stage.services
         self.closure = self._r.run(
-            house.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
+            services.endings.revocations.end_task(self.id, reason=reason, by=BY, state=TaskState.COMPLETED)
         )
         return self.closure
 
@@ -221,7 +219,7 @@ class Rehearsal:
     @property
     def digest(self) -> str:
         """The digest of the bundle in force, which every decision names."""
-        return self.stage.house.policies.applied.digest
+        return self.stage.services.policies.applied.digest
 
     def task_type(
         self,
@@ -305,7 +303,7 @@ class Rehearsal:
         result.
         """
         if self.stage.busy:
-            raise Conflict("a call waits for its result", remediation="give it, or end its task")
+            raise Conflict("a call waits for its result", remediation="give the result, or end the task")
         self.run(self.stage.restore())
 
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
@@ -321,5 +319,5 @@ class Rehearsal:
         """
         if self._closed:
             work.close()
-            raise Conflict("the rehearsal is closed", remediation="make a new one")
+            raise Conflict("the rehearsal is closed", remediation="make a new rehearsal")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

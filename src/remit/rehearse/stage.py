@@ -64,12 +64,12 @@ class RehearsalStage:
         self._keys: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
         self._runs: set[asyncio.Task[Any]] = set()
-        self.house: Services
+        self.services: Services
 
     async def open(self) -> None:
         """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
-        self.house = await self._stack.enter_async_context(open_records(self._config, upstreams))
+        self.services = await self._stack.enter_async_context(open_records(self._config, upstreams))
         await self._apply()
 
     async def close(self) -> None:
@@ -86,8 +86,8 @@ class RehearsalStage:
             written = msgspec.to_builtins(tuple(self._types.values()), order="deterministic")
             name = digest({"bundle": read.digest, "task_types": written})
             read = msgspec.structs.replace(read, task_types={**read.task_types, **self._types}, digest=name)
-        await self.house.policies.apply(read, by=BY)
-        await self.house.tools.registry.described()
+        await self.services.policies.apply(read, by=BY)
+        await self.services.tools.registry.described()
 
     # People, agents and task types.
 
@@ -105,11 +105,11 @@ class RehearsalStage:
 
     def type_of(self, name: str) -> TaskType | None:
         """Return a task type that is in force."""
-        return self.house.policies.applied.bundle.task_types.get(name)
+        return self.services.policies.applied.bundle.task_types.get(name)
 
     async def add_person(self, name: str, groups: tuple[str, ...], roles: tuple[Role, ...]) -> Person:
         """Add a person."""
-        return await self.house.identity.directory.add_person(
+        return await self.services.identity.directory.add_person(
             NewPerson(name=name, roles=roles, groups=groups), by=BY
         )
 
@@ -118,10 +118,10 @@ class RehearsalStage:
     ) -> Person:
         """Return a person; add an unknown one."""
         try:
-            return await self.house.identity.directory.person(name)
+            return await self.services.identity.directory.person(name)
         except NotFound:
             await self.add_person(name, groups, roles)
-            return await self.house.identity.directory.person(name)
+            return await self.services.identity.directory.person(name)
 
     async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
         """Register an agent with its own key."""
@@ -137,7 +137,7 @@ class RehearsalStage:
             groups=groups,
             environment=environment,
         )
-        await self.house.identity.directory.register(new, by=BY)
+        await self.services.identity.directory.register(new, by=BY)
         self._keys[name] = public
 
     async def prepare(self, agent: str, task: str, person: str) -> None:
@@ -165,9 +165,9 @@ class RehearsalStage:
         await self.prepare(opening.agent, opening.task_type, opening.on_behalf_of)
         if opening.on_behalf_of:
             person = await self.person(opening.on_behalf_of)
-            return await self.house.tasks.tasks.open(opening, person=person)
-        agent = await self.house.identity.directory.agent(opening.agent)
-        return await self.house.tasks.tasks.open(opening, agent=agent)
+            return await self.services.tasks.tasks.open(opening, person=person)
+        agent = await self.services.identity.directory.agent(opening.agent)
+        return await self.services.tasks.tasks.open(opening, agent=agent)
 
     # Calls.
 
@@ -180,7 +180,7 @@ class RehearsalStage:
 
         async def drive() -> Any:
             CURRENT.set(run)
-            return await self.house.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
+            return await self.services.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
 
         driven = asyncio.get_running_loop().create_task(drive())
         run.driven = driven
@@ -206,9 +206,9 @@ class RehearsalStage:
         For a task that has ended, return the last token: the gateway refuses it.
         """
         kept = self._tokens.get(task)
-        if kept is not None and kept[2] - self.house.clock.now().timestamp() > RENEW_S:
+        if kept is not None and kept[2] - self.services.clock.now().timestamp() > RENEW_S:
             return kept[:2]
-        live = await self.house.tasks.live.load(task)
+        live = await self.services.tasks.live.load(task)
         if kept is not None and live.task.state.ended:
             return kept[:2]
         confirmation = Confirmation(jkt=thumbprint(self._keys[live.task.agent]))
@@ -219,28 +219,28 @@ class RehearsalStage:
         )
         client = TokenClient(agent=live.agent, client_id=live.agent.name, attested=attested)
         asking = TokenQuestion(how=BY, confirmation=confirmation)
-        given = await self.house.oauth.tokens.for_task(client, live, asking)
+        given = await self.services.oauth.tokens.for_task(client, live, asking)
         self._tokens[task] = given.text, confirmation, given.claims.expires
         return given.text, confirmation
 
     async def restore(self) -> None:
         """Delete what tasks have written, after pending events have been recorded."""
         await asyncio.sleep(0)
-        await self.house.store.commit(Unit(tenant=self.house.tenant))
-        await self.house.flow.stored_labels.forget()
+        await self.services.store.commit(Unit(tenant=self.services.tenant))
+        await self.services.flow.stored_labels.forget()
 
     # Evidence.
 
     async def events(self, task: str, kinds: tuple[str, ...]) -> list[dict[str, Json]]:
         """Return the recorded events in order, after pending events have been recorded."""
-        house = self.house
+        services = self.services
         await asyncio.sleep(0)
-        await house.mediation.mediator.count_refusals()
-        await house.mediation.mediator.retry_late()
-        await house.store.commit(Unit(tenant=house.tenant))
+        await services.mediation.mediator.count_refusals()
+        await services.mediation.mediator.retry_late()
+        await services.store.commit(Unit(tenant=services.tenant))
         found: list[dict[str, Json]] = []
         start = 0
-        while page := await house.evidence.log.pages(start=start, limit=PAGE, kinds=kinds, task=task):
+        while page := await services.evidence.log.pages(start=start, limit=PAGE, kinds=kinds, task=task):
             found += [readable(entry) for entry in page]
             start = page[-1].index + 1
         return found

@@ -105,7 +105,7 @@ class _StandInExchange:
         """End the wait: no result will be given any longer."""
         if not self._run.answer.done():
             self._run.answer.set_exception(
-                UpstreamUnreachable("the call was cut before its result was given", sent=self._run.sent)
+                UpstreamUnreachable("the call was cancelled before its result was given", sent=self._run.sent)
             )
             self._run.answer.exception()  # retrieved: the answer may never be awaited
 

@@ -43,7 +43,7 @@ class AgentKey:
         if algorithm is None or not key.is_private:
             raise KeyUnusable(
                 "the key is not a private key of P-256 or Ed25519",
-                remediation="make one with `remit agent register`",
+                remediation="create one with `remit agent register`",
             )
         self._key = key
         self.algorithm = algorithm
@@ -69,7 +69,7 @@ class AgentKey:
         except OSError as fault:
             raise KeyUnusable(
                 f"the key `{path}` cannot be read: {fault.strerror}",
-                remediation="register the agent (`remit agent register`), or name its key by `--key`",
+                remediation="register the agent (`remit agent register`), or give its key with `--key`",
             ) from None
         with os.fdopen(descriptor, "rb") as opened:
             _refuse_shared(path, os.fstat(descriptor), "file", "600")
@@ -82,7 +82,7 @@ class AgentKey:
             key = ECKey.import_key(members) if members.get("kty") == "EC" else OKPKey.import_key(members)
             _ = key.private_key
         except (JoseError, ValueError, TypeError, AttributeError, KeyError):
-            raise KeyUnusable(f"`{path}` holds no key", remediation="register the agent anew") from None
+            raise KeyUnusable(f"`{path}` contains no key", remediation="register the agent again") from None
         return cls(key)
 
     def save(self, path: Path) -> None:
@@ -102,7 +102,7 @@ class AgentKey:
             # A link, not a rename: it fails if the name exists.
             os.link(draft, path)
         except FileExistsError:
-            raise KeyTaken(f"`{path}` is there already", remediation="use it, or move it away") from None
+            raise KeyTaken(f"`{path}` already exists", remediation="use it, or move it away") from None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
@@ -163,7 +163,8 @@ def _refuse_shared(path: Path, status: os.stat_result, what: str, mode: str) -> 
         return
     if status.st_uid not in (os.getuid(), 0):
         raise KeyUnusable(
-            f"the {what} `{path}` belongs to another user", remediation="keep keys in a place of your own"
+            f"the {what} `{path}` belongs to another user",
+            remediation="keep keys in a folder that belongs to you",
         )
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyUnusable(

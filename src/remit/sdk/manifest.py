@@ -36,7 +36,7 @@ def _content(place: Path) -> object:
         return _digest(place)
     files = sorted(_files(place))
     if len(files) > MAX_FILES:
-        raise OSError(f"`{place}` holds more than {MAX_FILES} files")
+        raise OSError(f"`{place}` contains more than {MAX_FILES} files")
     return {path.relative_to(place).as_posix(): _digest(path) for path in files}
 
 

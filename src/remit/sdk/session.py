@@ -183,7 +183,7 @@ class TaskSession(_TokenSource):
         """Keep the gateway's description of the task."""
         super().__init__()
         if not isinstance(facts, dict) or not isinstance(facts.get("id"), str):
-            raise GatewayUnreachable("the gateway gave no task", remediation="check the address")
+            raise GatewayUnreachable("the gateway returned no task", remediation="check the address")
         self.agent = agent
         self.facts: dict[str, Json] = facts
         self.id: str = facts["id"]

@@ -148,7 +148,7 @@ class Gateway:
             value = None
             if 200 <= status < 300:
                 raise GatewayUnreachable(
-                    f"what answers at {self.base_url} is not a remit gateway", remediation="check the address"
+                    f"the server at {self.base_url} is not a remit gateway", remediation="check the address"
                 ) from None
         if 200 <= status < 300:
             return value
@@ -162,9 +162,7 @@ class Gateway:
     def unreachable(self, fault: BaseException) -> GatewayUnreachable:
         """Return a transport error as a `GatewayUnreachable`."""
         what = (
-            "the certificate does not hold"
-            if isinstance(fault, ssl.SSLError | aiohttp.ClientSSLError)
-            else ""
+            "the certificate is invalid" if isinstance(fault, ssl.SSLError | aiohttp.ClientSSLError) else ""
         )
         what = what or ("it did not answer in time" if isinstance(fault, TimeoutError) else "no connection")
         return GatewayUnreachable(
@@ -200,9 +198,9 @@ def checked_base(base_url: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise AgentFault(f"`{base_url[:200]}` is no gateway's address", remediation="write `https://host`")
+        raise AgentFault(f"`{base_url[:200]}` is not a gateway address", remediation="write `https://host`")
     if "@" in parts.netloc:
-        raise AgentFault("the gateway's address holds a name or password", remediation="remove it")
+        raise AgentFault("the gateway's address contains a name or password", remediation="remove it")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise AgentFault(
             f"`{base}` would send tokens in the clear",

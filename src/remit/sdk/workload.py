@@ -27,13 +27,13 @@ class TokenFile:
             with self.path.open("rb") as opened:
                 text = opened.read(MAX_TOKEN_BYTES + 1).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as fault:
-            why = fault.strerror if isinstance(fault, OSError) else "it is no text"
+            why = fault.strerror if isinstance(fault, OSError) else "it is not text"
             raise KeyUnusable(
                 f"the token in `{self.path}` cannot be read: {why}",
-                remediation="name the file that the platform writes",
+                remediation="give the file that the platform writes",
             ) from None
         if not text or len(text) > MAX_TOKEN_BYTES or text.count(".") != 2:
             raise KeyUnusable(
-                f"`{self.path}` holds no token", remediation="have the platform write a JWT there"
+                f"`{self.path}` contains no token", remediation="configure the platform to write a JWT there"
             )
         return text

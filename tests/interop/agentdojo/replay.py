@@ -161,7 +161,7 @@ def _run(rehearsal: Rehearsal, dojo: Environment, case: Case) -> Told:
         make(spot.calls[at:], attacker=False)
     complete = all(step.last.permitted for step in told.steps if not step.attacker)
     told.utility, told.security = dojo.judge(complete=complete)
-    told.top = task.label.data_class == rehearsal.stage.house.policies.applied.bundle.classes.top
+    told.top = task.label.data_class == rehearsal.stage.services.policies.applied.bundle.classes.top
     task.end()
     return told
 
@@ -195,7 +195,7 @@ def tool_ids(rehearsal: Rehearsal, suite: Suite) -> dict[str, str]:
 
     A suite may be an upstream; the tools of AgentDojo's are spread over several.
     """
-    tools = rehearsal.stage.house.tools.registry.all()
+    tools = rehearsal.stage.services.tools.registry.all()
     own = [tool for tool in tools if tool.upstream == suite.name]
     return {tool.name: tool.id for tool in own or tools}
 

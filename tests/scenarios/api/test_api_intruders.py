@@ -17,16 +17,16 @@ from remit.api.route_table import ENDPOINTS
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
 from remit.services.identity.permissions import ROLES, Duty
-from tests.worlds.house import HouseWorld, Told, a_bundle, house_world
+from tests.worlds.services import ServiceWorld, Told, a_bundle, service_world
 from tests.worlds.values import an_approval
 
 ROLE_OF = {"root": "administrator", "ada": "approver", "otto": "operator", "audra": "auditor", "lena": ""}
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway that people and agents have moved into."""
-    async with house_world(tmp_path) as opened:
+    async with service_world(tmp_path) as opened:
         yield opened
 
 
@@ -35,7 +35,7 @@ def somewhere(endpoint: Endpoint[Any]) -> str:
     return re.sub(r"\{\w+(:path)?\}", "none", endpoint.path)
 
 
-async def test_no_endpoint_opens_without_a_credential(world: HouseWorld) -> None:
+async def test_no_endpoint_opens_without_a_credential(world: ServiceWorld) -> None:
     """Every endpoint but sign-in answers 401 without a credential and with an invalid one."""
     for endpoint in ENDPOINTS:
         if endpoint.open:
@@ -53,7 +53,7 @@ async def test_no_endpoint_opens_without_a_credential(world: HouseWorld) -> None
             assert told.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_role_has_its_own_endpoints_only(world: HouseWorld) -> None:
+async def test_a_role_has_its_own_endpoints_only(world: ServiceWorld) -> None:
     """Each person is let in at each endpoint exactly where the table says so."""
     sessions = {name: await world.session(name) for name in ROLE_OF}
     for endpoint in ENDPOINTS:
@@ -67,7 +67,7 @@ async def test_a_role_has_its_own_endpoints_only(world: HouseWorld) -> None:
             assert told.status == (400 if allowed else 403), (endpoint.path, name, told.content)
 
 
-async def test_tokens_of_agents_manage_nothing(world: HouseWorld) -> None:
+async def test_tokens_of_agents_manage_nothing(world: ServiceWorld) -> None:
     """An agent's token, and one bound to a task, are taken at exactly the endpoints that the table
     gives them.
     """
@@ -84,7 +84,7 @@ async def test_tokens_of_agents_manage_nothing(world: HouseWorld) -> None:
             assert told.status in (shut or {400 if allowed else 403}), (endpoint.path, allowed)
 
 
-async def test_another_agents_task_is_not_there(world: HouseWorld) -> None:
+async def test_another_agents_task_is_not_there(world: ServiceWorld) -> None:
     """An agent, and a token of another task, can neither see nor renew, complete or take a task."""
     lena = await world.session("lena")
     task, second = await world.open(lena), await world.open(lena, "C-43")
@@ -97,11 +97,11 @@ async def test_another_agents_task_is_not_there(world: HouseWorld) -> None:
     assert (await world.task_token(task, "other-bot")).json["error"] == "invalid_grant"
 
 
-async def test_a_colleagues_work_is_not_there(world: HouseWorld) -> None:
+async def test_a_colleagues_work_is_not_there(world: ServiceWorld) -> None:
     """Without a role one sees, ends and asks about one's own alone."""
     lena, leo = await world.session("lena"), await world.session("leo")
     task = await world.open(lena)
-    await world.house.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
     for method, path, body in (
         ("GET", f"/api/v1/tasks/{task}", None),
         ("POST", f"/api/v1/tasks/{task}/complete", {}),
@@ -120,7 +120,7 @@ async def test_a_colleagues_work_is_not_there(world: HouseWorld) -> None:
     assert (await world.ask("POST", "/api/v1/end", {"name": task}, by=lena)).status == 200
 
 
-async def test_nobody_opens_a_task_for_another_without_being_operator(world: HouseWorld) -> None:
+async def test_nobody_opens_a_task_for_another_without_being_operator(world: ServiceWorld) -> None:
     """`on_behalf_of` names oneself, unless an operator opens the task."""
     body = {
         "agent": "contract-bot",
@@ -132,9 +132,9 @@ async def test_nobody_opens_a_task_for_another_without_being_operator(world: Hou
     assert told.status == 403
 
 
-async def test_codes_work_on_this_machine_alone(world: HouseWorld) -> None:
+async def test_codes_work_on_this_machine_alone(world: ServiceWorld) -> None:
     """A code from another address, or passed on by a proxy, is refused before it is looked at."""
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     for headers, client in (
         ({}, "192.0.2.7"),
         ({}, "2001:db8::1"),
@@ -148,10 +148,10 @@ async def test_codes_work_on_this_machine_alone(world: HouseWorld) -> None:
     assert told.status == 200
 
 
-async def test_guessing_codes_is_slowed(world: HouseWorld) -> None:
+async def test_guessing_codes_is_slowed(world: ServiceWorld) -> None:
     """After ten failures an address waits a minute, a sound code included; other addresses do not wait."""
-    world.asgi = app(world.house, reload=a_bundle, remote_sign_in=True)
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    world.asgi = app(world.services, reload=a_bundle, remote_sign_in=True)
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
 
     async def sign_in(code: str, client: str = "192.0.2.7") -> Told:
         return await world.ask("POST", "/api/v1/sign-in", {"code": code}, client=client)
@@ -165,7 +165,7 @@ async def test_guessing_codes_is_slowed(world: HouseWorld) -> None:
     assert (await sign_in(code)).status == 200
 
 
-async def test_other_sites_cannot_use_a_browser(world: HouseWorld) -> None:
+async def test_other_sites_cannot_use_a_browser(world: ServiceWorld) -> None:
     """A request that a browser sends for another site is refused, and no answer permits one."""
     session = await world.session("root")
     for headers in (
@@ -199,7 +199,7 @@ async def test_other_sites_cannot_use_a_browser(world: HouseWorld) -> None:
     ],
 )
 async def test_odd_bodies_are_refused_by_code(
-    world: HouseWorld, content: bytes, status: int, code: str
+    world: ServiceWorld, content: bytes, status: int, code: str
 ) -> None:
     """A body with two readings, of another shape, too deep or too large is refused, and says which."""
     told = await world.ask("POST", "/api/v1/people", content=content, by=await world.session("root"))
@@ -215,7 +215,7 @@ async def test_odd_bodies_are_refused_by_code(
         {"content-encoding": "gzip"},
     ],
 )
-async def test_other_media_are_refused(world: HouseWorld, headers: dict[str, str]) -> None:
+async def test_other_media_are_refused(world: ServiceWorld, headers: dict[str, str]) -> None:
     """What is not `application/json` as it is, is not read."""
     told = await world.ask(
         "POST", "/api/v1/people", {"name": "x"}, by=await world.session("root"), headers=headers
@@ -234,7 +234,7 @@ async def test_other_media_are_refused(world: HouseWorld, headers: dict[str, str
     ],
 )
 async def test_unknown_endpoints_are_problems_too(
-    world: HouseWorld, method: str, path: str, status: int
+    world: ServiceWorld, method: str, path: str, status: int
 ) -> None:
     """A path or a method that there is not is answered in the same form as all else."""
     told = await world.ask(method, path, by=await world.session("root"))
@@ -242,7 +242,7 @@ async def test_unknown_endpoints_are_problems_too(
 
 
 @pytest.fixture
-def full_disk(world: HouseWorld) -> Iterator[None]:
+def full_disk(world: ServiceWorld) -> Iterator[None]:
     """No file of this process can be written any more, once the world has settled in."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
@@ -251,7 +251,7 @@ def full_disk(world: HouseWorld) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("full_disk")
-async def test_a_full_disk_refuses_clearly(world: HouseWorld) -> None:
+async def test_a_full_disk_refuses_clearly(world: ServiceWorld) -> None:
     """What cannot be recorded is not done: 503 by its code; a caller without a valid credential still gets
     401.
     """

@@ -50,7 +50,7 @@ async def test_a_copied_token_of_an_enforcement_point_brings_no_permit_to_change
         assert await reason(world, asking("alice", "write"), copied) == "sender-constraint"
         own = await world.agent_token("records-api")
         assert not await reason(world, asking("alice", "write"), own)
-        found = await world.house.evidence.log.pages(kinds=("decision.made",))
+        found = await world.services.evidence.log.pages(kinds=("decision.made",))
         said = [(one["facts"]["enforced_by"], one["facts"]["asked_with"]) for one in map(facts_of, found)]
         assert said == [("records-api", "bearer"), ("records-api", "bearer"), ("records-api", "mtls")]
 
@@ -62,7 +62,7 @@ async def test_a_site_may_lower_that_and_each_decision_says_so(tmp_path: Path) -
         await world.begin("alice")
         copied = await world.agent_token("records-api", bound=False)
         assert not await reason(world, asking("alice", "write"), copied)
-        found = await world.house.evidence.log.pages(kinds=("decision.made",))
+        found = await world.services.evidence.log.pages(kinds=("decision.made",))
         assert [facts_of(one)["facts"]["sender_constraint"] for one in found] == ["optional"]
 
 
@@ -83,7 +83,7 @@ async def test_a_bound_token_of_a_task_is_taken_from_those_alone_who_check_its_k
 async def test_who_only_searches_keeps_no_task_from_ending(tmp_path: Path) -> None:
     """An evaluation is use; a search records nothing, and lets an unused task run out."""
     async with authzen_world(tmp_path, point(vouches=Assurance.KEY_BOUND)) as world:
-        live = await world.house.tasks.live.load(await world.begin("alice"))
+        live = await world.services.tasks.live.load(await world.begin("alice"))
         live.idle_until_s = before = world.clock.boot_s() + 5
         live.task = msgspec.structs.replace(live.task, idle_s=100)
         search: dict[str, Json] = asking("alice", "read") | {"subject": {"type": "user"}}

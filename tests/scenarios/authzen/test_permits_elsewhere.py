@@ -43,7 +43,7 @@ async def test_every_permit_that_is_out_stands_in_the_closure(world: AuthzenWorl
     async def end() -> Any:
         for _ in range(turns):
             await asyncio.sleep(0)
-        return await world.house.endings.revocations.end_task(task, reason="enough", by="root")
+        return await world.services.endings.revocations.end_task(task, reason="enough", by="root")
 
     asked = [given(world, token, "write" if number % 2 else "read") for number in range(40)]
     closure, *permits = await asyncio.gather(end(), *asked)
@@ -63,7 +63,7 @@ async def test_no_permit_is_given_once_the_end_has_returned(world: AuthzenWorld)
         await world.begin("alice")
         permit = await given(world, token, "read")
         assert permit
-        closure = await world.house.endings.revocations.end_scope(kind, name, reason="enough", by="root")
+        closure = await world.services.endings.revocations.end_scope(kind, name, reason="enough", by="root")
         assert permit in {one.decision for one in closure.indeterminate}
         assert not await given(world, token, "read")
 
@@ -73,6 +73,6 @@ async def test_a_permit_that_nobody_reports_is_found_after_a_restart(world: Auth
     await world.begin("alice")
     token = await world.agent_token("records-api")
     permit = await given(world, token, "write")
-    assert [event.call for event in await world.house.store.unfinished(world.house.tenant)] == [permit]
-    assert await world.house.endings.remains.recover() == 1
-    assert await world.house.store.unfinished(world.house.tenant) == []
+    assert [event.call for event in await world.services.store.unfinished(world.services.tenant)] == [permit]
+    assert await world.services.endings.remains.recover() == 1
+    assert await world.services.store.unfinished(world.services.tenant) == []

@@ -164,9 +164,9 @@ def test_the_sink_itself_is_tried(tmp_path: Path, bao: BaoServer, sink: Sink) ->
         closure = gateway.left_open(task, wait_s=5.0)
         (closing,) = [one for one in closure["closings"] if one["lease"]]
         assert closing["revoked_after_ms"] is not None
-        assert closing["detail"] == "still open: the sink says accepted"
+        assert closing["detail"] == "still open: the sink answered accepted"
         sink.look_at_the_list()
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert gateway.closed_up(task)["closed"]
 
 

@@ -75,11 +75,11 @@ def test_the_answer_of_one_server_is_not_taken_for_anothers(
         ("https://login.example.com", "https://login.example.com", True, ""),
         ("https://login.example.com", "https://login.example.com", False, ""),
         ("", "https://login.example.com", False, ""),
-        ("", "https://login.example.com", True, "does not name its server"),
-        ("https://evil.example.com", "https://login.example.com", False, "from another server"),
-        ("https://evil.example.com", "https://login.example.com", True, "from another server"),
-        ("https://login.example.com/", "https://login.example.com", True, "from another server"),
-        ("https://login.example.com", "", False, "it is not known here what that is called"),
+        ("", "https://login.example.com", True, "does not name its issuer"),
+        ("https://evil.example.com", "https://login.example.com", False, "has another issuer"),
+        ("https://evil.example.com", "https://login.example.com", True, "has another issuer"),
+        ("https://login.example.com/", "https://login.example.com", True, "has another issuer"),
+        ("https://login.example.com", "", False, "the expected issuer is not configured"),
     ],
 )
 def test_an_answer_counts_if_it_is_from_the_server_that_was_asked(

@@ -102,13 +102,13 @@ def test_nobody_else_finishes_what_somebody_has_begun(
 
     Otherwise an attacker could have their own account used in another's tasks, or another's in theirs.
     """
-    gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
+    gateway.wait(gateway.services.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     ana, elsewhere, bob = browse(), browse(), browse("bob")
     address = ana.leave()
     for other in (bob, elsewhere):
         answer = other.arrive(address)
         assert answer.status_code == 401, answer.text
-        assert "not begun by you" in answer.text
+        assert "not started in this browser" in answer.text
     assert gateway.wait(connections(gateway).of("bob")) == []
     assert gateway.wait(connections(gateway).of("ana")) == []
     assert ana.arrive(address).status_code == 303
@@ -134,8 +134,8 @@ def test_tasks_at_once_never_use_one_token_twice(
     opened = [gateway.open("ana")[1] for _ in range(6)]
 
     async def ask_all() -> list[object]:
-        broker = gateway.house.credentials.leases._brokers["crm"]
-        tasks = await gateway.house.store.tasks(gateway.house.tenant, limit=10)
+        broker = gateway.services.credentials.leases._brokers["crm"]
+        tasks = await gateway.services.store.tasks(gateway.services.tenant, limit=10)
         wanted = [LeaseWanted(f"lse_{n:016d}", "crm", task) for n, task in enumerate(tasks)]
         return list(await asyncio.gather(*(broker.obtain(one) for one in wanted)))
 
@@ -152,8 +152,8 @@ def test_who_is_cut_while_waiting_loses_no_token(
     server.lag_of_answers_s = 0.5
 
     async def cut() -> None:
-        broker = gateway.house.credentials.leases._brokers["crm"]
-        (task,) = await gateway.house.store.tasks(gateway.house.tenant, limit=10)
+        broker = gateway.services.credentials.leases._brokers["crm"]
+        (task,) = await gateway.services.store.tasks(gateway.services.tenant, limit=10)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await broker.obtain(LeaseWanted("lse_0000000000000001", "crm", task))
@@ -173,13 +173,13 @@ def test_what_the_server_has_ended_is_to_be_connected_again(
     for one in server.refreshes.values():
         one.dead = True
     _, token = gateway.open("ana")
-    with pytest.raises(KeyUnavailable, match="has ended what the person had let remit have"):
+    with pytest.raises(KeyUnavailable, match="has revoked the person's consent"):
         gateway.call(token)
     asked = len(server.asked)
-    with pytest.raises(KeyUnavailable, match="its server has ended that"):
+    with pytest.raises(KeyUnavailable, match="its server has revoked the connection"):
         gateway.call(token)
     assert len(server.asked) == asked
-    assert "has ended the connection" in ana.http.get("/oauth/account").text
+    assert "has revoked the connection" in ana.http.get("/oauth/account").text
     ana.connect()
     gateway.call(token)
 
@@ -200,17 +200,17 @@ def test_disconnected_it_is_dead_at_its_server(
     server.broken = False
     gateway.wait(connections(gateway).sweep())
     assert server.alive() == []
-    assert gateway.wait(gateway.house.store.values(gateway.house.tenant, "connection:")) == []
+    assert gateway.wait(gateway.services.store.values(gateway.services.tenant, "connection:")) == []
 
 
 def test_whoever_may_not_act_any_more_is_disconnected(
     browse: Browse, gateway: LeasingGateway, server: ConnectingAuthorities
 ) -> None:
     """The disconnection needs no action by an operator."""
-    gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
+    gateway.wait(gateway.services.identity.directory.add_person(NewPerson(name="bob"), by="remit"))
     browse("bob").connect()
     assert len(server.alive()) == 1
-    gateway.wait(gateway.house.identity.personnel.deactivate("bob", by="ana"))
+    gateway.wait(gateway.services.identity.personnel.deactivate("bob", by="ana"))
     gateway.wait(connections(gateway).sweep())
     assert server.alive() == []
 
@@ -268,7 +268,7 @@ def test_a_token_is_kept_sealed_and_told_nowhere(
     """Not in the store as it is, not in events; sealed again it is as good as before."""
     browse().connect()
     (refresh,) = server.alive()
-    kept = str(gateway.wait(gateway.house.store.values(gateway.house.tenant, "connection:")))
+    kept = str(gateway.wait(gateway.services.store.values(gateway.services.tenant, "connection:")))
     assert "ana" in kept
     assert refresh not in kept
     session = gateway.session()

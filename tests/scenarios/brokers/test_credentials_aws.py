@@ -125,7 +125,7 @@ def test_aws_down_at_the_issue_and_at_the_end(tmp_path: Path, aws: AwsServer) ->
         said = gateway.remit("who", task, session=gateway.session(), env={"COLUMNS": "160"})
         assert "still open: aws-session" in said.stdout
         aws.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert len(aws.policies) == 1
 
 
@@ -141,7 +141,7 @@ def test_calls_that_get_no_session_leave_nothing_at_the_role(tmp_path: Path, aws
             with pytest.raises(KeyUnavailable, match=r"ValidationError|ServiceUnavailable"):
                 gateway.call(token)
         aws.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert aws.policies == {}
         aws.longest_s = 3600
         gateway.call(token)
@@ -158,7 +158,7 @@ async def test_a_value_that_would_widen_the_policy_is_refused(aws: AwsServer, pl
         await broker.obtain(LeaseWanted("lse_1", "crm", about()))
     with pytest.raises(NothingDone, match="AWS takes 2048"):
         await broker.obtain(LeaseWanted("lse_1", "crm", about(id="x" * 2000)))
-    with pytest.raises(NothingDone, match="no tool that the task was granted has statements"):
+    with pytest.raises(NothingDone, match="no granted tool of the task has statements"):
         await place.made(statements=(), tool_statements={"write": ()}).obtain(
             LeaseWanted("lse_1", "crm", about(id="C-42"))
         )

@@ -56,18 +56,18 @@ class TheirGateway(LiveGateway):
     async def _begin(self) -> None:
         await super()._begin()
         public = {name: str(value) for name, value in self._client_key.as_dict(private=False).items()}
-        await self.house.identity.directory.register(
+        await self.services.identity.directory.register(
             NewAgent(name="partner", owner="ana", purpose="serves a partner", bindings=(KeyBinding(public),)),
             by="ana",
         )
         link = Link(
-            tenant=self.house.tenant,
+            tenant=self.services.tenant,
             issuer=PROVIDER,
             subject="ana",
             person="ana",
-            made=self.house.clock.now(),
+            made=self.services.clock.now(),
         )
-        await self.house.store.commit(Unit((PutLink(link),), tenant=self.house.tenant))
+        await self.services.store.commit(Unit((PutLink(link),), tenant=self.services.tenant))
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_task_here_is_a_task_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
             # An end of the agent there ends what the agent could get from here.
             theirs.wait(
-                theirs.house.endings.revocations.end_scope(
+                theirs.services.endings.revocations.end_scope(
                     ScopeKind.AGENT, "partner", reason="enough", by="ana", lock=True
                 )
             )

@@ -100,7 +100,7 @@ def test_github_down_at_the_issue_and_at_the_end(tmp_path: Path, github: GitHubS
         github.broken = True
         gateway.left_open(task)
         github.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert github.living() == []
 
 
@@ -130,7 +130,7 @@ async def test_permissions_are_those_of_the_granted_tools(github: GitHubServer, 
             "commit": {"contents": "write"},
         },
     )
-    with pytest.raises(NothingDone, match="no tool that the task was granted has permissions"):
+    with pytest.raises(NothingDone, match="no granted tool of the task has permissions"):
         await broker.obtain(LeaseWanted("lse_1", "code", about("list")))
     await broker.obtain(LeaseWanted("lse_1", "code", about("commit", "read")))
     assert github.asked == [{"repositories": ["crm"], "permissions": {"contents": "write", "issues": "read"}}]
@@ -144,7 +144,7 @@ async def test_a_token_that_may_more_than_was_asked_for_is_not_used(
     """The token can be taken back; the caller that leases does that."""
     github.generous = True
     broker = await place.broker()
-    with pytest.raises(UnfitCredential, match="may more than was asked for") as unfit:
+    with pytest.raises(UnfitCredential, match="more permissions than requested") as unfit:
         await broker.obtain(LeaseWanted("lse_1", "code", about()))
     assert len(github.tokens) == 1
     await broker.revoke(unfit.value.credential)
@@ -158,7 +158,7 @@ async def test_only_a_clear_no_is_a_refusal(github: GitHubServer, place: AtGitHu
     github.broken = True
     assert await broker.probe(given) is Probe.UNREACHABLE
     assert await broker.probe(UpstreamCredential(lease="lse_1")) is Probe.UNREACHABLE
-    with pytest.raises(KeyUnavailable, match="cannot be read any more"):
+    with pytest.raises(KeyUnavailable, match="can no longer be read"):
         await broker.revoke(UpstreamCredential(lease="lse_1"))
 
 

@@ -106,7 +106,7 @@ def test_the_api_server_down_at_the_issue_and_at_the_end(tmp_path: Path, cluster
         cluster.broken = True
         gateway.left_open(task)
         cluster.broken = False
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert cluster.objects == {}
 
 
@@ -124,12 +124,12 @@ def test_an_object_whose_token_was_refused_is_not_left_behind(
             with pytest.raises(KeyUnavailable, match="`Forbidden`"):
                 gateway.call(token)
         gateway.until(lambda: not cluster.objects)
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         # Where not even the object could be made, there is nothing to delete.
         cluster.refusing = {"/secrets"}
         with pytest.raises(KeyUnavailable, match="`Forbidden`"):
             gateway.call(token)
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
 
 
 async def test_a_task_names_an_account_and_nothing_else(

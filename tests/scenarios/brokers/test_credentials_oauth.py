@@ -67,7 +67,7 @@ def test_the_end_shows_a_table_of_it(gateway: LeasingGateway) -> None:
     assert "holds oauth-token for 127.0.0.1" in held.stdout
     said = gateway.remit("end", task, "--prove", session=gateway.session(), env={"COLUMNS": "160"})
     assert said.returncode == 0, said.stderr
-    for word in ("TAKEN BACK", "REFUSED AFTER", "oauth-token", "nothing left open", "proven"):
+    for word in ("REVOKED", "REFUSED AFTER", "oauth-token", "nothing left open", "proven"):
         assert word in said.stdout, said.stdout
 
 
@@ -118,7 +118,7 @@ def test_a_server_that_is_down_at_the_end(gateway: LeasingGateway, server: Autho
     assert "still open: oauth-token for 127.0.0.1" in said.stdout
     assert "source-refused" in said.stdout
     server.broken = False
-    gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+    gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
     assert all(one.is_revoked() for one in server.tokens.values())
     again = gateway.closed_up(task)
     assert again["id"] == closure["id"]

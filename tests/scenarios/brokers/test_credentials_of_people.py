@@ -195,7 +195,7 @@ def test_remits_word_to_a_server_opens_nothing_at_remit(tmp_path: Path, server: 
                 asked = RequestedCall(
                     token=text, proven=HELD, upstream="crm", name="echo", arguments={"word": "x"}
                 )
-                return await gateway.house.mediation.mediator.run(asked, Heard())
+                return await gateway.services.mediation.mediator.run(asked, Heard())
 
             with pytest.raises(RemitError) as refused:
                 assert not isinstance(gateway.wait(call()), Answered)

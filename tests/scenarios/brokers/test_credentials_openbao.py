@@ -84,7 +84,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
     wanted = LeaseWanted("lse_one", "crm", a_task())
     try:
         for path, headers, token, told in (
-            ("secret/data/crm", place.HEADERS, "root-of-the-tests", "it gives no lease"),
+            ("secret/data/crm", place.HEADERS, "root-of-the-tests", "it returned no lease"),
             (f"database/creds/{place.name}", {"X": "{token}"}, place.token, "gives no `token`"),
             ("database/config/crm", place.HEADERS, place.token, "status 403"),
         ):
@@ -102,7 +102,7 @@ async def test_what_could_not_be_taken_back_is_not_used(
 def test_an_address_that_is_none_is_said() -> None:
     """Before anything is leased."""
     known = BaoSource("http://127.0.0.1:1", str, web=BrokerHttp("OpenBao"), clock=SystemClock())
-    with pytest.raises(ConfigInvalid, match="is no address of a PostgreSQL database"):
+    with pytest.raises(ConfigInvalid, match="is not an address of a PostgreSQL database"):
         OpenBaoBroker(known, "database/creds/crm", login="postgresql://[")
 
 
@@ -153,7 +153,7 @@ def test_a_standing_role_has_another_password_when_a_task_has_ended(
         now = gateway.shown()[-1]["x-database"]
         assert now != used
         assert opens(now)
-        gateway.until(lambda: gateway.house.credentials.leases.counts()["open"] == 0)
+        gateway.until(lambda: gateway.services.credentials.leases.counts()["open"] == 0)
         assert opens(now)
 
 
@@ -192,7 +192,7 @@ def test_openbao_down_at_the_end_leaves_the_password_open_and_says_so(
             assert opens(used)
         finally:
             place.mend()
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=task))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=task))
         assert not opens(used)
         assert gateway.closed_up(task)["closed"]
 
@@ -211,7 +211,7 @@ def test_a_role_that_openbao_will_not_change_is_not_leased_again_and_again(
         gateway.left_open(first)
         for _ in range(3):
             gateway.call(other)
-        assert len(gateway.house.credentials.leases.of(task=second)) == 1
+        assert len(gateway.services.credentials.leases.of(task=second)) == 1
         assert opens(gateway.shown()[-1]["x-database"])
 
 

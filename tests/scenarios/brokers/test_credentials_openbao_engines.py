@@ -136,7 +136,7 @@ def test_openbao_down_at_the_issue_refuses_and_at_the_end_stays_open(tmp_path: P
             assert the_lease(closure)["detail"].startswith("still open")
         finally:
             place.mend()
-        gateway.until(lambda: not gateway.house.credentials.leases.of(task=first))
+        gateway.until(lambda: not gateway.services.credentials.leases.of(task=first))
         assert gateway.closed_up(first)["closed"]
     told_of: Any = bao.ask("GET", f"pki/cert/{headers['x-serial']}")
     assert told_of["data"]["revocation_time"] > 0
@@ -243,7 +243,7 @@ async def test_what_a_task_says_adds_no_name_to_its_certificate(bao: BaoServer) 
             )
         # A header cannot hold the lines of a certificate: it can be revoked, and is not left behind.
         before = serials(bao)
-        with pytest.raises(UnfitCredential, match="cannot stand in the header `X`") as unfit:
+        with pytest.raises(UnfitCredential, match="cannot be used in the header `X`") as unfit:
             await broker.obtain(LeaseWanted("lse_1", "crm", about("C-42")))
         await broker.revoke(unfit.value.credential)
         (made,) = serials(bao) - before
@@ -312,7 +312,7 @@ async def test_an_answer_of_ocsp_that_is_anothers_shows_nothing(bao: BaoServer) 
             assert await broker.probe(asked) is Probe.UNREACHABLE
         assert await broker.probe(first) is Probe.REFUSED
         assert await broker.probe(second) is Probe.ACCEPTED
-        with pytest.raises(KeyUnavailable, match="cannot be read any more"):
+        with pytest.raises(KeyUnavailable, match="can no longer be read"):
             await broker.revoke(UpstreamCredential(lease="lse_a"))
     finally:
         await place.close()
@@ -330,7 +330,7 @@ async def test_a_task_without_the_tools_policies_gets_no_token(bao: BaoServer) -
         narrow = OpenBaoTokenBroker(
             known, "crm", clock=SystemClock(), tool_policies={"other": ("crm-reader",)}
         )
-        with pytest.raises(KeyUnavailable, match="no tool that the task was granted has policies"):
+        with pytest.raises(KeyUnavailable, match="no granted tool of the task has policies"):
             await narrow.obtain(wanted)
         with pytest.raises(KeyUnavailable, match=r"status 400|cannot be taken back"):
             await OpenBaoTokenBroker(root, "batch", clock=SystemClock()).obtain(wanted)

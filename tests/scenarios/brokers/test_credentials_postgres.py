@@ -171,7 +171,7 @@ def test_a_real_login_is_refused_once_the_end_has_returned(gateway: LeasingGatew
             session.execute("select 1")
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):
         psycopg.connect(address)
-    (closure, *_) = gateway.wait(gateway.house.store.closures(gateway.house.tenant))
+    (closure, *_) = gateway.wait(gateway.services.store.closures(gateway.services.tenant))
     (closing,) = [one for one in closure.closings if one.lease]
     assert closing.kind == "postgres-role"
     assert closing.refused_after_ms is not None

@@ -13,7 +13,7 @@ from remit.core.errors import KeyUnavailable, NotFound
 from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewPerson
 from remit.services.people.connections import Connections
-from tests.worlds.house import make_house
+from tests.worlds.services import make_services
 from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys, a_task
 
 TASK = a_task(on_behalf_of="lena")
@@ -53,17 +53,17 @@ class Authority:
 class Replicas:
     """Two processes on one store."""
 
-    def __init__(self, house: Services, clock: WorldClock) -> None:
-        self.house, self.clock = house, clock
+    def __init__(self, services: Services, clock: WorldClock) -> None:
+        self.services, self.clock = services, clock
         self.authority = Authority()
         self.one, self.other = (
             Connections(
                 {"crm": self.authority},
-                store=house.store,
+                store=services.store,
                 clock=clock,
                 entropy=WorldEntropy(name),
                 sealing=WorldSealingKeys(),
-                tenant=house.tenant,
+                tenant=services.tenant,
             )
             for name in ("one", "other")
         )
@@ -79,10 +79,10 @@ class Replicas:
 async def replicas(tmp_path: Path) -> AsyncIterator[Replicas]:
     """Two of them, and lena."""
     clock = WorldClock(datetime.now(UTC))
-    house = make_house(tmp_path, clock)
-    await house.identity.directory.add_person(NewPerson(name="lena"), by="remit")
-    yield Replicas(house, clock)
-    await house.store.close()
+    services = make_services(tmp_path, clock)
+    await services.identity.directory.add_person(NewPerson(name="lena"), by="remit")
+    yield Replicas(services, clock)
+    await services.store.close()
 
 
 async def test_what_was_ended_meanwhile_stays_ended(replicas: Replicas) -> None:

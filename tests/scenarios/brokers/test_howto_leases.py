@@ -77,15 +77,15 @@ class Walked(LiveGateway):
         """Open a task and call its tool; gives the task's id, and what the upstream was shown."""
 
         async def called() -> str:
-            agent = await self.house.identity.directory.agent("note-bot")
-            (name,) = [one for one in self.house.policies.applied.bundle.task_types if one not in OURS_TOO]
+            agent = await self.services.identity.directory.agent("note-bot")
+            (name,) = [one for one in self.services.policies.applied.bundle.task_types if one not in OURS_TOO]
             asked = Opening(agent=agent.name, task_type=name, params=params)
-            task = await self.house.tasks.tasks.open(asked, agent=agent)
-            token = await task_token(self.house, task.id, confirmation=HELD)
+            task = await self.services.tasks.tasks.open(asked, agent=agent)
+            token = await task_token(self.services, task.id, confirmation=HELD)
             call = RequestedCall(
                 token=token, proven=HELD, upstream=self.name, name="echo", arguments={"word": "x"}
             )
-            end = await self.house.mediation.mediator.run(call, Heard())
+            end = await self.services.mediation.mediator.run(call, Heard())
             assert isinstance(end, Answered), end.decision.reasons
             return task.id
 

@@ -108,7 +108,7 @@ async def test_what_is_due_is_rotated_and_the_old_one_is_refused(place: Place) -
     assert place.server.metadata["client_name"] == "remit"
     told = await place.world.facts(EventKind.SECRET_ROTATED)
     assert [one["old_refused"] for one in told] == [True, True]
-    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    kept = str(await place.world.services.store.values(TENANT, "secret:"))
     for secret in (*seen, OPENS, place.server.opens):
         assert secret not in f"{kept} {told}"
     again, _ = await place.opened()
@@ -159,11 +159,11 @@ async def lost(place: Place) -> RotatedSecrets:
     rotated, _ = await place.opened()  # a start again helps as little
     assert not await rotated.rotate("crm")
     why, remediation = rotated.stuck["crm"]
-    assert "refuses every secret that remit knows, and calls with it" in why
-    assert "the server refuses each registration token" in why
-    assert "make another registration token" in remediation
-    assert "register remit anew" in remediation
-    kept = str(await place.world.house.store.values(TENANT, "secret:"))
+    assert "refuses every secret that remit has, and calls with it" in why
+    assert "the server refuses every registration token" in why
+    assert "create another registration token" in remediation
+    assert "register remit again" in remediation
+    kept = str(await place.world.services.store.values(TENANT, "secret:"))
     for secret in (SECRET, OPENS, *place.server.secrets, place.server.opens):
         assert secret not in f"{kept} {why} {remediation}"
     return rotated
@@ -233,7 +233,7 @@ async def test_a_record_whose_token_was_lost_leaves_the_secret_as_it_was(place: 
     assert not await rotated.rotate("crm")
     place.server.loses = set()
     assert not await rotated.rotate("crm")
-    assert "each registration token" in rotated.stuck["crm"].why
+    assert "every registration token" in rotated.stuck["crm"].why
     assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
     place.server.opens = place.opens = "another-registration-token"
     assert await rotated.rotate("crm")
@@ -245,7 +245,7 @@ async def test_a_server_that_gives_the_same_again_does_not_rotate_and_that_is_sa
     place.server.stubborn = True
     rotated, _ = await place.opened()
     assert not await rotated.rotate("crm")
-    assert "the same secret again" in rotated.stuck["crm"].why
+    assert "the old secret" in rotated.stuck["crm"].why
     assert await place.gets_a_token(secret_in(rotated.reader("crm")()))
 
 
@@ -297,6 +297,6 @@ def test_tokens_of_tasks_are_had_with_the_secret_that_counts(
         gateway.call(token)
         assert len(server.tokens) == 2
         assert gateway.closed_up(task)["closed"]
-        found = gateway.wait(gateway.house.findings.findings.about("upstream:crm"))
+        found = gateway.wait(gateway.services.findings.findings.about("upstream:crm"))
         (facts,) = [one.facts for one in found if one.facts["place"] == "lease.oauth.client_secret"]
         assert facts["rotated_every_s"] == 3600

@@ -29,7 +29,7 @@ def test_without_scopes_there_is_no_token(tmp_path: Path) -> None:
             LeasingGateway(tmp_path, lease) as gateway,
         ):
             _, token = gateway.open()
-            with pytest.raises(KeyUnavailable, match="no tool that the task was granted has scopes"):
+            with pytest.raises(KeyUnavailable, match="no granted tool of the task has scopes"):
                 gateway.call(token)
             assert gateway.shown() == []
             assert server.tokens == {}
@@ -49,8 +49,8 @@ def settle(gateway: LeasingGateway) -> None:
     """Wait until nothing is being taken back any more."""
 
     async def over() -> bool:
-        await gateway.house.credentials.leases.sweep()
-        return gateway.house.credentials.leases.counts()["open"] == 0
+        await gateway.services.credentials.leases.sweep()
+        return gateway.services.credentials.leases.counts()["open"] == 0
 
     gateway.wait(until(over))
 
@@ -114,7 +114,7 @@ def test_what_is_not_used_is_taken_back_until_its_server_confirms(
             gateway.call(token)
         assert gateway.shown() == []
         assert [one.is_revoked() for one in server.tokens.values()] == [False]
-        assert gateway.house.credentials.leases.counts() == {"held": 0, "open": 1}
+        assert gateway.services.credentials.leases.counts() == {"held": 0, "open": 1}
         server.away = set()
         settle(gateway)
         assert [one.is_revoked() for one in server.tokens.values()] == [True]

@@ -78,7 +78,7 @@ async def a_task_of_its_own(world: CallWorld, dice: random.Random) -> tuple[str,
     loops = [asyncio.create_task(calls()) for _ in range(3)]
     for _ in range(dice.randrange(60)):
         await asyncio.sleep(0)
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     await asyncio.gather(*loops)
     return task.id, len(loops)
 
@@ -97,12 +97,12 @@ async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> Non
         kinds = [one for one in (broker, process) if one is not None]
         for one in kinds:
             one.fails = 0.0
-        while await world.house.credentials.leases.sweep():
+        while await world.services.credentials.leases.sweep():
             world.clock.advance(60)
             await asyncio.sleep(0.005)
         assert [one.alive for one in kinds] == [{} for _ in kinds]
-        assert await world.house.store.values(world.house.tenant, "lease:") == []
-        for closure in await world.house.store.closures(world.house.tenant, limit=1_000):
+        assert await world.services.store.values(world.services.tenant, "lease:") == []
+        for closure in await world.services.store.closures(world.services.tenant, limit=1_000):
             assert closure.closed, closure
             assert len({one.lease for one in of_leases(closure.closings)}) == len(of_leases(closure.closings))
         issued = {one["lease"] for one in await world.facts(EventKind.LEASE_ISSUED)}
@@ -111,4 +111,4 @@ async def test_no_credential_outlives_its_task(tmp_path: Path, seed: int) -> Non
         assert issued <= dead
         shown = {one["Authorization"].removeprefix("Bearer s3cret-") for one in world.desk.headers}
         assert shown <= issued
-        assert world.house.credentials.leases.counts() == {"held": 0, "open": 0}
+        assert world.services.credentials.leases.counts() == {"held": 0, "open": 0}

@@ -31,12 +31,12 @@ async def test_a_restart_takes_back_what_was_left(
         await world.call(token, "read")
     (lease,) = broker.alive
     async with desk_world(tmp_path, broker, "again") as world:
-        assert await world.house.credentials.leases.recover() == 1
-        await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
+        assert await world.services.credentials.leases.recover() == 1
+        await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
         assert (broker.alive, broker.revoked) == ({}, [lease])
         assert await world.outcome(token, "read") is Outcome.PERMIT
         assert len(broker.alive) == 1
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
         assert broker.alive == {}
 
 
@@ -50,15 +50,15 @@ async def test_what_a_source_did_not_live_to_tell_is_taken_back_by_name(
         broker.open.clear()
         call = asyncio.create_task(world.call(token, "read"))
         await world.until(lambda: bool(broker.obtained))
-        kept = await world.house.store.values(world.house.tenant, "lease:")
+        kept = await world.services.store.values(world.services.tenant, "lease:")
         call.cancel()
     assert [one["sealed"] for one in kept] == [""]
     broker.alive[broker.obtained[0].lease] = "made, and nobody heard of it"
     broker.open.set()
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.credentials.leases.recover()
+        await world.services.credentials.leases.recover()
         await world.until(lambda: not broker.alive)
-        await world.until(lambda: not world.house.credentials.leases._back.open)
+        await world.until(lambda: not world.services.credentials.leases._back.open)
 
 
 async def test_a_restart_goes_on_with_an_open_closure(tmp_path: Path, broker: ScriptedBroker) -> None:
@@ -67,14 +67,14 @@ async def test_a_restart_goes_on_with_an_open_closure(tmp_path: Path, broker: Sc
         task, token = await world.open()
         await world.call(token, "read")
         broker.down = True
-        await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        await world.house.credentials.leases.stop()
+        await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        await world.services.credentials.leases.stop()
     broker.down = False
     async with desk_world(tmp_path, broker, "again") as world:
         world.clock.advance(90)
-        await world.house.credentials.leases.recover()
-        await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-        (closing,) = await closure_now(world.house, f"task:{task.id}")
+        await world.services.credentials.leases.recover()
+        await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+        (closing,) = await closure_now(world.services, f"task:{task.id}")
         assert closing.refused_after_ms == 90_000
 
 
@@ -87,16 +87,16 @@ async def test_a_broker_that_is_gone_leaves_its_credentials_open(
         await world.call(token, "read")
     async with call_world(tmp_path, seed="again", settle=False, settle_s=0.05) as world:
         await world.reopen()
-        await world.house.credentials.leases.recover()
+        await world.services.credentials.leases.recover()
         await asyncio.sleep(0.1)
         world.clock.advance(60)
-        await world.house.credentials.leases.sweep()
+        await world.services.credentials.leases.sweep()
         (alarm,) = await world.facts(EventKind.LEASE_OPEN)
         assert alarm["why"] == "broker-gone"
-        assert len(world.house.credentials.leases.of(task=task.id)) == 1
-        await world.house.credentials.leases.stop()
+        assert len(world.services.credentials.leases.of(task=task.id)) == 1
+        await world.services.credentials.leases.stop()
     async with desk_world(tmp_path, broker, "third") as world:
-        await world.house.credentials.leases.recover()
+        await world.services.credentials.leases.recover()
         await world.until(lambda: not broker.alive)
 
 
@@ -107,9 +107,9 @@ async def test_another_sealing_key_opens_what_was_sealed_before(
     async with desk_world(tmp_path, broker) as world:
         _, token = await world.open()
         await world.call(token, "read")
-        await world.house.identity.rotations.rotate(KeyKind.SEALING, by="root")
-        await world.house.identity.rotations.keep()
-        (kept,) = await world.house.store.values(world.house.tenant, "lease:")
+        await world.services.identity.rotations.rotate(KeyKind.SEALING, by="root")
+        await world.services.identity.rotations.keep()
+        (kept,) = await world.services.store.values(world.services.tenant, "lease:")
         assert kept["sealed_by"] == "2"
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
     assert broker.alive == {}

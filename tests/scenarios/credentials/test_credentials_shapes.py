@@ -62,7 +62,7 @@ class World:
 
     async def quiet(self) -> None:
         """Wait until nothing is being taken back."""
-        await self.calls.until(lambda: self.calls.house.credentials.leases.counts()["open"] == 0)
+        await self.calls.until(lambda: self.calls.services.credentials.leases.counts()["open"] == 0)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_each_call_has_its_own(one_call: World) -> None:
         assert one_call.broker.alive == {}
     assert len(one_call.broker.obtained) == len(set(one_call.broker.revoked)) == 3
     assert len(await one_call.calls.facts(EventKind.LEASE_DEAD)) == 3
-    closure = await one_call.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await one_call.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert of_leases(closure.closings) == []
 
 
@@ -118,7 +118,7 @@ async def test_the_end_of_a_task_ends_that_of_the_call_in_hand(one_call: World) 
     one_call.calls.desk.open.clear()
     running = asyncio.create_task(one_call.calls.call(token, "read"))
     await one_call.calls.until(lambda: bool(one_call.calls.desk.arrived))
-    closure = await one_call.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await one_call.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert closure.closed
     assert one_call.broker.alive == {}
     assert len(await one_call.calls.facts(EventKind.LEASE_DEAD)) == 1
@@ -138,17 +138,17 @@ async def test_what_a_source_does_not_take_back_stays_in_the_account_of_its_task
     one_call.broker.down = True
     one_call.calls.desk.open.set()
     await running
-    closure = await one_call.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await one_call.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert closing.open
     assert len(await one_call.calls.facts(EventKind.LEASE_OPEN)) == 1
-    (kept,) = await one_call.calls.house.store.closures(TENANT, limit=10)
+    (kept,) = await one_call.calls.services.store.closures(TENANT, limit=10)
     (told,) = of_leases(kept.closings)
     assert told.attempts > 0
     assert told.detail != "still open: not tried yet"
     one_call.broker.down = False
     one_call.calls.clock.advance(120)
-    await one_call.calls.house.credentials.leases.sweep()
+    await one_call.calls.services.credentials.leases.sweep()
     await one_call.quiet()
     assert one_call.broker.alive == {}
 
@@ -176,7 +176,7 @@ async def test_the_process_gets_what_its_task_was_given(process: World) -> None:
     (asked,), (started,) = process.broker.obtained, process.starter.obtained
     assert started.env == {"PASSWORD": process.broker.alive[asked.lease]}
     assert "s3cret" not in repr(started)
-    closure = await process.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await process.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert {one.kind for one in of_leases(closure.closings)} == {"process", "scripted"}
     assert closure.closed
     assert process.broker.alive == process.starter.alive == {}
@@ -214,7 +214,7 @@ async def test_where_no_process_starts_the_credential_is_kept_for_the_next_call(
     process.starter.down = False
     await process.calls.call(token, "read")
     assert len(process.broker.obtained) == 1
-    closure = await process.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await process.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert closure.closed
 
 
@@ -225,9 +225,9 @@ async def test_an_end_while_the_process_starts_leaves_neither(process: World) ->
     running = asyncio.create_task(process.calls.call(token, "read"))
     await process.calls.until(lambda: bool(process.starter.obtained))
     ending = asyncio.create_task(
-        process.calls.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        process.calls.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     )
-    await process.calls.until(lambda: process.calls.house.credentials.leases.counts()["open"] >= 1)
+    await process.calls.until(lambda: process.calls.services.credentials.leases.counts()["open"] >= 1)
     process.starter.open.set()
     await ending
     with pytest.raises(Fenced):

@@ -14,7 +14,7 @@ from remit.core.scope import ScopeKind
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import CallWorld, Heard
 from tests.worlds.credentials import desk_world
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
-        await made.house.credentials.leases.stop()
+        await made.services.credentials.leases.stop()
 
 
-async def findings(world: CallWorld | HouseWorld) -> list[Finding]:
+async def findings(world: CallWorld | ServiceWorld) -> list[Finding]:
     """Return the open findings about leaked credentials."""
-    await world.house.findings.findings.flush()
-    found = await world.house.findings.findings.about(state=FindingState.OPEN)
+    await world.services.findings.findings.flush()
+    found = await world.services.findings.findings.about(state=FindingState.OPEN)
     return [one for one in found if one.kind is FindingKind.CREDENTIAL_LEAKED]
 
 
@@ -73,7 +73,7 @@ async def test_a_reported_upstream_loses_all_its_credentials(tmp_path: Path, bro
         _, other = await world.open()
         for one in (token, other):
             assert await world.outcome(one, "read") is Outcome.PERMIT
-        closure = await world.house.endings.revocations.end_scope(
+        closure = await world.services.endings.revocations.end_scope(
             ScopeKind.UPSTREAM, "desk", reason="seen on a list", by="root", cause=Cause.UPSTREAM_COMPROMISED
         )
         assert len([one for one in closure.closings if one.lease and not one.open]) == 2
@@ -85,10 +85,10 @@ async def test_a_reported_upstream_loses_all_its_credentials(tmp_path: Path, bro
 
 async def test_only_an_upstream_is_reported(tmp_path: Path) -> None:
     """Over the interface, only an upstream can be reported as leaked, by a person who may end it."""
-    async with house_world(tmp_path) as house:
-        otto = await house.session("otto")
+    async with service_world(tmp_path) as services:
+        otto = await services.session("otto")
         said = {"name": "upstream", "kind": "upstream", "compromised": True}
-        assert (await house.ask("POST", "/api/v1/end", said, by=otto)).status == 404
+        assert (await services.ask("POST", "/api/v1/end", said, by=otto)).status == 404
         said = {"name": "contract-bot", "kind": "agent", "compromised": True}
-        assert (await house.ask("POST", "/api/v1/end", said, by=otto)).status == 400
-        assert await findings(house) == []
+        assert (await services.ask("POST", "/api/v1/end", said, by=otto)).status == 400
+        assert await findings(services) == []

@@ -32,12 +32,12 @@ async def ended(world: CallWorld, broker: LostBroker) -> Closure:
     task, token = await world.open()
     await world.call(token, "read")
     broker.lose()
-    return await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    return await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
 
 
-async def lease_in(house: Services, closure: Closure) -> Closing:
+async def lease_in(services: Services, closure: Closure) -> Closing:
     """Return what a closure says of its credential now."""
-    (found,) = of_leases((await house.evidence.receipts.closure(closure.id)).closings)
+    (found,) = of_leases((await services.evidence.receipts.closure(closure.id)).closings)
     return found
 
 
@@ -45,25 +45,25 @@ async def test_what_nobody_can_try_is_closed_by_hand_and_never_called_dead(tmp_p
     """Who closed it and why stand in the closure and in the log, and the next start does not try it again."""
     broker = LostBroker()
     async with desk_world(tmp_path, broker) as world:
-        house, closure = world.house, await ended(world, broker)
-        lease = (await lease_in(house, closure)).lease
-        await house.credentials.sink_alarms.look()
-        told = await house.credentials.leases.left.close(lease, by="root", because=WHY)
-        assert told == await lease_in(house, closure)
+        services, closure = world.services, await ended(world, broker)
+        lease = (await lease_in(services, closure)).lease
+        await services.credentials.sink_alarms.look()
+        told = await services.credentials.leases.left.close(lease, by="root", because=WHY)
+        assert told == await lease_in(services, closure)
         assert (told.by_hand, told.open, told.refused_after_ms) == (True, False, None)
-        assert told.detail == f"closed by hand by root, because {WHY}"
-        assert (await house.evidence.receipts.closure(closure.id)).closed
+        assert told.detail == f"closed by root, because {WHY}"
+        assert (await services.evidence.receipts.closure(closure.id)).closed
         (facts,) = await world.facts(EventKind.LEASE_CLOSED)
         assert (facts["lease"], facts["reason"], facts["why"]) == (lease, WHY, "source-down")
         assert await world.facts(EventKind.LEASE_DEAD) == []
-        assert await house.credentials.leases.sweep() == 0
-        await house.credentials.sink_alarms.look()
-        (finding,) = await house.findings.findings.about(state=FindingState.RESOLVED)
+        assert await services.credentials.leases.sweep() == 0
+        await services.credentials.sink_alarms.look()
+        (finding,) = await services.findings.findings.about(state=FindingState.RESOLVED)
         assert finding.kind is FindingKind.SINK_OPEN
         with pytest.raises(NotFound):
-            await house.credentials.leases.left.close(lease, by="root", because=WHY)
+            await services.credentials.leases.left.close(lease, by="root", because=WHY)
     async with desk_world(tmp_path, broker, "again") as world:
-        assert await world.house.credentials.leases.recover() == 0
+        assert await world.services.credentials.leases.recover() == 0
 
 
 async def test_a_receipt_tells_what_was_closed_by_hand_from_what_is_dead() -> None:
@@ -76,7 +76,11 @@ async def test_a_receipt_tells_what_was_closed_by_hand_from_what_is_dead() -> No
     told = reading.read()
     assert told is not None
     (one,) = told.closings
-    assert (one.by_hand, one.refused_after_ms, one.detail) == (True, None, f"closed by hand, because {WHY}")
+    assert (one.by_hand, one.refused_after_ms, one.detail) == (
+        True,
+        None,
+        f"closed by a person, because {WHY}",
+    )
     assert told.closed
 
 
@@ -86,15 +90,15 @@ async def test_what_can_be_tried_after_all_is_not_a_persons_to_say(tmp_path: Pat
     broker = LostBroker()
     async with desk_world(tmp_path, broker) as world:
         closure = await ended(world, broker)
-        lease = (await lease_in(world.house, closure)).lease
+        lease = (await lease_in(world.services, closure)).lease
         broker.sink_down = False
         broker.down = turns_out == "alive"
         with pytest.raises(Conflict) as refused:
-            await world.house.credentials.leases.left.close(lease, by="root", because=WHY)
+            await world.services.credentials.leases.left.close(lease, by="root", because=WHY)
         assert refused.value.code == f"lease-{turns_out}"
-        assert (await lease_in(world.house, closure)).open is (turns_out == "alive")
+        assert (await lease_in(world.services, closure)).open is (turns_out == "alive")
         assert await world.facts(EventKind.LEASE_CLOSED) == []
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 async def test_what_a_task_uses_is_not_closed_by_hand(tmp_path: Path) -> None:
@@ -105,7 +109,7 @@ async def test_what_a_task_uses_is_not_closed_by_hand(tmp_path: Path) -> None:
         await world.call(token, "read")
         (lease,) = broker.alive
         with pytest.raises(Conflict) as refused:
-            await world.house.credentials.leases.left.close(lease, by="root", because=WHY)
+            await world.services.credentials.leases.left.close(lease, by="root", because=WHY)
         assert refused.value.code == "lease-in-use"
 
 
@@ -117,12 +121,12 @@ async def test_any_replica_closes_what_another_cannot_end(tmp_path: Path, postgr
         await holder.call(token, "read")
         (lease,) = broker.alive
         with pytest.raises(Conflict):
-            await other.house.credentials.leases.left.close(lease, by="root", because=WHY)
+            await other.services.credentials.leases.left.close(lease, by="root", because=WHY)
         broker.lose()
-        ending = holder.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        ending = holder.services.endings.revocations.end_task(task.id, reason="enough", by="root")
         closure = await ending
-        await other.house.credentials.leases.left.close(lease, by="root", because=WHY)
+        await other.services.credentials.leases.left.close(lease, by="root", because=WHY)
         holder.clock.advance(5)
         await holder.look()
-        assert await holder.house.credentials.leases.sweep() == 0
-        assert (await lease_in(holder.house, closure)).by_hand
+        assert await holder.services.credentials.leases.sweep() == 0
+        assert (await lease_in(holder.services, closure)).by_hand

@@ -25,13 +25,13 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
-        await made.house.credentials.leases.stop()
+        await made.services.credentials.leases.stop()
 
 
 async def swept(world: CallWorld) -> None:
     """Let what is due be tried once more."""
     world.clock.advance(60)
-    await world.house.credentials.leases.sweep()
+    await world.services.credentials.leases.sweep()
     await asyncio.sleep(0.01)
 
 
@@ -42,16 +42,16 @@ async def test_a_sink_that_refuses_what_was_never_taken_back_closes_nothing(
     task, token = await world.open()
     await world.call(token, "read")
     broker.down = broker.blind = True
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     for _ in range(3):
         await swept(world)
     assert [one.open for one in of_leases(closure.closings)] == [True]
-    assert [one.open for one in await closure_now(world.house, f"task:{task.id}")] == [True]
+    assert [one.open for one in await closure_now(world.services, f"task:{task.id}")] == [True]
     assert await world.facts(EventKind.LEASE_DEAD) == []
     broker.down = broker.blind = False
     await swept(world)
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-    (closing,) = await closure_now(world.house, f"task:{task.id}")
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+    (closing,) = await closure_now(world.services, f"task:{task.id}")
     assert closing.revoked_after_ms is not None
     assert closing.refused_after_ms is not None
     assert closing.refused_after_ms >= closing.revoked_after_ms
@@ -74,7 +74,7 @@ async def test_a_refusal_from_before_its_time_was_over_closes_nothing(
             broker.sink_down = True
 
     broker.on_probe = late
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert [one.open for one in of_leases(closure.closings)] == [True]
 
 
@@ -85,14 +85,14 @@ async def test_what_the_sink_goes_on_accepting_is_taken_back_once_more(
     task, token = await world.open()
     await world.call(token, "read")
     broker.stale = 1_000
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert closing.open
     assert closing.revoked_after_ms is not None
     broker.stale = 0
     await swept(world)
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-    (now,) = await closure_now(world.house, f"task:{task.id}")
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+    (now,) = await closure_now(world.services, f"task:{task.id}")
     assert not now.open
     assert now.revoked_after_ms == closing.revoked_after_ms
     assert len(await world.facts(EventKind.LEASE_REVOKED)) == 1

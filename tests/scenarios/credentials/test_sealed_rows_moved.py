@@ -50,9 +50,9 @@ class Thief(ScriptedBroker):
         return await super().probe(credential)
 
 
-async def put(house: Services, key: str, value: Json) -> None:
+async def put(services: Services, key: str, value: Json) -> None:
     """Write a row as an attacker does who has the database alone."""
-    await house.store.commit(Unit((PutValue(house.tenant, key, value),), tenant=house.tenant))
+    await services.store.commit(Unit((PutValue(services.tenant, key, value),), tenant=services.tenant))
 
 
 async def test_a_credential_is_shown_to_the_source_that_gave_it_alone(tmp_path: Path) -> None:
@@ -61,15 +61,15 @@ async def test_a_credential_is_shown_to_the_source_that_gave_it_alone(tmp_path: 
     async with desk_world(tmp_path, desk) as world:
         _, token = await world.open()
         await world.call(token, "read")
-        (row,) = await world.house.store.values(world.house.tenant, "lease:")
-        await put(world.house, f"lease:{row['id']}", row | {"upstream": "mail"})
+        (row,) = await world.services.store.values(world.services.tenant, "lease:")
+        await put(world.services, f"lease:{row['id']}", row | {"upstream": "mail"})
     brokers = {"desk": desk, "mail": mail}
     async with call_world(tmp_path, seed="again", settle=False, brokers=brokers, settle_s=0.05) as world:
         await world.reopen()
-        assert await world.house.credentials.leases.recover() == 1
+        assert await world.services.credentials.leases.recover() == 1
         await asyncio.sleep(0.1)
         assert not [one for one in mail.shown if one.secrets or one.headers or one.handle]
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def gateway(tmp_path: Path, server: ConnectingAuthorities) -> Iterator[LeasingGa
 
 def row_of(gateway: LeasingGateway) -> Json:
     """Return the row of ana's connection."""
-    (row,) = gateway.wait(gateway.house.store.values(gateway.house.tenant, "connection:"))
+    (row,) = gateway.wait(gateway.services.store.values(gateway.services.tenant, "connection:"))
     return row
 
 
@@ -110,10 +110,10 @@ def test_a_connection_that_was_copied_to_another_person_acts_for_nobody(
     """Neither as it is nor with the other's name in it; the one that was copied goes on."""
 
     async def bob() -> None:
-        await gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="ana")
+        await gateway.services.identity.directory.add_person(NewPerson(name="bob"), by="ana")
 
     gateway.wait(bob())
-    gateway.wait(put(gateway.house, place_of("crm", "bob"), row_of(gateway) | changed))
+    gateway.wait(put(gateway.services, place_of("crm", "bob"), row_of(gateway) | changed))
     used, kept = len(server.refreshes), connections(gateway)
 
     async def use(token: str) -> tuple[str, str]:
@@ -141,11 +141,11 @@ def test_a_connection_is_not_shown_to_another_upstreams_server(
 
     task = mock.Mock(on_behalf_of="ana")
     for changed in ({}, {"place": elsewhere.place}, {"place": elsewhere.place, "upstream": "elsewhere"}):
-        gateway.wait(put(gateway.house, place_of("elsewhere", "ana"), row | changed))
+        gateway.wait(put(gateway.services, place_of("elsewhere", "ana"), row | changed))
         with pytest.raises(KeyUnavailable, match=NOT_OPENED):
             gateway.wait(kept.used("elsewhere", task, use))
-        gateway.wait(put(gateway.house, place_of("elsewhere", "ana"), row | changed | {"ending": True}))
+        gateway.wait(put(gateway.services, place_of("elsewhere", "ana"), row | changed | {"ending": True}))
         gateway.wait(kept.sweep())
     assert not elsewhere.revoke.called
-    gateway.wait(put(gateway.house, place_of("elsewhere", "ana"), None))
+    gateway.wait(put(gateway.services, place_of("elsewhere", "ana"), None))
     assert server.alive()

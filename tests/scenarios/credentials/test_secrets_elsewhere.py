@@ -62,7 +62,7 @@ def gateway(tmp_path: Path, bao: BaoServer, kept: AtKv) -> Iterator[LeasingGatew
 
 def reading(gateway: LeasingGateway) -> Callable[[], str]:
     """Return what reads it at each call."""
-    broker: Any = gateway.house.credentials.leases._brokers["crm"]
+    broker: Any = gateway.services.credentials.leases._brokers["crm"]
     read: Callable[[], str] = broker._headers["Authorization"]
     return read
 
@@ -79,7 +79,7 @@ def test_a_call_carries_what_openbao_has_and_the_agent_is_not_shown_it(gateway: 
     _, token = gateway.open()
     assert FIRST not in gateway.call(token, FIRST)
     assert gateway.shown()[-1]["authorization"] == f"Bearer {FIRST}"
-    found = gateway.wait(gateway.house.findings.findings.about("upstream:crm", state=FindingState.OPEN))
+    found = gateway.wait(gateway.services.findings.findings.about("upstream:crm", state=FindingState.OPEN))
     (facts,) = [one.facts for one in found if one.kind is FindingKind.STANDING_SECRET]
     assert facts["where"] == "openbao:kv2/crm/api#password"
     assert facts["version"] >= 1

@@ -11,9 +11,9 @@ from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.credentials import desk_world
 
 
-async def open_findings(house: Services) -> list[str]:
+async def open_findings(services: Services) -> list[str]:
     """Return the leases of open findings about sinks."""
-    found = await house.findings.findings.about(state=FindingState.OPEN)
+    found = await services.findings.findings.about(state=FindingState.OPEN)
     return [str(one.facts["lease"]) for one in found if one.kind is FindingKind.SINK_OPEN]
 
 
@@ -21,33 +21,33 @@ async def test_an_open_sink_is_a_finding_until_it_is_dead(tmp_path: Path) -> Non
     """The finding outlives the process that saw it first, and resolves itself."""
     broker = ScriptedBroker(traceable=True)
     async with desk_world(tmp_path, broker) as world:
-        house = world.house
+        services = world.services
         task, token = await world.open()
         await world.call(token, "read")
         broker.down = True
-        await house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        assert await house.credentials.sink_alarms.look() == 1
-        (lease,) = await open_findings(house)
-        health = Health(health_rooms(house))
+        await services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        assert await services.credentials.sink_alarms.look() == 1
+        (lease,) = await open_findings(services)
+        health = Health(health_rooms(services))
         assert b'"open_sinks":1' in bytes((await health.ready()).body)
         figures = bytes((await health.metrics()).body)
         assert b'remit_sinks_open{kind="scripted"} 1' in figures
         assert b"remit_sinks_open_oldest_seconds" in figures
-        (told,) = (await house.inspection.who.of(task.id))["leases"]
+        (told,) = (await services.inspection.who.of(task.id))["leases"]
         assert told["ending"]
-        await house.credentials.leases.stop()
+        await services.credentials.leases.stop()
     async with desk_world(tmp_path, broker, seed="again") as world:
-        house = world.house
-        await house.credentials.leases.recover()
-        assert await house.credentials.sink_alarms.look() == 1
-        assert await open_findings(house) == [lease]
+        services = world.services
+        await services.credentials.leases.recover()
+        assert await services.credentials.sink_alarms.look() == 1
+        assert await open_findings(services) == [lease]
         broker.down = False
         world.clock.advance(120)
-        await house.credentials.leases.sweep()
-        await house.credentials.leases.stop()
-        assert await house.credentials.sink_alarms.look() == 0
-        assert await open_findings(house) == []
-        assert b'"open_sinks":0' in bytes((await Health(health_rooms(house)).ready()).body)
+        await services.credentials.leases.sweep()
+        await services.credentials.leases.stop()
+        assert await services.credentials.sink_alarms.look() == 0
+        assert await open_findings(services) == []
+        assert b'"open_sinks":0' in bytes((await Health(health_rooms(services)).ready()).body)
 
 
 async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ async def test_a_sink_that_is_slow_and_then_dead_is_no_finding(tmp_path: Path) -
     async with desk_world(tmp_path, broker) as world:
         task, token = await world.open()
         await world.call(token, "read")
-        await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        assert await world.house.credentials.sink_alarms.look() == 0
-        assert await open_findings(world.house) == []
+        await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        assert await world.services.credentials.sink_alarms.look() == 0
+        assert await open_findings(world.services) == []
 
 
 async def test_a_process_that_does_not_hold_the_lease_settles_no_finding(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ async def test_a_process_that_does_not_hold_the_lease_settles_no_finding(tmp_pat
         task, token = await world.open()
         await world.call(token, "read")
         broker.down = True
-        await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        assert await world.house.credentials.sink_alarms.look() == 1
-        (lease,) = await open_findings(world.house)
-        await world.house.credentials.leases.stop()
+        await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        assert await world.services.credentials.sink_alarms.look() == 1
+        (lease,) = await open_findings(world.services)
+        await world.services.credentials.leases.stop()
     async with desk_world(tmp_path, broker, seed="again") as world:
-        assert world.house.credentials.leases.open_sinks() == []
-        assert await world.house.credentials.sink_alarms.look() == 1
-        assert await open_findings(world.house) == [lease]
+        assert world.services.credentials.leases.open_sinks() == []
+        assert await world.services.credentials.sink_alarms.look() == 1
+        assert await open_findings(world.services) == [lease]

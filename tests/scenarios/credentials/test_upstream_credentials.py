@@ -40,7 +40,7 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
-        await made.house.credentials.leases.stop()
+        await made.services.credentials.leases.stop()
 
 
 async def test_calls_of_a_task_share_one_credential(world: CallWorld, broker: ScriptedBroker) -> None:
@@ -90,10 +90,10 @@ async def test_no_agent_sees_it_and_nothing_tells_of_it(
     (chunk,) = heard.chunks
     assert json.loads(chunk.body)["said"] == "Authorization: Bearer [credential removed], as you said"
     broker.down = True
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert password not in caplog.text
-    assert password not in repr(vars(next(iter(world.house.credentials.leases._held.values()))))
-    entries = await world.house.store.entries(world.house.tenant, limit=1000, opened=True)
+    assert password not in repr(vars(next(iter(world.services.credentials.leases._held.values()))))
+    entries = await world.services.store.entries(world.services.tenant, limit=1000, opened=True)
     assert password not in repr(entries)
     for file in world.folder.iterdir():
         assert file.is_dir() or password.encode() not in file.read_bytes()
@@ -119,7 +119,7 @@ async def test_an_end_takes_it_back_and_tries_it(world: CallWorld, broker: Scrip
     task, token = await world.open()
     await world.call(token, "read")
     (lease,) = broker.alive
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert (closing.kind, closing.name, closing.lease, closing.attempts) == (
         "scripted",
@@ -136,7 +136,7 @@ async def test_an_end_takes_it_back_and_tries_it(world: CallWorld, broker: Scrip
         assert (told["lease"], told["attempts"]) == (lease, 1)
     (made,) = await world.facts(EventKind.CLOSURE_MADE)
     assert ["scripted", "desk door", 0, 0, 1, lease] in made["closings"]
-    assert await world.house.store.values(world.house.tenant, "lease:") == []
+    assert await world.services.store.values(world.services.tenant, "lease:") == []
 
 
 @pytest.mark.parametrize("ending", ["complete", "deadline", "agent", "lock", "upstream", "everything"])
@@ -144,25 +144,27 @@ async def test_it_ends_however_the_task_ends(world: CallWorld, broker: ScriptedB
     """Completed, run out, its agent suspended, locked; its upstream ended, after which no task can use it."""
     task, token = await world.open()
     await world.call(token, "read")
-    house = world.house
+    services = world.services
     if ending == "complete":
-        await house.endings.revocations.end_task(
+        await services.endings.revocations.end_task(
             task.id, reason="done", by="clerk", state=TaskState.COMPLETED
         )
     elif ending == "deadline":
         world.clock.advance(100_000)
-        await house.endings.revocations.expire()
+        await services.endings.revocations.expire()
     elif ending == "agent":
-        await house.identity.directory.move("clerk", AgentState.SUSPENDED, reason="odd", by="root")
+        await services.identity.directory.move("clerk", AgentState.SUSPENDED, reason="odd", by="root")
     elif ending == "lock":
-        await house.endings.revocations.end_scope(ScopeKind.AGENT, "clerk", reason="", by="root", lock=True)
+        await services.endings.revocations.end_scope(
+            ScopeKind.AGENT, "clerk", reason="", by="root", lock=True
+        )
     elif ending == "upstream":
-        await house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="", by="root")
+        await services.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="", by="root")
     else:
-        await house.endings.revocations.end_scope(ScopeKind.EVERYTHING, "", reason="", by="root")
+        await services.endings.revocations.end_scope(ScopeKind.EVERYTHING, "", reason="", by="root")
     await world.until(lambda: not broker.alive)
-    await world.until(lambda: not house.credentials.leases.of(task=task.id))
-    (closure, *_) = await house.store.closures(house.tenant)
+    await world.until(lambda: not services.credentials.leases.of(task=task.id))
+    (closure, *_) = await services.store.closures(services.tenant)
     (closing,) = of_leases(closure.closings)
     assert closing.refused_after_ms is not None
 
@@ -175,27 +177,27 @@ async def test_a_source_that_is_down_is_asked_until_it_answers(
     await world.call(token, "read")
     (lease,) = broker.alive
     broker.down = True
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert not closure.closed
     assert (closing.revoked_after_ms, closing.refused_after_ms) == (None, None)
     assert closing.detail == "still open: source-down"
     for _ in range(4):
         world.clock.advance(60)
-        await world.house.credentials.leases.sweep()
+        await world.services.credentials.leases.sweep()
         await asyncio.sleep(0.01)
     (alarm,) = await world.facts(EventKind.LEASE_OPEN)
     assert (alarm["lease"], alarm["revoked"], alarm["why"]) == (lease, False, "source-down")
     for name in (task.id, "clerk"):
-        (told,) = (await world.house.inspection.who.of(name))["leases"]
+        (told,) = (await world.services.inspection.who.of(name))["leases"]
         assert (told["lease"], told["ending"], told["revoked"]) == (lease, True, False)
     broker.down = False
     world.clock.advance(60)
-    await world.house.credentials.leases.sweep()
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-    (closing,) = await closure_now(world.house, f"task:{task.id}")
+    await world.services.credentials.leases.sweep()
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+    (closing,) = await closure_now(world.services, f"task:{task.id}")
     assert closing.refused_after_ms == closing.revoked_after_ms == 300_000
-    assert (await world.house.inspection.who.of(task.id))["leases"] == []
+    assert (await world.services.inspection.who.of(task.id))["leases"] == []
     (dead,) = await world.facts(EventKind.LEASE_DEAD)
     assert dead["after_us"] == 300_000_000
 
@@ -207,7 +209,7 @@ async def test_a_sink_that_accepts_the_dead_for_a_while_is_seen(
     task, token = await world.open()
     await world.call(token, "read")
     broker.stale = 3
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert closing.attempts == 4
     assert closing.refused_after_ms is not None
@@ -220,12 +222,12 @@ async def test_a_sink_that_goes_on_accepting_keeps_the_closure_open(
     task, token = await world.open()
     await world.call(token, "read")
     broker.stale = 1_000
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (closing,) = of_leases(closure.closings)
     assert closing.open
     assert closing.revoked_after_ms is not None
     (alarm,) = await world.facts(EventKind.LEASE_OPEN)
-    assert (alarm["revoked"], alarm["why"]) == (True, "the sink says accepted")
+    assert (alarm["revoked"], alarm["why"]) == (True, "the sink answered accepted")
     assert len(await world.facts(EventKind.LEASE_REVOKED)) == 1
 
 
@@ -234,13 +236,13 @@ async def test_a_sink_that_cannot_be_asked_is_no_refusal(world: CallWorld, broke
     task, token = await world.open()
     await world.call(token, "read")
     broker.sink_down = True
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert [one.open for one in of_leases(closure.closings)] == [True]
     broker.sink_down = False
     world.clock.advance(60)
-    await world.house.credentials.leases.sweep()
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-    assert [one.open for one in await closure_now(world.house, f"task:{task.id}")] == [False]
+    await world.services.credentials.leases.sweep()
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+    assert [one.open for one in await closure_now(world.services, f"task:{task.id}")] == [False]
 
 
 async def test_an_end_while_it_is_obtained(world: CallWorld, broker: ScriptedBroker) -> None:
@@ -250,18 +252,18 @@ async def test_an_end_while_it_is_obtained(world: CallWorld, broker: ScriptedBro
     call = asyncio.create_task(world.call(token, "write"))
     await world.until(lambda: bool(broker.obtained))
     ending = asyncio.create_task(
-        world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     )
-    await world.until(lambda: world.house.tasks.live.get(task.id) is None or ending.done())
+    await world.until(lambda: world.services.tasks.live.get(task.id) is None or ending.done())
     broker.open.set()
     with pytest.raises(Fenced):
         await call
     await ending
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
     assert broker.alive == {}
     assert broker.revoked == [broker.obtained[0].lease]
     assert world.desk.arrived == []
-    assert [one.open for one in await closure_now(world.house, f"task:{task.id}")] == [False]
+    assert [one.open for one in await closure_now(world.services, f"task:{task.id}")] == [False]
 
 
 async def test_an_end_while_none_can_be_obtained_leaves_nothing_open(
@@ -272,14 +274,14 @@ async def test_an_end_while_none_can_be_obtained_leaves_nothing_open(
     broker.open.clear()
     call = asyncio.create_task(world.call(token, "write"))
     await world.until(lambda: bool(broker.obtained))
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-    assert len(await closure_now(world.house, f"task:{task.id}")) == 1
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+    assert len(await closure_now(world.services, f"task:{task.id}")) == 1
     broker.down = True
     broker.open.set()
     with pytest.raises(RemitError):
         await call
-    await world.until(lambda: not world.house.credentials.leases.of(task=task.id))
-    assert await closure_now(world.house, f"task:{task.id}") == []
+    await world.until(lambda: not world.services.credentials.leases.of(task=task.id))
+    assert await closure_now(world.services, f"task:{task.id}") == []
 
 
 async def test_one_that_runs_out_is_replaced(world: CallWorld, broker: ScriptedBroker) -> None:
@@ -299,7 +301,7 @@ async def test_one_that_runs_out_is_replaced(world: CallWorld, broker: ScriptedB
     world.desk.open.set()
     await asyncio.gather(slow, quick)
     await world.until(lambda: broker.revoked == [old])
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert [one.lease for one in of_leases(closure.closings)] == [new]
 
 
@@ -320,7 +322,7 @@ async def test_a_probe_that_refuses_what_lives_is_found_out(world: CallWorld, br
     """It would "prove" every ending: the call is refused, and the credential taken back."""
     _, token = await world.open()
     broker.blind = True
-    with pytest.raises(KeyUnavailable, match="its probe refuses a credential that was just given"):
+    with pytest.raises(KeyUnavailable, match="its probe refuses a credential that was just issued"):
         await world.call(token, "write")
     await world.until(lambda: not broker.alive)
     assert world.desk.arrived == []
@@ -339,27 +341,27 @@ async def test_a_store_that_takes_nothing_does_not_keep_it_alive(
     with full_disk(world):
         with suppress(StoreUnavailable):
             while True:
-                await world.house.store.commit(Unit(events=(an_event(),)))
-        (held,) = world.house.credentials.leases.end([], "desk", world.clock.boot_s())
+                await world.services.store.commit(Unit(events=(an_event(),)))
+        (held,) = world.services.credentials.leases.end([], "desk", world.clock.boot_s())
         await world.until(lambda: held.why == "store-unavailable")
         assert broker.alive == {}
-        assert [one["lease"] for one in world.house.credentials.leases.of(agent="clerk")] == [lease]
+        assert [one["lease"] for one in world.services.credentials.leases.of(agent="clerk")] == [lease]
     world.clock.advance(60)
-    await world.house.credentials.leases.sweep()
-    await world.until(lambda: not world.house.credentials.leases.of(agent="clerk"))
+    await world.services.credentials.leases.sweep()
+    await world.until(lambda: not world.services.credentials.leases.of(agent="clerk"))
     for kind in (EventKind.LEASE_REVOKED, EventKind.LEASE_DEAD):
         assert [one["lease"] for one in await world.facts(kind)] == [lease]
 
 
 async def test_figures_say_how_fast_they_die(world: CallWorld, broker: ScriptedBroker) -> None:
     """Held, open, and the time to dead by kind; none before there was one."""
-    health = Health(health_rooms(world.house))
+    health = Health(health_rooms(world.services))
     assert "remit_lease_dead_ms" not in bytes((await health.metrics()).body).decode()
     task, token = await world.open()
     await world.call(token, "read")
     await world.open()
     assert 'remit_leases{state="held"} 1' in bytes((await health.metrics()).body).decode()
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     told = bytes((await health.metrics()).body).decode()
     for line in (
         'remit_leases{state="held"} 0',

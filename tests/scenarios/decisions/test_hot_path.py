@@ -31,7 +31,7 @@ async def test_a_call_of_a_bound_task_reads_nothing_from_the_database(
     """The first call binds the task; the calls after it, permitted or refused, read nothing."""
     assert (await world.call("echo", {"text": "ok 1"})).status == 200
     reads: list[str] = []
-    pool: Any = world.house.store._pool  # type: ignore[attr-defined]
+    pool: Any = world.services.store._pool  # type: ignore[attr-defined]
     run = pool.run
 
     async def counted(read: Any, *args: Any) -> Any:
@@ -56,4 +56,4 @@ async def test_a_result_of_many_megabytes_passes_in_memory_bounded_by_its_size(w
     assert len(told.content) > 16 * MIB
     # The scripted server and the test's own client run in this process too, and each holds its own copies.
     assert peak < 12 * 16 * MIB
-    assert world.house.mediation.mediator.ends["ok"] == 2
+    assert world.services.mediation.mediator.ends["ok"] == 2

@@ -15,7 +15,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from tests.samples.tokens import agent_token
 from tests.worlds.calls import CallWorld, a_bundle, a_surface, call_world, full_disk
-from tests.worlds.house import PERMIT
+from tests.worlds.services import PERMIT
 
 Json = Any
 
@@ -73,7 +73,7 @@ async def test_nobody_is_asked_while_observing(world: CallWorld) -> None:
     """A question for which no call has to wait is not asked."""
     _, token = await world.open()
     await passes(world, token, "pay", "defer", amount=5)
-    assert await world.house.decisions.approvals.listed() == []
+    assert await world.services.decisions.approvals.listed() == []
 
 
 async def test_a_policy_that_errs_is_observed_too(world: CallWorld) -> None:
@@ -82,7 +82,7 @@ async def test_a_policy_that_errs_is_observed_too(world: CallWorld) -> None:
         '@id("errs")\n@reason("r")\nforbid (principal, action, resource) '
         'when { context.now.toTime() < context.now.offset(duration("9223372036854775807ms")).toTime() };\n'
     )
-    await world.house.policies.apply(a_bundle(PERMIT + errs, "sha256:errs"), by="root")
+    await world.services.policies.apply(a_bundle(PERMIT + errs, "sha256:errs"), by="root")
     _, token = await world.open()
     await passes(world, token, "read", "deny", "policy-error")
 
@@ -90,11 +90,11 @@ async def test_a_policy_that_errs_is_observed_too(world: CallWorld) -> None:
 async def test_the_fence_still_refuses(world: CallWorld) -> None:
     """An end is an end, in observe mode too."""
     task, token = await world.open()
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     _, token = await world.open()
-    await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
+    await world.services.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert world.desk.arrived == []
@@ -102,8 +102,8 @@ async def test_the_fence_still_refuses(world: CallWorld) -> None:
 
 async def test_identity_is_still_needed(world: CallWorld) -> None:
     """A token that is none, or of no task, gets nothing."""
-    agent = await world.house.identity.directory.agent("clerk")
-    own = await agent_token(world.house, agent)
+    agent = await world.services.identity.directory.agent("clerk")
+    own = await agent_token(world.services, agent)
     for token in ("", "nonsense", own):
         with pytest.raises(Unauthenticated):
             await world.call(token, "read")

@@ -30,19 +30,21 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def caused(world: CallWorld, task: str, cause: Cause) -> None:
     """A task has ended, and its closure and its events say by what."""
-    entries = await world.house.evidence.log.pages(limit=1000)
+    entries = await world.services.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_ENDED.value]
     assert [one["facts"]["cause"] for one in leaves if one["task"] == task] == [cause.value]
     made = [one["cause"] for one in await world.facts(EventKind.CLOSURE_MADE)]
     assert cause.value in made
-    closures = await world.house.store.closures(world.house.tenant)
+    closures = await world.services.store.closures(world.services.tenant)
     assert any(task in one.tasks and one.cause is cause for one in closures)
 
 
 async def test_a_completed_task(world: CallWorld) -> None:
     """Done is done."""
     task, token = await world.open()
-    await world.house.endings.revocations.end_task(task.id, reason="", by="lena", state=TaskState.COMPLETED)
+    await world.services.endings.revocations.end_task(
+        task.id, reason="", by="lena", state=TaskState.COMPLETED
+    )
     with pytest.raises(Fenced):
         await world.call(token, "read")
     await caused(world, task.id, Cause.COMPLETED)
@@ -53,14 +55,14 @@ async def test_a_deadline_a_lease_and_disuse(world: CallWorld) -> None:
     leased, _ = await world.open(lease_s=1)
     idle, _ = await world.open(idle_s=5)
     late, _ = await world.open()
-    await world.house.tasks.live.load(leased.id)
-    await world.house.tasks.live.load(idle.id)
+    await world.services.tasks.live.load(leased.id)
+    await world.services.tasks.live.load(idle.id)
     world.clock.advance(10)
-    await world.house.endings.revocations.expire()
+    await world.services.endings.revocations.expire()
     await caused(world, leased.id, Cause.LEASE)
     await caused(world, idle.id, Cause.IDLE)
     world.clock.advance(3600)
-    await world.house.endings.revocations.expire()
+    await world.services.endings.revocations.expire()
     await caused(world, late.id, Cause.DEADLINE)
 
 
@@ -74,9 +76,9 @@ async def test_a_budget_that_is_used_up(world: CallWorld, task_type: str, calls:
     for name in calls:
         assert await world.outcome(token, name, amount=10) is Outcome.PERMIT
         await asyncio.sleep(0)
-    await world.house.endings.revocations.expire()
+    await world.services.endings.revocations.expire()
     await caused(world, task.id, Cause.BUDGET)
-    assert "used up" in (await world.house.tasks.tasks.get(task.id)).end_reason
+    assert "used up" in (await world.services.tasks.tasks.get(task.id)).end_reason
     with pytest.raises(Fenced):
         await world.call(token, "read")
 
@@ -85,16 +87,16 @@ async def test_a_budget_that_leaves_something_ends_nothing(world: CallWorld) -> 
     """Effects are used up, and reading goes on; a call in hand is not cut."""
     task, token = await world.open("one-effect")
     assert await world.outcome(token, "write") is Outcome.PERMIT
-    await world.house.endings.revocations.expire()
+    await world.services.endings.revocations.expire()
     assert await world.outcome(token, "read") is Outcome.PERMIT
     task, token = await world.open("one-call")
     world.desk.open.clear()
     call = asyncio.create_task(world.call(token, "read"))
     await world.until(lambda: bool(world.desk.arrived[2:]))
-    assert await world.house.endings.revocations.expire() == []
+    assert await world.services.endings.revocations.expire() == []
     world.desk.open.set()
     assert (await call).decision.outcome is Outcome.PERMIT
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert (closure.tasks, closure.indeterminate) == ((task.id,), ())
 
 
@@ -104,17 +106,17 @@ async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:
     types = {
         name: msgspec.structs.replace(one, ends_when_spent=False) for name, one in bundle.task_types.items()
     }
-    await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="root")
+    await world.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="root")
     _, token = await world.open("one-call")
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    assert await world.house.endings.revocations.expire() == []
+    assert await world.services.endings.revocations.expire() == []
     assert await world.outcome(token, "read") is Outcome.DENY
 
 
 async def test_a_suspended_agent(world: CallWorld) -> None:
     """Its tasks end with it, with or without a stated reason."""
     task, token = await world.open()
-    await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="")
+    await world.services.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     await caused(world, task.id, Cause.AGENT_STATE)
@@ -124,52 +126,52 @@ async def test_an_owner_who_left(world: CallWorld) -> None:
     """The owner's agents stop, for every person they work for, and begin nothing until they have a new
     owner.
     """
-    await world.house.identity.directory.set_owner("clerk", "omar", by="root")
+    await world.services.identity.directory.set_owner("clerk", "omar", by="root")
     task, token = await world.open()
-    await world.house.identity.personnel.deactivate("omar", by="root", reason="left")
+    await world.services.identity.personnel.deactivate("omar", by="root", reason="left")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     await caused(world, task.id, Cause.OWNER_LEFT)
     with pytest.raises(RemitError) as refused:
         await world.open()
     assert refused.value.code == "locked"
-    await world.house.identity.directory.set_owner("clerk", "lena", by="root")
+    await world.services.identity.directory.set_owner("clerk", "lena", by="root")
     _, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
 
 
 async def test_an_owner_who_comes_back(world: CallWorld) -> None:
     """What remit shut opens again; what an administrator locked meanwhile does not."""
-    await world.house.identity.directory.set_owner("clerk", "omar", by="root")
-    await world.house.identity.personnel.deactivate("omar", by="root", reason="left")
-    await world.house.identity.personnel.activate("omar", by="root")
+    await world.services.identity.directory.set_owner("clerk", "omar", by="root")
+    await world.services.identity.personnel.deactivate("omar", by="root", reason="left")
+    await world.services.identity.personnel.activate("omar", by="root")
     await world.open()
-    await world.house.identity.personnel.deactivate("omar", by="root", reason="left")
-    await world.house.endings.revocations.end_scope(
+    await world.services.identity.personnel.deactivate("omar", by="root", reason="left")
+    await world.services.endings.revocations.end_scope(
         ScopeKind.OWNER, "omar", reason="odd", by="root", lock=True
     )
-    await world.house.identity.personnel.activate("omar", by="root")
+    await world.services.identity.personnel.activate("omar", by="root")
     with pytest.raises(Fenced):
         await world.open()
 
 
 async def test_a_team_that_was_emptied(world: CallWorld) -> None:
     """No member of the team is active: its agents stop at the next look."""
-    await world.house.identity.directory.add_person(NewPerson(name="mona", groups=("money",)), by="root")
-    await world.house.identity.directory.set_owner("clerk", "group:money", by="root")
+    await world.services.identity.directory.add_person(NewPerson(name="mona", groups=("money",)), by="root")
+    await world.services.identity.directory.set_owner("clerk", "group:money", by="root")
     task, token = await world.open()
-    await world.house.identity.personnel.deactivate("mona", by="root", reason="left")
+    await world.services.identity.personnel.deactivate("mona", by="root", reason="left")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     await caused(world, task.id, Cause.OWNER_LEFT)
-    await world.house.identity.personnel.activate("mona", by="root")
+    await world.services.identity.personnel.activate("mona", by="root")
     await world.open()
 
 
 async def test_a_person_who_left(world: CallWorld) -> None:
     """What is done for them ends."""
     task, token = await world.open()
-    await world.house.identity.personnel.deactivate("lena", by="root", reason="left")
+    await world.services.identity.personnel.deactivate("lena", by="root", reason="left")
     with pytest.raises(Fenced):
         await world.call(token, "read")
     await caused(world, task.id, Cause.PERSON_LEFT)
@@ -179,9 +181,9 @@ async def test_a_posture_that_dropped(tmp_path: Path) -> None:
     """A finding of a kind that the configuration names ends the agent's tasks; it may begin new ones."""
     async with call_world(tmp_path, end_on=frozenset({FindingKind.MANIFEST_DRIFT})) as world:
         task, token = await world.open()
-        await world.house.findings.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {})
+        await world.services.findings.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {})
         assert await world.outcome(token, "read") is Outcome.PERMIT
-        await world.house.findings.findings.see(
+        await world.services.findings.findings.see(
             FindingKind.MANIFEST_DRIFT, "agent:clerk", "m", {"registered": "a", "reported": "b"}
         )
         with pytest.raises(Fenced):
@@ -200,10 +202,10 @@ async def test_what_was_used_up_before_a_restart_ends_at_the_start(tmp_path: Pat
         assert await world.outcome(token, name, amount=10) is Outcome.PERMIT
     async with call_world(tmp_path, settle=False, seed="again") as world:
         await world.reopen()
-        house = world.house
-        closures = await house.endings.spent.end()
+        services = world.services
+        closures = await services.endings.spent.end()
         assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.BUDGET)]
-        assert (await house.tasks.tasks.get(other.id)).state is TaskState.ACTIVE
+        assert (await services.tasks.tasks.get(other.id)).state is TaskState.ACTIVE
         with pytest.raises(Fenced):
             await world.call(token, name)
-        assert await house.endings.spent.end() == []
+        assert await services.endings.spent.end() == []

@@ -35,7 +35,7 @@ async def test_forth_beyond_the_deadline_ends_the_task_at_once(world: CallWorld)
     world.clock.jump(life_s(world, task.deadline))
     with pytest.raises(RemitError):
         await world.call(token, "read")
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert closure.tasks == (task.id,)
     assert closure.closed
     assert all(one.refused_after_ms is not None and one.refused_after_ms >= 0 for one in closure.closings)
@@ -51,11 +51,11 @@ async def test_back_lets_no_task_outlive_its_deadline(world: CallWorld) -> None:
     assert world.clock.now() < task.deadline
     with pytest.raises(RemitError):
         await world.call(token, "read")
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert (closure.tasks, closure.cause.value) == ((task.id,), "deadline")
-    found = await world.house.tasks.tasks.get(task.id)
+    found = await world.services.tasks.tasks.get(task.id)
     assert found.state is TaskState.EXPIRED
-    assert await world.house.endings.revocations.expire() == []
+    assert await world.services.endings.revocations.expire() == []
 
 
 @pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
@@ -63,12 +63,12 @@ async def test_what_has_ended_stays_ended(world: CallWorld, jump_s: int) -> None
     """An epoch is a number, and no time."""
     task, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="ana")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="ana")
     world.clock.jump(jump_s)
     with pytest.raises(RemitError):
         await world.call(token, "read")
     assert (
-        await world.house.endings.revocations.end_task(task.id, reason="again", by="ana")
+        await world.services.endings.revocations.end_task(task.id, reason="again", by="ana")
     ).id == closure.id
     assert len(world.desk.arrived) == 1
 
@@ -92,15 +92,15 @@ async def test_milliseconds_of_a_closure_are_not_the_clocks(tmp_path: Path) -> N
         task, token = await world.open()
         await world.call(token, "read")
         broker.down = True
-        closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="ana")
+        closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="ana")
         assert not closure.closed
         now = world.clock.now()
     broker.down = False
     async with desk_world(tmp_path, broker, "again") as world:
         world.clock.jump((now - world.clock.now()).total_seconds() - HOUR_S)
-        assert await world.house.credentials.leases.recover() == 1
-        await world.until(lambda: not world.house.credentials.leases.counts()["open"])
-        (closing,) = await closure_now(world.house, closure.scope)
+        assert await world.services.credentials.leases.recover() == 1
+        await world.until(lambda: not world.services.credentials.leases.counts()["open"])
+        (closing,) = await closure_now(world.services, closure.scope)
         assert closing.refused_after_ms is not None
         assert closing.refused_after_ms >= 0
         (dead,) = await world.facts(EventKind.LEASE_DEAD)

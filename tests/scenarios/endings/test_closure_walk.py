@@ -13,9 +13,9 @@ from remit.services.tasks.live_task import MAX_TOKENS
 from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.samples.tokens import task_token
 from tests.worlds.calls import READ, TO_ALL, CallWorld, a_bundle, a_type, call_world
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, Line, gateway_world
 from tests.worlds.oauth import OAuthWorld, coded, oauth_world, redeem
+from tests.worlds.services import Told
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     async with call_world(tmp_path) as made:
         bundle = a_bundle()
         bundle.task_types["shared"] = a_type("shared", grants=(READ,), delegates=TO_ALL)
-        await made.house.policies.apply(bundle, by="root")
+        await made.services.policies.apply(bundle, by="root")
         yield made
 
 
@@ -44,7 +44,7 @@ async def oauth(tmp_path: Path) -> AsyncIterator[OAuthWorld]:
 
 async def ended(world: CallWorld | GatewayWorld | OAuthWorld, task: str) -> Closure:
     """End a task."""
-    return await world.house.endings.revocations.end_task(task, reason="enough", by="root")
+    return await world.services.endings.revocations.end_task(task, reason="enough", by="root")
 
 
 async def refresh(oauth: OAuthWorld, text: str) -> Told:
@@ -61,9 +61,9 @@ def named(closure: Closure, kind: str) -> list[str]:
 
 async def handed(world: CallWorld, parent: Task) -> tuple[Task, str]:
     """Hand a task down; gives the child with a token."""
-    other = await world.house.identity.directory.agent("other")
-    child = await world.house.tasks.tasks.open_child(parent.id, other, DelegatedOpening())
-    return child, await task_token(world.house, child.id)
+    other = await world.services.identity.directory.agent("other")
+    child = await world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening())
+    return child, await task_token(world.services, child.id)
 
 
 async def test_tasks_handed_down_are_listed_with_their_tokens(world: CallWorld) -> None:
@@ -109,7 +109,7 @@ async def test_a_task_that_mints_tokens_without_end_fills_no_memory(world: CallW
     """The newest are remembered; the others are refused with their task."""
     task, _ = await world.open()
     for _ in range(MAX_TOKENS + 8):
-        await task_token(world.house, task.id)
+        await task_token(world.services, task.id)
     closure = await ended(world, task.id)
     assert len(named(closure, "token")) == MAX_TOKENS
     assert named(closure, "task") == [task.id]
@@ -118,7 +118,9 @@ async def test_a_task_that_mints_tokens_without_end_fills_no_memory(world: CallW
 async def test_the_end_of_an_agent_lists_each_of_its_tasks(world: CallWorld) -> None:
     """Every task by its own name, with its token."""
     tasks = [(await world.open())[0].id for _ in range(3)]
-    agent = (await world.house.tasks.tasks.get(tasks[0])).agent
-    closure = await world.house.endings.revocations.end_scope(ScopeKind.AGENT, agent, reason="out", by="root")
+    agent = (await world.services.tasks.tasks.get(tasks[0])).agent
+    closure = await world.services.endings.revocations.end_scope(
+        ScopeKind.AGENT, agent, reason="out", by="root"
+    )
     assert set(named(closure, "task")) == set(tasks)
     assert len(named(closure, "token")) == 3

@@ -42,7 +42,7 @@ async def world(tmp_path: Path) -> AsyncIterator[DeferringWorld]:
 async def test_the_end_of_the_task_ends_the_call(world: DeferringWorld) -> None:
     """It is listed as indeterminate, cancelled at its upstream, and nothing more of it is released."""
     handle = await world.begin("export")
-    closure = await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
+    closure = await world.services.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
     assert [one.tool for one in closure.indeterminate] == ["files/export"]
     world.server.finish()
     for method in ("get", "cancel", "update"):
@@ -63,7 +63,7 @@ async def test_the_end_of_a_tool_ends_its_calls_and_leaves_the_task(
 ) -> None:
     """The task lives on; what went on at the tool is lost to it."""
     handle = await world.begin("export")
-    closure = await world.house.endings.revocations.end_scope(kind, name, reason="r", by="lena")
+    closure = await world.services.endings.revocations.end_scope(kind, name, reason="r", by="lena")
     assert len(closure.indeterminate) == 1
     assert "error" in (await world.ask("get", handle)).json
     assert await world.outcomes() == [("unknown", "fence")]
@@ -76,7 +76,7 @@ async def test_an_end_cuts_who_is_just_looking(world: DeferringWorld) -> None:
     world.server.silent = True
     looking = asyncio.create_task(world.ask("get", handle))
     await world.reached()
-    closure = await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
+    closure = await world.services.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
     told = await asyncio.wait_for(looking, 30)
     assert told.json["error"]["code"] == -31003
     assert told.json["error"]["data"]["outcome"] == "unknown"
@@ -102,7 +102,7 @@ async def test_a_call_that_was_cancelled_and_forgotten_is_let_go(world: Deferrin
     await world.ask("cancel", handle)
     world.server.job()["status"] = "working"
     world.gateway.clock.advance(deferrals.GRACE_S)
-    assert await world.house.mediation.deferrals.sweep() == 1
+    assert await world.services.mediation.deferrals.sweep() == 1
     assert await world.outcomes() == [("unknown", "cancelled")]
     assert world.in_hand == 0
 
@@ -112,18 +112,18 @@ async def test_a_call_that_never_ends_is_given_up(world: DeferringWorld) -> None
     world.server.first = {"ttlMs": 60_000}
     handle = await world.begin("export")
     world.gateway.clock.advance(60)
-    await world.house.mediation.deferrals.sweep()
+    await world.services.mediation.deferrals.sweep()
     assert await world.outcomes() == [("unknown", "expired")]
     assert len(world.server.asked("tasks/cancel")) == 1
     assert refused(await world.ask("get", handle)) == (-32602, "unknown-task")
-    assert (world.in_hand, len(world.house.mediation.deferrals)) == (0, 0)
+    assert (world.in_hand, len(world.services.mediation.deferrals)) == (0, 0)
 
 
 async def test_no_call_outlives_its_task(world: DeferringWorld) -> None:
     """An upstream that asks for years gets what the task has left, and a day at the most."""
     world.server.first = {"ttlMs": 10**12}
     told = await world.gateway.call("slow", meta=KNOWS)
-    live = world.house.tasks.live.get(world.gateway.task)
+    live = world.services.tasks.live.get(world.gateway.task)
     assert live is not None
     left_ms = (live.task.deadline - world.gateway.clock.now()).total_seconds() * 1000
     assert told.json["result"]["ttlMs"] <= min(left_ms, deferrals.MAX_LIFE_S * 1000)
@@ -132,7 +132,7 @@ async def test_no_call_outlives_its_task(world: DeferringWorld) -> None:
 async def test_what_a_stop_leaves_is_unknown(world: DeferringWorld) -> None:
     """When remit stops, it asks the upstreams to stop the calls that no process follows from then on."""
     await world.begin("export")
-    await world.house.mediation.deferrals.stop()
+    await world.services.mediation.deferrals.stop()
     assert await world.outcomes() == [("unknown", "restart")]
     assert len(world.server.asked("tasks/cancel")) == 1
 
@@ -140,7 +140,7 @@ async def test_what_a_stop_leaves_is_unknown(world: DeferringWorld) -> None:
 async def test_a_crash_leaves_it_to_the_next_start(world: DeferringWorld) -> None:
     """A permit whose outcome a process took with it is found by the next one."""
     await world.begin("export")
-    assert await world.house.endings.remains.recover() == 1
+    assert await world.services.endings.remains.recover() == 1
     assert await world.outcomes() == [("unknown", "restart")]
 
 
@@ -292,7 +292,7 @@ async def test_a_bound_uses_up_no_approval(world: DeferringWorld, monkeypatch: p
 async def test_nothing_is_read_while_a_task_is_declassified(world: DeferringWorld) -> None:
     """A look is a way for data into a task, and has to wait like a call."""
     handle = await world.begin()
-    live = world.house.tasks.live.get(world.gateway.task)
+    live = world.services.tasks.live.get(world.gateway.task)
     assert live is not None
     live.lowering = True
     assert refused(await world.ask("get", handle)) == (-32000, "busy")
@@ -302,12 +302,12 @@ async def test_nothing_is_read_while_a_task_is_declassified(world: DeferringWorl
 
 async def test_calls_that_go_on_count_as_calls_in_hand(world: DeferringWorld) -> None:
     """A task is not idle while a call of it goes on, and may not have more in hand than others."""
-    live = world.house.tasks.live.get(world.gateway.task)
+    live = world.services.tasks.live.get(world.gateway.task)
     await world.begin()
-    live = world.house.tasks.live.get(world.gateway.task)
+    live = world.services.tasks.live.get(world.gateway.task)
     assert live is not None
     assert live.open_calls == 1
     world.server.finish()
-    handle = next(iter(world.house.mediation.deferrals._calls))
+    handle = next(iter(world.services.mediation.deferrals._calls))
     await world.get(handle)
     assert live.open_calls == 0

@@ -22,14 +22,14 @@ from tests.worlds.desk_replicas import DeskReplica, bury_others, desk_replicas
 from tests.worlds.values import a_permit
 
 
-async def closures_of(house: Services) -> list[Closure]:
+async def closures_of(services: Services) -> list[Closure]:
     """Return all closures."""
-    return await house.store.closures(house.tenant)
+    return await services.store.closures(services.tenant)
 
 
-async def leases_of(house: Services) -> list[Closing]:
+async def leases_of(services: Services) -> list[Closing]:
     """Return what the one closure says of credentials."""
-    (closure,) = await closures_of(house)
+    (closure,) = await closures_of(services)
     return of_leases(closure.closings)
 
 
@@ -41,7 +41,7 @@ async def begun(
     await world.call(token, "read")
     broker.down = True
     name = task.id if kind is ScopeKind.TASK else task.agent
-    ends = world.house.endings.revocations
+    ends = world.services.endings.revocations
     end = ends.end_task(name, reason="enough", by="root") if kind is ScopeKind.TASK else None
     end = end or ends.end_scope(kind, name, reason="enough", by="root")
     before = len(await world.facts(EventKind.TASK_ENDED))
@@ -62,27 +62,27 @@ async def test_a_start_completes_an_end_that_was_cut_short(tmp_path: Path, kind:
     async with desk_world(folder, broker) as world:
         task, ending = await begun(world, broker, kind)
         permit = a_permit("dec_hanging", task.id, tenant=task.tenant)
-        await world.house.store.commit(Unit((), (permit,)))
+        await world.services.store.commit(Unit((), (permit,)))
         image = crashed(folder, tmp_path / "after")
         ending.cancel()
     async with desk_world(image, broker, "again") as world:
         world.clock.advance(3)
-        (closure,) = await closures_of(world.house)
+        (closure,) = await closures_of(world.services)
         target = scope(kind, task.id if kind is ScopeKind.TASK else task.agent)
         assert (closure.scope, closure.reason, closure.ended_by) == (target, "enough", "root")
         assert closure.tasks == (task.id,)
         assert [one.decision for one in closure.indeterminate] == ["dec_hanging"]
         assert [one["closure"] for one in await world.facts(EventKind.CLOSURE_MADE)] == [closure.id]
-        await world.house.credentials.leases.recover()
-        assert [one.open for one in await leases_of(world.house)] == [True]
+        await world.services.credentials.leases.recover()
+        assert [one.open for one in await leases_of(world.services)] == [True]
         broker.down = False
         later, _ = await world.open()
-        await world.house.endings.revocations.take_up()
-        found = await world.house.store.task(world.house.tenant, later.id)
+        await world.services.endings.revocations.take_up()
+        found = await world.services.store.task(world.services.tenant, later.id)
         assert found is not None
         assert not found.state.ended
-        assert len(await closures_of(world.house)) == 1
-        await world.house.credentials.leases.stop()
+        assert len(await closures_of(world.services)) == 1
+        await world.services.credentials.leases.stop()
 
 
 async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
@@ -103,16 +103,18 @@ async def test_tasks_that_an_end_did_not_live_to_end_are_ended(
     async with desk_world(folder, ScriptedBroker()) as world:
         tasks = {(await world.open())[0].id for _ in range(3)}
         monkeypatch.setattr(TaskEnds, "commit", with_the_fence)
-        end = world.house.endings.revocations.end_scope(ScopeKind.AGENT, "clerk", reason="enough", by="root")
+        end = world.services.endings.revocations.end_scope(
+            ScopeKind.AGENT, "clerk", reason="enough", by="root"
+        )
         ending = asyncio.create_task(end)
         await reached.wait()
         image = crashed(folder, tmp_path / "after")
         ending.cancel()
     monkeypatch.setattr(TaskEnds, "commit", commit)
     async with desk_world(image, ScriptedBroker(), "again") as world:
-        (closure,) = await closures_of(world.house)
+        (closure,) = await closures_of(world.services)
         assert set(closure.tasks) == tasks
-        kept = [await world.house.store.task(world.house.tenant, one) for one in tasks]
+        kept = [await world.services.store.task(world.services.tenant, one) for one in tasks]
         assert all(one is not None and one.state.ended for one in kept)
 
 
@@ -121,15 +123,15 @@ async def test_an_end_that_failed_here_is_completed_here(tmp_path: Path) -> None
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
         _, ending = await begun(world, broker)
-        await world.house.endings.revocations.take_up()
-        assert await closures_of(world.house) == []
+        await world.services.endings.revocations.take_up()
+        assert await closures_of(world.services) == []
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
-        await world.house.endings.revocations.take_up()
-        await world.house.endings.revocations.take_up()
-        assert [one.open for one in await leases_of(world.house)] == [True]
+        await world.services.endings.revocations.take_up()
+        await world.services.endings.revocations.take_up()
+        assert [one.open for one in await leases_of(world.services)] == [True]
         assert len(await world.facts(EventKind.CLOSURE_MADE)) == 1
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 async def test_a_call_that_a_failed_end_has_cut_is_listed_by_the_next_try(tmp_path: Path) -> None:
@@ -143,15 +145,15 @@ async def test_a_call_that_a_failed_end_has_cut_is_listed_by_the_next_try(tmp_pa
         await world.until(lambda: len(world.desk.arrived) == 2)
         broker.down = True
         ending = asyncio.create_task(
-            world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+            world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
         )
         await asyncio.gather(hanging, return_exceptions=True)
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
-        await world.house.endings.revocations.take_up()
-        (closure,) = await closures_of(world.house)
+        await world.services.endings.revocations.take_up()
+        (closure,) = await closures_of(world.services)
         assert [one.tool for one in closure.indeterminate] == ["desk/write"]
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: Path, postgres: str) -> None:
@@ -160,15 +162,15 @@ async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: P
     async with desk_replicas(tmp_path, postgres, broker, broker, broker) as (gone, *others):
         task, ending = await begun(gone, broker)
         for one in others:
-            await one.house.endings.remains.tend()
-            await one.house.endings.revocations.take_up()
-        assert await closures_of(others[0].house) == []
+            await one.services.endings.remains.tend()
+            await one.services.endings.revocations.take_up()
+        assert await closures_of(others[0].services) == []
         ending.cancel()
         await gone.die()
         await bury_others(*others)
-        await asyncio.gather(*(one.house.endings.remains.tend() for one in others))
-        await asyncio.gather(*(one.house.endings.revocations.take_up() for one in others))
-        (closure,) = await closures_of(others[0].house)
+        await asyncio.gather(*(one.services.endings.remains.tend() for one in others))
+        await asyncio.gather(*(one.services.endings.revocations.take_up() for one in others))
+        (closure,) = await closures_of(others[0].services)
         assert (closure.tasks, closure.ended_by) == ((task.id,), "root")
         assert [one.open for one in of_leases(closure.closings)] == [True]
         assert len(await others[0].facts(EventKind.CLOSURE_MADE)) == 1
@@ -176,9 +178,9 @@ async def test_one_replica_completes_the_end_of_another_that_is_gone(tmp_path: P
         for one in others:
             one.clock.advance(120)
             await one.look()
-            await one.house.credentials.leases.sweep()
-            await one.house.credentials.leases.stop()
-        assert [one.open for one in await leases_of(others[0].house)] == [False]
+            await one.services.credentials.leases.sweep()
+            await one.services.credentials.leases.stop()
+        assert [one.open for one in await leases_of(others[0].services)] == [False]
 
 
 async def waited_out(silent: DeskReplica, ender: DeskReplica) -> Closure:
@@ -187,7 +189,7 @@ async def waited_out(silent: DeskReplica, ender: DeskReplica) -> Closure:
     await silent.call(token, "read")
     silent.deafen()
     await ender.look()
-    end = ender.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    end = ender.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     return await ender.meanwhile(asyncio.ensure_future(end))
 
 
@@ -219,14 +221,14 @@ async def test_what_a_silent_replica_alone_can_end_is_open_until_it_does(
         ender.clock.advance(120)
         await ender.look()
         await silent.hear()
-        await silent.until(lambda: not silent.house.credentials.leases.counts()["open"])
+        await silent.until(lambda: not silent.services.credentials.leases.counts()["open"])
 
         async def told() -> bool:
-            return [one.open for one in await leases_of(ender.house)] == [False]
+            return [one.open for one in await leases_of(ender.services)] == [False]
 
         async with asyncio.timeout(60):
             while not await told():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await ender.house.credentials.leases.sweep()
-        assert ender.house.credentials.leases.counts()["open"] == 0
+        await ender.services.credentials.leases.sweep()
+        assert ender.services.credentials.leases.counts()["open"] == 0
         assert await told()

@@ -18,7 +18,7 @@ from remit.services.decisions.authorizer import Ruling
 from remit.services.tasks.live_task import LiveTask
 from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import CallWorld, call_world
-from tests.worlds.house import house_world
+from tests.worlds.services import service_world
 from tests.worlds.values import TENANT
 
 #: Calls that must come through.
@@ -34,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def end(world: CallWorld, task: str) -> Closure:
     """End a task."""
-    return await world.house.endings.revocations.end_task(task, reason="enough", by="root")
+    return await world.services.endings.revocations.end_task(task, reason="enough", by="root")
 
 
 async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
@@ -48,14 +48,14 @@ async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
     async def storm() -> None:
         nonlocal ended
         while not over.is_set():
-            await world.house.endings.revocations.end_scope(
+            await world.services.endings.revocations.end_scope(
                 ScopeKind.TOOL, "desk/odd", reason="odd", by="root"
             )
             ended += 1
 
     first = asyncio.create_task(storm())
     # The second begins in the middle of one of the first: they take turns from then on.
-    await world.until(lambda: world.house.store.epochs(TENANT).get("tool:desk/odd", 0) > 0)
+    await world.until(lambda: world.services.store.epochs(TENANT).get("tool:desk/odd", 0) > 0)
     second = asyncio.create_task(storm())
     await world.until(lambda: ended >= 2)
     before = ended
@@ -63,7 +63,7 @@ async def test_calls_come_through_a_storm_of_ends(world: CallWorld) -> None:
         for _ in range(CALLS):
             assert await world.outcome(token, "read") is Outcome.PERMIT
     assert ended > before
-    assert world.house.endings.precedence.pauses > 0
+    assert world.services.endings.precedence.pauses > 0
     over.set()
     await asyncio.gather(first, second)
     assert len(world.desk.arrived) == CALLS
@@ -91,7 +91,7 @@ async def test_calls_go_on_while_an_end_waits_for_a_sink(tmp_path: Path) -> None
         broker.sink_down = False
         closure = await ending
         assert all(one.refused_after_ms is not None for one in closure.closings)
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 async def test_a_call_that_waits_is_judged_by_what_is_true_afterwards(world: CallWorld) -> None:
@@ -100,7 +100,7 @@ async def test_a_call_that_waits_is_judged_by_what_is_true_afterwards(world: Cal
     assert await world.outcome(token, "read") is Outcome.PERMIT
     arrived = len(world.desk.arrived)
     ending = asyncio.create_task(end(world, task.id))
-    await world.until(lambda: world.house.endings.precedence.pause is not None or ending.done())
+    await world.until(lambda: world.services.endings.precedence.pause is not None or ending.done())
     calls = [asyncio.create_task(world.call(token, "write")) for _ in range(20)]
     found = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(one, Fenced) for one in found), found
@@ -129,7 +129,7 @@ async def test_a_call_in_hand_waits_between_steps_and_is_cut(world: CallWorld) -
 
 async def test_who_may_not_end_holds_up_nobody(tmp_path: Path) -> None:
     """A stranger, a person without a role, and a name that does not exist: no call waits for any of them."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         lena, ada, otto = [await world.session(name) for name in ("lena", "ada", "otto")]
         task = await world.open(lena)
         for body, by, status in (
@@ -141,22 +141,24 @@ async def test_who_may_not_end_holds_up_nobody(tmp_path: Path) -> None:
         ):
             answer = await world.ask("POST", "/api/v1/end", body, by=by)
             assert answer.status == status, answer.json
-        assert world.house.endings.precedence.pauses == 0
+        assert world.services.endings.precedence.pauses == 0
         assert (await world.ask("POST", "/api/v1/end", {"kind": "task", "name": task}, by=lena)).status == 200
-        assert world.house.endings.precedence.pauses == 1
+        assert world.services.endings.precedence.pauses == 1
 
 
 async def test_what_runs_out_or_is_done_holds_up_nobody(world: CallWorld) -> None:
     """A task that its agent completes, and one whose deadline has passed, permit nothing by themselves."""
     done, _ = await world.open()
-    await world.house.endings.revocations.end_task(done.id, reason="", by="clerk", state=TaskState.COMPLETED)
+    await world.services.endings.revocations.end_task(
+        done.id, reason="", by="clerk", state=TaskState.COMPLETED
+    )
     late, _ = await world.open()
     world.clock.advance(timedelta(days=2).total_seconds())
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert closure.tasks == (late.id,)
-    assert world.house.endings.precedence.pauses == 0
-    await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
-    assert world.house.endings.precedence.pauses == 1
+    assert world.services.endings.precedence.pauses == 0
+    await world.services.endings.revocations.end_scope(ScopeKind.UPSTREAM, "desk", reason="odd", by="root")
+    assert world.services.endings.precedence.pauses == 1
 
 
 async def test_a_call_that_is_cancelled_while_an_end_goes_first_uses_no_budget(
@@ -166,7 +168,7 @@ async def test_a_call_that_is_cancelled_while_an_end_goes_first_uses_no_budget(
     task's budget is free again, in memory too.
     """
     _, token = await world.open("one-call")
-    authorizer, precedence = world.house.decisions.authorizer, world.house.endings.precedence
+    authorizer, precedence = world.services.decisions.authorizer, world.services.endings.precedence
     decide = authorizer.decide
 
     async def decided(request: AccessRequest, live: LiveTask) -> Ruling:

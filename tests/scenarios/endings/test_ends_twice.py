@@ -22,9 +22,9 @@ def listed(closure: Closure) -> list[tuple[str, bool]]:
     return [(one.lease, one.open) for one in closure.closings if one.lease]
 
 
-async def closure_of(house: Services, task: Task) -> Closure:
+async def closure_of(services: Services, task: Task) -> Closure:
     """Return the closure of a task's end as it is now."""
-    (closure,) = await house.store.closures(house.tenant, scope=scope(ScopeKind.TASK, task.id))
+    (closure,) = await services.store.closures(services.tenant, scope=scope(ScopeKind.TASK, task.id))
     return closure
 
 
@@ -32,7 +32,7 @@ async def test_a_second_end_lists_what_the_first_has_left_open(tmp_path: Path) -
     """One of the same task gives the closure of the first end; one of its agent lists the open lease too."""
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
-        ends, leases = world.house.endings.revocations, world.house.credentials.leases
+        ends, leases = world.services.endings.revocations, world.services.credentials.leases
         task, token = await world.open()
         await world.call(token, "read")
         (lease,) = broker.alive
@@ -60,17 +60,17 @@ async def test_an_end_that_was_cut_short_before_its_closure_is_told_whole_by_the
         (lease,) = broker.alive
         broker.down = True
         first = asyncio.create_task(
-            world.house.endings.revocations.end_task(task.id, reason="one", by="root")
+            world.services.endings.revocations.end_task(task.id, reason="one", by="root")
         )
-        await world.until(lambda: world.house.credentials.leases.counts()["open"] == 1)
+        await world.until(lambda: world.services.credentials.leases.counts()["open"] == 1)
         first.cancel()
-        await world.house.credentials.leases.stop()
-        assert not await world.house.store.closures(world.house.tenant)
+        await world.services.credentials.leases.stop()
+        assert not await world.services.store.closures(world.services.tenant)
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.credentials.leases.recover()
-        closure = await world.house.endings.revocations.end_task(task.id, reason="two", by="root")
+        await world.services.credentials.leases.recover()
+        closure = await world.services.endings.revocations.end_task(task.id, reason="two", by="root")
         assert (listed(closure), closure.closed) == ([(lease, True)], False)
-        await world.house.credentials.leases.stop()
+        await world.services.credentials.leases.stop()
 
 
 async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_path: Path) -> None:
@@ -79,23 +79,23 @@ async def test_a_lease_that_no_closure_lists_is_put_into_that_of_its_task(tmp_pa
     """
     broker = ScriptedBroker()
     async with desk_world(tmp_path, broker) as world:
-        house = world.house
+        services = world.services
         task, token = await world.open()
         await world.call(token, "read")
         (lease,) = broker.alive
         broker.down = True
-        closure = await house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        await house.credentials.leases.stop()
+        closure = await services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        await services.credentials.leases.stop()
         bare = msgspec.structs.replace(closure, closings=())
-        await house.store.commit(Unit((PutClosure(house.tenant, bare),), (), tenant=house.tenant))
+        await services.store.commit(Unit((PutClosure(services.tenant, bare),), (), tenant=services.tenant))
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.credentials.leases.recover()
-        assert listed(await closure_of(world.house, task)) == [(lease, True)]
+        await world.services.credentials.leases.recover()
+        assert listed(await closure_of(world.services, task)) == [(lease, True)]
         broker.down = False
         world.clock.advance(120)
-        await world.house.credentials.leases.sweep()
-        await world.house.credentials.leases.stop()
-        assert listed(await closure_of(world.house, task)) == [(lease, False)]
+        await world.services.credentials.leases.sweep()
+        await world.services.credentials.leases.stop()
+        assert listed(await closure_of(world.services, task)) == [(lease, False)]
 
 
 class TracingBroker(ScriptedBroker):
@@ -125,6 +125,6 @@ async def test_of_what_its_source_did_not_live_to_tell_the_trace_was_kept(tmp_pa
         await world.until(lambda: bool(broker.obtained))
         call.cancel()
     async with desk_world(tmp_path, broker, "again") as world:
-        await world.house.credentials.leases.recover()
-        await world.until(lambda: not world.house.credentials.leases.counts()["open"])
+        await world.services.credentials.leases.recover()
+        await world.until(lambda: not world.services.credentials.leases.counts()["open"])
     assert broker.heard[0] == {"run": "first"}

@@ -32,16 +32,16 @@ async def test_a_lease_that_runs_out_ends_the_task(world: CallWorld) -> None:
     with pytest.raises(Fenced) as refused:
         await world.call(token, "read")
     assert refused.value.code == "task-lease"
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert closure.tasks == (task.id,)
     assert closure.closed
-    found = await world.house.tasks.tasks.get(task.id)
+    found = await world.services.tasks.tasks.get(task.id)
     assert (found.state, found.end_reason) == (TaskState.EXPIRED, "the lease was not renewed")
-    assert world.house.store.epochs(world.house.tenant)[scope(ScopeKind.TASK, task.id)] == 1
+    assert world.services.store.epochs(world.services.tenant)[scope(ScopeKind.TASK, task.id)] == 1
     assert world.desk.arrived == [{"name": "read", "arguments": {}}]
     ended = await world.facts(EventKind.TASK_ENDED)
     assert ended == [{"state": "expired", "reason": "the lease was not renewed", "cause": "lease"}]
-    assert await world.house.endings.revocations.expire() == []
+    assert await world.services.endings.revocations.expire() == []
 
 
 async def test_a_lapsed_lease_cannot_be_renewed(world: CallWorld) -> None:
@@ -49,9 +49,9 @@ async def test_a_lapsed_lease_cannot_be_renewed(world: CallWorld) -> None:
     task, _ = await world.open(lease_s=1)
     world.clock.advance(1)
     with refused("task-lease", Fenced):
-        await world.house.tasks.tasks.renew(task.id)
+        await world.services.tasks.tasks.renew(task.id)
     with refused("task-lease", Fenced):
-        await task_token(world.house, task.id)
+        await task_token(world.services, task.id)
 
 
 async def test_a_renewed_lease_goes_on(world: CallWorld) -> None:
@@ -59,17 +59,17 @@ async def test_a_renewed_lease_goes_on(world: CallWorld) -> None:
     task, token = await world.open(lease_s=60)
     for _ in range(4):
         world.clock.advance(59)
-        await world.house.tasks.tasks.renew(task.id)
-        assert await world.house.endings.revocations.expire() == []
+        await world.services.tasks.tasks.renew(task.id)
+        assert await world.services.endings.revocations.expire() == []
     assert await world.outcome(token, "read") is Outcome.PERMIT
     for _ in range(40):
         world.clock.advance(59)
         if world.clock.now() >= task.deadline:
             break
-        await world.house.tasks.tasks.renew(task.id)
+        await world.services.tasks.tasks.renew(task.id)
     with refused("task-expired", Fenced):
-        await world.house.tasks.tasks.renew(task.id)
-    (closure,) = await world.house.endings.revocations.expire()
+        await world.services.tasks.tasks.renew(task.id)
+    (closure,) = await world.services.endings.revocations.expire()
     assert closure.reason == "the deadline has passed"
 
 
@@ -99,7 +99,7 @@ async def test_a_call_in_hand_is_cut_when_the_lease_runs_out(world: CallWorld) -
     call = asyncio.create_task(world.call(token, "write"))
     await world.until(lambda: bool(world.desk.arrived))
     world.clock.advance(1)
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert [one.tool for one in closure.indeterminate] == ["desk/write"]
     world.desk.open.set()
     with refused("fenced", Fenced):
@@ -113,9 +113,9 @@ async def test_a_restart_gives_one_more_lease_and_no_more(tmp_path: Path) -> Non
         assert await world.outcome(token, "read") is Outcome.PERMIT
     async with call_world(tmp_path, seed="again", settle=False) as world:
         await world.reopen()
-        assert await world.house.endings.revocations.expire() == []
+        assert await world.services.endings.revocations.expire() == []
         world.clock.advance(1)
-        (closure,) = await world.house.endings.revocations.expire()
+        (closure,) = await world.services.endings.revocations.expire()
         assert closure.tasks == (task.id,)
         with refused("task-ended", Fenced):
             await world.call(token, "read")

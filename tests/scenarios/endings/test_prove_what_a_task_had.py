@@ -59,13 +59,13 @@ def handed_down(gateway: LeasingGateway, task: str) -> str:
     """Hand a task down; gives the child, which has a token."""
 
     async def handed() -> str:
-        directory, key = gateway.house.identity.directory, KeyBinding(AgentKey.generate().public_jwk)
+        directory, key = gateway.services.identity.directory, KeyBinding(AgentKey.generate().public_jwk)
         other = NewAgent(name="other-bot", owner="ana", purpose="helps", bindings=(key,))
         await directory.register(other, by="ana")
-        child = await gateway.house.tasks.tasks.open_child(
+        child = await gateway.services.tasks.tasks.open_child(
             task, await directory.agent("other-bot"), DelegatedOpening()
         )
-        await task_token(gateway.house, child.id)
+        await task_token(gateway.services, child.id)
         return child.id
 
     return gateway.wait(handed())
@@ -76,7 +76,7 @@ def asked_for(gateway: LeasingGateway, token: str) -> None:
 
     async def asked() -> object:
         call = RequestedCall(token=token, upstream="crm", name="log", arguments={"word": "x"})
-        return await gateway.house.mediation.mediator.run(call, Heard())
+        return await gateway.services.mediation.mediator.run(call, Heard())
 
     assert not isinstance(gateway.wait(asked()), Answered)
 
@@ -104,14 +104,14 @@ def test_everything_that_a_task_had_is_refused_and_listed(
     access afterwards.
     """
     task, _ = gateway.open()
-    token = gateway.wait(task_token(gateway.house, task))
+    token = gateway.wait(task_token(gateway.services, task))
     child = handed_down(gateway, task)
     asked_for(gateway, token)
     assert initialized(gateway, token).status_code == 200
 
     async def call() -> object:
         asked = RequestedCall(token=token, upstream="crm", name="echo", arguments={"word": "x"})
-        return await gateway.house.mediation.mediator.run(asked, Heard())
+        return await gateway.services.mediation.mediator.run(asked, Heard())
 
     assert isinstance(gateway.wait(call()), Answered)
     said = gateway.remit(
@@ -125,7 +125,7 @@ def test_everything_that_a_task_had_is_refused_and_listed(
     assert child in [one["name"] for one in closings]
     assert all(one.is_revoked() for one in server.tokens.values())
     assert initialized(gateway, token).status_code == 403
-    key = gateway.house.evidence.log.verifier
+    key = gateway.services.evidence.log.verifier
     verified = gateway.remit("audit", "verify", "end.jsonl", "--key", key)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 

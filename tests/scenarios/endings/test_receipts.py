@@ -45,17 +45,17 @@ async def ended(world: CallWorld) -> Closure:
     task, token = await world.open()
     await world.call(token, "read")
     await world.asked(token, amount=3.25)
-    return await world.house.endings.revocations.end_task(task.id, reason="enough", by="ana")
+    return await world.services.endings.revocations.end_task(task.id, reason="enough", by="ana")
 
 
 async def receipt(world: CallWorld, closure: Closure) -> list[bytes]:
     """Fetch the receipt of a closure."""
-    return [line async for line in world.house.evidence.receipts.lines(closure)]
+    return [line async for line in world.services.evidence.receipts.lines(closure)]
 
 
 def verified(world: CallWorld, lines: list[bytes]) -> ExportReport:
     """Verify a receipt with the log's public key and nothing else."""
-    return verify_export(lines, VerifierKey.parse(world.house.evidence.log.verifier))
+    return verify_export(lines, VerifierKey.parse(world.services.evidence.log.verifier))
 
 
 def read(world: CallWorld, lines: list[bytes]) -> ClosureRead:
@@ -98,9 +98,9 @@ async def test_a_sink_that_stays_open_is_open_in_the_receipt_until_it_refuses(
     assert verified(world, early).kinds["lease.open"] == 1
     broker.sink_down = False
     world.clock.advance(5)
-    await world.house.credentials.leases.sweep()
-    await world.until(lambda: not world.house.credentials.leases.counts()["open"])
-    late = await receipt(world, await world.house.evidence.receipts.closure(closure.id))
+    await world.services.credentials.leases.sweep()
+    await world.until(lambda: not world.services.credentials.leases.counts()["open"])
+    late = await receipt(world, await world.services.evidence.receipts.closure(closure.id))
     told = read(world, late)
     assert told.closed
     (credential,) = [one for one in told.closings if one.lease]
@@ -132,7 +132,7 @@ async def test_a_changed_receipt_does_not_hold(world: CallWorld) -> None:
     assert "no-closure" in codes(world, [*lines[:made], *lines[made + 1 :]])
     assert "no-checkpoint" in codes(world, lines[:-1])
     assert "not-an-export" in codes(world, lines[1:])
-    key = VerifierKey.parse(world.house.evidence.log.verifier)
+    key = VerifierKey.parse(world.services.evidence.log.verifier)
     assert not verify_export(lines, VerifierKey(key.name, bytes(32))).holds
 
 
@@ -177,7 +177,7 @@ def test_the_command_keeps_a_receipt_that_verifies_without_remit(
     assert said.returncode == 0, said.stderr
     assert all(len(line) <= 80 for line in said.stdout.splitlines() if "verify" not in line)
     assert "oauth-token" in said.stdout
-    key = gateway.house.evidence.log.verifier
+    key = gateway.services.evidence.log.verifier
     nobody = {"REMIT_URL": "http://127.0.0.1:9", "COLUMNS": "80"}
     checked = gateway.remit("audit", "verify", str(place), "--key", key, env=nobody)
     assert checked.returncode == 0, checked.stderr
@@ -194,13 +194,13 @@ def test_a_receipt_is_for_whose_task_it_was_and_for_roles(gateway: LeasingGatewa
     """For every other person no such closure exists."""
     task, _ = gateway.open()
     gateway.end(task)
-    (closure, *_) = gateway.wait(gateway.house.store.closures(gateway.house.tenant))
-    gateway.wait(gateway.house.identity.directory.add_person(NewPerson(name="bob"), by="ana"))
+    (closure, *_) = gateway.wait(gateway.services.store.closures(gateway.services.tenant))
+    gateway.wait(gateway.services.identity.directory.add_person(NewPerson(name="bob"), by="ana"))
     bob = gateway.session("bob")
     for words in (("audit", "prove", closure.id), ("audit", "prove", "cls_nothing")):
         said = gateway.remit(*words, session=bob)
         assert said.returncode != 0
-        assert "there is no closure" in said.stderr or "is not among" in said.stderr
+        assert "does not exist" in said.stderr or "is not among" in said.stderr
         assert task not in said.stdout + said.stderr
     assert gateway.remit("audit", "prove", closure.id, session=gateway.session()).returncode == 0
 
@@ -208,7 +208,7 @@ def test_a_receipt_is_for_whose_task_it_was_and_for_roles(gateway: LeasingGatewa
 async def test_nobody_has_remit_read_its_log_without_end(world: CallWorld) -> None:
     """Each receipt reads much of it: one caller gets so many in a minute, and few are looked for at once."""
     closure = await ended(world)
-    receipts = world.house.evidence.receipts
+    receipts = world.services.evidence.receipts
     for _ in range(PER_MINUTE):
         receipts.check_pace("lena")
     with pytest.raises(Busy) as refused:

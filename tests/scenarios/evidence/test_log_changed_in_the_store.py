@@ -25,7 +25,7 @@ from remit.services.evidence.log import readable
 from remit.services.evidence.log_audit import LogAudit
 from tests.gateways.remit_up import Remit
 from tests.worlds.calls import CallWorld, call_world
-from tests.worlds.house import house_world
+from tests.worlds.services import service_world
 from tests.worlds.values import TENANT
 
 Json = Any
@@ -74,7 +74,7 @@ LEAVES = [what for what in CHANGES if what.startswith("leaf")]
 async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> None:
     """The export goes through to its end, and a verifier names the event."""
     index = change(world, what)
-    evidence = world.house.evidence.log
+    evidence = world.services.evidence.log
     lines = [line async for line in evidence.export()]
     report = verify_export(lines, VerifierKey.parse(evidence.verifier))
     assert not report.holds
@@ -85,17 +85,17 @@ async def test_an_export_of_it_does_not_hold(world: CallWorld, what: str) -> Non
 async def test_whoever_reads_it_is_told(world: CallWorld, what: str) -> None:
     """It is not shown as if it had been recorded; the others are."""
     index = change(world, what)
-    entry = await world.house.evidence.log.entry(index)
+    entry = await world.services.evidence.log.entry(index)
     with pytest.raises(VerificationFailed) as told:
         readable(entry)
     assert told.value.code == "event-changed"
-    assert readable(await world.house.evidence.log.entry(index - 1))["index"] == index - 1
+    assert readable(await world.services.evidence.log.entry(index - 1))["index"] == index - 1
 
 
 @pytest.mark.parametrize("what", CHANGES)
 async def test_a_page_of_events_names_it_and_gives_the_others(tmp_path: Path, what: str) -> None:
     """Nothing of it is given but where it stands; it is found, and `doctor` is told of it."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         audra = await world.session("audra")
         await world.open(await world.session("lena"))
         before = (await world.ask("GET", "/api/v1/events?limit=1000", by=audra)).json["items"]
@@ -108,8 +108,8 @@ async def test_a_page_of_events_names_it_and_gives_the_others(tmp_path: Path, wh
         assert damaged["index"] == index
         assert items == before[:index] + before[index + 1 :]
         assert (await world.ask("GET", "/health/ready")).json["log"] == "changed"
-        await world.house.findings.findings.flush()
-        (found,) = await world.house.findings.findings.about(f"log:{world.house.evidence.log.origin}")
+        await world.services.findings.findings.flush()
+        (found,) = await world.services.findings.findings.about(f"log:{world.services.evidence.log.origin}")
         assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, index)
 
 
@@ -118,7 +118,7 @@ async def test_a_page_of_events_gives_no_row_that_says_what_its_leaf_does_not(
     tmp_path: Path, column: str
 ) -> None:
     """What is listed by kind or task, and as forgotten, is what the leaf says."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         await world.open(await world.session("lena"))
         with sqlite3.connect(tmp_path / "remit.db") as file:
             file.execute(f"update events set {column} where kind = 'task.opened'")
@@ -128,12 +128,12 @@ async def test_a_page_of_events_gives_no_row_that_says_what_its_leaf_does_not(
 
 def reading(world: CallWorld) -> LogAudit:
     """Begin to read the log again."""
-    house = world.house
+    services = world.services
     return LogAudit(
-        store=house.store,
-        evidence=house.evidence.log,
-        findings=house.findings.findings,
-        tenant=house.tenant,
+        store=services.store,
+        evidence=services.evidence.log,
+        findings=services.findings.findings,
+        tenant=services.tenant,
     )
 
 
@@ -143,13 +143,13 @@ async def test_a_start_reads_the_log_again_beside_the_calls(
     """Page by page to where it ended; then it says that the log holds, and reads no more."""
     monkeypatch.setattr("remit.services.evidence.log_audit.PAGE", 2)
     beside = reading(world)
-    size = await world.house.evidence.log.size()
+    size = await world.services.evidence.log.size()
     for _ in range(size // 2):
         assert beside.state == "reading"
         await beside.turn()
     await beside.turn()
     assert beside.state == "holds"
-    assert await world.house.findings.findings.about() == []
+    assert await world.services.findings.findings.about() == []
 
 
 @pytest.mark.parametrize("what", [*LEAVES, "hash"])
@@ -159,7 +159,7 @@ async def test_a_start_finds_an_older_leaf_that_was_changed(world: CallWorld, wh
     beside = reading(world)
     await beside.turn()
     assert beside.state == "changed"
-    (found,) = await world.house.findings.findings.about()
+    (found,) = await world.services.findings.findings.about()
     assert found.kind is FindingKind.LOG_CHANGED
     assert found.facts["event"] == index
 
@@ -172,7 +172,7 @@ async def test_a_start_finds_a_row_that_says_what_its_leaf_does_not(world: CallW
         file.execute(f"update events set {column} where kind = 'decision.made'")
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.findings.about()
+    (found,) = await world.services.findings.findings.about()
     assert found.kind is FindingKind.LOG_CHANGED
 
 
@@ -185,7 +185,7 @@ async def test_a_start_finds_a_task_whose_last_events_were_cut_off(world: CallWo
         file.execute(f"{cut} where last_event = ?", (last,))
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.findings.about()
+    (found,) = await world.services.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, last)
 
 
@@ -197,12 +197,12 @@ async def test_a_chain_of_a_task_that_leads_elsewhere_is_refused(world: CallWorl
         task, last = file.execute("select task, last_event from counters order by last_event desc").fetchone()
         file.execute(f"update events set task_before = {at} where idx = ?", (last,))
     with pytest.raises(VerificationFailed, match="chain of task"):
-        await world.house.evidence.log.pages(task=task)
+        await world.services.evidence.log.pages(task=task)
 
 
 async def test_what_was_forgotten_is_as_it_was_recorded(world: CallWorld) -> None:
     """To forget a subject changes no row of the log."""
-    await world.house.evidence.log.forget("lena", by="root")
+    await world.services.evidence.log.forget("lena", by="root")
     beside = reading(world)
     await beside.turn()
     assert beside.state == "holds"
@@ -215,7 +215,7 @@ async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> No
         file.execute("delete from events where idx = 1")
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.findings.about()
+    (found,) = await world.services.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, 1)
 
 
@@ -230,7 +230,7 @@ async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallW
         file.execute("update events set leaf_hash = ? where idx = ?", (leaf_hash(leaf), index))
     beside = reading(world)
     await beside.turn()
-    (found,) = await world.house.findings.findings.about()
+    (found,) = await world.services.findings.findings.about()
     assert (found.kind, found.facts["event"]) == (FindingKind.LOG_CHANGED, -1)
 
 
@@ -238,11 +238,11 @@ async def test_a_start_finds_leaves_whose_hashes_were_changed_along(world: CallW
 async def folder(tmp_path: Path) -> Path:
     """A folder whose remit was registered with, and is not running."""
     scaffold(tmp_path)
-    async with open_records(load_config(tmp_path / "remit.yaml")) as house:
+    async with open_records(load_config(tmp_path / "remit.yaml")) as services:
         for name in ("one", "two"):
-            event = Event(kind=EventKind.SYSTEM_STARTED, at=house.clock.now(), tenant=TENANT, agent=name)
-            await house.store.commit(Unit(events=(event,), tenant=TENANT))
-        await house.evidence.log.checkpoint()
+            event = Event(kind=EventKind.SYSTEM_STARTED, at=services.clock.now(), tenant=TENANT, agent=name)
+            await services.store.commit(Unit(events=(event,), tenant=TENANT))
+        await services.evidence.log.checkpoint()
     return tmp_path
 
 
@@ -259,7 +259,7 @@ def test_doctor_says_what_up_refuses(folder: Path) -> None:
     with sqlite3.connect(place) as file:
         file.execute("delete from events where idx = (select max(idx) from events)")
     (says,) = told(folder)
-    assert "`remit up` refuses it" in says
+    assert "`remit up` refuses to start with it" in says
 
 
 def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
@@ -267,7 +267,7 @@ def test_doctor_says_that_the_signed_head_is_gone(folder: Path) -> None:
     config = load_config(folder / "remit.yaml")
     shutil.rmtree(config.at(config.log_head.path))
     (says,) = told(folder)
-    assert "its signed head is gone" in says
+    assert "its signed head is missing" in says
 
 
 def test_doctor_says_that_a_file_is_no_store(folder: Path) -> None:

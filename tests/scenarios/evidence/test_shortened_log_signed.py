@@ -12,7 +12,7 @@ import pytest
 from remit.adapters.keys.file import FileCheckpointKeys
 from remit.adapters.runtime.system import SystemClock
 from remit.adapters.store.relational.merkle_nodes import reader
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import Config, load_config
 from remit.config.scaffold import scaffold
 from remit.core.errors import KeyUnavailable, VerificationFailed
@@ -26,9 +26,9 @@ async def _kept(folder: Path) -> Config:
     config = msgspec.structs.replace(load_config(folder / "remit.yaml"), upstreams={})
     for place in [*(folder / "tasks").glob("*.yaml"), *(folder / "tools").glob("*.yaml")]:
         place.unlink()
-    async with open_house(config) as house:
+    async with open_services(config) as services:
         for name in ("ada", "ben", "eve"):
-            await house.identity.directory.add_person(NewPerson(name=name), by="remit")
+            await services.identity.directory.add_person(NewPerson(name=name), by="remit")
     return config
 
 
@@ -40,11 +40,11 @@ def _head(folder: Path) -> Path:
 async def test_an_honest_house_opens_again(tmp_path: Path) -> None:
     """And so does one whose checkpoint key was rotated since."""
     config = await _kept(tmp_path)
-    async with open_house(config):
+    async with open_services(config):
         pass
     keys = FileCheckpointKeys(tmp_path / ".remit" / "keys", "remit/default", SystemClock())
     await keys.rotate()
-    async with open_house(config):
+    async with open_services(config):
         pass
 
 
@@ -60,7 +60,7 @@ async def test_a_head_without_our_signature_is_refused(tmp_path: Path) -> None:
     head |= {"size": size - 2, "root": base64.b64encode(root).decode()}
     _head(tmp_path).write_text(json.dumps(head))
     with pytest.raises(VerificationFailed) as refused:
-        async with open_house(config):
+        async with open_services(config):
             pass
     assert refused.value.code == "head-forged"
 
@@ -70,7 +70,7 @@ async def test_a_log_without_its_head_is_refused(tmp_path: Path) -> None:
     config = await _kept(tmp_path)
     _head(tmp_path).unlink()
     with pytest.raises(VerificationFailed) as refused:
-        async with open_house(config):
+        async with open_services(config):
             pass
     assert refused.value.code == "head-missing"
 
@@ -82,10 +82,10 @@ async def test_a_head_of_a_key_that_was_swapped_is_refused(tmp_path: Path) -> No
     config = await _kept(tmp_path)
     (tmp_path / ".remit" / "keys" / "checkpoint-1.pem").unlink()
     with pytest.raises(KeyUnavailable):
-        async with open_house(config):
+        async with open_services(config):
             pass
     (tmp_path / ".remit" / "keys" / "checkpoint.json").unlink()
     with pytest.raises(VerificationFailed) as refused:
-        async with open_house(config):
+        async with open_services(config):
             pass
     assert refused.value.code == "head-forged"

@@ -177,7 +177,7 @@ def test_the_service_finds_a_call_by_each_of_its_names(story: Rehearsal) -> None
     """By decision, by the index of its event, by its task; what is none of them is said."""
     _, second, mail = baited(story)
     whole = drawn(story, second, mail)
-    of = story.stage.house.evidence.chains.of
+    of = story.stage.services.evidence.chains.of
     for name in (mail.decision.id, str(whole.calls[-1].index), second.id):
         assert story.run(of(name)) == whole
     for wrong in ("dec_nothing", "tsk_nothing", "0", "999999"):
@@ -250,17 +250,17 @@ def printed(chain: Chain, width: int) -> str:
 
 def test_what_is_no_call_is_said_to_be_none(story: Rehearsal) -> None:
     """A misspelt name is not taken for a task without refusals."""
-    with pytest.raises(NotFound, match="no call and no task"):
-        story.run(story.stage.house.evidence.chains.of("contract-bot"))
+    with pytest.raises(NotFound, match="neither a call nor a task"):
+        story.run(story.stage.services.evidence.chains.of("contract-bot"))
 
 
 def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: Path) -> None:
     """Offline, by decision, by the index of its event, or by task; without values it says less."""
     _, second, mail = baited(story)
-    house = story.stage.house
+    services = story.stage.services
 
     async def export(*, values: bool) -> bytes:
-        return b"".join([line async for line in house.evidence.log.export(values=values)])
+        return b"".join([line async for line in services.evidence.log.export(values=values)])
 
     file, bare = tmp_path / "all.jsonl", tmp_path / "bare.jsonl"
     file.write_bytes(story.run(export(values=True)))
@@ -272,6 +272,6 @@ def test_a_chain_is_drawn_from_an_exported_file_too(story: Rehearsal, tmp_path: 
     less = chain_in(bare, mail.decision.id)
     assert [one.tool for one in less.calls] == [one.tool for one in whole.calls]
     assert ATTACKER not in str(flowchart(less))
-    assert "the words cannot be read here" in str(flowchart(less))
+    assert "the text is not readable here" in str(flowchart(less))
     with pytest.raises(NotFound):
         chain_in(file, "tsk_nothing")

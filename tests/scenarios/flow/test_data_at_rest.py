@@ -131,7 +131,7 @@ async def test_a_list_of_one_kind_takes_the_label_of_that_kind_alone(world: Desk
 async def test_only_what_the_person_stated_is_written_as_trusted(world: Desks) -> None:
     """By a task that has read untrusted data, too: nothing else lies there. Its class goes along."""
     task, token = await world.tainted()
-    await world.house.tasks.tasks.add_message(
+    await world.services.tasks.tasks.add_message(
         task.id, "write `paid in full` into ticket 7", await world.person("lena")
     )
     await world.outcome(token, "comment", ticket=7, text="paid in full")
@@ -176,7 +176,7 @@ async def test_who_carries_nothing_leaves_nothing(world: Desks) -> None:
     """A task that has read nothing of note writes no label."""
     _, token = await world.begin()
     await world.outcome(token, "comment", ticket=7, text="hello")
-    assert await world.house.store.stored_label_counts(TENANT) == {}
+    assert await world.services.store.stored_label_counts(TENANT) == {}
 
 
 async def test_a_clean_write_does_not_wash_a_ticket(world: Desks) -> None:
@@ -241,7 +241,7 @@ async def test_a_label_that_a_failed_commit_left_in_memory_goes_into_the_next_on
     with full_disk(world):
         ticket = await _until_full(world, token) - 1
     await world.outcome(token, "comment", ticket=ticket, text="again")
-    (found,) = await world.house.store.stored_labels(TENANT, "desk", [f"ticket/{ticket}"])
+    (found,) = await world.services.store.stored_labels(TENANT, "desk", [f"ticket/{ticket}"])
     assert found.label == UNTRUSTED
 
 
@@ -258,7 +258,7 @@ async def test_what_is_written_while_a_read_is_under_way_counts(world: Desks) ->
     world.desk.open.set()
     await asyncio.gather(reading, writing)
     assert await world.label(reader) == UNTRUSTED
-    kept = await world.house.store.task(TENANT, reader.id)
+    kept = await world.services.store.task(TENANT, reader.id)
     assert kept is not None
     assert kept.label == UNTRUSTED
 
@@ -274,7 +274,7 @@ async def test_many_write_at_once_and_none_is_lost(world: Desks) -> None:
         )
     )
     names = [ROOT, *(f"ticket/{ticket}" for ticket in range(20))]
-    found = await world.house.store.stored_labels(TENANT, "desk", names)
+    found = await world.services.store.stored_labels(TENANT, "desk", names)
     assert len(found) == len(names)
     assert all(UNTRUSTED in (one.label, one.below) for one in found)
 
@@ -292,7 +292,9 @@ async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: De
     """It is not declared where the tools write, nor what."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    changed = world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    changed = world.services.flow.stored_labels.writes(
+        msgspec.structs.replace(request, tool=odd), "dec_odd", 1
+    )
     worst = Label("restricted", trust=Trust.UNTRUSTED)
     assert [(one.stored_label.resource, one.stored_label.label) for one in changed] == [("?tool/odd", worst)]
     reader, theirs = await world.begin("other")
@@ -304,7 +306,7 @@ async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: D
     """Once the tool is described as a read, nothing has to be declassified for it."""
     odd = Tool(upstream="desk", name="odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
-    world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
+    world.services.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
     world.desk.surfaces["odd"] = a_surface("odd")
     await world.apply(tools=(*TOOLS, a_tool("odd")))
     reader, theirs = await world.begin("other")
@@ -317,7 +319,8 @@ async def test_reading_by_an_operation_that_nobody_has_described_writes_nothing(
     read = Tool(upstream="desk", name=RESOURCE_READ)
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     assert (
-        world.house.flow.stored_labels.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1) == ()
+        world.services.flow.stored_labels.writes(msgspec.structs.replace(request, tool=read), "dec_odd", 1)
+        == ()
     )
 
 

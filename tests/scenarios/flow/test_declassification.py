@@ -43,8 +43,8 @@ async def world(tmp_path: Path) -> AsyncIterator[Desks]:
 
 async def lower(world: Desks, task: Task, by: str = "omar", seen: str = "", **more: Json) -> Task:
     """Declassify what a task carries."""
-    now = await world.house.tasks.tasks.get(task.id)
-    return await world.house.flow.declassifications.task(
+    now = await world.services.tasks.tasks.get(task.id)
+    return await world.services.flow.declassifications.task(
         task.id,
         more.get("lowering", TRUSTED),
         await world.person(by),
@@ -55,8 +55,8 @@ async def lower(world: Desks, task: Task, by: str = "omar", seen: str = "", **mo
 
 async def lower_data(world: Desks, resource: str, by: str = "omar", **more: Json) -> None:
     """Declassify what lies in a resource of the desk."""
-    found = await world.house.flow.declassifications.get("desk", resource)
-    await world.house.flow.declassifications.resource(
+    found = await world.services.flow.declassifications.get("desk", resource)
+    await world.services.flow.declassifications.resource(
         "desk",
         resource,
         more.get("lowering", Lowering(trusted=True, to_class="public")),
@@ -68,15 +68,15 @@ async def lower_data(world: Desks, resource: str, by: str = "omar", **more: Json
 
 async def lowered(world: Desks) -> list[dict[str, Json]]:
     """Return what the evidence says of declassifications."""
-    await world.house.store.commit(Unit(tenant=TENANT))
-    entries = await world.house.store.entries(TENANT, kinds=["label.lowered"], opened=True)
+    await world.services.store.commit(Unit(tenant=TENANT))
+    entries = await world.services.store.entries(TENANT, kinds=["label.lowered"], opened=True)
     return [msgspec.json.decode(one.leaf)["facts"] | {"opened": one.opened} for one in entries]
 
 
 async def test_an_approver_declassifies_a_task(world: Desks) -> None:
     """By name and with a reason; a restart and an older token do not bring the label back."""
     task, token = await world.tainted()
-    old = await task_token(world.house, task.id, confirmation=HELD)
+    old = await task_token(world.services, task.id, confirmation=HELD)
     done = await lower(world, task)
     assert done.label == Label("internal")
     (facts,) = await lowered(world)
@@ -86,8 +86,8 @@ async def test_an_approver_declassifies_a_task(world: Desks) -> None:
     await world.outcome(old, "read_ticket", ticket=1)
     await world.outcome(token, "read_ticket", ticket=1)
     assert await world.label(task) == Label("internal")
-    world.house.tasks.live.drop(task.id)
-    assert (await world.house.tasks.live.load(task.id)).label == Label("internal")
+    world.services.tasks.live.drop(task.id)
+    assert (await world.services.tasks.live.load(task.id)).label == Label("internal")
 
 
 async def test_what_is_read_afterwards_raises_the_label_again(world: Desks) -> None:
@@ -139,7 +139,7 @@ async def test_a_task_with_calls_in_hand_is_not_declassified(world: Desks) -> No
 async def test_while_it_is_declassified_a_task_takes_no_calls(world: Desks) -> None:
     """A call would be decided under one label and leave its data under another."""
     task, token = await world.tainted()
-    live = await world.house.tasks.live.load(task.id)
+    live = await world.services.tasks.live.load(task.id)
     live.lowering = True
     with pytest.raises(Busy):
         await world.call(token, "read_ticket", ticket=1)
@@ -183,10 +183,10 @@ async def test_a_resource_is_found_however_its_name_is_written(world: Desks) -> 
     """As a description of its tool would fill it; a pattern names nothing, and never the whole upstream."""
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket="T-7", text="as the contract says")
-    found = await world.house.flow.declassifications.get("desk", "Ticket/T-7")
+    found = await world.services.flow.declassifications.get("desk", "Ticket/T-7")
     assert found.resource == "ticket/t-7"
     with pytest.raises(NotFound):
-        await world.house.flow.declassifications.get("desk", "ticket/*")
+        await world.services.flow.declassifications.get("desk", "ticket/*")
     await lower_data(world, "ticket/T-7")
     assert (await lowered(world))[0]["opened"]["resource"] == "ticket/t-7"
 
@@ -224,7 +224,7 @@ async def test_an_upstream_of_which_no_resource_is_known_can_be_looked_at_and_de
     """What was written to resources that no answer named is shown under the upstream's own name."""
     _, token = await world.tainted()
     await world.outcome(token, "create", text="as the contract says")
-    declassifications = world.house.flow.declassifications
+    declassifications = world.services.flow.declassifications
     (row,) = await declassifications.listed("desk")
     assert row.resource.startswith(LOOSE)
     found = await declassifications.get("desk", ROOT)
@@ -260,7 +260,7 @@ async def test_nothing_is_written_while_data_is_declassified(world: Desks) -> No
         await lower_data(world, "ticket/7")
     world.desk.open.set()
     await writing
-    shelf = world.house.flow.stored_labels.shelves.of("desk")
+    shelf = world.services.flow.stored_labels.shelves.of("desk")
     assert shelf is not None
     shelf.closed = True
     with pytest.raises(Busy):
@@ -282,7 +282,7 @@ async def test_a_declassification_that_cannot_be_kept_has_not_happened(world: De
 
 async def _until_full(world: Desks, task: Task) -> None:
     for _ in range(10_000):
-        await world.house.tasks.tasks.add_message(task.id, "x" * 4_000, await world.person("lena"))
+        await world.services.tasks.tasks.add_message(task.id, "x" * 4_000, await world.person("lena"))
 
 
 async def test_a_sanitizers_result_is_told_of(world: Desks) -> None:

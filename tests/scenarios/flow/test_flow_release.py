@@ -40,7 +40,7 @@ class Watching(Heard):
 
     async def release(self, chunk: Chunk) -> None:
         """Keep the chunk, and the class that the store has for the task."""
-        task = await self._world.house.store.task(self._world.task.tenant, self._world.task.id)
+        task = await self._world.services.store.task(self._world.task.tenant, self._world.task.id)
         assert task is not None
         self.held.append(task.label.data_class)
         await super().release(chunk)
@@ -71,8 +71,8 @@ async def test_where_the_label_cannot_be_committed_nothing_is_released(world: Fl
     """The store fails between the call and its release: its answer stays here."""
     world.office.answers["read_file"] = SALARY
     await world.open("Read the file")
-    failing = _FailsOnLabels(world.house.store)
-    world.house.mediation.mediator._parts.observer._store = failing  # type: ignore[assignment]
+    failing = _FailsOnLabels(world.services.store)
+    world.services.mediation.mediator._parts.observer._store = failing  # type: ignore[assignment]
     heard = Heard()
     with pytest.raises(StoreUnavailable):
         await world.run("read_file", heard, path="a")
@@ -184,7 +184,7 @@ async def test_errors_and_what_is_not_json_are_known_too(world: FlowWorld, body:
 
 def let_time_pass(world: FlowWorld) -> None:
     """Let each look at the clock take time, as work does."""
-    world.house.mediation.mediator._parts.observer.turns = TimeSlices(RunningClock())
+    world.services.mediation.mediator._parts.observer.turns = TimeSlices(RunningClock())
 
 
 async def test_a_long_result_does_not_hold_up_others(world: FlowWorld) -> None:
@@ -235,7 +235,7 @@ async def test_a_call_that_is_cut_while_its_result_is_taken_in_releases_nothing(
     await world.open("Summarise my mail")
     heard = Heard()
     call = asyncio.create_task(world.run("read_mail", heard, folder="inbox"))
-    live = await world.house.tasks.live.load(world.task.id)
+    live = await world.services.tasks.live.load(world.task.id)
     while not len(live.index):  # noqa: ASYNC110 - what is awaited has no event of its own
         await asyncio.sleep(0)
     for one in live.in_hand:

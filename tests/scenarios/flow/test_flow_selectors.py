@@ -51,7 +51,7 @@ async def test_a_record_that_nobody_named_is_refused_though_nothing_untrusted_wa
     await world.open("Answer the customer", customer="CU-1")
     decision = await world.call("find_order", customer="CU-9")
     assert decision.outcome is Outcome.DENY
-    assert "neither of the intent nor of anything" in chain(decision)["customer"]
+    assert "neither in the intent nor in data" in chain(decision)["customer"]
 
 
 async def test_code_from_untrusted_data_does_not_run(world: FlowWorld) -> None:

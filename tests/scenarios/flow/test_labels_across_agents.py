@@ -32,7 +32,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Desks]:
 
 async def raised(world: Desks, task: str) -> list[dict[str, Json]]:
     """Return the facts of what raised a task's label."""
-    entries = await world.house.store.entries(TENANT, task=task)
+    entries = await world.services.store.entries(TENANT, task=task)
     records = [msgspec.json.decode(entry.leaf) for entry in entries]
     return [record["facts"] for record in records if record["kind"] == "label.raised"]
 
@@ -43,7 +43,7 @@ async def test_what_a_child_reads_raises_the_task_that_it_was_handed_down_from(w
     child, token = await world.hand(parent)
     await world.outcome(token, "contract", id="C-42")
     assert await world.label(parent) == UNTRUSTED
-    kept = await world.house.store.task(TENANT, parent.id)
+    kept = await world.services.store.task(TENANT, parent.id)
     assert kept is not None
     assert kept.label == UNTRUSTED
     ((facts,),) = [await raised(world, parent.id)]
@@ -54,17 +54,17 @@ async def test_it_does_so_where_the_parent_is_not_bound_here(world: Desks) -> No
     """The store joins the label, and a process that binds the parent in the meantime takes it on."""
     parent, _ = await world.begin()
     _, token = await world.hand(parent)
-    world.house.tasks.live.drop(parent.id)
+    world.services.tasks.live.drop(parent.id)
     calling = asyncio.create_task(world.outcome(token, "contract", id="C-42"))
     await asyncio.sleep(0)
-    bound = await world.house.tasks.live.load(parent.id)
+    bound = await world.services.tasks.live.load(parent.id)
     await calling
-    await world.house.tasks.live.load(parent.id)
-    kept = await world.house.store.task(TENANT, parent.id)
+    await world.services.tasks.live.load(parent.id)
+    kept = await world.services.store.task(TENANT, parent.id)
     assert kept is not None
     assert kept.label == UNTRUSTED
-    world.house.tasks.live.drop(parent.id)
-    bound = await world.house.tasks.live.load(parent.id)
+    world.services.tasks.live.drop(parent.id)
+    bound = await world.services.tasks.live.load(parent.id)
     assert bound.label == UNTRUSTED
 
 
@@ -82,10 +82,10 @@ async def test_a_childs_values_keep_the_provenance_that_they_had_in_the_parent(w
 async def test_a_token_says_what_its_task_carries(world: Desks) -> None:
     """As it was when the token was issued; a task that carries nothing has no such claim."""
     task, _ = await world.begin()
-    given = await task_token_given(world.house, task.id, confirmation=HELD)
+    given = await task_token_given(world.services, task.id, confirmation=HELD)
     assert LABEL_CLAIM not in given.claims.to_wire()
     tainted, _ = await world.tainted()
-    given = await task_token_given(world.house, tainted.id, confirmation=HELD)
+    given = await task_token_given(world.services, tainted.id, confirmation=HELD)
     assert given.claims.to_wire()[LABEL_CLAIM] == {
         "class": "internal",
         "trust": "untrusted",
@@ -99,14 +99,14 @@ async def test_a_task_takes_on_what_its_token_carries(world: Desks) -> None:
     source.
     """
     task, _ = await world.begin()
-    live = await world.house.tasks.live.load(task.id)
+    live = await world.services.tasks.live.load(task.id)
     client = a_client(live.agent)
-    given = await task_token_given(world.house, task.id, confirmation=HELD)
+    given = await task_token_given(world.services, task.id, confirmation=HELD)
     carried = Label("internal", frozenset({"pii"}), Trust.UNTRUSTED, frozenset({"partner"}))
     claims = msgspec.structs.replace(given.claims, label=carried, client_id=client.agent.name)
-    text = await world.house.keys.tokens.sign(claims.to_wire(), token_type="at+jwt")
+    text = await world.services.keys.tokens.sign(claims.to_wire(), token_type="at+jwt")
     await world.outcome(text, "read_ticket", ticket=1)
-    kept = await world.house.store.task(TENANT, task.id)
+    kept = await world.services.store.task(TENANT, task.id)
     assert kept is not None
     assert kept.label == carried
     assert (await raised(world, task.id))[-1]["by"] == "token"

@@ -38,8 +38,8 @@ async def world(tmp_path: Path) -> AsyncIterator[Desks]:
 
 async def lower(world: Desks, task: Task) -> Task:
     """Declassify what a task carries, as omar."""
-    now = await world.house.tasks.tasks.get(task.id)
-    return await world.house.flow.declassifications.task(
+    now = await world.services.tasks.tasks.get(task.id)
+    return await world.services.flow.declassifications.task(
         task.id,
         Lowering(trusted=True),
         await world.person("omar"),
@@ -50,8 +50,8 @@ async def lower(world: Desks, task: Task) -> Task:
 
 async def lower_data(world: Desks, resource: str, seen: str = "") -> None:
     """Declassify what lies in a resource of the desk, as omar."""
-    found = await world.house.flow.declassifications.get("desk", resource)
-    await world.house.flow.declassifications.resource(
+    found = await world.services.flow.declassifications.get("desk", resource)
+    await world.services.flow.declassifications.resource(
         "desk",
         resource,
         Lowering(trusted=True, to_class="public"),
@@ -66,28 +66,28 @@ async def test_who_looked_at_a_container_has_not_seen_what_was_written_into_it_s
     _, token = await world.tainted()
     await world.outcome(token, "comment", ticket=7, text="as the contract says")
     for container, ticket in (("ticket", 8), (ROOT, 9)):
-        seen = (await world.house.flow.declassifications.get("desk", container)).digest
+        seen = (await world.services.flow.declassifications.get("desk", container)).digest
         await world.outcome(token, "comment", ticket=ticket, text="as the contract says")
         with pytest.raises(ChangedMeanwhile):
             await lower_data(world, container, seen)
         # What adds nothing anywhere is no reason to look again.
-        seen = (await world.house.flow.declassifications.get("desk", container)).digest
+        seen = (await world.services.flow.declassifications.get("desk", container)).digest
         await world.outcome(token, "comment", ticket=ticket, text="once more")
-        assert (await world.house.flow.declassifications.get("desk", container)).digest == seen
+        assert (await world.services.flow.declassifications.get("desk", container)).digest == seen
 
 
 async def test_nobody_declassifies_a_container_in_which_their_own_task_wrote(world: Desks) -> None:
     """Though it remembers only some of those who wrote there: each resource in it remembers its own."""
     opening = Opening(agent="clerk", task_type="work", goal="look after the tickets")
     omar = msgspec.structs.replace(await world.person("omar"), groups=("staff",))
-    own = await world.house.tasks.tasks.open(opening, person=omar)
-    theirs = await task_token(world.house, own.id, confirmation=HELD)
+    own = await world.services.tasks.tasks.open(opening, person=omar)
+    theirs = await task_token(world.services, own.id, confirmation=HELD)
     await world.outcome(theirs, "contract", id="C-42")
     for ticket in range(MAX_WRITERS + 3):
         _, token = await world.tainted()
         token = theirs if ticket == MAX_WRITERS else token
         await world.outcome(token, "comment", ticket=ticket, text="as the contract says")
-    whole = await world.house.flow.declassifications.get("desk", "ticket")
+    whole = await world.services.flow.declassifications.get("desk", "ticket")
     assert own.id not in {one.task for one in whole.writers}
     for container in ("ticket", ROOT):
         with pytest.raises(Forbidden):
@@ -99,9 +99,9 @@ async def test_what_the_person_says_while_a_task_is_declassified_is_not_lost(wor
     task, _ = await world.tainted()
     lena = await world.person("lena")
     await asyncio.gather(
-        world.house.tasks.tasks.add_message(task.id, "and ticket 7", lena), lower(world, task)
+        world.services.tasks.tasks.add_message(task.id, "and ticket 7", lena), lower(world, task)
     )
-    kept = await world.house.store.task(TENANT, task.id)
+    kept = await world.services.store.task(TENANT, task.id)
     assert kept is not None
     assert [message.text for message in kept.intent.messages] == ["and ticket 7"]
     assert (kept.lowered is not None, kept.label) == (True, Label("internal"))
@@ -117,7 +117,7 @@ async def test_what_is_handed_over_has_not_been_written_to_since_that_was_decide
     await world.apply(tools=tuple(tools.values()), classes=classes)
     _, token = await world.begin()
     assert await world.outcome(token, "share", item="7") is Outcome.PERMIT
-    authorizer = world.house.mediation.mediator._parts.authorizer
+    authorizer = world.services.mediation.mediator._parts.authorizer
     decide, waiting = authorizer.decide, asyncio.Event()
 
     async def slowly(request: AccessRequest, live: LiveTask) -> Any:

@@ -39,7 +39,7 @@ async def shown(world: GatewayWorld) -> Json:
 
 async def look(world: GatewayWorld) -> None:
     """Have remit see what the upstream offers now."""
-    await world.house.tools.registry.learned("files", await world.house.upstreams["files"].catalogue())
+    await world.services.tools.registry.learned("files", await world.services.upstreams["files"].catalogue())
 
 
 async def test_where_nothing_is_refused_tools_are_shown_as_their_server_has_them(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from remit.gateway.asgi import counting
 from remit.services.identity.directory import NewAgent
 from remit.services.limits.request_bodies import SMALL, VALUE_BYTES, Bodies, FairShare
 from tests.worlds.calls import KEYS
-from tests.worlds.house import LOOPBACK, house_world
 from tests.worlds.http_endpoint import rest_world
 from tests.worlds.mcp_endpoint import BASIC, GatewayWorld, a_bundle, gateway_world
+from tests.worlds.services import LOOPBACK, service_world
 from tests.worlds.signals import PUSH_TOKEN, signals_world
 
 Json = Any
@@ -195,7 +195,7 @@ async def two_agents(folder: Path) -> AsyncIterator[tuple[GatewayWorld, str]]:
     }
     async with gateway_world(folder, bundle=msgspec.structs.replace(bundle, task_types=types)) as world:
         new = NewAgent(name="mate", owner="lena", purpose="works", bindings=(KeyBinding({**KEYS["other"]}),))
-        await world.house.identity.directory.register(new, by="root")
+        await world.services.identity.directory.register(new, by="root")
         yield world, (await world.open(agent="mate"))[1]
 
 
@@ -242,7 +242,7 @@ async def test_an_api_is_not_filled_up_with_requests(tmp_path: Path) -> None:
 
 async def test_a_person_leaves_room_for_others(tmp_path: Path) -> None:
     """At the interface; agents and people are counted by name, wherever they come from."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         bodies = Bodies(MOST)
         lena, leo = await world.session("lena"), await world.session("leo")
         world.asgi = counting(world.asgi, bodies)  # type: ignore[assignment]
@@ -260,7 +260,7 @@ async def test_a_person_leaves_room_for_others(tmp_path: Path) -> None:
 
 async def test_strangers_leave_room_for_those_who_are_known(tmp_path: Path) -> None:
     """Those who have not shown who they are share a quarter, of which one address has half."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         bodies = Bodies(MOST)
         asgi = counting(world.asgi, bodies)
         headers = {"content-type": "application/x-www-form-urlencoded"}

@@ -25,8 +25,8 @@ from tests.servers.deferring_mcp import (
     text,
 )
 from tests.worlds.deferring import DeferringWorld, refused
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import gateway_world
+from tests.worlds.services import Told
 
 Json = Any
 
@@ -53,7 +53,7 @@ async def test_a_call_is_begun_looked_after_and_ended(world: DeferringWorld) -> 
     working = await world.get(handle)
     assert (working["resultType"], working["status"], working["taskId"]) == ("complete", "working", handle)
     assert await world.outcomes() == []
-    assert (world.in_hand, len(world.house.mediation.deferrals)) == (1, 1)
+    assert (world.in_hand, len(world.services.mediation.deferrals)) == (1, 1)
     world.server.finish(**text("all of it"))
     done = await world.get(handle)
     assert (done["status"], done["result"]["content"][0]["text"]) == ("completed", "all of it")
@@ -94,13 +94,13 @@ async def test_a_final_answer_can_be_had_again(world: DeferringWorld) -> None:
     assert await world.get(handle) == await world.get(handle)
     assert len(world.server.asked("tasks/get")) == 1
     world.gateway.clock.advance(deferrals.KEPT_S)
-    await world.house.mediation.deferrals.sweep()
-    world.gateway.token = await task_token(world.house, world.gateway.task)
+    await world.services.mediation.deferrals.sweep()
+    world.gateway.token = await task_token(world.services, world.gateway.task)
     assert (await world.get(handle))["status"] == "completed"
     assert len(world.server.asked("tasks/get")) == 2
     world.gateway.clock.advance(300)
-    await world.house.mediation.deferrals.sweep()
-    world.gateway.token = await task_token(world.house, world.gateway.task)
+    await world.services.mediation.deferrals.sweep()
+    world.gateway.token = await task_token(world.services, world.gateway.task)
     assert refused(await world.ask("get", handle)) == (-32602, "unknown-task")
     assert await world.outcomes() == [("ok", "")]
     assert world.server.asked("tasks/cancel") == []
@@ -181,7 +181,7 @@ async def test_what_comes_is_observed_before_it_is_released(world: DeferringWorl
     handle = await world.begin("secret")
     world.server.finish(**text("the code word is heliotrope-77"))
     await world.get(handle)
-    live = world.house.tasks.live.get(world.gateway.task)
+    live = world.services.tasks.live.get(world.gateway.task)
     assert live is not None
     assert live.label.data_class == "confidential"
     assert await world.gateway.facts(EventKind.LABEL_RAISED)
@@ -249,13 +249,15 @@ async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
     async def approved(told: Told) -> Json:
         error = told.json["error"]
         assert error["code"] == -31002
-        approval = await world.house.store.approval(world.house.tenant, error["data"]["approval"])
+        approval = await world.services.store.approval(world.services.tenant, error["data"]["approval"])
         assert approval is not None
-        await world.house.decisions.approvals.answer(approval.id, gil, approve=True)
+        await world.services.decisions.approvals.answer(approval.id, gil, approve=True)
         return approval.arguments
 
-    await world.house.identity.directory.add_person(NewPerson(name="gil", roles=(Role.APPROVER,)), by="remit")
-    gil = await world.house.identity.directory.person("gil")
+    await world.services.identity.directory.add_person(
+        NewPerson(name="gil", roles=(Role.APPROVER,)), by="remit"
+    )
+    gil = await world.services.identity.directory.person("gil")
     begin: Json = {"name": "pay", "arguments": {"n": 1}, "_meta": ABLE}
     assert await approved(await world.gateway.modern("tools/call", begin)) == {"n": 1}
     handle = (await world.gateway.modern("tools/call", begin)).json["result"]["taskId"]

@@ -140,7 +140,7 @@ async def test_an_end_ends_the_stream(world: DeferringWorld) -> None:
     """What is seen after the end of the task is reported to no client."""
     stream = Stream(world, [await world.begin()])
     await later(world, stream, 1)
-    await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
+    await world.services.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
     await world.gateway.endpoint.on_end(world.gateway.task)
     world.server.finish()
     await asyncio.wait_for(stream.task, 30)
@@ -157,7 +157,7 @@ async def test_an_upstream_that_hangs_does_not_hold_the_end(world: DeferringWorl
         return bool(world.server.asked("tasks/get"))
 
     await stream.until(asked)
-    await world.house.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
+    await world.services.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
     await asyncio.wait_for(stream.task, 30)
     assert all(one["status"] == "working" for one in stream.told)
 

@@ -40,8 +40,8 @@ from remit.services.tasks.tasks import Opening
 from tests.interop.stage import fixture_server
 from tests.samples.tokens import task_token
 from tests.worlds.calls import KEYS
-from tests.worlds.house import make_house
 from tests.worlds.mcp_endpoint import ANY, PERMIT, a_tool, served
+from tests.worlds.services import make_services
 from tests.worlds.values import WorldClock, WorldEntropy
 
 Json = Any
@@ -128,7 +128,7 @@ class RunningClock(WorldClock):
 @asynccontextmanager
 async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services, McpEndpoint, str, str]]:
     """The endpoint before one upstream; gives a task and its token, too."""
-    house = make_house(
+    services = make_services(
         folder, RunningClock(datetime.now(UTC)), {"jobs": upstream}, unconstrained=frozenset({"jobs"})
     )
     grants = tuple(GrantTemplate(f"jobs/{name}", {INPUT: ANY}, other_arguments=True) for name in TOOLS)
@@ -141,20 +141,20 @@ async def governed(folder: Path, upstream: Any) -> AsyncIterator[tuple[Services,
         policies=(PolicySource("base.cedar", PERMIT),),
         digest="sha256:jobs",
     )
-    await house.policies.apply(bundle, by="remit")
+    await services.policies.apply(bundle, by="remit")
     await upstream.start(lambda: None, lambda method, params: None)
     try:
-        await house.tools.registry.learned("jobs", await upstream.catalogue())
-        await house.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
+        await services.tools.registry.learned("jobs", await upstream.catalogue())
+        await services.identity.directory.add_person(NewPerson(name="lena", groups=("staff",)), by="remit")
         new = NewAgent(name="bot", owner="lena", purpose="works", bindings=(KeyBinding(KEYS["clerk"]),))
-        await house.identity.directory.register(new, by="root")
-        person = await house.store.person(house.tenant, "lena")
-        task = await house.tasks.tasks.open(Opening(agent="bot", task_type="work"), person=person)
-        yield house, mcp_endpoint(house), task.id, await task_token(house, task.id)
+        await services.identity.directory.register(new, by="root")
+        person = await services.store.person(services.tenant, "lena")
+        task = await services.tasks.tasks.open(Opening(agent="bot", task_type="work"), person=person)
+        yield services, mcp_endpoint(services), task.id, await task_token(services, task.id)
     finally:
-        await house.mediation.deferrals.stop()
+        await services.mediation.deferrals.stop()
         await upstream.stop()
-        await house.store.close()
+        await services.store.close()
 
 
 @pytest.fixture(params=["http", "process"])
@@ -201,7 +201,7 @@ def said(result: CallToolResult) -> str:
 
 async def test_others_ends_work_through_the_endpoint(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """A call at once, one that goes on, one that fails, one that breaks, and one that asks."""
-    house, endpoint, _, token = world
+    services, endpoint, _, token = world
     tasks = Tasks()
     async with client(endpoint, token, tasks) as mcp:
         assert said(await mcp.call_tool("greet", {"name": "you"})) == "Hello, you!"
@@ -214,11 +214,11 @@ async def test_others_ends_work_through_the_endpoint(world: tuple[Services, McpE
     assert {"working", "input_required", "completed", "failed"} <= set(tasks.seen)
 
     async def kinds() -> Counter[str]:
-        return Counter([entry.kind for entry in await house.evidence.log.pages(limit=1000)])
+        return Counter([entry.kind for entry in await services.evidence.log.pages(limit=1000)])
 
     # The answers were a separate call; outcomes are written behind.
     async with asyncio.timeout(60):
-        while len(house.mediation.deferrals) or (await kinds())[EventKind.TOOL_CALLED.value] < 6:  # noqa: ASYNC110
+        while len(services.mediation.deferrals) or (await kinds())[EventKind.TOOL_CALLED.value] < 6:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (await kinds())[EventKind.DECISION_MADE.value] == 6
     assert (await kinds())[EventKind.TOOL_CALLED.value] == 6
@@ -226,16 +226,16 @@ async def test_others_ends_work_through_the_endpoint(world: tuple[Services, McpE
 
 async def test_an_end_stops_the_work_itself(world: tuple[Services, McpEndpoint, str, str]) -> None:
     """The server's own work is cancelled when the task ends, and the client gets nothing more."""
-    house, endpoint, task, token = world
+    services, endpoint, task, token = world
     tasks = Tasks()
     async with client(endpoint, token, tasks) as mcp:
         working = asyncio.create_task(mcp.call_tool("slow_compute", {"seconds": 300, "label": "it"}))
         async with asyncio.timeout(120):
             while not tasks.seen:  # noqa: ASYNC110 - the client keeps what it saw
                 await asyncio.sleep(0.02)
-        held = house.mediation.deferrals.find(tasks.handle, task, ("jobs",))
+        held = services.mediation.deferrals.find(tasks.handle, task, ("jobs",))
         assert held is not None
-        closure = await house.endings.revocations.end_task(task, reason="r", by="lena")
+        closure = await services.endings.revocations.end_task(task, reason="r", by="lena")
         with pytest.raises(Exception) as caught:  # noqa: PT011 - what a client makes of 403 is its own
             await asyncio.wait_for(working, 120)
         assert not isinstance(caught.value, TimeoutError)
@@ -244,7 +244,7 @@ async def test_an_end_stops_the_work_itself(world: tuple[Services, McpEndpoint, 
     asked = Call(method=GET, params={"taskId": held.upstream_id}, task="", capabilities=CAPABILITY)
     async with asyncio.timeout(120):
         while True:
-            exchange = await house.upstreams["jobs"].prepare(asked, {})
+            exchange = await services.upstreams["jobs"].prepare(asked, {})
             exchange.send()
             chunk = await exchange.receive()
             exchange.release()

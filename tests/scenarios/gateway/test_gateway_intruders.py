@@ -15,8 +15,8 @@ from remit.adapters.keys.file import FileTokenKeys
 from remit.core.evidence.event import EventKind
 from remit.core.oauth.access_token import TOKEN_TYPE
 from tests.samples.tokens import agent_token, task_token
-from tests.worlds.house import PUBLIC_URL, Told
 from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, gateway_world
+from tests.worlds.services import PUBLIC_URL, Told
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -137,7 +137,7 @@ async def test_a_token_signed_by_another_key_is_refused(world: GatewayWorld, tmp
 async def test_a_token_with_other_claims_is_refused(world: GatewayWorld, change: dict[str, Json]) -> None:
     """A token of another audience, issuer, time, tenant, agent or person is a 401 with a code."""
     claims = opened(world.token) | change
-    token = await world.house.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.services.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
     told = await world.call("echo", {"text": "ok"}, token=token)
     assert told.status == 401
     assert await refused_codes(world) == [told.json["error"]["data"]["code"]]
@@ -148,15 +148,15 @@ async def test_a_token_of_another_authority_is_refused(world: GatewayWorld) -> N
     """A token that names the task but other grants than it has is a 401."""
     claims = opened(world.token)
     claims["mission"]["authority_hash"] = "sha256:other"
-    token = await world.house.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
+    token = await world.services.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
     assert (await world.call("echo", {"text": "ok"}, token=token)).status == 401
 
 
 async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> None:
     """A token that can only open tasks is known and forbidden: 403, for lists and calls alike."""
-    agent = await world.house.store.agent(world.house.tenant, "bot")
+    agent = await world.services.store.agent(world.services.tenant, "bot")
     assert agent is not None
-    token = await agent_token(world.house, agent)
+    token = await agent_token(world.services, agent)
     for told in (
         await world.call("echo", {"text": "ok"}, token=token),
         await world.modern("tools/list", token=token),
@@ -171,7 +171,7 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
 async def test_a_task_that_ended_gets_nothing(world: GatewayWorld) -> None:
     """A good token of an ended task is 403 with the remediation, in both eras, and its session is gone."""
     session = await world.session()
-    await world.house.endings.revocations.end_task(world.task, reason="done", by="lena")
+    await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
     told = await world.call("echo", {"text": "ok"})
     assert told.status == 403
     assert told.json["error"]["data"]["remediation"] == "open a new task"
@@ -202,7 +202,7 @@ async def test_a_session_is_no_token(world: GatewayWorld) -> None:
 async def test_a_renewed_token_keeps_its_session(world: GatewayWorld) -> None:
     """Another token of the same task, agent and person goes on with the session."""
     session = await world.session()
-    token = await task_token(world.house, world.task)
+    token = await task_token(world.services, world.task)
     assert (await world.legacy("ping", session=session, token=token)).status == 200
 
 

@@ -147,7 +147,7 @@ async def test_an_ended_task_gets_nothing_more(world: GatewayWorld, era: Era) ->
     """After the end returned no call passes."""
     async with client(world, era) as mcp:
         await mcp.call_tool("echo", {"text": "ok"})
-        await world.house.endings.revocations.end_task(world.task, reason="done", by="lena")
+        await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
         with pytest.raises(MCPError):
             await mcp.call_tool("echo", {"text": "ok"})
     assert len(world.calls()) == 1

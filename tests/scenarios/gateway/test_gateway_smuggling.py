@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from remit.gateway.mcp import McpLimits
-from tests.worlds.house import exchange
 from tests.worlds.mcp_endpoint import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world
+from tests.worlds.services import exchange
 
 Json = Any
 

@@ -111,7 +111,7 @@ async def test_an_end_cuts_calls_in_hand(world: GatewayWorld) -> None:
     """The end of the task ends its waiting call at once, and none of its answer is released."""
     line = call(world, "hang")
     await line.until(lambda: bool(world.calls()))
-    closure = await world.house.endings.revocations.end_task(world.task, reason="done", by="lena")
+    closure = await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
     assert len(closure.indeterminate) == 1
     assert (await ended(world, line))["ended_by"] == "fence"
     assert line.sent[0]["status"] == 403
@@ -172,7 +172,7 @@ async def test_an_end_closes_streams(world: GatewayWorld) -> None:
     old = Line(world, None, {"mcp-protocol-version": LEGACY, "mcp-session-id": session}, "GET")
     await new.until(lambda: bool(new.messages))
     await old.until(lambda: len(old.sent) >= 2)
-    await world.house.endings.revocations.end_task(world.task, reason="done", by="lena")
+    await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
     async with asyncio.timeout(60):
         await asyncio.gather(new.task, old.task)
     heard = len(new.messages), len(old.messages)
@@ -184,7 +184,7 @@ async def test_a_fenced_upstream_announces_nothing(world: GatewayWorld) -> None:
     """The fence is checked before each announcement, whichever request raised it."""
     line = listen(world, toolsListChanged=True)
     await line.until(lambda: bool(line.messages))
-    await world.house.endings.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
+    await world.services.endings.revocations.end_scope(ScopeKind.UPSTREAM, "files", reason="bad", by="lena")
     world.endpoint.changed("files")
     async with asyncio.timeout(60):
         await line.task

@@ -13,9 +13,9 @@ from remit.core.identity.principals import Role
 from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
 from tests.samples.tokens import task_token
-from tests.worlds.house import Told, exchange
 from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
 from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
+from tests.worlds.services import Told, exchange
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_what_does_not_exist_says_where_to_look(world: RestWorld) -> None:
     # A name that could be one is not tried out so: the token is not for it.
     told = await exchange(world.endpoint, "GET", "/http/no-such-api/x", bearer, b"", "127.0.0.1")
     problem(told, 401, "token-audience")
-    assert "`invalid_target` where nothing is called so" in told.json["remediation"]
+    assert "`invalid_target` if no such resource exists" in told.json["remediation"]
 
 
 async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:
@@ -117,9 +117,9 @@ async def test_without_a_token_there_is_nothing(world: RestWorld) -> None:
 async def test_a_token_for_another_resource_is_refused(world: RestWorld) -> None:
     """RFC 8707: the MCP endpoint's token is not this one's, though it is the same task's."""
     for path in ("/mcp", "/mcp/shop"):
-        other = await task_token(world.house, world.task, audience=(world.base + path,))
+        other = await task_token(world.services, world.task, audience=(world.base + path,))
         assert (await world.get("/customers/c-1", token=other)).status == 401
-    own = await task_token(world.house, world.task, audience=(f"{world.base}/http/shop",))
+    own = await task_token(world.services, world.task, audience=(f"{world.base}/http/shop",))
     assert (await world.get("/customers/c-1", token=own)).status == 200
 
 
@@ -137,10 +137,10 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
     payment = {"payee": "NL01", "amount": 40}
     told = await world.ask("POST", "/payments", payment)
     problem(told, 403, "approval-required")
-    house = world.house
-    await house.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
-    omar = await house.identity.directory.person("omar")
-    await house.decisions.approvals.answer(told.json["approval"], omar, approve=True)
+    services = world.services
+    await services.identity.directory.add_person(NewPerson(name="omar", roles=(Role.APPROVER,)), by="remit")
+    omar = await services.identity.directory.person("omar")
+    await services.decisions.approvals.answer(told.json["approval"], omar, approve=True)
     # The order of members and the spelling of numbers say nothing: the value was decided.
     paid = await world.ask(
         "POST", "/payments", b'{"amount": 40.0, "payee": "NL01"}', {"content-type": "application/json"}
@@ -153,7 +153,7 @@ async def test_a_payment_waits_for_a_person_and_is_made_once(world: RestWorld) -
 
 async def test_an_ended_task_is_refused(world: RestWorld) -> None:
     """The fence of step 2, and 403: to authenticate again would not help."""
-    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
+    await world.services.endings.revocations.end_task(world.task, by="root", reason="test")
     told = await world.get("/customers/c-1")
     assert told.status in (401, 403)
     assert world.api.seen == []
@@ -173,7 +173,7 @@ async def test_an_end_cuts_an_answer_that_is_under_way(world: RestWorld) -> None
     await begun.wait()
     while len(b"".join(heard).split(b"\n\n")) < 3:  # noqa: ASYNC110 - what is waited for has no event
         await asyncio.sleep(0.01)
-    await world.house.endings.revocations.end_task(world.task, by="root", reason="test")
+    await world.services.endings.revocations.end_task(world.task, by="root", reason="test")
     world.api.let_go.set()
     told = await call
     assert b'"n": 2' not in told.content
@@ -191,7 +191,7 @@ async def test_budgets_count_calls_of_this_endpoint(world: RestWorld) -> None:
 
 async def test_the_mcp_endpoint_offers_the_same_operations(world: RestWorld) -> None:
     """An agent that speaks MCP calls the API's operations as tools, under the same grants."""
-    endpoint = mcp_endpoint(world.house)
+    endpoint = mcp_endpoint(world.services)
 
     async def ask(method: str, **params: object) -> Told:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": ENVELOPE}}

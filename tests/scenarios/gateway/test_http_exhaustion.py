@@ -101,7 +101,7 @@ async def test_more_connections_than_there_are_is_busy(tmp_path: Path) -> None:
 async def test_one_agent_cannot_have_all_of_the_endpoint(tmp_path: Path) -> None:
     """Beyond its own bound it is busy; requests in hand are counted over endpoints."""
     async with rest_world(tmp_path) as world:
-        world.endpoint = http_endpoint(world.house, limits=HttpLimits(max_calls_per_agent=1))
+        world.endpoint = http_endpoint(world.services, limits=HttpLimits(max_calls_per_agent=1))
         first = asyncio.create_task(world.get("/say/slow"))
         while not world.api.seen:  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from remit.gateway.http import HttpLimits
-from tests.worlds.house import exchange
 from tests.worlds.http_endpoint import RestWorld, rest_world
+from tests.worlds.services import exchange
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, ErrorData
 
 from remit.core.evidence.event import EventKind
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world, served
+from tests.worlds.services import Told
 
 Json = Any
 ABLE = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}, "other": {"x": 1}}}

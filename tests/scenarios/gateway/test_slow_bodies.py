@@ -9,55 +9,57 @@ import pytest
 
 from remit.core.identity.principals import AgentState, Role
 from tests.worlds.authzen import asking, authzen_world
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import Browsing, address, page_world
+from tests.worlds.services import ServiceWorld, service_world
 
 Json = Any
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway with people of every role."""
-    async with house_world(tmp_path) as opened:
+    async with service_world(tmp_path) as opened:
         yield opened
 
 
-def signed_out(world: HouseWorld) -> Callable[[], Awaitable[object]]:
+def signed_out(world: ServiceWorld) -> Callable[[], Awaitable[object]]:
     """Return a way to end a person's sessions."""
-    return lambda: world.house.identity.personnel.sign_out("root", by="remit")
+    return lambda: world.services.identity.personnel.sign_out("root", by="remit")
 
 
-def without_the_role(world: HouseWorld) -> Callable[[], Awaitable[object]]:
+def without_the_role(world: ServiceWorld) -> Callable[[], Awaitable[object]]:
     """Take their role away."""
-    return lambda: world.house.identity.personnel.change_roles("root", frozenset({Role.AUDITOR}), by="remit")
+    return lambda: world.services.identity.personnel.change_roles(
+        "root", frozenset({Role.AUDITOR}), by="remit"
+    )
 
 
-def out_of_service(world: HouseWorld) -> Callable[[], Awaitable[object]]:
+def out_of_service(world: ServiceWorld) -> Callable[[], Awaitable[object]]:
     """Take them out of service."""
-    return lambda: world.house.identity.personnel.deactivate("root", by="remit")
+    return lambda: world.services.identity.personnel.deactivate("root", by="remit")
 
 
 @pytest.mark.parametrize(
     ("meanwhile", "status"), [(signed_out, 401), (without_the_role, 403), (out_of_service, 401)]
 )
 async def test_a_person_acts_as_who_they_are_when_all_was_said(
-    world: HouseWorld, meanwhile: Callable[[HouseWorld], Callable[[], Awaitable[object]]], status: int
+    world: ServiceWorld, meanwhile: Callable[[ServiceWorld], Callable[[], Awaitable[object]]], status: int
 ) -> None:
     """An unfinished request keeps no permission alive."""
-    await world.house.identity.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
+    await world.services.identity.personnel.change_roles("ada", frozenset({Role.ADMINISTRATOR}), by="remit")
     session = await world.session("root")
     body = {"name": "eve", "roles": ["administrator"]}
     told = await world.ask("POST", "/api/v1/people", body, by=session, before_body=meanwhile(world))
     assert told.status == status, told.content
-    assert "eve" not in [one.name for one in await world.house.identity.directory.people()]
+    assert "eve" not in [one.name for one in await world.services.identity.directory.people()]
 
 
-async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: HouseWorld) -> None:
+async def test_an_agent_that_was_suspended_meanwhile_opens_nothing(world: ServiceWorld) -> None:
     """With the token that it has."""
     token = await world.agent_token()
 
     async def suspended() -> None:
-        await world.house.identity.directory.move(
+        await world.services.identity.directory.move(
             "contract-bot", AgentState.SUSPENDED, by="root", reason="enough"
         )
 
@@ -72,11 +74,11 @@ async def test_nobody_agrees_whose_session_was_ended_meanwhile(tmp_path: Path) -
         browser = Browsing(world)
         await browser.sign_in()
         page = await browser.get(address(task_type="summarise-contract"))
-        browser.before_body = lambda: world.house.identity.personnel.sign_out("lena", by="lena")
+        browser.before_body = lambda: world.services.identity.personnel.sign_out("lena", by="lena")
         told = await browser.fill(page, decision="allow", goal="Sum it up", **{"p.id": "C-42"})
         assert told.status == 401, told.text
         assert not told.location
-        assert await world.house.store.tasks(world.house.tenant, limit=10) == []
+        assert await world.services.store.tasks(world.services.tenant, limit=10) == []
 
 
 async def test_an_enforcement_point_that_was_suspended_meanwhile_gets_no_answer(tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ async def test_an_enforcement_point_that_was_suspended_meanwhile_gets_no_answer(
     async with authzen_world(tmp_path) as world:
 
         async def suspended() -> None:
-            await world.house.identity.directory.move(
+            await world.services.identity.directory.move(
                 "records-api", AgentState.SUSPENDED, by="root", reason="enough"
             )
 

@@ -26,7 +26,7 @@ from tests.worlds.attestation import AUDIENCE, WorldIssuer
 from tests.worlds.values import WorldClock
 
 
-def house(clock: WorldClock, *issuers: WorldIssuer) -> Attestors:
+def services(clock: WorldClock, *issuers: WorldIssuer) -> Attestors:
     """Trust these issuers, over real connections."""
     trusted = [
         Issuer(
@@ -106,7 +106,7 @@ async def test_what_an_issuer_must_not_serve_vouches_for_nobody(way: str) -> Non
         local_server(answering(good)) as ours,
     ):
         bad.issuer, good.issuer = theirs.url(""), ours.url("")
-        attestors = house(WorldClock(), bad, good)
+        attestors = services(WorldClock(), bad, good)
         assert await refusal(attestors, bad.token()) == "issuer-unavailable"
         assert await refusal(attestors, good.token()) == ""
 
@@ -123,7 +123,7 @@ async def test_a_silent_issuer_delays_nobody_else() -> None:
     silent.issuer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with local_server(answering(good)) as ours:
         good.issuer = ours.url("")
-        attestors = house(WorldClock(), silent, good)
+        attestors = services(WorldClock(), silent, good)
         waiting = [asyncio.create_task(refusal(attestors, silent.token())) for _ in range(100)]
         for _ in range(20):
             assert await refusal(attestors, good.token()) == ""
@@ -147,7 +147,7 @@ async def test_an_outage_ends_when_it_ends() -> None:
 
     async with local_server(answer) as server:
         issuer.issuer = server.url("")
-        attestors = house(clock, issuer)
+        attestors = services(clock, issuer)
         assert await refusal(attestors, issuer.token(clock.now())) == ""
         down = True
         clock.advance(3600)

@@ -12,13 +12,13 @@ from remit.core.errors import RemitError
 from remit.core.identity.principals import AgentState, Role
 from remit.core.identity.workload import KeyBinding, workload_of
 from remit.services.identity.directory import NewPerson
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway with people and agents."""
-    async with house_world(tmp_path) as opened:
+    async with service_world(tmp_path) as opened:
         yield opened
 
 
@@ -28,9 +28,9 @@ def a_key() -> KeyBinding:
     return KeyBinding({name: str(value) for name, value in key.items() if name != "kid"})
 
 
-async def test_a_suspension_is_not_undone_by_another_change(world: HouseWorld) -> None:
+async def test_a_suspension_is_not_undone_by_another_change(world: ServiceWorld) -> None:
     """A manifest, an owner or a binding that is written at the same moment leaves the agent suspended."""
-    directory = world.house.identity.directory
+    directory = world.services.identity.directory
     await asyncio.gather(
         directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd"),
         directory.set_manifest("contract-bot", "sha256:" + "0" * 64, by="root"),
@@ -42,9 +42,9 @@ async def test_a_suspension_is_not_undone_by_another_change(world: HouseWorld) -
     assert agent.manifest_digest
 
 
-async def test_a_leaked_key_does_not_come_back_by_another_change(world: HouseWorld) -> None:
+async def test_a_leaked_key_does_not_come_back_by_another_change(world: ServiceWorld) -> None:
     """The key that was taken away stays away, and so do the tokens that were issued for it."""
-    directory = world.house.identity.directory
+    directory = world.services.identity.directory
     leaked = (await directory.agent("contract-bot")).bindings[0]
     new = a_key()
     await directory.bind("contract-bot", new, by="root")
@@ -58,9 +58,9 @@ async def test_a_leaked_key_does_not_come_back_by_another_change(world: HouseWor
     assert agent.tokens_from > world.clock.now().timestamp()
 
 
-async def test_a_deactivation_is_not_undone_by_another_change(world: HouseWorld) -> None:
+async def test_a_deactivation_is_not_undone_by_another_change(world: ServiceWorld) -> None:
     """New roles, a sign-out or a code at the same moment leave the person out of service."""
-    personnel, directory = world.house.identity.personnel, world.house.identity.directory
+    personnel, directory = world.services.identity.personnel, world.services.identity.directory
     for number in range(4):
         name = f"guest-{number}"
         await directory.add_person(NewPerson(name=name), by="root")
@@ -76,9 +76,9 @@ async def test_a_deactivation_is_not_undone_by_another_change(world: HouseWorld)
         assert (person.active, person.roles) == (False, frozenset({Role.OPERATOR}))
 
 
-async def test_the_last_administrators_do_not_end_each_other(world: HouseWorld) -> None:
+async def test_the_last_administrators_do_not_end_each_other(world: ServiceWorld) -> None:
     """Of two who deactivate each other at once, one stays."""
-    personnel, directory = world.house.identity.personnel, world.house.identity.directory
+    personnel, directory = world.services.identity.personnel, world.services.identity.directory
     await directory.add_person(NewPerson(name="rita", roles=(Role.ADMINISTRATOR,)), by="root")
     await asyncio.gather(
         personnel.deactivate("rita", by="root"),

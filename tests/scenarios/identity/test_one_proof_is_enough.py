@@ -272,7 +272,7 @@ def test_a_program_runs_in_a_task_with_nothing_but_a_token_in_a_file(place: Plac
     token.write_text("not a token")
     said = place.remit.apart("run", *words, "--", sys.executable, "-c", program)
     assert said.code != 0
-    assert "holds no token" in said.err
+    assert "contains no token" in said.err
 
 
 def test_a_github_token_is_enough(place: Place) -> None:

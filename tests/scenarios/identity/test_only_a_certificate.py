@@ -52,7 +52,7 @@ HEADERS = {
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[Remit]:
+def services(tmp_path: Path) -> Iterator[Remit]:
     """A remit that serves TLS and asks clients for certificates; `ana` answers for `note-bot`."""
     made = Remit(tmp_path / "house")
     made.folder.mkdir()
@@ -78,11 +78,11 @@ def house(tmp_path: Path) -> Iterator[Remit]:
         made.stop()
 
 
-def client(house: Remit, own: str = "") -> httpx2.Client:
+def client(services: Remit, own: str = "") -> httpx2.Client:
     """Return a client that trusts the port's certificate, with its own certificate or without."""
-    context = ssl.create_default_context(cafile=house.folder / "localhost.pem")
+    context = ssl.create_default_context(cafile=services.folder / "localhost.pem")
     if own:
-        context.load_cert_chain(house.folder / f"{own}.pem", house.folder / f"{own}.key")
+        context.load_cert_chain(services.folder / f"{own}.pem", services.folder / f"{own}.key")
     return httpx2.Client(verify=context, trust_env=False, timeout=120)
 
 
@@ -93,24 +93,24 @@ def granted(http: httpx2.Client, url: str, **more: str) -> httpx2.Response:
 
 
 @pytest.mark.slow
-def test_certificate_is_enough(house: Remit) -> None:
+def test_certificate_is_enough(services: Remit) -> None:
     """The certificate opens a task and calls a tool; its token is of no use on any other connection."""
-    identity(house.folder, "thief")
-    with client(house, "bot") as http, client(house, "thief") as thief, client(house) as nobody:
-        own = granted(http, house.url)
+    identity(services.folder, "thief")
+    with client(services, "bot") as http, client(services, "thief") as thief, client(services) as nobody:
+        own = granted(http, services.url)
         assert own.status_code == 200, own.text
         bearer = {"Authorization": f"Bearer {own.json()['access_token']}"}
         asked = {"agent": "note-bot", "task_type": "sweep"}
-        opened = http.post(f"{house.url}/api/v1/tasks", json=asked, headers=bearer)
+        opened = http.post(f"{services.url}/api/v1/tasks", json=asked, headers=bearer)
         assert opened.status_code in (200, 201), opened.text
-        token = granted(http, house.url, mission_id=opened.json()["id"]).json()["access_token"]
+        token = granted(http, services.url, mission_id=opened.json()["id"]).json()["access_token"]
         shown = {**HEADERS, "Authorization": f"Bearer {token}"}
-        url = f"{house.url}/mcp/notes"
+        url = f"{services.url}/mcp/notes"
         until = time.monotonic() + 60
         while "result" not in (told := http.post(url, json=CALL, headers=shown).json()):
             assert time.monotonic() < until, told
         for other in (thief, nobody):
-            assert granted(other, house.url).status_code in (400, 401)
-            assert other.post(f"{house.url}/api/v1/tasks", json=asked, headers=bearer).status_code == 401
+            assert granted(other, services.url).status_code in (400, 401)
+            assert other.post(f"{services.url}/api/v1/tasks", json=asked, headers=bearer).status_code == 401
             answer = other.post(url, json=CALL, headers=shown)
             assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (401, "token-unproven")

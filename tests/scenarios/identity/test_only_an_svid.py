@@ -30,7 +30,7 @@ workload_api:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """Provide a remit with its own trust domain, and an agent that is known by its SPIFFE ID alone."""
     made = Remit(tmp_path_factory.mktemp("s") / "h")
     made.folder.mkdir()
@@ -51,18 +51,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
         made.stop()
 
 
-def svid(house: Remit, spiffe_id: str, audience: str) -> str:
+def svid(services: Remit, spiffe_id: str, audience: str) -> str:
     """Fetch a JWT-SVID as any workload does."""
-    endpoint = f"unix://{house.folder / 'w.sock'}"
+    endpoint = f"unix://{services.folder / 'w.sock'}"
     with WorkloadApiClient(endpoint, default_timeout=60) as client:
         found = client.fetch_jwt_svids({audience})
     return next(one.token for one in found if str(one.spiffe_id) == spiffe_id)
 
 
-def token(house: Remit, assertion: str, **more: str) -> httpx2.Response:
+def token(services: Remit, assertion: str, **more: str) -> httpx2.Response:
     """Ask for an access token with a JWT-SVID as client assertion."""
     return httpx2.post(
-        f"{house.url}/oauth/token",
+        f"{services.url}/oauth/token",
         data={
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe",
@@ -74,7 +74,7 @@ def token(house: Remit, assertion: str, **more: str) -> httpx2.Response:
     )
 
 
-def call(house: Remit, bearer: str, tool: str, arguments: dict[str, str]) -> httpx2.Response:
+def call(services: Remit, bearer: str, tool: str, arguments: dict[str, str]) -> httpx2.Response:
     """Call a tool over MCP."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -82,7 +82,7 @@ def call(house: Remit, bearer: str, tool: str, arguments: dict[str, str]) -> htt
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
     }
     return httpx2.post(
-        f"{house.url}/mcp/notes",
+        f"{services.url}/mcp/notes",
         json={
             "jsonrpc": "2.0",
             "id": 1,
@@ -101,51 +101,51 @@ def call(house: Remit, bearer: str, tool: str, arguments: dict[str, str]) -> htt
     )
 
 
-def test_an_agent_with_only_an_svid_calls_a_tool(house: Remit) -> None:
+def test_an_agent_with_only_an_svid_calls_a_tool(services: Remit) -> None:
     """Its token says how it was proven, and the decision is on record with that."""
-    task = house.ask("task", "open", "tidy-note", "--agent", "svid-bot", "-p", "note=shopping", by="ana")[
+    task = services.ask("task", "open", "tidy-note", "--agent", "svid-bot", "-p", "note=shopping", by="ana")[
         "id"
     ]
-    told = token(house, svid(house, BOT, house.url), mission_id=task)
+    told = token(services, svid(services, BOT, services.url), mission_id=task)
     assert told.status_code == 200, told.text
-    answer = call(house, told.json()["access_token"], "read_note", {"name": "shopping"})
+    answer = call(services, told.json()["access_token"], "read_note", {"name": "shopping"})
     assert answer.status_code == 200, answer.text
     assert "milk" in answer.text.lower()
-    (decision,) = house.ask("audit", "log", "--task", task, "--kind", "decision.made")["items"]
+    (decision,) = services.ask("audit", "log", "--task", task, "--kind", "decision.made")["items"]
     assert decision["agent"] == "svid-bot"
     assert decision["facts"]["outcome"] == "permit"
     assert decision["facts"]["assurance"] == "asserted"
     # What was only asserted reaches no further than the tier assistant.
-    written = call(house, told.json()["access_token"], "write_note", {"name": "shopping", "text": "x"})
+    written = call(services, told.json()["access_token"], "write_note", {"name": "shopping", "text": "x"})
     assert '"result"' not in written.text or '"isError":true' in written.text
-    last = house.ask("audit", "log", "--task", task, "--kind", "decision.made")["items"][-1]
+    last = services.ask("audit", "log", "--task", task, "--kind", "decision.made")["items"][-1]
     assert last["facts"]["outcome"] != "permit"
 
 
-def test_an_svid_proves_its_own_workload_alone(house: Remit) -> None:
+def test_an_svid_proves_its_own_workload_alone(services: Remit) -> None:
     """One of another workload, for another audience, twice, or changed: refused with the standard's error."""
-    good = svid(house, BOT, house.url)
+    good = svid(services, BOT, services.url)
     head, claims, signature = good.split(".")
     for wrong in (
-        svid(house, OTHER, house.url),
-        svid(house, BOT, "https://elsewhere.example"),
+        svid(services, OTHER, services.url),
+        svid(services, BOT, "https://elsewhere.example"),
         f"{head}.{claims}.{signature[:-6]}AAAAAA",
     ):
-        refused = token(house, wrong)
+        refused = token(services, wrong)
         assert refused.status_code == 401, refused.text
         assert refused.json()["error"] == "invalid_client"
 
 
-def test_after_its_authority_was_dropped_an_svid_proves_nothing(house: Remit) -> None:
+def test_after_its_authority_was_dropped_an_svid_proves_nothing(services: Remit) -> None:
     """From the moment on in which the key is replaced at once; a fresh one does again."""
-    old = svid(house, BOT, house.url)
-    assert house("key", "rotate", "svid", "--at-once").code == 0
-    assert token(house, old).status_code == 401
-    assert token(house, svid(house, BOT, house.url)).status_code == 200
+    old = svid(services, BOT, services.url)
+    assert services("key", "rotate", "svid", "--at-once").code == 0
+    assert token(services, old).status_code == 401
+    assert token(services, svid(services, BOT, services.url)).status_code == 200
 
 
-def test_who_answers_for_the_spiffe_id(house: Remit) -> None:
+def test_who_answers_for_the_spiffe_id(services: Remit) -> None:
     """`remit who` names the agent that a SPIFFE ID belongs to."""
-    said = house("who", BOT)
+    said = services("who", BOT)
     assert said.code == 0, said.err
     assert "svid-bot" in said.out

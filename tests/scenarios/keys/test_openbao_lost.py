@@ -132,7 +132,7 @@ async def test_a_key_that_could_leave_transit_is_refused(
 ) -> None:
     """And so is one of another type."""
     own_bao.ask("POST", "transit/keys/remit-token", type)
-    with pytest.raises(KeyUnavailable, match="stays there"):
+    with pytest.raises(KeyUnavailable, match="non-exportable"):
         await BaoTokenKeys.open(tmp_path / "keys", clock, Transit(bao))
 
 

@@ -11,14 +11,14 @@ from remit.api.oauth.browser.rate_limits import PER_ADDRESS
 from remit.gateway.asgi import counting
 from remit.services.limits.client_address import Proxies, place_of
 from remit.services.limits.request_bodies import Bodies
-from tests.worlds.house import HouseWorld, Told
 from tests.worlds.oauth import error_of, oauth_world
 from tests.worlds.pages import APP, page_world
+from tests.worlds.services import ServiceWorld, Told
 
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(b"a" * 43).digest()).rstrip(b"=").decode()
 
 
-async def push(world: HouseWorld, **fields: str) -> Told:
+async def push(world: ServiceWorld, **fields: str) -> Told:
     """Push an authorization request."""
     asked = {
         "response_type": "code",

@@ -12,7 +12,6 @@ import pytest
 from remit.core.errors import Unauthenticated
 from remit.core.evidence.event import EventKind
 from remit.services.tasks.opening_limits import OpeningBounds
-from tests.worlds.house import PUBLIC_URL, Told
 from tests.worlds.oauth import (
     ACCESS_TOKEN,
     EXCHANGE,
@@ -23,6 +22,7 @@ from tests.worlds.oauth import (
     error_of,
     oauth_world,
 )
+from tests.worlds.services import PUBLIC_URL, Told
 
 Json = Any
 
@@ -120,7 +120,7 @@ async def test_the_refresh_token_of_an_ended_task_is_told_as_dead(world: OAuthWo
     refresh = told.json["refresh_token"]
     alive = await world.at("/oauth/introspect", by="contract-bot", token=refresh)
     assert alive.json["active"] is True
-    await world.house.endings.revocations.end_task(told.json["mission_id"], reason="enough", by="lena")
+    await world.services.endings.revocations.end_task(told.json["mission_id"], reason="enough", by="lena")
     dead = await world.at("/oauth/introspect", by="contract-bot", token=refresh)
     assert dead.json == {"active": False}
     again = await world.ask_token("refresh_token", by="contract-bot", refresh_token=refresh)
@@ -151,11 +151,11 @@ async def test_an_agent_hands_down_no_flood_of_tasks(tmp_path: Path) -> None:
 async def test_an_issuers_word_is_not_told_as_a_persons(world: OAuthWorld) -> None:
     """`who` states who vouched for a task: no person was signed in where an issuer did."""
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
-    found = await world.house.inspection.who.of(told.json["mission_id"])
+    found = await world.services.inspection.who.of(told.json["mission_id"])
     (intent, *_) = found["proof"]["below"]
-    assert intent["says"] == "intent requested by issuer:enterprise"
+    assert intent["says"] == "requested by issuer:enterprise"
     assert "whom remit authenticated" not in str(intent)
-    assert "on behalf of lena, by the word of enterprise" in str(intent)
+    assert "on behalf of lena, as stated by enterprise" in str(intent)
 
 
 async def test_who_asks_for_less_is_not_given_more(world: OAuthWorld) -> None:

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import pytest
 
 from remit.api.oauth.forms import MAX_FORM_BYTES
-from tests.worlds.house import LOOPBACK, PUBLIC_URL, Told, exchange
 from tests.worlds.oauth import ACCESS_TOKEN, EXCHANGE, JWT_BEARER, OAuthWorld, error_of, oauth_world
+from tests.worlds.services import LOOPBACK, PUBLIC_URL, Told, exchange
 
 Json = Any
 
@@ -41,7 +41,7 @@ async def test_a_replayed_assertion_is_refused_and_a_flood_of_them_counted(world
     assert await refusals(world) - before == 20
     world.clock.advance(1)
     assert error_of(await world.form(form)) == (401, "invalid_client")
-    last = (await world.house.evidence.log.pages(limit=1000))[-1]
+    last = (await world.services.evidence.log.pages(limit=1000))[-1]
     assert b'"further":40' in last.leaf
 
 
@@ -56,7 +56,7 @@ async def test_a_used_assertion_stays_used_after_a_restart(tmp_path: Path) -> No
         assert error_of(told) == (401, "invalid_client")
         assert (await again.form({"grant_type": "client_credentials", **fresh})).status == 200
     finally:
-        await again.house.store.close()
+        await again.services.store.close()
 
 
 @pytest.mark.parametrize("audience", ["https://other.example", f"{PUBLIC_URL}/", [], f"{PUBLIC_URL}/mcp"])

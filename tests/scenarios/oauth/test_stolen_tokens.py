@@ -17,8 +17,8 @@ from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tools.tool import Effect
 from remit.sdk.dpop import DpopProver
 from tests.samples.tokens import agent_token, task_token
-from tests.worlds.house import PUBLIC_URL, Told
 from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
+from tests.worlds.services import PUBLIC_URL, Told
 from tests.worlds.values import START
 
 Json = Any
@@ -35,8 +35,10 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
         bundle = a_bundle()
         tools = {**bundle.tools, "files/log": a_tool("files", "log", effect=Effect.REVERSIBLE)}
         changed = msgspec.structs.replace(bundle, tools=tools, digest="sha256:constrained")
-        await world.house.policies.apply(changed, by="remit")
-        await world.house.tools.registry.learned("files", await world.house.upstreams["files"].catalogue())
+        await world.services.policies.apply(changed, by="remit")
+        await world.services.tools.registry.learned(
+            "files", await world.services.upstreams["files"].catalogue()
+        )
         yield world
 
 
@@ -44,13 +46,13 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 def prover(world: GatewayWorld) -> DpopProver:
     """The key of the task's rightful sender, with the nonce of the moment."""
     made = DpopProver()
-    made.learn(URL, {"DPoP-Nonce": world.house.oauth.proofs.nonce()})
+    made.learn(URL, {"DPoP-Nonce": world.services.oauth.proofs.nonce()})
     return made
 
 
 async def bound(world: GatewayWorld, prover: DpopProver) -> str:
     """Return a token of the task that is bound to the sender's key."""
-    return await task_token(world.house, world.task, confirmation=Confirmation(jkt=prover.key.thumbprint))
+    return await task_token(world.services, world.task, confirmation=Confirmation(jkt=prover.key.thumbprint))
 
 
 async def send(world: GatewayWorld, name: str = "echo", *, path: str = "/mcp/files", **headers: str) -> Told:
@@ -87,7 +89,7 @@ async def test_bound_token_without_its_proof_opens_nothing(world: GatewayWorld, 
     """A bound token is refused as a bearer, without a proof, and with the proof of another key."""
     token = await bound(world, prover)
     thief = DpopProver()
-    thief.learn(URL, {"DPoP-Nonce": world.house.oauth.proofs.nonce()})
+    thief.learn(URL, {"DPoP-Nonce": world.services.oauth.proofs.nonce()})
     for headers, error in (
         ({"authorization": f"Bearer {token}"}, "invalid_token"),
         ({"authorization": f"DPoP {token}"}, "invalid_dpop_proof"),
@@ -134,7 +136,7 @@ async def test_nonce_is_asked_for_and_renewed(world: GatewayWorld) -> None:
     assert (told.status, told.headers.get("dpop-nonce")) == (200, None)
     world.clock.advance(61)
     told = await send(world, **shown(prover, token))
-    assert (told.status, told.headers["dpop-nonce"]) == (200, world.house.oauth.proofs.nonce())
+    assert (told.status, told.headers["dpop-nonce"]) == (200, world.services.oauth.proofs.nonce())
 
 
 async def test_proof_of_a_skewed_clock_is_refused(world: GatewayWorld, prover: DpopProver) -> None:
@@ -150,7 +152,7 @@ async def test_proof_of_a_skewed_clock_is_refused(world: GatewayWorld, prover: D
 
 async def test_unbound_token_does_not_change_things(world: GatewayWorld) -> None:
     """A bearer token reads; a call of tier operator is refused, and the refusal says what would do."""
-    token = await task_token(world.house, world.task)
+    token = await task_token(world.services, world.task)
     bearer = {"authorization": f"Bearer {token}"}
     assert "result" in (await send(world, **bearer)).json
     error = (await send(world, "log", **bearer)).json["error"]
@@ -164,7 +166,7 @@ async def test_unbound_token_does_not_change_things(world: GatewayWorld) -> None
 
 async def test_unbound_token_is_no_dpop_token(world: GatewayWorld, prover: DpopProver) -> None:
     """A proof beside a token that is bound to nothing lifts it to nothing."""
-    token = await task_token(world.house, world.task)
+    token = await task_token(world.services, world.task)
     assert (await send(world, **shown(prover, token))).status == 401
     assert await refused(world) == ["token-unbound"]
 
@@ -180,7 +182,7 @@ async def test_lowered_demand_is_told(tmp_path: Path) -> None:
 
 async def test_certificate_bound_token_needs_its_certificate(world: GatewayWorld) -> None:
     """A token that is bound to a certificate passes on its own connections and on no others (RFC 8705)."""
-    token = await task_token(world.house, world.task, confirmation=Confirmation(x5t_s256=THUMBPRINT))
+    token = await task_token(world.services, world.task, confirmation=Confirmation(x5t_s256=THUMBPRINT))
     bearer = {"authorization": f"Bearer {token}"}
     endpoint = world.endpoint
 
@@ -201,7 +203,7 @@ async def test_certificate_bound_token_needs_its_certificate(world: GatewayWorld
 
 async def test_each_resource_takes_its_own_tokens(world: GatewayWorld) -> None:
     """A token for one upstream is refused at the other, and where all are; the refusal names the resource."""
-    token = await task_token(world.house, world.task, audience=(URL,))
+    token = await task_token(world.services, world.task, audience=(URL,))
     bearer = {"authorization": f"Bearer {token}"}
     assert "result" in (await send(world, **bearer)).json
     for path in ("/mcp", "/mcp/notes"):
@@ -217,9 +219,9 @@ async def test_each_resource_takes_its_own_tokens(world: GatewayWorld) -> None:
 
 async def test_token_without_a_task_is_stepped_up(world: GatewayWorld) -> None:
     """A token that holds and names no task is told which scope it lacks: 403, `insufficient_scope`."""
-    agent = await world.house.store.agent(world.house.tenant, "bot")
+    agent = await world.services.store.agent(world.services.tenant, "bot")
     assert agent is not None
-    told = await send(world, authorization=f"Bearer {await agent_token(world.house, agent)}")
+    told = await send(world, authorization=f"Bearer {await agent_token(world.services, agent)}")
     assert told.status == 403
     assert f'error="insufficient_scope", resource_metadata="{PUBLIC_URL}' in told.headers["www-authenticate"]
     assert f'scope="{TASK_SCOPE}"' in told.headers["www-authenticate"]
@@ -227,11 +229,11 @@ async def test_token_without_a_task_is_stepped_up(world: GatewayWorld) -> None:
 
 async def test_ended_task_stands_in_the_evidence(world: GatewayWorld) -> None:
     """A token of a task that has ended is refused at every method, and each refusal is written with both."""
-    token = await task_token(world.house, world.task)
-    await world.house.endings.revocations.end_task(world.task, reason="enough", by="lena")
+    token = await task_token(world.services, world.task)
+    await world.services.endings.revocations.end_task(world.task, reason="enough", by="lena")
     assert (await send(world, authorization=f"Bearer {token}")).status == 403
     assert (await world.modern("tools/list", token=token)).status == 403
-    entries = await world.house.evidence.log.pages(limit=1000)
+    entries = await world.services.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TOKEN_REFUSED.value]
     assert [(leaf["facts"]["code"], leaf["task"], leaf["agent"]) for leaf in leaves] == [
         ("task-ended", world.task, "bot")
@@ -240,8 +242,8 @@ async def test_ended_task_stands_in_the_evidence(world: GatewayWorld) -> None:
 
 async def test_flood_of_an_ended_task_is_counted(world: GatewayWorld) -> None:
     """Refusals of one second beyond a bound are counted, and the count is written."""
-    token = await task_token(world.house, world.task)
-    await world.house.endings.revocations.end_task(world.task, reason="enough", by="lena")
+    token = await task_token(world.services, world.task)
+    await world.services.endings.revocations.end_task(world.task, reason="enough", by="lena")
     for _ in range(60):
         assert (await send(world, authorization=f"Bearer {token}")).status == 403
     world.clock.advance(2)

@@ -13,8 +13,8 @@ import pytest
 from remit.core.errors import RemitError
 from remit.core.identity.principals import AgentState
 from remit.core.tasks.task import TaskState
-from tests.worlds.house import Told
 from tests.worlds.oauth import ACCESS_TOKEN, EXCHANGE, OAuthWorld, oauth_world
+from tests.worlds.services import Told
 
 Json = Any
 
@@ -60,8 +60,8 @@ async def alive(world: OAuthWorld, answers: Sequence[Told]) -> int:
         if told.status == 200:
             try:
                 now = world.clock.now()
-                await world.house.tasks.live.bind(
-                    world.house.identity.authenticator.unproven(told.json["access_token"], now), now
+                await world.services.tasks.live.bind(
+                    world.services.identity.authenticator.unproven(told.json["access_token"], now), now
                 )
             except RemitError:
                 pass
@@ -112,7 +112,7 @@ async def test_tokens_that_are_asked_for_while_their_grant_is_revoked(world: OAu
 @pytest.mark.parametrize("what", ["task", "agent", "person"])
 async def test_tokens_that_are_asked_for_during_an_end(world: OAuthWorld, what: str) -> None:
     """However far they came: after the end has returned no token works, and no child is open."""
-    house = world.house
+    services = world.services
     for pause in range(6):
         task = await world.open(await world.session("lena"), task_type="review", params={})
         token = (await world.task_token(task)).json["access_token"]
@@ -121,13 +121,13 @@ async def test_tokens_that_are_asked_for_during_an_end(world: OAuthWorld, what: 
             for _ in range(turns * 6):
                 await asyncio.sleep(0)
             if what == "task":
-                await house.endings.revocations.end_task(name, reason="enough", by="lena")
+                await services.endings.revocations.end_task(name, reason="enough", by="lena")
             elif what == "agent":
-                await house.identity.directory.move(
+                await services.identity.directory.move(
                     "contract-bot", AgentState.SUSPENDED, by="root", reason="odd"
                 )
             else:
-                await house.identity.personnel.deactivate("lena", by="root")
+                await services.identity.personnel.deactivate("lena", by="root")
 
         ending = asyncio.create_task(end())
         answers = await asyncio.gather(
@@ -136,11 +136,11 @@ async def test_tokens_that_are_asked_for_during_an_end(world: OAuthWorld, what: 
         )
         await ending
         assert await alive(world, answers) == 0
-        assert await house.store.tasks(house.tenant, state=TaskState.ACTIVE) == []
+        assert await services.store.tasks(services.tenant, state=TaskState.ACTIVE) == []
         if what == "agent":
-            await house.identity.directory.move(
+            await services.identity.directory.move(
                 "contract-bot", AgentState.ACTIVE, by="root", reason="looked at"
             )
         elif what == "person":
-            await house.identity.personnel.activate("lena", by="root")
+            await services.identity.personnel.activate("lena", by="root")
         assert await alive(world, answers) == 0

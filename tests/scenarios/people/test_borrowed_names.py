@@ -20,8 +20,8 @@ from remit.services.people.delegations import NewDelegation
 from remit.services.people.sessions import Entrance
 from remit.services.tasks.tasks import Opening
 from tests.servers.lying_provider import ProviderWorld, provider_world
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import Browsing, come
+from tests.worlds.services import ServiceWorld, service_world
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -42,7 +42,7 @@ async def other() -> AsyncIterator[ProviderWorld]:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -> AsyncIterator[ServiceWorld]:
     """A gateway whose people come from both."""
     clock = WorldClock()
     entrances = {}
@@ -50,12 +50,12 @@ async def world(tmp_path: Path, provider: ProviderWorld, other: ProviderWorld) -
         one.now = int(clock.now().timestamp())
         found = OidcProvider(one.issuer, client_id="remit", clock=clock)
         entrances[name] = Entrance(title=name, provider=found, rules=AdmissionRules(add_people=True))
-    async with house_world(tmp_path, entrances=entrances) as made:
+    async with service_world(tmp_path, entrances=entrances) as made:
         yield made
 
 
 async def test_a_name_at_another_provider_is_somebody_else(
-    world: HouseWorld, provider: ProviderWorld, other: ProviderWorld
+    world: ServiceWorld, provider: ProviderWorld, other: ProviderWorld
 ) -> None:
     """A person from one provider is not the person with the same name at another, until they connect both
     here.
@@ -65,9 +65,9 @@ async def test_a_name_at_another_provider_is_somebody_else(
     thief = Browsing(world)
     refused = await come(thief, "other", other, sub="t-1", preferred_username="nora")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     assert (await thief.get("/oauth/account")).status == 303
-    assert [one.issuer for one in await world.house.store.links(world.house.tenant, "nora")] == [
+    assert [one.issuer for one in await world.services.store.links(world.services.tenant, "nora")] == [
         provider.issuer
     ]
     # Nora herself connects it where she is signed in, and comes in by it from then on.
@@ -77,7 +77,7 @@ async def test_a_name_at_another_provider_is_somebody_else(
     assert "<strong>nora</strong>" in (await again.get("/oauth/account")).text
 
 
-async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) -> None:
+async def test_a_new_proof_is_one(world: ServiceWorld, provider: ProviderWorld) -> None:
     """A provider that was asked for a new proof and gives none, or does not report it, signs no one in."""
     browser = Browsing(world)
     await come(browser, "acme", provider, preferred_username="nora")
@@ -85,7 +85,7 @@ async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) ->
     for claims in ({}, {"auth_time": provider.now - 7200}):
         told = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
         assert told.status == 403
-        assert "proven yourself anew" in told.text
+        assert "confirm a recent authentication" in told.text
         assert browser.cookies["remit-session"] == before
     claims = {"auth_time": provider.now - 2}
     done = await come(browser, "acme", provider, "&fresh=1", preferred_username="nora", **claims)
@@ -93,42 +93,42 @@ async def test_a_new_proof_is_one(world: HouseWorld, provider: ProviderWorld) ->
     assert browser.cookies["remit-session"] != before
 
 
-async def test_a_person_is_not_called_as_an_agent_is(world: HouseWorld, provider: ProviderWorld) -> None:
+async def test_a_person_is_not_called_as_an_agent_is(world: ServiceWorld, provider: ProviderWorld) -> None:
     """Nor an agent as a person: a name at the provider opens nothing that is told of an agent."""
     thief = Browsing(world)
     refused = await come(thief, "acme", provider, preferred_username="contract-bot")
     assert refused.status == 409
     assert (await thief.get("/oauth/account")).status == 303
     with pytest.raises(Conflict, match="name of a person"):
-        await world.house.identity.directory.register(
+        await world.services.identity.directory.register(
             NewAgent(
                 name="leo", owner="lena", purpose="poses", bindings=(KeyBinding(world.public("other-bot")),)
             ),
             by="root",
         )
-    leo = await world.house.identity.directory.person("leo")
-    agent = await world.house.identity.directory.agent("contract-bot")
+    leo = await world.services.identity.directory.person("leo")
+    agent = await world.services.identity.directory.agent("contract-bot")
     with pytest.raises(NotFound):
         ask_about(msgspec.structs.replace(leo, name="contract-bot"), "contract-bot", None, agent)
 
 
-async def test_a_record_does_not_outlive_its_persons_right(world: HouseWorld) -> None:
+async def test_a_record_does_not_outlive_its_persons_right(world: ServiceWorld) -> None:
     """Who may not have such work done any more has none done by another's word either."""
-    house = world.house
-    lena, leo = [await house.identity.directory.person(name) for name in ("lena", "leo")]
+    services = world.services
+    lena, leo = [await services.identity.directory.person(name) for name in ("lena", "leo")]
     new = NewDelegation(agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"})
-    await house.people.delegations.add(new, lena)
+    await services.people.delegations.add(new, lena)
     opening = Opening(
         agent="contract-bot", task_type="summarise-contract", params={"id": "C-42"}, on_behalf_of="lena"
     )
-    assert (await house.tasks.tasks.open(opening, person=leo)).on_behalf_of == "lena"
+    assert (await services.tasks.tasks.open(opening, person=leo)).on_behalf_of == "lena"
     moved = msgspec.structs.replace(lena, groups=())
-    await house.store.commit(Unit((PutPerson(moved, was=lena),)))
-    with pytest.raises(Forbidden, match="`lena` may not state"):
-        await house.tasks.tasks.open(opening, person=leo)
+    await services.store.commit(Unit((PutPerson(moved, was=lena),)))
+    with pytest.raises(Forbidden, match="`lena` may not request"):
+        await services.tasks.tasks.open(opening, person=leo)
 
 
-async def test_strangers_learn_no_agents_name(world: HouseWorld) -> None:
+async def test_strangers_learn_no_agents_name(world: ServiceWorld) -> None:
     """Who is not there is refused in the very words of a signature that does not hold."""
     told = []
     for name in ("nobody", "contract-bot"):

@@ -46,7 +46,7 @@ def test_a_person_lets_an_application_work(application: Application, page: Page)
     expect(page.get_by_role("heading", name="Let Notebook work for you?")).to_be_visible()
     shoot(page, "consent")
     expect(page.get_by_text("Tidy up every note that I can find")).to_be_visible()
-    expect(page.get_by_text("Any program on this computer could be waiting there")).to_be_visible()
+    expect(page.get_by_text("Any program on this computer could receive the answer")).to_be_visible()
     page.get_by_label("What do you want done?").fill("Tidy the shopping list")
     page.get_by_label("Note", exact=True).fill("Not A Name")
     page.get_by_role("button", name="Permit", exact=True).click()
@@ -63,7 +63,7 @@ def test_a_person_lets_an_application_work(application: Application, page: Page)
     expect(page.get_by_text("Tidy the shopping list")).to_be_visible()
     shoot(page, "account")
     page.get_by_role("button", name="End", exact=True).click()
-    expect(page.get_by_text("None is open.")).to_be_visible()
+    expect(page.get_by_text("No open tasks.")).to_be_visible()
     assert gateway.tasks()[0].state == "revoked"
 
 
@@ -195,5 +195,5 @@ def test_people_come_from_a_provider_that_others_wrote(tmp_path: Path, page: Pag
             page.locator("input[name=sub]").press("Enter")
             expect(page.get_by_role("heading", name="Your account")).to_be_visible()
             expect(page.get_by_text("by your organisation")).to_be_visible()
-            people = gateway.wait(gateway.house.identity.directory.people())
+            people = gateway.wait(gateway.services.identity.directory.people())
             assert "subject-9" in {one.name for one in people}

@@ -27,7 +27,7 @@ from remit.services.people.delegations import NewDelegation
 from remit.services.tasks.tasks import Opening
 from tests.servers.postgres_server import PostgresServer
 from tests.worlds.calls import CallWorld, a_bundle, a_type, call_world
-from tests.worlds.house import LOOPBACK, exchange
+from tests.worlds.services import LOOPBACK, exchange
 from tests.worlds.values import (
     START,
     TENANT,
@@ -55,13 +55,13 @@ def found_in(folder: Path, words: Iterable[str]) -> list[tuple[str, str]]:
 
 async def asked(world: CallWorld, method: str, path: str, body: Json = None) -> str:
     """Ask a management endpoint as root, and give what it says."""
-    house = world.house
-    secret, *_ = await house.identity.authenticator.sign_in(
-        await house.identity.authenticator.make_code("root", by="remit")
+    services = world.services
+    secret, *_ = await services.identity.authenticator.sign_in(
+        await services.identity.authenticator.make_code("root", by="remit")
     )
     headers = [("authorization", f"Bearer {secret}"), ("content-type", "application/json")]
     content = b"" if body is None else json.dumps(body).encode()
-    told = await exchange(app(house, reload=a_bundle), method, path, headers, content, LOOPBACK)
+    told = await exchange(app(services, reload=a_bundle), method, path, headers, content, LOOPBACK)
     assert told.status < 500, told.content
     return told.content.decode()
 
@@ -92,23 +92,23 @@ async def spoken(world: CallWorld) -> str:
     )
     bundle = a_bundle()
     types = {**bundle.task_types, paying.name: paying}
-    await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
-    house, lena = world.house, await world.person("lena")
+    await world.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+    services, lena = world.services, await world.person("lena")
     task, token = await world.open(
         "pay-one",
         goal=GOAL,
         params={"whom": PARAMETER},
         plan=(PlanEntry(tool="desk/pay", arguments={"text": {"exact": f"{PARAMETER} {ARGUMENT}"}}),),
     )
-    await house.tasks.tasks.add_message(task.id, TURN, lena)
+    await services.tasks.tasks.add_message(task.id, TURN, lena)
     approval = await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
-    await house.decisions.approvals.answer(
+    await services.decisions.approvals.answer(
         approval, await world.person("omar"), approve=True, comment=COMMENT
     )
     await world.call(token, "pay", text=f"{PARAMETER} {ARGUMENT}")
     await world.call(token, "pay", text=f"not {ARGUMENT}")
     record = NewDelegation(agent="clerk", task_type="pay-one", goal=RECORD, params={"whom": PARAMETER})
-    await house.people.delegations.add(record, lena)
+    await services.people.delegations.add(record, lena)
     return task.id
 
 
@@ -136,16 +136,16 @@ async def test_what_is_done_by_forgotten_words_ends(tmp_path: Path) -> None:
     """
     async with call_world(tmp_path) as world:
         task, token = await world.open()
-        record = await world.house.people.delegations.add(
+        record = await world.services.people.delegations.add(
             NewDelegation(agent="clerk", task_type="work", goal=RECORD), await world.person("lena")
         )
-        await world.house.people.forgetting.forget("lena", by="root", reason="")
+        await world.services.people.forgetting.forget("lena", by="root", reason="")
         # What the token was given for is not known any more, either.
         with pytest.raises(Unauthenticated) as refused:
             await world.call(token, "read")
         assert refused.value.code == "token-authority"
-        assert (await world.house.tasks.tasks.get(task.id)).state is TaskState.REVOKED
-        assert (await world.house.people.delegations.get(record.id)).revoked is not None
+        assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.REVOKED
+        assert (await world.services.people.delegations.get(record.id)).revoked is not None
         for kind in (EventKind.SUBJECT_FORGOTTEN, EventKind.TASK_ENDED, EventKind.DELEGATION_REVOKED):
             (facts,) = await world.facts(kind)
             assert "lena" not in json.dumps(facts)
@@ -156,35 +156,35 @@ async def test_a_record_whose_words_are_gone_permits_nothing(tmp_path: Path) -> 
     next try ends it and the task, without naming a person.
     """
     async with call_world(tmp_path) as world:
-        house = world.house
+        services = world.services
         task, _ = await world.open()
         new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
-        record = await house.people.delegations.add(new, await world.person("lena"))
-        await house.evidence.log.forget("lena", by="root")
+        record = await services.people.delegations.add(new, await world.person("lena"))
+        await services.evidence.log.forget("lena", by="root")
         opening = Opening(agent="clerk", task_type="work", on_behalf_of="lena")
         with pytest.raises(Forbidden) as refused:
-            await house.tasks.tasks.open(opening, agent=await house.identity.directory.agent("clerk"))
+            await services.tasks.tasks.open(opening, agent=await services.identity.directory.agent("clerk"))
         assert refused.value.code == "no-delegation"
-        before = await house.evidence.log.size()
-        await house.people.forgetting.forget("lena", by="root", reason="")
-        assert (await house.people.delegations.get(record.id)).revoked is not None
-        assert (await house.tasks.tasks.get(task.id)).state is TaskState.REVOKED
-        told = [readable(entry) for entry in await house.evidence.log.pages(start=before, limit=1000)]
+        before = await services.evidence.log.size()
+        await services.people.forgetting.forget("lena", by="root", reason="")
+        assert (await services.people.delegations.get(record.id)).revoked is not None
+        assert (await services.tasks.tasks.get(task.id)).state is TaskState.REVOKED
+        told = [readable(entry) for entry in await services.evidence.log.pages(start=before, limit=1000)]
         assert "lena" not in json.dumps(told)
         with pytest.raises(NotFound) as nobody:
-            await house.people.forgetting.forget("lena", by="root", reason="")
+            await services.people.forgetting.forget("lena", by="root", reason="")
         assert nobody.value.code == "not-found"
 
 
 async def test_while_somebody_is_forgotten_nothing_opens_by_their_record(tmp_path: Path) -> None:
     """Their delegations end before their key does."""
     async with call_world(tmp_path) as world:
-        house = world.house
+        services = world.services
         new = NewDelegation(agent="clerk", task_type="work", goal=RECORD)
         for _ in range(3):
-            await house.people.delegations.add(new, await world.person("lena"))
-        await house.people.forgetting.forget("lena", by="root", reason="")
-        kinds = [entry.kind for entry in await house.evidence.log.pages(limit=1000)]
+            await services.people.delegations.add(new, await world.person("lena"))
+        await services.people.forgetting.forget("lena", by="root", reason="")
+        kinds = [entry.kind for entry in await services.evidence.log.pages(limit=1000)]
         last = len(kinds) - 1 - kinds[::-1].index(EventKind.DELEGATION_REVOKED.value)
         assert last < kinds.index(EventKind.SUBJECT_FORGOTTEN.value)
 
@@ -200,7 +200,7 @@ async def test_what_is_asked_in_a_task_for_nobody_is_of_who_stated_it(tmp_path: 
         )
         bundle = a_bundle()
         types = {**bundle.task_types, kind.name: kind}
-        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        await world.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
         task, token = await world.open("house-work", goal=GOAL, params={"whom": PARAMETER})
         assert task.on_behalf_of == ""
         await world.asked(token, text=f"{PARAMETER} {ARGUMENT}")
@@ -215,7 +215,7 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
     """Rows that an older remit wrote in plain: of people who have a key; of others they are dropped."""
     async with call_world(tmp_path) as world:
         task = await spoken(world)
-        whole = await world.house.tasks.tasks.get(task)
+        whole = await world.services.tasks.tasks.get(task)
         other = (await world.open())[0].id
     forgotten = msgspec.structs.replace(
         whole, on_behalf_of="", intent=msgspec.structs.replace(whole.intent, requested_by="gone-long-ago")
@@ -228,8 +228,8 @@ async def test_words_from_before_are_sealed_at_the_next_start(tmp_path: Path) ->
     assert {word for word, _ in found_in(tmp_path, OF_LENA)} >= {GOAL, PARAMETER, TURN}
     async with call_world(tmp_path, seed="second", settle=False) as world:
         assert found_in(tmp_path, OF_LENA) == []
-        assert await world.house.tasks.tasks.get(task) == whole
-        assert (await world.house.tasks.tasks.get(other)).intent.goal == ""
+        assert await world.services.tasks.tasks.get(task) == whole
+        assert (await world.services.tasks.tasks.get(other)).intent.goal == ""
 
 
 async def said_there(store: Store) -> None:

@@ -17,36 +17,36 @@ from remit.ports.store.units import Unit
 from remit.services.identity.directory import NewPerson
 from remit.services.people.sessions import Entrance
 from tests.servers.lying_provider import ProviderWorld, provider
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import Browsing, come
+from tests.worlds.services import ServiceWorld, service_world
 from tests.worlds.values import WorldClock
 
 __all__ = ["provider"]
 
 
 @pytest.fixture
-async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[ServiceWorld]:
     """A gateway whose administrators follow a group of the provider; two of them must agree."""
     provider.now = int(WorldClock().now().timestamp())
     source = OidcProvider(provider.issuer, client_id="remit", clock=WorldClock())
     rules = AdmissionRules(roles={"remit-admins": Role.ADMINISTRATOR})
     entrances = {"acme": Entrance(title="Acme", provider=source, rules=rules)}
-    async with house_world(tmp_path, second_person=True, entrances=entrances) as made:
+    async with service_world(tmp_path, second_person=True, entrances=entrances) as made:
         for name in ("rita", "mona"):
-            await made.house.identity.directory.add_person(
+            await made.services.identity.directory.add_person(
                 NewPerson(name=name, roles=(Role.ADMINISTRATOR,)), by="remit"
             )
         yield made
 
 
-async def administrators(world: HouseWorld) -> set[str]:
+async def administrators(world: ServiceWorld) -> set[str]:
     """Return who administers."""
-    people = await world.house.identity.directory.people()
+    people = await world.services.identity.directory.people()
     return {one.name for one in people if one.active and Role.ADMINISTRATOR in one.roles}
 
 
 async def test_the_provider_takes_no_last_administrator_away(
-    world: HouseWorld, provider: ProviderWorld
+    world: ServiceWorld, provider: ProviderWorld
 ) -> None:
     """A person who is in no group loses the role, except for the last two administrators, which a finding
     reports.
@@ -60,24 +60,24 @@ async def test_the_provider_takes_no_last_administrator_away(
     assert await administrators(world) == {"rita", "mona"}
     (found,) = [
         one
-        for one in await world.house.findings.findings.about("person:rita")
+        for one in await world.services.findings.findings.about("person:rita")
         if one.kind is FindingKind.LAST_ADMINISTRATOR
     ]
     assert found.facts == {"groups": []}
 
 
-async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(world: HouseWorld) -> None:
+async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(world: ServiceWorld) -> None:
     """An operator who starts remit gets an administrator by asking for a person by name, which is a finding.
     remit does not create one under its own name where all administrators are gone.
     """
-    house = world.house
-    code = await first_code(house.identity, house.evidence.log, "")
+    services = world.services
+    code = await first_code(services.identity, services.evidence.log, "")
     assert code is not None
     await world.session("lena")
-    assert await first_code(house.identity, house.evidence.log, "") is None
-    for one in await house.identity.directory.people():
+    assert await first_code(services.identity, services.evidence.log, "") is None
+    for one in await services.identity.directory.people():
         gone = PutPerson(type(one)(tenant=one.tenant, name=one.name, created=one.created))
-        await house.store.commit(Unit((gone,)))
-    assert await first_code(house.identity, house.evidence.log, "") is None
+        await services.store.commit(Unit((gone,)))
+    assert await first_code(services.identity, services.evidence.log, "") is None
     assert await administrators(world) == set()
-    assert await house.evidence.log.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))
+    assert await services.evidence.log.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))

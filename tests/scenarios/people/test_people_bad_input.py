@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from remit.api.oauth.browser.rate_limits import PER_ADDRESS
-from tests.worlds.house import HouseWorld
 from tests.worlds.pages import Browsing, address, lena, made, world
+from tests.worlds.services import ServiceWorld
 
 __all__ = ["lena", "made", "world"]
 Json = Any
@@ -57,7 +57,7 @@ async def test_bad_forms_are_answered_in_words(lena: Browsing) -> None:
             assert "Traceback" not in told.text
 
 
-async def test_strangers_fill_nothing(world: HouseWorld) -> None:
+async def test_strangers_fill_nothing(world: ServiceWorld) -> None:
     """Who begins again and again and never finishes must wait, and others need not."""
     browser = Browsing(world)
     page = await browser.get("/oauth/sign-in")

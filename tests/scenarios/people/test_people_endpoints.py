@@ -11,7 +11,6 @@ from remit.api import app
 from remit.gateway.asgi import counting
 from remit.services.limits.client_address import Proxies
 from remit.services.limits.request_bodies import Bodies
-from tests.worlds.house import API, PUBLIC_URL, HouseWorld, a_bundle, exchange
 from tests.worlds.pages import (
     CALLBACK,
     TERMINAL,
@@ -25,12 +24,13 @@ from tests.worlds.pages import (
     terminal_code,
     world,
 )
+from tests.worlds.services import API, PUBLIC_URL, ServiceWorld, a_bundle, exchange
 
 __all__ = ["lena", "made", "world"]
 Json = Any
 
 
-async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_sign_out_ends_the_codes_of_terminals(world: ServiceWorld, lena: Browsing) -> None:
     """A code issued before the sign-out opens no session after it, whichever person requested the
     sign-out.
     """
@@ -42,13 +42,13 @@ async def test_a_sign_out_ends_the_codes_of_terminals(world: HouseWorld, lena: B
     await lena.sign_in("lena")
     by_an_administrator = await terminal_code(lena)
     # A signal of a revoked session does the very same.
-    await world.house.identity.personnel.sign_out("lena", by="root")
+    await world.services.identity.personnel.sign_out("lena", by="root")
     assert (await take(world, by_an_administrator)).status == 401
 
 
-async def test_proxies_count_where_programs_sign_in(world: HouseWorld) -> None:
+async def test_proxies_count_where_programs_sign_in(world: ServiceWorld) -> None:
     """Behind a configured proxy a caller who guesses delays only themselves."""
-    inner = app(world.house, reload=a_bundle, remote_sign_in=True)
+    inner = app(world.services, reload=a_bundle, remote_sign_in=True)
     asgi = counting(inner, Bodies(1 << 20), Proxies(["10.0.0.1"]))
     verified = {"code_verifier": VERIFIER, "redirect_uri": TERMINAL}
     for path, more in (("/api/v1/sign-in", {}), ("/api/v1/sign-in/browser", verified)):
@@ -63,7 +63,7 @@ async def test_proxies_count_where_programs_sign_in(world: HouseWorld) -> None:
         assert await guess("192.0.2.99") == 401
 
 
-async def test_a_pushed_request_leads_nobody_away_unasked(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_pushed_request_leads_nobody_away_unasked(world: ServiceWorld, lena: Browsing) -> None:
     """An agent that pushes names any address: what remit answers by itself waits there for the person."""
     proof = {
         "client_id": "contract-bot",
@@ -87,7 +87,7 @@ async def test_a_pushed_request_leads_nobody_away_unasked(world: HouseWorld, len
     assert urlsplit(gone.location)._replace(query="").geturl() == CALLBACK
 
 
-async def test_a_tasks_token_is_for_what_it_was_asked_for(world: HouseWorld) -> None:
+async def test_a_tasks_token_is_for_what_it_was_asked_for(world: ServiceWorld) -> None:
     """Asked for the gateway it opens nothing of the management interface, its own task included."""
     task = await world.open(await world.session("lena"))
     token = (await world.task_token(task, resource=f"{PUBLIC_URL}/mcp")).json["access_token"]
@@ -104,7 +104,7 @@ async def test_a_tasks_token_is_for_what_it_was_asked_for(world: HouseWorld) -> 
 
 
 @pytest.mark.parametrize("name", ["remit", "provider"])
-async def test_nobody_has_the_name_of_remit(world: HouseWorld, name: str) -> None:
+async def test_nobody_has_the_name_of_remit(world: ServiceWorld, name: str) -> None:
     """Neither a person nor an agent: the evidence would say that remit, or a provider, did what they do."""
     root = await world.session("root")
     person = await world.ask("POST", "/api/v1/people", {"name": name}, by=root)
@@ -127,7 +127,7 @@ async def test_nobody_has_the_name_of_remit(world: HouseWorld, name: str) -> Non
         [PUBLIC_URL, "https://x.example"],
     ],
 )
-async def test_a_client_assertion_is_for_the_issuer_alone(world: HouseWorld, audience: Json) -> None:
+async def test_a_client_assertion_is_for_the_issuer_alone(world: ServiceWorld, audience: Json) -> None:
     """Another audience beside it, or the endpoint in its place, is that of a server in the middle."""
     told = await world.form(
         {

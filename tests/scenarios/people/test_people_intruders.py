@@ -15,7 +15,6 @@ from remit.adapters.fetch.ssrf_guard import GuardedFetch
 from remit.core.tasks.task import TaskState
 from tests.servers.tls_server import local_server, reply
 from tests.worlds.attestation import WorldAuthority
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import (
     APP,
     CALLBACK,
@@ -29,6 +28,7 @@ from tests.worlds.pages import (
     pushed_address,
     world,
 )
+from tests.worlds.services import ServiceWorld, service_world
 from tests.worlds.values import WorldClock
 
 __all__ = ["lena", "made", "world"]
@@ -49,7 +49,7 @@ async def test_a_client_at_a_private_address(tmp_path: Path) -> None:
     ca.write_bytes(authority.pem)
     async with (
         local_server(answer, authority) as server,
-        house_world(tmp_path, document_fetch=GuardedFetch(ca_file=ca)) as world,
+        service_world(tmp_path, document_fetch=GuardedFetch(ca_file=ca)) as world,
     ):
         for host in (
             f"localhost:{server.port}",
@@ -89,14 +89,14 @@ async def test_a_client_whose_document_is_elsewhere(tmp_path: Path) -> None:
     fetch = GuardedFetch(ca_file=ca, private=True)
     async with (
         local_server(answer, authority) as server,
-        house_world(tmp_path, document_fetch=fetch) as world,
+        service_world(tmp_path, document_fetch=fetch) as world,
     ):
         moved = await Browsing(world).get(address(client_id=server.url("/moved.json")))
         assert moved.status == 400
         assert "cannot be fetched" in moved.text
         other = await Browsing(world).get(address(client_id=server.url("/client.json")))
         assert other.status == 400
-        assert "is not the address that it was fetched from" in other.text
+        assert "differs from the address of the document" in other.text
         assert asked == ["/moved.json", "/client.json"]
 
 
@@ -139,7 +139,7 @@ async def agreed(browser: Browsing, **changes: str) -> str:
     return done.answer["code"]
 
 
-async def redeem(world: HouseWorld, code: str, **changes: str) -> Any:
+async def redeem(world: ServiceWorld, code: str, **changes: str) -> Any:
     """Redeem a code as the application does."""
     fields = {
         "grant_type": "authorization_code",
@@ -151,17 +151,17 @@ async def redeem(world: HouseWorld, code: str, **changes: str) -> Any:
     return await world.form(fields)
 
 
-async def test_the_whole_way_to_a_token(world: HouseWorld, lena: Browsing) -> None:
+async def test_the_whole_way_to_a_token(world: ServiceWorld, lena: Browsing) -> None:
     """The application gets a token for the very task that the person opened."""
     code = await agreed(lena)
     told = await redeem(world, code)
     assert told.status == 200, told.content
-    claims = world.house.identity.authenticator.claims(told.json["access_token"], world.clock.now())
+    claims = world.services.identity.authenticator.claims(told.json["access_token"], world.clock.now())
     assert claims.task == (await code_behind(world, code)).task
     assert (claims.subject, claims.client_id) == ("lena", "notebook")
 
 
-async def test_a_code_without_its_verifier(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_code_without_its_verifier(world: ServiceWorld, lena: Browsing) -> None:
     """A stolen code is useless: PKCE, the client and the address belong to it."""
     code = await agreed(lena)
     for wrong in (
@@ -176,7 +176,7 @@ async def test_a_code_without_its_verifier(world: HouseWorld, lena: Browsing) ->
     assert (await redeem(world, code)).status == 200
 
 
-async def test_a_code_that_is_injected(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_code_that_is_injected(world: ServiceWorld, lena: Browsing) -> None:
     """A code that was made for the attacker's own flow does not fit the victim's verifier."""
     theirs = base64.urlsafe_b64encode(hashlib.sha256(b"attacker").digest()).rstrip(b"=").decode()
     code = await agreed(lena, code_challenge=theirs)
@@ -184,7 +184,7 @@ async def test_a_code_that_is_injected(world: HouseWorld, lena: Browsing) -> Non
     assert (told.status, told.json["error"]) == (400, "invalid_grant")
 
 
-async def test_a_code_that_is_replayed(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_code_that_is_replayed(world: ServiceWorld, lena: Browsing) -> None:
     """The second use is refused, and takes back what the first one gave."""
     code = await agreed(lena)
     first = await redeem(world, code)
@@ -194,19 +194,19 @@ async def test_a_code_that_is_replayed(world: HouseWorld, lena: Browsing) -> Non
     assert me.status == 401
 
 
-async def test_a_code_that_comes_late(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_code_that_comes_late(world: ServiceWorld, lena: Browsing) -> None:
     """A minute is enough for an application; and a task that no one uses ends."""
     code = await agreed(lena)
     task = (await code_behind(world, code)).task
     world.clock.advance(61)
     assert (await redeem(world, code)).json["error"] == "invalid_grant"
-    await world.house.tasks.live.load(task)
+    await world.services.tasks.live.load(task)
     world.clock.advance(1801)
-    await world.house.endings.revocations.expire()
-    assert (await world.house.tasks.tasks.get(task)).state is TaskState.EXPIRED
+    await world.services.endings.revocations.expire()
+    assert (await world.services.tasks.tasks.get(task)).state is TaskState.EXPIRED
 
 
-async def test_a_pushed_request_is_answered_once(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_pushed_request_is_answered_once(world: ServiceWorld, lena: Browsing) -> None:
     """Two pages that show it open one task; the second answer is told that the request was answered."""
     told = await push(world)
     assert (told.status, told.json["expires_in"]) == (201, 300)
@@ -216,23 +216,23 @@ async def test_a_pushed_request_is_answered_once(world: HouseWorld, lena: Browsi
     late = await lena.fill(second, decision="allow", **{"p.id": "C-42"})
     assert late.status == 400
     assert (await lena.get(pushed_address(told))).status == 400
-    open_tasks = await world.house.store.tasks(world.house.tenant, state=TaskState.ACTIVE)
+    open_tasks = await world.services.store.tasks(world.services.tenant, state=TaskState.ACTIVE)
     assert len(open_tasks) == 1
 
 
-async def test_a_pushed_request_may_want_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_pushed_request_may_want_a_new_proof(world: ServiceWorld, lena: Browsing) -> None:
     """`prompt=login` is met by a sign-in after the push, and by no earlier one."""
     world.clock.advance(5)
     told = await push(world, prompt="login")
     away = await lena.get(pushed_address(told))
     assert "fresh=1" in away.location
     world.clock.advance(5)
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     back = await lena.fill(await lena.get(away.location), "code", code=code)
     assert (await lena.get(back.location)).status == 200
 
 
-async def test_a_pushed_request_is_its_clients_alone(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_pushed_request_is_its_clients_alone(world: ServiceWorld, lena: Browsing) -> None:
     """Another client, a made-up address, a late visit, parameters beside it: none of it counts."""
     told = await push(world)
     assert (await lena.get(pushed_address(told, "https://evil.example/client.json"))).status == 400
@@ -244,7 +244,7 @@ async def test_a_pushed_request_is_its_clients_alone(world: HouseWorld, lena: Br
     assert (await lena.get(pushed_address(told))).status == 400
 
 
-async def test_what_cannot_be_pushed(world: HouseWorld) -> None:
+async def test_what_cannot_be_pushed(world: ServiceWorld) -> None:
     """The standard's own errors, and nothing is kept."""
     for changes, code in (
         ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
@@ -258,7 +258,7 @@ async def test_what_cannot_be_pushed(world: HouseWorld) -> None:
         assert (told.status in (400, 401), told.json["error"]) == (True, code), changes
 
 
-async def test_an_agent_pushes_with_its_own_key(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_agent_pushes_with_its_own_key(world: ServiceWorld, lena: Browsing) -> None:
     """A registered agent needs no address: it proves itself, and its person consents."""
     proof = {
         "client_id": "contract-bot",
@@ -267,7 +267,7 @@ async def test_an_agent_pushes_with_its_own_key(world: HouseWorld, lena: Browsin
     told = await push(world, **proof, client_assertion=world.assertion("contract-bot"))
     assert told.status == 201, told.content
     page = await lena.get(pushed_address(told, "contract-bot"))
-    assert "registered here, and it has proved itself" in page.text
+    assert "registered here and authenticated" in page.text
     done = await lena.fill(page, decision="allow", **{"p.id": "C-42"})
     assert (await code_behind(world, done.answer["code"])).agent == "contract-bot"
     forged = await push(world, **proof, client_assertion=world.assertion("other-bot"))

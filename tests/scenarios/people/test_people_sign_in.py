@@ -20,8 +20,8 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.admission import AdmissionRules
 from remit.services.people.sessions import Entrance
 from tests.servers.lying_provider import ProviderWorld, provider
-from tests.worlds.house import HouseWorld, a_bundle, house_world
 from tests.worlds.pages import Browsing, Page, address, lena, made, world
+from tests.worlds.services import ServiceWorld, a_bundle, service_world
 from tests.worlds.values import WorldClock
 
 __all__ = ["lena", "made", "provider", "world"]
@@ -29,7 +29,7 @@ Json = Any
 SUMMARISE = address(task_type="summarise-contract")
 
 
-async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_form_that_another_site_sends(world: ServiceWorld, lena: Browsing) -> None:
     """By its origin, by what the browser says of it, and by what only our pages can know."""
     page = await lena.get(SUMMARISE)
     form = page.form()
@@ -41,7 +41,7 @@ async def test_a_form_that_another_site_sends(world: HouseWorld, lena: Browsing)
     other = Browsing(world)
     await other.sign_in("leo")
     assert (await other.post(form["action"], fields)).status == 403
-    assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
+    assert await world.services.store.tasks(world.services.tenant, agent="notebook") == []
 
 
 async def test_an_application_of_another_site_may_send_its_person(lena: Browsing) -> None:
@@ -58,9 +58,9 @@ async def test_an_application_of_another_site_may_send_its_person(lena: Browsing
     assert (await lena.get("/api/v1/me", **link)).status == 403
 
 
-async def test_signing_somebody_in_as_somebody_else(world: HouseWorld) -> None:
+async def test_signing_somebody_in_as_somebody_else(world: ServiceWorld) -> None:
     """The sign-in form too belongs to the browser that was shown it (login CSRF)."""
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     mallory, victim = Browsing(world), Browsing(world)
     shown = await mallory.get("/oauth/sign-in")
     await victim.get("/oauth/sign-in")
@@ -69,7 +69,7 @@ async def test_signing_somebody_in_as_somebody_else(world: HouseWorld) -> None:
     assert not any("session" in name for name in victim.cookies)
 
 
-async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> None:
+async def test_a_session_that_was_put_into_the_browser(world: ServiceWorld) -> None:
     """A sign-in makes a new secret, whatever the browser had; and the session before it ends."""
     browser = Browsing(world)
     browser.cookies["remit-session"] = "rmb_" + "ab" * 32
@@ -77,7 +77,7 @@ async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> Non
     first = browser.cookies["remit-session"]
     assert first != "rmb_" + "ab" * 32
     page = await browser.get("/oauth/sign-in?fresh=1")
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     await browser.fill(page, "code", code=code)
     assert browser.cookies["remit-session"] != first
     old = Browsing(world)
@@ -86,7 +86,7 @@ async def test_a_session_that_was_put_into_the_browser(world: HouseWorld) -> Non
 
 
 async def test_a_secret_of_one_kind_does_not_open_the_other_endpoints(
-    world: HouseWorld, lena: Browsing
+    world: ServiceWorld, lena: Browsing
 ) -> None:
     """The cookie's is no bearer token, and a program's session is no cookie."""
     assert (await world.ask("GET", "/api/v1/me", by=lena.cookies["remit-session"])).status == 401
@@ -117,14 +117,14 @@ async def test_pages_forbid_frames_and_strange_sources(lena: Browsing) -> None:
     assert framed.status == 403
 
 
-async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> None:
+async def test_cookies_are_the_hosts_own(world: ServiceWorld, lena: Browsing) -> None:
     """No script reads them, no other path or host sets them where there is TLS."""
     assert lena.set_cookies
     for cookie in lena.set_cookies:
         assert "HttpOnly" in cookie
         assert "samesite=lax" in cookie.lower()
         assert "Domain" not in cookie
-    secure = replace(world.house, people=replace(world.house.people, origin="https://remit.example"))
+    secure = replace(world.services, people=replace(world.services.people, origin="https://remit.example"))
     visit = await PageRequest.enter(Request({"type": "http", "headers": []}), page_rooms(secure))
     visit.signed_in("rmb_x")
     told = visit.go("/")
@@ -146,25 +146,25 @@ async def test_cookies_are_the_hosts_own(world: HouseWorld, lena: Browsing) -> N
         "/oauth/account" + "x" * 20_000,
     ],
 )
-async def test_where_a_sign_in_leads(world: HouseWorld, then: str) -> None:
+async def test_where_a_sign_in_leads(world: ServiceWorld, then: str) -> None:
     """To a page of ours, whatever the address asked for."""
     browser = Browsing(world)
     page = await browser.get("/oauth/sign-in?then=" + quote(then, safe="")[:30_000])
     fields = page.form("code")["fields"] | {"then": then}
-    fields["code"] = await world.house.identity.authenticator.make_code("lena", by="root")
+    fields["code"] = await world.services.identity.authenticator.make_code("lena", by="root")
     done = await browser.post("/oauth/sign-in", fields)
     assert done.status == 303
     assert done.location == "/oauth/account"
 
 
-async def test_codes_are_not_guessed(world: HouseWorld) -> None:
+async def test_codes_are_not_guessed(world: ServiceWorld) -> None:
     """By default a code from another machine is refused; where it is accepted, a caller who guesses must
     wait, and no other caller.
     """
     far = Browsing(world, client="203.0.113.7")
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     assert (await far.fill(await far.get("/oauth/sign-in"), "code", code=code)).status == 403
-    world.asgi = app(world.house, reload=a_bundle, remote_sign_in=True)
+    world.asgi = app(world.services, reload=a_bundle, remote_sign_in=True)
     statuses = [
         (await far.fill(await far.get("/oauth/sign-in"), "code", code="aaaa-bbbb-cccc-dddd")).status
         for _ in range(12)
@@ -175,7 +175,7 @@ async def test_codes_are_not_guessed(world: HouseWorld) -> None:
 
 
 @pytest.fixture
-async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[HouseWorld]:
+async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[ServiceWorld]:
     """A gateway whose people come from the provider."""
     clock = WorldClock()
     provider.now = int(clock.now().timestamp())
@@ -184,7 +184,7 @@ async def admitting(tmp_path: Path, provider: ProviderWorld) -> AsyncIterator[Ho
     entrance = Entrance(
         title="Acme", provider=OidcProvider(provider.issuer, client_id="remit", clock=clock), rules=rules
     )
-    async with house_world(tmp_path, entrances={"acme": entrance}) as world:
+    async with service_world(tmp_path, entrances={"acme": entrance}) as world:
         yield world
 
 
@@ -200,21 +200,21 @@ async def go_and_come(browser: Browsing, provider: ProviderWorld, **claims: Json
     )
 
 
-async def test_people_come_in_from_the_provider(admitting: HouseWorld, provider: ProviderWorld) -> None:
+async def test_people_come_in_from_the_provider(admitting: ServiceWorld, provider: ProviderWorld) -> None:
     """They are added by the rules, and their groups follow the provider at each sign-in."""
     browser = Browsing(admitting)
     back = await go_and_come(browser, provider, groups=["Legal", "Other"])
     assert back.location == "/oauth/account"
     account = (await browser.get("/oauth/account")).text
     assert "nora" in account
-    assert "Your account at Acme is yours here." in account
+    assert "Your account at Acme is linked." in account
     assert "Connect Acme" not in account
-    assert (await admitting.house.identity.directory.person("nora")).groups == ("legal",)
+    assert (await admitting.services.identity.directory.person("nora")).groups == ("legal",)
     await go_and_come(Browsing(admitting), provider, groups=[])
-    assert (await admitting.house.identity.directory.person("nora")).groups == ()
+    assert (await admitting.services.identity.directory.person("nora")).groups == ()
 
 
-async def test_a_name_is_not_handed_on(admitting: HouseWorld, provider: ProviderWorld) -> None:
+async def test_a_name_is_not_handed_on(admitting: ServiceWorld, provider: ProviderWorld) -> None:
     """A subject stays the same person; another subject with the same name is not signed in."""
     await go_and_come(Browsing(admitting), provider)
     renamed = Browsing(admitting)
@@ -227,12 +227,12 @@ async def test_a_name_is_not_handed_on(admitting: HouseWorld, provider: Provider
 
 
 async def test_a_name_with_authority_is_not_taken_over(
-    admitting: HouseWorld, provider: ProviderWorld
+    admitting: ServiceWorld, provider: ProviderWorld
 ) -> None:
     """Who calls themselves `root` at the provider is not root here, until root has said so here."""
     refused = await go_and_come(Browsing(admitting), provider, preferred_username="root")
     assert refused.status == 403
-    assert "not connected with this account yet" in refused.text
+    assert "not linked to this account yet" in refused.text
     root = Browsing(admitting)
     await root.sign_in("root")
     assert (await go_and_come(root, provider, preferred_username="root")).status == 303
@@ -246,17 +246,17 @@ async def test_a_name_with_authority_is_not_taken_over(
     [{"tid": "other"}, {"tid": None}, {"preferred_username": None}, {"preferred_username": "No One"}],
 )
 async def test_who_the_rules_do_not_admit(
-    admitting: HouseWorld, provider: ProviderWorld, claims: Json
+    admitting: ServiceWorld, provider: ProviderWorld, claims: Json
 ) -> None:
     """Another organisation's account, or one without a name that can be used; the evidence says why."""
     assert (await go_and_come(Browsing(admitting), provider, **claims)).status == 403
     kinds = (EventKind.SIGN_IN_REFUSED.value,)
-    (refused,) = await admitting.house.evidence.log.pages(limit=10, kinds=kinds)
+    (refused,) = await admitting.services.evidence.log.pages(limit=10, kinds=kinds)
     code = json.loads(refused.leaf)["facts"]["code"]
     assert code == ("sign-in-claims" if "tid" in claims else "sign-in-name")
 
 
-async def test_a_sign_in_that_was_begun_elsewhere(admitting: HouseWorld, provider: ProviderWorld) -> None:
+async def test_a_sign_in_that_was_begun_elsewhere(admitting: ServiceWorld, provider: ProviderWorld) -> None:
     """The attacker's own answer, sent to the victim's browser, signs no one in; nor does a second use."""
     mallory, victim = Browsing(admitting), Browsing(admitting)
     away = await mallory.get("/oauth/sign-in/with/acme")
@@ -269,7 +269,7 @@ async def test_a_sign_in_that_was_begun_elsewhere(admitting: HouseWorld, provide
     assert (await mallory.get(arrival)).status == 403
 
 
-async def test_an_answer_of_another_server(admitting: HouseWorld, provider: ProviderWorld) -> None:
+async def test_an_answer_of_another_server(admitting: ServiceWorld, provider: ProviderWorld) -> None:
     """A mix-up: the `iss` in the answer is not the provider's, so its code goes nowhere."""
     browser = Browsing(admitting)
     away = await browser.get("/oauth/sign-in/with/acme")

@@ -17,7 +17,7 @@ from remit.core.errors import Busy
 from remit.ports.policy import Problem
 from remit.services.policy.bundle import MAX_CHECKS
 from tests.samples.policy_requests import CLERK, SUMMARISE, TOOLS, source, tool
-from tests.worlds.house import HouseWorld, a_bundle, house_world
+from tests.worlds.services import ServiceWorld, a_bundle, service_world
 
 PLAIN = "permit (principal, action, resource);"
 
@@ -33,13 +33,13 @@ def engine(computing_s: int = 10) -> CedarPolicies:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway with the engine of a real start."""
-    async with house_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
+    async with service_world(tmp_path, engine=policy_engine(Config(upstreams={}))) as made:
         yield made
 
 
-async def test_brackets_in_brackets_are_an_answer(world: HouseWorld) -> None:
+async def test_brackets_in_brackets_are_an_answer(world: ServiceWorld) -> None:
     """700 nested brackets ended the process that read them; now the answer names the place, and service goes
     on.
     """
@@ -100,23 +100,23 @@ def test_rules_that_come_back_are_those_that_went() -> None:
     assert here.digest == there.digest
 
 
-async def test_calls_go_on_while_policies_are_checked(world: HouseWorld) -> None:
+async def test_calls_go_on_while_policies_are_checked(world: ServiceWorld) -> None:
     """A check holds neither the event loop nor what an administrator applies meanwhile."""
     rules = "\n".join(f'@id("r{one}") {when(f"context.crossings > {one}")}' for one in range(300))
-    checking = asyncio.create_task(world.house.policies.check(a_bundle(policy=rules)))
+    checking = asyncio.create_task(world.services.policies.check(a_bundle(policy=rules)))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not checking.done()
-    await world.house.policies.apply(a_bundle(digest="sha256:meanwhile"), by="root")
+    await world.services.policies.apply(a_bundle(digest="sha256:meanwhile"), by="root")
     assert await checking == []
 
 
-async def test_many_who_check_at_once_are_told_to_wait(world: HouseWorld) -> None:
+async def test_many_who_check_at_once_are_told_to_wait(world: ServiceWorld) -> None:
     """Checks wait for each other, and no more than a few do."""
 
     async def check() -> list[Problem] | Busy:
         try:
-            return await world.house.policies.check(a_bundle())
+            return await world.services.policies.check(a_bundle())
         except Busy as refused:
             return refused
 

@@ -22,7 +22,7 @@ from remit.ports.store.units import Unit
 from remit.services.tasks.tasks import DelegatedOpening
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import OPEN_GRANTS, CallWorld, a_bundle, a_type, call_world
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 
 Json = Any
 
@@ -41,16 +41,16 @@ def with_types(*types: TaskType) -> Bundle:
 
 async def applied(world: CallWorld, bundle: Bundle) -> None:
     """Put a bundle in force, as an administrator does: what was foretold is what happens."""
-    foretold = await world.house.endings.rebundling.preview(bundle)
-    await world.house.policies.apply(bundle, by="root")
-    assert [(one.task.id, one.ends, one.lost) for one in await world.house.endings.rebundling.look()] == [
+    foretold = await world.services.endings.rebundling.preview(bundle)
+    await world.services.policies.apply(bundle, by="root")
+    assert [(one.task.id, one.ends, one.lost) for one in await world.services.endings.rebundling.look()] == [
         (one.task.id, one.ends, one.lost) for one in foretold
     ]
 
 
 async def narrowings(world: CallWorld) -> list[Json]:
     """Return what was narrowed so far: the task, and the tools."""
-    entries = await world.house.evidence.log.pages(limit=1000)
+    entries = await world.services.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TASK_NARROWED]
     return [{"task": one["task"], **one["facts"]} for one in leaves]
 
@@ -59,7 +59,7 @@ async def over(world: CallWorld, task: Task, token: str) -> None:
     """A task has ended because of the policy."""
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    closures = await world.house.store.closures(world.house.tenant)
+    closures = await world.services.store.closures(world.services.tenant)
     assert [one.cause for one in closures if task.id in one.tasks] == [Cause.POLICY]
 
 
@@ -90,7 +90,7 @@ async def test_what_stands_goes_on(world: CallWorld) -> None:
     assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
     # What the new type gives in addition, it does not get.
     assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
-    assert (await world.house.tasks.tasks.get(task.id)).deadline == task.deadline
+    assert (await world.services.tasks.tasks.get(task.id)).deadline == task.deadline
 
 
 async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> None:
@@ -104,11 +104,11 @@ async def test_a_grant_that_is_given_no_more_is_withdrawn(world: CallWorld) -> N
     with pytest.raises(Unauthenticated) as refused:
         await world.call(token, "read")
     assert refused.value.code == "token-authority"
-    token = await task_token(world.house, task.id, confirmation=HELD)
+    token = await task_token(world.services, task.id, confirmation=HELD)
     assert await world.outcome(token, "read") is Outcome.PERMIT
     assert (await world.call(token, "write")).decision.outcome is Outcome.DENY
-    assert {one.tool for one in (await world.house.tasks.tasks.get(task.id)).grants} == {"desk/read"}
-    assert await world.house.endings.rebundling.look() == []
+    assert {one.tool for one in (await world.services.tasks.tasks.get(task.id)).grants} == {"desk/read"}
+    assert await world.services.endings.rebundling.look() == []
 
 
 async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
@@ -118,11 +118,11 @@ async def test_a_narrower_grant_is_not_held_on_to(world: CallWorld) -> None:
     await applied(world, with_types(a_type(grants=narrow)))
     (told,) = await world.facts(EventKind.TASK_NARROWED)
     assert (told["lost"], told["narrowed"]) == (["desk/pay"], ["desk/write"])
-    token = await task_token(world.house, task.id, confirmation=HELD)
+    token = await task_token(world.services, task.id, confirmation=HELD)
     assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
     assert await world.outcome(token, "write", text="goodbye") is Outcome.DENY
     assert await world.outcome(token, "write", text="hello", amount=1) is Outcome.DENY
-    assert await world.house.endings.rebundling.look() == []
+    assert await world.services.endings.rebundling.look() == []
 
 
 async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
@@ -133,7 +133,7 @@ async def test_what_cannot_be_compared_is_withdrawn(world: CallWorld) -> None:
     for other in ({"pattern": "a.*b.?"}, {"exact": "x"}):
         new = GrantTemplate("desk/write", {"text": other})
         bundle = with_types(a_type(grants=(*OPEN_GRANTS[:1], new)))
-        (judged,) = await world.house.endings.rebundling.preview(
+        (judged,) = await world.services.endings.rebundling.preview(
             msgspec.structs.replace(bundle, digest="sha256:x")
         )
         assert (judged.lost, judged.narrowed) == (("desk/write",), ())
@@ -157,11 +157,11 @@ async def test_a_smaller_ceiling_leaves_what_is_left_of_it(world: CallWorld) -> 
     assert [(one["lost"], one["narrowed"]) for one in told] == [([], ["desk/write"])] * 2
     with pytest.raises(Unauthenticated):
         await world.call(token, "write", text="x")
-    token = await task_token(world.house, task.id, confirmation=HELD)
+    token = await task_token(world.services, task.id, confirmation=HELD)
     assert await world.outcome(token, "write", text="x") is Outcome.PERMIT
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
     # Nor does a process give anything back that binds the task again.
-    world.house.tasks.live.drop(task.id)
+    world.services.tasks.live.drop(task.id)
     assert await world.outcome(token, "write", text="x") is Outcome.DENY
     assert await world.outcome(token, "read") is Outcome.PERMIT
 
@@ -185,21 +185,21 @@ async def test_children_are_narrowed_with_what_they_were_handed_down_from(world:
     await applied(world, with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(5)))))
     task, _ = await world.open()
     child, little = [
-        await world.house.tasks.tasks.open_child(
-            task.id, await world.house.identity.directory.agent("other"), DelegatedOpening(grants=wanted)
+        await world.services.tasks.tasks.open_child(
+            task.id, await world.services.identity.directory.agent("other"), DelegatedOpening(grants=wanted)
         )
         for wanted in (None, (writing(1).instantiate({}),))
     ]
     for one in (child, little):
-        world.house.tasks.live.drop(one.id)
-        await world.house.tasks.live.load(one.id)
+        world.services.tasks.live.drop(one.id)
+        await world.services.tasks.live.load(one.id)
     bundle = with_types(a_type(delegates=down, grants=(*OPEN_GRANTS[:1], writing(2))))
     await applied(world, msgspec.structs.replace(bundle, digest="sha256:less"))
     told = {one["task"]: one["narrowed"] for one in await narrowings(world)}
     assert told == {task.id: ["desk/write"], child.id: ["desk/write"]}
 
     async def writes(one: Task) -> Outcome:
-        token = await task_token(world.house, one.id, confirmation=HELD)
+        token = await task_token(world.services, one.id, confirmation=HELD)
         try:
             return await world.outcome(token, "write", text="x")
         except BudgetExhausted:
@@ -208,7 +208,7 @@ async def test_children_are_narrowed_with_what_they_were_handed_down_from(world:
     assert [await writes(one) for one in (child, task)] == [Outcome.PERMIT] * 2
     assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
     for one in (task, child, little):
-        world.house.tasks.live.drop(one.id)
+        world.services.tasks.live.drop(one.id)
     assert [await writes(one) for one in (child, little, task)] == [Outcome.DENY] * 3
 
 
@@ -225,7 +225,7 @@ async def test_smaller_ceilings_count_for_open_tasks(world: CallWorld) -> None:
     task, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
     await applied(world, with_types(a_type(budgets=Budgets(calls=2), deadline_s=60)))
-    token = await task_token(world.house, task.id, confirmation=HELD)
+    token = await task_token(world.services, task.id, confirmation=HELD)
     assert await world.outcome(token, "read") is Outcome.PERMIT
     assert await world.outcome(token, "read") is Outcome.DENY
     world.clock.advance(60)
@@ -246,18 +246,18 @@ async def test_a_call_in_hand_to_what_is_withdrawn_is_cut(world: CallWorld) -> N
 
 async def test_a_task_that_is_opened_meanwhile_is_looked_at(world: CallWorld) -> None:
     """It was judged by the bundle before; the next look finds it."""
-    prepared = world.house.tasks.tasks._prepare
+    prepared = world.services.tasks.tasks._prepare
 
     async def slow(*given: Any, **more: Any) -> Any:
         found = await prepared(*given, **more)
-        await world.house.policies.apply(with_types(a_type("another")), by="root")
-        await world.house.endings.rebundling.look()
+        await world.services.policies.apply(with_types(a_type("another")), by="root")
+        await world.services.endings.rebundling.look()
         return found
 
-    world.house.tasks.tasks._prepare = slow  # type: ignore[method-assign]
+    world.services.tasks.tasks._prepare = slow  # type: ignore[method-assign]
     task, token = await world.open()
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    await world.house.endings.rebundling.turn()
+    await world.services.endings.rebundling.turn()
     await over(world, task, token)
 
 
@@ -266,21 +266,21 @@ async def test_what_somebody_else_took_is_taken_here_too(world: CallWorld) -> No
     task, token = await world.open()
     assert await world.outcome(token, "write") is Outcome.PERMIT
     bundle = with_types(a_type(grants=OPEN_GRANTS[:1]))
-    (judged,) = await world.house.endings.rebundling.preview(bundle)
+    (judged,) = await world.services.endings.rebundling.preview(bundle)
     narrowed = judged.on(task)
-    await world.house.store.commit(Unit((PutTask(narrowed, expected=TaskState.ACTIVE),)))
-    await world.house.policies.apply(bundle, by="root")
+    await world.services.store.commit(Unit((PutTask(narrowed, expected=TaskState.ACTIVE),)))
+    await world.services.policies.apply(bundle, by="root")
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    await world.house.endings.rebundling.turn()
+    await world.services.endings.rebundling.turn()
     with pytest.raises(Unauthenticated):
         await world.call(token, "read")
-    token = await task_token(world.house, task.id, confirmation=HELD)
+    token = await task_token(world.services, task.id, confirmation=HELD)
     assert await world.outcome(token, "write") is Outcome.DENY
 
 
 async def test_applying_says_what_ends_before_it_does(tmp_path: Path) -> None:
     """Over the interface: a preview that changes nothing, and files that changed since are not applied."""
-    async with house_world(tmp_path) as world:
+    async with service_world(tmp_path) as world:
         root, lena = await world.session("root"), await world.session("lena")
         task = await world.open(lena)
         world.on_disk = msgspec.structs.replace(_two(world), task_types={})
@@ -296,6 +296,6 @@ async def test_applying_says_what_ends_before_it_does(tmp_path: Path) -> None:
         assert (await world.ask("POST", "/api/v1/policies/preview", by=lena)).status == 403
 
 
-def _two(world: HouseWorld) -> Bundle:
+def _two(world: ServiceWorld) -> Bundle:
     assert isinstance(world.on_disk, Bundle)
     return world.on_disk

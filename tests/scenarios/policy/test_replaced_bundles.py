@@ -49,7 +49,7 @@ async def test_a_start_does_not_bring_a_replaced_bundle_back(
         lay(second, TASK)  # as a restored machine does: its files are the youngest of all
         code, said = await second.says("up", "--port", "0")
         assert code == 2, said
-        assert f"replaced, `{old}`; in force is `{newer}`" in said
+        assert f"bundle `{old}`, which was replaced; in force is `{newer}`" in said
         assert "--go-back" in said
         await until(lambda: knows(first, newer))
         assert await sent(first, token, "after") == ""
@@ -83,7 +83,7 @@ async def test_going_back_is_said_and_asked_about(
         lay(first, TASK)
         code, said = await first.says("policy", "apply")
         assert code == 2, said
-        assert "was in force before, and was replaced" in said
+        assert "was in force earlier and was replaced" in said
         assert "--confirm" in said
         looked: Json = await first.ask("POST", "/api/v1/policies/preview", {}, by="root")
         assert looked["replaced"]

@@ -57,7 +57,7 @@ def process_of(closure: Json) -> Json:
 
 def why(gateway: ProcessGateway, task: str) -> str:
     """Return why a task's program is still open."""
-    held = [one for one in gateway.house.credentials.leases.of(task=task) if one["kind"] == "process"]
+    held = [one for one in gateway.services.credentials.leases.of(task=task) if one["kind"] == "process"]
     return str(held[0]["why"]) if held else ""
 
 

@@ -60,7 +60,9 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         # It is in force, and not everywhere: what a pipeline goes by is the code, and the data beside it.
         assert code == 4, said
         answer, _, fault = said.partition("error: ")
-        assert fault.startswith("in force, but 1 of 2 replicas decide by another policy bundle; lay the same")
+        assert fault.startswith(
+            "in force, but 1 of 2 replicas decide by another policy bundle; deploy the same"
+        )
         applied = json.loads(answer)
         assert (applied["everywhere"], applied["everywhere_from"]) == (False, None)
         digest = applied["digest"]
@@ -85,8 +87,8 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         code, said = await first.says("policy", "apply", "--wait", "0")
         assert code == 4
         assert "1 of 2 replicas decide by it" in said
-        assert "Calls of tasks that these own are decided by what they have" in said
-        assert "`remit who` says who has which" in said
+        assert "Calls of tasks that these replicas own are decided by their bundle" in said
+        assert "`remit who` shows the bundle of each" in said
         assert said.count(await second.known()) == 1
         code, said = await first.says("doctor")
         assert code == 1
@@ -95,7 +97,7 @@ async def test_replicas_with_different_files_say_so_and_agree_once_they_have_the
         for one in world.all:
             await until(lambda one=one: is_in(one, ("applied", 0)))  # type: ignore[misc]
         code, said = await second.says("policy", "apply")
-        assert (code, "all 2 replicas decide by it, since 20" in said) == (0, True), said
+        assert (code, "all 2 replicas decide by it, at the latest since 20" in said) == (0, True), said
         # What there is to see of them fits a narrow screen, but for long addresses.
         code, said = await second.says("who", COLUMNS="80")
         assert code == 0

@@ -36,7 +36,7 @@ async def told_world(folder: Path, hook: HookServer, seed: str = "house") -> Asy
     async with call_world(folder, seed=seed, settle=not again, **outfit) as made:
         if again:
             await made.reopen()
-        await made.house.signals.notifications.begin()
+        await made.services.signals.notifications.begin()
         yield made
 
 
@@ -44,19 +44,21 @@ async def test_a_lock_and_a_finding_are_told(tmp_path: Path, hook: HookServer) -
     """With their facts, and without what is sealed."""
     async with told_world(tmp_path, hook) as world:
         await lock(world, "lena")
-        await world.house.findings.findings.see(FindingKind.SHARED_KEY, "agent:clerk", "k", {"key": "jkt:x"})
-        assert await world.house.signals.notifications.turn() == 2
+        await world.services.findings.findings.see(
+            FindingKind.SHARED_KEY, "agent:clerk", "k", {"key": "jkt:x"}
+        )
+        assert await world.services.signals.notifications.turn() == 2
         assert [one["type"] for one in hook.taken] == ["fence.locked", "finding.seen"]
         assert hook.taken[0]["data"] == {"scope": "person:lena"}
         assert hook.taken[1]["data"]["about"] == "agent:clerk"
         assert "root" not in str(hook.taken)
-        assert await world.house.signals.notifications.turn() == 0
+        assert await world.services.signals.notifications.turn() == 0
 
 
 async def test_what_fails_is_told_later(tmp_path: Path, hook: HookServer) -> None:
     """In order, with growing pauses, and by the next process where this one stops."""
     async with told_world(tmp_path, hook) as world:
-        notifications = world.house.signals.notifications
+        notifications = world.services.signals.notifications
         await lock(world, "one")
         hook.answers = [500, 500]
         for pause_s in (1, 2):
@@ -69,9 +71,9 @@ async def test_what_fails_is_told_later(tmp_path: Path, hook: HookServer) -> Non
         await notifications.turn()
         await lock(world, "two")
     async with told_world(tmp_path, hook, seed="again") as world:
-        assert await world.house.signals.notifications.turn() == 2
+        assert await world.services.signals.notifications.turn() == 2
         assert [one["data"]["scope"] for one in hook.taken] == ["person:one", "person:two"]
-        assert world.house.signals.notifications.failing == {}
+        assert world.services.signals.notifications.failing == {}
 
 
 async def test_what_is_refused_again_and_again_is_passed_over(tmp_path: Path, hook: HookServer) -> None:
@@ -81,7 +83,7 @@ async def test_what_is_refused_again_and_again_is_passed_over(tmp_path: Path, ho
         await lock(world, "two")
         hook.answers = [422, 422, 422]
         for _ in range(4):
-            await world.house.signals.notifications.turn()
+            await world.services.signals.notifications.turn()
             world.clock.advance(10)
         assert [one["data"]["scope"] for one in hook.taken] == ["person:two"]
         (told,) = await world.facts(EventKind.SIGNAL_UNDELIVERED)

@@ -30,26 +30,26 @@ async def test_a_value_of_another_form_counts_as_worse(tmp_path: Path, value: Js
         assert (await world.push(one)).status == 202
         with pytest.raises(Fenced):
             await world.call(token, "read")
-        assert await world.house.signals.heard.resume() == 0
+        assert await world.services.signals.heard.resume() == 0
 
 
 async def test_somebody_who_signs_in_meanwhile_is_out_of_service_all_the_same(tmp_path: Path) -> None:
     """A sign-in that brings other groups changes the person between the look and the commit."""
     async with signals_world(tmp_path) as world:
-        store, commit, left = world.house.store, world.house.store.commit, [2]
+        store, commit, left = world.services.store, world.services.store.commit, [2]
 
         async def beside(unit: Unit, **more: Json) -> Receipt:
             leaves = any(isinstance(one, PutPerson) and not one.person.active for one in unit.changes)
             if leaves and left[0]:
                 left[0] -= 1
-                lena = await store.person(world.house.tenant, "lena")
+                lena = await store.person(world.services.tenant, "lena")
                 assert lena is not None
                 await commit(Unit((PutPerson(msgspec.structs.replace(lena, groups=(f"now-{left[0]}",))),)))
             return await commit(unit, **more)
 
         store.commit = beside  # type: ignore[method-assign]
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED))).status == 202
-        lena = await world.house.identity.directory.person("lena")
+        lena = await world.services.identity.directory.person("lena")
         assert not lena.active
         assert left == [0]
 

@@ -40,7 +40,7 @@ async def ends(world: SignalsWorld, token: str, sub_id: Json) -> None:
 async def linked(world: SignalsWorld) -> None:
     """Lena has signed in with another issuer, too."""
     link = Link(tenant=TENANT, issuer=ELSEWHERE, subject="l-1", person="lena", made=world.clock.now())
-    await world.house.store.commit(Unit((PutLink(link),)))
+    await world.services.store.commit(Unit((PutLink(link),)))
 
 
 async def test_a_transmitter_speaks_of_people_of_its_own_issuer(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ async def test_no_more_follows_than_the_configuration_lets(tmp_path: Path) -> No
         with pytest.raises(Fenced):
             await world.call(token, "read")
         assert (await world.person("lena")).active
-        assert (await world.house.identity.authenticator.person(secret)).name == "lena"
+        assert (await world.services.identity.authenticator.person(secret)).name == "lena"
         one = {"format": "opaque", "id": "clerk"}
         risk = world.event(SignalKind.RISK_LEVEL_CHANGE, one, payload={"current_level": "HIGH"})
         assert (await world.push(risk)).status == 202
-        assert (await world.house.identity.directory.agent("clerk")).state is AgentState.ACTIVE
+        assert (await world.services.identity.directory.agent("clerk")).state is AgentState.ACTIVE
         assert [told["reactions"] for told in await world.received()] == [["end-tasks"], ["end-tasks"]]

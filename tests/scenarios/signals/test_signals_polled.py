@@ -46,17 +46,17 @@ async def test_what_waits_is_taken_in_and_acknowledged(world: SignalsWorld, poll
     for number in range(25):
         poll.waiting[f"e{number}"] = world.event(SignalKind.SESSION_ESTABLISHED)
     poll.waiting["end"] = world.event(SignalKind.SESSION_REVOKED)
-    assert await world.house.signals.polling.turn() == 26
+    assert await world.services.signals.polling.turn() == 26
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert poll.waiting == {}
     assert poll.acknowledged[-1] == "end"
     assert set(poll.shown) == {"Bearer poll-me"}
     asked = poll.asked
-    assert await world.house.signals.polling.turn() == 0
+    assert await world.services.signals.polling.turn() == 0
     assert poll.asked == asked
     world.clock.advance(5)
-    assert await world.house.signals.polling.turn() == 0
+    assert await world.services.signals.polling.turn() == 0
     assert poll.asked == asked + 1
 
 
@@ -65,7 +65,7 @@ async def test_what_does_not_hold_is_told(world: SignalsWorld, poll: ScriptedPol
     poll.waiting["bad"] = "a.b.c"
     poll.waiting["foreign"] = world.event(SignalKind.SESSION_REVOKED, aud="https://elsewhere.example")
     poll.waiting["good"] = world.event(SignalKind.SESSION_REVOKED)
-    assert await world.house.signals.polling.turn() == 1
+    assert await world.services.signals.polling.turn() == 1
     assert {key: one["err"] for key, one in poll.errors.items()} == {
         "bad": "invalid_request",
         "foreign": "invalid_audience",
@@ -77,18 +77,18 @@ async def test_what_cannot_be_taken_in_now_stays(world: SignalsWorld, poll: Scri
     """A store that takes nothing: neither acknowledged nor refused, and done later."""
     _, token = await world.open()
     poll.waiting["end"] = world.event(SignalKind.SESSION_REVOKED)
-    commit = world.house.store.commit
+    commit = world.services.store.commit
 
     async def full(*_: Json) -> Json:
         raise StoreUnavailable("the disk is full")
 
-    world.house.store.commit = full  # type: ignore[method-assign, assignment]
-    assert await world.house.signals.polling.turn() == 0
+    world.services.store.commit = full  # type: ignore[method-assign, assignment]
+    assert await world.services.signals.polling.turn() == 0
     assert (poll.acknowledged, poll.errors) == ([], {})
-    world.house.store.commit = commit  # type: ignore[method-assign]
+    world.services.store.commit = commit  # type: ignore[method-assign]
     assert await world.outcome(token, "read") is Outcome.PERMIT
     world.clock.advance(5)
-    assert await world.house.signals.polling.turn() == 1
+    assert await world.services.signals.polling.turn() == 1
     with pytest.raises(Fenced):
         await world.call(token, "read")
     assert poll.acknowledged == ["end"]
@@ -100,12 +100,12 @@ async def test_lost_answers_lose_nothing(tmp_path: Path, poll: ScriptedPoll) -> 
         provider = world.provider
         poll.waiting["one"] = world.event(SignalKind.SESSION_REVOKED)
         # Taken in; remit stops before it has acknowledged.
-        answer = await world.house.signals.polling._ask(source(poll))
-        await world.house.signals.heard.receive("idp", answer.sets["one"])
+        answer = await world.services.signals.polling._ask(source(poll))
+        await world.services.signals.heard.receive("idp", answer.sets["one"])
     async with signals_world(tmp_path, seed="again", settle=False, polled={"idp": source(poll)}) as world:
         world.provider.keys = provider.keys
         _, token = await world.open()
-        await world.house.signals.polling.turn()
+        await world.services.signals.polling.turn()
         assert poll.acknowledged == ["one"]
         # It had been done: what was opened since then goes on.
         assert await world.outcome(token, "read") is Outcome.PERMIT
@@ -113,9 +113,9 @@ async def test_lost_answers_lose_nothing(tmp_path: Path, poll: ScriptedPoll) -> 
         poll.waiting["two"] = world.event(SignalKind.SESSION_ESTABLISHED, user())
         poll.lose = 1
         world.clock.advance(5)
-        await world.house.signals.polling.turn()
+        await world.services.signals.polling.turn()
         world.clock.advance(5)
-        await world.house.signals.polling.turn()
+        await world.services.signals.polling.turn()
         assert poll.acknowledged == ["one", "two"]
 
 
@@ -126,17 +126,17 @@ async def test_answers_that_are_none(world: SignalsWorld, poll: ScriptedPoll, an
     """Whatever a transmitter answers, polling goes on with the next turn."""
     poll.answer = answer
     with pytest.raises(SourceUnavailable):
-        await world.house.signals.polling.poll(source(poll))
-    assert await world.house.signals.polling.turn() == 0
+        await world.services.signals.polling.poll(source(poll))
+    assert await world.services.signals.polling.turn() == 0
     poll.answer, poll.status = None, 500
     world.clock.advance(5)
-    assert await world.house.signals.polling.turn() == 0
-    assert list(world.house.signals.polling.failing) == ["idp"]
-    assert b'"signals_failing":1' in bytes((await Health(health_rooms(world.house)).ready()).body)
+    assert await world.services.signals.polling.turn() == 0
+    assert list(world.services.signals.polling.failing) == ["idp"]
+    assert b'"signals_failing":1' in bytes((await Health(health_rooms(world.services)).ready()).body)
     poll.status = 200
     world.clock.advance(5)
-    assert await world.house.signals.polling.turn() == 0
-    assert world.house.signals.polling.failing == {}
+    assert await world.services.signals.polling.turn() == 0
+    assert world.services.signals.polling.failing == {}
 
 
 async def test_a_transmitter_that_never_ends_is_left_for_a_while(
@@ -146,4 +146,4 @@ async def test_a_transmitter_that_never_ends_is_left_for_a_while(
     poll.most = 1
     for number in range(100):
         poll.waiting[f"e{number}"] = world.event(SignalKind.SESSION_ESTABLISHED)
-    assert 0 < await world.house.signals.polling.turn() < 100
+    assert 0 < await world.services.signals.polling.turn() < 100

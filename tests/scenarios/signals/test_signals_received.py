@@ -42,8 +42,8 @@ async def test_a_revoked_session_ends_tasks_and_sessions(world: SignalsWorld) ->
     assert (told.status, told.content) == (202, b"")
     await over(world, token)
     with pytest.raises(Unauthenticated):
-        await world.house.identity.authenticator.person(secret)
-    closures = await world.house.store.closures(world.house.tenant)
+        await world.services.identity.authenticator.person(secret)
+    closures = await world.services.store.closures(world.services.tenant)
     (closure,) = [one for one in closures if task.id in one.tasks]
     assert (closure.cause, closure.ended_by) == (Cause.SIGNAL, "signal:idp")
     (received,) = await world.received()
@@ -64,7 +64,7 @@ async def test_a_replay_ends_nothing(world: SignalsWorld, tmp_path: Path) -> Non
         assert told.status == 202
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
     assert len(await world.received()) == 1
-    assert world.house.signals.heard.counts == {"taken": 1, "known": 8, "refused": 0}
+    assert world.services.signals.heard.counts == {"taken": 1, "known": 8, "refused": 0}
     # Later than its id is remembered it is too old.
     world.clock.advance(3600 + 120)
     told = await world.push(token)
@@ -153,7 +153,7 @@ async def test_the_last_administrator_stays(tmp_path: Path) -> None:
         assert (await world.push(world.event(SignalKind.ACCOUNT_DISABLED, user("root")))).status == 202
         assert (await world.person("root")).active
         with pytest.raises(Unauthenticated):
-            await world.house.identity.authenticator.person(secret)
+            await world.services.identity.authenticator.person(secret)
 
 
 async def test_subjects_are_found_as_the_configuration_says(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_an_agent_can_be_suspended_from_outside(tmp_path: Path) -> None:
         )
         assert (await world.push(risk)).status == 202
         await over(world, token)
-        assert (await world.house.identity.directory.agent("clerk")).state is AgentState.SUSPENDED
+        assert (await world.services.identity.directory.agent("clerk")).state is AgentState.SUSPENDED
 
 
 # Who may not.
@@ -343,16 +343,16 @@ async def test_what_a_crash_left_is_done_by_the_next_start(tmp_path: Path) -> No
         async def lost(*_: Json, **__: Json) -> tuple[str, ...]:
             raise StoreUnavailable("the power is gone")
 
-        world.house.signals.heard._taking_away.react = lost  # type: ignore[method-assign]
+        world.services.signals.heard._taking_away.react = lost  # type: ignore[method-assign]
         assert (await world.push(one)).status == 503
         assert await world.outcome(token, "read") is Outcome.PERMIT
         provider = world.provider
     async with signals_world(tmp_path, seed="again", settle=False) as world:
         world.provider.keys = provider.keys
-        assert await world.house.signals.heard.resume() == 1
+        assert await world.services.signals.heard.resume() == 1
         await over(world, token)
         assert (await world.push(one)).status == 202
-        assert await world.house.signals.heard.resume() == 0
+        assert await world.services.signals.heard.resume() == 0
         assert len(await world.received()) == 1
 
 

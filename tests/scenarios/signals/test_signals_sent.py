@@ -16,7 +16,7 @@ from remit.core.signals.signal import SignalKind
 from remit.services.signals.streams import Receiver
 from remit.services.signals.transmitter import PushTarget
 from tests.clients.strict_receiver import StrictReceiver
-from tests.worlds.house import PUBLIC_URL, HouseWorld
+from tests.worlds.services import PUBLIC_URL, ServiceWorld
 
 Json = Any
 
@@ -32,7 +32,7 @@ def receiver(**changes: Any) -> Receiver:
 class Listened:
     """A gateway, and one who listens to it."""
 
-    def __init__(self, world: HouseWorld, siem: StrictReceiver) -> None:
+    def __init__(self, world: ServiceWorld, siem: StrictReceiver) -> None:
         self.world = world
         self.siem = siem
 
@@ -40,7 +40,7 @@ class Listened:
         """Open a task and end it; gives its id."""
         lena = await self.world.session("lena")
         task = await self.world.open(lena, agent=agent)
-        await self.world.house.endings.revocations.end_task(task, reason="secret of lena", by="lena")
+        await self.world.services.endings.revocations.end_task(task, reason="secret of lena", by="lena")
         return task
 
     async def ask(self, method: str, path: str, body: Json = None, agent: str = "other-bot") -> Any:
@@ -55,23 +55,23 @@ async def listened(
     """Provide a gateway with a receiver that is pushed to, or polls as `other-bot`."""
 
     def keys() -> Json:
-        return world.house.keys.tokens.jwks()
+        return world.services.keys.tokens.jwks()
 
     siem = StrictReceiver(PUBLIC_URL, SIEM, keys)
     one = receiver(**changes)
     target = PushTarget(
         url="https://siem.example/in", deliver=siem, headers=lambda: {"Authorization": "Bearer x"}
     )
-    world = HouseWorld(
+    world = ServiceWorld(
         folder, receivers={"siem": one}, push_targets={"siem": target} if one.push else {}, seed=seed
     )
     if settle:
         await world.settle_in()
-    await world.house.signals.streams.begin()
+    await world.services.signals.streams.begin()
     try:
         yield Listened(world, siem)
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
 
 
 PUSHED: Json = {"push": "https://siem.example/in"}
@@ -94,7 +94,7 @@ async def polled(tmp_path: Path) -> AsyncIterator[Listened]:
 async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
     """A complex subject: the task as session, the agent as application; no person, and no person's words."""
     task = await pushed.ended()
-    assert await pushed.world.house.signals.transmitter.turn() == 1
+    assert await pushed.world.services.signals.transmitter.turn() == 1
     (claims,) = pushed.siem.taken
     assert claims["sub_id"] == {
         "format": "complex",
@@ -106,15 +106,15 @@ async def test_the_end_of_a_task_is_a_revoked_session(pushed: Listened) -> None:
     assert payload["reason_admin"] == {"en": "asked"}
     assert "lena" not in str(claims)
     assert pushed.siem.shown == ["Bearer x"]
-    assert await pushed.world.house.signals.transmitter.turn() == 0
+    assert await pushed.world.services.signals.transmitter.turn() == 0
 
 
 async def test_who_may_learn_of_people_does(tmp_path: Path) -> None:
     """It learns for which person the agent acted, and what becomes of people."""
     async with listened(tmp_path, people=True, **PUSHED) as made:
         await made.ended()
-        await made.world.house.identity.personnel.deactivate("leo", by="root", reason="left")
-        await made.world.house.signals.transmitter.turn()
+        await made.world.services.identity.personnel.deactivate("leo", by="root", reason="left")
+        await made.world.services.signals.transmitter.turn()
         first, *_ = made.siem.taken
         assert first["sub_id"]["user"] == {"format": "iss_sub", "iss": PUBLIC_URL, "sub": "lena"}
         assert ("account-disabled", "leo") in made.siem.told
@@ -124,10 +124,10 @@ async def test_the_life_of_an_agent(pushed: Listened) -> None:
     """Suspended, brought back, retired; in the order of the log, its tasks' ends after it."""
     lena = await pushed.world.session("lena")
     task = await pushed.world.open(lena)
-    directory = pushed.world.house.identity.directory
+    directory = pushed.world.services.identity.directory
     for state in (AgentState.SUSPENDED, AgentState.ACTIVE, AgentState.RETIRED):
         await directory.move("contract-bot", state, by="root", reason="odd")
-    await pushed.world.house.signals.transmitter.turn()
+    await pushed.world.services.signals.transmitter.turn()
     assert pushed.siem.told == [
         ("account-disabled", "contract-bot"),
         ("session-revoked", task),
@@ -138,16 +138,16 @@ async def test_the_life_of_an_agent(pushed: Listened) -> None:
 
 async def test_nobody_learns_of_agents_that_are_not_theirs(pushed: Listened) -> None:
     """Nor of anything that the configuration does not let them learn."""
-    await pushed.world.house.identity.directory.move(
+    await pushed.world.services.identity.directory.move(
         "other-bot", AgentState.SUSPENDED, by="root", reason="odd"
     )
-    await pushed.world.house.identity.personnel.deactivate("leo", by="root", reason="left")
-    assert await pushed.world.house.signals.transmitter.turn() == 0
+    await pushed.world.services.identity.personnel.deactivate("leo", by="root", reason="left")
+    assert await pushed.world.services.signals.transmitter.turn() == 0
 
 
 async def test_what_fails_is_told_later_and_in_order(pushed: Listened) -> None:
     """Errors of every kind, and answers that are lost: nothing is lost, and the pauses grow."""
-    transmitter, clock = pushed.world.house.signals.transmitter, pushed.world.clock
+    transmitter, clock = pushed.world.services.signals.transmitter, pushed.world.clock
     tasks = [await pushed.ended() for _ in range(3)]
     pushed.siem.answers = [503, 401, 500]
     for pause_s in (1, 2, 4):
@@ -169,9 +169,9 @@ async def test_what_a_receiver_refuses_is_recorded_and_passed_over(pushed: Liste
     """One that it can never take does not keep the others from it."""
     tasks = [await pushed.ended() for _ in range(3)]
     pushed.siem.answers = ["invalid_request"]
-    await pushed.world.house.signals.transmitter.turn()
+    await pushed.world.services.signals.transmitter.turn()
     assert [name for _, name in pushed.siem.told] == tasks[1:]
-    entries = await pushed.world.house.evidence.log.pages(limit=1000)
+    entries = await pushed.world.services.evidence.log.pages(limit=1000)
     assert [one.kind for one in entries].count(EventKind.SIGNAL_UNDELIVERED.value) == 1
 
 
@@ -179,12 +179,12 @@ async def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     """The next process reports what happened before the restart, and while no process reported."""
     async with listened(tmp_path, **PUSHED) as made:
         tasks = [await made.ended()]
-        await made.world.house.signals.transmitter.turn()
+        await made.world.services.signals.transmitter.turn()
         tasks.append(await made.ended())
         taken = made.siem.taken
     async with listened(tmp_path, settle=False, seed="again", **PUSHED) as made:
         made.siem.taken = taken
-        await made.world.house.signals.transmitter.turn()
+        await made.world.services.signals.transmitter.turn()
         assert [name for _, name in made.siem.told] == tasks
         assert made.siem.again == []
 
@@ -216,7 +216,7 @@ async def test_a_receiver_polls_and_acknowledges(polled: Listened) -> None:
     errors = {name: {"err": "invalid_request", "description": "no"} for name in told["sets"]}
     told = (await polled.ask("POST", place, {"setErrs": errors})).json
     assert (told["sets"], told["moreAvailable"]) == ({}, False)
-    entries = await polled.world.house.evidence.log.pages(limit=1000)
+    entries = await polled.world.services.evidence.log.pages(limit=1000)
     assert [one.kind for one in entries].count(EventKind.SIGNAL_UNDELIVERED.value) == 3
 
 
@@ -285,7 +285,7 @@ async def test_subjects_are_taken_out_and_put_back(tmp_path: Path) -> None:
         assert (
             await made.ask("POST", "/ssf/subjects:add", {"stream_id": stream, "subject": other})
         ).status == 200
-        await made.world.house.identity.directory.bind("other-bot", _another(), by="root")
+        await made.world.services.identity.directory.bind("other-bot", _another(), by="root")
         assert len((await made.ask("POST", place, {})).json["sets"]) == 1
         bad = {"stream_id": stream, "subject": {"id": "x"}}
         assert (await made.ask("POST", "/ssf/subjects:remove", bad)).status == 400
@@ -335,18 +335,18 @@ async def test_a_token_for_events_opens_no_endpoint(pushed: Listened) -> None:
         return take(token)
 
     pushed.siem.take = keep  # type: ignore[method-assign]
-    await pushed.world.house.signals.transmitter.turn()
+    await pushed.world.services.signals.transmitter.turn()
     assert (await pushed.world.ask("GET", "/api/v1/tasks", by=kept[0])).status == 401
 
 
 async def test_very_many_events_are_told_in_windows(polled: Listened) -> None:
     """More than are out at once: all of them, in order, each once."""
     stream = (await polled.ask("POST", "/ssf/streams", {})).json["stream_id"]
-    agent = await polled.world.house.identity.directory.agent("contract-bot")
+    agent = await polled.world.services.identity.directory.agent("contract-bot")
     assert agent.usable
     for _ in range(60):
         for state in (AgentState.SUSPENDED, AgentState.ACTIVE):
-            await polled.world.house.identity.directory.move("contract-bot", state, by="root", reason="x")
+            await polled.world.services.identity.directory.move("contract-bot", state, by="root", reason="x")
     acks: list[str] = []
     for _ in range(20):
         told = (await polled.ask("POST", f"/ssf/poll/{stream}", {"ack": acks})).json

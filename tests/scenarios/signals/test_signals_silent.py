@@ -67,15 +67,15 @@ async def passes(world: SignalsWorld, seconds: int) -> list[Finding]:
     """Let time pass, looking as often as remit does; give what is open then."""
     for _ in range(seconds // 300):
         world.clock.advance(300)
-        await world.house.signals.silence.turn()
-    return await world.house.findings.findings.about(state=FindingState.OPEN)
+        await world.services.signals.silence.turn()
+    return await world.services.findings.findings.about(state=FindingState.OPEN)
 
 
 async def test_one_that_tells_of_nothing_is_a_finding(tmp_path: Path) -> None:
     """Over restarts, until something is heard; what is heard in time is none."""
     watched = {"idp": WatchedTransmitter(name="idp", silent_after_s=3600)}
     async with signals_world(tmp_path, watched=watched) as world:
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         assert await passes(world, 3300) == []
         assert (await world.push(world.event(SignalKind.SESSION_ESTABLISHED))).status == 202
         heard = world.clock.now()
@@ -85,7 +85,7 @@ async def test_one_that_tells_of_nothing_is_a_finding(tmp_path: Path) -> None:
         assert found.facts["since"][:19] == heard.isoformat()[:19]
     async with signals_world(tmp_path, watched=watched, settle=False, seed="again") as world:
         world.clock.advance(7200)
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         assert await passes(world, 300) == [found]
         one = world.event(SignalKind.SESSION_ESTABLISHED, jti="another")
         assert (await world.push(one)).status == 202
@@ -96,7 +96,7 @@ async def test_one_that_answers_is_not_silent(tmp_path: Path) -> None:
     """It is asked again and again, each time with a new state."""
     transmitter = Transmitter()
     async with signals_world(tmp_path, watched=asking(transmitter)) as world:
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         for _ in range(8):
             payload = {"state": transmitter.states[-1]}
             one = world.event(SignalKind.VERIFICATION, STREAM, payload=payload)
@@ -112,7 +112,7 @@ async def test_an_answer_that_was_not_asked_for_is_no_sign_of_life(tmp_path: Pat
     """
     transmitter = Transmitter()
     async with signals_world(tmp_path, watched=asking(transmitter)) as world:
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         for payload in ({"state": "other"}, {}, {"state": transmitter.states[-1]}):
             # Each comes when another question has been asked since.
             await passes(world, 900)
@@ -128,7 +128,7 @@ async def test_what_was_held_back_counts_for_when_it_was_issued(tmp_path: Path) 
     """
     watched = {"idp": WatchedTransmitter(name="idp", silent_after_s=1800)}
     async with signals_world(tmp_path, watched=watched) as world:
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         held = [world.event(SignalKind.SESSION_ESTABLISHED) for _ in range(3)]
         for one in held:
             assert await passes(world, 300) == []
@@ -142,15 +142,15 @@ async def test_one_that_cannot_be_asked_is_told_of_with_the_reason(tmp_path: Pat
     transmitter = Transmitter()
     transmitter.status = 403
     async with signals_world(tmp_path, watched=asking(transmitter)) as world:
-        await world.house.signals.silence.turn()
+        await world.services.signals.silence.turn()
         (found,) = await passes(world, 3600)
         assert found.facts["why"] == "it answered 403"
         transmitter.lost, transmitter.status = True, 204
         await passes(world, 900)
-        assert world.house.signals.silence.failing == {"idp": "it does not answer"}
+        assert world.services.signals.silence.failing == {"idp": "it does not answer"}
         transmitter.lost = False
         await passes(world, 900)
-        assert world.house.signals.silence.failing == {}
+        assert world.services.signals.silence.failing == {}
         one = world.event(SignalKind.VERIFICATION, STREAM, payload={"state": transmitter.states[-1]})
         assert (await world.push(one)).status == 202
         assert await passes(world, 300) == []

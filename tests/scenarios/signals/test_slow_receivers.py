@@ -27,7 +27,7 @@ from tests.clients.strict_receiver import StrictReceiver
 from tests.gateways.live_gateway import LiveGateway
 from tests.servers.hook_server import SECRET
 from tests.worlds.calls import call_world, lock
-from tests.worlds.house import PUBLIC_URL, HouseWorld
+from tests.worlds.services import PUBLIC_URL, ServiceWorld
 from tests.worlds.values import WorldClock
 
 Json = Any
@@ -61,7 +61,7 @@ def test_a_slow_addressee_holds_up_no_other(tmp_path: Path) -> None:
         LiveGateway(tmp_path, f"notify: {json.dumps(hooks)}\n") as gateway,
     ):
         first, ops = (
-            gateway.house.signals.notifications.addressees[name].notifier for name in ("first", "ops")
+            gateway.services.signals.notifications.addressees[name].notifier for name in ("first", "ops")
         )
         slow, told = Slow(), list[str]()
 
@@ -69,7 +69,7 @@ def test_a_slow_addressee_holds_up_no_other(tmp_path: Path) -> None:
             told.append(notification.facts["scope"])
 
         async def locked(name: str) -> None:
-            await gateway.house.endings.revocations.end_scope(
+            await gateway.services.endings.revocations.end_scope(
                 ScopeKind.PERSON, name, reason="enough", by="ana", lock=True
             )
 
@@ -100,7 +100,7 @@ async def test_a_slow_receiver_of_signals_holds_up_no_other(tmp_path: Path) -> N
     slow = Patient()
 
     def keys() -> Json:
-        return world.house.keys.tokens.jwks()
+        return world.services.keys.tokens.jwks()
 
     siem = StrictReceiver(PUBLIC_URL, "https://siem.example", keys)
     agents = frozenset({"contract-bot"})
@@ -112,20 +112,20 @@ async def test_a_slow_receiver_of_signals_holds_up_no_other(tmp_path: Path) -> N
         "partner": PushTarget(url="https://partner", deliver=slow, headers=dict),
         "siem": PushTarget(url="https://siem", deliver=siem, headers=dict),
     }
-    world = HouseWorld(tmp_path, receivers=receivers, push_targets=targets)
+    world = ServiceWorld(tmp_path, receivers=receivers, push_targets=targets)
     await world.settle_in()
-    await world.house.signals.streams.begin()
+    await world.services.signals.streams.begin()
     try:
         lena = await world.session("lena")
         task = await world.open(lena, agent="contract-bot")
-        await world.house.endings.revocations.end_task(task, reason="enough", by="lena")
-        turn = asyncio.ensure_future(world.house.signals.transmitter.turn())
+        await world.services.endings.revocations.end_task(task, reason="enough", by="lena")
+        turn = asyncio.ensure_future(world.services.signals.transmitter.turn())
         await until(lambda: slow.begun)
         await until(lambda: siem.taken)
         slow.let.set()
         await turn
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
 
 
 ANSWERS = {
@@ -160,11 +160,11 @@ async def test_no_answer_of_an_addressee_does_more_than_fail(tmp_path: Path, nam
     webhook = Webhook(url, lambda: SECRET, deliver=fetch, clock=WorldClock())
     outfit: Json = {"addressees": {"ops": NotificationTarget(name="ops", notifier=webhook)}}
     async with call_world(tmp_path, **outfit) as world:
-        await world.house.signals.notifications.begin()
+        await world.services.signals.notifications.begin()
         await lock(world, "one")
         async with asyncio.timeout(30):
-            assert await world.house.signals.notifications.turn() == 0
-        assert list(world.house.signals.notifications.failing) == ["ops"]
+            assert await world.services.signals.notifications.turn() == 0
+        assert list(world.services.signals.notifications.failing) == ["ops"]
     closing.set()
     server.close()
 

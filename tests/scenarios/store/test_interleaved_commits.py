@@ -38,40 +38,40 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
         tools = {**bundle.tools}
         for name in ("echo", "progress"):
             tools[f"files/{name}"] = a_tool("files", name, label=SECRET)
-        await opened.house.policies.apply(msgspec.structs.replace(bundle, tools=tools), by="remit")
-        await opened.house.tools.registry.described()
+        await opened.services.policies.apply(msgspec.structs.replace(bundle, tools=tools), by="remit")
+        await opened.services.tools.registry.described()
         yield opened
 
 
 async def test_a_label_that_a_refused_call_raised_is_kept_with_the_next(world: GatewayWorld) -> None:
     """The commit that would have kept the label fails at a fence; the next call's keeps it all the same."""
-    house = world.house
-    live = await house.tasks.live.load(world.task)
+    services = world.services
+    live = await services.tasks.live.load(world.task)
     # Too late for the look at the fence in step 2: only the commit of step 5 meets it.
-    await house.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
+    await services.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
     assert (await world.call("echo", {"text": "ok"})).json["error"]
     assert "result" in messages(await world.call("progress"))[-1]
     assert live.label.data_class == "confidential"
-    kept = await house.store.task(house.tenant, world.task)
+    kept = await services.store.task(services.tenant, world.task)
     assert kept is not None
     assert kept.label.data_class == "confidential"
 
 
 async def test_a_suspended_agent_calls_nothing_though_its_end_was_lost(world: GatewayWorld) -> None:
     """Where remit stopped between suspending an agent and ending its tasks, the tasks are dead at once."""
-    house = world.house
-    agent = await house.identity.directory.agent("bot")
-    await house.store.commit(Unit((PutAgent(msgspec.structs.replace(agent, state=AgentState.SUSPENDED)),)))
-    house.tasks.live.drop(world.task)
+    services = world.services
+    agent = await services.identity.directory.agent("bot")
+    await services.store.commit(Unit((PutAgent(msgspec.structs.replace(agent, state=AgentState.SUSPENDED)),)))
+    services.tasks.live.drop(world.task)
     told = await world.call("echo", {"text": "ok"})
     assert told.json["error"]["data"]["code"] == "agent-state"
     with pytest.raises(Fenced):
-        await task_token(house, world.task)
+        await task_token(services, world.task)
 
 
 async def test_refreshing_the_policies_does_not_undo_an_apply(world: GatewayWorld) -> None:
     """An upstream that announces changes all the time cannot bring the bundle before back into force."""
-    policies = world.house.policies
+    policies = world.services.policies
     for number in range(5):
         stricter = msgspec.structs.replace(policies.applied.bundle, digest=f"sha256:{number}")
         applying = asyncio.create_task(policies.apply(stricter, by="root"))
@@ -85,15 +85,15 @@ async def test_refreshing_the_policies_does_not_undo_an_apply(world: GatewayWorl
 
 async def test_a_task_does_not_carry_the_fences_of_others(world: GatewayWorld) -> None:
     """What a task remembers does not grow with the tasks that ended before it."""
-    house = world.house
-    person = await house.store.person(house.tenant, "lena")
+    services = world.services
+    person = await services.store.person(services.tenant, "lena")
     for _ in range(3):
         task, _token = await world.open("little")
-        await house.endings.revocations.end_task(task, reason="", by="lena")
-    await house.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
-    new = await house.tasks.tasks.open(Opening(agent="bot", task_type="little"), person=person)
+        await services.endings.revocations.end_task(task, reason="", by="lena")
+    await services.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
+    new = await services.tasks.tasks.open(Opening(agent="bot", task_type="little"), person=person)
     assert set(new.epochs) == {"tool:files/echo"}
-    token = await task_token(house, new.id)
+    token = await task_token(services, new.id)
     assert "result" in (await world.call("echo", {"text": "ok"}, token=token)).json
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remit.cli.doctor.checks import _store
-from remit.compose import open_house
+from remit.compose import open_services
 from remit.config import load_config
 from tests.clients.http_line import Line
 from tests.gateways.gateway_process import GatewayProcess, gateway_process, set_up
@@ -105,7 +105,7 @@ async def test_the_doctor_says_which_store_there_is(tmp_path: Path, postgres_ser
     (look,) = _store(config)
     assert (look.state, f"127.0.0.1:{postgres_server.port}" in look.says) == ("ok", True)
     assert "empty" in look.says
-    async with open_house(config):
+    async with open_services(config):
         pass
     (look,) = _store(config)
     assert "MiB" in look.says

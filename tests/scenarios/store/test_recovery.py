@@ -22,7 +22,7 @@ from tests.worlds.calls import CallWorld, call_world
 
 async def closings(world: CallWorld) -> dict[str, list[str]]:
     """Return the outcomes of each call in the evidence."""
-    entries = await world.house.evidence.log.pages(limit=1000, kinds=(EventKind.TOOL_CALLED.value,))
+    entries = await world.services.evidence.log.pages(limit=1000, kinds=(EventKind.TOOL_CALLED.value,))
     out: dict[str, list[str]] = {}
     for leaf in (json.loads(entry.leaf) for entry in entries):
         out.setdefault(leaf["call"], []).append(leaf["facts"]["outcome"])
@@ -46,14 +46,14 @@ async def test_unfinished_calls_are_closed_as_unknown_once(tmp_path: Path) -> No
         world.desk.open.set()
         await asyncio.gather(*hanging)
     async with call_world(image, seed="again", settle=False) as world:
-        assert await world.house.endings.remains.recover() == 4
+        assert await world.services.endings.remains.recover() == 4
         found = await closings(world)
         assert {call: found[call] for call in done} == {call: ["ok"] for call in done}
         assert [found[call] for call in found if call not in done] == [["unknown"]] * 4
-        assert await world.house.store.unfinished(world.house.tenant) == []
-        assert await world.house.endings.remains.recover() == 0
+        assert await world.services.store.unfinished(world.services.tenant) == []
+        assert await world.services.endings.remains.recover() == 0
     async with call_world(image, seed="once more", settle=False) as world:
-        assert await world.house.endings.remains.recover() == 0
+        assert await world.services.endings.remains.recover() == 0
 
 
 async def test_a_task_goes_on_with_its_token_and_its_label(tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ async def test_a_task_goes_on_with_its_token_and_its_label(tmp_path: Path) -> No
     async with call_world(tmp_path) as world:
         task, token = await world.open()
         await world.call(token, "read")
-        label = (await world.house.tasks.tasks.get(task.id)).label
+        label = (await world.services.tasks.tasks.get(task.id)).label
         assert label.data_class == "internal"
     async with call_world(tmp_path, seed="again", settle=False) as world:
         await world.reopen()
-        assert (await world.house.tasks.tasks.get(task.id)).label == label
+        assert (await world.services.tasks.tasks.get(task.id)).label == label
         assert await world.outcome(token, "read") is Outcome.PERMIT
 
 
@@ -75,9 +75,9 @@ async def test_what_was_ended_stays_ended(tmp_path: Path) -> None:
         ended, first = await world.open()
         _, second = await world.open(agent="other")
         _, third = await world.open()
-        await world.house.endings.revocations.end_task(ended.id, reason="enough", by="root")
-        await world.house.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="odd")
-        await world.house.endings.revocations.end_scope(
+        await world.services.endings.revocations.end_task(ended.id, reason="enough", by="root")
+        await world.services.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="odd")
+        await world.services.endings.revocations.end_scope(
             ScopeKind.UPSTREAM, "desk", reason="odd", by="root", lock=True
         )
     async with call_world(tmp_path, seed="again", settle=False) as world:
@@ -90,7 +90,7 @@ async def test_what_was_ended_stays_ended(tmp_path: Path) -> None:
         with pytest.raises(RemitError):
             await world.open(agent="other")
         assert world.desk.arrived == []
-        await world.house.endings.revocations.unlock(ScopeKind.UPSTREAM, "desk", by="root")
+        await world.services.endings.revocations.unlock(ScopeKind.UPSTREAM, "desk", by="root")
         _, fresh = await world.open()
         assert await world.outcome(fresh, "read") is Outcome.PERMIT
         with pytest.raises(Fenced):
@@ -115,11 +115,11 @@ async def test_an_approval_is_used_once_across_a_restart(tmp_path: Path) -> None
 async def test_sessions_and_codes_outlive_a_restart_and_used_ones_do_not_return(tmp_path: Path) -> None:
     """A session goes on; a code that was used stays used."""
     async with call_world(tmp_path) as world:
-        code = await world.house.identity.authenticator.make_code("lena", by="root")
-        session, _, _ = await world.house.identity.authenticator.sign_in(code)
-        unused = await world.house.identity.authenticator.make_code("omar", by="root")
+        code = await world.services.identity.authenticator.make_code("lena", by="root")
+        session, _, _ = await world.services.identity.authenticator.sign_in(code)
+        unused = await world.services.identity.authenticator.make_code("omar", by="root")
     async with call_world(tmp_path, seed="again", settle=False) as world:
-        authenticator = world.house.identity.authenticator
+        authenticator = world.services.identity.authenticator
         assert (await authenticator.person(session)).name == "lena"
         with pytest.raises(RemitError):
             await authenticator.sign_in(code)
@@ -136,7 +136,7 @@ async def test_a_store_that_was_set_back_is_not_opened(tmp_path: Path) -> None:
     async with call_world(folder, seed="again", settle=False) as world:
         await world.reopen()
         await world.open()
-        await world.house.evidence.log.checkpoint()
+        await world.services.evidence.log.checkpoint()
     for file in folder.glob("remit.db*"):
         file.unlink()
     for file in older.glob("remit.db*"):
@@ -152,7 +152,7 @@ async def test_two_processes_do_not_share_a_store(tmp_path: Path) -> None:
         with pytest.raises(RemitError) as refused:
             CallWorld(tmp_path, seed="second")
         assert refused.value.remediation
-        await world.house.tasks.tasks.open(
+        await world.services.tasks.tasks.open(
             Opening(agent="clerk", task_type="work"), person=await world.person("lena")
         )
 
@@ -162,10 +162,10 @@ async def test_a_clock_that_went_back_over_a_restart_revives_nothing(tmp_path: P
     async with call_world(tmp_path) as world:
         _, token = await world.open()
         world.clock.advance(3600)
-        await world.house.endings.revocations.expire()
+        await world.services.endings.revocations.expire()
     async with call_world(tmp_path, seed="again", settle=False) as world:
         await world.reopen()  # the world's clock begins again, an hour earlier
         with pytest.raises(Fenced) as refused:
             await world.call(token, "read")
         assert refused.value.code == "task-ended"
-        assert await world.house.endings.revocations.expire() == []
+        assert await world.services.endings.revocations.expire() == []

@@ -64,7 +64,7 @@ async def test_two_that_go_on_from_copies_of_one_store_are_found_out(tmp_path: P
     one.mkdir()
     async with call_world(one) as world:
         await world.open()
-        await world.house.evidence.log.checkpoint()
+        await world.services.evidence.log.checkpoint()
     shutil.copytree(one, two)
     shutil.rmtree(two / "head")
     (two / "head").symlink_to(one / "head")
@@ -73,19 +73,19 @@ async def test_two_that_go_on_from_copies_of_one_store_are_found_out(tmp_path: P
             for world in (first, second):
                 await world.reopen()
             await first.open()
-            head = await first.house.evidence.log.checkpoint()
+            head = await first.services.evidence.log.checkpoint()
             for _ in range(2):
                 await second.open()
             with pytest.raises(VerificationFailed, match="another remit signs it"):
-                await second.house.evidence.log.checkpoint()
-            await second.house.evidence.log_reading.turn()
-            assert second.house.evidence.log_reading.state == "changed"
+                await second.services.evidence.log.checkpoint()
+            await second.services.evidence.log_reading.turn()
+            assert second.services.evidence.log_reading.state == "changed"
             kinds = [
-                found.kind for found in await second.house.findings.findings.about(state=FindingState.OPEN)
+                found.kind for found in await second.services.findings.findings.about(state=FindingState.OPEN)
             ]
             assert kinds == [FindingKind.LOG_CHANGED]
-        assert await first.house.evidence.log.checkpoint() == head
-        assert first.house.evidence.log_reading.state == "reading"
+        assert await first.services.evidence.log.checkpoint() == head
+        assert first.services.evidence.log_reading.state == "reading"
 
 
 async def test_what_came_back_with_its_head_ends_with_everything(tmp_path: Path) -> None:
@@ -97,16 +97,16 @@ async def test_what_came_back_with_its_head_ends_with_everything(tmp_path: Path)
     shutil.copytree(folder, before)
     async with call_world(folder, seed="ends", settle=False) as world:
         await world.reopen()
-        await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-        seen = await world.house.evidence.log.checkpoint()
+        await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+        seen = await world.services.evidence.log.checkpoint()
     shutil.rmtree(folder)
     before.rename(folder)
     async with call_world(folder, seed="again", settle=False) as world:
         await world.reopen()
         await world.call(token, "read")
         with pytest.raises(NotFound, match="has no"):
-            await world.house.evidence.log.growth(seen.size)
-        await world.house.endings.revocations.end_scope(
+            await world.services.evidence.log.growth(seen.size)
+        await world.services.endings.revocations.end_scope(
             ScopeKind.EVERYTHING, "", reason="restored", by="root"
         )
         with pytest.raises(Fenced):

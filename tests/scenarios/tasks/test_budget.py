@@ -37,7 +37,7 @@ async def test_a_spent_budget_refuses_and_says_so(world: CallWorld) -> None:
     task, token = await world.open("one-call")
     assert await world.outcome(token, "read") is Outcome.PERMIT
     await refused(world, token, "read", "budget-exhausted")
-    assert await world.house.store.usage(world.house.tenant, task.id) == Usage(calls=1)
+    assert await world.services.store.usage(world.services.tenant, task.id) == Usage(calls=1)
 
 
 async def test_reading_is_no_effect(world: CallWorld) -> None:
@@ -56,7 +56,7 @@ async def test_refused_calls_cost_nothing(world: CallWorld) -> None:
     await refused(world, token, "write", "argument-refused", text="goodbye")
     task, token = await world.open("one-effect")
     await world.asked(token)
-    assert await world.house.store.usage(world.house.tenant, task.id) == Usage()
+    assert await world.services.store.usage(world.services.tenant, task.id) == Usage()
     assert await world.outcome(token, "write") is Outcome.PERMIT
 
 

@@ -21,8 +21,8 @@ from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import MAX_PENDING
 from tests.samples.tokens import agent_token
-from tests.worlds.house import house_world
 from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, gateway_world
+from tests.worlds.services import service_world
 from tests.worlds.values import an_approval
 
 Json = Any
@@ -78,7 +78,7 @@ async def test_a_management_body_that_never_comes_is_not_waited_for(
     async def send(message: MutableMapping[str, Json]) -> None:
         told.append(message)
 
-    async with house_world(tmp_path) as house, asyncio.timeout(60):
+    async with service_world(tmp_path) as services, asyncio.timeout(60):
         for path in ("/oauth/token", "/api/v1/sign-in"):
             scope: dict[str, Any] = {
                 "type": "http",
@@ -88,15 +88,15 @@ async def test_a_management_body_that_never_comes_is_not_waited_for(
                 "query_string": b"",
             }
             told.clear()
-            await house.asgi(scope | {"client": ("127.0.0.1", 1)}, never, send)
+            await services.asgi(scope | {"client": ("127.0.0.1", 1)}, never, send)
             assert told[0]["status"] in (400, 408)
 
 
 async def test_one_agent_does_not_take_the_endpoint_from_others(world: GatewayWorld) -> None:
     """With as many requests in hand as one agent may have, it is told to wait, and another is served."""
-    house = world.house
-    agent = await house.identity.directory.agent("bot")
-    other = await agent_token(house, msgspec.structs.replace(agent, name="other"))
+    services = world.services
+    agent = await services.identity.directory.agent("bot")
+    other = await agent_token(services, msgspec.structs.replace(agent, name="other"))
     waiting = [asyncio.create_task(world.call("hang")) for _ in range(LIMITS.max_calls_per_agent)]
     async with asyncio.timeout(60):
         while len(world.calls()) < len(waiting):  # noqa: ASYNC110 - the server has no event for it
@@ -112,12 +112,12 @@ async def test_one_agent_does_not_take_the_endpoint_from_others(world: GatewayWo
 
 async def test_an_endless_name_leaves_nothing_behind(world: GatewayWorld) -> None:
     """A name that no tool could have is unknown, and is not written into the evidence."""
-    size = await world.house.evidence.log.size()
+    size = await world.services.evidence.log.size()
     session = await world.session()
     for name in ("x" * (MAX_NAME + 1), "x" * 900_000):
         told = await world.legacy("tools/call", {"name": name}, session=session)
         assert told.json["error"]["data"]["code"] == "unknown-tool"
-    assert await world.house.evidence.log.size() == size
+    assert await world.services.evidence.log.size() == size
 
 
 async def test_ever_so_many_arguments_get_a_few_reasons(world: GatewayWorld) -> None:
@@ -130,7 +130,7 @@ async def test_ever_so_many_arguments_get_a_few_reasons(world: GatewayWorld) -> 
     )  # fmt: skip
     assert len(told.json["error"]["data"]["reasons"]) <= 20
     subscribe = {"uri": "note://1", **many}
-    live = await world.house.tasks.live.load(world.task)
+    live = await world.services.tasks.live.load(world.task)
     assert len(live.grants["files/resources:read"][0].permits(subscribe)) == 20
 
 
@@ -162,15 +162,15 @@ async def test_an_answer_that_is_being_handed_out_stops_at_the_end(world: Gatewa
     answering = asyncio.create_task(world.endpoint(scope, receive, send))
     async with asyncio.timeout(60):
         await reading.wait()
-        closure = await world.house.endings.revocations.end_task(world.task, reason="", by="lena")
+        closure = await world.services.endings.revocations.end_task(world.task, reason="", by="lena")
         await answering
     assert sum(sizes) < 70_000
     assert [one.tool for one in closure.indeterminate] == [f"files/{tool}"]
-    assert not (await world.house.tasks.live.load(world.task)).in_hand
+    assert not (await world.services.tasks.live.load(world.task)).in_hand
 
 
 async def _pending(world: GatewayWorld) -> int:
-    return len(await world.house.decisions.approvals.listed(ApprovalState.PENDING))
+    return len(await world.services.decisions.approvals.listed(ApprovalState.PENDING))
 
 
 async def test_calls_of_one_moment_ask_one_question(tmp_path: Path) -> None:
@@ -189,17 +189,19 @@ async def test_calls_of_one_moment_ask_one_question(tmp_path: Path) -> None:
 
 async def test_a_question_does_not_scroll_away(world: GatewayWorld) -> None:
     """However many approvals came after it, one that waits for an answer is listed."""
-    house, clock = world.house, world.clock
+    services, clock = world.services, world.clock
     known = {"task": world.task, "requested": clock.now(), "expires": clock.now().replace(year=2100)}
     old = an_approval("apr_old", **known)
     answered = [
         an_approval(f"apr_{number}", state=ApprovalState.DENIED, **known | {"requested": old.expires})
         for number in range(150)
     ]
-    await house.store.commit(Unit(tuple(PutApproval(one) for one in (old, *answered)), tenant=house.tenant))
-    assert [one.id for one in await house.decisions.approvals.listed(ApprovalState.PENDING)] == ["apr_old"]
-    assert "apr_old" in [one.id for one in await house.decisions.approvals.listed()]
-    assert len(await house.decisions.approvals.listed(ApprovalState.DENIED)) == 150
+    await services.store.commit(
+        Unit(tuple(PutApproval(one) for one in (old, *answered)), tenant=services.tenant)
+    )
+    assert [one.id for one in await services.decisions.approvals.listed(ApprovalState.PENDING)] == ["apr_old"]
+    assert "apr_old" in [one.id for one in await services.decisions.approvals.listed()]
+    assert len(await services.decisions.approvals.listed(ApprovalState.DENIED)) == 150
 
 
 async def test_who_stated_the_intent_does_not_approve(tmp_path: Path) -> None:
@@ -207,19 +209,19 @@ async def test_who_stated_the_intent_does_not_approve(tmp_path: Path) -> None:
     requester.
     """
     async with gateway_world(tmp_path) as world:
-        house = world.house
+        services = world.services
         lena = Person(
-            tenant=house.tenant,
+            tenant=services.tenant,
             name="lena",
             roles=frozenset({Role.APPROVER}),
-            created=house.clock.now(),
+            created=services.clock.now(),
         )
         eve = msgspec.structs.replace(lena, name="eve")
         told = await world.call("error", {"n": 1})
         asked = told.json["error"]["data"]["approval"]
-        stored = await house.decisions.approvals.get(asked)
+        stored = await services.decisions.approvals.get(asked)
         for behalf in ("", "leo"):
             approval = msgspec.structs.replace(stored, requested_for=behalf)
             with pytest.raises(Forbidden):
-                approval.answered(lena, True, house.clock.now())
-            assert approval.answered(eve, True, house.clock.now()).state is ApprovalState.APPROVED
+                approval.answered(lena, True, services.clock.now())
+            assert approval.answered(eve, True, services.clock.now()).state is ApprovalState.APPROVED

@@ -27,7 +27,7 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 async def test_a_task_with_too_many_calls_in_hand_waits_for_one_to_end(world: GatewayWorld) -> None:
     """The call that would be one too many is told that the task is busy; it is neither decided nor sent."""
     await world.call("echo", {"text": "ok"})
-    live: Any = world.house.tasks.live.get(world.task)
+    live: Any = world.services.tasks.live.get(world.task)
     live.open_calls = 64
     told = json.loads((await world.call("echo", {"text": "ok"})).content)
     assert told["error"]["data"]["code"] == "busy"
@@ -41,7 +41,7 @@ async def test_the_count_of_calls_in_hand_returns_to_nothing(world: GatewayWorld
     await asyncio.gather(
         *(world.call(name, {"text": text}) for name in ("echo", "nope") for text in ("ok", "no"))
     )
-    live = world.house.tasks.live.get(world.task)
+    live = world.services.tasks.live.get(world.task)
     assert live is not None
     assert live.open_calls == 0
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from remit.core.evidence.event import EventKind
-from tests.worlds.house import Told
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world
+from tests.worlds.services import Told
 
 Json = Any
 
@@ -93,19 +93,19 @@ async def test_lists_are_private(world: GatewayWorld) -> None:
 
 async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld) -> None:
     """A tool whose description changed is not listed; once accepted it is, as it was accepted."""
-    catalogue = await world.house.upstreams["files"].catalogue()
+    catalogue = await world.services.upstreams["files"].catalogue()
     tools = tuple(
         {**tool, "description": "now with poison"} if tool["name"] == "echo" else tool
         for tool in catalogue.tools
     )
-    await world.house.tools.registry.learned("files", msgspec.structs.replace(catalogue, tools=tools))
+    await world.services.tools.registry.learned("files", msgspec.structs.replace(catalogue, tools=tools))
     told = await world.modern("tools/list")
     assert "echo" not in names(told)
     assert b"poison" not in told.content
     assert (await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})).json["error"]
     assert world.calls() == []
-    pin, _ = world.house.tools.registry.diff("files/echo")
-    await world.house.tools.registry.accept("files/echo", digest=pin.offered_digest, by="lena")
+    pin, _ = world.services.tools.registry.diff("files/echo")
+    await world.services.tools.registry.accept("files/echo", digest=pin.offered_digest, by="lena")
     assert "echo" in names(await world.modern("tools/list"))
 
 

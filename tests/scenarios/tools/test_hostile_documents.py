@@ -69,5 +69,5 @@ def test_what_is_repeated_without_end_is_refused_by_its_amount(schema: Json) -> 
     section = UpstreamSection(url="https://api.example.com", openapi="api.json")
     with pytest.raises(ConfigInvalid) as refused:
         api_of(encode(made), "api.json", section)
-    assert "leads to more than" in refused.value.message
+    assert "refers to more than" in refused.value.message
     assert refused.value.remediation

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.config import load_config
 from remit.core.errors import Conflict, NotFound
 from remit.core.evidence.event import EventKind
@@ -26,7 +26,7 @@ from remit.services.tasks.tasks import Opening
 from tests.gateways.gateway_process import META, MODERN
 from tests.samples.tokens import task_token
 from tests.worlds.calls import KEYS
-from tests.worlds.house import exchange
+from tests.worlds.services import exchange
 
 Json = Any
 
@@ -65,7 +65,7 @@ class PinnedWorld:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "offered.json"
-        self.house: Services
+        self.services: Services
         self.asgi: Any
         self.token = ""
         self.session = ""
@@ -113,7 +113,7 @@ class PinnedWorld:
 
     def state(self) -> ToolState | None:
         """Return the state of `read`."""
-        tool = self.house.tools.registry.get("files/read")
+        tool = self.services.tools.registry.get("files/read")
         return None if tool is None else tool.state
 
     def calls(self) -> int:
@@ -123,7 +123,7 @@ class PinnedWorld:
 
     async def kinds(self, kind: EventKind) -> int:
         """Count the events of a kind."""
-        return len(await self.house.evidence.log.pages(limit=1000, kinds=(kind.value,)))
+        return len(await self.services.evidence.log.pages(limit=1000, kinds=(kind.value,)))
 
 
 @asynccontextmanager
@@ -143,18 +143,18 @@ async def pinned_world(folder: Path) -> AsyncIterator[PinnedWorld]:
         (folder / "remit.yaml").write_text(json.dumps(written))
         world.offer(offered())
     config = load_config(folder)
-    async with open_house(config) as house:
-        world.house, world.asgi = house, application(house, config)
+    async with open_services(config) as services:
+        world.services, world.asgi = services, application(services, config)
         if fresh:
             for name, roles in (("lena", ()), ("root", (Role.ADMINISTRATOR,))):
-                await house.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
+                await services.identity.directory.add_person(NewPerson(name=name, roles=roles), by="remit")
             new = NewAgent(name="clerk", owner="lena", purpose="looks", bindings=(KeyBinding(KEYS["clerk"]),))
-            await house.identity.directory.register(new, by="root")
-        lena = await house.identity.directory.person("lena")
-        task = await house.tasks.tasks.open(Opening(agent="clerk", task_type="look"), person=lena)
-        world.token = await task_token(house, task.id)
-        code = await house.identity.authenticator.make_code("root", by="remit")
-        world.session, _, _ = await house.identity.authenticator.sign_in(code)
+            await services.identity.directory.register(new, by="root")
+        lena = await services.identity.directory.person("lena")
+        task = await services.tasks.tasks.open(Opening(agent="clerk", task_type="look"), person=lena)
+        world.token = await task_token(services, task.id)
+        code = await services.identity.authenticator.make_code("root", by="remit")
+        world.session, _, _ = await services.identity.authenticator.sign_in(code)
         yield world
 
 
@@ -204,14 +204,14 @@ async def test_clients_are_told_to_look_again_at_what_changed_alone(tmp_path: Pa
     """A changed tool, and its acceptance, are announced as a change of the tools, and of nothing else."""
     async with pinned_world(tmp_path) as world:
         told: list[tuple[str, frozenset[str]]] = []
-        world.house.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.services.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
         world.offer(CHANGES["title"])
         await world.until(ToolState.CHANGED)
         async with asyncio.timeout(60):
             while not told:  # noqa: ASYNC110 - the gateway tells nobody else
                 await asyncio.sleep(0.01)
         assert told == [("files", frozenset({"tools"}))]
-        pin, _ = world.house.tools.registry.diff("files/read")
+        pin, _ = world.services.tools.registry.diff("files/read")
         told.clear()
         status, _ = await world.api("POST", "files/read/accept", {"digest": pin.offered_digest})
         assert status == 200
@@ -222,7 +222,7 @@ async def test_what_a_server_says_has_changed_is_announced_though_it_reads_as_be
     """It may mean what the list does not show, and no more than what it names is announced."""
     async with pinned_world(tmp_path) as world:
         told: list[tuple[str, frozenset[str]]] = []
-        world.house.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
+        world.services.tools.announcements.listen(lambda *one: told.append(one), lambda *_: None)
         world.offer(offered())
         async with asyncio.timeout(60):
             while not told:  # noqa: ASYNC110 - the gateway tells nobody else
@@ -260,8 +260,8 @@ async def test_a_change_while_remit_was_down_is_seen_at_the_start(tmp_path: Path
     async with pinned_world(tmp_path) as world:
         assert world.state() is ToolState.CHANGED
         await check_suspended(world)
-        pin, _ = world.house.tools.registry.diff("files/read")
-        await world.house.tools.registry.accept("files/read", digest=pin.offered_digest, by="root")
+        pin, _ = world.services.tools.registry.diff("files/read")
+        await world.services.tools.registry.accept("files/read", digest=pin.offered_digest, by="root")
         assert "result" in await world.read()
 
 
@@ -269,9 +269,9 @@ async def test_only_what_is_there_can_be_accepted(tmp_path: Path) -> None:
     """A tool that no upstream offers has no difference and nothing to accept."""
     async with pinned_world(tmp_path) as world:
         with pytest.raises(NotFound):
-            await world.house.tools.registry.accept("files/none", digest="sha256:x", by="root")
+            await world.services.tools.registry.accept("files/none", digest="sha256:x", by="root")
         with pytest.raises(NotFound):
-            world.house.tools.registry.diff("files/none")
+            world.services.tools.registry.diff("files/none")
         with pytest.raises(Conflict):
-            await world.house.tools.registry.accept("files/read", digest="sha256:x", by="root")
+            await world.services.tools.registry.accept("files/read", digest="sha256:x", by="root")
         assert "result" in await world.read()

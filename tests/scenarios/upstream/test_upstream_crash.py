@@ -94,7 +94,7 @@ async def test_the_last_words_of_a_program_that_does_not_start_are_in_the_log(
             await upstream.start(on_change=nothing, on_notification=nothing)
     finally:
         await upstream.stop()
-    assert "upstream broken, its last words: there is no module of that name" in caplog.text
+    assert "upstream broken, last output: there is no module of that name" in caplog.text
 
 
 def tool(name: str, **arguments: Any) -> Call:
@@ -147,7 +147,7 @@ async def test_while_it_is_down_a_call_says_when_it_is_tried_again() -> None:
         with pytest.raises(UpstreamUnreachable) as fault:
             await upstream.prepare(tool("echo"), {})
         assert not fault.value.sent
-        assert "started again in" in fault.value.remediation
+        assert "restarting in" in fault.value.remediation
 
 
 async def test_a_server_that_ends_at_the_modern_question_is_not_asked_it_again() -> None:

@@ -16,8 +16,8 @@ import pytest
 from remit.core.flow.justification import Provenance
 from remit.core.label import Trust
 from tests.servers.hostile_mcp import Canaries
-from tests.worlds.house import Told
 from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
+from tests.worlds.services import Told
 
 BASE = "to: "
 
@@ -65,7 +65,7 @@ class HostileApi:
         """Hold what an agent was told against what its task knows of it; gives how much it was told."""
         heads = repr(sorted(told.headers.items())).encode()
         found = self.canaries.within(heads + told.content + content)
-        live = self.world.house.tasks.live.get(self.world.task)
+        live = self.world.services.tasks.live.get(self.world.task)
         assert live is not None
         for text in found:
             assert live.index.judge(text).provenance is Provenance.UNTRUSTED, (text, told)

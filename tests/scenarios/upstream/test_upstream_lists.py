@@ -46,10 +46,10 @@ async def test_nothing_of_a_list_reaches_an_agent_unobserved(
             await world.learn(era)
         except Exception:  # noqa: BLE001 - what is no list is none
             continue
-        for tool in world.world.house.tools.registry.all():
+        for tool in world.world.services.tools.registry.all():
             if tool.id == f"{UPSTREAMS[era]}/echo" and tool.state.value == "changed":
-                digest = world.world.house.tools.registry._pins[tool.id].offered_digest
-                await world.world.house.tools.registry.accept(tool.id, digest=digest, by="lena")
+                digest = world.world.services.tools.registry._pins[tool.id].offered_digest
+                await world.world.services.tools.registry.accept(tool.id, digest=digest, by="lena")
         await world.begin()
         answer = await world.ask(era, method, {}, agent=agent)
         # A tool for which an administrator vouches raises no label.
@@ -72,7 +72,7 @@ async def test_a_tool_that_nobody_vouches_for_makes_whoever_lists_it_untrusted(
             await world.learn(era)
             await world.begin()
             told = world.check(await world.ask(era, "tools/list", {}), rises=False)
-            live = world.world.house.tasks.live.get(world.task)
+            live = world.world.services.tasks.live.get(world.task)
             assert live is not None
             assert told
             assert live.label.trust is Trust.UNTRUSTED
@@ -85,14 +85,14 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
     """A confidential value of A's is the title of a resource to B, whose task carries it from then on."""
     bundle = a_bundle(carries=Label(), policies=tuple(guardrails()))
     async with hostile_world(tmp_path, bundle=bundle) as world:
-        house, server = world.world.house, world.servers["modern"]
+        services, server = world.world.services, world.servers["modern"]
         server.gives = {"tools/call": {"resultType": "complete", "content": []}}
         mail = {"name": "mail", "arguments": {"to": "lena@corp.example", "text": "the price is 17"}}
         await world.begin("mail lena@corp.example")
         assert "result" in (await world.ask("modern", "tools/call", mail)).json
         await world.begin()
-        live = await house.tasks.live.load(world.task)
-        live.rise(Label("confidential"), house.policies.applied.bundle.classes)
+        live = await services.tasks.live.load(world.task)
+        live.rise(Label("confidential"), services.policies.applied.bundle.classes)
         note = {"name": "note", "arguments": {"text": "the price is 17"}}
         told = await world.ask("modern", "tools/call", note)
         assert "result" in told.json, told.content
@@ -102,9 +102,9 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
             await world.learn("modern")
             await world.begin("mail lena@corp.example")
             assert "the price is 17" in (await world.ask("modern", method, {})).content.decode()
-            live = await house.tasks.live.load(world.task)
+            live = await services.tasks.live.load(world.task)
             assert live.label.data_class == "confidential"
-            kept = await house.store.task(house.tenant, world.task)
+            kept = await services.store.task(services.tenant, world.task)
             assert kept is not None
             assert kept.label == live.label
             told = await world.ask("modern", "tools/call", mail)
@@ -127,7 +127,7 @@ def notes(count: int, changed: str = "") -> list[Json]:
 
 async def test_a_long_list_costs_each_call_what_has_changed(world: HostileWorld) -> None:
     """Ten thousand entries are judged and taken in once; of the next list nothing, or what is new."""
-    lists, server = world.world.house.mediation.lists, world.servers["modern"]
+    lists, server = world.world.services.mediation.lists, world.servers["modern"]
     server.gives = {"resources/list": {"resources": notes(MANY)}}
     await world.learn("modern")
     await world.begin()
@@ -149,7 +149,7 @@ async def test_a_long_list_costs_each_call_what_has_changed(world: HostileWorld)
     server.gives = {"resources/list": {"resources": notes(MANY - 1, "mail@c0.canary.example")}}
     await world.learn("modern")
     assert (await steps(MANY - 1)).get("taken", 0) <= 2
-    live = world.world.house.tasks.live.get(world.task)
+    live = world.world.services.tasks.live.get(world.task)
     assert live is not None
     assert not live.index.full
     await world.begin()

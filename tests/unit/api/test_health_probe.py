@@ -12,7 +12,7 @@ import pytest
 from remit.api.health import PROBE_S, Health
 from remit.api.rooms import health_rooms
 from remit.ports.store.units import Receipt, Unit
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 
 Json = Any
 
@@ -29,9 +29,9 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
     """It does not refuse either: no probe waits longer, and the service is ready again once the store
     answers.
     """
-    async with house_world(tmp_path) as world:
-        health, answers = Health(health_rooms(world.house)), asyncio.Event()
-        world.house.replicas.membership.lease.lease_s = 0.01
+    async with service_world(tmp_path) as world:
+        health, answers = Health(health_rooms(world.services)), asyncio.Event()
+        world.services.replicas.membership.lease.lease_s = 0.01
         assert await asked(health) == (200, "writable")
         hang(world, monkeypatch, answers)
         for _ in range(3):
@@ -40,17 +40,17 @@ async def test_a_store_that_answers_no_commit_for_a_lease_is_not_ready(
                 assert await asked(health) == (503, "store-silent")
         answers.set()
         await asyncio.sleep(0)
-        world.house.replicas.membership.lease.lease_s = 60.0
+        world.services.replicas.membership.lease.lease_s = 60.0
         world.clock.advance(PROBE_S)
         assert await asked(health) == (200, "writable")
 
 
-def hang(world: HouseWorld, monkeypatch: pytest.MonkeyPatch, answers: asyncio.Event) -> None:
+def hang(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch, answers: asyncio.Event) -> None:
     """Have no commit answered before it is let."""
-    commit: Callable[..., Awaitable[Receipt]] = world.house.store.commit
+    commit: Callable[..., Awaitable[Receipt]] = world.services.store.commit
 
     async def waits(unit: Unit, **more: Json) -> Receipt:
         await answers.wait()
         return await commit(unit, **more)
 
-    monkeypatch.setattr(world.house.store, "commit", waits)
+    monkeypatch.setattr(world.services.store, "commit", waits)

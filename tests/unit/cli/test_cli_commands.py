@@ -24,300 +24,311 @@ from tests.gateways.remit_up import CODE, Remit, furnished
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """A remit with people and an agent in it."""
     with furnished(tmp_path_factory.mktemp("cli")) as made:
         yield made
 
 
 @pytest.fixture
-def task(house: Remit) -> str:
+def task(services: Remit) -> str:
     """An open task of note-bot."""
-    opened = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping", by="ana")
+    opened = services.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=shopping", by="ana")
     return str(opened["id"])
 
 
 # Starting.
 
 
-def test_init_overwrites_nothing(house: Remit) -> None:
+def test_init_overwrites_nothing(services: Remit) -> None:
     """A folder that holds a configuration is left alone."""
-    said = house("init", ".")
+    said = services("init", ".")
     assert said.code == 2
-    assert "is there already" in said.err
+    assert "already exists" in said.err
 
 
-def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(house: Remit) -> None:
+def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(services: Remit) -> None:
     """The first start shows addresses, upstreams, the bundle, the evidence, its key, and a one-time code."""
-    log = house.log.read_text()
-    for told in (f"{house.url}/api/v1", f"{house.url}/mcp/notes", "enforce", "sha256:", "remit/default+"):
+    log = services.log.read_text()
+    for told in (
+        f"{services.url}/api/v1",
+        f"{services.url}/mcp/notes",
+        "enforce",
+        "sha256:",
+        "remit/default+",
+    ):
         assert told in log
-    assert "It goes to `remit login`" in log
+    assert "Enter it when `remit login`" in log
 
 
-def test_a_second_remit_on_the_same_port_is_a_configuration_error(house: Remit) -> None:
+def test_a_second_remit_on_the_same_port_is_a_configuration_error(services: Remit) -> None:
     """A port that is taken exits 2 before anything is opened, and says the remediation."""
-    said = house("up", "--port", house.url.rpartition(":")[2])
+    said = services("up", "--port", services.url.rpartition(":")[2])
     assert said.code == 2
     assert "is in use" in said.err
     assert "--port" in said.err
 
 
-def test_git_leaves_keys_and_secrets_alone(house: Remit) -> None:
+def test_git_leaves_keys_and_secrets_alone(services: Remit) -> None:
     """What remit keeps beside its configuration is in no commit by mistake."""
-    assert (house.folder / ".remit" / ".gitignore").read_text() == "*\n"
+    assert (services.folder / ".remit" / ".gitignore").read_text() == "*\n"
 
 
 def test_a_host_that_is_not_here_is_told_as_such() -> None:
-    """Where no address of this machine is named, the remediation is another one, not another port."""
+    """Where not an address of this machine is named, the remediation is another one, not another port."""
     config = Config(upstreams={}, listen=ListenSection(host="203.0.113.9"))
-    with pytest.raises(ConfigInvalid, match="no address of this machine"), listening(config, 0):
+    with pytest.raises(ConfigInvalid, match="not an address of this machine"), listening(config, 0):
         pass
 
 
-def test_doctor_takes_another_remit_for_no_one_of_this_folder(house: Remit, tmp_path: Path) -> None:
+def test_doctor_takes_another_remit_for_no_one_of_this_folder(services: Remit, tmp_path: Path) -> None:
     """What answers at this folder's address serves another one: nothing good is said of it."""
     other = tmp_path / "other"
-    assert house("init", str(other)).code == 0
+    assert services("init", str(other)).code == 0
     with (other / "remit.yaml").open("a") as opened:
-        opened.write(f"listen: {{port: {house.url.rpartition(':')[2]}}}\n")
-    told = house("doctor", "--config", str(other)).out
-    assert "is not the remit of this folder" in told
+        opened.write(f"listen: {{port: {services.url.rpartition(':')[2]}}}\n")
+    told = services("doctor", "--config", str(other)).out
+    assert "is not the one of this folder" in told
     assert "ready at" not in told
     assert "signed in as" not in told
 
 
-def test_a_second_remit_on_the_same_store_is_refused(house: Remit) -> None:
+def test_a_second_remit_on_the_same_store_is_refused(services: Remit) -> None:
     """One process writes: another one on the same files does not start."""
-    said = house("up", "--port", "0")
+    said = services("up", "--port", "0")
     assert said.code in (2, 3)
     assert said.err.startswith("error: ")
 
 
-def test_a_code_works_once(house: Remit) -> None:
+def test_a_code_works_once(services: Remit) -> None:
     """The code of the first start is spent, and signing in with it again is refused."""
-    found = CODE.search(house.log.read_text())
+    found = CODE.search(services.log.read_text())
     assert found
-    said = house("login", "--code-stdin", given=found[0])
+    said = services("login", "--code-stdin", given=found[0])
     assert said.code == 1
-    assert "was used" in said.err
+    assert "already used" in said.err
 
 
 # The registered agents and people.
 
 
-def test_standard_output_holds_the_answer_alone(house: Remit) -> None:
+def test_standard_output_holds_the_answer_alone(services: Remit) -> None:
     """In a separate process, `--json` writes JSON to standard output, and nothing to standard error."""
-    said = house.apart("agent", "list", "--json")
+    said = services.apart("agent", "list", "--json")
     assert said.code == 0
     assert said.err == ""
-    assert said.json == house.ask("agent", "list")
+    assert said.json == services.ask("agent", "list")
 
 
-def test_people_and_agents_are_listed(house: Remit) -> None:
+def test_people_and_agents_are_listed(services: Remit) -> None:
     """Lists show each one; `--json` is the interface's own answer."""
-    assert {one["name"] for one in house.ask("person", "list")["items"]} == {"admin", "ana", "omar"}
-    assert [one["name"] for one in house.ask("agent", "list")["items"]] == ["note-bot"]
-    assert "note-bot" in house("agent", "list").out
-    assert "keep notes tidy" in house("agent", "show", "note-bot").out
+    assert {one["name"] for one in services.ask("person", "list")["items"]} == {"admin", "ana", "omar"}
+    assert [one["name"] for one in services.ask("agent", "list")["items"]] == ["note-bot"]
+    assert "note-bot" in services("agent", "list").out
+    assert "keep notes tidy" in services("agent", "show", "note-bot").out
 
 
-def test_only_the_public_part_of_a_key_is_sent(house: Remit) -> None:
+def test_only_the_public_part_of_a_key_is_sent(services: Remit) -> None:
     """The private key stays in a file of mode 0600 beside the configuration."""
-    place = house.folder / ".remit" / "agents" / "note-bot.key.json"
+    place = services.folder / ".remit" / "agents" / "note-bot.key.json"
     private = json.loads(place.read_text())
     assert place.stat().st_mode & 0o077 == 0
-    shown = house.ask("agent", "show", "note-bot")["bindings"][0]["jwk"]
+    shown = services.ask("agent", "show", "note-bot")["bindings"][0]["jwk"]
     assert "d" in private
     assert "d" not in shown
     assert shown["x"] == private["x"]
 
 
-def test_a_refused_registration_leaves_no_key_behind(house: Remit) -> None:
+def test_a_refused_registration_leaves_no_key_behind(services: Remit) -> None:
     """An unknown key would be taken for a registered one."""
-    said = house("agent", "register", "other-bot", "--owner", "ana", "--purpose", "x", by="ana")
+    said = services("agent", "register", "other-bot", "--owner", "ana", "--purpose", "x", by="ana")
     assert said.code == 1
     assert "role" in said.err
-    assert not (house.folder / ".remit" / "agents" / "other-bot.key.json").exists()
+    assert not (services.folder / ".remit" / "agents" / "other-bot.key.json").exists()
 
 
-def test_an_agent_is_suspended_and_comes_back(house: Remit) -> None:
+def test_an_agent_is_suspended_and_comes_back(services: Remit) -> None:
     """Suspended, it opens no task; activated, it does."""
     open_it = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a")
-    assert "suspended" in house("agent", "suspend", "note-bot", "--reason", "a look").out
-    assert house(*open_it, by="ana").code == 1
-    assert "active" in house("agent", "activate", "note-bot").out
-    assert house(*open_it, by="ana").code == 0
+    assert "suspended" in services("agent", "suspend", "note-bot", "--reason", "a look").out
+    assert services(*open_it, by="ana").code == 1
+    assert "active" in services("agent", "activate", "note-bot").out
+    assert services(*open_it, by="ana").code == 0
 
 
 # Tasks and the three questions.
 
 
-def test_a_task_opens_is_shown_and_completes(house: Remit, task: str) -> None:
+def test_a_task_opens_is_shown_and_completes(services: Remit, task: str) -> None:
     """Its intent, grants and times are shown; a later message is counted; completed, it is fenced."""
-    assert "tidy-note" in house("task", "types").out
-    assert task in house("task", "list", by="ana").out
-    house.ask("task", "message", task, "and sort them", by="ana")
-    shown = house("task", "show", task, by="ana").out
+    assert "tidy-note" in services("task", "types").out
+    assert task in services("task", "list", by="ana").out
+    services.ask("task", "message", task, "and sort them", by="ana")
+    shown = services("task", "show", task, by="ana").out
     assert "`name` must be `shopping`" in shown
-    assert house.ask("task", "show", task)["messages"] == 1
-    closure = house.ask("task", "complete", task, by="ana")
+    assert services.ask("task", "show", task)["messages"] == 1
+    closure = services.ask("task", "complete", task, by="ana")
     assert closure["closed"]
     assert closure["scope"] == f"task:{task}"
 
 
-def test_an_ill_fitting_parameter_is_refused_with_the_reason(house: Remit) -> None:
+def test_an_ill_fitting_parameter_is_refused_with_the_reason(services: Remit) -> None:
     """What the task type's constraint does not admit opens nothing."""
-    said = house("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=../x", by="ana")
+    said = services("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=../x", by="ana")
     assert said.code == 2
     assert "`note`" in said.err
 
 
-def test_who_says_who_owns_for_whom_and_how_it_was_proven(house: Remit, task: str) -> None:
+def test_who_says_who_owns_for_whom_and_how_it_was_proven(services: Remit, task: str) -> None:
     """Agents, tasks and people have an answer; an unknown name exits 2."""
-    agent = house("who", "note-bot").out
+    agent = services("who", "note-bot").out
     for told in ("owned by ana", "key-bound", "isolation none", task, "on behalf of ana"):
         assert told in agent
-    assert "done by note-bot" in house("who", task).out
-    assert "approver" in house("who", "omar").out
-    assert house("who", "nobody").code == 2
+    assert "done by note-bot" in services("who", task).out
+    assert "approver" in services("who", "omar").out
+    assert services("who", "nobody").code == 2
 
 
-def test_can_says_what_would_be_permitted_and_why_not(house: Remit, task: str) -> None:
+def test_can_says_what_would_be_permitted_and_why_not(services: Remit, task: str) -> None:
     """The very decision is made: permitted exits 0, denied and deferred exit 1; each says by which rule."""
     read = ("can", task, "notes/read_note", "-a")
-    overview = house("can", task).out
+    overview = services("can", task).out
     assert "notes/read_note" in overview
-    assert "granted by task type `tidy-note`; the rules are asked at each call" in overview
-    assert house(*read, "name=shopping").code == 0
-    denied = house(*read, "name=secrets")
+    assert "granted by task type `tidy-note`; policies decide each call" in overview
+    assert services(*read, "name=shopping").code == 0
+    denied = services(*read, "name=secrets")
     assert denied.code == 1
     assert "`name` must be `shopping`" in denied.out
-    deferred = house("can", "note-bot", "notes/write_note", "-a", "name=shopping", "-a", "text=x")
+    deferred = services("can", "note-bot", "notes/write_note", "-a", "name=shopping", "-a", "text=x")
     assert deferred.code == 1
     assert "effects/financial" in deferred.out
-    assert house("can", task, "notes/rm").code == 1
+    assert services("can", task, "notes/rm").code == 1
 
 
-def test_end_is_shown_in_milliseconds_and_proven_in_the_log(house: Remit, task: str) -> None:
+def test_end_is_shown_in_milliseconds_and_proven_in_the_log(services: Remit, task: str) -> None:
     """The closure lists each permission with its time until refusal, and its event is in the signed log."""
-    proven = house.ask("end", task, "--reason", "enough", "--prove")
+    proven = services.ask("end", task, "--reason", "enough", "--prove")
     assert proven["closed"]
     assert all(one["refused_after_ms"] is not None for one in proven["closings"])
     assert proven["proof"]["size"] > proven["proof"]["events"] >= 1
-    said = house("end", f"task:{task}")
+    said = services("end", f"task:{task}")
     assert "nothing left open" in said.out
-    assert "fences stood after: " in house("doctor").out
-    assert house("end", "nobody").code == 2
+    assert "fences were in place after: " in services("doctor").out
+    assert services("end", "nobody").code == 2
 
 
-def test_lock_keeps_shut_until_unlock(house: Remit) -> None:
+def test_lock_keeps_shut_until_unlock(services: Remit) -> None:
     """A locked agent opens no task; unlocked, it does."""
     open_it = ("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a")
-    locked = house("lock", "note-bot")
+    locked = services("lock", "note-bot")
     assert (locked.code, "remit unlock agent:note-bot" in locked.out) == (0, True)
-    said = house(*open_it, by="ana")
+    said = services(*open_it, by="ana")
     assert said.code == 1
     assert "locked" in said.err
     for name in ("note-bot", "agent:note-bot"):
-        said = house("unlock", name)
-        assert (said.code, "nobody is here to ask" in said.err) == (2, True)
-    assert "nothing called `notes` is locked" in house("unlock", "notes").err
-    listed = house.ask("lock")["items"]
+        said = services("unlock", name)
+        assert (said.code, "no terminal: cannot prompt" in said.err) == (2, True)
+    assert "`notes` is not locked" in services("unlock", "notes").err
+    listed = services.ask("lock")["items"]
     assert [one["scope"] for one in listed] == ["agent:note-bot"]
-    assert "agent:note-bot" in house("who", "note-bot").out
-    assert "locked by hand" in house("doctor").out
-    assert house("unlock", "agent:note-bot", "--confirm", "sha256:other").code == 1
-    assert house("unlock", "note-bot", "--confirm", digest(listed[0])).code == 0
-    assert "nothing is locked" in house("lock").out
-    assert house(*open_it, by="ana").code == 0
+    assert "agent:note-bot" in services("who", "note-bot").out
+    assert "locked by a person" in services("doctor").out
+    assert services("unlock", "agent:note-bot", "--confirm", "sha256:other").code == 1
+    assert services("unlock", "note-bot", "--confirm", digest(listed[0])).code == 0
+    assert "nothing is locked" in services("lock").out
+    assert services(*open_it, by="ana").code == 0
 
 
-def test_a_new_bundle_says_what_it_ends_and_asks(house: Remit, task: str) -> None:
+def test_a_new_bundle_says_what_it_ends_and_asks(services: Remit, task: str) -> None:
     """Open tasks of a type that gives less are shown; a pipe cannot agree, naming what was shown can."""
-    place = next(one for one in (house.folder / "tasks").iterdir() if "tidy-note" in one.read_text())
+    place = next(one for one in (services.folder / "tasks").iterdir() if "tidy-note" in one.read_text())
     before = place.read_text()
-    assert house.ask("policy", "preview")["tasks"] == []
+    assert services.ask("policy", "preview")["tasks"] == []
     try:
         place.write_text(before.replace("run_by: [", "run_by: [nobody, ").replace("note-bot", "other-bot"))
-        shown = house.ask("policy", "preview")
+        shown = services.ask("policy", "preview")
         (one,) = [one for one in shown["tasks"] if one["task"] == task]
         assert "may not run" in one["ends"]
-        said = house("policy", "apply")
+        said = services("policy", "apply")
         assert said.code == 2
         assert task in said.out
-        assert house.ask("task", "show", task)["state"] == "active"
-        assert house("policy", "apply", "--confirm", digest(shown)).code == 0
-        assert house.ask("task", "show", task)["state"] == "revoked"
+        assert services.ask("task", "show", task)["state"] == "active"
+        assert services("policy", "apply", "--confirm", digest(shown)).code == 0
+        assert services.ask("task", "show", task)["state"] == "revoked"
     finally:
         place.write_text(before)
-        assert house("policy", "apply").code == 0
+        assert services("policy", "apply").code == 0
 
 
-def test_one_process_alone_is_everywhere(house: Remit) -> None:
+def test_one_process_alone_is_everywhere(services: Remit) -> None:
     """No other replica decides, so the command does not wait; an impossible wait is refused first."""
-    told = house.ask("policy", "apply")
+    told = services.ask("policy", "apply")
     assert (told["everywhere"], told["replicas"]) == (True, [])
     assert datetime.fromisoformat(told["everywhere_from"]).tzinfo is not None
     for wait in ("-1", "nan", "3601"):
-        said = house("policy", "apply", f"--wait={wait}")
+        said = services("policy", "apply", f"--wait={wait}")
         assert (said.code, "`--wait` is not from 0 to" in said.err) == (2, True), said
 
 
 # Approvals.
 
 
-def test_an_approval_needs_somebody_who_looked(house: Remit, task: str) -> None:
+def test_an_approval_needs_somebody_who_looked(services: Remit, task: str) -> None:
     """A deferred call waits; a pipe cannot approve it, naming its digest can; approved, it happens once."""
     arguments = {"name": "shopping", "text": "- bread\n\x1b[8mhidden"}
-    assert "error" in house.call(task, "write_note", arguments)
-    waiting = house.ask("approvals", by="omar")["items"]
+    assert "error" in services.call(task, "write_note", arguments)
+    waiting = services.ask("approvals", by="omar")["items"]
     approval = next(one for one in waiting if one["task"] == task)
-    piped = house("approve", approval["id"], by="omar")
+    piped = services("approve", approval["id"], by="omar")
     assert piped.code == 2
     assert f"--confirm {approval['call']}" in piped.err
     assert "\\u{1b}[8mhidden" in piped.out
     assert "\x1b" not in piped.out
     assert "effects/financial" in piped.out
-    assert house("approve", approval["id"], "--confirm", "sha256:0", by="omar").code == 1
-    assert house("approve", approval["id"], "--confirm", approval["call"], by="ana").code == 1
-    assert house("approve", approval["id"], "--confirm", approval["call"], by="omar").code == 0
-    assert "error" not in house.call(task, "write_note", arguments)
-    assert "error" in house.call(task, "write_note", arguments)
+    assert services("approve", approval["id"], "--confirm", "sha256:0", by="omar").code == 1
+    assert services("approve", approval["id"], "--confirm", approval["call"], by="ana").code == 1
+    assert services("approve", approval["id"], "--confirm", approval["call"], by="omar").code == 0
+    assert "error" not in services.call(task, "write_note", arguments)
+    assert "error" in services.call(task, "write_note", arguments)
 
 
-def test_on_a_terminal_the_answer_is_asked_for(house: Remit, task: str) -> None:
+def test_on_a_terminal_the_answer_is_asked_for(services: Remit, task: str) -> None:
     """The call is shown and `y` denies it; anything else answers nothing."""
-    assert "error" in house.call(task, "write_note", {"name": "shopping", "text": "x"})
-    waiting = house.ask("approvals", "--task", task, by="omar")["items"]
+    assert "error" in services.call(task, "write_note", {"name": "shopping", "text": "x"})
+    waiting = services.ask("approvals", "--task", task, by="omar")["items"]
     approval = str(waiting[0]["id"])
-    assert _on_terminal(house, ["deny", approval, "--as", "omar"], "n\n")[0] == 1
-    code, shown = _on_terminal(house, ["deny", approval, "--as", "omar"], "y\n")
+    assert _on_terminal(services, ["deny", approval, "--as", "omar"], "n\n")[0] == 1
+    code, shown = _on_terminal(services, ["deny", approval, "--as", "omar"], "y\n")
     assert code == 0
     assert "Refuse this call?" in shown
-    assert house.ask("approvals", "--state", "denied", "--task", task)["items"][0]["id"] == approval
+    assert services.ask("approvals", "--state", "denied", "--task", task)["items"][0]["id"] == approval
 
 
-def test_what_has_expired_or_was_answered_names_no_time_to_come(house: Remit, task: str) -> None:
+def test_what_has_expired_or_was_answered_names_no_time_to_come(services: Remit, task: str) -> None:
     """A question whose task has ended is over at that time; a denied one is good at no time."""
     for text in ("x", "y"):
-        assert "error" in house.call(task, "write_note", {"name": "shopping", "text": text})
-    denied, expired = house.ask("approvals", "--task", task, by="omar")["items"]
+        assert "error" in services.call(task, "write_note", {"name": "shopping", "text": text})
+    denied, expired = services.ask("approvals", "--task", task, by="omar")["items"]
     looked = ("--confirm", denied["call"])
-    assert house("deny", denied["id"], *looked, by="omar").code == 0
-    house.ask("end", task)
-    (one,) = house.ask("approvals", "--task", task, "--state", "expired", by="omar")["items"]
+    assert services("deny", denied["id"], *looked, by="omar").code == 0
+    services.ask("end", task)
+    (one,) = services.ask("approvals", "--task", task, "--state", "expired", by="omar")["items"]
     assert one["id"] == expired["id"]
     assert datetime.fromisoformat(one["expires"]) <= datetime.now(UTC)
-    listed = house("approvals", "--task", task, "--state", "all", by="omar").out
+    listed = services("approvals", "--task", task, "--state", "all", by="omar").out
     assert denied["id"] in listed
     assert not re.search(r"\bin \d", listed)
 
 
-def _on_terminal(house: Remit, words: list[str], answer: str) -> tuple[int, str]:
+def _on_terminal(services: Remit, words: list[str], answer: str) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        house.command(*words), cwd=house.folder, env=house.env, stdin=theirs, stdout=theirs, stderr=theirs
+        services.command(*words),
+        cwd=services.folder,
+        env=services.env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
     os.close(theirs)
     shown = ""
@@ -331,13 +342,13 @@ def _on_terminal(house: Remit, words: list[str], answer: str) -> tuple[int, str]
     return process.wait(60), shown
 
 
-def test_watching_shows_what_waits(house: Remit, task: str) -> None:
+def test_watching_shows_what_waits(services: Remit, task: str) -> None:
     """`approvals --watch --json` writes one object per line, beginning with what is open."""
-    assert "error" in house.call(task, "write_note", {"name": "shopping", "text": "watched"})
+    assert "error" in services.call(task, "write_note", {"name": "shopping", "text": "watched"})
     process = subprocess.Popen(
-        house.command("approvals", "--watch", "--json", "--as", "omar"),
-        cwd=house.folder,
-        env=house.env,
+        services.command("approvals", "--watch", "--json", "--as", "omar"),
+        cwd=services.folder,
+        env=services.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -357,44 +368,44 @@ def test_watching_shows_what_waits(house: Remit, task: str) -> None:
 # Tools and policies.
 
 
-def test_tools_show_what_they_do_and_what_changed(house: Remit) -> None:
+def test_tools_show_what_they_do_and_what_changed(services: Remit) -> None:
     """A tool without a description is shown as the worst; an unchanged tool is reported as unchanged."""
-    said = house("tool", "list").out
+    said = services("tool", "list").out
     assert "irreversible (not described)" in said
-    same = house("tool", "diff", "notes/read_note")
+    same = services("tool", "diff", "notes/read_note")
     assert same.code == 0
-    assert "as it was accepted" in same.out
-    shown = house.ask("tool", "diff", "notes/read_note")
-    assert house("tool", "accept", "notes/read_note").code == 2
-    assert house("tool", "accept", "notes/read_note", "--confirm", shown["offered_digest"]).code == 0
+    assert "unchanged since it was accepted" in same.out
+    shown = services.ask("tool", "diff", "notes/read_note")
+    assert services("tool", "accept", "notes/read_note").code == 2
+    assert services("tool", "accept", "notes/read_note", "--confirm", shown["offered_digest"]).code == 0
 
 
-def test_policies_are_checked_without_a_server_and_applied_as_a_whole(house: Remit) -> None:
+def test_policies_are_checked_without_a_server_and_applied_as_a_whole(services: Remit) -> None:
     """An unsound file is named with its line, exits 2, and is not put in force."""
-    assert house("policy", "check").out.startswith("sound")
-    before = house.ask("policy", "show")["digest"]
-    bad = house.folder / "policies" / "99-bad.cedar"
+    assert services("policy", "check").out.startswith("sound")
+    before = services.ask("policy", "show")["digest"]
+    bad = services.folder / "policies" / "99-bad.cedar"
     bad.write_text("permit (principal, action, resource) when { context.nonsense };\n")
     try:
-        said = house("policy", "check")
+        said = services("policy", "check")
         assert said.code == 2
         (line,) = said.out.splitlines()
         assert line.startswith("error: policies/99-bad.cedar:1: ")
         assert "; " in line
-        assert house("policy", "check", "--server").code == 2
-        assert house("policy", "apply").code == 2
+        assert services("policy", "check", "--server").code == 2
+        assert services("policy", "apply").code == 2
     finally:
         bad.unlink()
-    assert house.ask("policy", "show")["digest"] == before
-    assert house.ask("policy", "apply")["digest"] == before
-    assert house.ask("policy", "apply")["waiting"] == []
-    assert "base/granted-calls" in house("policy", "rules").out
-    assert "forbid" in house("policy", "rules", "--text").out
-    assert "entity" in house("policy", "schema").out
+    assert services.ask("policy", "show")["digest"] == before
+    assert services.ask("policy", "apply")["digest"] == before
+    assert services.ask("policy", "apply")["waiting"] == []
+    assert "base/granted-calls" in services("policy", "rules").out
+    assert "forbid" in services("policy", "rules", "--text").out
+    assert "entity" in services("policy", "schema").out
 
 
-def test_who_of_nobody_says_that_one_process_serves(house: Remit) -> None:
+def test_who_of_nobody_says_that_one_process_serves(services: Remit) -> None:
     """And a program is told that there are no replicas."""
-    assert "one process alone serves this store" in house("who").out
-    assert house.ask("who")["replicas"] == []
-    assert "no replica `writer_x`" in house("who", "writer_x").err
+    assert "one process serves this store" in services("who").out
+    assert services.ask("who")["replicas"] == []
+    assert "replica `writer_x` is not running" in services("who", "writer_x").err

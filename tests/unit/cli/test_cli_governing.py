@@ -20,28 +20,28 @@ SPIFFE = "spiffe://example.org/notes/bot.v1"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """A remit with people and an agent in it."""
     with furnished(tmp_path_factory.mktemp("cli")) as made:
         yield made
 
 
-def test_an_agent_gets_another_way_to_prove_itself_and_loses_it(house: Remit) -> None:
+def test_an_agent_gets_another_way_to_prove_itself_and_loses_it(services: Remit) -> None:
     """Bound, `who` finds it by that; taken by another agent it is refused; unbound, it is free."""
-    bound = house.ask("agent", "bind", "note-bot", "--spiffe-id", SPIFFE)["bindings"]
+    bound = services.ask("agent", "bind", "note-bot", "--spiffe-id", SPIFFE)["bindings"]
     assert bound[-1] == {"type": "spiffe", "spiffe_id": SPIFFE}
-    assert "note-bot" in house("who", SPIFFE).out
+    assert "note-bot" in services("who", SPIFFE).out
     other = ("agent", "register", "twin-bot", "--owner", "ana", "--purpose", "x", "--spiffe-id", SPIFFE)
-    said = house(*other)
+    said = services(*other)
     assert said.code != 0
     assert "unbind" in said.err
-    assert len(house.ask("agent", "unbind", "note-bot", SPIFFE, "--reason", "moved")["bindings"]) == 1
-    assert house(*other).code == 0
-    assert not (house.folder / ".remit" / "agents" / "twin-bot.key.json").exists()
-    assert house("agent", "retire", "twin-bot").code == 0
+    assert len(services.ask("agent", "unbind", "note-bot", SPIFFE, "--reason", "moved")["bindings"]) == 1
+    assert services(*other).code == 0
+    assert not (services.folder / ".remit" / "agents" / "twin-bot.key.json").exists()
+    assert services("agent", "retire", "twin-bot").code == 0
 
 
-def test_claims_of_an_issuer_are_written_as_pairs(house: Remit) -> None:
+def test_claims_of_an_issuer_are_written_as_pairs(services: Remit) -> None:
     """The same name several times means one of them; without an issuer they mean nothing."""
     words = ("agent", "register", "ci-bot", "--owner", "group:writers", "--purpose", "builds")
     rules = (
@@ -52,114 +52,114 @@ def test_claims_of_an_issuer_are_written_as_pairs(house: Remit) -> None:
         "--claim",
         "environment=prod",
     )
-    assert house(*words, *rules).code == 2
+    assert services(*words, *rules).code == 2
     issuer = ("--issuer", "https://issuer.example", "--subject", "repo:acme/app")
-    (binding,) = house.ask(*words, *rules, *issuer)["bindings"]
+    (binding,) = services.ask(*words, *rules, *issuer)["bindings"]
     assert binding["claims"] == {"ref": ["refs/heads/main", "refs/heads/next"], "environment": "prod"}
-    assert "refs/heads/main or refs/heads/next" in house("agent", "show", "ci-bot").out
+    assert "refs/heads/main or refs/heads/next" in services("agent", "show", "ci-bot").out
 
 
-def test_a_manifest_is_made_of_files(house: Remit, tmp_path: Path) -> None:
+def test_a_manifest_is_made_of_files(services: Remit, tmp_path: Path) -> None:
     """Any change of any of them is another digest; only showing registers nothing."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("one")
     words = ("agent", "manifest", "note-bot", "--model", "m-1", "--code", str(tmp_path / "code"))
-    before = house.ask("agent", "show", "note-bot")["manifest_digest"]
-    first = house.ask(*words, "--only-show")["manifest_digest"]
-    assert house.ask("agent", "show", "note-bot")["manifest_digest"] == before != first
-    assert house.ask(*words)["manifest_digest"] == first
+    before = services.ask("agent", "show", "note-bot")["manifest_digest"]
+    first = services.ask(*words, "--only-show")["manifest_digest"]
+    assert services.ask("agent", "show", "note-bot")["manifest_digest"] == before != first
+    assert services.ask(*words)["manifest_digest"] == first
     assert manifest_digest(model="m-1", code=tmp_path / "code") == first
     (tmp_path / "code" / "main.py").write_text("two")
-    assert house.ask(*words, "--only-show")["manifest_digest"] != first
-    assert house("agent", "manifest", "note-bot").code == 2
+    assert services.ask(*words, "--only-show")["manifest_digest"] != first
+    assert services("agent", "manifest", "note-bot").code == 2
 
 
-def test_what_an_agent_says_it_is_made_of_is_held_against_what_is_registered(house: Remit) -> None:
+def test_what_an_agent_says_it_is_made_of_is_held_against_what_is_registered(services: Remit) -> None:
     """The same digest says nothing; another is a finding, until it is registered."""
-    house.ask("agent", "manifest", "note-bot", "--digest", "sha256:one")
+    services.ask("agent", "manifest", "note-bot", "--digest", "sha256:one")
     for digest in ("sha256:one", "sha256:two"):
         words = ("run", "--agent", "note-bot", "--task", "tidy-note", "-p", "note=a", "--manifest", digest)
-        said = house.apart(*words, "--as", "ana", "--", "true")
+        said = services.apart(*words, "--as", "ana", "--", "true")
         assert said.code == 0, said.err
     deadline = time.monotonic() + 60
-    while not (found := house.ask("finding", "list", "--about", "agent:note-bot")["items"]):
+    while not (found := services.ask("finding", "list", "--about", "agent:note-bot")["items"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert [(one["kind"], one["facts"]["reported"]) for one in found] == [("manifest-drift", "sha256:two")]
-    house.ask("agent", "manifest", "note-bot", "--digest", "sha256:two")
-    assert house.ask("finding", "list", "--about", "agent:note-bot")["items"] == []
+    services.ask("agent", "manifest", "note-bot", "--digest", "sha256:two")
+    assert services.ask("finding", "list", "--about", "agent:note-bot")["items"] == []
 
 
-def test_a_token_is_asked_about_over_standard_input(house: Remit) -> None:
+def test_a_token_is_asked_about_over_standard_input(services: Remit) -> None:
     """The answer draws the proof and does not hold the token."""
 
     async def token() -> str:
-        key = AgentKey.load(house.folder / ".remit" / "agents" / "note-bot.key.json")
-        async with AgentSession(house.url, "note-bot", key) as agent:
+        key = AgentKey.load(services.folder / ".remit" / "agents" / "note-bot.key.json")
+        async with AgentSession(services.url, "note-bot", key) as agent:
             return str(await agent.token())
 
     text = asyncio.run(token())
-    said = house("who", "-", given=f"{text}\n")
+    said = services("who", "-", given=f"{text}\n")
     assert said.code == 0, said.err
     assert "private-key" in said.out
-    assert "answered for by ana" in said.out
+    assert "owned by ana" in said.out
     assert text not in said.out
     assert text.rpartition(".")[2] not in said.out
 
 
-def test_a_person_lets_an_agent_act_and_takes_it_back(house: Remit) -> None:
+def test_a_person_lets_an_agent_act_and_takes_it_back(services: Remit) -> None:
     """Made, listed while it lives, revoked; what was opened under it has ended."""
-    made = house("delegation", "add", "note-bot", "tidy-note", "--open", "note", "--valid", "8h", by="ana")
+    made = services("delegation", "add", "note-bot", "tidy-note", "--open", "note", "--valid", "8h", by="ana")
     assert made.code == 0, made.err
-    (record,) = house.ask("delegation", "list", by="ana")["items"]
+    (record,) = services.ask("delegation", "list", by="ana")["items"]
     assert record["id"] in made.out
 
     async def opened() -> str:
-        key = AgentKey.load(house.folder / ".remit" / "agents" / "note-bot.key.json")
-        async with AgentSession(house.url, "note-bot", key) as agent:
+        key = AgentKey.load(services.folder / ".remit" / "agents" / "note-bot.key.json")
+        async with AgentSession(services.url, "note-bot", key) as agent:
             task = await agent.open("tidy-note", params={"note": "shopping"}, on_behalf_of="ana")
             return task.id
 
     task = asyncio.run(opened())
-    assert record["id"] in house("who", task).out
-    assert house("delegation", "revoke", record["id"], "--reason", "back", by="ana").code == 0
-    assert house.ask("task", "show", task, by="ana")["state"] == "revoked"
-    assert house.ask("delegation", "list", by="ana")["items"] == []
-    assert len(house.ask("delegation", "list", "--all", by="ana")["items"]) == 1
-    assert house("delegation", "add", "note-bot", "tidy-note", "--valid", "soon", by="ana").code == 2
+    assert record["id"] in services("who", task).out
+    assert services("delegation", "revoke", record["id"], "--reason", "back", by="ana").code == 0
+    assert services.ask("task", "show", task, by="ana")["state"] == "revoked"
+    assert services.ask("delegation", "list", by="ana")["items"] == []
+    assert len(services.ask("delegation", "list", "--all", by="ana")["items"]) == 1
+    assert services("delegation", "add", "note-bot", "tidy-note", "--valid", "soon", by="ana").code == 2
 
 
-def test_people_change_and_what_that_leaves_is_found(house: Remit) -> None:
+def test_people_change_and_what_that_leaves_is_found(services: Remit) -> None:
     """Roles, sign-out, leaving and coming back; an agent without an owner is found and settled."""
-    house.ask("person", "add", "uma")
+    services.ask("person", "add", "uma")
     register = ("agent", "register", "uma-bot", "--owner", "uma", "--purpose", "x")
-    assert house(*register, "--spiffe-id", "spiffe://example.org/uma").code == 0
-    assert house.ask("person", "roles", "uma", "auditor")["roles"] == ["auditor"]
-    assert house.ask("person", "roles", "uma")["roles"] == []
-    assert house("person", "sign-out", "uma").code == 0
-    assert not house.ask("person", "deactivate", "uma", "--reason", "left")["active"]
-    assert house("person", "code", "uma").code == 1
-    about = house.ask("finding", "list", "--about", "agent:uma-bot")["items"]
+    assert services(*register, "--spiffe-id", "spiffe://example.org/uma").code == 0
+    assert services.ask("person", "roles", "uma", "auditor")["roles"] == ["auditor"]
+    assert services.ask("person", "roles", "uma")["roles"] == []
+    assert services("person", "sign-out", "uma").code == 0
+    assert not services.ask("person", "deactivate", "uma", "--reason", "left")["active"]
+    assert services("person", "code", "uma").code == 1
+    about = services.ask("finding", "list", "--about", "agent:uma-bot")["items"]
     (found,) = [one for one in about if one["kind"] == "ownerless"]
-    assert "remit agent owner" in house("finding", "show", found["id"]).out
-    assert house.ask("agent", "owner", "uma-bot", "group:writers")["owner"] == "group:writers"
-    assert house.ask("finding", "list", "--about", "agent:uma-bot")["items"] == []
-    assert house.ask("finding", "list", "--resolved")["items"][0]["id"] == found["id"]
-    assert house.ask("person", "activate", "uma")["active"]
-    assert house("person", "deactivate", "admin").code == 1
+    assert "remit agent owner" in services("finding", "show", found["id"]).out
+    assert services.ask("agent", "owner", "uma-bot", "group:writers")["owner"] == "group:writers"
+    assert services.ask("finding", "list", "--about", "agent:uma-bot")["items"] == []
+    assert services.ask("finding", "list", "--resolved")["items"][0]["id"] == found["id"]
+    assert services.ask("person", "activate", "uma")["active"]
+    assert services("person", "deactivate", "admin").code == 1
 
 
-def test_ways_in_are_looked_at_and_taken_away(house: Remit) -> None:
+def test_ways_in_are_looked_at_and_taken_away(services: Remit) -> None:
     """An administrator sees and removes those of every person; and each person sees whose code let them
     in.
     """
-    assert house.ask("person", "ways", "ana") == {"items": []}
-    assert "none" in house("person", "ways", "ana").out
-    said = house("person", "remove-way", "ana", "no-such-way")
+    assert services.ask("person", "ways", "ana") == {"items": []}
+    assert "none" in services("person", "ways", "ana").out
+    said = services("person", "remove-way", "ana", "no-such-way")
     assert said.code != 0
     assert "remit person ways ana" in said.err
-    assert house("person", "ways", "ana", by="ana").code == 1
-    assert "code, by admin" in house("person", "sessions", by="ana").out
+    assert services("person", "ways", "ana", by="ana").code == 1
+    assert "code, by admin" in services("person", "sessions", by="ana").out
 
 
 def test_a_place_has_one_name_that_tells_nothing() -> None:
@@ -169,23 +169,25 @@ def test_a_place_has_one_name_that_tells_nothing() -> None:
     assert platform.node() not in instance()
 
 
-def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(house: Remit) -> None:
+def test_data_at_rest_is_looked_at_and_declassified_by_whoever_is_there(services: Remit) -> None:
     """Nothing is said without an answer to what was shown, and nothing where nothing is said."""
-    assert house.ask("data", "list") == {"items": []}
-    assert "nothing with a label" in house("data", "list").out
-    assert house("data", "show", "notes", "note/a").code != 0
-    task = house.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a", "--as", "ana")["id"]
+    assert services.ask("data", "list") == {"items": []}
+    assert "no stored labels" in services("data", "list").out
+    assert services("data", "show", "notes", "note/a").code != 0
+    task = services.ask("task", "open", "tidy-note", "--agent", "note-bot", "-p", "note=a", "--as", "ana")[
+        "id"
+    ]
     words = ("task", "declassify", task, "--reason", "I looked")
-    assert house(*words).code == 2
-    asked = house(*words, "--trusted")
+    assert services(*words).code == 2
+    asked = services(*words, "--trusted")
     assert asked.code == 2
     assert "--confirm sha256:" in asked.err
-    assert house(*words, "--trusted", "--confirm", "sha256:other").code != 0
+    assert services(*words, "--trusted", "--confirm", "sha256:other").code != 0
 
 
-def test_what_is_suspended_is_suspended_already(house: Remit) -> None:
+def test_what_is_suspended_is_suspended_already(services: Remit) -> None:
     """A second time is refused by what is so, not by what cannot be."""
-    house.ask("agent", "register", "twice-bot", "--owner", "ana", "--purpose", "stops twice")
-    assert house("agent", "suspend", "twice-bot").code == 0
-    said = house("agent", "suspend", "twice-bot")
-    assert (said.code, "agent `twice-bot` is suspended already" in said.err) == (1, True)
+    services.ask("agent", "register", "twice-bot", "--owner", "ana", "--purpose", "stops twice")
+    assert services("agent", "suspend", "twice-bot").code == 0
+    said = services("agent", "suspend", "twice-bot")
+    assert (said.code, "agent `twice-bot` is already suspended" in said.err) == (1, True)

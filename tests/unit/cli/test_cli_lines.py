@@ -38,4 +38,4 @@ def test_an_option_that_there_is_not_is_told_with_the_one_meant(
     """One that is near is named, and none that is far: two dashes alone are no likeness."""
     assert run(["audit", "log", option, "3"]) == 2
     remediation = f"did you mean `{meant}`?" if meant else "see `remit audit log --help`"
-    assert capsys.readouterr().err == f"error: there is no option `{option}`; {remediation}\n"
+    assert capsys.readouterr().err == f"error: option `{option}` does not exist; {remediation}\n"

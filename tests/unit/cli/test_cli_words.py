@@ -69,7 +69,7 @@ def test_an_option_without_its_value_is_a_usage_error(capsys: pytest.CaptureFixt
 def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A command that there is not exits 2 and names the one that was probably meant."""
     assert run(["agnt"]) == 2
-    assert capsys.readouterr().err == "error: there is no command `agnt`; did you mean `remit agent`?\n"
+    assert capsys.readouterr().err == "error: command `agnt` does not exist; did you mean `remit agent`?\n"
 
 
 def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,18 +83,18 @@ def test_a_missing_argument_is_one_line_and_exit_two(capsys: pytest.CaptureFixtu
 def test_an_option_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped option names the one that was meant: of the command, or of those that hold everywhere."""
     assert run(["audit", "log", "--limt", "3"]) == 2
-    assert capsys.readouterr().err == "error: there is no option `--limt`; did you mean `--limit`?\n"
+    assert capsys.readouterr().err == "error: option `--limt` does not exist; did you mean `--limit`?\n"
     assert run(["audit", "log", "--jsn"]) == 2
-    assert capsys.readouterr().err == "error: there is no option `--jsn`; did you mean `--json`?\n"
+    assert capsys.readouterr().err == "error: option `--jsn` does not exist; did you mean `--json`?\n"
     assert run(["agent", "list", "extra"]) == 2
-    assert capsys.readouterr().err == "error: nothing takes `extra` here; see `remit agent list --help`\n"
+    assert capsys.readouterr().err == "error: unexpected argument `extra`; see `remit agent list --help`\n"
 
 
 def test_a_verb_that_there_is_not_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     """A mistyped verb names the one that was meant; one that is like none names where all are listed."""
     assert run(["person", "lst"]) == 2
     told = capsys.readouterr().err
-    assert told == "error: there is no command `person lst`; did you mean `remit person list`?\n"
+    assert told == "error: command `person lst` does not exist; did you mean `remit person list`?\n"
     assert run(["person", "nothing-like-it"]) == 2
     assert capsys.readouterr().err.endswith("see `remit person --help`\n")
 
@@ -149,7 +149,7 @@ def test_no_configuration_and_no_address_is_a_configuration_error(
     """In an empty folder a command exits 2 and says how to begin."""
     assert run(["agent", "list"]) == 2
     assert capsys.readouterr().err == (
-        "error: remit.yaml: is not there; run `remit init`, or name one by `--config`\n"
+        "error: remit.yaml: does not exist; run `remit init`, or give `--config`\n"
     )
 
 
@@ -204,7 +204,8 @@ def test_a_defect_shows_no_traceback(
     assert run(["who"]) == DEFECT
     told = capsys.readouterr().err
     assert (
-        told == "error: a defect of remit: ZeroDivisionError; set REMIT_DEBUG=1 to see where, and report it\n"
+        told == "error: a defect of remit: ZeroDivisionError; set REMIT_DEBUG=1 to see the stack trace, and "
+        "report it\n"
     )
     monkeypatch.setenv("REMIT_DEBUG", "1")
     assert run(["who"]) == DEFECT
@@ -295,7 +296,7 @@ def test_without_a_terminal_only_the_digest_of_what_was_shown_answers(
 ) -> None:
     """A pipe cannot say yes; it can name the very call, and a wrong digest is refused."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    with pytest.raises(UsageFault, match="nobody is here to ask"):
+    with pytest.raises(UsageFault, match="no terminal: cannot prompt"):
         confirmed("Do it?", "sha256:a", "")
     with pytest.raises(errors.Conflict):
         confirmed("Do it?", "sha256:a", "sha256:b")

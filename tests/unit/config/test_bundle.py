@@ -102,27 +102,27 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
     """A bundle is read with the very `remit.yaml` that the configuration was read from, or not at all."""
     config = load_config(write(tmp_path))
     (tmp_path / "remit.yaml").write_text(FILES["remit.yaml"] + "tenant: other\n")
-    with pytest.raises(ConfigInvalid, match="has changed while it was read"):
+    with pytest.raises(ConfigInvalid, match="changed while remit read it"):
         load_bundle(config)
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"policies/first.cedar": None}, "there is no folder `policies`"),
+        ({"policies/first.cedar": None}, "folder `policies`"),
         (
             {"policies/first.cedar": None, "policies/n.md": ""},
-            "holds no policy, so nothing would be permitted",
+            "has no policy, so nothing would be permitted",
         ),
-        ({"policies/x.rego": "package x"}, "policies/x.rego: would not be read; name it `*.cedar`"),
-        ({"policies/x.Cedar": "x"}, "policies/x.Cedar: would not be read"),
+        ({"policies/x.rego": "package x"}, "policies/x.rego: would be ignored; rename it to `*.cedar`"),
+        ({"policies/x.Cedar": "x"}, "policies/x.Cedar: would be ignored"),
         (
             {"remit.yaml": FILES["remit.yaml"] + "tools: missing\n"},
-            "remit.yaml:3: `tools`: there is no folder `missing`; create `missing/`, or run `remit init`",
+            "remit.yaml:3: `tools`: folder `missing` does not exist; create `missing/`, or run `remit init`",
         ),
         (
             {"remit.yaml": "upstreams:\n  bills:\n    url: http://x.example\n    openapi: bills.json\n"},
-            "remit.yaml:4: `upstreams.bills.openapi`: there is no file `bills.json`; put the document there",
+            "remit.yaml:4: `upstreams.bills.openapi`: file `bills.json` does not exist; put the",
         ),
         ({"remit.yaml": FILES["remit.yaml"] + "tasks: ../t\n"}, "`tasks`: `../t` is not below the folder"),
         (
@@ -135,7 +135,7 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
         ),
         (
             {"tools/x.yaml": "upstream: fils\ntools: {a: {}}\n"},
-            "`fils` is no upstream of `remit.yaml`; did you mean `files`?",
+            "`fils` is not an upstream of `remit.yaml`; did you mean `files`?",
         ),
         (
             {"tools/x.yaml": "upstream: files\ntools: {'resource:read': {}}\n"},
@@ -145,19 +145,19 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
             {"tools/x.yaml": "upstream: files\ntools: {a: {effct: none}}\n"},
             "`tools.a.effct`: unknown key; did you mean `effect`?",
         ),
-        ({"tools/x.yaml": "upstream: files\ntools: {a: {effect: no}}\n"}, "`no` is not known here"),
-        ({"tools/x.yaml": "upstream: files\ntools: {a: {audience: all}}\n"}, "`all` is no audience"),
+        ({"tools/x.yaml": "upstream: files\ntools: {a: {effect: no}}\n"}, "`no` is not a known value"),
+        ({"tools/x.yaml": "upstream: files\ntools: {a: {audience: all}}\n"}, "`all` is not an audience"),
         (
             {"tools/x.yaml": "upstream: files\ntools: {a: {labels: {class: secret}}}\n"},
             "`secret` is not a data class",
         ),
         (
             {"tools/x.yaml": "upstream: files\ntools:\n  a: {record: '{pth}', arguments: {path: {}}}\n"},
-            "tools/x.yaml:3: `tools.a.record`: `{pth}` is none of its arguments; did you mean `{path}`?",
+            "tools/x.yaml:3: `tools.a.record`: `{pth}` is not one of its arguments; did you mean `{path}`?",
         ),
         (
             {"tools/x.yaml": "upstream: files\ntools: {a: {own_conversation: true}}\n"},
-            "does not go with an effect",
+            "cannot be combined with an effect",
         ),
     ],
 )
@@ -176,11 +176,11 @@ def test_each_mistake_in_a_folder_is_one_line(
         (
             "docs/{file}.md",
             "docs/{fil}.md",
-            "tasks/read.yaml:12: `grants[0].arguments.path.exact`: `{fil}` is none of the parameters; did",
+            "tasks/read.yaml:12: `grants[0].arguments.path.exact`: `{fil}` is not one of the parameters; did",
         ),
-        ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is no upstream"),
+        ("files/read\n", "filez/read\n", "tasks/read.yaml:10: `grants[0].tool`: `filez` is not an upstream"),
         ("files/read\n", "files/raed\n", "did you mean `files/read`?"),
-        ("files/read\n", "files/*\n", "names no tool"),
+        ("files/read\n", "files/*\n", "is not a tool name"),
         (
             "{exact: ",
             "{exakt: ",
@@ -190,9 +190,9 @@ def test_each_mistake_in_a_folder_is_one_line(
         (
             "[reader, ",
             "['*', ",
-            "`*` names nobody; write an agent's name or `group:name`; there are no wildcards",
+            "`*` is not a valid name; write an agent's name or `group:name`; there are no wildcards",
         ),
-        ("ana@example.org", "'*'", "`requested_by[0]`: `*` names nobody"),
+        ("ana@example.org", "'*'", "`requested_by[0]`: `*` is not a valid name"),
         ("10m", "10 minutes", "tasks/read.yaml:7: `deadline`: must be a duration"),
         ("calls: 5", "calls: -5", "`budgets.calls`: is too small"),
         ("2 MiB", "2 MB/s", "`budgets.result_bytes`: must be a size"),
@@ -257,5 +257,5 @@ def test_what_init_writes_is_valid_as_it_is(tmp_path: Path) -> None:
     assert problems(tmp_path) == []
     got = load_bundle(load_config(tmp_path))
     assert got.task_types["tidy-note"].grants
-    with pytest.raises(ConfigInvalid, match="is there already"):
+    with pytest.raises(ConfigInvalid, match="already exists"):
         scaffold(tmp_path)

@@ -86,25 +86,25 @@ def test_what_is_no_quantity_is_refused(written: object) -> None:
         (UPSTREAM + "tenant: 7\n", "`tenant`: must be a text; put it in quotes"),
         (UPSTREAM + "tenant: Acme\n", "`tenant`: `Acme` cannot be a name here"),
         (UPSTREAM + "store: {durability: durible}\n", "did you mean `durable`?"),
-        (UPSTREAM + "store: {kind: postgres}\n", "`store.kind`: needs to know where PostgreSQL is"),
+        (UPSTREAM + "store: {kind: postgres}\n", "`store.kind`: needs the address of PostgreSQL"),
         (UPSTREAM + "store: {url: 'env:DB'}\n", "`store.url`: has no effect with a file"),
         (
             UPSTREAM + "store: {kind: postgres, url: 'postgresql://a:b@db.example/r'}\n",
-            "`store.url`: looks like a secret written out",
+            "`store.url`: looks like a literal secret",
         ),
         (UPSTREAM + "limits: {call_timeout_s: soon}\n", "must be a duration; write seconds or units"),
         (UPSTREAM + "classes: {clearance: {internal: secret}}\n", "`secret` is not a data class"),
-        (UPSTREAM + "classes: {clearance: {everyone: public}}\n", "`everyone` is no audience"),
+        (UPSTREAM + "classes: {clearance: {everyone: public}}\n", "`everyone` is not an audience"),
         (UPSTREAM + "keys: {path: x}\nlog_head: {path: x}\n", "remit.yaml:3: `log_head.path`: is used twice"),
         ("tenant: a\n", "remit.yaml:1: `upstreams`: is missing; add `upstreams:`"),
         ("", "`upstreams`: is missing"),
         ("upstreams: {}\n", "`upstreams`: is empty; add at least one entry"),
-        ("upstreams: {remit: {url: 'http://localhost:1'}}\n", "`upstreams.remit`: `remit` is the name of"),
+        ("upstreams: {remit: {url: 'http://localhost:1'}}\n", "`upstreams.remit`: `remit` is reserved for"),
         ("upstreams: {a: {}}\n", "`upstreams.a`: has neither `command` nor `url`"),
         ("upstreams: {a: {command: [x], url: 'http://x'}}\n", "has both `command` and `url`"),
         ("upstreams: {a: {command: [x], headers: {X-A: b}}}\n", "has no meaning beside `command`"),
         ("upstreams: {a: {url: 'ftp://x'}}\n", "is not an http or https URL"),
-        ("upstreams: {a: {url: 'http://u:p@x'}}\n", "holds a name or password"),
+        ("upstreams: {a: {url: 'http://u:p@x'}}\n", "contains a name or password"),
         (
             "upstreams: {a: {url: 'http://x', headers: {Host: b}}}\n",
             "`upstreams.a.headers.Host`: cannot be set",
@@ -133,7 +133,7 @@ def test_the_exception_says_how_many_problems_there_are(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Without a configuration the remediation is `remit init`."""
-    with pytest.raises(ConfigInvalid, match=r"remit\.yaml: there is no such file; .*remit init"):
+    with pytest.raises(ConfigInvalid, match=r"remit\.yaml: file does not exist; .*remit init"):
         load_config(tmp_path)
     assert len(problems(tmp_path)) == 1
 
@@ -153,9 +153,9 @@ def test_classes_of_ones_own_have_a_clearance(tmp_path: Path) -> None:
         ("a: !!python/object:os.system x\n", "tag"),
         ("!x a: 1\n", "tag"),
         ("<<: {a: 1}\n", "merge key"),
-        ("--- \na: 1\n---\nb: 1\n", "f:3: holds a second document"),
+        ("--- \na: 1\n---\nb: 1\n", "f:3: contains a second document"),
         ("%YAML 1.1\n---\na: 1\n", "directive"),
-        ("[a, b]: 1\n", "key that is not a plain text"),
+        ("[a, b]: 1\n", "key that is not plain text"),
         ("a: [1\n", "is not YAML"),
         ("a: b: c\n", "f:1: is not YAML"),
         ("\ta: 1\n", "f:1: is not YAML: a tab indents this line"),
@@ -295,7 +295,7 @@ def test_what_looks_like_a_secret_is_taken_for_one(text: str) -> None:
 )
 def test_a_literal_under_the_name_of_a_secret_is_refused(name: str) -> None:
     """Whatever stands under such a name must be a reference."""
-    with pytest.raises(ConfigInvalid, match="looks like a secret"):
+    with pytest.raises(ConfigInvalid, match="looks like a literal secret"):
         read_secret("abc", name=name, folder=Path())
 
 

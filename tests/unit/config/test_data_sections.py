@@ -47,7 +47,7 @@ def test_a_write_may_name_what_the_upstream_chooses(tmp_path: Path) -> None:
 def test_a_read_names_its_arguments_alone(tmp_path: Path) -> None:
     """No result says which record it was that was read."""
     read = TOOLS.replace("effect: reversible", "effect: none")
-    with pytest.raises(ConfigInvalid, match="is none of its arguments"):
+    with pytest.raises(ConfigInvalid, match="is not one of its arguments"):
         tools_of(tmp_path, read)
 
 

@@ -125,7 +125,7 @@ def test_an_audience_is_one_of_three_or_a_group(name: str, fits: bool) -> None:
     fault = audience_fault(name)
     assert (fault == "") is fits
     if not fits:
-        assert fault == f"`{name}` is no audience"
+        assert fault == f"`{name}` is not an audience"
 
 
 def test_each_zone_beyond_the_first_is_a_crossing() -> None:

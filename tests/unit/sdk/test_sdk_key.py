@@ -50,7 +50,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     place = tmp_path / "agents" / "note-bot.key.json"
     first = AgentKey.generate()
     first.save(place)
-    with pytest.raises(KeyUnusable, match="is there already"):
+    with pytest.raises(KeyUnusable, match="already exists"):
         AgentKey.generate().save(place)
     assert AgentKey.load(place).thumbprint == first.thumbprint
     assert len(list(place.parent.iterdir())) == 1

@@ -334,5 +334,5 @@ async def test_discovery(world: AuthzenWorld) -> None:
     metadata = told.json
     base = metadata.pop("policy_decision_point")
     assert metadata.pop("capabilities") == ["urn:openid:authzen:capability:access-request"]
-    assert base == world.house.public_url
+    assert base == world.services.public_url
     assert all(url.startswith(f"{base}/access/v1/") for url in metadata.values())

@@ -25,8 +25,8 @@ async def made(folder: Path) -> dict[str, bytes]:
         await world.reopen()
         task, token = await world.open("hello")
         await world.call(token, "write", text="ünwanted: \u2028 \U0001f512", amount=0.000001)
-        closure = await world.house.endings.revocations.end_task(task.id, reason="done", by="root")
-        evidence, receipts = world.house.evidence.log, world.house.evidence.receipts
+        closure = await world.services.endings.revocations.end_task(task.id, reason="done", by="root")
+        evidence, receipts = world.services.evidence.log, world.services.evidence.receipts
         ways = {
             "whole": evidence.export(),
             "without-values": evidence.export(values=False),

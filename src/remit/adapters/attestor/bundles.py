@@ -141,7 +141,7 @@ def _forward_only(read: Source) -> Source:
                 raise SourceUnavailable(
                     f"the bundle of `{anchors.trust_domain}` is older than the one before",
                     code="bundle-rollback",
-                    remediation="look at where it comes from; restart remit if its owner began anew",
+                    remediation="check its source; restart remit if its owner started a new sequence",
                 )
             highest = anchors.sequence
         return anchors, fresh_s
@@ -171,14 +171,14 @@ def _from_workload_api(trust_domain: str, socket: str) -> TrustAnchors:
             keys = client.fetch_jwt_bundles().get_bundle_for_trust_domain(name)
     except (PySpiffeError, OSError) as fault:
         raise SourceUnavailable(
-            f"the Workload API at `{socket[:200]}` gives no bundle of `{trust_domain}`",
-            remediation="look whether the agent runs, and whether remit is registered with it",
+            f"the Workload API at `{socket[:200]}` provides no bundle of `{trust_domain}`",
+            remediation="check that the SPIRE agent runs and that remit is registered with it",
             debug=repr(fault),
         ) from None
     if authorities is None and keys is None:
         raise SourceUnavailable(
-            f"the Workload API at `{socket[:200]}` knows no trust domain `{trust_domain}`",
-            remediation="federate with it, or take its bundle from elsewhere",
+            f"the Workload API at `{socket[:200]}` does not know trust domain `{trust_domain}`",
+            remediation="federate with it, or use another source for its bundle",
         )
     return TrustAnchors(
         trust_domain=trust_domain,

@@ -107,7 +107,7 @@ class OidcIssuers:
         issuer = self._issuers.get((_issuer(compact), use))
         if issuer is None:
             raise _refused(
-                f"is of an issuer that is not trusted for {use.value}",
+                f"has an issuer that is not trusted for {use.value}",
                 "token-issuer",
                 "add it under `trust.issuers`",
             )
@@ -140,7 +140,7 @@ class OidcIssuers:
         compact = _compact(token)
         issuer = self._issuers.get((_issuer(compact), use))
         if issuer is None:
-            raise _refused(f"is of an issuer that is not trusted for {use.value}", "token-issuer")
+            raise _refused(f"has an issuer that is not trusted for {use.value}", "token-issuer")
         _check_type(compact, token_type, use)
         verify_signature(token, compact.header, await self._candidates(issuer, compact, use))
         return SignedToken(
@@ -152,7 +152,7 @@ class OidcIssuers:
     ) -> tuple[VerificationKey, ...]:
         algorithm = compact.header.get("alg")
         not_accepted = _refused(
-            "is signed in a way that is not accepted",
+            "has an unsupported signature algorithm",
             "token-algorithm",
             f"sign it with one of {', '.join(sorted(issuer.algorithms))}",
         )
@@ -168,7 +168,7 @@ class OidcIssuers:
                 found = known.keys.candidates(compact.header)
         except SourceUnavailable as fault:
             raise Unauthenticated(
-                f"the keys of issuer `{issuer.name}` cannot be had now",
+                f"the keys of issuer `{issuer.name}` are unavailable now",
                 code="issuer-unavailable",
                 remediation="try again in a moment",
                 debug=f"{fault.code}: {fault}; {fault.debug}",
@@ -229,7 +229,7 @@ class _KeySource:
             raise Malformed(f"`{address[:200]}` is the metadata of another issuer", code="issuer-metadata")
         place = metadata.get("jwks_uri")
         if not isinstance(place, str):
-            raise Malformed(f"`{address[:200]}` names no key set", code="issuer-metadata")
+            raise Malformed(f"`{address[:200]}` has no key set address", code="issuer-metadata")
         named = metadata.get("id_token_signing_alg_values_supported")
         if not isinstance(named, list):
             return place, None
@@ -267,7 +267,7 @@ def _check_type(compact: Compact, wanted: str, use: IssuerUse) -> None:
     else:
         fine = found in PLAIN_TYPES and (found != "at+jwt" or use is IssuerUse.WORKLOADS)
     if not fine:
-        raise _refused("is of another type", "token-type", f"show one of type `{wanted or 'JWT'}`")
+        raise _refused("has another type", "token-type", f"present one of type `{wanted or 'JWT'}`")
 
 
 def _refused(what: str, code: str, remediation: str = "", debug: str = "") -> Unauthenticated:

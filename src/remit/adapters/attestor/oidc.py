@@ -27,7 +27,7 @@ class OidcAttestor:
     async def attest(self, shown: Shown) -> Attested:
         """Return issuer, subject and claims of a valid token; raise `Unauthenticated`."""
         if not isinstance(shown, ShownAssertion) or shown.type != JWT_TYPE:
-            raise Unauthenticated("this is not a token of an issuer", code="not-attestable", step=1)
+            raise Unauthenticated("this is not an issuer's token", code="not-attestable", step=1)
         token = await self._issuers.verify(shown.token, use=IssuerUse.WORKLOADS)
         return Attested(
             workload=issuer_workload(token.issuer, token.subject),

@@ -94,7 +94,7 @@ class RefreshedTrustBundle(Generic[T]):
         if self._value is None or self._age() is None:
             failure = self._failure
             raise SourceUnavailable(
-                f"{self.name} cannot be had now",
+                f"{self.name} is unavailable now",
                 code=failure.code if failure else "source-unavailable",
                 remediation="try again in a moment",
                 debug=f"{failure}; {failure.debug}" if failure else "",

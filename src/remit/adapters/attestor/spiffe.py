@@ -116,7 +116,7 @@ class SpiffeAttestor:
                 raise Unauthenticated(
                     "the SVID has further audiences",
                     code="token-audience",
-                    remediation=f"ask for one with the audience `{self._audience}` alone",
+                    remediation=f"ask for one with only the audience `{self._audience}`",
                     step=1,
                 )
             return Attested(
@@ -145,9 +145,9 @@ class SpiffeAttestor:
         bundle = self._domains.get(claimed.trust_domain)
         if bundle is None:
             raise Unauthenticated(
-                f"trust domain `{claimed.trust_domain[:100]}` is foreign here",
+                f"trust domain `{claimed.trust_domain[:100]}` is not trusted here",
                 code="svid-foreign",
-                remediation="add it under `trust.spiffe`, with the bundle that vouches for it",
+                remediation="add it under `trust.spiffe`, with its bundle",
                 step=1,
             )
         try:
@@ -163,7 +163,7 @@ class SpiffeAttestor:
                 return check(newer)
         except SourceUnavailable as fault:
             raise Unauthenticated(
-                f"the bundle of trust domain `{claimed.trust_domain}` cannot be had now",
+                f"the bundle of trust domain `{claimed.trust_domain}` is unavailable now",
                 code="bundle-unavailable",
                 remediation="try again in a moment",
                 debug=f"{fault.code}: {fault}; {fault.debug}",

@@ -91,7 +91,7 @@ class GitHubBroker:
             kind = NothingDone if 400 <= answer.status < 500 else KeyUnavailable
             raise self._refused("a token", f"status {answer.status}", kind)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise self._refused("a token", "its answer holds none")
+            raise self._refused("a token", "its answer contains none")
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         found = UpstreamCredential(
             lease=wanted.lease,
@@ -115,9 +115,9 @@ class GitHubBroker:
         token = credential.handle.get("token", "")
         if not token:
             raise KeyUnavailable(
-                f"the token of lease `{credential.lease}` cannot be read any more",
+                f"the token of lease `{credential.lease}` can no longer be read",
                 code="lease-unreadable",
-                remediation="restore the sealing keys, or wait for its end",
+                remediation="restore the sealing keys, or wait until it expires",
             )
         await self._take_back(token)
 
@@ -145,7 +145,7 @@ class GitHubBroker:
             found = _REPOSITORY.fullmatch(text)
             if found is None or found[2] in (".", "..") or (found[1] or self._app.owner) != self._app.owner:
                 raise NothingDone(
-                    f"`{text[:80]}` names no repository of `{self._app.owner}`",
+                    f"`{text[:80]}` is not a repository of `{self._app.owner}`",
                     code="lease-parameter",
                     remediation="constrain the parameter in the task type to names of its repositories",
                 )
@@ -159,7 +159,7 @@ class GitHubBroker:
                 found[name] = max(found.get(name, level), level, key=LEVELS.index)
         if not found:
             raise NothingDone(
-                "no tool that the task was granted has permissions for its token",
+                "no granted tool of the task has permissions for its token",
                 code="lease-parameter",
                 remediation="give `permissions`, or `tool_permissions` for the tool",
             )
@@ -178,7 +178,7 @@ class GitHubBroker:
             or not isinstance(given, dict)
             or not all(_within(level, allowed.get(name)) for name, level in given.items())
         ):
-            raise self._refused("a token", "it gives one that may more than was asked for")
+            raise self._refused("a token", "it issued one with more permissions than requested")
 
     def _jwt(self) -> str:
         now = self._clock.now()
@@ -194,13 +194,13 @@ class GitHubBroker:
             raise NothingDone(
                 "the private key of the GitHub App cannot be used",
                 code="source-refused",
-                remediation="store the PEM file that GitHub gives for the app",
+                remediation="store the app's PEM file from GitHub",
             ) from None
 
     async def _take_back(self, token: str) -> None:
         answer = await self._ask("DELETE", "/installation/token", token)
         if answer.status != 204 and not _unknown(answer):
-            raise self._refused("to take a token back", f"status {answer.status}")
+            raise self._refused("to revoke a token", f"status {answer.status}")
 
     async def _ask(self, method: str, path: str, token: str, body: Json = None) -> BrokerResponse:
         headers = {
@@ -215,8 +215,7 @@ class GitHubBroker:
         return kind(
             f"GitHub refuses {what}: {why}",
             code="source-refused",
-            remediation="look at the app's permissions, at the installation's repositories, and at the "
-            "app's key",
+            remediation="check the app's permissions, the installation's repositories and the app's key",
         )
 
 

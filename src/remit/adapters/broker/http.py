@@ -120,21 +120,21 @@ class BrokerHttp:
             raise NothingDone(
                 f"{self._name} does not answer",
                 code=SILENT,
-                remediation="look whether it runs and can be reached from here",
+                remediation="check that it runs and is reachable from here",
                 debug=type(fault).__name__,
             ) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as fault:
             raise KeyUnavailable(
                 f"{self._name} does not answer",
                 code=SILENT,
-                remediation="look whether it runs and can be reached from here",
+                remediation="check that it runs and is reachable from here",
                 debug=type(fault).__name__,
             ) from None
         if len(body) > MAX_ANSWER_BYTES:
             raise KeyUnavailable(
                 f"the answer of {self._name} is too large",
                 code="source-refused",
-                remediation="look whether its address is the right one",
+                remediation="check its address",
             )
         return BrokerResponse(status, body, challenge)
 

@@ -69,7 +69,7 @@ def _text(template: str, values: Mapping[str, str], source: str, place: str) -> 
         wanted, closed, rest = part.partition("}")
         if not closed or wanted not in values:
             raise KeyUnavailable(
-                f"{source} gives no `{wanted[:40]}` for the {place}",
+                f"{source} does not provide `{wanted[:40]}` for the {place}",
                 code="source-refused",
                 remediation=f"use one of {', '.join(f'`{one}`' for one in sorted(values))}",
             )
@@ -79,7 +79,7 @@ def _text(template: str, values: Mapping[str, str], source: str, place: str) -> 
 
 def _unfit(source: str, place: str) -> KeyUnavailable:
     return KeyUnavailable(
-        f"what {source} gives cannot stand in the {place}",
+        f"a value of {source} cannot be used in the {place}",
         code="source-refused",
-        remediation="look what the source gives",
+        remediation="check the values of the source",
     )

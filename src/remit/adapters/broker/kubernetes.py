@@ -77,7 +77,7 @@ class KubernetesBroker:
         account = fill(self._account.name, texts_of(wanted), _is_name)
         if not _is_name(account):
             raise NothingDone(
-                f"`{account[:80]}` names no service account",
+                f"`{account[:80]}` is not a service account name",
                 code="lease-parameter",
                 remediation="constrain the parameter in the task type to lower-case letters, digits and `-`",
             )
@@ -153,7 +153,7 @@ class KubernetesBroker:
         uid = found.get("uid") if isinstance(found, dict) else None
         if answer.status != 201 or not isinstance(uid, str):
             nothing = 400 <= answer.status < 500
-            raise self._refused(f"to make `{name}`", answer, NothingDone if nothing else KeyUnavailable)
+            raise self._refused(f"to create `{name}`", answer, NothingDone if nothing else KeyUnavailable)
         # With the uid, so that another object of the same name does not keep the token alive.
         return {"apiVersion": "v1", "kind": "Secret", "name": name, "uid": uid}
 
@@ -194,7 +194,7 @@ class KubernetesBroker:
         return kind(
             f"Kubernetes refuses {what}: {why}",
             code="source-refused",
-            remediation="look at the role of remit's service account, and at the API server's audit log",
+            remediation="check the role of remit's service account and the API server's audit log",
         )
 
 
@@ -205,7 +205,7 @@ def object_of(lease: str) -> str:
     """
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(
-            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+            f"`{lease[:40]}` is not a lease", code="source-refused", remediation="see `remit who`"
         )
     return f"remit-{lease.replace('_', '-')}"
 

@@ -56,7 +56,7 @@ def _text(name: str, values: Mapping[str, Json], fits: Fits) -> str:
         raise NothingDone(
             f"the task has no parameter `{name[:40]}`, which its credential needs",
             code="lease-parameter",
-            remediation="give the task type that parameter, or leave it out of the lease's templates",
+            remediation="give the task type that parameter, or remove it from the lease's templates",
         )
     return _fitting(name, values[name], fits)
 
@@ -65,10 +65,9 @@ def _fitting(name: str, value: Json, fits: Fits) -> str:
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text or not text.isprintable() or not fits(text):
         raise NothingDone(
-            f"the task's `{name[:40]}` cannot stand in what narrows its credential",
+            f"the task's `{name[:40]}` cannot be used to limit its credential",
             code="lease-parameter",
             remediation="constrain the parameter in the task type to plain texts: a value that is empty "
-            "or could "
-            "widen the credential is not filled in",
+            "or could extend the credential is refused",
         )
     return text

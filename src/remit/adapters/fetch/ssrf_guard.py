@@ -146,7 +146,7 @@ class GuardedFetch:
             if 300 <= response.status < 400:
                 raise _failed(url, "redirects elsewhere", "fetch-redirected", "give the final address")
             if response.headers.get("Content-Encoding", "").lower() not in _PLAIN:
-                raise _failed(url, "answers in a coding that was not asked for", "fetch-failed")
+                raise _failed(url, "answers with a content coding that was not requested", "fetch-failed")
             return Fetched(
                 url=url,
                 status=response.status,
@@ -163,7 +163,7 @@ class GuardedFetch:
         if not host or len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
             raise _forbidden(url, "is not an address")
         if "@" in parts.netloc or "#" in url or "\\" in url:
-            raise _forbidden(url, "holds what an address of a document does not")
+            raise _forbidden(url, "has parts that a document address must not have")
         if parts.scheme != "https" and not (parts.scheme == "http" and self._plain_loopback):
             raise _forbidden(url, "is not an https address")
         return parts
@@ -182,7 +182,7 @@ class GuardedFetch:
         for _, address, _ in addresses:
             # INVARIANT: one address that is not permitted refuses the name, whatever its other addresses are.
             if not self._permitted(address, parts.scheme):
-                raise _forbidden(url, "is at an address that may not be asked")
+                raise _forbidden(url, "is at a forbidden address")
         return addresses
 
     def _permitted(self, text: str, scheme: str) -> bool:
@@ -270,4 +270,4 @@ def _failed(url: str, what: str, code: str, remediation: str = "", debug: str = 
 
 
 def _forbidden(url: str, what: str) -> SourceUnavailable:
-    return _failed(url, what, "fetch-forbidden", "give an https address that is public")
+    return _failed(url, what, "fetch-forbidden", "give a public https address")

@@ -35,14 +35,14 @@ def verified(token: str, keys: Mapping[str, ECKey]) -> tuple[dict[str, Json], di
     if algorithm not in ALGORITHMS or algorithm != ALGORITHM:
         raise _refused("the token's algorithm is not accepted", "token-algorithm")
     if any(name in header for name in REFUSED_PARAMETERS):
-        raise _refused("the token's header asks for what is not accepted", "token-header")
+        raise _refused("the token's header has unsupported parameters", "token-header")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
-        raise _refused("the token is signed by a key that is not ours", "token-key")
+        raise _refused("the token is signed by an unknown key", "token-key")
     try:
         found = jws.deserialize_compact(token, key, registry=REGISTRY)
     except (JoseError, ValueError) as fault:
-        raise _refused("the token's signature does not hold", "token-signature", str(fault)) from None
+        raise _refused("the token's signature is invalid", "token-signature", str(fault)) from None
     return header, _object(found.payload)
 
 

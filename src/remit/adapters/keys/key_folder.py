@@ -127,8 +127,8 @@ class KeyFolder(Generic[K]):
         """Raise `ChangedMeanwhile` if `seen` is given and is no longer the newest key."""
         if seen and self.entries[0].id != seen:
             raise ChangedMeanwhile(
-                f"another process has replaced the {self._rules.kind} key meanwhile",
-                remediation="look at `remit key list`, and replace it again if that is still wanted",
+                f"another process has replaced the {self._rules.kind} key in the meantime",
+                remediation="check `remit key list`, and replace the key again if still needed",
             )
 
     async def rotate(self, *, at_once: bool, seen: str = "") -> HeldKey:
@@ -169,7 +169,7 @@ class KeyFolder(Generic[K]):
         async with self._alone():
             found = [one for one in self.entries if one.id == id and one.standing is KeyStanding.PREVIOUS]
             if not found:
-                raise Conflict(f"`{id[:80]}` is no previous key", remediation="see `remit key list`")
+                raise Conflict(f"`{id[:80]}` is not a previous key", remediation="see `remit key list`")
             self._settle(tuple(one for one in self.entries if one not in found))
             for one in found:
                 remove_secret(self._place(one.version))
@@ -224,8 +224,9 @@ class KeyFolder(Generic[K]):
             key = self._read(one.version)
             if self._craft.name(key) != one.id:
                 raise KeyUnavailable(
-                    f"`{self._place(one.version)}` holds another key than `{self._rules.kind}.json` names",
-                    remediation="restore both files from the same copy",
+                    f"the key in `{self._place(one.version)}` is not the one named in "
+                    f"`{self._rules.kind}.json`",
+                    remediation="restore both files from the same backup",
                 )
             keys[one.id] = key
         self.keys, self._lost = keys, frozenset(one.id for one in lost)
@@ -257,7 +258,7 @@ class KeyFolder(Generic[K]):
             remove_secret(self._place(version))
             raise KeyUnavailable(
                 f"the new {self._rules.kind} key is not a new one",
-                remediation="look at what makes the keys (OpenBao, or where randomness comes from)",
+                remediation="check the source of the keys (OpenBao, or the random number generator)",
             )
         return KeyVersion(version=version, id=name, standing=standing, made=now)
 
@@ -289,7 +290,7 @@ class KeyFolder(Generic[K]):
             return self._craft.read(data)
         except (ValueError, TypeError) as fault:
             raise KeyUnavailable(
-                f"`{place}` does not hold {self._craft.what}",
-                remediation="restore the file from a copy",
+                f"`{place}` does not contain {self._craft.what}",
+                remediation="restore the file from a backup",
                 debug=str(fault),
             ) from fault

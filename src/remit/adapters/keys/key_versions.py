@@ -70,7 +70,7 @@ def read_book(folder: Path, kind: KeyKind) -> Entries | None:
         raise _unusable(place, str(fault)) from fault
     current = [one for one in page.keys if one.standing is KeyStanding.CURRENT]
     if page.kind is not kind or len(current) != 1 or len({one.version for one in page.keys}) < len(page.keys):
-        raise _unusable(place, "another kind, or not one current key")
+        raise _unusable(place, "another kind, or not exactly one current key")
     return page.keys
 
 
@@ -144,5 +144,5 @@ def _written(kind: KeyKind, entries: Entries) -> bytes:
 
 def _unusable(place: Path, debug: str) -> KeyUnavailable:
     return KeyUnavailable(
-        f"`{place}` is no book of such keys", remediation="restore the file from a copy", debug=debug
+        f"`{place}` is not a key register", remediation="restore the file from a backup", debug=debug
     )

@@ -64,7 +64,7 @@ class Bao:
         """Send a write and return the data of the answer; raise `KeyUnavailable`."""
         found = await self._ask("POST", path, body)
         if found is None:
-            raise self._refused(path, "there is no such key or path")
+            raise self._refused(path, "the key or path does not exist")
         return found
 
     async def renew(self) -> None:
@@ -128,7 +128,7 @@ class Bao:
         return KeyUnavailable(
             f"OpenBao at `{self._address}` does not answer",
             code="key-store-lost",
-            remediation="look whether it runs, is unsealed, and can be reached from here",
+            remediation="check that it runs, is unsealed and is reachable from here",
             debug=debug,
         )
 
@@ -136,6 +136,6 @@ class Bao:
         return KeyUnavailable(
             f"OpenBao refuses `{path}`: {why}",
             code="key-store-refused",
-            remediation="look at the policy of remit's token and at OpenBao's audit log",
+            remediation="check the policy of remit's token and OpenBao's audit log",
             debug=debug,
         )

@@ -99,6 +99,8 @@ def _wrapped(folder: Path) -> list[Reference]:
             found.append(decode(read_secret(file)))
         except ValueError as fault:
             raise KeyUnavailable(
-                f"`{file}` holds no sealing key", remediation="restore the file from a copy", debug=str(fault)
+                f"`{file}` contains no sealing key",
+                remediation="restore the file from a backup",
+                debug=str(fault),
             ) from fault
     return found

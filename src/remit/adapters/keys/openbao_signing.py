@@ -217,7 +217,7 @@ class BaoCheckpointKeys(_Signing, RotatingVerifiers[RemoteKey]):
             except KeyUnavailable as fault:
                 # A version that was destroyed in transit must not prevent signing of the log.
                 if verifier not in self._silent:
-                    log.warning("a previous key does not sign the log beside the current one: %s", fault)
+                    log.warning("a previous key cannot sign the log together with the current one: %s", fault)
                 self._silent.add(verifier)
         return tuple(made)
 

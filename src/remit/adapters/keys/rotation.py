@@ -77,6 +77,6 @@ class RotatingSealing(RotatingFileKeys[bytes]):
         found = keys.get(id) if id else next(reversed(keys.values()))
         if found is None:
             raise KeyUnavailable(
-                f"sealing key `{id[:40]}` is not here", remediation="restore the folder of keys from a copy"
+                f"sealing key `{id[:40]}` is missing", remediation="restore the key folder from a backup"
             )
         return found

@@ -121,14 +121,14 @@ def _check(descriptor: int, place: Path, mode: str) -> None:
     if stat.S_IMODE(found.st_mode) & ~int(mode, 8):
         raise KeyUnavailable(
             f"`{place}` can be used by other users (mode {stat.S_IMODE(found.st_mode):o})",
-            remediation=f"run `chmod {mode} {place}`, and replace the key if somebody may have read it",
+            remediation=f"run `chmod {mode} {place}`, and replace the key if another user may have read it",
         )
 
 
 def _unavailable(place: Path, fault: OSError) -> KeyUnavailable:
     return KeyUnavailable(
         f"`{place}` cannot be used: {fault.strerror or 'input/output error'}",
-        remediation="make it readable for the user that runs remit, or restore it from a copy",
+        remediation="make it readable for the user that runs remit, or restore it from a backup",
         debug=str(fault),
     )
 
@@ -154,7 +154,7 @@ async def alone(lock: Path, patience_s: float | None = None) -> AsyncIterator[No
                 raise KeyUnavailable(
                     f"another process holds `{lock}`",
                     code="keys-held",
-                    remediation="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                    remediation="find the stopped process with `fuser`, and resume or end it",
                 )
             await asyncio.sleep(AGAIN_S)
         yield

@@ -87,9 +87,7 @@ class Remote:
     def take(self) -> Reference:
         """Remove and return the next fresh version."""
         if not self._stock:
-            raise KeyUnavailable(
-                f"no new version of `{self.name}` is at hand", remediation="start remit again"
-            )
+            raise KeyUnavailable(f"no new version of `{self.name}` is available", remediation="restart remit")
         return self._stock.pop(0)
 
     def keep(self, reference: Reference) -> None:
@@ -118,13 +116,13 @@ class Remote:
             public = str(found["keys"][str(version)]["public_key"])
         except (KeyError, TypeError, ValueError) as fault:
             raise KeyUnavailable(
-                f"`{self.name}` in OpenBao is no {self._type} key that stays there",
-                remediation="move it away, and remit makes one",
+                f"`{self.name}` in OpenBao is not a non-exportable {self._type} key",
+                remediation="move it away; remit then creates one",
                 debug=str(fault),
             ) from fault
         if version <= self._newest:
             # For example from a stale replica: the version to be replaced would keep signing.
-            raise odd(self.name, f"version {version} is no new one")
+            raise odd(self.name, f"version {version} is not new")
         self._newest = version
         return Reference(key=self.name, version=version, public=public)
 
@@ -188,7 +186,7 @@ def _plain(name: str, found: dict[str, Json]) -> bytes:
 def odd(name: str, debug: str = "") -> KeyUnavailable:
     """Return the error for an answer that does not match our key."""
     return KeyUnavailable(
-        f"what OpenBao answered for `{name}` does not hold under the key that is known here",
+        f"OpenBao's signature by `{name}` does not verify with the key that is known here",
         code="key-store-odd",
         remediation="find out who changed the key in OpenBao",
         debug=debug,

@@ -63,12 +63,12 @@ class FileHeadKeeper:
             # signed.
             raise StoreUnavailable(
                 f"the head file `{place}` is damaged",
-                remediation="restore it from a copy, or from a witness of the log",
+                remediation="restore it from a backup, or from a witness of the log",
                 debug=str(fault),
             ) from fault
         if record.origin != origin or len(root) != hashlib.sha256().digest_size or record.size < 0:
             raise StoreUnavailable(
-                f"the head file `{place}` is of another log", remediation="restore it from a copy"
+                f"the head file `{place}` belongs to another log", remediation="restore it from a backup"
             )
         return Head(record.size, root, record.note)
 
@@ -91,7 +91,7 @@ class FileHeadKeeper:
             present = self.read(origin)
             if present != expected or (present is not None and new.size < present.size):
                 raise Conflict(
-                    f"the head of log `{origin}` is at {present.size if present else 0} events by now",
+                    f"the head of log `{origin}` is at {present.size if present else 0} events now",
                     remediation="read it again; if another process signs this log, stop one of them",
                 )
             self._replace(place, _Record(origin, new.size, base64.b64encode(new.root).decode(), new.note))
@@ -120,7 +120,7 @@ class FileHeadKeeper:
                     raise StoreUnavailable(
                         f"another process holds `{file}`",
                         code="head-held",
-                        remediation="find it (`fuser` names it), and let it go on or end it: it was stopped",
+                        remediation="find the stopped process with `fuser`, and resume or end it",
                     )
                 await asyncio.sleep(AGAIN_S)
         except BaseException:

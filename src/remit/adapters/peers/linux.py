@@ -54,11 +54,11 @@ class LinuxPeers:
     def at(self, descriptor: int) -> LinuxPeer:
         """Return the process at the other end of a connected Unix socket."""
         if not CAN_TELL:
-            raise _unknown("this system does not tell")
+            raise _unknown("this system does not report it")
         try:
             with socket.socket(fileno=os.dup(descriptor)) as sock:
                 if sock.family != socket.AF_UNIX:
-                    raise _unknown("it is no Unix socket")
+                    raise _unknown("it is not a Unix socket")
                 raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
                 pid, uid, _ = _UCRED.unpack(raw)
                 # 0: the peer is in another pid namespace; -1: the peer has none.
@@ -154,7 +154,7 @@ class LinuxPeer:
                 digest = ""
         # INVARIANT: the digest is of the program that connected, and the process still runs it.
         if not self._peers.same(self.pid, self.uid, self._program if digest else -1):
-            raise OSError("it runs another program, or as another user, than when it connected")
+            raise OSError("its program or user has changed since it connected")
         return digest
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ def _ended(handle: int) -> bool:
 
 def _unknown(debug: str) -> Unauthenticated:
     return Unauthenticated(
-        "it cannot be told which process this is",
+        "the process cannot be identified",
         code="peer-unknown",
         remediation="connect from a running process of this machine, over the Unix socket",
         debug=debug,

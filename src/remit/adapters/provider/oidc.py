@@ -125,7 +125,7 @@ class OidcProvider:
         answer = _object(body)
         token = answer.get("id_token")
         if status != 200 or not isinstance(token, str):
-            raise _refused("the provider did not take the code", "sign-in-code-refused")
+            raise _refused("the provider refused the code", "sign-in-code-refused")
         return await self._checked(token, metadata, nonce)
 
     async def _checked(self, token: str, metadata: _Metadata, nonce: str) -> ProvenPerson:
@@ -136,14 +136,12 @@ class OidcProvider:
             raise _refused("the provider's ID token cannot be read", "sign-in-token", str(error)) from None
         algorithms = USUAL & set(metadata.id_token_signing_alg_values_supported)
         if read.header.get("alg") not in algorithms:
-            raise _refused("the provider's ID token is signed in a way that is not taken", "sign-in-token")
+            raise _refused("the provider's ID token has an unsupported signature algorithm", "sign-in-token")
         keys = await self._keys_for(read.header, metadata)
         try:
             verify_signature(token, read.header, keys.candidates(read.header))
         except Unauthenticated:
-            raise _refused(
-                "the signature of the provider's ID token does not hold", "sign-in-token"
-            ) from None
+            raise _refused("the signature of the provider's ID token is invalid", "sign-in-token") from None
         claims, now = read.claims, self._clock.now().timestamp()
         audience = claims.get("aud")
         listed = audience if isinstance(audience, list) else [audience]
@@ -180,15 +178,15 @@ class OidcProvider:
             try:
                 metadata = msgspec.convert(_object(body), _Metadata)
             except msgspec.ValidationError as error:
-                raise self._down("its metadata is not complete", str(error)) from None
+                raise self._down("its metadata is incomplete", str(error)) from None
             # OpenID Connect Discovery section 4.3: exact match.
             if status != 200 or metadata.issuer != self.issuer:
-                raise self._down("its metadata is not its own", metadata.issuer)
+                raise self._down("its metadata belongs to another issuer", metadata.issuer)
             for one in (metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri):
                 try:
                     _check(one)
                 except ConfigInvalid as error:
-                    raise self._down("an address in its metadata cannot be used", str(error)) from None
+                    raise self._down("an address in its metadata is not usable", str(error)) from None
             self._metadata = (self._clock.now(), metadata)
             return metadata
 
@@ -241,7 +239,7 @@ class OidcProvider:
 
     def _down(self, why: str, debug: str = "") -> SourceUnavailable:
         return SourceUnavailable(
-            f"the identity provider cannot be used now: {why}",
+            f"the identity provider is unavailable now: {why}",
             code="provider-unavailable",
             remediation="try again, or sign in another way",
             debug=debug,
@@ -265,4 +263,4 @@ def _check(url: str) -> None:
 
 
 def _refused(message: str, code: str, debug: str = "") -> Unauthenticated:
-    return Unauthenticated(message, code=code, remediation="begin again", debug=debug, step=1)
+    return Unauthenticated(message, code=code, remediation="start again", debug=debug, step=1)

@@ -30,7 +30,7 @@ class BufferBound:
         """Raise `Busy` if no new request may be sent now."""
         if self.held_bytes >= self.max_buffered_bytes:
             raise Busy(
-                f"answers of {self.held_bytes} bytes wait for their readers",
+                f"{self.held_bytes} bytes of answers wait for their readers",
                 remediation="try again, or raise `max_buffered_bytes`",
             )
 
@@ -69,7 +69,7 @@ class HeldBytes:
         more = counted - self.size_bytes
         if more > 0 and not self._bound.takes(more, self._task, self.size_bytes):
             raise UpstreamFault(
-                "answers of all upstreams together exceed the memory they may take",
+                "answers of all upstreams together exceed the memory limit",
                 sent=True,
                 remediation="try again when other calls have ended, or raise `max_buffered_bytes`",
                 code="upstream-too-large",

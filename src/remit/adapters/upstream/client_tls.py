@@ -66,7 +66,7 @@ class ClientCertificatePools:
 
 
 def _over(task: str) -> UpstreamUnreachable:
-    return UpstreamUnreachable(f"task `{task}` has ended", sent=False, remediation="open another one")
+    return UpstreamUnreachable(f"task `{task}` has ended", sent=False, remediation="open another task")
 
 
 def showing(tls: MakeTls, certificate: ClientCertificate) -> ssl.SSLContext:

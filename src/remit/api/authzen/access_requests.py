@@ -45,7 +45,7 @@ async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
         return _problem("expired_denial", 410, "the denial has expired; evaluate again")
     approval = await _of(errand, point, form.denial.evaluation_id.partition("~")[2])
     if approval is None:
-        return _problem("invalid_denial_binding", 400, "this denial is none that a person may approve")
+        return _problem("invalid_denial_binding", 400, "this denial cannot be approved")
     try:
         one = EvaluationForm(
             subject=form.subject, action=form.action, resource=form.resource, context=form.context
@@ -53,10 +53,10 @@ async def submitted(errand: RestRequest[AuthzenRooms]) -> Response:
         asked = question(one, point, caller)
         claims = await rooms.answers.subjects.claims(point, caller, asked.subject, errand.desk.clock.now())
     except REFUSALS:
-        return _problem("invalid_denial_binding", 400, "the request is not the one that was denied")
+        return _problem("invalid_denial_binding", 400, "the request does not match the denied one")
     tool = f"{asked.asked.upstream}/{asked.asked.name}"
     if approval.call != call_digest(claims.task, tool, asked.asked.arguments):
-        return _problem("invalid_denial_binding", 400, "the request is not the one that was denied")
+        return _problem("invalid_denial_binding", 400, "the request does not match the denied one")
     told = _told(approval, errand.desk.public_url)
     response = answer(told, 202 if approval.state is ApprovalState.PENDING else 201)
     response.headers["Location"] = told.task.status_endpoint
@@ -68,7 +68,7 @@ async def shown(errand: RestRequest[AuthzenRooms]) -> Response:
     point, _ = point_of(errand)
     approval = await _of(errand, point, errand.place["request"])
     if approval is None:
-        return _problem("unknown_task", 404, "there is no such access request")
+        return _problem("unknown_task", 404, "the access request does not exist")
     return answer(_told(approval, errand.desk.public_url))
 
 

@@ -44,9 +44,9 @@ def point_of(errand: RestRequest[AuthzenRooms]) -> tuple[EnforcementPoint, Princ
     point = errand.rooms.answers.point(agent.name) if agent is not None else None
     if point is None or claims is None:
         raise Forbidden(
-            "this agent is no enforcement point",
+            "this agent is not an enforcement point",
             code="enforcement-point",
-            remediation="name it under `enforcement_points` in remit.yaml",
+            remediation="add it under `enforcement_points` in remit.yaml",
         )
     return point, claims.principal
 

@@ -78,7 +78,7 @@ def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:
     kind = KINDS.get(form.type)
     if kind is None and not told["access_token"]:
         raise NotFound(
-            f"a `{form.type}` stands for no task",
+            f"a `{form.type}` does not identify a task",
             code="subject-type",
             remediation=f"use one of {', '.join(KINDS)}",
             step=1,
@@ -116,14 +116,14 @@ def call_of(
 
 def _own(name: str) -> str:
     if name in RESERVED_OPERATIONS:
-        raise NotFound("there is no such tool", code="no-resource", step=3)
+        raise NotFound("the tool does not exist", code="no-resource", step=3)
     return name
 
 
 def _with(arguments: dict[str, Json], more: Properties, what: str) -> dict[str, Json]:
     """Join two sets of arguments; refuse a name that is in both, because its value would be ambiguous."""
     if twice := arguments.keys() & more.keys():
-        raise Malformed(f"{what} give `{min(twice)[:80]}` a second time", remediation="give it once")
+        raise Malformed(f"{what} repeat `{min(twice)[:80]}`", remediation="give each value once")
     return {**arguments, **more}
 
 
@@ -141,9 +141,9 @@ def _only(resource: ResourceForm, kind: str, point: EnforcementPoint) -> str:
     if resource.type == kind and len(point.resources) == 1:
         return next(iter(point.resources))
     raise NotFound(
-        f"`{resource.id[:80]}` is nothing that `{point.name}` guards",
+        f"`{resource.id[:80]}` is not guarded by `{point.name}`",
         code="no-resource",
-        remediation=f"name a `{kind}` with its upstream, as `upstream/name`",
+        remediation=f"give a `{kind}` with its upstream, as `upstream/name`",
         step=3,
     )
 
@@ -185,7 +185,7 @@ def place_of(page: PageForm, searched: msgspec.Struct) -> str:
     except (ValueError, binascii.Error):
         mark = after = ""
     if mark != _mark(searched) or not after:
-        raise Malformed("this page token belongs to another search", remediation="begin without a token")
+        raise Malformed("this page token belongs to another search", remediation="start without a token")
     return after
 
 

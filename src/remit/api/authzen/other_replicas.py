@@ -75,4 +75,4 @@ def _read(answer: WholeAnswer, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.DecodeError, RecursionError):
-        raise OwnerAway("what it answered cannot be read") from None
+        raise OwnerAway("its answer cannot be read") from None

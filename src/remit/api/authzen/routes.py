@@ -34,7 +34,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path=paths.METADATA_PATH,
-        summary="What this policy decision point offers (AuthZEN section 9)",
+        summary="Show the metadata of this policy decision point (AuthZEN section 9)",
         serve=metadata,
         open=True,
         gives=messages.PdpMetadata,
@@ -42,7 +42,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.EVALUATION_PATH,
-        "Decide one evaluation; a permit is recorded before it is given, and counts for seconds",
+        "Decide one evaluation; a permit is recorded before it is returned and is valid for seconds",
         evaluation.evaluation,
         certificates=True,
         takes=messages.EvaluationForm,
@@ -69,7 +69,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.RESOURCES_PATH,
-        "Find to which resources of a type this subject may do this",
+        "Find the resources of a type on which this subject may do this",
         search.resources,
         certificates=True,
         takes=messages.ResourceSearchForm,
@@ -97,7 +97,7 @@ ENDPOINTS = (
     of_standard(
         "GET",
         paths.REQUESTS_PATH + "/{request}",
-        "Show where an access request stands",
+        "Show the state of an access request",
         access_requests.shown,
         certificates=True,
         gives=messages.AccessRequestAnswer,

@@ -77,7 +77,7 @@ def noticed(request: Request, form: Form, rooms: OAuthRooms, client: TokenClient
 async def _authenticated(request: Request, form: Form, rooms: OAuthRooms, *, public: bool) -> TokenClient:
     if scheme := request.headers.get("authorization", "").partition(" ")[0]:
         raise OAuthRefused(
-            "invalid_client", "clients prove themselves by an assertion or a certificate", scheme=scheme
+            "invalid_client", "clients authenticate with an assertion or a certificate", scheme=scheme
         )
     client_id = form.get("client_id")
     if "client_assertion" in form or "client_assertion_type" in form:

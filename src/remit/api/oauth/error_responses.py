@@ -56,7 +56,7 @@ async def answered(
             # RFC 6749 defines no code for a server fault at the token endpoint; these are its codes for the
             # authorization endpoint.
             busy = status in (429, 503)
-            told = error.message if busy else "remit could not do this"
+            told = error.message if busy else "internal error"
             return error_answer("temporarily_unavailable" if busy else "server_error", told, status=status)
         code = _code(error)
         if code in _RECORDED:

@@ -76,7 +76,7 @@ async def read_form(request: Request) -> Form:
     data = await read(request, FORM, MAX_FORM_BYTES)
     if request.query_params:
         # RFC 6749 section 2.3.1: client credentials must not be in the URL.
-        raise OAuthRefused("invalid_request", "parameters belong into the body")
+        raise OAuthRefused("invalid_request", "send parameters in the body")
     return parse_form(data)
 
 

@@ -43,7 +43,7 @@ _TOKEN: Final[dict[str, Json]] = {
     "grant_type": {"type": "string", "enum": sorted(GRANTS)},
     **_CLIENT,
     **_ASKED,
-    "mission_id": {"type": "string", "description": "the task that the token is for"},
+    "mission_id": {"type": "string", "description": "the task of the token"},
     "assertion": {"type": "string", "description": "RFC 7523"},
     "code": _TEXT,
     "code_verifier": {"type": "string", "description": "RFC 7636"},
@@ -64,7 +64,7 @@ _REQUEST: Final[dict[str, Json]] = {
     "code_challenge": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
     "code_challenge_method": {"type": "string", "enum": ["S256"]},
     "dpop_jkt": _TEXT,
-    "mission_intent": {"type": "string", "description": "the task that is asked for, and why"},
+    "mission_intent": {"type": "string", "description": "the requested task, and the reason"},
     **_ASKED,
 }
 
@@ -89,12 +89,12 @@ def described(token: Json, pushed: Json, error: Json) -> dict[str, Json]:
         PUSHED_PATH: {"post": push},
         AUTHORIZE_PATH: {"get": _page()},
         JWKS_PATH: {"get": _told("Public keys of tokens (RFC 7517)", "application/jwk-set+json")},
-        METADATA_PATH: {"get": _told("What is supported (RFC 8414)", "application/json")},
+        METADATA_PATH: {"get": _told("Show the server metadata (RFC 8414)", "application/json")},
     }
 
 
-_TELL: Final = "Tell whether a token is active, and of what (RFC 7662)"
-_REVOKE: Final = "Take a token back (RFC 7009)"
+_TELL: Final = "Introspect a token (RFC 7662)"
+_REVOKE: Final = "Revoke a token (RFC 7009)"
 
 
 def _form(
@@ -130,16 +130,16 @@ def _page() -> dict[str, Json]:
     fields: dict[str, Json] = {**_REQUEST, "request_uri": {"type": "string", "description": "RFC 9126"}}
     page = {"content": {"text/html": {"schema": _TEXT}}}
     return {
-        "summary": "Begin an authorization: a person signs in and consents (RFC 6749 section 4.1, RFC 7636)",
+        "summary": "Start an authorization: a person signs in and consents (RFC 6749 section 4.1, RFC 7636)",
         "parameters": [
             {"name": name, "in": "query", "required": name == "client_id", "schema": schema}
             for name, schema in fields.items()
         ],
         "responses": {
             "200": {"description": "The page that asks for consent.", **page},
-            "302": {"description": "To sign in, or back to the application."},
-            "303": {"description": "To sign in, or back to the application."},
-            "default": {"description": "A page that says what is wrong.", **page},
+            "302": {"description": "Redirect to sign-in, or back to the application."},
+            "303": {"description": "Redirect to sign-in, or back to the application."},
+            "default": {"description": "A page that describes the error.", **page},
         },
         "security": [],
     }

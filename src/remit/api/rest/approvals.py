@@ -72,7 +72,7 @@ async def listed(errand: RestRequest[ApprovalRooms]) -> Items[ApprovalView]:
 async def _one(errand: RestRequest[ApprovalRooms]) -> Approval:
     approval = await errand.rooms.decisions.approvals.get(errand.place["approval"])
     if not await _sees(errand, errand.someone, approval):
-        raise NotFound(f"there is no approval `{approval.id}`", remediation="see `remit approvals`")
+        raise NotFound(f"approval `{approval.id}` does not exist", remediation="see `remit approvals`")
     return approval
 
 
@@ -127,7 +127,8 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals",
-        summary="List approvals, newest first; approvers and auditors see all, others those of their tasks",
+        summary="List approvals, newest first; approvers and auditors see all, other people those of "
+        "their tasks",
         serve=listed,
         people=Duty.OWN,
         asks=ApprovalFilter,
@@ -136,7 +137,8 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals/watch",
-        summary="Watch: the open approvals, then each new or changed one, as server-sent events `approval`",
+        summary="Watch approvals: the open ones, then each new or changed one, as server-sent events "
+        "`approval`",
         serve=watched,
         people=Duty.OWN,
         gives=ApprovalView,
@@ -145,7 +147,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/approvals/{approval}",
-        summary="Show an approval: the exact call, the rules that asked, and why",
+        summary="Show an approval: the exact call, the rules that require it, and the reasons",
         serve=shown,
         people=Duty.OWN,
         gives=ApprovalView,
@@ -153,7 +155,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/approvals/{approval}",
-        summary="Approve or deny one exact call, once; never what was asked for oneself",
+        summary="Approve or deny one exact call, once; never one's own request",
         serve=answered,
         people=Duty.APPROVE,
         takes=ApprovalAnswer,

@@ -71,7 +71,7 @@ def session_shown(request: Request) -> tuple[str, str]:
     scheme, secret = scheme.lower(), secret.strip()
     if len(given) > 1 or scheme not in ("bearer", "dpop") or not secret or len(secret) > MAX_BEARER:
         raise Unauthenticated(
-            "the credential is neither a bearer token nor one with a proof",
+            "the credential is neither a bearer token nor a token with a proof",
             code="authorization",
             remediation="send `Authorization: Bearer ...`, or `DPoP ...` with a proof",
             step=1,
@@ -111,7 +111,7 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
             if endpoint.certificates and (chain := request.scope.get("remit.peer_certificate")):
                 return await _certified(errand.by_certificates(tuple(chain)))
             raise Unauthenticated(
-                "no credential was shown", code="no-credential", remediation="run `remit login`", step=1
+                "no credential was presented", code="no-credential", remediation="run `remit login`", step=1
             )
         scheme, secret = session_shown(request)
         if secret:
@@ -171,7 +171,7 @@ async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
         )
         return errand.by_agent(client.agent, claims)
     raise Unauthenticated(
-        "the certificate is of no enforcement point",
+        "the certificate does not belong to an enforcement point",
         code="certificate",
         remediation="bind its key or its SPIFFE ID to the agent that `enforcement_points` names",
         step=1,
@@ -181,7 +181,7 @@ async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
 async def _person(errand: RestRequest[S], endpoint: Endpoint[S], secret: str) -> RestRequest[S]:
     person = await errand.desk.identity.authenticator.person(secret, errand.arrived.seen.jkt)
     if endpoint.people is None:
-        raise Forbidden("this is for agents", code="caller", remediation="use the agent's token")
+        raise Forbidden("only agents may do this", code="caller", remediation="use the agent's token")
     require(person, endpoint.people)
     return errand.by_person(person, secret)
 
@@ -203,7 +203,7 @@ async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessCl
     desk = errand.desk
     now = desk.clock.now()
     if not (endpoint.agents or endpoint.tasks):
-        raise Forbidden("this is for people", code="caller", remediation="sign in with `remit login`")
+        raise Forbidden("only people may do this", code="caller", remediation="sign in with `remit login`")
     api = desk.identity.authenticator.resources.api
     if api not in claims.audience:
         # RFC 9068 section 4: a token that was issued for another resource is refused here.
@@ -228,7 +228,7 @@ async def _agent(errand: RestRequest[S], endpoint: Endpoint[S], claims: AccessCl
             )
         found = await desk.identity.directory.find_agent(claims.client_id)
         if found is None:
-            raise Unauthenticated("the agent is not registered any more", code="no-agent", step=1)
+            raise Unauthenticated("the agent is no longer registered", code="no-agent", step=1)
         agent = found
     if claims.issued < agent.tokens_from:
         raise Unauthenticated(

@@ -136,12 +136,12 @@ async def meant(rooms: EndRooms, wanted: EndScope) -> ScopeKind:
     if not found:
         what = wanted.kind.value if wanted.kind else "task, agent, owner, person, tool or upstream"
         raise NotFound(
-            f"there is no {what} `{wanted.name[:80]}`", remediation="give its exact name, or `kind:name`"
+            f"{what} `{wanted.name[:80]}` does not exist", remediation="give its exact name, or `kind:name`"
         )
     if len(found) > 1:
         kinds = " and ".join(kind.value for kind in found)
         raise Malformed(
-            f"`{wanted.name[:80]}` names {kinds}", code="ambiguous", remediation="say which by `kind`"
+            f"`{wanted.name[:80]}` names {kinds}", code="ambiguous", remediation="choose one with `kind`"
         )
     return found[0]
 
@@ -165,8 +165,8 @@ async def _end_scope(
 ) -> Closure:
     if wanted.compromised and kind is not ScopeKind.UPSTREAM:
         raise Malformed(
-            "`compromised` is said of an upstream",
-            remediation="name the upstream whose credentials are known",
+            "`compromised` needs an upstream",
+            remediation="give the upstream whose credentials are compromised",
         )
     rooms = errand.rooms
     closure = await rooms.endings.revocations.end_scope(
@@ -267,7 +267,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/lock",
-        summary="End everything under a scope and keep it shut until it is unlocked",
+        summary="End everything under a scope and lock it until it is unlocked",
         serve=lock,
         people=Duty.ADMINISTER,
         takes=EndScope,
@@ -276,7 +276,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/unlock",
-        summary="Let new tasks be opened under a scope again; what was ended stays ended",
+        summary="Unlock a scope, so that new tasks can open; ended tasks stay ended",
         serve=unlock,
         people=Duty.ADMINISTER,
         takes=Unlock,
@@ -285,7 +285,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/locks",
-        summary="List what is locked, why, since when and by whom",
+        summary="List locks with reason, time and author",
         serve=locks,
         people=Duty.OVERSEE,
         gives=Items[Lock],
@@ -293,7 +293,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/closures",
-        summary="List the records of what was ended, newest first",
+        summary="List closures, newest first",
         serve=closures,
         people=Duty.OVERSEE,
         asks=ClosureFilter,
@@ -302,7 +302,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/closures/{closure}",
-        summary="Show the record of an end as it is now: of one's own task, or of any with a role",
+        summary="Show the current closure of an end: of one's own task, or of any task with a role",
         serve=closure,
         people=Duty.OWN,
         gives=ClosureView,
@@ -310,7 +310,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/closures/{closure}/receipt",
-        summary="Give the signed receipt of an end, which verifies offline (`remit audit verify`)",
+        summary="Return the signed receipt of an end, which verifies offline (`remit audit verify`)",
         serve=receipt,
         people=Duty.OWN,
         media="application/jsonl",
@@ -318,7 +318,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/leases",
-        summary="List the credentials that are being taken back here and are not dead yet, oldest first",
+        summary="List the credentials that are being revoked and may still work, oldest first",
         serve=leases,
         people=Duty.OVERSEE,
         gives=Items[OpenSink],
@@ -326,7 +326,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/leases/{lease}/close",
-        summary="Close a credential by hand of which neither source nor sink says whether it is dead",
+        summary="Close a credential by hand when neither source nor sink can confirm its revocation",
         serve=close_lease,
         people=Duty.END,
         takes=CloseLease,

@@ -100,7 +100,7 @@ async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
     for kind in kinds:
         if kind not in set(EventKind):
             raise Malformed(
-                f"there is no kind of event `{kind[:80]}`", remediation="see docs/reference/events.md"
+                f"event kind `{kind[:80]}` does not exist", remediation="see docs/reference/events.md"
             )
     size = await errand.rooms.evidence.log.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
@@ -125,7 +125,7 @@ async def proof(errand: RestRequest[EvidenceRooms]) -> Response:
     """Return a proof that an event is in the log."""
     index = errand.place["index"]
     if not (index.isascii() and index.isdigit() and len(index) < 16):
-        raise Malformed("the index of an event is a number", remediation="see `remit audit log`")
+        raise Malformed("the index of an event must be a number", remediation="see `remit audit log`")
     made = await errand.rooms.evidence.log.prove(int(index))
     return Response(made.encode(), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
@@ -191,7 +191,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/events/growth",
-        summary="Prove that the log begins with its first events as they were (RFC 6962 consistency proof)",
+        summary="Prove that the log still begins with its first events (RFC 6962 consistency proof)",
         serve=growth,
         people=Duty.OVERSEE,
         asks=GrowthFilter,
@@ -200,7 +200,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/events/export",
-        summary="Export the evidence, so that it verifies offline",
+        summary="Export the evidence for offline verification",
         serve=export,
         people=Duty.AUDIT,
         asks=ExportFilter,
@@ -209,7 +209,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/chains/{call}",
-        summary="Trace what led to a call: a decision, the index of its event, or a task's last refusal",
+        summary="Trace the causes of a call: a decision, the index of its event, or a task's last refusal",
         serve=chain,
         people=Duty.AUDIT,
         gives=Chain,

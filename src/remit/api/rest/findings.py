@@ -82,7 +82,7 @@ async def listed(errand: RestRequest[FindingRooms]) -> Items[FindingView]:
 async def _finding(errand: RestRequest[FindingRooms]) -> Finding:
     found = await errand.rooms.findings.findings.get(errand.place["id"])
     if not await _visible(errand, found):
-        raise NotFound(f"there is no finding `{found.id}`", remediation="see `remit finding list`")
+        raise NotFound(f"finding `{found.id}` does not exist", remediation="see `remit finding list`")
     return found
 
 
@@ -122,7 +122,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/findings/{id}/resolve",
-        summary="Mark a finding as dealt with; seen again, it opens again",
+        summary="Mark a finding as resolved; if it is seen again, it opens again",
         serve=resolve,
         people=Duty.OWN,
         takes=Resolving,

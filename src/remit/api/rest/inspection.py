@@ -52,7 +52,7 @@ async def who(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     """Describe an agent, task, workload or person."""
     asked: AskWho = errand.query
     if is_token(asked.x):
-        raise Malformed("a token does not belong into an address", remediation="send it by POST")
+        raise Malformed("a token must not be in a URL", remediation="send it by POST")
     return await _who(errand, asked.x)
 
 
@@ -84,7 +84,7 @@ async def can(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     """Return what a task or an agent may do now."""
     asked: AskCan = errand.body
     if asked.arguments is not None and not asked.tool:
-        raise Malformed("`arguments` are those of a `tool`", remediation="name the tool")
+        raise Malformed("`arguments` need a `tool`", remediation="give the tool")
     await _may_ask(errand, asked.x)
     return await errand.rooms.inspection.reports.can(asked.x, asked.tool, asked.arguments)
 
@@ -100,7 +100,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/who",
-        summary="Say who an agent, task, workload or person is, for whom it acts, and how that is proven",
+        summary="Show who an agent, task, workload or person is, for which person it acts, and the proof",
         serve=who,
         people=Duty.OWN,
         asks=AskWho,
@@ -109,7 +109,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/who",
-        summary="The same, where what is asked about may be an access token",
+        summary="The same, also for an access token",
         serve=who_token,
         people=Duty.OWN,
         takes=AskToken,
@@ -118,7 +118,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/can",
-        summary="Say what a task or an agent may do right now, by which rule, until when",
+        summary="Show what a task or an agent may do now, by which rule and until when",
         serve=can,
         people=Duty.OWN,
         takes=AskCan,

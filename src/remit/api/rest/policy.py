@@ -144,7 +144,9 @@ async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
     wanted: ApplyPolicies = errand.body
     bundle = await _reload(errand)
     if wanted.bundle not in ("", bundle.digest):
-        raise Conflict("the files have changed since you looked", remediation="look again, and apply then")
+        raise Conflict(
+            "the files have changed since the check", remediation="check the bundle again, then apply it"
+        )
     await errand.rooms.policies.apply(bundle, by=errand.by)
     await errand.rooms.tools.registry.described()
     changed = await errand.rooms.endings.rebundling.look()
@@ -206,7 +208,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies",
-        summary="Say which policy bundle is in force",
+        summary="Show the policy bundle in force",
         serve=applied,
         people=Duty.OWN,
         gives=AppliedView,
@@ -223,7 +225,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/preview",
-        summary="Say which open tasks the policy bundle in the server's folder would end or narrow",
+        summary="List the open tasks that the policy bundle in the server's folder would end or reduce",
         serve=preview,
         people=Duty.OVERSEE,
         gives=Preview,
@@ -231,7 +233,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/policies/apply",
-        summary="Read the policy bundle again and put it in force, whole or not at all, for open tasks too",
+        summary="Read the policy bundle again and put it in force as a whole, for open tasks, too",
         serve=apply,
         people=Duty.ADMINISTER,
         takes=ApplyPolicies,
@@ -248,7 +250,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/policies/schema",
-        summary="Show the policy schema that goes with the registered tools",
+        summary="Show the policy schema for the registered tools",
         serve=schema,
         people=Duty.OVERSEE,
         gives=SchemaText,

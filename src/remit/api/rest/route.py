@@ -130,7 +130,7 @@ class RestRequest(Generic[S]):
     def someone(self) -> Person:
         """The calling person; for endpoints that agents may not call."""
         if self.person is None:
-            raise Forbidden("this is for people", remediation="sign in with `remit login`")
+            raise Forbidden("only people may do this", remediation="sign in with `remit login`")
         return self.person
 
     @property
@@ -149,7 +149,7 @@ class RestRequest(Generic[S]):
             return see_task(task, self.person)
         bound = self.claims.task if self.claims else ""
         if self.agent is None or task.agent != self.agent.name or bound not in ("", task.id):
-            raise NotFound(f"there is no task `{task.id}`", remediation="use the task's own token")
+            raise NotFound(f"task `{task.id}` does not exist", remediation="use the task's own token")
         return task
 
     def owns(self, task: Task) -> bool:

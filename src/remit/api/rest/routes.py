@@ -30,7 +30,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),
     *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),
-    *group("Data at rest", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
+    *group("Stored labels", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
     *group("Questions", inspection.InspectionRooms, inspection.ENDPOINTS),
     *group("Tools", tools.ToolRooms, tools.ENDPOINTS),
     *group("Upstreams", upstreams.UpstreamRooms, upstreams.ENDPOINTS),

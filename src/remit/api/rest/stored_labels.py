@@ -186,7 +186,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/data",
-        summary="List the resources to which data with a label was written, for approvers and auditors",
+        summary="List stored labels by resource, for approvers and auditors",
         serve=listed,
         people=Duty.OVERSEE,
         asks=DataFilter,
@@ -195,7 +195,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/data/resource",
-        summary="Show what is known of the data in a resource, and who wrote it, to approvers and auditors",
+        summary="Show the stored label of a resource and its writers, for approvers and auditors",
         serve=shown,
         people=Duty.OVERSEE,
         asks=DataPlace,
@@ -204,7 +204,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/data/declassify",
-        summary="Say of data in a resource that it is less than is known of it; never of one's own tasks",
+        summary="Lower the stored label of a resource; never after one's own tasks",
         serve=declassified,
         people=Duty.APPROVE,
         takes=DeclassifyingData,
@@ -213,7 +213,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/tasks/{task}/label",
-        summary="Show what a task carries, with the digest that declassifying names",
+        summary="Show the label of a task, with the digest for declassification",
         serve=task_label,
         people=Duty.OWN,
         gives=TaskLabel,
@@ -221,7 +221,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tasks/{task}/declassify",
-        summary="Say of what a task carries that it is less; never of one's own task",
+        summary="Lower the label of a task; never of one's own task",
         serve=task_declassified,
         people=Duty.APPROVE,
         takes=Declassifying,

@@ -147,9 +147,9 @@ async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
     task = await errand.task()
     if not errand.owns(task):
         raise Forbidden(
-            "only whoever a task is for, and its agent, ask for a longer plan",
+            "only the task's person and its agent may extend the plan",
             code="role",
-            remediation="ask as the person who stated its intent",
+            remediation="sign in as the person who requested the task",
         )
     wish: Planning = errand.body
     done = await errand.rooms.decisions.plans.extend(task.id, wish.add, by=errand.by, claims=errand.claims)
@@ -206,7 +206,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tasks",
-        summary="Open a task, as a person whom its type lets state the intent, or as an agent that it names",
+        summary="Open a task, as a person or agent that its type permits to request it",
         serve=opened,
         people=Duty.OWN,
         agents=True,
@@ -227,7 +227,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tasks/{task}/messages",
-        summary="Add a message of the person who requested the task",
+        summary="Add a later message of the person who requested the task",
         serve=add_message,
         people=Duty.OWN,
         takes=NewMessage,
@@ -236,7 +236,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tasks/{task}/plan",
-        summary="Extend the plan of a task: until it has read untrusted data by itself, then by approval",
+        summary="Extend the plan of a task: directly until it has read untrusted data, then by approval",
         serve=planned,
         people=Duty.OWN,
         agents=True,

@@ -154,7 +154,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/tools/{upstream}/draft",
-        summary="Draft a description of an upstream's tools, for review",
+        summary="Draft descriptions of an upstream's tools, for review",
         serve=draft,
         people=Duty.OVERSEE,
         asks=Drafting,
@@ -163,7 +163,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tools/{tool:path}/accept",
-        summary="Accept what an upstream offers now, by the digest that was looked at",
+        summary="Accept the tool description that an upstream offers now, by the reviewed digest",
         serve=accept,
         people=Duty.ADMINISTER,
         takes=AcceptTool,
@@ -172,7 +172,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/tools/{tool:path}/diff",
-        summary="Show how what an upstream offers differs from what was accepted",
+        summary="Show the differences between the offered and the accepted tool description",
         serve=diff,
         people=Duty.OVERSEE,
         gives=ToolDiff,

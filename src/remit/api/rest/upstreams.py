@@ -69,7 +69,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/upstreams",
-        summary="List upstreams: which of them the one that answers reaches, since when, and why not",
+        summary="Show upstream health as seen by the answering replica",
         serve=listed,
         people=Duty.OVERSEE,
         gives=Items[UpstreamView],

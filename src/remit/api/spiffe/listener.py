@@ -130,7 +130,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         if too_large or broken > MAX_BROKEN:
-            log.warning("a connection to the workload API passed its bounds and was closed")
+            log.warning("a connection to the workload API exceeded its limits and was closed")
             self.abort()
 
     def eof_received(self) -> bool:

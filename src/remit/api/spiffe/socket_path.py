@@ -34,7 +34,7 @@ def bind(place: Path, mode: int, key: str = "workload_api.socket") -> socket.soc
         raise ConfigInvalid(
             f"cannot listen at `{place}`: {fault.strerror or fault}",
             key=key,
-            remediation="name a place of at most 100 characters in a folder that remit may write",
+            remediation="use a path of at most 100 characters in a folder that remit can write",
         ) from None
     return sock
 
@@ -46,9 +46,9 @@ def _check_folder(folder: Path, key: str) -> None:
     open_to_others = found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX
     if not trusted or open_to_others:
         raise ConfigInvalid(
-            f"others could put a socket of their own into `{folder}`",
+            f"other users could place a socket in `{folder}`",
             key=key,
-            remediation=f"name a folder of this user's own, or run `chmod o-w {folder}`",
+            remediation=f"use a folder of this user, or run `chmod o-w {folder}`",
         )
 
 
@@ -59,7 +59,7 @@ def _clear(place: Path, key: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ConfigInvalid(f"`{place}` is there and is no socket", key=key, remediation="name another place")
+        raise ConfigInvalid(f"`{place}` exists and is not a socket", key=key, remediation="use another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
@@ -68,7 +68,7 @@ def _clear(place: Path, key: str) -> None:
             place.unlink(missing_ok=True)
             return
     raise ConfigInvalid(
-        f"somebody listens at `{place}` already",
+        f"another program already listens at `{place}`",
         key=key,
-        remediation="stop it, or name another",
+        remediation="stop it, or use another path",
     )

@@ -140,14 +140,12 @@ class WorkloadApi:
         """Return the only message of a request; raise `Busy` above the user's rate limit."""
         if not self._pace.keeps(str(self._peer.uid), asyncio.get_running_loop().time()):
             raise Busy(
-                "this user asks too often",
-                remediation="keep streams open, and a token for as long as it lives",
+                "this user sends too many requests",
+                remediation="keep streams open, and reuse a token until it expires",
             )
         found = await stream.recv_message()
         if found is None:
-            raise Malformed(
-                "the request has no message", remediation="send one, empty where nothing is asked"
-            )
+            raise Malformed("the request has no message", remediation="send one message; it may be empty")
         return found
 
     async def _given(self) -> tuple[Entitled, ...]:

@@ -97,7 +97,7 @@ async def replace(errand: RestRequest[StreamRooms]) -> StreamAnswer:
 async def _update(errand: RestRequest[StreamRooms], *, whole: bool) -> StreamAnswer:
     form: StreamForm = errand.body
     if not form.stream_id:
-        raise Malformed("`stream_id` is missing", remediation="say which stream")
+        raise Malformed("`stream_id` is missing", remediation="give the stream's id")
     receiver, stream = await _stream(errand, form.stream_id)
     changes: dict[str, Json] = {}
     if form.events_requested is not None or whole:
@@ -116,7 +116,7 @@ async def delete(errand: RestRequest[StreamRooms]) -> Response:
     """Delete a stream."""
     wanted: StreamQuery = errand.query
     if not wanted.stream_id:
-        raise Malformed("`stream_id` is missing", remediation="say which stream")
+        raise Malformed("`stream_id` is missing", remediation="give the stream's id")
     _, stream = await _stream(errand, wanted.stream_id)
     await errand.rooms.signals.streams.delete(stream)
     return answer(None, 204)

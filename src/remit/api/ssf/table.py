@@ -12,7 +12,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.STREAMS_PATH,
-        "Begin the stream by which a receiver is told of events",
+        "Create the stream that sends events to a receiver",
         streams.create,
         takes=messages.StreamForm,
         gives=messages.StreamAnswer,
@@ -29,7 +29,7 @@ ENDPOINTS = (
     of_standard(
         "PATCH",
         paths.STREAMS_PATH,
-        "Change what is given of a stream",
+        "Update the given properties of a stream",
         streams.update,
         takes=messages.StreamForm,
         gives=messages.StreamAnswer,
@@ -37,7 +37,7 @@ ENDPOINTS = (
     of_standard(
         "PUT",
         paths.STREAMS_PATH,
-        "Change a stream to what is given",
+        "Replace the properties of a stream",
         streams.replace,
         takes=messages.StreamForm,
         gives=messages.StreamAnswer,
@@ -48,7 +48,7 @@ ENDPOINTS = (
     of_standard(
         "GET",
         paths.STATUS_PATH,
-        "Say where a stream stands",
+        "Show the status of a stream",
         streams.status,
         asks=messages.StreamQuery,
         gives=messages.StatusAnswer,
@@ -64,7 +64,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.ADD_PATH,
-        "Put a subject back into a stream",
+        "Add a subject to a stream again",
         streams.add,
         takes=messages.StreamSubjectForm,
         gives=dict[str, Any],
@@ -72,7 +72,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.REMOVE_PATH,
-        "Take a subject out of a stream",
+        "Remove a subject from a stream",
         streams.remove,
         takes=messages.StreamSubjectForm,
         status=204,
@@ -80,7 +80,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.VERIFY_PATH,
-        "Ask for a verification event",
+        "Request a verification event",
         streams.verify,
         takes=messages.VerifyForm,
         status=204,
@@ -88,7 +88,7 @@ ENDPOINTS = (
     of_standard(
         "POST",
         paths.POLL_PATH,
-        "Acknowledge events, and get those that wait (RFC 8936)",
+        "Acknowledge events, and get pending ones (RFC 8936)",
         streams.poll,
         takes=messages.PollForm,
         gives=messages.PollAnswer,

@@ -51,7 +51,7 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     terminal.table(
         ("APPROVAL", "STATE", "TOOL", "AGENT", "FOR", "ASKED", "UNTIL"),
         (_row(one) for one in found["items"]),
-        empty="nothing waits for a human" if state == "pending" else "none",
+        empty="no pending approvals" if state == "pending" else "none",
     )
 
 
@@ -73,7 +73,7 @@ def _until(one: Json) -> Text:
 
 
 def _watch(client: Client) -> None:
-    terminal.remark("watching for approvals; Ctrl-C ends it")
+    terminal.remark("watching for approvals; stop with Ctrl-C")
     with client.stream("approvals", "watch", endless=True) as response:
         for line in response.iter_lines():
             if not line.startswith("data: "):
@@ -139,15 +139,15 @@ def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
     asked = client.get("approvals", approval)
     if not terminal.is_json():
         _show(asked)
-    question = "Let exactly this call happen, once?" if approve else "Refuse this call?"
+    question = "Approve exactly this call, once?" if approve else "Refuse this call?"
     if asked["state"] == "pending" and not confirmed(question, asked["call"], given):
-        terminal.remark("nothing was answered")
+        terminal.remark("the approval is still pending")
         return 1
     done = client.post("approvals", approval, approve=approve, comment=comment)
     if terminal.is_json():
         terminal.answer(done)
         return 0
-    until: list[str | Text] = [", good once until ", terminal.moment(done["expires"])] if approve else []
+    until: list[str | Text] = [", valid once, until ", terminal.moment(done["expires"])] if approve else []
     terminal.say(terminal.state(done["state"]), f" by {done['decided_by']}", *until)
     return 0
 

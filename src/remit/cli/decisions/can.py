@@ -52,7 +52,7 @@ def _permitted(told: Json) -> bool:
 
 def _people(told: Json, tool: str) -> None:
     if not told["tasks"]:
-        terminal.say(f"{told['asked']} has no open task, so it may do nothing")
+        terminal.say(f"{told['asked']} has no open task, so no tools are granted")
         return
     for number, task in enumerate(told["tasks"]):
         if number:
@@ -65,7 +65,7 @@ def _people(told: Json, tool: str) -> None:
             terminal.moment(task["until"]),
         )
         if task["state"] != "active":
-            terminal.say("  it has ended, so it may do nothing", style="dim")
+            terminal.say("  the task has ended, so no tools are granted", style="dim")
         elif tool and any("outcome" in one for one in task["tools"]):
             for one in task["tools"]:
                 _decision(one)
@@ -74,15 +74,15 @@ def _people(told: Json, tool: str) -> None:
             if any(one["granted"] for one in task["tools"]):
                 # The rules' answer depends on the arguments: a grant alone permits nothing.
                 terminal.say(
-                    f"granted by task type `{task['task_type']}`; the rules are asked at each call, "
-                    "and here with a tool and its arguments",
+                    f"granted by task type `{task['task_type']}`; policies decide each call; give a tool "
+                    "and its arguments to see a decision",
                     style="dim",
                 )
 
 
 def _grants(tools: Json) -> None:
     terminal.table(
-        ("TOOL", "MAY", "TIER", "SENDER", "EFFECT", "LEARNED BY", "WITH"),
+        ("TOOL", "MAY", "TIER", "SENDER", "EFFECT", "AUDIENCE", "WITH"),
         (
             (
                 one["tool"],
@@ -95,7 +95,7 @@ def _grants(tools: Json) -> None:
             )
             for one in tools
         ),
-        empty="it may call nothing",
+        empty="no tools are granted",
     )
 
 

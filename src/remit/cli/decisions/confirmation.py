@@ -22,15 +22,15 @@ def confirmed(question: str, digest: str, given: str) -> bool:
     if given:
         if given != digest:
             raise Conflict(
-                "the digest given is not that of what stands here now",
+                "the digest does not match what is shown now",
                 code="digest-mismatch",
-                remediation="look at it again",
+                remediation="review it again",
             )
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageFault(
-            "nobody is here to ask: this is no terminal",
-            remediation=f"answer on a terminal, or give `--confirm {digest}` after looking at it",
+            "no terminal: cannot prompt",
+            remediation=f"answer on a terminal, or review it and give `--confirm {digest}`",
         )
     terminal.err().print(Text.assemble("\n", (question, "bold"), " [y/N] "), end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

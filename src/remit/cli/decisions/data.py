@@ -9,7 +9,7 @@ from remit.cli.parser import Several, Switch, noun
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
-app = noun("data", "Data at rest: what is known of what tasks have written, wherever it lies.")
+app = noun("data", "Stored labels: what is known of data that tasks have written.")
 
 
 @app.command(name="list")
@@ -32,7 +32,7 @@ def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100
         terminal.answer(found)
         return
     terminal.table(
-        ("UPSTREAM", "RESOURCE", "CARRIES", "WITHIN IT", "WRITTEN BY", "CHANGED"),
+        ("UPSTREAM", "RESOURCE", "CARRIES", "CONTAINS", "WRITTEN BY", "CHANGED"),
         (
             (
                 one["upstream"],
@@ -44,7 +44,7 @@ def listed(upstream: str = "", /, *, prefix: str | None = None, limit: int = 100
             )
             for one in found["items"]
         ),
-        empty="nothing with a label was written",
+        empty="no stored labels",
         head=2,
     )
 
@@ -105,7 +105,7 @@ def declassify(
     if not terminal.is_json():
         _one(found)
     body = lowered(
-        f"Say of this data: {said(to_class, trusted, without)}?",
+        f"Declare this data {said(to_class, trusted, without)}?",
         found["digest"],
         confirm,
         reason=reason,
@@ -125,7 +125,7 @@ def declassify(
         terminal.say(
             "declassified: ",
             terminal.text(_name(told), "bold"),
-            f" of {told['upstream']} now carries {left or 'nothing to remember'}",
+            f" of {told['upstream']} now carries {left or 'no label'}",
         )
     return 0
 
@@ -133,7 +133,7 @@ def declassify(
 def _name(one: Json) -> str:
     if not one["known"]:
         return f"not known ({one['resource']})"
-    return str(one["resource"]) or "(all of it)"
+    return str(one["resource"]) or "(the whole resource)"
 
 
 def _one(one: Json) -> None:
@@ -145,8 +145,8 @@ def _one(one: Json) -> None:
             [
                 ("upstream", terminal.text(one["upstream"], "bold")),
                 ("resource", _name(one)),
-                ("carries", terminal.label(one["label"] or {}) or "nothing to remember"),
-                ("within it", terminal.label(one["below"] or {})),
+                ("carries", terminal.label(one["label"] or {}) or "no label"),
+                ("contains", terminal.label(one["below"] or {})),
                 ("changed", terminal.moment(one["changed"])),
                 ("declassified", terminal.moment(one["lowered"]) if one["lowered"] else ""),
                 ("digest", one["digest"]),
@@ -167,5 +167,5 @@ def _one(one: Json) -> None:
             )
             for writer in one["writers"]
         ),
-        empty="nobody that counts any more",
+        empty="no task that still counts",
     )

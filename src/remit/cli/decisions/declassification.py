@@ -11,12 +11,12 @@ from remit.core.json_value import Json
 
 def said(to_class: str, trusted: bool, without: tuple[str, ...]) -> str:
     """Return the requested change of the label in words; raises `UsageFault` if there is none."""
-    words = [f"it is {to_class}"] if to_class else []
-    words += ["it is trusted"] if trusted else []
-    words += [f"`{one}` does not count" for one in without]
+    words = [f"{to_class}"] if to_class else []
+    words += ["trusted"] if trusted else []
+    words += [f"without `{one}`" for one in without]
     if not words:
         raise UsageFault(
-            "nothing is said of the data", remediation="give `--to-class`, `--trusted` or `--without`"
+            "no declassification is given", remediation="give `--to-class`, `--trusted` or `--without`"
         )
     return ", ".join(words)
 

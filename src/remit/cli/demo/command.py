@@ -42,9 +42,9 @@ async def _tell(folder: Path, tell: Narrator) -> int:
     started = time.monotonic()
     tell.title(
         "remit: the story of contract-bot",
-        "It works for the legal team. It may summarise a contract, but not export it; draft a change, "
-        "but not deploy it. Of its six MCP servers one was written by others, and one is over a database. "
-        "The client is the official one.",
+        "It works for the legal team. It may summarise a contract but not export it, and draft a change "
+        "but not deploy it. It uses six MCP servers; one was written by others, and one serves a "
+        "database. The client is the official one.",
     )
     async with stage(folder) as made:
         await cast_of(made)

@@ -87,7 +87,7 @@ class Database:
         """
         found = programs()
         if found is None:
-            raise ConfigInvalid("there is no PostgreSQL here", remediation="run `pip install 'remit[demo]'`")
+            raise ConfigInvalid("PostgreSQL is not installed", remediation="run `pip install 'remit[demo]'`")
         # A separate folder: `nobody` could not run below a folder that only its owner may enter.
         self.folder = Path(tempfile.mkdtemp(prefix="remit-postgres-"))
         self.data = self.folder / "data"
@@ -194,9 +194,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m remit.cli.demo.database", description="A throw-away PostgreSQL server."
     )
-    parser.add_argument("--script", type=Path, required=True, help="statements that it begins with")
+    parser.add_argument("--script", type=Path, required=True, help="file of statements to run at the start")
     parser.add_argument(
-        "--admin", type=Path, required=True, help="where to write its administrator's address"
+        "--admin", type=Path, required=True, help="file to write the administrator's address to"
     )
     given = parser.parse_args()
     for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -67,7 +67,7 @@ class CallLoop:
 async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
     """End the task while thirty-two loops load the gateway and a thief attacks the database."""
     tell.chapter(6, f"The task ends while {LOOPS} loops hammer the gateway with its token")
-    tell.say("The register's server is careless: the task's database password stands in its log.")
+    tell.say("The register's server is careless: it writes the task's database password to its log.")
     thief, hammer = await Thief.send(stage.register.stolen), CallLoop(stage, token)
     loops = [asyncio.create_task(hammer.loop(number)) for number in range(LOOPS)]
     await thief.says(INSIDE)
@@ -86,18 +86,19 @@ async def step_6(stage: Stage, tell: Narrator, task: str, token: str) -> None:
     tell.claim(before > 0, f"before the end {before} calls were permitted")
     tell.claim(
         not [at for at in hammer.permitted_at if at > returned],
-        "after the end returned not one call passed",
+        "after the end returned, no call passed",
         f"{len(hammer.refused_at)} were refused: {', '.join(sorted(hammer.codes))}",
     )
     tell.claim(
-        bool(hammer.refused_at), f"the end took {(returned - started) * 1000:.1f} ms as the caller saw it"
+        bool(hammer.refused_at),
+        f"the end took {(returned - started) * 1000:.1f} ms as the caller measured it",
     )
     answer = await stage.raw("tools/list", {}, token)
     tell.claim(answer.status_code in (401, 403), "the token is dead at every endpoint: it cannot even list")
     _robbed(tell, loot, started, returned)
-    tell.say("Ending it once more changes nothing, and gives the same closure, proven to be in the log:")
+    tell.say("Ending the task again changes nothing and returns the same closure, proven to be in the log:")
     await show(stage, tell, "end", task, "--receipt", "receipt.jsonl", by="lena")
-    tell.claim(closure["closed"], f"the closure {closure['id']} has nothing left open")
+    tell.claim(closure["closed"], f"closure {closure['id']} has nothing left open")
 
 
 def _robbed(tell: Narrator, loot: StolenCredentials, started: float, returned: float) -> None:
@@ -106,17 +107,17 @@ def _robbed(tell: Narrator, loot: StolenCredentials, started: float, returned: f
     tell.claim(
         before > 0,
         f"before the end a thief logged in {before} times with the stolen password",
-        f"and saw {', '.join(loot.saw)} alone: no other row is this task's",
+        f"and saw only {', '.join(loot.saw)}, the one row of this task",
     )
     refused = [at for at in loot.refused_at if at > started]
     first_s = min(refused, default=float("inf")) - started
     tell.claim(
         first_s <= max(DEAD_S, LOGINS * loot.login_s),
-        f"the database itself refused it {first_s * 1000:.1f} ms after the end was asked for",
+        f"the database itself refused it {first_s * 1000:.1f} ms after the end was requested",
         loot.said,
     )
     tell.claim(
         bool(refused) and not [at for at in loot.let_in_at if at > returned],
-        f"after the end returned none of {sum(at > returned for at in refused)} logins was let in",
+        f"after the end returned, none of {sum(at > returned for at in refused)} logins was accepted",
     )
-    tell.claim(loot.session_cut, "and the session that the thief had kept open was cut")
+    tell.claim(loot.session_cut, "and the session that the thief had kept open was closed")

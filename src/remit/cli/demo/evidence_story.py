@@ -21,18 +21,18 @@ from remit.core.json_value import Json
 
 async def step_7(stage: Stage, tell: Narrator, task: str) -> None:
     """Ask the three questions, verify the evidence offline, and attack the evidence."""
-    tell.chapter(7, "Who is it, what may it do, and is all of this true?")
+    tell.chapter(7, "Who is the agent, what may it do, and is all of this true?")
     await show(stage, tell, "who", "contract-bot")
     await show(stage, tell, "can", task)
     file = stage.folder / "evidence.jsonl"
     await show(stage, tell, "audit", "export", file.name)
     lines = file.read_bytes().splitlines(keepends=True)
     key = json.loads(lines[0])["verifier"]
-    tell.say("The file alone, and the public key: no server, no database.")
+    tell.say("Only the file and the public key: no server, no database.")
     await show(stage, tell, "audit", "verify", file.name, "--key", key)
-    tell.say("So does the receipt of the end alone:")
+    tell.say("The receipt of the end verifies alone, too:")
     await show(stage, tell, "audit", "verify", "receipt.jsonl", "--key", key)
-    tell.say("Now copies of the evidence are attacked:")
+    tell.say("Now copies of the evidence are tampered with:")
     for title, attacked in attacks(lines):
         report = verify_export(attacked, VerifierKey.parse(key))
         why = f"{report.faults[0].code}: {report.faults[0].text}" if report.faults else ""
@@ -76,7 +76,7 @@ async def step_8(stage: Stage, tell: Narrator) -> None:
     await _use(tell, entry, home)
     code, _ = await run(stage, tell, "wrap", str(client_file), "--undo", cwd=home)
     tell.claim(
-        code == 0 and client_file.read_bytes() == original, "and `--undo` gives the file back, byte for byte"
+        code == 0 and client_file.read_bytes() == original, "and `--undo` restores the file, byte for byte"
     )
 
 
@@ -91,8 +91,8 @@ async def _use(tell: Narrator, entry: dict[str, Json], home: Path) -> None:
     )
     async with Client(params, mode="auto", read_timeout_seconds=30) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
-        tell.claim("read" in names, "the client sees the tools it always saw", ", ".join(names))
+        tell.claim("read" in names, "the client sees the same tools as before", ", ".join(names))
         result = await client.call_tool("read", {"ticket": "T-1"})
-        tell.claim(not result.is_error, "and its calls pass, decided and recorded, refused by nobody")
+        tell.claim(not result.is_error, "and its calls are decided and recorded; none is refused")
     if said.read_text().strip():
         tell.quote(said.read_text().strip())

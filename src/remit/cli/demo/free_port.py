@@ -31,4 +31,4 @@ def first_free(ports: Iterable[int]) -> int:
             except OSError:
                 continue
             return port
-    raise OSError("no port is free")
+    raise OSError("no free port")

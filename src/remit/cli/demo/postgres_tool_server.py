@@ -89,5 +89,6 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.05)
     raise ConfigInvalid(
-        f"the register's server does not listen on port {port}", remediation="run it by hand to see why"
+        f"the register's server does not listen on port {port}",
+        remediation="run the server by hand to see why",
     )

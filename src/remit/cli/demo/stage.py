@@ -42,7 +42,7 @@ def examples() -> Path:
         if (place / "story" / "bundle").is_dir():
             return place
     raise ConfigInvalid(
-        "the story's files are not here", remediation="run `make demo` in a clone of the repository"
+        "the demo's files are missing", remediation="run `make demo` in a clone of the repository"
     )
 
 
@@ -272,7 +272,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
         if process.poll() is not None:
             raise ConfigInvalid(f"remit did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)
-    raise ConfigInvalid("remit was not ready within two minutes", remediation=f"look at {log}")
+    raise ConfigInvalid("remit was not ready within two minutes", remediation=f"check {log}")
 
 
 def _code(log: Path) -> str:
@@ -280,4 +280,4 @@ def _code(log: Path) -> str:
     for word in log.read_text().split():
         if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():
             return word
-    raise ConfigInvalid("remit printed no sign-in code", remediation=f"look at {log}")
+    raise ConfigInvalid("remit printed no sign-in code", remediation=f"check {log}")

@@ -85,7 +85,7 @@ def _libraries() -> Iterator[Check]:
     try:
         needed = importlib.metadata.requires("remit") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Check("libraries", "note", "remit is not installed but runs from its sources")
+        yield Check("libraries", "note", "remit runs from its sources and is not installed")
         return
     missing = []
     for line in needed:
@@ -99,7 +99,7 @@ def _libraries() -> Iterator[Check]:
     if missing:
         yield Check("libraries", "fail", f"missing: {', '.join(missing)}", "install remit again")
     else:
-        yield Check("libraries", "ok", "all that is declared is installed")
+        yield Check("libraries", "ok", "all declared dependencies are installed")
 
 
 def _configuration(path: Path) -> Iterator[Check]:
@@ -129,9 +129,9 @@ def _keys(config: Config) -> Iterator[Check]:
             found += place != folder
             yield from _open_to_others(place)
     if not found:
-        yield Check("keys", "note", "none yet; the first `remit up` makes them")
+        yield Check("keys", "note", "none yet; the first `remit up` creates them")
     else:
-        yield Check("keys", "ok", f"{found} files looked at")
+        yield Check("keys", "ok", f"{found} files checked")
 
 
 def _openbao(config: Config) -> Iterator[Check]:
@@ -142,7 +142,7 @@ def _openbao(config: Config) -> Iterator[Check]:
     try:
         told = httpx.get(f"{section.address}/v1/sys/health", verify=verify, timeout=ANSWER_S, trust_env=False)
     except (httpx.HTTPError, OSError) as fault:
-        remediation = "start it; until then remit neither starts nor signs anything"
+        remediation = "start it; until then remit cannot start or sign"
         yield Check(
             "openbao", "fail", f"`{section.address}` does not answer ({type(fault).__name__})", remediation
         )
@@ -168,7 +168,7 @@ def _trust(config: Config) -> Iterator[Check]:
         return
     for name, why in found.items():
         if why:
-            remediation = "what it signs is refused until it can be read"
+            remediation = "make it readable; until then its signatures are refused"
             yield Check("trust", "fail", f"{name} cannot be read: {why[:300]}", remediation)
         else:
             yield Check("trust", "ok", f"{name} can be read")
@@ -181,10 +181,10 @@ def _open_to_others(place: Path) -> Iterator[Check]:
     wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
     if status.st_uid != os.geteuid():
         yield Check(
-            "keys", "fail", f"`{place}` belongs to another user", "make it belong to whoever runs remit"
+            "keys", "fail", f"`{place}` belongs to another user", "make it belong to the user that runs remit"
         )
     elif status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        remediation = f"run `chmod {wanted} {place}`, and replace the key if somebody may have read it"
+        remediation = f"run `chmod {wanted} {place}`, and replace the key if another user may have read it"
         yield Check("keys", "fail", f"`{place}` is open to other users", remediation)
 
 
@@ -202,8 +202,8 @@ def _store(config: Config) -> Iterator[Check]:
             yield Check(
                 "store",
                 "note",
-                "what goes to PostgreSQL can be read on the way",
-                "let the server speak TLS, and add `sslmode=verify-full` to the address",
+                "the connection to PostgreSQL is not encrypted",
+                "enable TLS on the server, and add `sslmode=verify-full` to the address",
             )
         return
     place = config.at(config.store.path)
@@ -212,15 +212,15 @@ def _store(config: Config) -> Iterator[Check]:
         folder = folder.parent
     if not os.access(folder, os.W_OK):
         yield Check(
-            "store", "fail", f"`{folder}` cannot be written", "make it writable for whoever runs remit"
+            "store", "fail", f"`{folder}` is not writable", "make it writable for the user that runs remit"
         )
         return
     free = shutil.disk_usage(folder).free
     if free < LOW_SPACE_BYTES:
-        says = f"only {free // 2**20} MiB free at `{folder}`; on a full disk every call is refused"
-        yield Check("store", "fail", says, "make space")
+        says = f"only {free // 2**20} MiB free at `{folder}`; a full disk makes remit refuse every call"
+        yield Check("store", "fail", says, "free disk space")
     elif not place.exists():
-        yield Check("store", "note", "none yet; the first `remit up` makes it")
+        yield Check("store", "note", "none yet; the first `remit up` creates it")
     else:
         size = place.stat().st_size / 2**20
         yield Check("store", "ok", f"{place}, {size:.1f} MiB, {free // 2**20} MiB free")
@@ -233,9 +233,11 @@ def _log(config: Config) -> Iterator[Check]:
     try:
         check_log(config, log_origin)
     except VerificationFailed as fault:
-        yield Check("evidence", "fail", f"{fault.message}: `remit up` refuses it", fault.remediation)
+        yield Check(
+            "evidence", "fail", f"{fault.message}; `remit up` refuses to start with it", fault.remediation
+        )
     except ConfigInvalid as fault:
-        yield Check("store", "fail", fault.message, fault.remediation or "restore it from a copy")
+        yield Check("store", "fail", fault.message, fault.remediation or "restore it from a backup")
     except (StoreUnavailable, KeyUnavailable):
         pass  # `_store` reports it
 
@@ -247,14 +249,15 @@ def _programs(config: Config) -> Iterator[Check]:
     from remit.compose.programs import keeps_apart
 
     if config.programs.users:
-        yield Check("programs", "ok", "each that is started has a user id of its own")
+        yield Check("programs", "ok", "each started program has its own user id")
     elif keeps_apart():
-        yield Check("programs", "ok", "none that is started looks into another process of this user")
+        yield Check("programs", "ok", "no started program can read other processes of this user")
     else:
         yield Check(
             "programs",
             "note",
-            "each can read the environment of all others of this user, and so their credentials",
+            "each started program can read the environment of this user's other processes, and so their "
+            "credentials",
             "use a Linux with Landlock, or run as root with `programs.users`",
         )
     if any(one.serves_one_task for one in started):
@@ -266,12 +269,14 @@ def _ends_of_programs() -> Check:
     from remit.compose.programs import encloses
 
     if encloses():
-        return Check("programs", "ok", "a task's program has a PID namespace: all in it is killed at once")
+        return Check(
+            "programs", "ok", "each task's program has a PID namespace: all its processes are killed together"
+        )
     return Check(
         "programs",
         "note",
-        "a task's program has no PID namespace here: its guard counts what is left. Where the guard is killed"
-        " meanwhile, the closure says `indeterminate`",
+        "a task's program has no PID namespace here: its guard counts the processes that are left. If the "
+        "guard itself is killed, the closure is `indeterminate`",
         "permit user namespaces to remit's user, or run remit as root (in a container: with SYS_ADMIN)",
     )
 
@@ -308,7 +313,7 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         return
     told = _told(answer)
     if told is None:
-        yield Check("remit", "fail", f"what answers at {base_url} is not remit", "choose another port")
+        yield Check("remit", "fail", f"the server at {base_url} is not remit", "choose another port")
         return
     known, upstreams = told["upstreams_known"], told["upstreams"]
     store, bundle = told["store"], told["bundle"]
@@ -316,45 +321,50 @@ def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         yield Check(
             "remit",
             "fail",
-            f"runs, and can decide nothing: store {store}, policy bundle {bundle}",
-            "see its log",
+            f"runs but cannot decide: store {store}, policy bundle {bundle}",
+            "read its log",
         )
     else:
         yield Check("remit", "ok", f"ready at {base_url}: store {store}, policy bundle {bundle}")
     if told.get("everything_locked"):
         remediation = "see `remit lock`; `remit unlock everything` lets tasks be opened again"
-        yield Check("locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call passes", remediation)
+        yield Check(
+            "locks", "fail", "EVERYTHING IS LOCKED: no task opens and no call is permitted", remediation
+        )
     elif told.get("locks"):
-        yield Check("locks", "note", f"{told['locks']} locked by hand", "see `remit lock`")
+        yield Check("locks", "note", f"{told['locks']} locked by a person", "see `remit lock`")
     if told.get("log") == "changed":
         says = (
-            "the log is not the one that was signed: it was changed in the store, or another remit signs it"
+            "the log does not match its signed head: it was changed in the store, or another remit signs it"
         )
         yield Check("evidence", "fail", says, "see `remit finding list` and `remit audit verify`")
     elif told.get("log") == "holds":
-        yield Check("evidence", "ok", "every event up to the last start is the one that was signed")
+        yield Check("evidence", "ok", "every event up to the last start matches the signed head")
     if told.get("signals_failing"):
-        says = f"{told['signals_failing']} receivers or transmitters of events do not answer"
-        yield Check("signals", "note", says, "see its log for why; nothing is lost meanwhile")
+        says = f"{told['signals_failing']} notification targets or event transmitters do not answer"
+        yield Check("signals", "note", says, "read its log for the reason; events are kept until delivery")
     if told.get("open_sinks"):
-        says = f"{told['open_sinks']} credentials outlive their tasks: their sinks still take them"
+        says = f"{told['open_sinks']} credentials outlive their tasks: their upstreams still accept them"
         yield Check("open sinks", "fail", says, "see `remit finding list`")
     yield from replica_looks(told)
     yield from _endings(told)
     if known < upstreams:
-        says = f"{known} of {upstreams} upstreams are known; the calls of the others fail"
+        says = f"{known} of {upstreams} upstreams are reachable; calls to the others fail"
         yield Check(
             "remit",
             "fail",
             says,
-            "where you are signed in (`remit login`) each is named above; its log says why, too "
-            "(`.remit/up.log` where a client has started it)",
+            "sign in (`remit login`) to see each one above; the log has the reasons (`.remit/up.log` "
+            "where a client has started it)",
         )
 
 
 def _endings(told: dict[str, Any]) -> Iterator[Check]:
     """Report how fast recent ends were: until a fence was in place, and until a sink refused."""
-    for member, says in (("fence_ms", "fences stood after"), ("dead_ms", "credentials were dead after")):
+    for member, says in (
+        ("fence_ms", "fences were in place after"),
+        ("dead_ms", "credentials were revoked after"),
+    ):
         times = told.get(member) or {}
         shown = [f"{kind} {p50:.1f} ms (p99 {p99:.1f})" for kind, (p50, p99) in sorted(times.items())]
         if shown:
@@ -364,12 +374,17 @@ def _endings(told: dict[str, Any]) -> Iterator[Check]:
 def _clock(answer: httpx.Response | None) -> Iterator[Check]:
     date = answer.headers.get("date", "") if answer is not None else ""
     if not date:
-        yield Check("clock", "note", "there is no running remit to compare with")
+        yield Check("clock", "note", "remit is not running: nothing to compare with")
         return
     # The header has whole seconds: a difference of up to one second is not the clock's.
     apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > MAX_SKEW_S:
-        yield Check("clock", "fail", f"{apart:.0f} s apart from remit's", "let both follow a time server")
+        yield Check(
+            "clock",
+            "fail",
+            f"{apart:.0f} s away from remit's clock",
+            "synchronise both clocks with a time server",
+        )
     else:
         yield Check("clock", "ok", "agrees with remit's")
 
@@ -379,14 +394,17 @@ def _isolation(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
         return
     word, why = isolation(base_url)
     if word == "none":
-        remediation = "run remit as a user of its own, or on another machine, where agents run as this user"
+        remediation = "run remit as a separate user or on another machine; agents run as this user"
         yield Check(
-            "isolation", "note", f"isolation: none; {why}, and so could an agent of this user", remediation
+            "isolation",
+            "note",
+            f"isolation: none; {why}, and so could an agent that runs as this user",
+            remediation,
         )
     elif word:
         yield Check("isolation", "ok", f"isolation: {word}; {why}")
     else:
-        yield Check("isolation", "note", "isolation: cannot be told on this system")
+        yield Check("isolation", "note", "isolation: cannot be determined on this system")
 
 
 def _me(base_url: str) -> Iterator[Check]:

@@ -44,6 +44,6 @@ def doctor() -> int:
     terminal.picture(made)
     terminal.say("")
     terminal.say(
-        terminal.text("something is wrong", "bold red") if failed else terminal.text("all is well", "green")
+        terminal.text("problems found", "bold red") if failed else terminal.text("no problems found", "green")
     )
     return 1 if failed else 0

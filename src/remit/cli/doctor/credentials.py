@@ -52,7 +52,7 @@ def lease_looks(config: Config) -> Iterator[Check]:
             for says, remediation in faults:
                 yield Check(subject, "fail", says, remediation)
             if not faults:
-                yield Check(subject, "ok", f"{name}: its source can be reached, and its secrets can be read")
+                yield Check(subject, "ok", f"{name}: its source is reachable and its secrets are readable")
             if not faults and section.lease.postgres is not None:
                 yield from _roles(subject, section.lease)
 

@@ -20,7 +20,7 @@ from remit.ports.policy import Problem
 from remit.services.policy.reach import survey
 from remit.services.tools.pinned_tools import as_last_seen
 
-_NO_UPSTREAM = re.compile(r"`([^`]+)` is no upstream of `remit\.yaml`")
+_NO_UPSTREAM = re.compile(r"`([^`]+)` is not an upstream of `remit\.yaml`")
 _NO_CLASS = re.compile(r"`[^`]+` is not a data class")
 
 
@@ -30,7 +30,7 @@ def examine(path: Path) -> list[Json]:
     The order is: configuration, tools, task types, policies, then what all of these together would permit.
     """
     if not path.is_file():
-        raise NotFound(f"{path}: is not there", remediation="run `remit init`, or name one by `--config`")
+        raise NotFound(f"{path}: not found", remediation="run `remit init`, or give `--config`")
     config, faults = examine_config(path)
     found = [_problem(fault) for fault in faults]
     if config is not None:
@@ -76,7 +76,10 @@ def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem
         return last_seen_tools(config, bundle), []
     except (ConfigInvalid, KeyUnavailable, StoreUnavailable) as fault:
         place = getattr(fault, "place", "")
-        text = f"what upstreams offered last cannot be read: {place}{': ' if place else ''}{fault.message}"
+        text = (
+            "the stored tool lists of upstreams cannot be read: "
+            f"{place}{': ' if place else ''}{fault.message}"
+        )
         return as_last_seen(bundle, ()), [Problem("warning", text, remediation=fault.remediation)]
 
 
@@ -87,10 +90,11 @@ def _toxic(found: ReachSurvey) -> Iterator[Problem]:
             name = one.runner.task_type.name
             yield Problem(
                 severity="warning",
-                text=f"task type `{one.runner.name}` brings private data, untrusted content and a way out "
-                "together, and nothing stands in between",
+                text=f"task type `{one.runner.name}` combines private data, untrusted content and an "
+                "external effect, and nothing breaks the path",
                 file="tasks",
-                remediation=f"`remit paths --task {name}` shows how, and the smallest change that breaks it",
+                remediation=f"`remit paths --task {name}` shows the path, and the smallest change that "
+                "breaks it",
             )
 
 

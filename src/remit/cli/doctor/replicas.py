@@ -18,14 +18,19 @@ def replica_looks(told: dict[str, Json]) -> Iterator[Check]:
         yield Check(
             "replicas",
             "fail",
-            "the one that answers holds no lease, and refuses everything",
-            "look whether it reaches the database",
+            "the replica that answered holds no lease and refuses everything",
+            "check its connection to the database",
         )
     if late:
-        says = f"{late} of {count} have no lease any more; their tasks go to others within moments"
-        yield Check("replicas", "fail", says, "`remit who` says which")
+        says = f"{late} of {count} have lost their lease; their tasks soon move to others"
+        yield Check("replicas", "fail", says, "`remit who` shows which")
     if differing:
-        says = f"{differing} of {count} decide by another policy bundle than the one in force"
-        yield Check("replicas", "fail", says, "lay the same files everywhere; `remit who` says who has which")
+        says = f"{differing} of {count} decide by a policy bundle that is not the one in force"
+        yield Check(
+            "replicas",
+            "fail",
+            says,
+            "deploy the same files to all replicas; `remit who` shows the bundle of each",
+        )
     if not late and not differing:
         yield Check("replicas", "ok", f"{count} serve{'s' if count == 1 else ''} this database")

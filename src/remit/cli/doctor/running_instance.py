@@ -26,8 +26,8 @@ def whose_looks(config: Config, base_url: str, *, answers: bool) -> list[Check]:
         Check(
             "remit",
             "note",
-            f"what answers at {base_url} is not the remit of this folder: none serves its store",
-            "start it, with another `listen.port` while the other one runs",
+            f"the remit at {base_url} is not the one of this folder; no remit serves this folder's store",
+            "start it, with another `listen.port` if the other one keeps running",
         )
     ]
 

@@ -48,23 +48,23 @@ def _unread(subject: str, section: UpstreamSection, told: Json) -> Iterator[Chec
 def _look(subject: str, config: Config, section: UpstreamSection, told: Json) -> Check:
     here = _from_here(config, section)
     if told is not None and told["reachable"] is False:
-        says = f"remit does not reach it, since {_since(told)}"
+        says = f"unreachable for remit since {_since(told)}"
         says += f": {told['why']}" if told["why"] else ""
         if not told["api"]:
             return Check(subject, "fail", says, _remediation(section, here))
         # Only calls test an API: it may be reachable again.
         if here:
-            return Check(subject, "fail", f"{says}; nor is it reachable from here: {here}", "is it running?")
-        says += "; it takes connections from here"
-        return Check(subject, "note", says, "the next call tries it again")
+            return Check(subject, "fail", f"{says}; unreachable from here, too: {here}", "is it running?")
+        says += "; it accepts connections from here"
+        return Check(subject, "note", says, "the next call tries again")
     runs = told is not None and told["reachable"]
     if here and not (runs and section.command):
         missing = bool(section.command)
         says = here if missing else f"{section.url} is not reachable: {here}"
-        return Check(subject, "fail", says, "install it, or name its path" if missing else "is it running?")
+        return Check(subject, "fail", says, "install it, or give its path" if missing else "is it running?")
     says = f"starts {' '.join(section.command)}" if section.command else section.url
     if runs:
-        says += f"; there since {_since(told)}"
+        says += f"; reachable since {_since(told)}"
     return _standing(subject, section, says)
 
 
@@ -74,13 +74,15 @@ def _from_here(config: Config, section: UpstreamSection) -> str:
         return no_connection(section.url)
     program = section.command[0]
     found = shutil.which(program) or (config.at(section.cwd) / program).is_file()
-    return "" if found else f"there is no program `{program}`"
+    return "" if found else f"program `{program}` does not exist"
 
 
 def _remediation(section: UpstreamSection, here: str) -> str:
     if section.command:
-        return here or "why it ends is in remit's log: its last words; it is started again by itself"
-    return "is it running?" if here else "it takes connections from here: does it speak MCP at this address?"
+        return here or "read its last output in remit's log; remit restarts it"
+    return (
+        "is it running?" if here else "it accepts connections from here: does it serve MCP at this address?"
+    )
 
 
 def _since(told: Json) -> str:
@@ -91,12 +93,12 @@ def _since(told: Json) -> str:
 
 def _standing(subject: str, section: UpstreamSection, says: str) -> Check:
     if section.observed:
-        return Check(subject, "note", f"{says}; OBSERVED: nothing is refused", "set `mode: enforce`")
+        return Check(subject, "note", f"{says}; OBSERVE MODE: nothing is refused", "set `mode: enforce`")
     if section.sender_constraint == "optional":
         return Check(
             subject,
             "note",
-            f"{says}; takes calls of every tier from whoever shows a token, stolen or not",
+            f"{says}; a bearer token, even a stolen one, permits calls of every tier",
             "set `sender_constraint: required`",
         )
     return Check(subject, "ok", says)

@@ -96,7 +96,7 @@ def lock(x: str = "", /, *, reason: str = "") -> int:
         show_closure(closure)
         if not terminal.is_json():
             terminal.say("")
-            terminal.say(terminal.text("LOCKED", "bold red"), ": no task of it opens until")
+            terminal.say(terminal.text("LOCKED", "bold red"), ": no task opens until")
             terminal.copyable(f"  remit unlock {closure['scope']}")
         return 0
     found = connect().get("locks")
@@ -162,7 +162,5 @@ def _locked(x: str, scopes: Sequence[str]) -> str:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise UsageFault(
-            f"several are locked by the name `{x[:80]}`", remediation=f"name one: {', '.join(meant)}"
-        )
-    raise UsageFault(f"nothing called `{x[:80]}` is locked", remediation="see `remit lock`")
+        raise UsageFault(f"several locks match `{x[:80]}`", remediation=f"give one of: {', '.join(meant)}")
+    raise UsageFault(f"`{x[:80]}` is not locked", remediation="see `remit lock`")

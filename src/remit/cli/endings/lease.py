@@ -7,7 +7,7 @@ from remit.cli.output import terminal
 from remit.cli.parser import noun
 from remit.cli.rest_client import connect
 
-app = noun("lease", "Credentials of upstreams that are being taken back, and are not dead yet.")
+app = noun("lease", "Upstream credentials that are being revoked and may still work.")
 
 
 @app.command(name="list")
@@ -33,7 +33,7 @@ def listed() -> None:
             )
             for one in found["items"]
         ),
-        empty="nothing is open",
+        empty="all credentials are revoked",
     )
 
 

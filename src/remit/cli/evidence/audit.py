@@ -17,7 +17,7 @@ from remit.core.evidence.event import meaning_of
 from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
 
-app = noun("audit", "The evidence: read it, prove from it, take it away, and verify it anywhere.")
+app = noun("audit", "The evidence: read, prove, export and verify it.")
 
 #: Events per request.
 PAGE = 1000
@@ -85,11 +85,11 @@ def _event(client: Client, index: int) -> Json:
 
     page = client.get("events", start=index, limit=1)
     if index < 0 or not page["items"] or page["items"][0]["index"] != index:
-        raise NotFound(f"there is no event {index}", remediation=f"the log has {page['size']} events")
+        raise NotFound(f"event {index} does not exist", remediation=f"the log has {page['size']} events")
     event = page["items"][0]
     if "damaged" in event:
         raise VerificationFailed(
-            event["damaged"], remediation="`remit audit verify` names each that does not hold"
+            event["damaged"], remediation="run `remit audit verify` to see which events fail"
         )
     return event
 
@@ -235,7 +235,7 @@ def forget(subject: str, /, *, reason: str = "", confirm: str = "") -> int:
     """
     from remit.cli.decisions.confirmation import confirmed
 
-    if not confirmed(f"Forget {subject} for good?", subject, confirm):
+    if not confirmed(f"Forget {subject} permanently?", subject, confirm):
         terminal.say("nothing was forgotten")
         return 1
     told = connect().post("subjects", "forget", subject=subject, reason=reason)
@@ -314,12 +314,13 @@ def verify(
 
     if anew and (not key or file is not None or growth):
         raise UsageFault(
-            "`--anew` takes a key for the running remit", remediation="give `--key KEY`, and no file"
+            "`--anew` needs a key for the running remit", remediation="give `--key KEY`, and no file"
         )
     if growth:
         if file is not None or task or no_values:
             raise UsageFault(
-                "`--growth` asks the running remit for its head alone", remediation="leave out what to fetch"
+                "`--growth` asks the running remit only for its head",
+                remediation="leave out the file and the export options",
             )
         from remit.cli.evidence.consistency import verify_growth
 

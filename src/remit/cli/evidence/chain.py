@@ -64,7 +64,7 @@ def _record(line: bytes) -> Mapping[str, Json] | None:
 
 
 def _no_evidence() -> Malformed:
-    return Malformed("the file is no exported evidence", remediation="see it with `remit audit verify`")
+    return Malformed("the file is not exported evidence", remediation="run `remit audit verify` on it")
 
 
 def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
@@ -74,7 +74,7 @@ def lines(chain: Chain) -> Iterator[Text | Padding | Table]:
     task = ""
     before = ""
     if chain.cut:
-        yield terminal.text("  ⋮ there is more of it, further back", "dim")
+        yield terminal.text("  ⋮ earlier causes are not shown", "dim")
     for call in chain.calls:
         for cause, how in chain.led_to(call.decision):
             yield _edge(numbers[cause], how, before, call)

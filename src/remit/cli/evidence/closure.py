@@ -51,7 +51,7 @@ def show_closure(closure: Json) -> int:
         )
     if closure["indeterminate"]:
         terminal.say("")
-        terminal.say("Permitted before the end, and not known to have taken effect or not:", style="yellow")
+        terminal.say("Permitted before the end, outcome unknown:", style="yellow")
         terminal.table(
             ("DECISION", "TOOL", "EFFECT"),
             ((one["decision"], one["tool"], one["effect"]) for one in closure["indeterminate"]),
@@ -109,7 +109,7 @@ def _closings(rows: Iterable[tuple[str, str, float | None, Text, int]]) -> None:
     made.add_column("KIND", no_wrap=True)
     made.add_column("WHAT", overflow="fold")
     if leased:
-        made.add_column("TAKEN BACK", justify="right", no_wrap=True)
+        made.add_column("REVOKED", justify="right", no_wrap=True)
     made.add_column("REFUSED AFTER", justify="right", no_wrap=True)
     if leased:
         made.add_column("TRIED", justify="right", no_wrap=True)
@@ -126,7 +126,7 @@ def _closings(rows: Iterable[tuple[str, str, float | None, Text, int]]) -> None:
 
 
 def _refused(after: float | None, *, by_hand: bool) -> Text:
-    return Text("closed by hand", style="yellow") if by_hand else _ms(after)
+    return Text("closed by a person", style="yellow") if by_hand else _ms(after)
 
 
 def _ms(after: float | None) -> Text:
@@ -135,7 +135,7 @@ def _ms(after: float | None) -> Text:
 
 def _acknowledged(after_ms: float | None) -> Text:
     if after_ms is None:
-        return Text("not at all; its lease was waited out", style="yellow")
+        return Text("not acknowledged; its lease ran out", style="yellow")
     return Text(f"{after_ms:.1f} ms")
 
 

@@ -33,10 +33,12 @@ def verify_growth(*, key: str, at_least: int) -> int:
         try:
             told = client.get("events", "growth", old=known.head.size)
         except NotFound as shorter:
-            raise VerificationFailed(f"it was cut back: {shorter.message}", code="cut-back") from None
+            raise VerificationFailed(f"it was truncated: {shorter.message}", code="cut-back") from None
         head = _grown(told, known)
         if head.size < at_least:
-            raise VerificationFailed(f"{head.size} events were signed, not {at_least}", code="too-few")
+            raise VerificationFailed(
+                f"the signed head covers {head.size} events, not {at_least}", code="too-few"
+            )
     except (Malformed, VerificationFailed) as fault:
         _tell_fault(known, fault)
         return FAILED
@@ -51,8 +53,8 @@ def _known(base_url: str, given: str) -> _Known:
     seen = last_head(str(key)) if key is not None else None
     if key is None or seen is None:
         raise NotVerifiable(
-            "nothing of this log has held here before, so there is nothing to hold it against",
-            remediation="run `remit audit verify` once, which reads all of it",
+            "this log has never been verified here, so there is no earlier head to compare",
+            remediation="run `remit audit verify` once; it reads the whole log",
         )
     return _Known(key, seen)
 
@@ -63,7 +65,7 @@ def _grown(told: Json, known: _Known) -> Checkpoint:
         proof = [base64.b64decode(one, validate=True) for one in told["proof"]]
         note = str(told["checkpoint"]).encode()
     except (KeyError, TypeError, ValueError, binascii.Error):
-        raise Malformed("what the running remit told is no proof") from None
+        raise Malformed("the running remit's answer is not a proof") from None
     head = open_checkpoint(note, known.key).checkpoint
     verify_consistency(known.head.size, head.size, proof, bytes.fromhex(known.head.root), head.root)
     return head
@@ -74,7 +76,7 @@ def _tell_fault(known: _Known, fault: Malformed | VerificationFailed) -> None:
         faults = [{"index": -1, "code": fault.code, "text": str(fault)}]
         terminal.answer({"holds": False, "old": known.head.size, "key": str(known.key), "faults": faults})
         return
-    terminal.say(terminal.text("DOES NOT HOLD", "bold red"), ": the running remit")
+    terminal.say(terminal.text("DOES NOT VERIFY", "bold red"), ": the running remit")
     terminal.say(terminal.text(f"  {fault.code}", "red"), f"  {fault}")
 
 

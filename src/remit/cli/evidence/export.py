@@ -49,7 +49,7 @@ def fetch(client: Client, place: Path, *, task: str = "", values: bool = True, u
             raise Unreachable("the evidence ended before its signature", remediation="try again")
         if task and lines == _AROUND:
             # A file without events verifies too: a misspelt name must not look like a proof.
-            raise NotFound(f"no event tells of a task `{task[:80]}`", remediation="see `remit task list`")
+            raise NotFound(f"no event belongs to task `{task[:80]}`", remediation="see `remit task list`")
         fresh.replace(place)
     finally:
         with contextlib.suppress(FileNotFoundError):

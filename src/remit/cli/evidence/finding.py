@@ -10,7 +10,7 @@ from remit.cli.parser import Switch, noun
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
-app = noun("finding", "Findings: what was seen that nobody has accounted for.")
+app = noun("finding", "Findings: observations that need an explanation.")
 
 
 @app.command(name="list")
@@ -45,7 +45,7 @@ def listed(*, about: str | None = None, resolved: Switch = False) -> None:
         empty="no findings",
     )
     if found["items"]:
-        terminal.say("`remit finding show FINDING` says what was seen, and what to do about it", style="dim")
+        terminal.say("`remit finding show FINDING` shows what was seen and what to do", style="dim")
 
 
 @app.command(name="show")

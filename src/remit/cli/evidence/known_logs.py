@@ -20,8 +20,8 @@ from remit.core.evidence.checkpoint import VerifierKey
 
 #: The remediation if a log was replaced on purpose.
 ANEW = (
-    "where the log was begun anew on purpose, `remit audit verify --anew --key KEY` takes the key that "
-    "`remit up` prints there"
+    "if the log was restarted on purpose, run `remit audit verify --anew --key KEY` with the key that "
+    "`remit up` prints"
 )
 
 
@@ -49,7 +49,7 @@ def trusted_key(base_url: str, told: str) -> VerifierKey:
         raise VerificationFailed(
             f"the log at {base_url} is signed by another key than before: `{told}`, not `{known}`",
             code="other-key",
-            remediation=f"run `remit audit verify`: it follows a change that the log tells of; {ANEW}",
+            remediation=f"run `remit audit verify`: it follows a key change that the log records; {ANEW}",
         )
     _write(seen)
     return key

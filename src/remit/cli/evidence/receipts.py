@@ -63,13 +63,16 @@ def read_event_receipt(content: bytes, given: VerifierKey | None, at_least: int)
         key = given or _signer(Note.parse(proof.checkpoint))
         if not proof.extra:
             raise NotVerifiable(
-                "the receipt does not hold its event", remediation="have it made anew by `remit audit prove`"
+                "the receipt does not contain its event",
+                remediation="make a new receipt with `remit audit prove`",
             )
         told |= {"index": proof.index, "key": str(key)}
         head = proof.verify(proof.extra, key).checkpoint
         told |= {"size": head.size, "origin": head.origin, "root": head.root.hex()}
         if head.size < at_least:
-            raise VerificationFailed(f"{head.size} events were signed, not {at_least}", code="too-few")
+            raise VerificationFailed(
+                f"the signed head covers {head.size} events, not {at_least}", code="too-few"
+            )
         told["event"] = msgspec.json.decode(proof.extra)
     except (Malformed, VerificationFailed, msgspec.DecodeError) as fault:
         code = getattr(fault, "code", "not-json")
@@ -87,8 +90,8 @@ def _signer(note: Note) -> VerifierKey:
         if (key.name, key.key_id) in named:
             return key
     raise NotVerifiable(
-        "there is no key to verify with: the receipt is signed by none that was seen from here",
-        remediation="give the log's public key by `--key`; `remit up` prints it where it runs",
+        "no key to verify with: the receipt's key was never seen here",
+        remediation="give the log's public key with `--key`; `remit up` prints it",
     )
 
 
@@ -108,7 +111,7 @@ def prove_closure(client: Client, closure: str, place: Path | None = None) -> tu
     report = verify_export(lines, key)
     if report.faults or report.closure is None or report.closure.id != closure:
         first = report.faults[0].text if report.faults else f"the receipt is not of closure `{closure}`"
-        raise VerificationFailed(f"the receipt does not hold: {first}")
+        raise VerificationFailed(f"the receipt does not verify: {first}")
     if place is not None:
         place.write_bytes(b"".join(lines))
     said = {
@@ -133,5 +136,5 @@ def _receipt(client: Client, closure: str) -> bytes:
             time.sleep(0.1)
     raise NotFound(
         f"closure `{closure}` is not in the signed log yet",
-        remediation=f"run `remit audit prove {closure}` in a while; `remit doctor` says how the log is",
+        remediation=f"run `remit audit prove {closure}` later; `remit doctor` shows the state of the log",
     )

@@ -66,11 +66,9 @@ def verify_running(*, key: str, at_least: int, task: str, values: bool, anew: bo
     if known and checked.report.holds and checked.report.successor:
         succeed(client.base_url, checked.report.successor)
     elif given and checked.report.holds and take(client.base_url, checked.report.successor or given):
-        terminal.remark(f"the log at {client.base_url} is known here by this key from now on")
+        terminal.remark(f"this key is now stored for the log at {client.base_url}")
     elif known and any(fault.code == "other-key" for fault in checked.report.faults):
-        terminal.remark(
-            f"it is not the log that was seen at {client.base_url} before; {ANEW}", style="yellow"
-        )
+        terminal.remark(f"it is not the log seen before at {client.base_url}; {ANEW}", style="yellow")
     return code
 
 
@@ -149,13 +147,13 @@ def trusted_for(named: _Named | None, given: str) -> VerifierKey:
         except Malformed as fault:
             raise Malformed(
                 f"`--key`: {fault.message}",
-                remediation="give the whole key as `remit up` prints it, or its file",
+                remediation="give the whole key as `remit up` prints it, or a file with it",
             ) from None
     if named is not None and named.verifier and is_known(named.verifier):
         return VerifierKey.parse(named.verifier)
     raise NotVerifiable(
-        "there is no key to verify with: the one that the file names was never seen from here",
-        remediation="give the log's public key by `--key`; `remit up` prints it where it runs",
+        "no key to verify with: the file's key was never seen here",
+        remediation="give the log's public key with `--key`; `remit up` prints it",
     )
 
 
@@ -173,7 +171,7 @@ def _tell(verdict: VerifiedExport, what: str) -> None:
 
 
 def _bad(what: str, faults: list[Json]) -> None:
-    terminal.say(terminal.text("DOES NOT HOLD", "bold red"), f": {what}")
+    terminal.say(terminal.text("DOES NOT VERIFY", "bold red"), f": {what}")
     for fault in faults:
         terminal.say(terminal.text(f"  {fault['code']}", "red"), f"  {fault['text']}")
 
@@ -215,5 +213,5 @@ def _opened(count: int) -> str:
 def _unfinished(report: ExportReport) -> str:
     """Report which permitted calls have no outcome: cut off by an end or a crash, or still pending."""
     count, first = len(report.unfinished), ", ".join(report.unfinished[:3])
-    more = f" and {count - 3} more (`--json` names all)" if count > 3 else ""
+    more = f" and {count - 3} more (`--json` lists all)" if count > 3 else ""
     return f"{terminal.counted(count, 'permitted call')}: {first}{more}" if count else ""

@@ -47,8 +47,8 @@ def isolation(base_url: str) -> tuple[str, str]:
     sockets = list(_sockets())
     owners = {owner for address in here if (owner := _owner_of(sockets, address, port)) is not None}
     if os.geteuid() in owners:
-        return "none", "remit runs as this very user, who could read its keys"
-    return ("user", "whoever listens there runs as another user of this machine") if owners else ("", "")
+        return "none", "remit runs as this user, who could read its keys"
+    return ("user", "the server there runs as another user of this machine") if owners else ("", "")
 
 
 def _addresses(host: str) -> list[Address]:

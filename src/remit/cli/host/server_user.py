@@ -67,6 +67,6 @@ def _refused(base_url: str, user: int) -> Unauthenticated:
     return Unauthenticated(
         f"the user `{name}` of this machine listens at {base_url}, and is not known to run remit",
         code="server-unknown",
-        remediation=f"if remit runs as that user, say so once: `remit login --served-by {name}`;"
-        " otherwise somebody has taken its port: nothing was sent",
+        remediation=f"if remit runs as that user, run `remit login --served-by {name}` once; otherwise "
+        "another program has taken its port; nothing was sent",
     )

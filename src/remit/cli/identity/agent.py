@@ -17,7 +17,7 @@ from remit.core.json_value import Json
 
 app = noun(
     "agent",
-    "Agents: governed identities, each with a purpose, an owner who answers for it, and what proves it.",
+    "Agents: governed identities, each with a purpose, an accountable owner and proofs of identity.",
 )
 
 
@@ -179,9 +179,9 @@ def _mover(word: str, state: str, says: str) -> None:
 
 
 for _verb in (
-    ("activate", "active", "Put an agent into service, or back into it."),
-    ("suspend", "suspended", "Take an agent out of service for now: all its tasks end."),
-    ("retire", "retired", "Take an agent out of service for good: all its tasks end."),
+    ("activate", "active", "Enable an agent, or enable it again."),
+    ("suspend", "suspended", "Suspend an agent: all its tasks end."),
+    ("retire", "retired", "Retire an agent permanently: all its tasks end."),
 ):
     _mover(*_verb)
 
@@ -203,7 +203,7 @@ def bind(name: str, /, *, key: Path | None = None, proof: BindingOptions | None 
     bindings = (proof or BindingOptions()).bindings()
     if key is None and not bindings:
         raise UsageFault(
-            "nothing to bind is given",
+            "no binding is given",
             remediation="give `--key`, `--spiffe-id`, `--issuer`, `--local` or `--client`",
         )
     with _own_key(key or key_place(name), wanted=key is not None) as (held, _):
@@ -284,7 +284,7 @@ def manifest(
 
     if not digest and not (model or prompt or tools or code):
         raise UsageFault(
-            "nothing that the agent is made of is given",
+            "no component of the agent is given",
             remediation="give `--model`, `--prompt`, `--tools`, `--code` or `--digest`",
         )
     made = digest or manifest_digest(model=model, prompt=prompt, tools=tools, code=code)

@@ -51,12 +51,11 @@ class BindingOptions:
             out.append({"type": "spiffe", "spiffe_id": self.spiffe_id})
         if bool(self.issuer) != bool(self.subject):
             raise UsageFault(
-                "an issuer and a subject belong together", remediation="give `--issuer` and `--subject`"
+                "an issuer needs a subject, and a subject an issuer",
+                remediation="give `--issuer` and `--subject`",
             )
         if self.claim and not self.issuer:
-            raise UsageFault(
-                "claims are those of an issuer's token", remediation="give `--issuer` and `--subject`"
-            )
+            raise UsageFault("claims need an issuer's token", remediation="give `--issuer` and `--subject`")
         if self.issuer:
             out.append(
                 {
@@ -78,7 +77,7 @@ def _claims(given: tuple[str, ...]) -> dict[str, Json]:
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UsageFault(f"`{pair[:80]}` is no claim", remediation="write `--claim name=value`")
+            raise UsageFault(f"`{pair[:80]}` is not a claim", remediation="write `--claim name=value`")
         found.setdefault(name, []).append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
@@ -89,7 +88,7 @@ def _digest(executable: Path) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as fault:
         raise UsageFault(
-            f"`{executable}` cannot be read: {fault.strerror}", remediation="name the program's own file"
+            f"`{executable}` cannot be read: {fault.strerror}", remediation="give the program's file"
         ) from None
 
 

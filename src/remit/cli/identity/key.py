@@ -9,7 +9,7 @@ from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
 from remit.cli.rest_client import connect
 
-app = noun("key", "Remit's own keys: for tokens, the log, sealing, and its own trust domain.")
+app = noun("key", "Remit's own keys: for tokens, the log, sealing and its trust domain.")
 
 Kind = Literal["token", "checkpoint", "sealing", "ca", "svid"]
 

@@ -49,7 +49,7 @@ def login(
         The user of this machine that remit runs as, if that is not you; needed only once.
     """
     if bool(code_file) + code_stdin + browser > 1:
-        raise UsageFault("these are several ways to sign in", remediation="give one of them")
+        raise UsageFault("several ways to sign in are given", remediation="give one of them")
     user = _user_id(served_by) if served_by else None
     client = anonymous(served_by=user)
     jkt = terminal_key(make=True).thumbprint
@@ -78,12 +78,12 @@ def _user_id(name: str) -> int:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
     except KeyError:
         raise UsageFault(
-            f"there is no user `{name[:80]}` on this machine", remediation="name the user that runs remit"
+            f"user `{name[:80]}` does not exist on this machine", remediation="give the user that runs remit"
         ) from None
 
 
 def _tell(address: str, word: str) -> None:
-    terminal.remark(f"go on at your browser; its page must show {word}")
+    terminal.remark(f"continue in your browser; its page must show {word}")
     terminal.remark(address)
 
 
@@ -97,7 +97,7 @@ def _code(name: str, *, stdin: bool) -> str:
 def _ask() -> str:
     if not sys.stdin.isatty():
         raise UsageFault(
-            "no code is given, and this is no terminal to ask on",
+            "no code is given, and no terminal: cannot prompt",
             remediation="give `--code-stdin`, `--code-file FILE` or `--browser`",
         )
     import getpass
@@ -110,12 +110,10 @@ def _read(place: Path) -> str:
         return read_private(place).decode("ascii").strip()
     except OSError as fault:
         raise UsageFault(
-            f"`{place}` cannot be read: {fault.strerror}", remediation="name another file"
+            f"`{place}` cannot be read: {fault.strerror}", remediation="give another file"
         ) from None
     except UnicodeDecodeError:
-        raise UsageFault(
-            f"`{place}` holds no code", remediation="write the code there, and nothing else"
-        ) from None
+        raise UsageFault(f"`{place}` contains no code", remediation="write only the code into it") from None
 
 
 @logout_app.default
@@ -139,4 +137,4 @@ def logout() -> None:
         terminal.say("Signed out ", terminal.text(name, "bold"), " of " if name else "of ", client.base_url)
         following = current_profile(client.base_url) if name and not current().profile else ""
         if following:
-            terminal.remark(f"without `--as`, commands act as {following} now")
+            terminal.remark(f"without `--as`, commands now act as {following}")

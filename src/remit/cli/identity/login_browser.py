@@ -50,7 +50,9 @@ class LoginListener(HTTPServer):
             self.timeout = until - time.monotonic()
             if self.timeout <= 0:
                 raise Unauthenticated(
-                    "nobody agreed at the browser in time", code="no-session", remediation="run it again"
+                    "the sign-in was not confirmed in the browser in time",
+                    code="no-session",
+                    remediation="run it again",
                 )
             self.handle_request()
         return self.answer
@@ -98,7 +100,9 @@ def sign_in(
         look(address)
         answer = waiting.wait(PATIENCE_S)
         if "code" not in answer:
-            raise Forbidden("you did not agree at the browser", remediation="run it again, or use a code")
+            raise Forbidden(
+                "the sign-in was declined in the browser", remediation="run it again, or use a code"
+            )
         return client.post(
             "sign-in",
             "browser",

@@ -16,7 +16,7 @@ app = noun("person", "People: who they are, their roles and groups, and how they
 def _roles(given: tuple[str, ...]) -> tuple[str, ...]:
     for one in given:
         if one not in set(Role):
-            raise UsageFault(f"`{one[:80]}` is no role", remediation=f"give some of: {', '.join(Role)}")
+            raise UsageFault(f"`{one[:80]}` is not a role", remediation=f"give some of: {', '.join(Role)}")
     return given
 
 
@@ -67,7 +67,7 @@ def people() -> None:
             )
             for one in found["items"]
         ),
-        empty="nobody yet",
+        empty="no people yet",
     )
 
 
@@ -88,7 +88,7 @@ def code(name: str, /) -> None:
         return
     terminal.say(f"For {made['person']}, once, within {made['valid_s'] // 60} minutes:")
     terminal.copyable("  ", terminal.text(made["code"], "bold"))
-    terminal.say(f"{made['person']} gives it to `remit login`, which asks for it.")
+    terminal.say(f"{made['person']} enters it when `remit login` asks for it.")
 
 
 @app.command(name="roles")

@@ -61,7 +61,7 @@ def who(x: Annotated[str, Parameter(allow_leading_hyphen=True)] = "", /) -> None
             tree.add(_line("isolation", f"{word} ({why})", "yellow" if word == "none" else ""))
     for lock in told.get("locks", ()):
         why = f": {lock['reason']}" if lock["reason"] else ""
-        says = f"{lock['scope']}, by {lock['by'] or 'somebody'}{why}; it opens with `remit unlock`"
+        says = f"{lock['scope']}, by {lock['by'] or 'an unknown person'}{why}; it opens with `remit unlock`"
         tree.add(_line("LOCKED", says, "bold red"))
     if told.get("proof"):
         _proof(tree.add(terminal.text("the proof", "bold")), told["proof"])
@@ -91,7 +91,7 @@ def _identity(tree: Tree, agent: Json) -> None:
         weak = agent["assurance"] == "asserted"
         tree.add(_line("assurance", agent["assurance"], "red" if weak else "green"))
     else:
-        tree.add(_line("assurance", f"not proven yet; {agent['best_assurance']} at best", "yellow"))
+        tree.add(_line("assurance", f"not authenticated yet; {agent['best_assurance']} at best", "yellow"))
     place = ", ".join(one for one in (agent["environment"], agent["initiative"], *agent["groups"]) if one)
     tree.add(_line("belongs to", place))
     if agent["last_seen"]:
@@ -103,7 +103,7 @@ def _identity(tree: Tree, agent: Json) -> None:
     if agent["manifest"]:
         tree.add(_line("manifest", agent["manifest"]))
     if agent["isolation"]:
-        why = "it may run as the user of remit, and could do whatever remit can"
+        why = "it may run as the user that runs remit, and could do everything that remit can"
         tree.add(_line("isolation", f"{agent['isolation']} ({why})", "yellow"))
 
 
@@ -112,7 +112,7 @@ def _agent(told: Json) -> Tree:
     _identity(tree, told)
     tasks = told["tasks"]
     active = [one for one in tasks if one["state"] == "active"]
-    branch = tree.add(_line("acting now in", terminal.counted(len(active), "task"), "bold"))
+    branch = tree.add(_line("open tasks", terminal.counted(len(active), "task"), "bold"))
     for one in active:
         _work(branch, one)
     _leases(tree, [one for one in told["leases"] if one["ending"]])
@@ -152,8 +152,8 @@ def _about(tree: Tree, task: Json) -> None:
     tree.add(_line("on behalf of", task["on_behalf_of"] or "itself", "bold" if task["on_behalf_of"] else ""))
     if len(task["chain"]) > 1:
         tree.add(_line("acting", " for ".join(task["chain"])))
-    tree.add(_line("intent requested by", task["requested_by"]))
-    tree.add(_line("wants", task["goal"] or "what was forgotten"))
+    tree.add(_line("requested by", task["requested_by"]))
+    tree.add(_line("wants", task["goal"] or "a forgotten person"))
     if task["params"]:
         tree.add(_line("with", ", ".join(f"{k}={terminal.compact(v)}" for k, v in task["params"].items())))
     carries = terminal.label(task["label"])
@@ -166,13 +166,13 @@ def _about(tree: Tree, task: Json) -> None:
     else:
         tree.add(Text.assemble(("until ", "dim"), terminal.moment(task["deadline"])))
     if task.get("bearers_at"):
-        tree.add(_line("a token alone is enough at", ", ".join(task["bearers_at"]), "yellow"))
+        tree.add(_line("accepts bearer tokens", ", ".join(task["bearers_at"]), "yellow"))
     if task.get("standing_at"):
-        tree.add(_line("a secret that ends with no task opens", ", ".join(task["standing_at"]), "yellow"))
+        tree.add(_line("standing secret for", ", ".join(task["standing_at"]), "yellow"))
     if task.get("replica"):
-        tree.add(_line("lives at", f"{task['replica']['id']} on {task['replica']['host']}"))
+        tree.add(_line("served by", f"{task['replica']['id']} on {task['replica']['host']}"))
     if task["in_hand"]:
-        tree.add(_line("calls in hand", str(task["in_hand"]), "yellow"))
+        tree.add(_line("calls in progress", str(task["in_hand"]), "yellow"))
     _leases(tree, task["leases"])
 
 
@@ -183,27 +183,27 @@ def _leases(tree: Tree, leases: Json) -> None:
         if not one["ending"]:
             tree.add(_line("holds", what))
             continue
-        taken = "taken back, " if one["revoked"] else ""
+        taken = "revoked, " if one["revoked"] else ""
         why = one["why"] or "not tried yet"
         tree.add(_line("still open:", f"{what}, {taken}tried {one['attempts']} times: {why}", "bold red"))
 
 
 def _token(told: Json) -> Tree:
     if "token" not in told:
-        tree = terminal.tree(terminal.text("this token opens nothing", "bold red"))
+        tree = terminal.tree(terminal.text("this token is not valid", "bold red"))
         tree.add(_line("because", told["reason"]))
         tree.add(_line("code", told["code"]))
         return tree
-    state = ("valid", "green") if told["valid"] else ("opens nothing", "bold red")
+    state = ("valid", "green") if told["valid"] else ("not valid", "bold red")
     tree = terminal.tree(Text.assemble((plain(told["token"]), "bold"), "  ", state))
     if not told["valid"]:
         tree.add(_line("because", told["reason"]))
     tree.add(_line("speaks for", told["on_behalf_of"] or told["agent"], "bold"))
     tree.add(_line("acting", " for ".join(told["chain"])))
     tree.add(_line("assurance", told["assurance"]))
-    bound = {"dpop": "a key (DPoP)", "mtls": "a certificate (mTLS)"}.get(told["sender"], "no key: a bearer")
+    bound = {"dpop": "a key (DPoP)", "mtls": "a certificate (mTLS)"}.get(told["sender"], "no key: bearer")
     tree.add(_line("bound to", bound))
-    tree.add(_line("good at", ", ".join(told["audience"])))
+    tree.add(_line("valid at", ", ".join(told["audience"])))
     until = datetime.fromtimestamp(told["expires"], UTC)
     tree.add(Text.assemble(("until ", "dim"), terminal.moment(until)))
     if told["task"]:
@@ -217,7 +217,7 @@ def _person(told: Json) -> Tree:
     tree = terminal.tree(terminal.text(told["name"] + ("" if told["active"] else " (inactive)"), "bold"))
     tree.add(_line("roles", ", ".join(told["roles"]) or "none"))
     tree.add(_line("groups", ", ".join(told["groups"]) or "none"))
-    tree.add(_line("answers for", ", ".join(told["answers_for"]) or "no agent"))
+    tree.add(_line("owns", ", ".join(told["answers_for"]) or "no agent"))
     for one in told["delegations"]:
         says = Text.assemble(("lets ", "dim"), plain(one["agent"]), (" do ", "dim"), plain(one["task_type"]))
         tree.add(says.append("  until ", "dim").append(terminal.moment(one["expires"])))

@@ -24,13 +24,13 @@ def show_replicas(client: Client, only: str = "") -> None:
         told["replicas"] = [one for one in told["replicas"] if one["id"] == only]
         if not told["replicas"]:
             raise NotFound(
-                f"there is no replica `{only}` now", remediation="`remit who` lists those that are there"
+                f"replica `{only}` is not running", remediation="`remit who` lists the running replicas"
             )
     if terminal.is_json():
         terminal.answer(told)
         return
     if not told["replicas"]:
-        terminal.say("one process alone serves this store: it is the one enforcement point")
+        terminal.say("one process serves this store: the only enforcement point")
         return
     for line in _lines(told):
         terminal.picture(line)
@@ -38,13 +38,13 @@ def show_replicas(client: Client, only: str = "") -> None:
     terminal.copyable(terminal.text("policy bundle in force  ", "dim"), told["bundle"])
     for name in told["gone"]:
         terminal.say(
-            Text.assemble(("gone  ", "red"), plain(name), (": others look after what it left", "dim"))
+            Text.assemble(("gone  ", "red"), plain(name), (": other replicas take over its tasks", "dim"))
         )
 
 
 def decides_by(digest: str) -> str:
     """Return a bundle's digest, short enough to read and long enough to distinguish it."""
-    return digest.removeprefix("sha256:")[:12] or "not said yet"
+    return digest.removeprefix("sha256:")[:12] or "not reported yet"
 
 
 def _lines(told: Json) -> Iterator[Text]:
@@ -77,7 +77,7 @@ def _words(one: Json, me: str) -> Iterator[Text]:
     if one["id"] == me:
         parts.append("this one answers")
     if one["tends"]:
-        parts.append("does the chores of all")
+        parts.append("runs maintenance for all")
     yield terminal.text(f"  {', '.join(parts)}", "dim")
     if one["late"]:
         silent = "" if one["silent_ms"] is None else f", silent for {one['silent_ms']:.0f} ms"

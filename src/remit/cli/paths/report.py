@@ -33,7 +33,7 @@ TALLIED = ("toxic combinations", "other paths")
 
 def stands(openness: Openness, count: int) -> str:
     """Return the words for how open `count` paths are."""
-    return "ask a human" if openness is Openness.ASKED and count != 1 else openness.word
+    return "ask an approver" if openness is Openness.ASKED and count != 1 else openness.word
 
 
 class ReachChoice(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ class ReachChoice(msgspec.Struct, frozen=True):
 def _unknown(word: str, known: Iterable[str], what: str, remediation: str) -> UsageFault:
     close = get_close_matches(word, sorted(known), n=1)
     hint = f"did you mean `{close[0]}`?" if close else remediation
-    return UsageFault(f"`{word[:80]}` is no {what} of this policy bundle", remediation=hint)
+    return UsageFault(f"`{word[:80]}` is not a {what} of this policy bundle", remediation=hint)
 
 
 def _words(label: Label) -> set[str]:
@@ -149,7 +149,7 @@ class ReachReport:
         """The handovers from one agent's work to another's in which the wanted task type takes part."""
         wanted = self.choice.task
         for one in self.survey.handovers:
-            names = {name.removesuffix(" (handed down)") for name, _ in (*one.writers, *one.readers)}
+            names = {name.removesuffix(" (delegated)") for name, _ in (*one.writers, *one.readers)}
             if not wanted or wanted in names:
                 yield one
 

@@ -30,7 +30,7 @@ MOST_SHOWN = 20
 SEVERAL = 6
 TITLES = {
     PathKind.EFFECT: "untrusted content to external or irreversible effects",
-    PathKind.DISCLOSURE: "private data to those who may not learn it",
+    PathKind.DISCLOSURE: "private data to audiences that may not learn it",
 }
 
 
@@ -48,7 +48,7 @@ def told(report: ReachReport) -> None:
 
 
 def _combinations(report: ReachReport) -> None:
-    _heading("Toxic combinations", "private data, untrusted content and a way out in one task type")
+    _heading("Toxic combinations", "private data, untrusted content and an external effect in one task type")
     shown = report.toxic[:MOST_SHOWN]
     for one in shown:
         _toxic(*one)
@@ -79,9 +79,11 @@ def _toxic(one: ToxicTask, paths: Sequence[ReachPath], broken_by: Sequence[Remed
     ]
     for number, (openness, says, outlets) in enumerate(ways_out(paths)):
         told_way = Text.assemble(plain(outlets), "  ", (says, STYLES[openness]))
-        rows.append(("way out" if not number else "", told_way))
+        rows.append(("effect" if not number else "", told_way))
     if one.undescribed:
-        rows.append(("undescribed", terminal.text(f"{_list(one.undescribed)} count for the worst", "yellow")))
+        rows.append(
+            ("undescribed", terminal.text(f"{_list(one.undescribed)} count as the worst case", "yellow"))
+        )
     for number, remedy in enumerate(broken_by):
         for place, (text, _) in enumerate(together(remedy.repairs)):
             title = ("broken by" if not number else "or by") if not place else ""
@@ -160,7 +162,7 @@ def _single(report: ReachReport, kind: PathKind, title: str) -> None:
         (Text(says, STYLES[openness]), task, sources, to)
         for openness, says, task, sources, to in rows[: 2 * MOST_SHOWN]
     ]
-    nothing = "none" if not refused else "none that is open or asks a human"
+    nothing = "none" if not refused else "no open path and none that asks an approver"
     terminal.table(("STANDING", "TASK TYPE", "FROM", "LEADS TO"), made, empty=nothing, indent=2)
     if left := len(rows) - len(made):
         terminal.say(
@@ -194,7 +196,9 @@ def rows_of(paths: Iterable[ReachPath]) -> list[tuple[Openness, str, str, str, s
 
 
 def _handovers(report: ReachReport) -> None:
-    _heading("From agent to agent", "by hand-down, and by stores that some write and others read")
+    _heading(
+        "From agent to agent", "by delegation to child tasks, and by stores that some write and others read"
+    )
     rows = [
         (
             one.via,
@@ -229,7 +233,7 @@ def _credentials(report: ReachReport) -> None:
     rows = carried(report)
     if not rows:
         return
-    _heading("Credentials", "that calls carry; the agent never sees them")
+    _heading("Credentials", "sent with calls; the agent never sees them")
     made = [
         (f"  {name}", opens, by, terminal.text(lives, "yellow" if lives == Lifetime.STANDING else ""),
          "yes" if untrusted else "no")

@@ -23,7 +23,7 @@ from remit.core.json_value import Json
 #: The longest useful wait for files that another system distributes.
 MOST_WAIT_S: Final = 3600
 
-app = noun("policy", "Policies: what anyone may ever do, checked before it is in force.")
+app = noun("policy", "Policies: the limits on everything, checked before they take effect.")
 
 
 @app.command(name="check")
@@ -91,7 +91,7 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
         Give the other replicas this many seconds to find the same bundle in their files.
     """
     if not 0 <= wait <= MOST_WAIT_S:
-        raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", remediation="say how many seconds")
+        raise UsageFault(f"`--wait` is not from 0 to {MOST_WAIT_S}", remediation="give a number of seconds")
     client = connect()
     found = client.post("policies", "preview")
     if found["tasks"] or found["replaced"]:
@@ -99,7 +99,7 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
             _unsettled(found["tasks"])
             _older(found)
         if not confirmed(_question(found), digest(found), confirm):
-            terminal.say("Left as it is.", style="yellow")
+            terminal.say("Nothing was changed.", style="yellow")
             return 1
     told = client.post("policies", "apply", bundle=found["bundle"])
     if not terminal.is_json():
@@ -135,7 +135,7 @@ def preview() -> None:
 def _older(found: Json) -> None:
     if found["replaced"]:
         terminal.say(
-            "This policy bundle was in force before, and was replaced: it goes back to what was.",
+            "This policy bundle was in force earlier and was replaced: applying it rolls back.",
             style="yellow",
         )
 
@@ -143,7 +143,7 @@ def _older(found: Json) -> None:
 def _question(found: Json) -> str:
     if not found["replaced"]:
         return "Put it in force, and end these?"
-    return "Go back to it, and end these?" if found["tasks"] else "Go back to it?"
+    return "Roll back to it, and end these?" if found["tasks"] else "Roll back to it?"
 
 
 def _unsettled(tasks: list[Json]) -> None:
@@ -160,7 +160,7 @@ def _unsettled(tasks: list[Json]) -> None:
             )
             for one in tasks
         ),
-        empty="every open task goes on as it is",
+        empty="every open task continues unchanged",
     )
 
 
@@ -185,7 +185,7 @@ def _applied(bundle: Json, title: str) -> None:
         terminal.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
-        terminal.say(f"Changed in remit.yaml, and read at the next start alone: {changed}", style="yellow")
+        terminal.say(f"Changed in remit.yaml, takes effect at the next start: {changed}", style="yellow")
 
 
 @app.command(name="rules")
@@ -219,7 +219,7 @@ def rules(*, text: Switch = False) -> None:
 def _does(word: str) -> Text:
     told, style = {
         "permits": ("permits", "green"),
-        "asks": ("asks a human", "yellow"),
+        "asks": ("asks an approver", "yellow"),
         "refuses": ("refuses", "red"),
     }[word]
     return terminal.text(told, style)
@@ -240,5 +240,5 @@ def schema() -> None:
 
 def _less(task: Json) -> str:
     """Return what a task would lose."""
-    told = [("loses", task["lost"]), ("holds less of", task["narrowed"])]
+    told = [("loses", task["lost"]), ("loses some of", task["narrowed"])]
     return "; ".join(f"{verb} {', '.join(tools)}" for verb, tools in told if tools) or "smaller ceilings"

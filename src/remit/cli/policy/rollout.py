@@ -44,7 +44,7 @@ def show_followers(found: list[Json], since: str | None) -> None:
     others = _others(found)
     if not others:
         many = "the one replica decides" if len(found) == 1 else f"all {len(found)} replicas decide"
-        terminal.say(f"{many} by it, since {since} at the latest", style="green")
+        terminal.say(f"{many} by it, at the latest since {since}", style="green")
         return
     terminal.say(
         f"{len(found) - len(others)} of {len(found)} replicas decide by it; not yet:", style="bold yellow"
@@ -53,7 +53,10 @@ def show_followers(found: list[Json], since: str | None) -> None:
         late = ", which is late and refuses everything" if one["late"] else ""
         terminal.say(terminal.text(f"  {one['id']}", "bold"), f"  by {decides_by(one['bundle'])}{late}")
         terminal.say(f"    {one['host']} {one['address']}", style="dim")
-    terminal.say("Calls of tasks that these own are decided by what they have, whichever replica is asked.")
+    terminal.say(
+        "Calls of tasks that these replicas own are decided by their bundle, whichever replica receives the "
+        "call."
+    )
 
 
 def held_back(found: list[Json]) -> VerificationFailed | None:
@@ -67,9 +70,8 @@ def held_back(found: list[Json]) -> VerificationFailed | None:
     return VerificationFailed(
         f"in force, but {len(others)} of {len(found)} replicas decide by another policy bundle",
         code="replicas-differ",
-        remediation="lay the same files there, which follow within seconds, and run `remit policy apply` "
-        "again, "
-        "which looks again; `remit who` says who has which",
+        remediation="deploy the same files there, wait a few seconds and run `remit policy apply` "
+        "again; `remit who` shows the bundle of each",
     )
 
 

@@ -16,7 +16,7 @@ from remit.cli.rest_client import connect
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
 
-app = noun("tool", "Tools: what each one does, and what changed since it was reviewed.")
+app = noun("tool", "Tools: what each one does, and its changes since the last review.")
 
 
 @app.command(name="list")
@@ -39,7 +39,7 @@ def tools(*, upstream: str = "") -> None:
         terminal.answer({"items": items})
         return
     terminal.table(
-        ("TOOL", "STATE", "TIER", "EFFECT", "LEARNED BY", "RESULTS CARRY", "MODE"),
+        ("TOOL", "STATE", "TIER", "EFFECT", "AUDIENCE", "RESULTS CARRY", "MODE"),
         (
             (
                 one["tool"],
@@ -72,7 +72,7 @@ def shown(tool: str, /) -> None:
     items = connect().get("tools")["items"]
     found = next((one for one in items if one["tool"] == tool), None)
     if found is None:
-        raise NotFound(f"there is no tool `{tool}`", remediation="see `remit tool list`")
+        raise NotFound(f"tool `{tool}` does not exist", remediation="see `remit tool list`")
     if terminal.is_json():
         terminal.answer(found)
         return
@@ -88,7 +88,7 @@ def shown(tool: str, /) -> None:
                 ),
                 ("tier", found["tier"]),
                 ("effect", found["effect"]),
-                ("learned by", found["audience"]),
+                ("audience", found["audience"]),
                 ("results carry", terminal.label(found["label"])),
                 ("record", found["record"]),
                 ("target", found["target"]),
@@ -108,7 +108,7 @@ def shown(tool: str, /) -> None:
 
 
 def _undescribed(tool: str) -> str:
-    return f"no: taken for the worst; `remit tool suggest {tool.partition('/')[0]}` drafts it"
+    return f"no: the worst case is assumed; `remit tool suggest {tool.partition('/')[0]}` drafts it"
 
 
 def _described(found: Json) -> None:
@@ -128,7 +128,7 @@ def _described(found: Json) -> None:
     if found["when"]:
         variants = ((_rules(one["arguments"]), one["effect"], one["audience"]) for one in found["when"])
         terminal.say("")
-        terminal.table(("WHERE", "EFFECT", "LEARNED BY"), variants, empty="")
+        terminal.table(("WHERE", "EFFECT", "AUDIENCE"), variants, empty="")
 
 
 def _rules(rules: Json) -> str:
@@ -170,9 +170,9 @@ def suggest(
     """
     if out is not None and out.exists() and not force:
         raise ConfigInvalid(
-            "is there already",
+            "already exists",
             file=str(out),
-            remediation="name another file, since an upstream may have several, or add `--force`",
+            remediation="give another file (an upstream may have several), or add `--force`",
         )
     found = connect().get("tools", upstream, "draft", audience=audience, data_class=data_class, every=all_)
     if out is not None and found["text"]:
@@ -182,7 +182,7 @@ def suggest(
         terminal.answer({**found, "file": str(out) if out and found["text"] else None})
         return 0
     if not found["text"]:
-        terminal.remark(f"every tool of `{upstream}` is described; `--all` drafts them anew")
+        terminal.remark(f"every tool of `{upstream}` is described; `--all` drafts them again")
     elif out is None:
         sys.stdout.write(found["text"])
     else:
@@ -192,7 +192,7 @@ def suggest(
             f"{count} guesses are marked `# review`; then `remit policy check` and `remit policy apply`"
         )
     for name in found["unnamed"]:
-        terminal.remark(f"no file can hold the name `{name}`; it stays undescribed")
+        terminal.remark(f"no file can hold the name `{name}`; the tool remains undescribed")
     return 0
 
 
@@ -248,7 +248,7 @@ def accept(tool: str, /, *, confirm: str = "") -> int:
 
 def _lines(found: Json) -> None:
     if not found["changed"]:
-        terminal.say(found["tool"], terminal.text(" is as it was accepted", "green"))
+        terminal.say(found["tool"], terminal.text("is unchanged since it was accepted", "green"))
         return
     terminal.say(terminal.text(found["tool"], "bold"), " has changed since it was accepted:")
     for line in found["lines"]:

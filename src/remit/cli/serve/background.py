@@ -101,5 +101,5 @@ def _start(config: Path, base_url: str, log: Path) -> None:
             break
         time.sleep(0.1)
     raise Unreachable(
-        f"remit did not start (its last words are in `{log}`)", remediation="run `remit up` to see why"
+        f"remit did not start (its last output is in `{log}`)", remediation="run `remit up` to see why"
     )

@@ -31,12 +31,12 @@ def init(folder: Path = Path("."), /) -> None:
         return
     terminal.say("Wrote ", terminal.text(str(folder.absolute()), "bold"))
     says = {
-        "remit.yaml": "the servers that agents reach, and where things are kept",
-        "policies": "what anyone may ever do (Cedar)",
-        "tools": "what each tool does, who learns its arguments, what its results carry",
-        "tasks": "the kinds of work: who may run them, who may ask for them, what they may call",
+        "remit.yaml": "the governed servers, and where remit stores data",
+        "policies": "the limits on everything (Cedar policies)",
+        "tools": "each tool's effect, audience and result labels",
+        "tasks": "task types: who may run and request them, and what they may call",
         "servers": "a small MCP server to try it on",
-        "notes": "what that server serves",
+        "notes": "the notes that the server serves",
     }
     tops = list(dict.fromkeys(one.relative_to(folder).parts[0] for one in written))
     terminal.picture(terminal.facts((f"  {top}", says.get(top, "")) for top in tops))
@@ -44,12 +44,10 @@ def init(folder: Path = Path("."), /) -> None:
     terminal.say("Next:", style="bold")
     if folder.absolute() != Path.cwd():
         terminal.copyable(f"  cd {folder}")
-    terminal.say("  remit policy check   ", terminal.text("# is all of it sound?", "dim"))
+    terminal.say("  remit policy check   ", terminal.text("# check the configuration", "dim"))
     terminal.say(
-        "  remit up             ", terminal.text("# run it; the first start tells you how to sign in", "dim")
+        "  remit up             ", terminal.text("# run it; the first start shows how to sign in", "dim")
     )
-    terminal.say(
-        "Then, in another terminal, an agent of your own in one task of the sample's kind:", style="dim"
-    )
+    terminal.say("Then, in another terminal, run your own agent in a task of the sample type:", style="dim")
     terminal.copyable("  remit agent register note-bot --owner admin --purpose 'keeps notes tidy'")
     terminal.copyable("  remit run --agent note-bot --task tidy-note -p note=shopping -- YOUR-AGENT")

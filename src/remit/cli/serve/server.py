@@ -24,7 +24,7 @@ from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
-from remit.compose import application, open_house
+from remit.compose import application, open_services
 from remit.compose.programs import hide_this_process
 from remit.compose.trust import local_peers
 from remit.config import Config
@@ -70,7 +70,7 @@ async def _serve(config: Config, wish: StopRequest) -> None:
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
-        async with open_house(config, url, address, go_back=wish.go_back) as services:
+        async with open_services(config, url, address, go_back=wish.go_back) as services:
             code = await first_code(services.identity, services.evidence.log, wish.code_for)
             tls = tls_context(config)
             server = Server(
@@ -140,9 +140,12 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
     if number == errno.EADDRINUSE:
         what, remediation = "is in use", "stop what listens there, or choose another with `--port`"
     elif number == errno.EACCES:
-        what, remediation = "is not for this user to listen on", "choose a port from 1024 on with `--port`"
+        what, remediation = (
+            "needs more privileges than this user has",
+            "choose a port from 1024 on with `--port`",
+        )
     elif number == errno.EADDRNOTAVAIL or isinstance(fault, socket.gaierror):
-        what, remediation = "is no address of this machine", "set `listen.host` to one that it has"
+        what, remediation = "is not an address of this machine", "set `listen.host` to one that it has"
     else:
         what, remediation = f"cannot be listened on: {fault}", "choose another with `--port`"
     return ConfigInvalid(f"{host}:{port} {what}", remediation=remediation)
@@ -168,7 +171,9 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self.force_exit = True
             return
-        terminal.remark("stopping: no new calls, waiting for those in hand (once more to not wait)")
+        terminal.remark(
+            "stopping: no new calls, waiting for those in progress (interrupt again to stop at once)"
+        )
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

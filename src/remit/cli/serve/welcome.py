@@ -100,13 +100,13 @@ async def show_welcome(
     terminal.picture(
         Panel(rows, title=title, title_align="left", border_style="dim", padding=(1, 2), expand=False)
     )
-    terminal.say("The public key of its evidence; keep it elsewhere, too:", style="dim")
+    terminal.say("The public key of its evidence; keep a copy elsewhere:", style="dim")
     terminal.copyable(f"  {evidence.verifier}")
     _warn(welcome)
     if welcome.code is not None:
         _invite(welcome.code, welcome)
     if welcome.moved:
-        terminal.copyable(f"Other commands find it by:  export REMIT_URL={welcome.url}")
+        terminal.copyable(f"For other commands:  export REMIT_URL={welcome.url}")
     terminal.say("Stop with Ctrl-C.", style="dim")
 
 
@@ -163,18 +163,19 @@ def _warn(welcome: StartupMessage) -> None:
     observed = [name for name, section in welcome.config.upstreams.items() if section.observed]
     if observed:
         terminal.say(
-            f"OBSERVING {', '.join(observed)}: everything is decided and recorded, and NOTHING IS REFUSED.",
+            f"OBSERVE MODE at {', '.join(observed)}: everything is decided and recorded, and NOTHING IS "
+            "REFUSED.",
             style="bold yellow",
         )
     bearers = [name for name, one in welcome.config.upstreams.items() if one.sender_constraint == "optional"]
     if bearers:
         terminal.say(
-            f"At {', '.join(bearers)} a token is enough for calls of every tier, stolen or not.",
+            f"At {', '.join(bearers)} a bearer token, even a stolen one, permits calls of every tier.",
             style="bold yellow",
         )
     if not _is_loopback(welcome.config.listen.host) and welcome.url.startswith("http:"):
         terminal.say(
-            "Listening beyond this machine without TLS: put TLS before it and set listen.public_url.",
+            "Listening beyond this machine without TLS: add a TLS proxy and set listen.public_url.",
             style="bold yellow",
         )
 
@@ -194,8 +195,8 @@ def _invite(code: SignInCode, welcome: StartupMessage) -> None:
         f", once, from this machine, within {CODE_TTL_S // 60} minutes:",
     )
     terminal.copyable("  ", terminal.text(code.code, "bold"))
-    terminal.say("It goes to `remit login`, which asks for it,")
-    terminal.say(f"or to {welcome.url}{ACCOUNT_PATH}, where a passkey can be added")
+    terminal.say("Enter it when `remit login` asks for it,")
+    terminal.say(f"or at {welcome.url}{ACCOUNT_PATH}, where you can add a passkey")
     terminal.say("")
 
 

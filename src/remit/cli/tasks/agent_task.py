@@ -108,7 +108,9 @@ def agent_session(wanted: WantedTask) -> AgentSession:
     from remit.sdk.workload import TokenFile
 
     if wanted.token_file is not None and wanted.key is not None:
-        raise UsageFault("an agent proves itself in one way", remediation="give `--key` or `--token-file`")
+        raise UsageFault(
+            "an agent authenticates with one proof", remediation="give `--key` or `--token-file`"
+        )
     proof: AgentKey | TokenFile
     if wanted.token_file is None:
         proof = AgentKey.load(wanted.key or key_place(wanted.agent))
@@ -218,7 +220,7 @@ def opened_line(task: TaskSession) -> str:
     facts = task.facts
     whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
     what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
-    return f"{what}, at the latest until {moment(str(facts.get('deadline') or '')).plain}"
+    return f"{what}, deadline {moment(str(facts.get('deadline') or '')).plain}"
 
 
 def closure_line(task: TaskSession, closure: Json) -> str:

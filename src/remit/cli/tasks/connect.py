@@ -71,20 +71,18 @@ def connect(
 
 def _only_agent(key: Path | None) -> str:
     if key is not None:
-        raise UsageFault(
-            "a key or token is given without `--agent`", remediation="name the agent whose it is"
-        )
+        raise UsageFault("`--key` and `--token-file` need `--agent`", remediation="give `--agent`")
     # Without a configuration, report exactly that.
     current().base_url()
     folder = current().config_file.parent / ".remit" / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:
         what = (
-            "no agent has its key here"
+            "no agent's key is stored here"
             if not names
-            else f"several agents have their keys here: {', '.join(names)}"
+            else f"keys of several agents are stored here: {', '.join(names)}"
         )
-        remediation = "name one by `--agent`" if names else "register one with `remit agent register`"
+        remediation = "give `--agent`" if names else "register one with `remit agent register`"
         raise UsageFault(what, remediation=remediation)
     return names[0]
 

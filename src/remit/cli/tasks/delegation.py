@@ -12,7 +12,7 @@ from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
-app = noun("delegation", "Delegations: your word that an agent may act for you, for one kind of work.")
+app = noun("delegation", "Delegations: an agent may act for you in one task type.")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -66,7 +66,7 @@ def add(
     terminal.picture(_facts(record))
     terminal.say(
         f"  remit delegation revoke {record['id']}   ",
-        terminal.text("# ends what was opened under it", "dim"),
+        terminal.text("# ends the tasks opened under it", "dim"),
     )
 
 
@@ -74,7 +74,7 @@ def seconds(given: str) -> int:
     """Read a time span such as `90s`, `8h`, `30d`."""
     number, unit = given[:-1], given[-1:]
     if not number.isascii() or not number.isdigit() or unit not in _UNITS:
-        raise UsageFault(f"`{given[:40]}` is no span of time", remediation="write `8h` or `30d`")
+        raise UsageFault(f"`{given[:40]}` is not a duration", remediation="write `8h` or `30d`")
     return int(number) * _UNITS[unit]
 
 
@@ -99,7 +99,7 @@ def listed(*, person: str | None = None, agent: str | None = None, all: Switch =
         terminal.answer({"items": items})
         return
     terminal.table(
-        ("DELEGATION", "PERSON", "AGENT", "KIND OF WORK", "STATE", "UNTIL"),
+        ("DELEGATION", "PERSON", "AGENT", "TASK TYPE", "STATE", "UNTIL"),
         (
             (
                 one["id"],
@@ -111,7 +111,7 @@ def listed(*, person: str | None = None, agent: str | None = None, all: Switch =
             )
             for one in items
         ),
-        empty="no delegations; `remit delegation add` makes one",
+        empty="no delegations; `remit delegation add` adds one",
     )
 
 
@@ -139,7 +139,7 @@ def _facts(record: Json) -> Any:
     fixed = ", ".join(f"{name}={terminal.compact(value)}" for name, value in record["params"].items())
     return terminal.facts(
         [
-            ("wants", record["goal"] or "what was forgotten"),
+            ("wants", record["goal"] or "a forgotten person"),
             ("fixed", fixed),
             ("the agent chooses", ", ".join(record["open"])),
             ("until", terminal.moment(record["expires"])),

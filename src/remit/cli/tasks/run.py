@@ -75,7 +75,7 @@ def run(
     if shutil.which(command[0]) is None:
         # Before a task is opened for it.
         raise UsageFault(
-            f"`{command[0]}` cannot be started: there is no such program",
+            f"`{command[0]}` cannot be started: the program does not exist",
             remediation="check the command after `--`",
         )
     if lease is None:
@@ -100,10 +100,10 @@ def _confinement(apart: Apart) -> Callable[[], None]:
     if not keeps_apart():
         if apart == "required":
             raise UsageFault(
-                "this machine does not keep programs of one user apart: it has no Landlock",
+                "this machine cannot isolate programs of one user: it has no Landlock",
                 remediation="use Linux 5.13 or newer, another user for the agent, or `--apart off`",
             )
-        remark("this machine does not keep the program from looking into other processes of this user")
+        remark("this machine cannot keep the program from reading other processes of this user")
         return lambda: None
 
     def confine() -> None:
@@ -150,7 +150,7 @@ async def _beside_relay(
     if signals.pending:  # a signal arrived while the task was being opened
         return 128 + signals.pending[0]
     if not process_tree.CAN_TELL:
-        remark("this system does not tell whose connection it is: only its address guards the relay")
+        remark("this system does not report the user of a connection: only the relay's address protects it")
     relay = Relay(GatewayClient(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
     keeping = asyncio.create_task(_keep(task))

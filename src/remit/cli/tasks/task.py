@@ -17,7 +17,7 @@ from remit.core.json_value import Json
 
 State = Literal["active", "completed", "expired", "revoked", "proposed", "denied"]
 
-app = noun("task", "Tasks: one piece of work, with an intent, grants, a deadline and budgets.")
+app = noun("task", "Tasks: pieces of work, each with an intent, grants, a deadline and budgets.")
 
 
 @app.command(name="types")
@@ -43,7 +43,7 @@ def types() -> None:
             )
             for one in found["items"]
         ),
-        empty="no task types; they stand in the folder `tasks`",
+        empty="no task types; the folder `tasks` defines them",
     )
 
 
@@ -205,7 +205,7 @@ def plan(task: str, /, *, add: Several = ()) -> int:
     if terminal.is_json():
         terminal.answer(told)
         return 0 if granted else 1
-    terminal.say(terminal.state(told["outcome"]), "  the plan grew" if granted else "  the plan is as it was")
+    terminal.say(terminal.state(told["outcome"]), "  the plan grew" if granted else "  the plan is unchanged")
     for reason in () if granted else told["reasons"]:
         terminal.say(f"    {reason['text']}")
         if reason.get("remediation"):
@@ -218,7 +218,7 @@ def plan(task: str, /, *, add: Several = ()) -> int:
 
 def _entries(plan: Json) -> None:
     if plan is None:
-        terminal.say("the task has no plan: whatever it is granted counts as neither planned nor unplanned")
+        terminal.say("the task has no plan: its calls count as neither planned nor unplanned")
         return
     terminal.table(
         ("PLANS TO CALL", "WITH"),
@@ -270,7 +270,7 @@ def declassify(
         _one(client.get("tasks", task))
         terminal.say("digest ", terminal.text(carries["digest"], "dim"))
     body = lowered(
-        f"Say of what this task carries: {said(to_class, trusted, without)}?",
+        f"Declare this task's data {said(to_class, trusted, without)}?",
         carries["digest"],
         confirm,
         reason=reason,
@@ -312,7 +312,7 @@ def _one(task: Json) -> None:
                 ("opened", terminal.moment(task["opened"])),
                 ("ended" if ended else "until", terminal.moment(ended or task["deadline"])),
                 ("because", task["end_reason"]),
-                ("lease", f"ends if not heard of for {task['lease_s']} s" if task["lease_s"] else ""),
+                ("lease", f"ends after {task['lease_s']} s without a heartbeat" if task["lease_s"] else ""),
                 ("policy bundle", task["bundle"][: terminal.SHORT_DIGEST]),
             ]
         )

@@ -62,7 +62,7 @@ class TaskRenewal:
                     raise
             before = self.task.id
             task = await self.begin()
-            remark(f"task {before} had run out; task {task.id} is open now")
+            remark(f"task {before} had expired; task {task.id} is open now")
             return await task.token(upstream=upstream, endpoint=endpoint)
 
     async def _ran_out(self, refused: GatewayRefused) -> bool:

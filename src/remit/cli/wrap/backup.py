@@ -65,7 +65,9 @@ def back_up(file: Path, content: bytes, now: datetime) -> Path:
         if not path.exists():
             write_private(path, content, new=True)
             return path
-    raise ConfigInvalid("has too many backups of this second", file=str(file), remediation="remove old ones")
+    raise ConfigInvalid(
+        "has too many backups from this second", file=str(file), remediation="remove old backups"
+    )
 
 
 def note(manifest: Manifest) -> Path:
@@ -94,7 +96,7 @@ def undo(file: Path, *, dry_run: bool) -> UndoResult:
     """Restore a file: as a whole if nothing else has changed in it, else the rewritten entries."""
     found = manifests(file)
     if not found:
-        raise NotFound(f"`{file}` was not wrapped from here", remediation="look for a backup beside it")
+        raise NotFound(f"`{file}` was not wrapped by this remit", remediation="look for a backup next to it")
     content = file.read_bytes()
     used: list[tuple[Path, Manifest]] = []
     for path, manifest in found:

@@ -94,7 +94,7 @@ def wrap(
 
     file = Path(file).expanduser().absolute()
     if not file.is_file():
-        raise NotFound(f"there is no file `{file}`", remediation="name the client's configuration")
+        raise NotFound(f"file `{file}` does not exist", remediation="give the client's configuration file")
     if undo:
         _undo(file, dry_run=dry_run)
         return
@@ -124,7 +124,7 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
     unknown = sorted(set(skip) - set(found.members))
     if unknown:
         raise ConfigInvalid(
-            f"has no server `{unknown[0][:80]}`", file=file.name, remediation="see its names there"
+            f"has no server `{unknown[0][:80]}`", file=file.name, remediation="use a server name of that file"
         )
     known = load_config(config) if config.is_file() else None
     plan = Plan(file, content, text, place, found.members, [], [], list(skip), [])
@@ -269,7 +269,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     names = ", ".join(server.name for server in plan.servers)
     secrets = sum(len(server.secrets) for server in plan.servers)
     rows: list[tuple[str, object]] = [
-        ("servers", f"{names}: now reached through remit"),
+        ("servers", f"{names} now run through remit"),
         ("configuration", f"{config}"),
         ("the client as an agent", f"{agent}, task type `everyday`"),
         ("backup", f"{backup} (only you can read it)"),
@@ -277,9 +277,9 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     if secrets:
         rows.insert(2, ("secrets", f"{secrets} moved to {config.parent}/.remit/secrets"))
     if plan.skipped:
-        rows.insert(1, ("left as they are", f"{', '.join(plan.skipped)}: remit does not see them"))
+        rows.insert(1, ("left unchanged", f"{', '.join(plan.skipped)}: remit does not see them"))
     if plan.off:
-        rows.insert(1, ("switched off", f"{', '.join(plan.off)}: wrap again once they are on"))
+        rows.insert(1, ("switched off", f"{', '.join(plan.off)}: wrap again after switching them on"))
     title = terminal.text("wrapped ", "bold").append(plan.file.name)
     terminal.picture(
         Panel(terminal.facts(rows), title=title, title_align="left", border_style="dim", expand=False)
@@ -287,19 +287,22 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     terminal.say(
         "OBSERVE MODE: every call is decided and recorded, and NOTHING IS REFUSED.", style="bold yellow"
     )
-    terminal.say("isolation: none. The client runs as you do, and could do whatever you can.", style="yellow")
+    terminal.say(
+        "isolation: none. The client runs as your user, and could do everything that you can.", style="yellow"
+    )
     terminal.say("")
     terminal.say("Restart the client. Then:", style="bold")
     back = f"remit wrap {plan.file} --undo"
     steps = (
-        ("remit up", "or let the client start it when it needs it"),
-        ("remit audit log", "what it did, and what would have been refused"),
-        (back, "to go back"),
+        ("remit up", "or let the client start it when needed"),
+        ("remit audit log", "its calls, and those that would have been refused"),
+        (back, "to undo"),
     )
     for command, why in steps:
         terminal.copyable(f"  {command:<15}   ", terminal.text(f"# {why}", "dim"))
     terminal.say(
-        f"The first start says how to sign in; where the client made it, in {config.parent}/.remit/up.log."
+        "The first start shows how to sign in. If the client started remit, see "
+        f"{config.parent}/.remit/up.log."
     )
 
 
@@ -309,7 +312,7 @@ def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:
         return
     if not plan.servers:
         what = (
-            f"{', '.join(plan.already)} go through remit already" if plan.already else "there are no servers"
+            f"{', '.join(plan.already)} already go through remit" if plan.already else "there are no servers"
         )
         off = f"; {', '.join(plan.off)}: switched off" if plan.off else ""
         terminal.say(f"Nothing to do: {what}{off}.")
@@ -379,13 +382,13 @@ def _undo(file: Path, *, dry_run: bool) -> None:
 def _tell_undone(file: Path, done: UndoResult, *, dry_run: bool) -> None:
     would = "Would put" if dry_run else "Put"
     if done.whole:
-        terminal.say(f"{would} {file} back, byte for byte as it was. Restart the client.")
+        terminal.say(f"{would} {file} back, byte for byte. Restart the client.")
     else:
         terminal.say(
-            f"{file} was changed since it was wrapped. {would} back the entries that remit rewrote: "
+            f"{file} was changed since it was wrapped. {would} back only the entries that remit rewrote: "
             f"{', '.join(done.restored) or 'none'}."
         )
         if done.left:
-            terminal.say(f"Left as somebody wrote them since then: {', '.join(done.left)}.", style="yellow")
-        terminal.say(f"The backups stay: {', '.join(done.kept)}.")
-    terminal.say("What was recorded stays, and so do the upstreams in remit.yaml.", style="dim")
+            terminal.say(f"Changed since then, and left unchanged: {', '.join(done.left)}.", style="yellow")
+        terminal.say(f"The backups remain: {', '.join(done.kept)}.")
+    terminal.say("The recorded evidence and the upstreams in remit.yaml remain.", style="dim")

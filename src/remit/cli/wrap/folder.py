@@ -77,7 +77,7 @@ def with_upstreams(text: str, servers: Sequence[WrappedServer], file: str) -> st
     found = _UPSTREAMS.search(text)
     if found is None:
         raise ConfigInvalid(
-            "has no block `upstreams:`", file=file, remediation="write `upstreams:` on a line of its own"
+            "has no block `upstreams:`", file=file, remediation="write `upstreams:` on its own line"
         )
     following = _NEXT.match(text, _first_entry(text, found.end()))
     margin = following[1] if following else "  "
@@ -121,9 +121,9 @@ def add_task_type(config: Config, agent: str) -> None:
         text = path.read_text(encoding="utf-8")
         if _MARK not in text:
             raise ConfigInvalid(
-                f"there is a task type `{TASK_TYPE}` already",
+                f"task type `{TASK_TYPE}` exists already",
                 file=str(path),
-                remediation=f"rename it, or let `{agent}` run and state it",
+                remediation=f"rename it, or let `{agent}` run and request it",
             )
         known = load_bundle(config).task_types.get(TASK_TYPE)
         agents |= set(known.run_by) if known else set()
@@ -162,20 +162,20 @@ async def register_agent(config: Config, agent: str, public_jwk: dict[str, str])
     from remit.core.identity.workload import KeyBinding
     from remit.services.identity.directory import NewAgent, NewPerson
 
-    async with open_records(config) as house:
-        known = await house.identity.directory.find_agent(agent)
+    async with open_records(config) as services:
+        known = await services.identity.directory.find_agent(agent)
         if known is None:
             owner = getpass.getuser()
-            if await house.identity.directory.find_person(owner) is None:
+            if await services.identity.directory.find_person(owner) is None:
                 # The person who wraps a client on their own machine answers for it.
-                await house.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
+                await services.identity.directory.add_person(NewPerson(name=owner), by=f"os:{owner}")
             binding = KeyBinding(public_jwk)
             new = NewAgent(name=agent, owner=owner, purpose=PURPOSE, bindings=(binding,))
-            await house.identity.directory.register(new, by=f"os:{owner}")
+            await services.identity.directory.register(new, by=f"os:{owner}")
         elif public_jwk not in known.keys:
             raise Conflict(
-                f"there is an agent `{agent}` with another key",
-                remediation="choose another name by `--agent`",
+                f"agent `{agent}` exists with another key",
+                remediation="choose another name with `--agent`",
             )
 
 

@@ -43,7 +43,7 @@ def parse(text: str, file: str) -> Span:
     except json.JSONDecodeError as fault:
         raise reading.refuse(fault.pos, "is not JSON") from None
     if reading.blank(root.end) != len(text):
-        raise reading.refuse(root.end, "holds more than one value")
+        raise reading.refuse(root.end, "contains more than one value")
     return root
 
 
@@ -122,5 +122,5 @@ class _Reading:
     def refuse(self, at: int, why: str) -> ConfigInvalid:
         line = self._text.count("\n", 0, at) + 1
         return ConfigInvalid(
-            why, file=self._file, line=line, remediation="correct it there; nothing was changed"
+            why, file=self._file, line=line, remediation="correct the file; nothing was changed"
         )

@@ -62,7 +62,7 @@ def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
             "is not a mapping of servers", file=file, key=".".join(place), remediation="nothing was changed"
         )
     raise ConfigInvalid(
-        "holds no MCP servers",
+        "has no MCP servers",
         file=file,
         remediation="give a file with `mcpServers` (most clients) or `servers` (VS Code); nothing was "
         "changed",
@@ -108,7 +108,7 @@ def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
     for value in (*server.section.get("env", {}).values(), *server.section.get("headers", {}).values()):
         reference = read_secret(value, name="", folder=Path())
         if reference.scheme == "env" and reference.name not in environ:
-            what = f"needs the variable `{reference.name}`, which is not set here"
+            what = f"needs the variable `{reference.name}`, which is not set"
             raise _refuse(server.name, what, f"set {reference.name}, or ")
 
 
@@ -119,19 +119,19 @@ def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> 
     """
     unknown = sorted(set(entry) - _READ - KEPT)
     if unknown:
-        raise _refuse(name, f"has `{unknown[0]}`, which remit does not know")
+        raise _refuse(name, f"has `{unknown[0]}`, which remit does not support")
     if sum(bool(entry.get(key)) for key in ("command", *_URLS)) != 1:
-        raise _refuse(name, "has neither a command nor a URL, or both")
+        raise _refuse(name, "must have either a command or a URL")
     secrets: dict[str, str] = {}
     section = _program(name, entry, home) if entry.get("command") else _address(name, entry)
     kind = "env" if entry.get("command") else "headers"
     given = entry.get(kind) or {}
     if not isinstance(given, dict):
-        raise _refuse(name, f"has no mapping as its `{kind}`")
+        raise _refuse(name, f"needs a mapping as its `{kind}`")
     values: dict[str, str] = {}
     for key, value in given.items():
         if not isinstance(value, str | int | float | bool):
-            raise _refuse(name, f"has no text as `{key}`")
+            raise _refuse(name, f"needs a text as `{key}`")
         text = (
             value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
         )
@@ -144,34 +144,34 @@ def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> 
 
 def _program(name: str, entry: Mapping[str, Json], home: Path) -> dict[str, Json]:
     if entry.get("type", "stdio") != "stdio" or entry.get("headers"):
-        raise _refuse(name, "is of a kind that does not fit its command")
+        raise _refuse(name, "has a type that does not fit its command")
     command, args = entry["command"], entry.get("args") or []
     if (
         not isinstance(command, str)
         or not isinstance(args, list)
         or not all(isinstance(one, str) for one in args)
     ):
-        raise _refuse(name, "has no plain list of words as its command")
+        raise _refuse(name, "needs a list of plain words as its command")
     for word in (command, *args, str(entry.get("cwd", ""))):
         if _PLACEHOLDER.search(word):
             raise _refuse(name, f"has the placeholder `{_PLACEHOLDER.findall(word)[0]}` in its command")
         if looks_secret(word):
-            raise _refuse(name, "has what looks like a secret among its arguments; pass it under `env`")
+            raise _refuse(name, "seems to have a secret among its arguments; pass it under `env`")
     cwd = Path(str(entry.get("cwd") or home)).expanduser()
     return {"command": [command, *args], "cwd": str(cwd if cwd.is_absolute() else home / cwd)}
 
 
 def _address(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
     if entry.get("type", "http") not in ("http", "streamable-http", "streamableHttp"):
-        raise _refuse(name, f"speaks `{entry.get('type')}`, and remit streamable HTTP")
+        raise _refuse(name, f"uses `{entry.get('type')}`; remit supports streamable HTTP")
     url = next(entry[key] for key in _URLS if entry.get(key))
     if not isinstance(url, str) or _PLACEHOLDER.search(url):
-        raise _refuse(name, "has no plain text as its URL")
+        raise _refuse(name, "needs a plain text as its URL")
     parts = urlsplit(url)
     if "@" in parts.netloc or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query)):
         raise _refuse(name, "has a secret in its URL; pass it under `headers`")
     if "type" not in entry and parts.path.rstrip("/").endswith("/sse"):
-        raise _refuse(name, "speaks `sse`, by its URL, and remit streamable HTTP")
+        raise _refuse(name, "uses `sse`, by its URL; remit supports streamable HTTP")
     return {"url": url}
 
 
@@ -184,7 +184,7 @@ def _value(name: str, key: str, value: str, upstream: str, secrets: dict[str, st
     if _PLACEHOLDER.search(value):
         raise _refuse(name, f"has a placeholder inside the value of `{key}`")
     if any(ch in value for ch in "\r\n\0") or (header and not value):
-        raise _refuse(name, f"has a value of `{key}` that is empty or of several lines")
+        raise _refuse(name, f"has an empty or multi-line value of `{key}`")
     if _is_harmless(key, value):
         return value
     if not value:
@@ -206,5 +206,5 @@ def _is_harmless(key: str, value: str) -> bool:
 def _refuse(name: str, why: str, first: str = "") -> ConfigInvalid:
     return ConfigInvalid(
         f"server `{name[:80]}` {why}",
-        remediation=f"{first}leave it as it is by `--skip {name[:80]}`; nothing was changed",
+        remediation=f"{first}leave it unchanged with `--skip {name[:80]}`; nothing was changed",
     )

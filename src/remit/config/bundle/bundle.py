@@ -98,7 +98,7 @@ class _Reading:
         self._own = self._content(path)
         if self._own is not None and self.files[path.name] != self.config.file_sha256:
             self.found.append(
-                ConfigInvalid("has changed while it was read", file=path.name, remediation="try again")
+                ConfigInvalid("changed while remit read it", file=path.name, remediation="try again")
             )
 
     def api(self, upstream: str, section: UpstreamSection) -> None:
@@ -113,7 +113,7 @@ class _Reading:
             )
             return
         if not path.exists():
-            self._note(f"there is no file `{section.openapi}`", key, "put the document there")
+            self._note(f"file `{section.openapi}` does not exist", key, "put the document there")
             return
         content = self._content(path, MAX_DOCUMENT_BYTES)
         if content is None:
@@ -136,7 +136,7 @@ class _Reading:
         sources = [source for source in texts if source.file.endswith(".cedar")]
         if not any(path.suffix == ".cedar" for path in paths) and not self.folder.problems:
             self._note(
-                f"`{where}` holds no policy, so nothing would be permitted",
+                f"`{where}` has no policy, so nothing would be permitted",
                 "policy.path",
                 "add a `.cedar` file, or run `remit init`",
             )
@@ -150,7 +150,7 @@ class _Reading:
         problems = Problems(name, path.parent)
         if form.upstream not in self.config.governed:
             problems.add(
-                f"`{form.upstream}` is no upstream of `remit.yaml`",
+                f"`{form.upstream}` is not an upstream of `remit.yaml`",
                 line=node.line_of("upstream"),
                 key="upstream",
                 remediation=suggestion(form.upstream, self.config.governed),
@@ -165,7 +165,7 @@ class _Reading:
                     if ":" in tool_name
                     else "use letters, digits, `_`, `-`, `.` and `/`"
                 )
-                problems.add("is no tool's name", line=line, key=at, remediation=way)
+                problems.add("is not a tool name", line=line, key=at, remediation=way)
                 continue
             tool_id = f"{form.upstream}/{tool_name}"
             if not self._claim(f"tool `{tool_id}`", f"{name}:{line}", problems, line, at):

@@ -32,44 +32,44 @@ class LabelForm(Section, frozen=True, kw_only=True):
     """The label of data that comes from here."""
 
     data_class: Annotated[
-        str, Meta(description="Data class. Unless given: for a tool the highest, for a task the lowest.")
+        str, Meta(description="Data class. Default: for a tool the highest, for a task the lowest.")
     ] = field(name="class", default="")
     categories: Annotated[tuple[Name, ...], Meta(description="Categories, such as `pii` or `secret`.")] = ()
     trust: Annotated[
         Trust | None,
         Meta(
-            description="`untrusted` where someone outside could have written it. Unless given: for a tool "
+            description="`untrusted` if an outsider could have written it. Default: for a tool "
             "`untrusted`, for a task `trusted`."
         ),
     ] = None
     zone: Annotated[
-        str, Meta(description="Trust zone that the data comes through, one of `zones` in `remit.yaml`.")
+        str, Meta(description="Trust zone of the data's origin, one of `zones` in `remit.yaml`.")
     ] = ""
 
 
 class ArgumentForm(Section, frozen=True, kw_only=True):
     """An argument of a tool, or a part of one."""
 
-    role: Annotated[ArgumentRole, Meta(description="What the argument is for.")] = ArgumentRole.CONTENT
+    role: Annotated[ArgumentRole, Meta(description="Meaning of the argument.")] = ArgumentRole.CONTENT
     sensitive: Annotated[
-        bool, Meta(description="Whether its value is hidden from people who read evidence.")
+        bool, Meta(description="Whether its value is hidden from readers of the evidence.")
     ] = False
     secret: Annotated[
         bool,
         Meta(
-            description="Whether it carries a secret by nature: a password, a one-time code. It is "
-            "`sensitive`, too, and its value must come from the intent."
+            description="Whether it is a secret, such as a password or a one-time code. It is then also "
+            "`sensitive`, and its value must come from the intent."
         ),
     ] = False
     personal: Annotated[
         bool,
-        Meta(description="Whether it selects somebody's record; for a `selector` or a `destination`."),
+        Meta(description="Whether it selects a person's record; for a `selector` or a `destination`."),
     ] = False
     hands_over: Annotated[
         bool,
         Meta(
-            description="Whether the call hands over what is stored under it (share, attach, push), so that "
-            "the label of what is stored there counts."
+            description="Whether the call shares the data stored under it (share, attach, push); the "
+            "stored label then counts."
         ),
     ] = False
 
@@ -79,7 +79,7 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
 
     when: Annotated[
         dict[Text, ConstraintForm],
-        Meta(description="Where this holds: a constraint for each of some fields beside it, by name."),
+        Meta(description="Condition: a constraint for each of some sibling fields, by name."),
     ] = {}
 
 
@@ -90,14 +90,18 @@ class VariantForm(Section, frozen=True, kw_only=True):
         dict[Text, ConstraintForm],
         Meta(min_length=1, description="A constraint for each of some arguments, by name."),
     ]
-    effect: Annotated[Effect | None, Meta(description="Its effect then; the tool's own unless given.")] = None
-    audience: Annotated[str, Meta(description="Its audience then; the tool's own unless given.")] = ""
+    effect: Annotated[
+        Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")
+    ] = None
+    audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = (
+        ""
+    )
 
 
 class SanitizesForm(Section, frozen=True, kw_only=True):
     """A tool's effect on data: it removes, checks or rewrites until this label is true of its results."""
 
-    to: Annotated[LabelForm, Meta(description="What its results carry, in place of `labels`.")]
+    to: Annotated[LabelForm, Meta(description="Labels of its results in that case, instead of `labels`.")]
 
 
 class ToolForm(Section, frozen=True, kw_only=True):
@@ -106,64 +110,67 @@ class ToolForm(Section, frozen=True, kw_only=True):
     effect: Annotated[Effect, Meta(description="What a call changes.")] = Effect.IRREVERSIBLE
     audience: Annotated[
         str,
-        Meta(description="Who learns what is sent to it: `self`, `internal`, `external` or `group:name`."),
+        Meta(description="Who learns its arguments: `self`, `internal`, `external` or `group:name`."),
     ] = "external"
     labels: Annotated[
-        LabelForm | None, Meta(description="What its results carry; the worst unless given.")
+        LabelForm | None, Meta(description="Labels of its results. Default: the worst case.")
     ] = None
     fields: Annotated[
         dict[Text, Annotated[tuple[FieldForm, ...], Meta(min_length=1, extra={"one": True})]],
         Meta(
-            description="What single fields of its results carry, by path (`messages[].body`) or by name "
-            "(`body`: wherever it stands); one mapping, or a list of which the first that holds counts."
+            description="Labels of single fields of its results, by path (`messages[].body`) or by name "
+            "(`body`: at any depth); one mapping, or a list whose first matching entry counts."
         ),
     ] = {}
     arguments: Annotated[
         dict[Text, ArgumentForm],
         Meta(
-            description="Its arguments, by name, and parts of them by path (`attachments[].file_id`). What "
-            "is not listed is content."
+            description="Its arguments, by name, and parts of them by path (`attachments[].file_id`). "
+            "Unlisted arguments are content."
         ),
     ] = {}
     when: Annotated[
         tuple[VariantForm, ...],
-        Meta(description="What a call is by its arguments; the first that fits counts."),
+        Meta(description="Variants of a call by its arguments; the first match counts."),
     ] = ()
     asked_by: Annotated[
         tuple[Text, ...],
         Meta(
-            description="The words by which people ask for what it does, in place of those of its name: "
+            description="Words that people use to ask for this action, instead of those of its name: "
             "`[pay, refund]`."
         ),
     ] = ()
     repeats: Annotated[
-        bool, Meta(description="Whether its results hold what it was given, even in another form.")
+        bool, Meta(description="Whether its results contain its arguments, even in another form.")
     ] = False
     resource: Annotated[
         str,
         Meta(
-            description="What it reads or writes, over the arguments: `ticket/{ticket}`. What is written "
-            "there is read back with its label."
+            description="The resource that it reads or writes, built from the arguments: "
+            "`ticket/{ticket}`. Data written there keeps its label when it is read back."
         ),
     ] = ""
     sanitizes: Annotated[
         SanitizesForm | None,
-        Meta(description="That its results carry this label alone, whatever it was given and has read."),
+        Meta(
+            description="Its results carry only this label, regardless of its arguments and of data "
+            "read before."
+        ),
     ] = None
     record: Annotated[
-        str, Meta(description="Which record a read reads, over the arguments: `contracts/{id}`.")
+        str, Meta(description="The record that it reads, built from the arguments: `contracts/{id}`.")
     ] = ""
-    target: Annotated[str, Meta(description="What an action acts on, over the arguments.")] = ""
-    production: Annotated[bool, Meta(description="Whether it touches production systems.")] = False
-    financial: Annotated[bool, Meta(description="Whether it moves money or commits to it.")] = False
+    target: Annotated[str, Meta(description="The resource that it acts on, built from the arguments.")] = ""
+    production: Annotated[bool, Meta(description="Whether it changes production systems.")] = False
+    financial: Annotated[bool, Meta(description="Whether it moves money or commits to a payment.")] = False
     own_conversation: Annotated[
         bool, Meta(description="Whether it reads and changes nothing outside the agent's own conversation.")
     ] = False
     schema: Annotated[
         dict[str, Json],
         Meta(
-            description="JSON Schema of its arguments, where no upstream of remit tells it. Policies read "
-            "what it declares."
+            description="JSON Schema of its arguments, if no upstream of remit provides it. Policies "
+            "read the declared arguments."
         ),
     ] = {}
 
@@ -171,13 +178,13 @@ class ToolForm(Section, frozen=True, kw_only=True):
 class ToolsFile(Section, frozen=True, kw_only=True):
     """A file in `tools/`: the tools of one upstream. Several files may describe the same upstream."""
 
-    upstream: Annotated[UpstreamName, Meta(description="The upstream, as `remit.yaml` names it.")]
+    upstream: Annotated[UpstreamName, Meta(description="The upstream's name in `remit.yaml`.")]
     tools: Annotated[
         dict[Text, ToolForm],
         Meta(
             min_length=1,
             description="Tools by the upstream's own names. `resources:read`, `resources:subscribe`, "
-            "`prompts:get` and `completion:complete` stand for the operations that MCP has beside tools.",
+            "`prompts:get` and `completion:complete` are the operations of MCP besides tools.",
         ),
     ]
 
@@ -188,21 +195,23 @@ class ParameterForm(Section, frozen=True, kw_only=True):
     type: Annotated[Literal["string", "integer", "number", "boolean"], Meta(description="Its type.")] = (
         "string"
     )
-    description: Annotated[str, Meta(description="What it is, for people.")] = ""
+    description: Annotated[str, Meta(description="Description for people.")] = ""
     constraint: Annotated[
         ConstraintForm | None,
-        Meta(description="What a value must satisfy, in the form of an argument constraint."),
+        Meta(description="Argument constraint for the value."),
     ] = None
-    required: Annotated[bool, Meta(description="Whether it must be given.")] = True
-    default: Annotated[Json, Meta(description="Its value where none is given.")] = None
+    required: Annotated[bool, Meta(description="Whether it is required.")] = True
+    default: Annotated[Json, Meta(description="Default value.")] = None
 
 
 class BudgetsForm(Section, frozen=True, kw_only=True):
     """The budgets of a task; an omitted budget has no bound."""
 
-    calls: Annotated[Count | None, Meta(description="Calls in all.")] = None
-    effectful_calls: Annotated[Count | None, Meta(description="Calls that change something.")] = None
-    result_bytes: Annotated[Size | None, Meta(description="Size of all results together.")] = None
+    calls: Annotated[Count | None, Meta(description="Maximum number of calls.")] = None
+    effectful_calls: Annotated[
+        Count | None, Meta(description="Maximum number of calls that change something.")
+    ] = None
+    result_bytes: Annotated[Size | None, Meta(description="Maximum total size of results.")] = None
 
 
 class DelegatesForm(Section, frozen=True, kw_only=True):
@@ -214,14 +223,14 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(min_length=1, description="Agents that may get a child task: names, or `group:name`."),
     ]
-    max_depth: Annotated[int, Meta(ge=1, le=7, description="How many levels may lie below the task.")] = 1
+    max_depth: Annotated[int, Meta(ge=1, le=7, description="Maximum depth of child tasks.")] = 1
 
 
 class TaskFile(Section, frozen=True, kw_only=True):
     """A file in `tasks/`: one task type, the reviewed template for one type of work."""
 
     task: Annotated[Name, Meta(description="Its name.")]
-    purpose: Annotated[Text, Meta(description="What the work is for, in one sentence.")]
+    purpose: Annotated[Text, Meta(description="Purpose of the work, in one sentence.")]
     run_by: Annotated[
         tuple[Text, ...],
         Meta(min_length=1, description="The agents that may run it: names, or `group:name`."),
@@ -230,8 +239,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Who may state its intent: a person, `group:name`, `agent:name` for an agent whose "
-            "work needs no person, or `issuer:name` for an issuer of identity assertions (ID-JAG).",
+            description="Who may request it: a person, `group:name`, `agent:name` for an agent that "
+            "needs no person, or `issuer:name` for an issuer of identity assertions (ID-JAG).",
         ),
     ]
     parameters: Annotated[
@@ -240,25 +249,25 @@ class TaskFile(Section, frozen=True, kw_only=True):
     grants: Annotated[
         tuple[GrantForm, ...],
         Meta(
-            description="What it may call: `tool`, `arguments` (a constraint for each), `other_arguments`, "
-            "`ceilings`. Strings may hold `{parameter}`."
+            description="Tools that it may call: `tool`, `arguments` (a constraint for each), "
+            "`other_arguments`, `ceilings`. Strings may contain `{parameter}`."
         ),
     ] = ()
-    deadline: Annotated[Seconds, Meta(ge=1, description="How long a task of this type may last.")] = 1800
+    deadline: Annotated[Seconds, Meta(ge=1, description="Maximum duration of a task of this type.")] = 1800
     budgets: BudgetsForm = BudgetsForm()
     when_spent: Annotated[
         Literal["end", "refuse"],
         Meta(
-            description="What becomes of a task whose budgets or ceilings let no call through any more: it "
-            "ends, or its calls are refused until its deadline."
+            description="When budgets or ceilings permit no further call: end the task, or refuse its "
+            "calls until the deadline."
         ),
     ] = "end"
     labels: Annotated[
-        LabelForm | None, Meta(description="What its intent carries; public and trusted unless given.")
+        LabelForm | None, Meta(description="Label of its intent. Default: public and trusted.")
     ] = None
     requires_person: Annotated[bool, Meta(description="Whether it must be opened on behalf of a person.")] = (
         True
     )
     delegates: Annotated[
-        DelegatesForm | None, Meta(description="To whom it may be handed down; to nobody unless given.")
+        DelegatesForm | None, Meta(description="Agents that it may be delegated to. Default: none.")
     ] = None

@@ -47,7 +47,9 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         for place, who in enumerate(getattr(form, key)):
             if not pattern.fullmatch(who):
                 at = f"{key}[{place}]"
-                problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, remediation=rule)
+                problems.add(
+                    f"`{who[:80]}` is not a valid name", line=node.line_of(at), key=at, remediation=rule
+                )
     return TaskType(
         name=form.task,
         purpose=form.purpose,
@@ -78,7 +80,7 @@ def _delegates(form: TaskFile, node: Node, problems: Problems) -> HandDown:
         if not _AGENT.fullmatch(who):
             at = f"delegates.to[{place}]"
             way = "write an agent's name or `group:name`; there are no wildcards"
-            problems.add(f"`{who[:80]}` names nobody", line=node.line_of(at), key=at, remediation=way)
+            problems.add(f"`{who[:80]}` is not a valid name", line=node.line_of(at), key=at, remediation=way)
     return HandDown(form.delegates.to, form.delegates.max_depth)
 
 
@@ -114,7 +116,7 @@ def _grants(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -
                 if form.parameters
                 else f"declare `{word}` under `parameters`"
             )
-            problems.add(f"`{{{word}}}` is none of the parameters", line=line, key=at, remediation=way)
+            problems.add(f"`{{{word}}}` is not one of the parameters", line=line, key=at, remediation=way)
         _check_grant(template, f"{key}.tool", node, problems, known)
         out.append(template)
     return tuple(out)
@@ -127,20 +129,20 @@ def _check_grant(
     line = node.line_of(key)
     if upstream not in known.upstreams:
         way = suggestion(upstream, known.upstreams)
-        problems.add(f"`{upstream}` is no upstream of `remit.yaml`", line=line, key=key, remediation=way)
+        problems.add(f"`{upstream}` is not an upstream of `remit.yaml`", line=line, key=key, remediation=way)
     elif template.tool not in known.tools:
         # A tool need not be described, but a described tool with almost this name was probably meant.
         described = [tool.name for tool in known.tools.values() if tool.upstream == upstream]
         if near := nearest(name, described):
             problems.add(
-                f"`{template.tool}` is described in no file of tools",
+                f"`{template.tool}` is not described in any tools file",
                 line=line,
                 key=key,
                 remediation=f"did you mean `{upstream}/{near}`? otherwise describe it",
             )
         elif not is_tool_name(name):
             problems.add(
-                "is no tool's name", line=line, key=key, remediation=suggestion(name, RESERVED_OPERATIONS)
+                "is not a tool name", line=line, key=key, remediation=suggestion(name, RESERVED_OPERATIONS)
             )
     result_class = template.ceilings.get("result_class")
     if (

@@ -131,7 +131,7 @@ class _ToolReading:
         if fault := audience_fault(form.audience):
             self._say(fault, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
-            self._say(f"`{form.audience}` is no group", "audience", remediation=way)
+            self._say(f"`{form.audience}` is not a group", "audience", remediation=way)
         for place, template in (
             ("record", form.record),
             ("target", form.target),
@@ -141,7 +141,9 @@ class _ToolReading:
                 self._check_place(word, place)
         if form.own_conversation and (form.effect != "none" or form.audience != "self"):
             way = "write `effect: none` and `audience: self`, or remove it"
-            self._say("does not go with an effect or another audience", "own_conversation", remediation=way)
+            self._say(
+                "cannot be combined with an effect or another audience", "own_conversation", remediation=way
+            )
 
     def label(self, form: LabelForm | None, unless: Label, *at: str) -> Label:
         """Return a label below this tool."""
@@ -159,7 +161,7 @@ class _ToolReading:
         out: dict[str, Argument] = {}
         for key, form in self._form.arguments.items():
             if key == INPUT:
-                self._say("is no argument of a tool", "arguments", key, remediation="remove it")
+                self._say("is not an argument of a tool", "arguments", key, remediation="remove it")
             self._check_argument(key, form)
             out[key] = Argument(
                 role=form.role,
@@ -198,12 +200,16 @@ class _ToolReading:
                 if name not in self._known:
                     way = f"add it under `arguments`{_or_near(name, self._known)}"
                     if len(path_of(name)) > 1:
-                        way = "name the whole argument, and write `each` or `fields` for its parts"
-                    self._say(f"`{name}` is none of its arguments", *at, "arguments", name, remediation=way)
+                        way = "use the whole argument, and write `each` or `fields` for its parts"
+                    self._say(
+                        f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way
+                    )
             self._check_variant(form, place)
             if any(rules == earlier.arguments for earlier in out):
                 way = "remove one of them"
-                self._say("asks for the same as one above it, so it never counts", *at, remediation=way)
+                self._say(
+                    "has the same condition as an entry above it, so it never counts", *at, remediation=way
+                )
             audience = Audience(form.audience) if form.audience else None
             out.append(Variant(rules, form.effect, audience))
         return tuple(out)
@@ -212,8 +218,8 @@ class _ToolReading:
         """Return the words with which people ask for the tool."""
         for place, word in enumerate(self._form.asked_by):
             if not _WORDS.fullmatch(word):
-                way = "write words as people say them, such as `pay` or `check in`"
-                self._say(f"`{word[:40]}` is no word of people", "asked_by", str(place), remediation=way)
+                way = "write everyday words, such as `pay` or `check in`"
+                self._say(f"`{word[:40]}` is not an everyday word", "asked_by", str(place), remediation=way)
         return tuple(dict.fromkeys(word.lower() for word in self._form.asked_by))
 
     def _head(self, key: str) -> str:
@@ -228,10 +234,10 @@ class _ToolReading:
                 return  # the upstream chooses it, and the result names it
             if near := nearest(word, self._known):
                 way = f"did you mean `{{{near}}}`? otherwise {way}"
-            self._say(f"`{{{word}}}` is none of its arguments", place, remediation=way)
+            self._say(f"`{{{word}}}` is not one of its arguments", place, remediation=way)
         elif any(form.secret and self._head(key) == word for key, form in self._form.arguments.items()):
-            way = "name another argument"
-            self._say(f"`{{{word}}}` is a secret, which would be written out", place, remediation=way)
+            way = "use another argument"
+            self._say(f"`{{{word}}}` is a secret, which would be recorded", place, remediation=way)
 
     def _check_argument(self, key: str, form: ArgumentForm) -> None:
         if ("." in key or "[" in key) and key not in self._properties:
@@ -242,20 +248,30 @@ class _ToolReading:
             else:
                 if first == "[]":
                     way = "begin with the argument's name: `attachments[].file_id`"
-                    self._say("names no argument", "arguments", key, remediation=way)
+                    self._say("does not name an argument", "arguments", key, remediation=way)
         if form.personal and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `personal`"
             self._say(
-                f"does not go with the role `{form.role}`", "arguments", key, "personal", remediation=way
+                f"cannot be combined with the role `{form.role}`",
+                "arguments",
+                key,
+                "personal",
+                remediation=way,
             )
         if form.hands_over and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
             way = "write `role: selector`, or remove `hands_over`"
             self._say(
-                f"does not go with the role `{form.role}`", "arguments", key, "hands_over", remediation=way
+                f"cannot be combined with the role `{form.role}`",
+                "arguments",
+                key,
+                "hands_over",
+                remediation=way,
             )
         if form.secret and form.role is not ArgumentRole.CONTENT:
             way = "write `role: content`, or remove `secret`"
-            self._say(f"does not go with the role `{form.role}`", "arguments", key, "secret", remediation=way)
+            self._say(
+                f"cannot be combined with the role `{form.role}`", "arguments", key, "secret", remediation=way
+            )
 
     def _field(self, path: str, form: FieldForm, place: int, own: Label) -> FieldLabel:
         many = len(self._form.fields[path]) > 1
@@ -263,13 +279,13 @@ class _ToolReading:
         label = self.label(form, own, *at)
         for name in form.when:
             if len(path_of(name)) > 1 or not name:
-                way = "name a field beside it, in the same object"
+                way = "use a sibling field, in the same object"
                 self._say(f"`{name}` is a path", *at, "when", name, remediation=way)
         rules = self._rules(form.when, *at, "when")
         for name, rule in rules.items():
             if rule.may_be_absent:
-                way = "say what it must be; where it is missing, nothing holds"
-                self._say("looks at a field that may be missing", *at, "when", name, remediation=way)
+                way = "state a value; a missing field never matches"
+                self._say("tests a field that may be missing", *at, "when", name, remediation=way)
         return FieldLabel(path, label, rules)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
@@ -277,14 +293,14 @@ class _ToolReading:
         first = next((place for place, one in enumerate(labels) if not one.when), None)
         if first is not None and first < len(labels) - 1:
             way = "put the one without `when` last"
-            self._say("has more after the one that always holds", "fields", path, remediation=way)
+            self._say("has entries after the one that always matches", "fields", path, remediation=way)
             return
         # INVARIANT: the fallback label is the worst of all possible ones. Zones have no worst.
         last = own if first is None else labels[first].label
         otherwise = msgspec.structs.replace(last, zones=own.zones.union(*(one.label.zones for one in labels)))
         if any(not otherwise.covers(one.label, self._words.classes) for one in labels if one.when):
-            way = "add a last one without `when` that is as bad as the worst of them"
-            self._say("is taken for better where no `when` holds", "fields", path, remediation=way)
+            way = "add a last entry without `when` that is as strict as the strictest entry"
+            self._say("becomes less strict if no `when` matches", "fields", path, remediation=way)
 
     def _check_variant(self, form: VariantForm, place: int) -> None:
         own, at = self._form, ("when", str(place))
@@ -292,16 +308,19 @@ class _ToolReading:
             way = "give another `effect` or `audience`, or remove it"
             self._say("changes nothing", *at, remediation=way)
         if form.effect is not None and _EFFECTS.index(form.effect) > _EFFECTS.index(own.effect):
-            way = f"write `effect: {form.effect}` for the tool, and say with `when` where it is less"
+            way = f"write `effect: {form.effect}` for the tool, and use `when` for the cases where it is less"
             self._say("is worse than the tool's own", *at, "effect", remediation=way)
         if not form.audience:
             return
         if fault := audience_fault(form.audience):
             self._say(fault, *at, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
-            self._say(f"`{form.audience}` is no group", *at, "audience", remediation=way)
+            self._say(f"`{form.audience}` is not a group", *at, "audience", remediation=way)
         elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
-            way = f"write `audience: {form.audience}` for the tool, and say with `when` where it is narrower"
+            way = (
+                f"write `audience: {form.audience}` for the tool, and use `when` for the cases where it is "
+                "narrower"
+            )
             self._say("is wider than the tool's own", *at, "audience", remediation=way)
 
     def _wider(self, one: str, other: str) -> bool:

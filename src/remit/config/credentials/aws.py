@@ -26,71 +26,79 @@ class AwsWebIdentitySection(Section, frozen=True, kw_only=True):
     """Remit's own role, assumed with a token of its platform."""
 
     role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of remit's own role.")]
-    token: Annotated[SecretRef, Meta(description="The token, as `file:path`; read each time.")]
+    token: Annotated[SecretRef, Meta(description="The token, as `file:path`; read for each use.")]
 
 
 class AwsLeaseSection(Section, frozen=True, kw_only=True):
     """AWS: a session of a role for each task, narrowed by a session policy, denied when the task ends."""
 
     region: Annotated[Text, Meta(pattern=r"^[a-z0-9-]+$", description="Region, such as `eu-central-1`.")]
-    role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of the role that tasks get a part of.")]
-    access_key_id: Annotated[SecretRef | None, Meta(description="Key of remit itself there.")] = None
-    secret_access_key: Annotated[SecretRef | None, Meta(description="Its secret.")] = None
+    role: Annotated[Text, Meta(pattern=_ROLE, description="The ARN of the role for tasks' sessions.")]
+    access_key_id: Annotated[SecretRef | None, Meta(description="Access key id of remit.")] = None
+    secret_access_key: Annotated[SecretRef | None, Meta(description="Its secret access key.")] = None
     session_token: Annotated[
-        SecretRef | None, Meta(description="Its session token, where it is one of a session.")
+        SecretRef | None, Meta(description="Its session token, for a temporary key.")
     ] = None
     web_identity: Annotated[
-        AwsWebIdentitySection | None, Meta(description="Instead of a key: a role of remit's workload.")
+        AwsWebIdentitySection | None, Meta(description="Instead of a key: a role for remit's workload.")
     ] = None
     statements: Annotated[
         tuple[Statement, ...],
         Meta(
-            description="Statements of every session's policy, as IAM writes them. In `Resource`, "
-            "`NotResource` and `Condition`, `{task}`, `{agent}`, `{person}` and the task's parameters by "
-            "name are filled in; a value with `*`, `?` or `$` is refused."
+            description="Statements of every session's policy, in IAM form. In `Resource`, `NotResource` and "
+            "`Condition`, `{task}`, `{agent}`, `{person}` and the task's parameters by name are filled "
+            "in; a value with `*`, `?` or `$` is refused."
         ),
     ] = ()
     tool_statements: Annotated[
         dict[str, tuple[Statement, ...]],
-        Meta(description="Further statements by tool, added where the task was granted it."),
+        Meta(description="Further statements by tool, added if the task is granted the tool."),
     ] = {}
     probe_url: Annotated[
         Url,
         Meta(
-            description="What a living session may GET, and one that has ended may not; every session's "
-            "policy must allow it. (Not GetCallerIdentity, which AWS answers to everybody.)"
+            description="A GET that a valid session may make and an ended one may not; every session's "
+            "policy must allow it. (Not GetCallerIdentity, which AWS answers for every key.)"
         ),
     ]
     probe_service: Annotated[
-        Text, Meta(pattern=r"^[a-z0-9-]+$", description="The service that signs for: `s3`, `execute-api`.")
+        Text, Meta(pattern=r"^[a-z0-9-]+$", description="The service to sign for: `s3`, `execute-api`.")
     ]
     sign_service: Annotated[
         str,
         Meta(
             pattern=r"^[a-z0-9-]*$",
-            description="Sign calls for this service (`s3`, `execute-api`) with the session, instead of "
-            "carrying it: for an upstream with `openapi`. The keys of the session go nowhere then.",
+            description="Sign calls for this service (`s3`, `execute-api`) with the session instead of "
+            "sending its keys: for an upstream with `openapi`.",
         ),
     ] = ""
-    external_id: Annotated[str, Meta(description="`ExternalId`, where the role's trust wants one.")] = ""
+    external_id: Annotated[str, Meta(description="`ExternalId`, if the role's trust policy requires it.")] = (
+        ""
+    )
     session_s: Annotated[
         Seconds,
         Meta(
             ge=900,
             le=12 * 3600,
-            description="Longest life of a session; the role's own limit is not passed. 15 minutes is AWS's "
-            "shortest, so what a short task has is denied at its deadline by its policy.",
+            description="Longest lifetime of a session, up to the role's own limit. AWS's minimum is 15 "
+            "minutes; for a shorter task the session policy denies everything after the deadline.",
         ),
     ] = 3600
     tags: Annotated[
-        bool, Meta(description="Tag sessions with task, agent and person (the trust needs `sts:TagSession`).")
+        bool,
+        Meta(
+            description="Tag sessions with task, agent and person (the trust policy needs `sts:TagSession`)."
+        ),
     ] = True
     source_identity: Annotated[
-        bool, Meta(description="Set the agent as source identity (the trust needs `sts:SetSourceIdentity`).")
+        bool,
+        Meta(
+            description="Set the agent as source identity (the trust policy needs `sts:SetSourceIdentity`)."
+        ),
     ] = True
-    sts_url: Annotated[str, Meta(description="STS, where it is not that of the region.")] = ""
-    iam_url: Annotated[str, Meta(description="IAM, where it is not `https://iam.amazonaws.com`.")] = ""
-    iam_region: Annotated[str, Meta(description="The region that IAM is signed for.")] = "us-east-1"
+    sts_url: Annotated[str, Meta(description="STS address. Default: that of the region.")] = ""
+    iam_url: Annotated[str, Meta(description="IAM address. Default: `https://iam.amazonaws.com`.")] = ""
+    iam_region: Annotated[str, Meta(description="Region for signing IAM requests.")] = "us-east-1"
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
 
@@ -102,7 +110,7 @@ def check_aws(
     part = whole or any((aws.access_key_id, aws.secret_access_key, aws.session_token))
     if part == (aws.web_identity is not None) or part != whole:
         problems.add(
-            "does not say who remit is there",
+            "does not state remit's identity there",
             line=node.line_of(key),
             key=key,
             remediation="give `access_key_id` and `secret_access_key`, or `web_identity`",
@@ -116,10 +124,10 @@ def check_aws(
         check_source(getattr(aws, name), f"{key}.{name}", node, problems)
     if not aws.statements and not aws.tool_statements:
         problems.add(
-            "does not narrow what a session may",
+            "does not limit the session",
             line=node.line_of(key),
             key=key,
-            remediation="give `statements`: without them a session may all that the role may",
+            remediation="give `statements`: without them a session has all permissions of the role",
         )
     for place, several in (
         ("statements", aws.statements),
@@ -132,7 +140,7 @@ def check_aws(
             "has no meaning beside `headers` and `env`",
             line=node.line_of(f"{key}.sign_service"),
             key=f"{key}.sign_service",
-            remediation="sign calls, or have them carry the session",
+            remediation="either sign calls or send the session with them",
         )
     check_names(templates, GIVES, key, node, problems)
 
@@ -148,6 +156,9 @@ def _check_statement(statement: Statement, key: str, node: Node, problems: Probl
         or not statement.keys() & {"Action", "NotAction"}
         or not statement.keys() & {"Resource", "NotResource"}
     ):
-        note("is no statement of a session policy", "give `Effect`, `Action` and `Resource`")
+        note("is not a statement of a session policy", "give `Effect`, `Action` and `Resource`")
     if any("{" in str(statement.get(one, "")) for one in _FIXED):
-        note("lets a task say what may be done", "write actions out; values go into resources and conditions")
+        note(
+            "lets a task's parameters choose actions",
+            "write actions literally; placeholders belong in resources and conditions",
+        )

@@ -28,7 +28,7 @@ def check_names(
         for name in _NAME.findall(template):
             if name not in known:
                 problems.add(
-                    f"gives no `{name[:40]}` for `{place}`",
+                    f"does not provide `{name[:40]}` for `{place}`",
                     line=node.line_of(key),
                     key=key,
                     remediation=f"use {', '.join(f'`{{{one}}}`' for one in sorted(known))}",
@@ -39,7 +39,7 @@ def check_secret(secret: SecretRef, key: str, node: Node, problems: Problems) ->
     """Note a secret that is written out."""
     if not secret.secret:
         problems.add(
-            "is written out",
+            "is written literally",
             line=node.line_of(key),
             key=key,
             remediation=NAME_IT,

@@ -22,18 +22,18 @@ class GitHubLeaseSection(Section, frozen=True, kw_only=True):
     """A GitHub App: an installation token for each task, for some repositories and permissions."""
 
     api_url: Annotated[
-        Url, Meta(description="The interface; `https://github.example.com/api/v3` of an own server.")
+        Url, Meta(description="API address; `https://github.example.com/api/v3` for your own server.")
     ] = "https://api.github.com"
     app: Annotated[Text, Meta(description="The app's client id, or its id.")]
-    installation: Annotated[int, Meta(ge=1, description="The number of the installation.")]
+    installation: Annotated[int, Meta(ge=1, description="Installation id.")]
     private_key: Annotated[SecretRef, Meta(description="The app's private key as PEM.")]
-    owner: Annotated[Text, Meta(pattern=r"^[A-Za-z0-9-]{1,39}$", description="Whose the repositories are.")]
+    owner: Annotated[Text, Meta(pattern=r"^[A-Za-z0-9-]{1,39}$", description="Owner of the repositories.")]
     repositories: Annotated[
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Names of the repositories of a task's token. `{task}`, `{agent}`, `{person}` and "
-            "the task's parameters by name are filled in; `owner/name` is read, another owner refused.",
+            description="Repositories of a task's token. `{task}`, `{agent}`, `{person}` and the task's "
+            "parameters by name are filled in; `owner/name` is accepted; another owner is refused.",
         ),
     ]
     permissions: Annotated[
@@ -41,7 +41,7 @@ class GitHubLeaseSection(Section, frozen=True, kw_only=True):
     ] = {}
     tool_permissions: Annotated[
         dict[str, dict[Text, Level]],
-        Meta(description="Further permissions by tool, asked for where the task was granted it."),
+        Meta(description="Further permissions by tool, requested if the task is granted the tool."),
     ] = {}
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
 
@@ -54,9 +54,10 @@ def check_github(
     check_secret(github.private_key, f"{key}.private_key", node, problems)
     if not github.permissions and not any(github.tool_permissions.values()):
         problems.add(
-            "does not narrow what a token may",
+            "does not limit the token",
             line=node.line_of(key),
             key=key,
-            remediation="give `permissions` or `tool_permissions`: to GitHub none means all",
+            remediation="give `permissions` or `tool_permissions`: GitHub grants all permissions if "
+            "none are given",
         )
     check_names(templates, GIVES, key, node, problems)

@@ -41,7 +41,7 @@ class KubernetesLeaseSection(Section, frozen=True, kw_only=True):
         ),
     ]
     audiences: Annotated[
-        tuple[Text, ...], Meta(description="Whom the token is for; none: the API server itself.")
+        tuple[Text, ...], Meta(description="Audience of the token. Default: the API server.")
     ] = ()
     tls_ca: Annotated[
         str,

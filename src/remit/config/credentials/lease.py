@@ -29,20 +29,23 @@ class PostgresLeaseSection(Section, frozen=True, kw_only=True):
     admin: Annotated[
         SecretRef,
         Meta(
-            description="Address of the database as a role that may create roles (`CREATEROLE`) and grant "
-            "what tasks need, as `env:X` or `file:path`: `postgresql://user:password@host:port/database`."
+            description="Address of the database with a role that may create roles (`CREATEROLE`) and "
+            "grant the tasks' privileges, as `env:X` or `file:path`: "
+            "`postgresql://user:password@host:port/database`."
         ),
     ]
     grants: Annotated[
         tuple[Text, ...],
         Meta(
             min_length=1,
-            description="Statements that give a role what it needs. `{role}` is the role; `{task}`, "
-            "`{agent}`, `{person}` and the task's parameters by name are texts, which bring their quotes "
-            "with them and stand in no others.",
+            description="Statements that grant a role its privileges. `{role}` is the role; `{task}`, "
+            "`{agent}`, `{person}` and the task's parameters by name are quoted literals; do not quote "
+            "them again.",
         ),
     ]
-    connections: Annotated[int, Meta(ge=1, description="Sessions that a role may have at once.")] = 5
+    connections: Annotated[
+        int, Meta(ge=1, description="Maximum number of concurrent sessions of a role.")
+    ] = 5
 
 
 class LeaseSection(Section, frozen=True, kw_only=True):
@@ -64,25 +67,25 @@ class LeaseSection(Section, frozen=True, kw_only=True):
     headers: Annotated[
         dict[str, str],
         Meta(
-            description="Headers of calls, with what the source gives in braces: `{token}` of OAuth, GitHub "
-            "(also `{basic}`), Kubernetes and OpenBao's `tokens`, which need no `headers`; `{user}`, "
-            "`{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; `{access_key_id}`, "
-            "`{secret_access_key}`, `{session_token}` and `{region}` of AWS; `{certificate}`, `{chain}`, "
-            "`{issuing_ca}`, `{private_key}` and `{serial_number}` of OpenBao's `pki`; of its `path` "
-            "whatever that gives, such as `{username}`; of its `static` `{username}`, `{password}`, "
-            "`{host}`, `{port}` and `{database}`."
+            description="Headers of calls, with the source's values in braces: `{token}` of OAuth, "
+            "GitHub (also `{basic}`), Kubernetes and OpenBao's `tokens`, which need no `headers`; "
+            "`{user}`, `{password}`, `{host}`, `{port}` and `{database}` of PostgreSQL; "
+            "`{access_key_id}`, `{secret_access_key}`, `{session_token}` and `{region}` of AWS; "
+            "`{certificate}`, `{chain}`, `{issuing_ca}`, `{private_key}` and `{serial_number}` of "
+            "OpenBao's `pki`; of its `path` every value that it returns, such as `{username}`; of its "
+            "`static` `{username}`, `{password}`, `{host}`, `{port}` and `{database}`."
         ),
     ] = {}
     env: Annotated[
         dict[str, str],
         Meta(
-            description="For an upstream with a `command`: variables of the process that is started for each "
-            "task, with what the source gives in braces, as in `headers`."
+            description="For an upstream with a `command`: variables of each task's process, with the "
+            "source's values in braces, as in `headers`."
         ),
     ] = {}
     per: Annotated[
         Literal["task", "call"],
-        Meta(description="What a credential is for: all calls of a task, or one call. For a `url` alone."),
+        Meta(description="Scope of a credential: all calls of a task, or one call. Only for a `url`."),
     ] = "task"
 
     @property
@@ -137,11 +140,11 @@ def check_lease(lease: LeaseSection, key: str, node: Node, problems: Problems) -
             line=node.line_of(f"{key}.per"),
             key=f"{key}.per",
             remediation="leave `per` out: each ended session needs a place in the role's policies, and each "
-            "certificate a connection of its own",
+            "certificate its own connection",
         )
     if not lease.carries_itself and lease.sources and not lease.headers and not lease.env:
         problems.add(
-            "does not say how calls carry the credential",
+            "does not state how calls send the credential",
             line=node.line_of(key),
             key=key,
             remediation='give `headers`, such as `X-Database: "postgresql://{user}:{password}@{host}/{database}"`',

@@ -23,9 +23,9 @@ class OAuthClientSection(Section, frozen=True, kw_only=True):
     token_url: Annotated[Url, Meta(description="Its token endpoint (RFC 6749).")]
     issuer: Annotated[
         str,
-        Meta(description="What it is called, which is whom assertions are for; `token_url` unless given."),
+        Meta(description="Its issuer identifier, the audience of assertions. Default: `token_url`."),
     ] = ""
-    client_id: Annotated[Text, Meta(description="What remit is called there.")]
+    client_id: Annotated[Text, Meta(description="remit's client id there.")]
     client_secret: Annotated[SecretRef | None, Meta(description="Its secret.")] = None
     client_key: Annotated[
         SecretRef | None,
@@ -53,11 +53,11 @@ class ClientRotationSection(Section, frozen=True, kw_only=True):
     registration_token: Annotated[
         SecretRef,
         Meta(
-            description="`registration_access_token` that opens it first. Where the server gives another one "
-            "with each answer, remit keeps that."
+            description="Initial `registration_access_token`. If the server returns a new one with an "
+            "answer, remit stores it."
         ),
     ]
-    every: Annotated[Seconds, Meta(ge=60, description="How often the secret is changed.")] = 30 * 86_400
+    every: Annotated[Seconds, Meta(ge=60, description="Rotation interval of the secret.")] = 30 * 86_400
 
 
 class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
@@ -66,72 +66,73 @@ class OAuthLeaseSection(OAuthClientSection, frozen=True, kw_only=True):
     grant: Annotated[
         Literal["client-credentials", "token-exchange", "jwt-bearer", "id-jag", "refresh-token"],
         Meta(
-            description="For what it gives tokens. `client-credentials`: to remit itself. The others give "
-            "tokens for the person whom the task is for: `token-exchange` (RFC 8693) and `jwt-bearer` "
-            "(RFC 7523) on remit's word, signed with the keys at `/oauth/jwks`; `id-jag` on that of the "
-            "organisation's provider, `idp`; `refresh-token` on what the person has let remit have, by "
-            "connecting the upstream once at their page `/oauth/account`."
+            description="Grant for tokens. `client-credentials`: for remit itself. The others issue "
+            "tokens for the task's person: `token-exchange` (RFC 8693) and `jwt-bearer` (RFC 7523) with "
+            "remit's assertion, signed with the keys at `/oauth/jwks`; `id-jag` with an assertion of "
+            "the organisation's provider, `idp`; `refresh-token` with the person's consent, given once "
+            "by connecting the upstream at `/oauth/account`."
         ),
     ] = "client-credentials"
     authorize_url: Annotated[
         str,
         Meta(
-            description="For `refresh-token`: its authorization endpoint, to which people are sent. They "
-            "come back to `/oauth/account/arrive/NAME`, with the name of the upstream."
+            description="For `refresh-token`: its authorization endpoint. People return to "
+            "`/oauth/account/arrive/NAME`, with the name of the upstream."
         ),
     ] = ""
     idp: Annotated[
         OAuthClientSection | None,
         Meta(
-            description="For `id-jag`: the provider at which remit's word is exchanged for an identity "
+            description="For `id-jag`: the provider that exchanges remit's assertion for an identity "
             "assertion for this server."
         ),
     ] = None
     rotate: Annotated[
         ClientRotationSection | None,
-        Meta(description="Have `client_secret` changed, where the server offers that. Needs `revoke_url`."),
+        Meta(description="Rotate `client_secret`, if the server supports it. Needs `revoke_url`."),
     ] = None
     revoke_url: Annotated[
         str,
         Meta(
-            description="Its revocation endpoint (RFC 7009). Without it tokens end by their own time, and "
-            "closures stay open until then."
+            description="Its revocation endpoint (RFC 7009). Without it tokens are valid until they "
+            "expire, and closures stay open until then."
         ),
     ] = ""
     introspect_url: Annotated[
-        str, Meta(description="Its introspection endpoint (RFC 7662), asked where there is no `probe_url`.")
+        str, Meta(description="Its introspection endpoint (RFC 7662), asked if there is no `probe_url`.")
     ] = ""
     probe_url: Annotated[
         str,
         Meta(
-            description="Where the sink itself is tried: a GET with the token that is answered 200 to 299, "
-            "and 401 or 403 with a dead one."
+            description="Address to test a token at the sink: a GET that answers 200 to 299 for a valid "
+            "token, and 401 or 403 for a revoked one."
         ),
     ] = ""
     scopes: Annotated[tuple[Text, ...], Meta(description="Scopes of every token.")] = ()
     tool_scopes: Annotated[
         dict[str, tuple[Text, ...]],
         Meta(
-            description="Further scopes by tool, asked for where the task was granted it. A task for which "
-            "there are no scopes at all then gets no token."
+            description="Further scopes by tool, requested if the task is granted the tool. A task "
+            "without any scope gets no token."
         ),
     ] = {}
     may_give: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Scopes that it may give beside those that were asked for, such as its own names for "
-            "them. A token with any other is taken back, and the call refused."
+            description="Scopes that it may add to the requested ones, such as its own names for them. "
+            "A token with any other scope is revoked, and the call is refused."
         ),
     ] = ()
     iss_required: Annotated[
         bool,
         Meta(
-            description="For `refresh-token`: whether its answers to browsers always name it (`iss` of RFC "
-            "9207; `authorization_response_iss_parameter_supported` in its metadata). Then one that does "
-            "not is refused. One that does is compared with `issuer` in any case."
+            description="For `refresh-token`: whether its authorization responses always name the "
+            "issuer (`iss` of RFC 9207; `authorization_response_iss_parameter_supported` in its "
+            "metadata). Then a response without it is refused. A response with it is always compared "
+            "with `issuer`."
         ),
     ] = False
-    audience: Annotated[str, Meta(description="Parameter `audience`, where the server wants one.")] = ""
+    audience: Annotated[str, Meta(description="Parameter `audience`, if the server requires it.")] = ""
     resource: Annotated[str, Meta(description="Parameter `resource` (RFC 8707).")] = ""
 
 
@@ -145,25 +146,24 @@ def check_oauth(
         check_source(getattr(oauth, name), f"{key}.{name}", node, problems)
     if not oauth.introspect_url and not oauth.probe_url:
         problems.add(
-            "cannot show that a token is dead",
+            "cannot prove that a token is revoked",
             line=node.line_of(key),
             key=key,
-            remediation="give `probe_url`, where the sink refuses it, or `introspect_url`",
+            remediation="give `probe_url`, where the sink refuses a revoked token, or `introspect_url`",
         )
     if oauth.grant == "refresh-token" and not (oauth.authorize_url and oauth.revoke_url):
         problems.add(
             "needs `authorize_url` and `revoke_url` for `refresh-token`",
             line=node.line_of(key),
             key=key,
-            remediation="give both: people are sent to the one, and what they gave is taken back at the "
-            "other",
+            remediation="give both: people consent at the first, and remit revokes tokens at the second",
         )
     if oauth.iss_required and (oauth.grant != "refresh-token" or not oauth.issuer):
         problems.add(
             "needs `issuer`" if oauth.grant == "refresh-token" else "has no meaning with this `grant`",
             line=node.line_of(f"{key}.iss_required"),
             key=f"{key}.iss_required",
-            remediation="give `issuer`, as its metadata has it"
+            remediation="give `issuer`, as in the server's metadata"
             if oauth.grant == "refresh-token"
             else "remove it, or write `grant: refresh-token`",
         )
@@ -182,7 +182,7 @@ def check_oauth(
                 "needs `client_secret` and `revoke_url`",
                 line=node.line_of(f"{key}.rotate"),
                 key=f"{key}.rotate",
-                remediation="give both: the one is changed, at the other it is tried",
+                remediation="give both: remit rotates the secret and tests it at `revoke_url`",
             )
     if oauth.idp is not None:
         _check_client(oauth.idp, f"{key}.idp", node, problems)
@@ -196,7 +196,7 @@ def _check_client(client: OAuthClientSection, key: str, node: Node, problems: Pr
             check_secret(given, f"{key}.{name}", node, problems)
     if (client.client_secret is None) == (client.client_key is None):
         problems.add(
-            "is known by nothing" if client.client_key is None else "is known by both a secret and a key",
+            "has neither a secret nor a key" if client.client_key is None else "has both a secret and a key",
             line=node.line_of(key),
             key=key,
             remediation="give `client_key` or `client_secret`",

@@ -20,15 +20,13 @@ Path = Annotated[str, Meta(pattern=_PATH)]
 class BaoAuthSection(Section, frozen=True, kw_only=True):
     """A login at OpenBao: AppRole by `role_id` and `secret_id`, JWT or Kubernetes by `role` and `jwt`."""
 
-    mount: Annotated[
-        str, Meta(description="Where the method is mounted; `approle` or `jwt` unless given.")
-    ] = ""
+    mount: Annotated[str, Meta(description="Mount of the auth method. Default: `approle` or `jwt`.")] = ""
     role_id: Annotated[str, Meta(description="AppRole: the role's id.")] = ""
     secret_id: Annotated[SecretRef | None, Meta(description="AppRole: the secret id.")] = None
     role: Annotated[str, Meta(description="JWT and Kubernetes: the name of the role.")] = ""
     jwt: Annotated[
         SecretRef | None,
-        Meta(description="JWT and Kubernetes: the token that is shown, as `file:path`; read at each login."),
+        Meta(description="JWT and Kubernetes: the token, as `file:path`; read at each login."),
     ] = None
 
     @property
@@ -40,20 +38,20 @@ class BaoAuthSection(Section, frozen=True, kw_only=True):
 class BaoPkiSection(Section, frozen=True, kw_only=True):
     """A role of a PKI engine: a client certificate for each task, revoked by its serial number."""
 
-    mount: Annotated[Path, Meta(description="Where the engine is mounted.")] = "pki"
+    mount: Annotated[Path, Meta(description="Mount of the engine.")] = "pki"
     role: Annotated[
         Text,
         Meta(
             pattern=_PATH,
-            description="The role, under which requests are signed (`MOUNT/sign/ROLE`). Keys are P-256.",
+            description="The role that signs requests (`MOUNT/sign/ROLE`). Keys are P-256.",
         ),
     ]
     probe_url: Annotated[
         str,
         Meta(
-            description="Where the sink itself is tried: a GET over a connection that shows the certificate, "
-            "answered 200 to 299; a revoked one's connection is refused, or answered 401 or 403. The "
-            "upstream's `tls_ca` verifies it. Unless given, OCSP is asked."
+            description="Address to test a certificate at the sink: a GET with it answers 200 to 299; "
+            "with a revoked one the connection is refused, or the answer is 401 or 403. The upstream's "
+            "`tls_ca` verifies it. Without it, OCSP is asked."
         ),
     ] = ""
 
@@ -61,7 +59,7 @@ class BaoPkiSection(Section, frozen=True, kw_only=True):
 class BaoStaticSection(Section, frozen=True, kw_only=True):
     """A static role of a database engine: one password for all tasks, changed when one of them ends."""
 
-    mount: Annotated[Path, Meta(description="Where the engine is mounted.")] = "database"
+    mount: Annotated[Path, Meta(description="Mount of the engine.")] = "database"
     role: Annotated[
         Text,
         Meta(
@@ -76,10 +74,12 @@ class BaoTokensSection(Section, frozen=True, kw_only=True):
     role: Annotated[
         Text, Meta(pattern=_PATH, description="The role (`auth/token/create/ROLE`). No batch tokens.")
     ]
-    policies: Annotated[tuple[Text, ...], Meta(description="Policies of every token; none: the role's.")] = ()
+    policies: Annotated[
+        tuple[Text, ...], Meta(description="Policies of every token. Default: the role's.")
+    ] = ()
     tool_policies: Annotated[
         dict[str, tuple[Text, ...]],
-        Meta(description="Further policies by tool, asked for where the task was granted it."),
+        Meta(description="Further policies by tool, requested if the task is granted the tool."),
     ] = {}
 
 
@@ -87,7 +87,7 @@ class BaoSourceSection(Section, frozen=True, kw_only=True):
     """An OpenBao or Vault, and remit's login there."""
 
     address: Annotated[Url, Meta(description="Its address, without a path.")]
-    token: Annotated[SecretRef | None, Meta(description="Token of remit there.")] = None
+    token: Annotated[SecretRef | None, Meta(description="remit's token there.")] = None
     auth: Annotated[BaoAuthSection | None, Meta(description="How remit logs in, instead of `token`.")] = None
     namespace: Annotated[str, Meta(description="Namespace of the path.")] = ""
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
@@ -102,28 +102,28 @@ class OpenBaoLeaseSection(BaoSourceSection, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^[A-Za-z0-9_./-]*$",
-            description="What to read: `database/creds/crm-reader`. What comes without a lease is not used.",
+            description="Path to read: `database/creds/crm-reader`. Secrets without a lease are refused.",
         ),
     ] = ""
     pki: Annotated[BaoPkiSection | None, Meta(description="A client certificate.")] = None
     tokens: Annotated[BaoTokensSection | None, Meta(description="A token of OpenBao itself.")] = None
     static: Annotated[
-        BaoStaticSection | None, Meta(description="A standing role whose password OpenBao changes.")
+        BaoStaticSection | None, Meta(description="A standing role whose password OpenBao rotates.")
     ] = None
     parameters: Annotated[
         dict[Text, Text],
         Meta(
-            description="What goes along: with them `path` is written to and not read (`ssh/creds/otp` with "
-            "`ip`), and of `pki` they are names of the certificate. `{task}`, `{agent}`, `{person}`, "
+            description="Parameters: with them `path` is written instead of read (`ssh/creds/otp` with "
+            "`ip`); for `pki` they are the names of the certificate. `{task}`, `{agent}`, `{person}`, "
             "`{lease}` and the task's parameters by name are filled in."
         ),
     ] = {}
     login: Annotated[
         str,
         Meta(
-            description="The PostgreSQL database that takes the credential, tried by a login with it: "
-            "`postgresql://host:port/database`. Unless given, OpenBao is asked whether it knows the lease; "
-            "`static` needs it."
+            description="The PostgreSQL database that accepts the credential, tested by a login: "
+            "`postgresql://host:port/database`. Without it, OpenBao is asked about the lease; `static` "
+            "needs it."
         ),
     ] = ""
 
@@ -136,25 +136,25 @@ def check_openbao(bao: OpenBaoLeaseSection, key: str, node: Node, problems: Prob
 
     check_known(bao, key, node, problems)
     if sum((bool(bao.path), *(one is not None for one in (bao.pki, bao.tokens, bao.static)))) != 1:
-        note("does not say what to obtain", "give one of `path`, `pki`, `tokens` and `static`")
+        note("does not state what to obtain", "give one of `path`, `pki`, `tokens` and `static`")
     if bao.pki is not None and bao.pki.probe_url and not bao.pki.probe_url.startswith("https://"):
-        note("is no https URL", "write `https://host/path`", f"{key}.pki.probe_url")
+        note("is not an https URL", "write `https://host/path`", f"{key}.pki.probe_url")
     if (bao.tokens is not None or bao.static is not None) and bao.parameters:
         beside = "tokens" if bao.tokens is not None else "static"
         note(f"has no meaning beside `{beside}`", "remove it", f"{key}.parameters")
     if bao.static is not None and not bao.login:
         note(
-            "cannot show that a password is dead",
-            "give `login`, the database that takes it: `postgresql://host:port/database`",
+            "cannot prove that a password is invalid",
+            "give `login`, the database that accepts it: `postgresql://host:port/database`",
         )
     if "@" in bao.login:
         note(
-            "holds a name or password",
-            "write `postgresql://host:port/database`; OpenBao gives the rest",
+            "contains a name or password",
+            "write `postgresql://host:port/database`; OpenBao provides the rest",
             f"{key}.login",
         )
     elif bao.login and not bao.path and bao.static is None:
-        note("has a meaning beside `path` and `static` alone", "remove it", f"{key}.login")
+        note("has a meaning only with `path` and `static`", "remove it", f"{key}.login")
 
 
 def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems) -> None:
@@ -162,7 +162,7 @@ def check_known(bao: BaoSourceSection, key: str, node: Node, problems: Problems)
     check_source(bao.address, f"{key}.address", node, problems)
     if (bao.token is None) == (bao.auth is None):
         problems.add(
-            "does not say how remit is known there",
+            "does not state how remit authenticates there",
             line=node.line_of(key),
             key=key,
             remediation="give one of `token` and `auth`",
@@ -181,7 +181,7 @@ def _check_auth(auth: BaoAuthSection, key: str, node: Node, problems: Problems) 
     )
     if not whole:
         problems.add(
-            "is not a whole login",
+            "is an incomplete login",
             line=node.line_of(key),
             key=key,
             remediation="give `role_id` and `secret_id` for AppRole, or `role` and `jwt` for JWT and "

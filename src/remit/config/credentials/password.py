@@ -20,7 +20,7 @@ class KvSection(Section, frozen=True, kw_only=True):
     """A place in OpenBao's key-value store (version 2) from which other programs read the password."""
 
     address: Annotated[Url, Meta(description="Address of OpenBao, without a path.")]
-    token: Annotated[SecretRef, Meta(description="Token of remit there.")]
+    token: Annotated[SecretRef, Meta(description="remit's token there.")]
     mount: Annotated[Text, Meta(pattern=_PATH, description="Mount of the engine.")] = "secret"
     path: Annotated[Text, Meta(pattern=_PATH, description="Path of the secret below it.")]
     field: Annotated[Text, Meta(description="The field that holds the password.")] = "password"
@@ -40,14 +40,14 @@ class PasswordLeaseSection(Section, frozen=True, kw_only=True):
     first: Annotated[
         SecretRef,
         Meta(
-            description="The password that it has until remit sets another. "
-            "Afterwards it is read only where remit's own is refused."
+            description="The password until remit sets another. Later it is used only if remit's own "
+            "password is refused."
         ),
     ]
-    every: Annotated[Seconds, Meta(ge=60, description="How often it is changed.")] = 24 * 3600
-    publish: Annotated[KvSection | None, Meta(description="Where others read it; nowhere unless given.")] = (
-        None
-    )
+    every: Annotated[Seconds, Meta(ge=60, description="Rotation interval.")] = 24 * 3600
+    publish: Annotated[
+        KvSection | None, Meta(description="Where to publish it for other readers. Default: nowhere.")
+    ] = None
 
 
 def check_password(password: PasswordLeaseSection, key: str, node: Node, problems: Problems) -> None:
@@ -55,7 +55,7 @@ def check_password(password: PasswordLeaseSection, key: str, node: Node, problem
     check_secret(password.first, f"{key}.first", node, problems)
     if "@" in password.database:
         problems.add(
-            "holds a name or password",
+            "contains a name or password",
             line=node.line_of(f"{key}.database"),
             key=f"{key}.database",
             remediation="write `postgresql://host:port/database`, and the role as `user`",

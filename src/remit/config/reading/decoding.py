@@ -190,7 +190,7 @@ class _Reader:
                 )
             ]
             if value not in known:
-                shown = f"`{value}` is not known here"
+                shown = f"`{value}` is not a known value"
                 return self._refuse(shown, line, key, _choice(str(value), known))
             return value if isinstance(kind, inspect.LiteralType) else kind.cls(value)
         assert isinstance(kind, inspect.DataclassType)

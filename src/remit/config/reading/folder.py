@@ -52,7 +52,7 @@ class Folder:
             )
         except FileNotFoundError:
             raise ConfigInvalid(
-                "there is no such file", file=name, remediation="create it, or run `remit init`"
+                "file does not exist", file=name, remediation="create it, or run `remit init`"
             ) from None
         except OSError as fault:
             raise ConfigInvalid(
@@ -97,7 +97,7 @@ class Folder:
         if not top.is_dir():
             if required:
                 self._note(
-                    f"there is no folder `{folder}`",
+                    f"folder `{folder}` does not exist",
                     key=key,
                     remediation=f"create `{folder}/`, or run `remit init`",
                 )
@@ -109,9 +109,9 @@ class Folder:
                 found.append(path)
             elif not name.endswith(_BESIDE):
                 self._note(
-                    "would not be read",
+                    "would be ignored",
                     file=self.name(path),
-                    remediation=f"name it `*{endings[0]}`, or move it away",
+                    remediation=f"rename it to `*{endings[0]}`, or move it away",
                 )
         return sorted(found, key=self.name)
 
@@ -127,7 +127,7 @@ class Folder:
             self._inside(folder, self.name(folder))
             if (real := folder.resolve()) in self._walked:
                 self._note(
-                    "is read already under another name",
+                    "is already read under another name",
                     file=self.name(folder),
                     remediation="remove the link",
                 )
@@ -140,7 +140,9 @@ class Folder:
             return
         except OSError as fault:
             self._note(
-                f"cannot be read: {fault.strerror}", file=self.name(folder), remediation="let remit read it"
+                f"cannot be read: {fault.strerror}",
+                file=self.name(folder),
+                remediation="make it readable for remit",
             )
             return
         for entry in here[: MAX_FILES + 1]:
@@ -162,10 +164,10 @@ class Folder:
         try:
             real = path.resolve()
         except (OSError, RuntimeError):
-            raise ConfigInvalid("is a link to nowhere", file=name, remediation="remove it") from None
+            raise ConfigInvalid("is a broken link", file=name, remediation="remove it") from None
         if not real.is_relative_to(self._real):
             raise ConfigInvalid(
-                "is a link that leads out of the policy bundle's folder",
+                "is a link out of the policy bundle's folder",
                 file=name,
                 remediation="put the file itself there",
             )

@@ -151,7 +151,7 @@ class SecretRef:
         except OSError as fault:
             raise KeyUnavailable(
                 f"secret file `{path}` cannot be read: {fault.strerror}",
-                remediation="create it, readable by remit alone",
+                remediation="create it, readable only by remit",
             ) from None
         if len(content) > MAX_SECRET_BYTES:
             raise KeyUnavailable(
@@ -185,17 +185,20 @@ def read_secret(written: str, *, name: str, folder: Path, place: str = "") -> Se
     if found := _REFERENCE.fullmatch(written):
         lead, scheme, rest = found["lead"] or "", found["scheme"], found["name"]
         if scheme == "env" and not _VARIABLE.fullmatch(rest):
-            raise ConfigInvalid("names no environment variable", remediation="write `env:NAME`")
+            raise ConfigInvalid("is not an environment variable reference", remediation="write `env:NAME`")
         if scheme == "openbao" and not _IN_OPENBAO.fullmatch(rest):
             raise ConfigInvalid(
-                "names no field of a secret in OpenBao", remediation=f"write `{WRITTEN['openbao']}`"
+                "is not a reference to a field of a secret in OpenBao",
+                remediation=f"write `{WRITTEN['openbao']}`",
             )
         if scheme == "keyring" and not (rest.isprintable() and _IN_KEYRING.fullmatch(rest)):
-            raise ConfigInvalid("names no secret of a keyring", remediation=f"write `{WRITTEN['keyring']}`")
+            raise ConfigInvalid(
+                "is not a reference to a secret in a keyring", remediation=f"write `{WRITTEN['keyring']}`"
+            )
         return SecretRef(scheme, str(folder / rest) if scheme == "file" else rest, lead, place=place)
     if _SECRET_NAME.search(name) or looks_secret(written):
         raise ConfigInvalid(
-            "looks like a secret written out",
+            "looks like a literal secret",
             remediation=NAME_IT,
         )
     if any(ch in written for ch in "\r\n\0"):

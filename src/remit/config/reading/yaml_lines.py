@@ -102,10 +102,10 @@ def read_text(content: bytes, file: str) -> str:
     if found := _MISLEADING.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ConfigInvalid(
-            f"holds U+{ord(found[0]):04X}, which makes text read other than it looks",
+            f"contains U+{ord(found[0]):04X}, which makes text look different from its meaning",
             file=file,
             line=line,
-            remediation="remove that character",
+            remediation="remove the character",
         )
     return text
 
@@ -153,11 +153,11 @@ class _Document:
             if isinstance(event, DocumentStartEvent):
                 if root is not None:
                     raise self._refuse(
-                        event, "holds a second document", "write one document per file, without `---`"
+                        event, "contains a second document", "write one document per file, without `---`"
                     )
                 if event.version is not None or event.tags:
                     raise self._refuse(
-                        event, "holds a YAML directive", "remove the line that begins with `%`"
+                        event, "contains a YAML directive", "remove the line that begins with `%`"
                     )
                 root = self._node(next(self._events), 0)
             elif isinstance(event, StreamEndEvent):
@@ -192,7 +192,7 @@ class _Document:
         lines: dict[str, int] = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
-                raise self._refuse(event, "has a key that is not a plain text", "write the key as one word")
+                raise self._refuse(event, "has a key that is not plain text", "write the key as one word")
             self._node(event, depth)  # refuses anchors and tags on keys
             key, key_line = event.value, _line(event)
             if key == "<<" and not event.style:

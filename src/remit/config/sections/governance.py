@@ -16,20 +16,21 @@ class AgentsSection(Section, frozen=True, kw_only=True):
 
     suspend_on: Annotated[
         tuple[FindingKind, ...],
-        Meta(description="Kinds of findings that suspend the agent that they are about."),
+        Meta(description="Kinds of findings that suspend the agent concerned."),
     ] = ()
     end_on: Annotated[
         tuple[FindingKind, ...],
         Meta(
-            description="Kinds of findings that end the tasks of the agent that they are about: its posture "
-            "is not what it was when they were opened. It may open new ones."
+            description="Kinds of findings that end the tasks of the agent concerned, because its "
+            "posture has changed since they were opened. The agent may open new tasks."
         ),
     ] = ()
     openings_per_minute: Annotated[
         int,
         Meta(
             ge=1,
-            description="Tasks that an agent may open by its own word in a minute; as many it may hand down.",
+            description="Tasks that an agent may open by its own decision in a minute; it may delegate "
+            "the same number.",
         ),
     ] = 60
     open_at_once: Annotated[
@@ -37,8 +38,8 @@ class AgentsSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=10_000,
-            description="Tasks opened by its own word that it may have at once; as many it may have handed"
-            " down to one other agent.",
+            description="Open tasks that an agent may have by its own decision; it may have the same "
+            "number delegated to one other agent.",
         ),
     ] = 100
 
@@ -49,7 +50,7 @@ class PeopleSection(Section, frozen=True, kw_only=True):
     second_person: Annotated[
         bool,
         Meta(
-            description="Whether two administrators must agree to what makes somebody an approver or an "
-            "administrator, and to a sign-in code for anybody else."
+            description="Whether two administrators must agree before a person becomes an approver or "
+            "administrator, and before a sign-in code is made for another person."
         ),
     ] = False

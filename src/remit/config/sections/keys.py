@@ -23,13 +23,13 @@ class OpenBaoSection(Section, frozen=True, kw_only=True):
     token: Annotated[
         SecretRef,
         Meta(
-            description="Token of remit, as `env:X` or `file:path`; a file is read anew at each request, so "
-            "that an agent may replace it."
+            description="remit's token, as `env:X` or `file:path`; a file is read at each request, so "
+            "that an OpenBao agent may replace it."
         ),
     ]
-    mount: Annotated[Text, Meta(description="Where the transit engine is mounted.")] = "transit"
+    mount: Annotated[Text, Meta(description="Mount of the transit engine.")] = "transit"
     prefix: Annotated[
-        Name, Meta(description="What the names of remit's keys begin with; of each remit another.")
+        Name, Meta(description="Prefix of the names of remit's keys; each installation needs another prefix.")
     ] = "remit"
     namespace: Annotated[str, Meta(description="Namespace of the mount.")] = ""
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
@@ -42,13 +42,19 @@ class KeysSection(Section, frozen=True, kw_only=True):
 
     kind: Annotated[
         Literal["file", "openbao"],
-        Meta(description="`file`: in files of the folder. `openbao`: in OpenBao; the folder says which."),
+        Meta(
+            description="`file`: in files of the folder. `openbao`: in OpenBao; the folder records "
+            "their names."
+        ),
     ] = "file"
-    path: Annotated[Text, Meta(description="Folder of the keys, readable by remit alone.")] = ".remit/keys"
+    path: Annotated[Text, Meta(description="Folder of the keys, readable only by remit.")] = ".remit/keys"
     openbao: Annotated[OpenBaoSection | None, Meta(description="The OpenBao of `kind: openbao`.")] = None
     rotate_every: Annotated[
         Seconds,
-        Meta(ge=0, description="Age at which the key for tokens is replaced; `0s` leaves that to people."),
+        Meta(
+            ge=0,
+            description="Age at which the key for tokens is replaced; `0s` disables automatic replacement.",
+        ),
     ] = 30 * DAY_S
 
 
@@ -56,7 +62,7 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
     """Note problems across several values."""
     if keys.kind == "openbao" and keys.openbao is None:
         problems.add(
-            "needs to know where OpenBao is",
+            "needs the address of OpenBao",
             line=node.line_of("keys.kind"),
             key="keys.kind",
             remediation="give `keys.openbao` with `address` and `token`",
@@ -80,7 +86,7 @@ def check_keys(keys: KeysSection, node: Node, problems: Problems) -> None:
         )
     if not keys.openbao.token.secret:
         problems.add(
-            "is written out",
+            "is written literally",
             line=node.line_of("keys.openbao.token"),
             key="keys.openbao.token",
             remediation=NAME_IT,

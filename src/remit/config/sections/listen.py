@@ -21,8 +21,8 @@ class TlsSection(Section, frozen=True, kw_only=True):
     client_certificates: Annotated[
         Literal["never", "ask"],
         Meta(
-            description="`ask` lets workloads show an X.509-SVID or another certificate of theirs; it is "
-            "judged in step 1, not in the handshake. Browsers may ask their users for one then."
+            description="`ask` requests a client certificate, such as an X.509-SVID; step 1 verifies "
+            "it, not the handshake. Browsers may then prompt their users for one."
         ),
     ] = "never"
 
@@ -31,31 +31,30 @@ class ListenSection(Section, frozen=True, kw_only=True):
     """The addresses that remit listens on."""
 
     host: Annotated[Text, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes any free one.")] = 8700
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 uses any free port.")] = 8700
     public_url: Annotated[
-        str, Meta(description="The address under which clients reach remit; from host and port unless given.")
+        str, Meta(description="The address at which clients reach remit. Default: from host and port.")
     ] = ""
     tls: Annotated[
-        TlsSection | None, Meta(description="TLS of the port; without it something before it provides TLS.")
+        TlsSection | None, Meta(description="TLS of the port; without it a proxy must provide TLS.")
     ] = None
     socket: Annotated[
         str,
         Meta(
-            description="A Unix socket on which the same is served besides, and on which a process of this "
-            "machine can prove itself by its user id and executable. None unless given."
+            description="An additional Unix socket with the same endpoints, where a local process can "
+            "authenticate by its user id and executable. Default: none."
         ),
     ] = ""
     socket_open_to: Annotated[
         Literal["user", "group", "all"],
-        Meta(description="Who may connect to it: the user of remit, its group, or everybody here."),
+        Meta(description="Who may connect to it: the user of remit, its group, or every local user."),
     ] = "user"
 
     proxies: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Addresses or networks of servers in front, whose `X-Forwarded-For` says who is "
-            "bounded: how often one place may begin to sign in, and how much strangers there may send. It "
-            "counts for nothing else."
+            description="Addresses or networks of trusted proxies. Their `X-Forwarded-For` is used only "
+            "for rate limits: sign-in attempts and unauthenticated requests of each client address."
         ),
     ] = ()
 
@@ -74,7 +73,7 @@ def check_listen(listen: ListenSection, node: Node, problems: Problems) -> None:
             ip_network(named)
         except ValueError:
             problems.add(
-                f"`{named[:80]}` is no address and no network",
+                f"`{named[:80]}` is neither an address nor a network",
                 line=node.line_of(f"listen.proxies[{place}]"),
                 key="listen.proxies",
                 remediation="write `10.0.0.5` or `10.0.0.0/8`",

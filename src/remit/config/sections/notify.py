@@ -19,17 +19,17 @@ from remit.core.signals.outgoing_event import NEVER_TOLD, USUAL_KINDS
 class WebhookSection(Section, frozen=True, kw_only=True):
     """A webhook, signed according to Standard Webhooks."""
 
-    url: Annotated[Text, Meta(description="Where it is sent.")]
+    url: Annotated[Text, Meta(description="Address to send it to.")]
     secret: Annotated[
         SecretRef,
-        Meta(description="What it is signed with: `env:X` of `whsec_` and base64 of 24 to 64 random bytes."),
+        Meta(description="Signing key: `env:X` of `whsec_` and base64 of 24 to 64 random bytes."),
     ]
     on: Annotated[
         tuple[EventKind, ...],
         Meta(
             min_length=1,
-            description="Of which events; open sinks, findings and locks unless given. Only their facts are "
-            "sent, and nothing that is sealed.",
+            description="Kinds of events. Default: open sinks, findings and locks. Only facts are sent, "
+            "never sealed values.",
         ),
     ] = USUAL_KINDS
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
@@ -49,12 +49,12 @@ def check_notify(
             problems.add(fault, line=node.line_of(at), key=at, remediation="write `https://host/path`")
         if not one.secret.secret or one.secret.lead:
             at = f"{key}.secret"
-            problems.add("is no reference", line=node.line_of(at), key=at, remediation="write `env:NAME`")
+            problems.add("is not a reference", line=node.line_of(at), key=at, remediation="write `env:NAME`")
         if NEVER_TOLD & set(one.on):
             at = f"{key}.on"
             problems.add(
-                "names an event that is never told of",
+                "names an event that is never sent",
                 line=node.line_of(at),
                 key=at,
-                remediation="leave `signal.undelivered` out",
+                remediation="remove `signal.undelivered`",
             )

@@ -18,14 +18,14 @@ class OAuthSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=60,
             le=30 * 86400,
-            description="How long a refresh token is good unless it is used; it never outlives its task.",
+            description="Lifetime of an unused refresh token; it never outlives its task.",
         ),
     ] = 8 * 3600
     clock_skew_s: Annotated[
         Seconds,
-        Meta(ge=0, le=120, description="How far the clock of a client may be from ours."),
+        Meta(ge=0, le=120, description="Permitted clock difference between a client and remit."),
     ] = 5
     introspectors: Annotated[
         tuple[Name, ...],
-        Meta(description="Agents that may ask about every token, as resources of their own must."),
+        Meta(description="Agents that may introspect every token, as separate resource servers must."),
     ] = ()

@@ -19,16 +19,16 @@ class ReplicaSection(Section, frozen=True, kw_only=True):
         Meta(
             ge=200,
             le=60_000,
-            description="How long this replica may act after a renewal of its lease was sent, in "
-            "milliseconds. An end waits so long for a replica that does not answer.",
+            description="How long this replica may act after it sent a renewal of its lease, in "
+            "milliseconds. An end waits this long for a replica that does not answer.",
         ),
     ] = 1000
     address: Annotated[
         SecretRef | None,
         Meta(
-            description="Where the other replicas reach this one, as `https://host:port`; as `env:X`, so "
-            "that the file is the same on all of them; from `listen.host` and the port unless given. Never "
-            "the address of a balancer."
+            description="Address of this replica for other replicas: `https://host:port`, or `env:X` so "
+            "that all replicas share one file. Default: from `listen.host` and the port. Never the "
+            "address of a load balancer."
         ),
     ] = None
     tls_ca: Annotated[

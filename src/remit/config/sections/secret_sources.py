@@ -22,7 +22,7 @@ class SecretsSection(Section, frozen=True, kw_only=True):
 
     openbao: Annotated[
         BaoSourceSection | None,
-        Meta(description="The OpenBao. Unless given, it is that of `keys.openbao`, with the token there."),
+        Meta(description="The OpenBao. Default: `keys.openbao`, with its token."),
     ] = None
 
 
@@ -64,15 +64,15 @@ def check_secrets(
             continue
         if at is None:
             problems.add(
-                "is in OpenBao, and nothing says where that is",
+                "is in OpenBao, but the address of OpenBao is missing",
                 line=node.line_of(place),
                 key=place,
                 remediation="give `secrets.openbao` with `address`, and `token` or `auth`",
             )
         elif any(ref is one for one in login):
             problems.add(
-                "is in the OpenBao that it opens",
+                "is stored in the OpenBao that it gives access to",
                 line=node.line_of(place),
                 key=place,
-                remediation="name it as `env:NAME`, `file:path` or `keyring:SERVICE/NAME`",
+                remediation="write it as `env:NAME`, `file:path` or `keyring:SERVICE/NAME`",
             )

@@ -24,7 +24,7 @@ class PollSection(Section, frozen=True, kw_only=True):
     url: Annotated[Text, Meta(description="Address of its poll endpoint.")]
     token: Annotated[
         SecretRef | None,
-        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+        Meta(description="Value of the `Authorization` header: `Bearer env:X`."),
     ] = None
     every_s: Annotated[Seconds, Meta(ge=1, le=3600, description="How long to wait between two polls.")] = 5
 
@@ -33,21 +33,21 @@ class AliveSection(Section, frozen=True, kw_only=True):
     """How long a transmitter may be silent, and how remit asks it for a sign of life."""
 
     silent_after_s: Annotated[
-        Seconds, Meta(ge=60, description="Nothing heard for so long is a finding, `signals-silent`.")
+        Seconds, Meta(ge=60, description="Silence for this long is a finding, `signals-silent`.")
     ] = 3600
     verify_url: Annotated[
         str,
         Meta(
-            description="Its verification endpoint, at which remit asks for an event; without it the "
-            "transmitter must tell of something by itself."
+            description="Its verification endpoint, where remit requests an event; without it only the "
+            "transmitter's own events count."
         ),
     ] = ""
-    stream_id: Annotated[str, Meta(description="The stream that is asked about.")] = ""
+    stream_id: Annotated[str, Meta(description="The stream's id.")] = ""
     token: Annotated[
         SecretRef | None,
-        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+        Meta(description="Value of the `Authorization` header: `Bearer env:X`."),
     ] = None
-    every_s: Annotated[Seconds, Meta(ge=30, description="How long to wait between two questions.")] = 900
+    every_s: Annotated[Seconds, Meta(ge=30, description="How long to wait between two requests.")] = 900
 
 
 class SubjectsSection(Section, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class SubjectsSection(Section, frozen=True, kw_only=True):
     """
 
     email_domain: Annotated[
-        str, Meta(description="The addresses of this domain are people here, by what is before the `@`.")
+        str, Meta(description="E-mail domain of people here; the part before the `@` is the person's name.")
     ] = ""
     names: Annotated[
         bool,
@@ -64,40 +64,36 @@ class SubjectsSection(Section, frozen=True, kw_only=True):
     ] = False
     opaque: Annotated[
         Literal["", "person", "agent", "task"],
-        Meta(description="Of what an opaque id is the name; unless given, of nothing here."),
+        Meta(description="Kind of subject that an opaque id names. Default: none."),
     ] = ""
     unknown_session: Annotated[
         Literal["person", "ignore"],
-        Meta(description="An event about a session that is unknown here is about the whole person, or not."),
+        Meta(description="Whether an event about an unknown session applies to the whole person."),
     ] = "person"
     issuers: Annotated[
         tuple[Text, ...],
-        Meta(
-            description="Issuers whose subjects it may name, `*` for all; its own `issuer` alone unless "
-            "given."
-        ),
+        Meta(description="Issuers whose subjects it may name, `*` for all. Default: only its own `issuer`."),
     ] = ()
     agents: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Agents from which it may take something: names, `group:name`, `*` for all; none "
-            "unless given."
+            description="Agents that its events may affect: names, `group:name`, `*` for all. Default: none."
         ),
     ] = ()
     tasks: Annotated[
         tuple[Text, ...],
-        Meta(description="Types of the tasks that it may name by id, `*` for all; none unless given."),
+        Meta(description="Types of the tasks that it may name by id, `*` for all. Default: none."),
     ] = ()
 
 
 class TransmitterSection(Section, frozen=True, kw_only=True):
     """A sender of events (security event tokens): an identity provider, another remit."""
 
-    issuer: Annotated[Text, Meta(description="Its `iss`, to the letter.")]
+    issuer: Annotated[Text, Meta(description="Its exact `iss`.")]
     audience: Annotated[
-        str, Meta(description="The `aud` of its tokens; the public address of remit unless given.")
+        str, Meta(description="The `aud` of its tokens. Default: the public address of remit.")
     ] = ""
-    jwks_uri: Annotated[str, Meta(description="Address of its key set; from its metadata unless given.")] = ""
+    jwks_uri: Annotated[str, Meta(description="Address of its key set. Default: from its metadata.")] = ""
     jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
     algorithms: Annotated[
         tuple[Algorithm, ...], Meta(description="Signature algorithms that are accepted.")
@@ -109,31 +105,32 @@ class TransmitterSection(Section, frozen=True, kw_only=True):
     push_token: Annotated[
         SecretRef | None,
         Meta(
-            description="What it shows when it pushes to `/ssf/push/NAME`: the whole of `Authorization`, "
-            "as `Bearer env:X`. Without it nobody pushes."
+            description="`Authorization` header of its pushes to `/ssf/push/NAME`, as `Bearer env:X`. "
+            "Without it pushes are refused."
         ),
     ] = None
-    poll: Annotated[PollSection | None, Meta(description="Ask it for events instead.")] = None
+    poll: Annotated[PollSection | None, Meta(description="Poll it for events instead.")] = None
     alive: Annotated[
-        AliveSection | None, Meta(description="How long it may be silent; without it nobody notices.")
+        AliveSection | None,
+        Meta(description="How long it may be silent; without it silence is not detected."),
     ] = None
     max_age_s: Annotated[
-        Seconds, Meta(ge=60, description="How old a token may be, and for how long its id is remembered.")
+        Seconds, Meta(ge=60, description="Maximum age of a token; its id is remembered for this long.")
     ] = 24 * 3600
-    subjects: Annotated[SubjectsSection, Meta(description="Whom its names mean here.")] = SubjectsSection()
+    subjects: Annotated[
+        SubjectsSection, Meta(description="How its subjects map to people, agents and tasks here.")
+    ] = SubjectsSection()
     on: Annotated[
         dict[SignalKind, tuple[Reaction, ...]],
         Meta(
-            description="What follows from an event that makes something worse, by its kind; the usual "
-            "unless given. An empty list only records it."
+            description="Actions for an event that lowers trust, by its kind. Default: the standard "
+            "actions. An empty list only records the event."
         ),
     ] = {}
 
     may: Annotated[
         tuple[Reaction, ...],
-        Meta(
-            description="The most that follows from anything it tells; anything that `on` says unless given."
-        ),
+        Meta(description="The strongest permitted actions for its events. Default: those of `on`."),
     ] = tuple(Reaction)
 
     @property
@@ -148,7 +145,7 @@ class PushSection(Section, frozen=True, kw_only=True):
     url: Annotated[Text, Meta(description="Address that events are pushed to.")]
     token: Annotated[
         SecretRef | None,
-        Meta(description="What is shown there, as the whole of `Authorization`: `Bearer env:X`."),
+        Meta(description="Value of the `Authorization` header: `Bearer env:X`."),
     ] = None
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
     private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
@@ -162,30 +159,35 @@ class ReceiverSection(Section, frozen=True, kw_only=True):
     audience: Annotated[Text, Meta(description="The `aud` of the tokens that it gets.")]
     agents: Annotated[
         tuple[Text, ...],
-        Meta(min_length=1, description="About whose events: agents, `group:name`, or `*` for all."),
+        Meta(
+            min_length=1, description="Agents whose events it receives: names, `group:name`, or `*` for all."
+        ),
     ]
     events: Annotated[
         tuple[SignalKind, ...],
-        Meta(min_length=1, description="Which events it may be told of; all unless given."),
+        Meta(min_length=1, description="Events that it may receive. Default: all."),
     ] = NOTICES
     people: Annotated[
-        bool, Meta(description="Whether it learns for whom agents act, and of people by name.")
+        bool, Meta(description="Whether events include people's names and the person that an agent acts for.")
     ] = False
     agent: Annotated[
         str,
-        Meta(description="The registered agent by which it manages its stream, and polls it."),
+        Meta(description="The registered agent that manages its stream and polls it."),
     ] = ""
-    push: Annotated[PushSection | None, Meta(description="Where its events go, unless it polls.")] = None
+    push: Annotated[
+        PushSection | None, Meta(description="Push endpoint for its events, unless it polls.")
+    ] = None
 
 
 class SignalsSection(Section, frozen=True, kw_only=True):
     """Shared signals (SSF 1.0, CAEP 1.0)."""
 
     receive: Annotated[
-        dict[Name, TransmitterSection], Meta(description="Who may tell remit of events, by name.")
+        dict[Name, TransmitterSection],
+        Meta(description="Transmitters that may send events to remit, by name."),
     ] = {}
     send: Annotated[
-        dict[Name, ReceiverSection], Meta(description="Whom remit tells of its events, by name.")
+        dict[Name, ReceiverSection], Meta(description="Receivers of remit's events, by name.")
     ] = {}
 
 
@@ -223,20 +225,24 @@ def check_signals(signals: SignalsSection, plain_loopback: bool, node: Node, pro
 
 def _receiver_faults(one: ReceiverSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
     if one.push is None and not one.agent:
-        yield "", "is neither pushed to nor may poll", "give `push` or `agent`"
+        yield "", "can neither be pushed to nor poll", "give `push` or `agent`"
     if unknown := sorted(kind.value for kind in one.events if kind not in NOTICES):
         told = ", ".join(kind.value for kind in NOTICES)
-        yield "events", f"`{unknown[0]}` is never told", f"use some of {told}"
+        yield "events", f"`{unknown[0]}` is never sent", f"use some of {told}"
     if one.push is not None:
         if fault := address_fault(one.push.url, plain_loopback):
             yield "push.url", fault, "write `https://host/path`"
         if one.push.token is not None and not one.push.token.secret:
-            yield "push.token", "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"
+            yield (
+                "push.token",
+                "is written literally",
+                "write a reference: `Bearer env:NAME` or `Bearer file:path`",
+            )
 
 
 def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str, str, str]]:
     if fault := address_fault(one.issuer, plain_loopback):
-        yield "issuer", fault, "write the `iss` of its tokens, to the letter"
+        yield "issuer", fault, "write the exact `iss` of its tokens"
     if one.jwks_uri and one.jwks_file:
         yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
     if one.jwks_uri and (fault := address_fault(one.jwks_uri, plain_loopback)):
@@ -249,12 +255,12 @@ def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str
         if not one.alive.stream_id:
             yield "alive.stream_id", "is missing", "give the id of the stream at the transmitter"
         if one.alive.every_s >= one.alive.silent_after_s:
-            yield "alive.every_s", "is no less than `silent_after_s`", "ask more often"
+            yield "alive.every_s", "is not shorter than `silent_after_s`", "use a shorter interval"
     if one.push_token is None and one.poll is None:
         yield "", "neither pushes nor is polled", "give `push_token` or `poll`"
     for what, named in (("agent", one.subjects.agents), ("task", one.subjects.tasks)):
         if one.subjects.opaque == what and not named:
-            yield "subjects.opaque", f"names a {what}, and it may speak of none", f"give `subjects.{what}s`"
+            yield "subjects.opaque", f"names a {what}, but it may not name any", f"give `subjects.{what}s`"
     shown = {
         "push_token": one.push_token,
         "poll.token": one.poll.token if one.poll else None,
@@ -262,4 +268,4 @@ def _faults(one: TransmitterSection, plain_loopback: bool) -> Iterator[tuple[str
     }
     for where, secret in shown.items():
         if secret is not None and not secret.secret:
-            yield where, "is written out", "name it: `Bearer env:NAME` or `Bearer file:path`"
+            yield where, "is written literally", "write a reference: `Bearer env:NAME` or `Bearer file:path`"

@@ -25,15 +25,15 @@ class StoreSection(Section, frozen=True, kw_only=True):
         SecretRef | None,
         Meta(
             description="Address of the database of `kind: postgres`, as `env:X` or `file:path` to "
-            "`postgresql://user:password@host/database?sslmode=verify-full`; written out only where it holds "
-            "no password."
+            "`postgresql://user:password@host/database?sslmode=verify-full`; written literally only if it "
+            "has no password."
         ),
     ] = None
     durability: Annotated[
         Literal["durable", "buffered"],
         Meta(
-            description="`durable`: what is recorded survives a power loss. `buffered`: it survives a crash "
-            "of remit, and the last moments before a power loss may be missing."
+            description="`durable`: recorded data survives a power loss. `buffered`: it survives a "
+            "crash of remit, but the last moments before a power loss may be lost."
         ),
     ] = "durable"
 
@@ -43,10 +43,10 @@ def check_store(store: StoreSection, node: Node, problems: Problems) -> None:
     # A URL that is written and was refused already has a problem with its own line.
     if store.kind == "postgres" and "url" not in node.value["store"].key_lines:
         problems.add(
-            "needs to know where PostgreSQL is",
+            "needs the address of PostgreSQL",
             line=node.line_of("store.kind"),
             key="store.kind",
-            remediation="give `store.url` as `env:NAME`, or in another of the ways to name a secret",
+            remediation="give `store.url` as `env:NAME` or another secret reference",
         )
     if store.kind == "sqlite" and store.url is not None:
         problems.add(

@@ -30,42 +30,43 @@ class IssuerSection(Section, frozen=True, kw_only=True):
 
     preset: Annotated[
         PlatformName | None,
-        Meta(description="A platform whose issuer, algorithms and claims are known; else any issuer."),
+        Meta(description="A platform whose issuer, algorithms and claims are known. Default: any issuer."),
     ] = None
-    issuer: Annotated[
-        str, Meta(description="Its `iss`, to the letter; may be left out where the preset has one.")
-    ] = ""
+    issuer: Annotated[str, Meta(description="Its exact `iss`; optional if the preset has one.")] = ""
     audience: Annotated[
         str,
-        Meta(description="The `aud` that its tokens must have; the public address of remit unless given."),
+        Meta(description="The `aud` that its tokens must have. Default: the public address of remit."),
     ] = ""
     use: Annotated[
         tuple[Use, ...],
         Meta(
             min_length=1,
-            description="For what it is believed: `workloads` (its subjects are programs), `people`, or "
-            "`id-jag` (it says which agent acts for which person).",
+            description="What its tokens may prove: `workloads` (its subjects are programs), `people`, "
+            "or `id-jag` (which agent acts for which person).",
         ),
     ] = ("workloads",)
     algorithms: Annotated[
         tuple[Algorithm, ...],
-        Meta(description="Signature algorithms that are accepted; those of the preset, or the usual ones."),
+        Meta(
+            description="Signature algorithms that are accepted; Default: those of the preset, or the "
+            "standard ones."
+        ),
     ] = ()
-    jwks_uri: Annotated[str, Meta(description="Address of its key set; from its metadata unless given.")] = ""
+    jwks_uri: Annotated[str, Meta(description="Address of its key set. Default: from its metadata.")] = ""
     jwks_file: Annotated[str, Meta(description="File of its key set, instead of an address.")] = ""
     tls_ca: Annotated[str, Meta(description="File of the certificate authorities to trust for it.")] = ""
     bearer_file: Annotated[
         str,
         Meta(
-            description="File of a token that `jwks_uri` asks for, read each time: a cluster's API server "
-            "wants one."
+            description="File of the token for `jwks_uri`, read for each request; a Kubernetes API "
+            "server requires it."
         ),
     ] = ""
     private: Annotated[bool, Meta(description="Whether it may be at an address of a private network.")] = (
         False
     )
     max_token_life_s: Annotated[
-        Seconds, Meta(ge=60, description="Tokens that are valid for longer than this are refused.")
+        Seconds, Meta(ge=60, description="Tokens with a longer lifetime are refused.")
     ] = 24 * 3600
 
     @property
@@ -90,15 +91,15 @@ class TrustDomainSection(Section, frozen=True, kw_only=True):
     bundle_file: Annotated[
         str,
         Meta(
-            description="File of the trust bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. Beside "
-            "`endpoint_id` it is the trust bundle to begin with."
+            description="File of the trust bundle: a SPIFFE bundle (JWK Set), or certificates in PEM. With "
+            "`endpoint_id` it is the initial bundle."
         ),
     ] = ""
     bundle_endpoint: Annotated[
         str, Meta(description="Address of a bundle endpoint (`https_web`, or `https_spiffe` with an ID).")
     ] = ""
     endpoint_id: Annotated[
-        str, Meta(description="SPIFFE ID that the endpoint's server must show (`https_spiffe`).")
+        str, Meta(description="SPIFFE ID that the endpoint's server must present (`https_spiffe`).")
     ] = ""
     workload_api: Annotated[
         str,
@@ -123,14 +124,14 @@ class TrustSection(Section, frozen=True, kw_only=True):
         dict[Text, TrustDomainSection], Meta(description="SPIFFE trust domains, by their names.")
     ] = {}
     leeway_s: Annotated[
-        Seconds, Meta(ge=0, le=300, description="How far the clock of an issuer may be from ours.")
+        Seconds, Meta(ge=0, le=300, description="Permitted clock difference between an issuer and remit.")
     ] = 30
     keys_kept_s: Annotated[
         Seconds,
-        Meta(ge=60, description="For how long known keys go on while they cannot be read again."),
+        Meta(ge=60, description="How long known keys stay valid while they cannot be refreshed."),
     ] = 24 * 3600
     plain_loopback: Annotated[
-        bool, Meta(description="Whether issuers on this machine may be asked by `http`; for development.")
+        bool, Meta(description="Whether issuers on this machine may be reached by `http`; for development.")
     ] = False
 
 
@@ -151,7 +152,7 @@ def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
                     f"has the same issuer as `{other}`, for the same use",
                     line=node.line_of(key),
                     key=key,
-                    remediation="give each cluster an issuer of its own, or keep one of them",
+                    remediation="give each cluster its own issuer, or keep one of them",
                 )
     for name, domain in trust.spiffe.items():
         key = f"trust.spiffe.{name}"
@@ -170,19 +171,23 @@ def _issuer_faults(issuer: IssuerSection, plain_loopback: bool) -> Iterator[Faul
         yield "", "has no issuer", f"write `issuer:` with the `iss` of its tokens{like}"
         return
     if fault := address_fault(name, plain_loopback):
-        yield "issuer", fault, "write the `iss` of its tokens, to the letter"
+        yield "issuer", fault, "write the exact `iss` of its tokens"
     pattern = platform.issuer_pattern if platform else ""
     if pattern and not re.fullmatch(pattern, name):
-        yield "issuer", f"is no issuer of {platform.title if platform else ''}", f"it looks like `{pattern}`"
+        yield (
+            "issuer",
+            f"is not an issuer of {platform.title if platform else ''}",
+            f"it must look like `{pattern}`",
+        )
     if issuer.jwks_uri and issuer.jwks_file:
         yield "jwks_file", "is given beside `jwks_uri`", "keep one of them"
     if issuer.jwks_uri and (fault := address_fault(issuer.jwks_uri, plain_loopback)):
         yield "jwks_uri", fault, "write `https://host/path`"
     if issuer.bearer_file and not issuer.jwks_uri:
         # Metadata could name any address, and the token would go there.
-        yield "bearer_file", "has no `jwks_uri` that the token is for", "write `jwks_uri:`"
+        yield "bearer_file", "has a token but no `jwks_uri`", "write `jwks_uri:`"
     if platform is not None and "workloads" not in issuer.use:
-        yield "preset", "is of a platform of workloads", "remove it, or add `workloads` to `use`"
+        yield "preset", "belongs to a platform for workloads", "remove it, or add `workloads` to `use`"
 
 
 def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
@@ -190,20 +195,20 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
         if SpiffeId.parse(f"spiffe://{name}").path:
             raise Malformed("a path")
     except Malformed:
-        yield "", "is no trust domain", "write its name in lower case, without `spiffe://`"
+        yield "", "is not a trust domain", "write its name in lower case, without `spiffe://`"
     sources = [domain.bundle_endpoint, domain.workload_api]
     if not domain.endpoint_id:
         sources.append(domain.bundle_file)
     if sum(map(bool, sources)) != 1:
         yield (
             "",
-            "has no source of its trust bundle, or several",
+            "must have one bundle source",
             ("give one of `bundle_file`, `bundle_endpoint` and `workload_api`"),
         )
     if domain.bundle_endpoint and (fault := address_fault(domain.bundle_endpoint, False)):
         yield "bundle_endpoint", fault, "write `https://host/path`"
     if domain.workload_api not in ("", "env") and not domain.workload_api.startswith("unix:///"):
-        yield "workload_api", "is no socket", "write `unix:///path`, or `env`"
+        yield "workload_api", "is not a socket", "write `unix:///path`, or `env`"
     if domain.endpoint_id:
         try:
             fits = SpiffeId.parse(domain.endpoint_id).trust_domain == name
@@ -213,7 +218,7 @@ def _domain_faults(name: str, domain: TrustDomainSection) -> Iterator[Fault]:
             yield (
                 "endpoint_id",
                 "cannot be checked",
-                (f"give an ID of `{name}`, `bundle_endpoint`, and a `bundle_file` to begin with"),
+                (f"give an ID of `{name}`, `bundle_endpoint`, and an initial `bundle_file`"),
             )
 
 

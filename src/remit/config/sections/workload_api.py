@@ -27,21 +27,21 @@ class WorkloadSection(Section, frozen=True, kw_only=True):
         str,
         Meta(pattern=r"^(?:[0-9a-f]{64})?$", description="SHA-256 of its program, as `sha256sum` prints it."),
     ] = ""
-    hint: Annotated[str, Meta(description="A word for workloads that have several SPIFFE IDs.")] = ""
+    hint: Annotated[str, Meta(description="A hint for workloads that have several SPIFFE IDs.")] = ""
 
 
 class WorkloadApiSection(Section, frozen=True, kw_only=True):
     """Remit's own trust domain, served over the SPIFFE Workload API on a Unix socket."""
 
     trust_domain: Annotated[
-        Text, Meta(pattern=r"^[a-z0-9._-]{1,255}$", description="Its name, such as `agents.example.org`.")
+        Text, Meta(pattern=r"^[a-z0-9._-]{1,255}$", description="The name, such as `agents.example.org`.")
     ]
     socket: Annotated[Text, Meta(description="The Unix socket.")] = ".remit/workload.sock"
     open_to: Annotated[
         str,
         Meta(
             pattern=r"^(?:user|group|all)$",
-            description="Who may connect to the socket: the user of remit, its group, or everybody here.",
+            description="Who may connect to the socket: the user of remit, its group, or every local user.",
         ),
     ] = "user"
     svid_ttl_s: Annotated[
@@ -50,13 +50,13 @@ class WorkloadApiSection(Section, frozen=True, kw_only=True):
     ] = 3600
     rotate_every: Annotated[
         Seconds,
-        Meta(ge=3600, description="Age at which authority and key of JWT-SVIDs are replaced."),
+        Meta(ge=3600, description="Age at which the authority and the JWT-SVID key are replaced."),
     ] = 7 * DAY_S
     workloads: Annotated[
         tuple[WorkloadSection, ...],
         Meta(
-            description="Who gets which SPIFFE ID. Besides, an agent that is registered with user id and "
-            "executable gets `spiffe://<trust domain>/agent/<name>`."
+            description="SPIFFE IDs of local processes. In addition, an agent that is registered with "
+            "user id and executable gets `spiffe://<trust domain>/agent/<name>`."
         ),
     ] = ()
 
@@ -78,6 +78,6 @@ def check_workload_api(section: WorkloadApiSection, node: Node, problems: Proble
         if found.trust_domain != section.trust_domain or not found.path:
             add(
                 "spiffe_id",
-                "is no workload of this trust domain",
+                "is not a workload of this trust domain",
                 f"write `spiffe://{section.trust_domain}/` and a path",
             )

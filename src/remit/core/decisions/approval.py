@@ -76,11 +76,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
                 f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
             )
         if person.name in (self.requested_for, self.requested_by):
-            raise Forbidden("who asks does not approve", remediation="ask another approver")
+            raise Forbidden("the requester cannot approve", remediation="ask another approver")
         if self.state is not ApprovalState.PENDING:
             raise Conflict(f"approval `{self.id}` is already {self.state.value}")
         if now >= self.expires:
-            raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent ask again")
+            raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent call again")
         return msgspec.structs.replace(
             self,
             state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,

@@ -141,9 +141,9 @@ def read_standing(body: bytes) -> DeferredStatus:
         elif wire.status is Status.INPUT_REQUIRED and brings:
             _read_questions(brings)
     except (msgspec.DecodeError, RecursionError) as fault:
-        raise Malformed("this is no task of the tasks extension", debug=str(fault)) from fault
+        raise Malformed("this is not a task of the tasks extension", debug=str(fault)) from fault
     if not 0 < len(wire.taskId) <= MAX_ID:
-        raise Malformed("a task's id has no usable length")
+        raise Malformed("the task id is empty or too long")
     return DeferredStatus(
         id=wire.taskId,
         status=wire.status,

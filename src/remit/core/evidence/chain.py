@@ -37,7 +37,7 @@ class ChainReason(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def said(self) -> str:
         """The text of the reason, or a note that it is unreadable: left out of an export, or forgotten."""
-        return self.text or "the words cannot be read here"
+        return self.text or "the text is not readable here"
 
 
 class ChainCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
                 how = f"through {where}`{one.upstream}`"
                 ways.setdefault((one.cause, "stored", how), [])
             else:
-                ways.setdefault((one.cause, "read", "which its task had read before"), [])
+                ways.setdefault((one.cause, "read", "which the task had read before"), [])
         return [(cause, ", ".join(names) + how) for (cause, _, how), names in ways.items()]
 
 

@@ -56,11 +56,13 @@ class VerifierKey(msgspec.Struct, frozen=True):
         key.
         """
         if not _is_key_name(self.name):
-            raise Malformed(f"`{self.name}` is no key name: it is empty, or holds a space or a plus sign")
+            raise Malformed(
+                f"`{self.name}` is not a key name: it is empty or contains a space or a plus sign"
+            )
         if self.type not in {ED25519, COSIGNATURE_V1}:
             raise Malformed(f"signature type {self.type:#04x} of key `{self.name}` is not known")
         if len(self.public) != 32:
-            raise Malformed(f"the Ed25519 public key `{self.name}` is not of 32 bytes")
+            raise Malformed(f"the Ed25519 public key `{self.name}` does not have 32 bytes")
 
     @property
     def key_id(self) -> bytes:
@@ -85,7 +87,7 @@ class VerifierKey(msgspec.Struct, frozen=True):
             raise Malformed("a verifier key is `name+keyid+base64`")
         key = cls(name, material[1:], material[0])
         if key.key_id.hex() != key_id:
-            raise Malformed(f"the key id of verifier key `{name}` is not that of its key")
+            raise Malformed(f"the key id of verifier key `{name}` does not match its key")
         return key
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
@@ -131,7 +133,7 @@ class Note(msgspec.Struct, frozen=True):
         except UnicodeDecodeError:
             raise Malformed("a note is UTF-8 text") from None
         if any(character < " " and character != "\n" for character in whole):
-            raise Malformed("a note holds a control character")
+            raise Malformed("a note contains a control character")
         text, blank, lines = whole.rpartition("\n\n")
         if not blank or not lines.endswith("\n"):
             raise Malformed("a note is a text, an empty line, and one or more signature lines")
@@ -158,7 +160,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """Refuse, as `Malformed`, a head that cannot be written."""
         for line in (self.origin, *self.extensions):
             if not line or any(character < " " for character in line):
-                raise Malformed("a line of a checkpoint is empty or holds a control character")
+                raise Malformed("a line of a checkpoint is empty or contains a control character")
         if not 0 <= self.size <= _MAX_SIZE:
             raise Malformed(f"a log does not have {self.size} leaves")
         if len(self.root) != merkle.HASH_SIZE:
@@ -247,7 +249,7 @@ def open_checkpoint(
             f"the checkpoint is of log `{checkpoint.origin}`, not of `{wanted}`", code="origin-mismatch"
         )
     if log.type != ED25519:
-        raise VerificationFailed(f"key `{log.name}` is a witness's key and cannot speak for a log")
+        raise VerificationFailed(f"key `{log.name}` is a witness's key and cannot sign for a log")
     if not _lines_of(note, log):
         raise VerificationFailed(
             f"the checkpoint is not signed by key `{log.name}+{log.key_id.hex()}`", code="signature-missing"
@@ -336,7 +338,7 @@ def _lines_of(note: Note, key: VerifierKey) -> list[Signature]:
 
 def _forged(key: VerifierKey) -> VerificationFailed:
     return VerificationFailed(
-        f"the signature by key `{key.name}+{key.key_id.hex()}` is not that key's", code="signature-invalid"
+        f"the signature by key `{key.name}+{key.key_id.hex()}` does not verify", code="signature-invalid"
     )
 
 
@@ -358,7 +360,7 @@ def _cosignature_time(note: Note, key: VerifierKey) -> int | None:
 
 def _cosigned(timestamp: int, text: str) -> bytes:
     if not 0 <= timestamp <= _MAX_SIZE:
-        raise Malformed(f"{timestamp} is no time of a cosignature")
+        raise Malformed(f"{timestamp} is not a valid cosignature time")
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 

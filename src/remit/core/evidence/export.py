@@ -142,7 +142,7 @@ def read_leaf(data: bytes) -> tuple[LeafRead, dict[str, Json]]:
 
 def _line(raw: bytes) -> bytes:
     if not raw.endswith(b"\n"):
-        raise ValueError("a line that was cut")
+        raise ValueError("a truncated line")
     return raw[:-1]
 
 
@@ -150,11 +150,11 @@ def _object(text: bytes) -> dict[str, Json]:
     """Parse an object that equals its own RFC 8785 form, and so repeats no member."""
     said = orjson.loads(text)
     if not isinstance(said, dict):
-        raise ValueError("no object")
+        raise ValueError("not an object")
     try:
         again = encode(said)
     except RemitError:
-        raise ValueError("a value that has no form") from None
+        raise ValueError("a value of an unknown form") from None
     if again != text:
         raise Ambiguous
     return said

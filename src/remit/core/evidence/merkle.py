@@ -140,7 +140,7 @@ def inclusion_nodes(index: int, size: int) -> list[list[tuple[int, int]]]:
     """
     if not 0 <= index < size:
         raise VerificationFailed(
-            f"there is no leaf {index} in a tree of {size}", remediation=f"ask for an index below {size}"
+            f"leaf {index} is not in a tree of {size} leaves", remediation=f"ask for an index below {size}"
         )
     start, end = 0, size
     siblings: list[list[tuple[int, int]]] = []
@@ -158,7 +158,7 @@ def inclusion_nodes(index: int, size: int) -> list[list[tuple[int, int]]]:
 def consistency_nodes(old: int, new: int) -> list[list[tuple[int, int]]]:
     """Return the nodes of a consistency proof, as `inclusion_nodes` does."""
     if not 0 <= old <= new:
-        raise VerificationFailed(f"a tree of {new} leaves does not begin with one of {old}")
+        raise VerificationFailed(f"a tree of {new} leaves cannot extend one of {old}")
     if old in {0, new}:
         return []
     start, end = 0, new
@@ -224,7 +224,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     Raises `VerificationFailed` if the proof does not lead to `root`.
     """
     if not 0 <= index < size:
-        raise VerificationFailed(f"there is no leaf {index} in a tree of {size}", code="inclusion-failed")
+        raise VerificationFailed(f"leaf {index} is not in a tree of {size} leaves", code="inclusion-failed")
     _check_lengths((leaf, root, *proof), "inclusion-failed")
     left, last, node = index, size - 1, leaf
     for sibling in proof:
@@ -251,7 +251,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     """
     if not 0 <= old <= new:
         raise VerificationFailed(
-            f"a tree of {new} leaves does not begin with one of {old}", code="consistency-failed"
+            f"a tree of {new} leaves cannot extend one of {old}", code="consistency-failed"
         )
     _check_lengths((old_root, new_root, *proof), "consistency-failed")
     if old in {0, new}:
@@ -281,7 +281,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     if before != old_root or after != new_root:
         which = "old" if before != old_root else "new"
         raise VerificationFailed(
-            f"the tree of {new} leaves does not begin with the tree of {old}: the {which} root is another",
+            f"the tree of {new} leaves does not extend the tree of {old}: the {which} root differs",
             code="consistency-failed",
         )
 

@@ -107,7 +107,7 @@ class ReceiptReading:
         refused_ms, closed = _later(closing.refused_after_ms, dead), about.get(EventKind.LEASE_CLOSED)
         return msgspec.structs.replace(
             closing,
-            detail="" if closed is None else f"closed by hand, because {closed.get('reason', '')}",
+            detail="" if closed is None else f"closed by a person, because {closed.get('reason', '')}",
             by_hand=closed is not None and refused_ms is None,
             revoked_after_ms=_later(closing.revoked_after_ms, revoked),
             refused_after_ms=refused_ms,

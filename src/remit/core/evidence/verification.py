@@ -97,7 +97,7 @@ class _Chains:
         if whole:
             seq, previous, at = self.writers.get(leaf.writer, (-1, "", -1))
             if leaf.seq != seq + 1 or leaf.prev != previous:
-                suspects = f"event {at}" if at >= 0 else "an event before it"
+                suspects = f"event {at}" if at >= 0 else "an earlier event"
                 text = f"event {index} does not follow {suspects} of the same writer: "
                 text += "one of them was changed, or events between them were dropped or moved"
                 faults.append(ExportFault(index, "chain-broken", text))
@@ -158,7 +158,7 @@ class _Reading:
             if (line.path is UNSET) is not self.whole:
                 raise ValueError("only the events of a part have paths")
         except Ambiguous:
-            text = f"line {self.number} can be read in two ways: a member stands twice, or it was rewritten"
+            text = f"line {self.number} is ambiguous: it has a duplicate member, or it was rewritten"
             self.fault(-1, "line-ambiguous", text)
         except ValueError:
             self.fault(-1, "line-broken", f"line {self.number} cannot be read")
@@ -171,8 +171,8 @@ class _Reading:
         hashed = leaf_hash(data)
         index, wanted = line.index, self.last_index + 1
         if (self.whole and index != wanted) or (not self.whole and index < wanted):
-            where = f"line {self.number} holds event {index} where"
-            should = f"event {wanted} should stand" if self.whole else f"none before {wanted} may stand"
+            where = f"line {self.number} contains event {index}, but"
+            should = f"event {wanted} is expected" if self.whole else f"no event before {wanted} is permitted"
             self.fault(index, "out-of-order", f"{where} {should}")
         self.last_index = index
         self.events += 1
@@ -195,7 +195,7 @@ class _Reading:
             for fault in self.chains.follow(index, leaf, hashed.hex(), whole=self.whole):
                 self.fault(fault.index, fault.code, fault.text)
         if self.header.task and leaf.task != self.header.task:
-            self.fault(index, "foreign-task", f"event {index} is not of task `{self.header.task}`")
+            self.fault(index, "foreign-task", f"event {index} does not belong to task `{self.header.task}`")
         if line.openings is not UNSET:
             self._open(index, leaf, line.openings)
 
@@ -226,7 +226,7 @@ class _Reading:
         if seen and self.frontier.size == seen.size:
             self.seen = None  # reported once
             if self.frontier.root() != seen.root:
-                text = f"the first {seen.size} events are not those that were seen before"
+                text = f"the first {seen.size} events differ from those seen before"
                 self.fault(-1, "rewritten", text)
 
     def _open(self, index: int, leaf: LeafRead, openings: dict[str, list[Json]]) -> None:
@@ -242,21 +242,21 @@ class _Reading:
         """Compare the events with the checkpoint; return its size and root."""
         self.grow()
         if self.note is None:
-            self.fault(-1, "no-checkpoint", "the checkpoint is missing: the end was cut off")
+            self.fault(-1, "no-checkpoint", "the checkpoint is missing: the file is truncated")
             return 0, b""
         try:
             opened = open_checkpoint(self.note.encode(), key)
         except RemitError as error:
-            self.fault(-1, error.code, f"the checkpoint does not hold: {error.message}")
+            self.fault(-1, error.code, f"the checkpoint does not verify: {error.message}")
             return 0, b""
         size, root = opened.checkpoint.size, opened.checkpoint.root
         if opened.checkpoint.origin != self.header.origin:
             self.fault(-1, "origin-mismatch", "the checkpoint is of another log")
         if size != self.header.size:
-            text = f"the first line speaks of {self.header.size} events, and {size} were signed"
+            text = f"the first line states {self.header.size} events, but {size} were signed"
             self.fault(-1, "size-mismatch", text)
         if size < at_least:
-            text = f"the log is signed at {size} events, and {at_least} were seen before: it was cut back"
+            text = f"the log is signed at {size} events, but {at_least} were seen before: it was truncated"
             self.fault(-1, "rolled-back", text)
         if self.whole:
             self._close_whole(size, root)
@@ -274,28 +274,30 @@ class _Reading:
         if not self.closure:
             return
         if self.receipt.read() is None:
-            self.fault(-1, "no-closure", f"the event of closure `{self.closure}` is not here")
+            self.fault(-1, "no-closure", f"the event of closure `{self.closure}` is missing")
         for lease in self.receipt.strangers[:3]:
-            self.fault(-1, "foreign-lease", f"closure `{self.closure}` lists no lease `{lease}`")
+            self.fault(-1, "foreign-lease", f"closure `{self.closure}` does not list lease `{lease}`")
 
     def _close_whole(self, size: int, root: bytes) -> None:
         missing = size - self.events
         if missing > 0:
             where = f"events {self.events} to {size - 1} are" if missing > 1 else f"event {size - 1} is"
             self.fault(
-                self.events, "events-missing", f"{where} missing: {size} were signed, {self.events} are here"
+                self.events,
+                "events-missing",
+                f"{where} missing: {size} were signed, {self.events} are present",
             )
         elif missing < 0:
             self.fault(
                 size, "events-unsigned", f"{-missing} events came after the checkpoint and are not signed"
             )
         elif self.frontier.root() != root:
-            text = "the events are not those that were signed"
+            text = "the events differ from the signed ones"
             if not self.faults:
                 # The next record of the same writer protects each record; only a writer's last is
                 # unprotected.
                 ends = sorted(index for _, _, index in self.chains.writers.values())
-                text += f": look first at event {' and '.join(map(str, ends))}"
+                text += f": check first event {' and '.join(map(str, ends))}"
             self.fault(-1, "root-mismatch", text)
 
 

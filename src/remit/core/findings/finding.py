@@ -44,17 +44,17 @@ class FindingMeaning(msgspec.Struct, frozen=True):
 
 
 _PLACES = {
-    "first": "where it was seen, by instance or address",
+    "first": "where it was seen: instance or address",
     "second": "where it was seen in between",
-    "by": "what tells the two apart: `instance`, `address`, `manifest`, `executable` or `client`",
+    "by": "what distinguishes the two: `instance`, `address`, `manifest`, `executable` or `client`",
 }
 
 _SECRET = {
-    "upstream": "the upstream that it is for",
-    "place": "what the configuration uses it as",
-    "where": "the reference by which it is found; never the secret",
-    "since": "since when it is the one that it is: by its source where that tells, else by remit",
-    "version": "its number at its source, where that counts them; 0 elsewhere",
+    "upstream": "the upstream that uses it",
+    "place": "its use in the configuration",
+    "where": "its reference; never the secret itself",
+    "since": "when it was last changed, as reported by its source or else first seen by remit",
+    "version": "its version number at its source; 0 if the source has none",
 }
 
 #: The meaning of each kind. The reference of findings is generated from it.
@@ -65,99 +65,102 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         "review what changed, then register the new digest with `remit agent manifest`",
     ),
     FindingKind.OWNERLESS: FindingMeaning(
-        "Nobody answers for an agent: its owner was deactivated, or its team has no active member.",
+        "An agent has no accountable owner: the owner was deactivated, or the team has no active member.",
         {"owner": "the registered owner", "why": "what is wrong with it"},
-        "give it another owner with `remit agent owner`, or retire it",
+        "give the agent another owner with `remit agent owner`, or retire it",
     ),
     FindingKind.SHARED_KEY: FindingMeaning(
-        "The same private key is in use in two places at once.",
+        "The same private key is used in two places at once.",
         {"key": "thumbprint of the key or certificate", **_PLACES},
-        "give each instance a key of its own, or suspend the agent if one of them is unknown",
+        "give each instance its own key, or suspend the agent if one instance is unknown",
     ),
     FindingKind.SHARED_TOKEN: FindingMeaning(
-        "The same token was shown from two places in turn.",
+        "The same token was presented from two places in turn.",
         {"token": "the token's id, never the token", **_PLACES},
         "end the agent's tasks if one of the places is unknown, and bind its tokens to a key",
     ),
     FindingKind.TWO_PROGRAMS: FindingMeaning(
         "Two programs act under one identity.",
         {"workload": "the identity that was proven", **_PLACES},
-        "register the second program as an agent of its own",
+        "register the second program as a separate agent",
     ),
     FindingKind.SIGN_IN_CODE: FindingMeaning(
-        "Somebody made a sign-in code for somebody else, and could have used it themselves. The person sees "
-        "it on their account page.",
-        {"by": "who made it", "roles": "the roles that the code opens"},
-        "ask the person whether they asked for it; `remit person sign-out` and `remit person ways` take away "
-        "what came of it; demand two with `people.second_person: true`",
+        "A person made a sign-in code for another person and could have used it themselves. The other "
+        "person sees it on their account page.",
+        {"by": "the person who made it", "roles": "the roles that the code opens"},
+        "ask the person whether they asked for it; `remit person sign-out` and `remit person ways` remove "
+        "its results; require two administrators with `people.second_person: true`",
     ),
     FindingKind.LAST_ADMINISTRATOR: FindingMeaning(
-        "One of the last administrators signed in at the provider without the group that makes them one, and "
-        "stays one: nobody could change people any more.",
-        {"groups": "the groups that the person has here now"},
-        "make another administrator, then take the role from the person, or put them in the group",
+        "One of the last administrators signed in at the provider without the administrator group. The "
+        "role is kept: otherwise no one could change people.",
+        {"groups": "the person's groups here"},
+        "make another administrator, then remove the person's role, or add the person to the group",
     ),
     FindingKind.SINK_OPEN: FindingMeaning(
-        "A credential whose task has ended still opens its sink. It settles by itself once that refuses.",
+        "A credential of an ended task still works at its sink. The finding is settled once the sink "
+        "refuses it.",
         {
             "lease": "the credential's lease",
             "kind": "the kind of its source",
-            "sink": "what it opens",
-            "task": "the task that it was for",
-            "why": "what was last heard when it was taken back or tried",
+            "sink": "where it is accepted",
+            "task": "its task",
+            "why": "the last answer when it was revoked or tried",
         },
-        "look at its source and sink; end it there by hand where they do not answer",
+        "check its source and sink; revoke it there by hand if they do not answer",
     ),
     FindingKind.STANDING_SECRET: FindingMeaning(
-        "remit holds a secret that ends with no task: whoever has seen it can use it.",
+        "remit stores a secret that outlives tasks: anyone who has seen it can use it.",
         {
             **_SECRET,
-            "rotated_every_s": "how often remit changes it, in seconds; 0 where it does not",
+            "rotated_every_s": "remit's rotation interval in seconds; 0 if remit does not rotate it",
         },
         "lease a credential to each task (`lease`), have it rotated (`lease.password`, `rotate` of "
-        "`lease.oauth`), or resolve this with the reason why it has to stand",
+        "`lease.oauth`), or resolve this with the reason why the secret is needed",
     ),
     FindingKind.OLD_SECRET: FindingMeaning(
-        "A standing secret has been the same for longer than `limits.secret_age_s`.",
+        "A standing secret has not changed for longer than `limits.secret_age_s`.",
         {**_SECRET, "age_days": "its age in days, as far as remit knows"},
-        "change it at its source, and where `where` says; this is settled when remit sees another one",
+        "change it at its source and at the place in `where`; the finding is settled when remit sees a "
+        "new value",
     ),
     FindingKind.SECRET_STUCK: FindingMeaning(
-        "A standing secret that remit rotates cannot be rotated, or the one before it still works.",
-        {**_SECRET, "why": "what stands in the way", "remediation": "what a person can do about it"},
-        "do what `remediation` says; it is tried again every minute, and this is settled when it came "
-        "through",
+        "A standing secret that remit rotates cannot be rotated, or the previous value still works.",
+        {**_SECRET, "why": "the last error", "remediation": "what a person can do"},
+        "follow `remediation`; remit tries again every minute, and the finding is settled when the "
+        "rotation succeeds",
     ),
     FindingKind.CREDENTIAL_LEAKED: FindingMeaning(
-        "A credential of an upstream came back in a result, or was reported as compromised. One of a task "
-        "was taken back; a standing one is still good.",
+        "An upstream credential came back in a result or was reported as compromised. A task's credential "
+        "was revoked; a standing one still works.",
         {
-            "how": "`result`: an upstream sent it back, and it was scrubbed; `reported`: somebody said so",
-            "lease": "the credential's lease; empty for a standing one, and where all of them are meant",
-            "task": "the task that it was for",
-            "sink": "what it opens",
+            "how": "`result`: an upstream returned it, and it was removed; `reported`: a person or "
+            "transmitter reported it",
+            "lease": "the credential's lease; empty for a standing one, and where all credentials are meant",
+            "task": "its task",
+            "sink": "where it is accepted",
         },
         "rotate a standing credential at its source; ask why the upstream sends credentials back",
     ),
     FindingKind.SIGNALS_SILENT: FindingMeaning(
-        "Nothing was heard of a transmitter of signals for longer than it may be silent. It settles by "
-        "itself once something is heard.",
+        "A transmitter of signals has been silent for longer than permitted. The finding is settled once "
+        "it sends something.",
         {
-            "transmitter": "who is silent, as the configuration calls them",
-            "since": "when what was heard last was issued; empty where nothing ever was",
-            "why": "what stands in the way of asking for a verification event, where remit asks",
+            "transmitter": "the transmitter's name in the configuration",
+            "since": "issue time of the last event; empty if none was ever received",
+            "why": "the error when remit asks for a verification event",
         },
-        "look at the stream at the transmitter, and at the way from there; until then what it would tell of "
-        "ends nothing here",
+        "check the stream at the transmitter and the network to it; until then its events end nothing here",
     ),
     FindingKind.LOG_CHANGED: FindingMeaning(
-        "The evidence log was changed in the store: an event is not the one that was recorded and signed.",
+        "The evidence log was changed in the store: an event differs from the one that was recorded and "
+        "signed.",
         {
-            "event": "the index of the first such event; -1 where only the whole does not fit",
-            "why": "what does not fit",
+            "event": "the index of the first such event; -1 if only the whole log does not match",
+            "why": "the mismatch",
         },
-        "find out who can write to the store; `remit audit verify` names each fault, and a copy of the store "
-        "from before holds what was there",
+        "find out who can write to the store; `remit audit verify` lists each fault, and an earlier "
+        "backup of the store has the original events",
     ),
 }
 

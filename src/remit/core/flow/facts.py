@@ -17,7 +17,7 @@ from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
-from remit.core.flow.language.words import name_words, number_of, stem
+from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.provenance import Index
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
@@ -374,12 +374,10 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
         )
         if one.spent:
             out.append(
-                (name, f"`{bare(name)}` was stated for something else, and untrusted data holds it too")
+                (name, f"`{bare(name)}` was stated for another purpose, and untrusted data contains it, too")
             )
         elif first is None:
-            out.append(
-                (name, f"`{bare(name)}` is neither of the intent nor of anything that this task has read")
-            )
+            out.append((name, f"`{bare(name)}` is neither in the intent nor in data that this task has read"))
         else:
             out.append((name, f"`{bare(name)}` first appeared in {first}"))
     return out

@@ -15,7 +15,7 @@ import msgspec
 
 from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 from remit.core.flow.justification import Encounter
-from remit.core.flow.language.words import bare_words, number_of
+from remit.core.flow.language.word_forms import bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming

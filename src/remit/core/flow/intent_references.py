@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from remit.core.flow.justification import Encounter, Justification, Provenance, Reach
-from remit.core.flow.language.words import words_of
+from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.memory import RECORD_MASK
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.destination import Destination

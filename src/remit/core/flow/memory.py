@@ -18,7 +18,7 @@ from operator import not_
 import msgspec
 
 from remit.core.flow.justification import MAX_MET, Encounter
-from remit.core.flow.language.words import bare_word, bare_words, number_of, words_of
+from remit.core.flow.language.word_forms import bare_word, bare_words, number_of, words_of
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue

@@ -44,7 +44,7 @@ from remit.core.flow.justification import (
 from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import name_words, number_of
+from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming

@@ -21,7 +21,7 @@ from remit.core.flow.language.clauses import Clauses, SaidClause, like, without
 from remit.core.flow.language.dates import Day, day_of, days_in
 from remit.core.flow.language.phrases import Mood
 from remit.core.flow.language.tool_verbs import AskedBy, asking
-from remit.core.flow.language.words import name_words
+from remit.core.flow.language.word_forms import name_words
 from remit.core.flow.values.normal_text import plain
 from remit.core.flow.values.strict_reading import ExactValue, exact, written
 from remit.core.json_value import Json

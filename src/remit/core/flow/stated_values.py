@@ -23,7 +23,7 @@ from remit.core.flow.language.amounts import (
 )
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import name_stems, name_words, stem, stems_of
+from remit.core.flow.language.word_forms import name_stems, name_words, stem, stems_of
 from remit.core.flow.stated_amounts import StatedAmounts, crowded, joined, payments
 from remit.core.flow.values.file_names import is_file_name
 from remit.core.flow.values.kinds import KindOfValue

@@ -38,7 +38,7 @@ def check_required(rules: AdmissionRules, claims: dict[str, Json]) -> None:
             raise Forbidden(
                 "this account of the provider may not sign in here",
                 code="sign-in-claims",
-                remediation="use the account of your organisation",
+                remediation="use your organisation's account",
             )
 
 
@@ -59,9 +59,9 @@ def name_from(rules: AdmissionRules, claims: dict[str, Json]) -> str:
         return check_name(name, "a person")
     except Malformed:
         raise Forbidden(
-            f"the provider gives no name that can be used here in `{rules.person}`",
+            f"the provider's claim `{rules.person}` has no usable name",
             code="sign-in-name",
-            remediation="ask an administrator how people are named",
+            remediation="ask an administrator which claim names people",
         ) from None
 
 

@@ -44,7 +44,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
             raise Unauthenticated(
                 f"this is not a token of {self.title}",
                 code="token-claims",
-                remediation=f"show a token that the platform issued to a workload, with {self._needs()}",
+                remediation=f"present a token that the platform issued to a workload, with {self._needs()}",
                 debug=f"missing: {missing}",
                 step=1,
             )
@@ -80,7 +80,8 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
         claims={
             "/kubernetes.io/namespace": "the namespace",
             "/kubernetes.io/serviceaccount/name": "the service account",
-            "/kubernetes.io/serviceaccount/uid": "that very one, not a later one of its name",
+            "/kubernetes.io/serviceaccount/uid": "the exact service account, not a later one of the "
+            "same name",
             "/kubernetes.io/pod/name": "the pod",
             "/kubernetes.io/node/name": "the node that the pod runs on",
         },
@@ -95,13 +96,13 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
         required=("repository", "repository_id", "repository_owner_id", "workflow_ref", "run_id"),
         instance=("run_id",),
         claims={
-            "repository_id": "the repository, whatever it is renamed to",
-            "repository_owner_id": "its owner, whatever they are renamed to",
+            "repository_id": "the repository, even after a rename",
+            "repository_owner_id": "its owner, even after a rename",
             "ref": "the git ref, such as `refs/heads/main`; `*` and `**` as in branch filters",
             "environment": "the deployment environment, with its protection rules",
             "job_workflow_ref": "the reusable workflow, with its ref",
             "workflow_ref": "the workflow, with its ref",
-            "event_name": "what started the run; `pull_request` may come from a stranger",
+            "event_name": "what started the run; `pull_request` may come from an outsider",
             "runner_environment": "`github-hosted` or `self-hosted`",
         },
     ),
@@ -115,7 +116,7 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
         required=("project_id", "namespace_id", "pipeline_id", "job_id", "ref", "ref_protected"),
         instance=("job_id",),
         claims={
-            "project_id": "the project, whatever it is renamed to",
+            "project_id": "the project, even after a rename",
             "namespace_id": "its group",
             "ref_protected": "`true` on protected branches and tags",
             "ref_path": "the full git ref; `*` and `**` as in branch filters",
@@ -140,9 +141,9 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
         claims={
             f"{_STS}/aws_account": "the account",
             f"{_STS}/org_id": "the organisation",
-            f"{_STS}/source_region": "the region that asked",
-            f"{_STS}/lambda_source_function_arn": "the function that asked",
-            f"{_STS}/ec2_source_instance_arn": "the instance that asked",
+            f"{_STS}/source_region": "the calling region",
+            f"{_STS}/lambda_source_function_arn": "the calling function",
+            f"{_STS}/ec2_source_instance_arn": "the calling instance",
         },
     ),
     # Google Cloud Docs, "Verify the identity of Compute Engine instances"; `format=full`.
@@ -159,7 +160,7 @@ PLATFORMS: Final[Mapping[str, Platform]] = {
             "email_verified": "`true` for service accounts",
             "/google/compute_engine/project_id": "the project of the instance",
             "/google/compute_engine/zone": "its zone",
-            "/google/compute_engine/instance_id": "one very instance",
+            "/google/compute_engine/instance_id": "one exact instance",
         },
     ),
     # Microsoft Entra, "Access token claims reference": tokens of managed identities and applications.

@@ -86,7 +86,7 @@ def read_bundle(trust_domain: str, document: bytes) -> TrustAnchors:
     wire = parse_strict(document, max_bytes=MAX_KEYSET_BYTES, max_depth=8)
     keys = wire.get("keys") if isinstance(wire, dict) else None
     if not isinstance(wire, dict) or not isinstance(keys, list) or len(keys) > MAX_KEYS:
-        raise _no_bundle(trust_domain, "it is no JWK Set, or one of too many keys")
+        raise _no_bundle(trust_domain, "it is not a JWK Set, or it has too many keys")
     # Section 4.2.2: keys of other uses are ignored.
     named = [key for key in keys if isinstance(key, dict)]
     return TrustAnchors(
@@ -171,7 +171,7 @@ def check_jwt_svid(
     try:
         verify_signature(token, header, keys)
     except Unauthenticated:
-        raise _refused("has a signature that does not hold", "svid-untrusted") from None
+        raise _refused("has an invalid signature", "svid-untrusted") from None
     return JwtSvid(spiffe_id=spiffe_id, registered=held, claims=claims)
 
 
@@ -185,11 +185,11 @@ def _read_jwt(token: str) -> tuple[SpiffeId, dict[str, Json], dict[str, Json]]:
     # 2.1: `alg` is on the list; `typ`, if present, is JWT or JOSE.
     algorithm = compact.header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in JWT_SVID_ALGORITHMS:
-        raise _refused("is signed in a way that is not accepted", "svid-malformed")
+        raise _refused("has an unsupported signature algorithm", "svid-malformed")
     if compact.header.get("typ", "JWT") not in ("JWT", "JOSE"):
-        raise _refused("is of another type", "svid-malformed")
+        raise _refused("has another type", "svid-malformed")
     if not spiffe_id.path:
-        raise _refused("names a trust domain, no workload", "svid-malformed")
+        raise _refused("names a trust domain, not a workload", "svid-malformed")
     return spiffe_id, compact.header, compact.claims
 
 
@@ -211,16 +211,16 @@ def _leaf_id(leaf: x509.Certificate) -> SpiffeId:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     except (x509.ExtensionNotFound, *BROKEN) as fault:
-        raise _refused("names nobody", "svid-malformed", repr(fault)) from None
+        raise _refused("has no subject", "svid-malformed", repr(fault)) from None
     # 2: exactly one URI; names of other kinds may be present and are ignored.
     if len(uris) != 1:
-        raise _refused("has not exactly one URI", "svid-malformed")
+        raise _refused("must have exactly one URI", "svid-malformed")
     try:
         spiffe_id = SpiffeId.parse(uris[0])
     except Malformed as fault:
         raise _refused("has a URI that is not a SPIFFE ID", "svid-malformed", fault.message) from None
     if not spiffe_id.path:
-        raise _refused("names a trust domain, no workload", "svid-malformed")
+        raise _refused("names a trust domain, not a workload", "svid-malformed")
     return spiffe_id
 
 
@@ -231,7 +231,7 @@ def _check_leaf(leaf: x509.Certificate) -> None:
         raise _refused("has no key usage", "svid-malformed", repr(fault)) from None
     # 4.3: a leaf signs, but signs neither certificates nor revocation lists.
     if not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
-        raise _refused("has a key usage that a leaf must not have", "svid-malformed")
+        raise _refused("has a key usage that is not permitted for a leaf", "svid-malformed")
     try:
         constraints = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
@@ -240,7 +240,7 @@ def _check_leaf(leaf: x509.Certificate) -> None:
         raise _refused("cannot be read", "svid-malformed", repr(fault)) from None
     # 4.1: a leaf is not an authority.
     if constraints.ca:
-        raise _refused("is an authority, no leaf", "svid-malformed")
+        raise _refused("is an authority, not a leaf", "svid-malformed")
 
 
 def _check_path(
@@ -273,7 +273,7 @@ def _authority(key: Mapping[str, Json], trust_domain: str) -> x509.Certificate:
     # 4.2.2: `x5c` holds exactly one certificate, in base64 (not base64url): the authority's own.
     chain = key.get("x5c")
     if not isinstance(chain, list) or len(chain) != 1 or not isinstance(chain[0], str):
-        raise _no_bundle(trust_domain, "an authority has not exactly one certificate")
+        raise _no_bundle(trust_domain, "an authority must have exactly one certificate")
     try:
         return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
     except (binascii.Error, *BROKEN) as fault:
@@ -284,7 +284,7 @@ def _whole(value: Json, trust_domain: str) -> int | None:
     if value is None:
         return None
     if type(value) is not int or value < 0:
-        raise _no_bundle(trust_domain, "its sequence or its hint is no whole number")
+        raise _no_bundle(trust_domain, "its sequence or its hint is not a whole number")
     return value
 
 

@@ -55,9 +55,9 @@ class UnsignedSvid:
             self._issuer.verify(signature, certificate.tbs_certificate_bytes, ec.ECDSA(_HASH))
         except InvalidSignature as fault:
             raise VerificationFailed(
-                "the signature of a certificate does not hold under the authority's key",
+                "the signature of a certificate does not verify with the authority's key",
                 code="certificate-signature",
-                remediation="look whether the authority's key and its certificate belong together",
+                remediation="check that the authority's key and certificate belong together",
             ) from fault
         return certificate.public_bytes(Encoding.DER)
 
@@ -206,9 +206,7 @@ def jwt_svid_claims(
 ) -> dict[str, Json]:
     """Return the claims of a JWT-SVID (JWT-SVID section 3); raise `Malformed` without an audience."""
     if not audiences or len(audiences) > MAX_AUDIENCES or not all(audiences):
-        raise Malformed(
-            f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="name who shall take it"
-        )
+        raise Malformed(f"a JWT-SVID needs 1 to {MAX_AUDIENCES} audiences", remediation="give an audience")
     return {
         "sub": spiffe_id,
         "aud": list(audiences),

@@ -358,7 +358,7 @@ def checked_binding(binding: Binding) -> Binding:
             # X509-SVID section 2: the ID of a workload has a path; a bare trust domain is an authority.
             if not SpiffeId.parse(spiffe_id).path:
                 raise Malformed(
-                    "a trust domain is no workload", remediation="give the whole SPIFFE ID, path and all"
+                    "a trust domain is not a workload", remediation="give the whole SPIFFE ID with its path"
                 )
         case IssuerBinding(issuer, subject, claims):
             _check_url(issuer, "issuer")
@@ -396,6 +396,4 @@ def _check_rule(name: str, wanted: list[str]) -> None:
     for value in wanted:
         head = value.partition(GIT_REF_CLAIMS.get(name, ""))[0] if GIT_REF_CLAIMS.get(name) else ""
         if "*" in value and (name not in GIT_REF_CLAIMS or "*" in head):
-            raise Malformed(
-                f"`*` has no meaning in claim `{name[:100]}`", remediation="write each value out, as a list"
-            )
+            raise Malformed(f"`*` has no meaning in claim `{name[:100]}`", remediation="list the values")

@@ -30,12 +30,12 @@ def checked_public_jwk(jwk: dict[str, str]) -> dict[str, str]:
     kind = jwk.get("kty", "")
     members = _MEMBERS.get(kind)
     if members is None or jwk.get("crv") != _CURVES[kind]:
-        raise Malformed("the key is of an unsupported kind", remediation="use a P-256 (ES256) or Ed25519 key")
+        raise Malformed("the key type is not supported", remediation="use a P-256 (ES256) or Ed25519 key")
     if "d" in jwk:
         raise Malformed(
-            "the key has its private part in it",
+            "the key contains its private part",
             code="private-key",
-            remediation="make a new key and send its public part",
+            remediation="make a new key and send only its public part",
         )
     public = {"kty": kind, **{name: jwk.get(name, "") for name in members}}
     try:
@@ -57,7 +57,7 @@ def check_point(jwk: Mapping[str, str]) -> None:
     for name in ("x", "y") if jwk["kty"] == "EC" else ("x",):
         data = base64.b64decode(jwk[name] + "=" * (-len(jwk[name]) % 4), b"-_", validate=True)
         if len(data) != size or base64.urlsafe_b64encode(data).rstrip(b"=") != jwk[name].encode():
-            raise ValueError(f"`{name}` is not written in its full size")
+            raise ValueError(f"`{name}` does not have its full length")
         if jwk["crv"] == "Ed25519":
             # RFC 8032 section 5.1.2: the highest bit is the sign of the other coordinate.
             height = int.from_bytes(data, "little") & ((1 << 255) - 1)

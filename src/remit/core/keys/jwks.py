@@ -108,7 +108,7 @@ def read_keyset(
         value = parse_strict(document, max_bytes=MAX_KEYSET_BYTES, max_depth=8)
     listed = value.get("keys") if isinstance(value, Mapping) else None
     if not isinstance(listed, list):
-        raise Malformed("this is not a key set", code="keyset", remediation="serve a JWK Set (RFC 7517)")
+        raise Malformed("this is not a JWK Set", code="keyset", remediation="serve a JWK Set (RFC 7517)")
     if len(listed) > MAX_KEYS:
         raise Malformed(
             f"the key set has {len(listed)} keys", code="keyset", remediation=f"publish at most {MAX_KEYS}"
@@ -135,7 +135,7 @@ def verify_signature(token: str, header: Mapping[str, Json], keys: Collection[Ve
             except (JoseError, ValueError, TypeError):
                 continue
             return
-    raise Unauthenticated("the token's signature does not hold", code="token-signature", step=1)
+    raise Unauthenticated("the token's signature is invalid", code="token-signature", step=1)
 
 
 def _readable(jwk: Mapping[str, Json]) -> VerificationKey | None:

@@ -42,7 +42,7 @@ def read_compact(
         raise _malformed("it is too large, or not ASCII")
     parts = text.split(".")
     if len(parts) != 3:
-        raise _malformed("it has not three parts")
+        raise _malformed("it must have three parts")
     header, claims = (_object(part, max_bytes) for part in parts[:2])
     base64url(parts[2])
     for name in REFUSED_PARAMETERS:
@@ -59,7 +59,7 @@ def base64url(part: str) -> bytes:
         raise _malformed("a part is not base64url") from None
     # RFC 4648 section 3.5: the bits beyond the last byte permit several encodings.
     if base64.urlsafe_b64encode(data).rstrip(b"=") != part.encode():
-        raise _malformed("a part is not base64url in its only spelling")
+        raise _malformed("a part is not canonical base64url")
     return data
 
 

@@ -23,9 +23,9 @@ class KeyKind(enum.StrEnum):
 SERVES: dict[KeyKind, str] = {
     KeyKind.TOKEN: "signs access tokens",
     KeyKind.CHECKPOINT: "signs the head of the evidence log",
-    KeyKind.SEALING: "wraps the keys of subjects, under which values in the evidence are sealed",
-    KeyKind.CA: "signs X.509-SVIDs of the own trust domain",
-    KeyKind.SVID: "signs JWT-SVIDs of the own trust domain",
+    KeyKind.SEALING: "wraps the subjects' keys, which seal values in the evidence",
+    KeyKind.CA: "signs X.509-SVIDs of remit's trust domain",
+    KeyKind.SVID: "signs JWT-SVIDs of remit's trust domain",
 }
 
 

@@ -147,7 +147,7 @@ def to_cnf(confirmation: Confirmation) -> dict[str, str]:
 def _from_cnf(cnf: dict[str, Json]) -> Confirmation:
     # INVARIANT: an unknown confirmation is never ignored.
     if cnf.keys() - {"jkt", "x5t#S256"}:
-        raise Unauthenticated("the token is bound to a key in an unknown way", code="token-claims")
+        raise Unauthenticated("the token has an unknown sender constraint", code="token-claims")
     return Confirmation(jkt=_text(cnf, "jkt"), x5t_s256=_text(cnf, "x5t#S256"))
 
 
@@ -286,8 +286,7 @@ def wrong_audience(resource: str = "") -> Unauthenticated:
         "the token is for another audience",
         code="token-audience",
         remediation=f"ask for one with resource `{resource}`; the token endpoint answers "
-        "`invalid_target` where "
-        "nothing is called so"
+        "`invalid_target` if no such resource exists"
         if resource
         else "ask for one with this resource",
         step=1,

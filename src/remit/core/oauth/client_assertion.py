@@ -66,13 +66,13 @@ def verify_assertion(
         claims = msgspec.convert(read.claims, _Claims)
         jws.deserialize_compact(assertion, import_public(public_jwk), algorithms=list(ALGORITHMS))
     except (Malformed, JoseError, ValueError, TypeError, KeyError) as error:
-        raise _invalid("the client assertion does not hold", debug=repr(error)) from None
+        raise _invalid("the client assertion does not verify", debug=repr(error)) from None
     # RFC 8725 section 3.11: a document that the same key signed for another purpose is not an assertion.
     if str(read.header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
-        raise _invalid("this is a token of another type than a client assertion")
+        raise _invalid("this token is not a client assertion")
     moment = now.astimezone(UTC).timestamp()
     if claims.iss != subject or claims.sub != subject:
-        raise _invalid("the client assertion speaks of another client")
+        raise _invalid("the client assertion names another client")
     # draft-ietf-oauth-rfc7523bis section 4: the issuer as the only audience. A malicious server could have
     # claimed any other name of this server as its own.
     if claims.aud not in (issuer, [issuer]):
@@ -82,7 +82,7 @@ def verify_assertion(
         or claims.exp - moment > MAX_LIFE_S + leeway_s
         or claims.iat > moment + leeway_s
     ):
-        raise _invalid("the client assertion is not valid now, or for too long")
+        raise _invalid("the client assertion is not valid now, or its lifetime is too long")
     if not claims.jti:
         raise _invalid("the client assertion has no `jti`")
     expires = datetime.fromtimestamp(claims.exp + leeway_s, UTC)

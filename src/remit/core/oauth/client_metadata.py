@@ -75,14 +75,14 @@ def check_client_address(client_id: str) -> str:
     if parts is None or parts.scheme != "https" or not parts.hostname:
         raise _bad_address("it is not an `https` address")
     if "@" in parts.netloc:
-        raise _bad_address("it has a user name in it")
+        raise _bad_address("it contains a user name")
     if "#" in client_id:
         raise _bad_address("it has a fragment")
     if not parts.path:
         raise _bad_address("it has no path")
     # The dots may be written as %2e: a fetching client would normalise them and fetch another address.
     if any(one.lower().replace("%2e", ".") in (".", "..") for one in parts.path.split("/")):
-        raise _bad_address("its path has `.` or `..` in it")
+        raise _bad_address("its path contains `.` or `..`")
     return client_id
 
 
@@ -107,14 +107,14 @@ def read_client_metadata(client_id: str, media_type: str, body: bytes) -> Client
         raise _bad_document("it is not a JSON object")
     for name in ("client_secret", "client_secret_expires_at"):
         if name in value:
-            raise _bad_document(f"it has `{name}`, and there is no secret to share")
+            raise _bad_document(f"it has `{name}`, but clients here have no shared secret")
     try:
         document = msgspec.convert(value, _Document)
     except msgspec.ValidationError as error:
         raise _bad_document("a member of it has the wrong type", debug=str(error)) from None
     # RFC 3986 section 6.2.1: simple string comparison.
     if document.client_id != client_id:
-        raise _bad_document("its `client_id` is not the address that it was fetched from")
+        raise _bad_document("its `client_id` differs from the address of the document")
     if "code" not in document.response_types or "authorization_code" not in document.grant_types:
         raise _bad_document("it does not use the authorization code grant")
     _check_keys(document.jwks)
@@ -124,7 +124,7 @@ def read_client_metadata(client_id: str, media_type: str, body: bytes) -> Client
     keyed = document.jwks is not None or bool(document.jwks_uri)
     method = document.token_endpoint_auth_method or ("private_key_jwt" if keyed else "none")
     if method not in AUTH_METHODS or (method == "private_key_jwt" and not keyed):
-        raise _bad_document("it does not say by which public key the client proves itself")
+        raise _bad_document("it does not state the public key that authenticates the client")
     if not 0 < len(document.redirect_uris) <= MAX_REDIRECTS:
         raise _bad_document(f"it needs one to {MAX_REDIRECTS} redirect addresses")
     return ClientMetadata(
@@ -148,7 +148,7 @@ def _check_keys(jwks: dict[str, Json] | None) -> None:
     ):
         raise _bad_document("its `jwks` is not a set of keys")
     if any(_PRIVATE_MEMBERS & set(one) for one in keys):
-        raise _bad_document("it has a private key in it", debug="replace that key: it is public now")
+        raise _bad_document("it contains a private key", debug="replace that key: it is now public")
 
 
 def _plain(name: str) -> str:

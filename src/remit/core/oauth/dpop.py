@@ -74,13 +74,13 @@ def verify_proof(
     header, claims = _read(text)
     # 4 to 6: the type, an asymmetric algorithm, a public key of exactly that algorithm.
     if str(header.get("typ")).lower().removeprefix("application/") != PROOF_TYPE:
-        raise _refused("is of another type", "proof-type")
+        raise _refused("has another type", "proof-type")
     key, thumbprint = _key(header)
     # 7: the signature.
     try:
         jws.deserialize_compact(text, key, registry=_REGISTRY)
     except (JoseError, ValueError) as fault:
-        raise _refused("does not hold", "proof-signature", debug=repr(fault)) from None
+        raise _refused("does not verify", "proof-signature", debug=repr(fault)) from None
     # 8 and 9: method and address.
     if claims.htm != method:
         raise _refused("is for another method", "proof-method")
@@ -140,15 +140,15 @@ def _read(text: str) -> tuple[dict[str, Json], _Claims]:
 def _key(header: dict[str, Json]) -> tuple[ECKey | OKPKey, str]:
     jwk, algorithm = header.get("jwk"), header.get("alg")
     if not isinstance(jwk, dict) or not all(isinstance(value, str) for value in jwk.values()):
-        raise _refused("brings no usable key", "proof-key")
+        raise _refused("has no usable key", "proof-key")
     if algorithm not in _ALGORITHMS_OF.get(jwk.get("kty", ""), ()):
         raise _refused(
-            "is signed in a way that is not accepted", "proof-algorithm", f"use {' or '.join(ALGORITHMS)}"
+            "has an unsupported signature algorithm", "proof-algorithm", f"use {' or '.join(ALGORITHMS)}"
         )
     try:
         return _imported(tuple(sorted(jwk.items())))
     except Malformed as fault:
-        raise _refused("brings no usable key", "proof-key", debug=str(fault)) from None
+        raise _refused("has no usable key", "proof-key", debug=str(fault)) from None
 
 
 @lru_cache(maxsize=4096)

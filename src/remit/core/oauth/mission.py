@@ -93,7 +93,7 @@ def asked_grants(details: Json, resources: Resources) -> tuple[Grant, ...]:
     an unknown constraint.
     """
     if type(details) is not list or not 0 < len(details) <= MAX_ENTRIES:
-        raise _bad(f"it is no list of 1 to {MAX_ENTRIES} entries")
+        raise _bad(f"it is not a list of 1 to {MAX_ENTRIES} entries")
     out: list[Grant] = []
     for written in details:
         if type(written) is not dict or written.get("type") != MISSION_ACCESS:
@@ -113,7 +113,7 @@ def _grants(entry: _Entry, resources: Resources) -> Iterable[Grant]:
         raise _bad(f"the constraint `{unknown[0][:60]}` is not known")
     upstreams = resources.upstreams(entry.resource)
     if not upstreams:
-        raise _bad(f"`{entry.resource[:100]}` is no resource of the gateway")
+        raise _bad(f"`{entry.resource[:100]}` is not a resource of the gateway")
     if not 0 < len(entry.actions) <= MAX_ACTIONS:
         raise _bad(f"an entry has 1 to {MAX_ACTIONS} actions")
     constraints = {"other_arguments": True, **entry.constraints}
@@ -133,7 +133,7 @@ def _place(action: str, resource: str, upstreams: tuple[str, ...], resources: Re
         return upstreams[0], action
     upstream, mark, tool = action.partition("__")
     if not mark or upstream not in upstreams:
-        raise _bad(f"`{action[:100]}` names no tool of `{resource}`")
+        raise _bad(f"`{action[:100]}` is not a tool of `{resource}`")
     return upstream, tool
 
 
@@ -141,5 +141,5 @@ def _bad(why: str) -> Malformed:
     return Malformed(
         f"the authorization details cannot be used: {why}",
         code=BAD_DETAILS,
-        remediation="ask for tools that the task holds, by resource and action",
+        remediation="ask for tools that the task is granted, by resource and action",
     )

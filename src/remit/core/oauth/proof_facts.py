@@ -52,19 +52,22 @@ def moment(when: datetime) -> str:
 
 def of_attestation(claims: AccessClaims) -> Fact:
     """Describe how the agent proved its identity when its token was issued, and what binds the token."""
-    method = claims.attestation.value if claims.attestation else "nothing but its code"
+    method = claims.attestation.value if claims.attestation else "only its code"
     return Fact(
-        f"given to an agent that proved itself by {method} ({claims.assurance.word})",
+        f"issued to an agent that authenticated by {method} ({claims.assurance.word})",
         (Fact(_sender(claims.confirmation), (), bool(claims.confirmation)),),
     )
 
 
 def _sender(confirmation: Confirmation) -> str:
     if confirmation.jkt:
-        return f"bound to the key jkt:{confirmation.jkt}: whoever shows it proves to hold that (DPoP)"
+        return f"bound to the key jkt:{confirmation.jkt}: the sender proves possession of the key (DPoP)"
     if confirmation.x5t_s256:
-        return f"bound to the certificate {confirmation.x5t_s256}: shown in a connection of it alone (mTLS)"
-    return "bound to no key: whoever has it can show it"
+        return (
+            f"bound to the certificate {confirmation.x5t_s256}: valid only in a connection with that "
+            "certificate (mTLS)"
+        )
+    return "bound to no key: any holder can use it"
 
 
 def of_binding(binding: Binding, last: LastProof | None) -> Fact:
@@ -86,6 +89,8 @@ def _way(binding: Binding) -> str:
             rules = f", and {', '.join(sorted(claims))} as registered" if claims else ""
             return f"a token of {issuer} for {subject}{rules}"
         case LocalBinding(uid, digest):
-            return f"the kernel's word: a process of user {uid} from the program sha256:{digest[:16]}..."
+            return (
+                f"as reported by the kernel: a process of user {uid} from the program sha256:{digest[:16]}..."
+            )
         case ClientBinding(metadata_url):
             return f"the metadata document at {metadata_url}"

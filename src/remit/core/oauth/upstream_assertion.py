@@ -38,9 +38,9 @@ def vouched_person(task: Task, *, issuer: str, audience: str, now_s: int, token_
     person = task.on_behalf_of
     if not person or person.startswith(NO_PERSON):
         raise KeyUnavailable(
-            "this task is for no person, so that there is nobody to be at the upstream",
+            "this task is for no person, so the upstream has no user to act for",
             code="no-person",
-            remediation="open it for somebody (`--for`), or let the upstream know agents by themselves",
+            remediation="open the task for a person (`--for`), or let the upstream authenticate agents",
         )
     actors = tuple(Actor(name, PROFILE_AGENT) for name in task.actors)
     return _common(issuer, audience, now_s, token_id) | {

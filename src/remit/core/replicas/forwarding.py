@@ -70,7 +70,7 @@ def read_chain(chain: Iterable[str]) -> tuple[bytes, ...]:
     try:
         return tuple(base64.b64decode(one, validate=True) for one in chain)
     except binascii.Error:
-        raise Malformed("a certificate was not passed on as it is", code="passed-on") from None
+        raise Malformed("a certificate was not forwarded unchanged", code="passed-on") from None
 
 
 def carried(headers: Iterable[_Header]) -> list[_Header]:
@@ -123,7 +123,7 @@ def read(value: bytes) -> ForwardingStep:
             base64.b64decode(value.partition(b".")[0], b"-_", True), type=ForwardingStep
         )
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise Malformed("this header is for replicas alone", code="passed-on") from None
+        raise Malformed("only replicas may send this header", code="passed-on") from None
 
 
 def holds(

@@ -113,7 +113,7 @@ def read_event(
         raise _bad("a security event token has neither `exp` nor `sub`")
     audiences = [read.aud] if isinstance(read.aud, str) else read.aud
     if audience not in audiences:
-        raise _bad("it is for another audience", "invalid_audience")
+        raise _bad("it has another audience", "invalid_audience")
     if not read.jti or len(read.jti) > MAX_TEXT:
         raise _bad("its `jti` is empty or too long")
     moment = now.timestamp()
@@ -121,7 +121,7 @@ def read_event(
     if not moment - max_age_s - leeway_s <= read.iat <= moment + leeway_s:
         raise _bad("its `iat` is in the future, or too long ago")
     if not 1 <= len(read.events) <= MAX_EVENTS:
-        raise _bad(f"it holds no event, or more than {MAX_EVENTS}")
+        raise _bad(f"it has no event, or more than {MAX_EVENTS}")
     return SecurityEvent(
         issuer=read.iss,
         token_id=read.jti,

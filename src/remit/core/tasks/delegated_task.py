@@ -69,7 +69,7 @@ def child_of(parent: Task, agent: Agent, wanted: BudgetShare, moment: Moment) ->
     deadline = min(limits)
     if deadline <= moment.now:
         raise Forbidden(
-            "the child's time would be over already", code="deadline", remediation="ask for a later one"
+            "the child's deadline would be in the past", code="deadline", remediation="ask for a later one"
         )
     child = Task(
         tenant=parent.tenant,
@@ -102,9 +102,9 @@ def check_heir(parent: Task, agent: Agent) -> None:
     """Refuse an agent that the task, or one of its ancestors, may not be handed down to."""
     if agent.name in parent.actors:
         raise Forbidden(
-            f"`{agent.name}` acts in this chain already, and a chain does not come back to an agent",
+            f"`{agent.name}` acts in this chain already, and a chain cannot return to an agent",
             code="delegation-cycle",
-            remediation="hand the task to another agent",
+            remediation="delegate the task to another agent",
         )
     if len(parent.actors) >= MAX_CHAIN:
         raise Forbidden(
@@ -115,7 +115,7 @@ def check_heir(parent: Task, agent: Agent) -> None:
     if not parent.delegates or not all(_allows(rule, agent) for rule in parent.delegates):
         deep = parent.delegates and all(rule.names(agent) for rule in parent.delegates)
         raise Forbidden(
-            f"task `{parent.id}` may not be handed down to `{agent.name}`{' any deeper' if deep else ''}",
+            f"task `{parent.id}` may not be delegated to `{agent.name}`{' any deeper' if deep else ''}",
             code="delegation-depth" if deep else "delegate",
             remediation=f"let `delegates` of task type `{parent.type}` allow it",
         )
@@ -135,16 +135,18 @@ def _grants(parent: Task, wanted: BudgetShare) -> tuple[tuple[Grant, ...], dict[
     asked = {grant.tool for grant in wanted.grants or ()} if wanted.task_type is None else set()
     missing = sorted((asked | set(wanted.tools or ())) - {grant.tool for grant in drawn})
     if missing or not drawn:
-        what = f"`{missing[0][:80]}`" if missing else "anything of what was asked for"
+        what = f"`{missing[0][:80]}`" if missing else "any of the requested grants"
         names = ", ".join(sorted({grant.tool for grant in parent.grants})) or "nothing"
         raise Forbidden(
-            f"the parent does not hold {what}",
+            f"the parent task does not have {what}",
             code="tool-not-granted",
-            remediation=f"ask for what it holds: {names}",
+            remediation=f"ask for its grants: {names}",
         )
     if len(drawn) > MAX_GRANTS:
         raise Forbidden(
-            f"a child holds at most {MAX_GRANTS} grants", code="too-many-grants", remediation="ask for fewer"
+            f"a child task has at most {MAX_GRANTS} grants",
+            code="too-many-grants",
+            remediation="ask for fewer",
         )
     return tuple(drawn), {grant.digest: accounts for grant, accounts in drawn.items()}
 

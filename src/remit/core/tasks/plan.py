@@ -142,7 +142,7 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
     by_tool = Counter(held.tool for held in bound)
     if sum(by_tool[one.tool] for one in plan) > MAX_COMPARED:
         raise Malformed(
-            "the plan and that of the task above say too much of the same tools",
+            "this plan and the parent task's plan constrain the same tools too often",
             code="plan",
             remediation="name tools without arguments",
         )
@@ -150,9 +150,9 @@ def within(plan: Plan, bound: Plan | None) -> Plan:
         met = [held.attenuate(one).simplified() for held in bound if held.tool == one.tool]
         if not met:
             raise Forbidden(
-                f"`{one.tool}` is not in the plan of the task that this one was handed down from",
+                f"`{one.tool}` is not in the parent task's plan",
                 code="plan",
-                remediation="have that task's plan extended first",
+                remediation="extend the parent task's plan first",
             )
         entries += met
     return _bounded(list(dict.fromkeys(entries)))

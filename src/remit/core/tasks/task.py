@@ -335,7 +335,7 @@ def check_parameters(task_type: TaskType, given: dict[str, Json]) -> dict[str, J
     if unknown:
         known = ", ".join(task_type.parameters) or "none"
         raise Malformed(
-            f"task type `{task_type.name}` has no parameter `{unknown[0]}`", remediation=f"it takes: {known}"
+            f"task type `{task_type.name}` has no parameter `{unknown[0]}`", remediation=f"permitted: {known}"
         )
     out: dict[str, Json] = {}
     for name, spec in task_type.parameters.items():

@@ -30,15 +30,15 @@ def steps(path: str) -> tuple[str, ...]:
             raise Malformed("has an empty step", remediation="write it as `messages[].body`")
         if key in ("*", "$"):
             raise Malformed(
-                f"`{key}` is no step", remediation="name keys, and write `[]` for the places of a list"
+                f"`{key}` is not a step", remediation="use keys, and `[]` for the elements of a list"
             )
         if len(key) > _MAX_KEY or "]" in key:
-            raise Malformed("has a step that is no key", remediation="write it as `messages[].body`")
+            raise Malformed("has a step that is not a key", remediation="write it as `messages[].body`")
         found += [key] if key else []
         brackets = opened + places
         if brackets != EACH * (len(brackets) // 2):
             raise Malformed(
-                "names single places of a list", remediation="write `[]`, which stands for every place"
+                "selects single elements of a list", remediation="write `[]`, which selects every element"
             )
         found += [EACH] * (len(brackets) // 2)
     if len(found) > MAX_STEPS:

@@ -121,7 +121,7 @@ class ForwardingFront:
             told = [value for name, value in scope["headers"] if name == HEADER]
             if told:
                 if len(told) != 1:
-                    raise Malformed("this header is for replicas alone", code="passed-on")
+                    raise Malformed("only replicas may send this header", code="passed-on")
                 # Read no body for a caller that cannot even name both replicas.
                 self._forwarding.names_both(told[0])
                 body = await _body(receive, self._max_body_bytes)
@@ -193,7 +193,7 @@ class ForwardingFront:
                 return False
             owner = now
         raise StoreUnavailable(
-            f"whose task `{task}` is changes just now", code="task-moving", remediation="call again"
+            f"the owner of task `{task}` is changing", code="task-moving", remediation="call again"
         )
 
     async def _exchanged(

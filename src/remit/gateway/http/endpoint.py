@@ -151,7 +151,7 @@ class HttpEndpoint:
             await self._refuse(visit, error)
         except Exception:  # noqa: BLE001 - the edge of the endpoint
             # An internal defect: the agent learns nothing else.
-            _LOG.exception("a request ended in a defect")
+            _LOG.exception("a request caused an internal error")
             await self._fail(visit, HttpProblem("internal error", 500, code="fault"))
         finally:
             self._in_hand.count -= 1
@@ -160,7 +160,7 @@ class HttpEndpoint:
 
     async def _serve(self, scope: Scope, visit: ApiVisit) -> None:
         if foreign(visit.head.values, visit.head.twice, {self._base}):
-            raise HttpProblem("this origin may not call", 403, code="origin")
+            raise HttpProblem("this origin is not permitted", 403, code="origin")
         self._in_hand.check()
         # Without the name of an API the caller is still authenticated.
         resource = f"{PREFIX}/{visit.upstream}" if visit.upstream else ""

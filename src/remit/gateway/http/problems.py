@@ -85,24 +85,22 @@ def unknown_route(where: str, tools: str, task: str) -> HttpProblem:
     that lists its tools.
     """
     return HttpProblem(
-        "there is no such operation for this task",
+        "this task has no such operation",
         404,
         code="unknown-route",
-        remediation=f"an operation is a method and a path below `{where}`, as the API's document writes "
-        "them, "
-        f"that the task was granted; `remit can {task or 'TASK'}` says which these are, and so does "
-        f"`tools/list` at `{tools}` to the task itself",
+        remediation=f"call a granted operation: a method and a path below `{where}`, as in the API's "
+        f"document; `remit can {task or 'TASK'}` lists them, and so does `tools/list` at `{tools}`",
     )
 
 
 def unknown_api(base: str, task: str) -> HttpProblem:
     """Return the problem for a path without an API."""
     return HttpProblem(
-        "there is no such API",
+        "the API does not exist",
         404,
         code="no-upstream",
-        remediation=f"an API is at `{base}/NAME/...`, NAME being what remit's configuration calls it; "
-        f"`remit can {task or 'TASK'}` says which tools the task may call, as `NAME/OPERATION`",
+        remediation=f"APIs are at `{base}/NAME/...`, with the upstream's name in remit's configuration; "
+        f"`remit can {task or 'TASK'}` lists the granted tools as `NAME/OPERATION`",
     )
 
 

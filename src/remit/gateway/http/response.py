@@ -88,7 +88,7 @@ class ApiAnswer:
                 await self._send({"type": "http.response.body", "body": data, "more_body": more})
         except TimeoutError:
             # The connection to the API is held in the meantime, and others wait for a connection.
-            raise Busy("the agent does not take its answer", code="slow-reader") from None
+            raise Busy("the agent does not read its answer", code="slow-reader") from None
 
     async def watch(self, receive: Receive, call: asyncio.Task[Any]) -> None:
         """Cancel `call` once the agent has disconnected."""

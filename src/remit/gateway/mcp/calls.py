@@ -193,7 +193,9 @@ class Calls:
                 asked = await self._answered(visit, asked, answer, answer.wanted)
                 end = await self._mediator.run(asked, answer)
             if answer.wanted is not None:
-                raise WireFault("the upstream asks without end", INTERNAL_ERROR, code="too-many-rounds")
+                raise WireFault(
+                    "the upstream asks too many questions", INTERNAL_ERROR, code="too-many-rounds"
+                )
         except RemitError as error:
             if not answer.streaming and (isinstance(error, Unauthenticated) or error.step == Step.BIND):
                 raise
@@ -287,7 +289,7 @@ class Calls:
         if visit.modern and name not in _ASKS_NOTHING:
             arguments = self._rounds.taken(params, visit.claims.task, f"{upstream}/{name}", arguments)
         elif INPUT in arguments:
-            raise bad_params(f"no argument is named `{INPUT}`")
+            raise bad_params(f"an argument must not be named `{INPUT}`")
         return RequestedCall(
             token=visit.token,
             proven=visit.proven,

@@ -64,7 +64,7 @@ class DeferredMethods:
         require(visit, message)
         held = await self.held(visit, text_param(message.params, "taskId"))
         if held is None:
-            raise _no_call("there is no such task")
+            raise _no_call("the task does not exist")
         if message.method == UPDATE:
             await self._update(visit, message, held)
             return
@@ -197,7 +197,7 @@ def require(visit: CallVisit, message: Incoming) -> None:
             "the client must declare the tasks extension",
             MISSING_CAPABILITY,
             code="missing-capability",
-            remediation="name it in the request's client capabilities",
+            remediation="declare it in the request's client capabilities",
             data={"requiredCapabilities": CAPABILITY},
         )
 

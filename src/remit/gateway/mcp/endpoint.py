@@ -189,7 +189,7 @@ class McpEndpoint:
             await self._refuse(scope, visit, error)
         except Exception:  # noqa: BLE001 - the edge of the endpoint
             # An internal defect: the agent learns nothing else.
-            _LOG.exception("a request ended in a defect")
+            _LOG.exception("a request caused an internal error")
             await self._fail(visit, WireFault("internal error", INTERNAL_ERROR, status=500, code="fault"))
         finally:
             self._in_hand.count -= 1
@@ -212,7 +212,7 @@ class McpEndpoint:
         place = self._places.get(scope["path"])
         if place is None:
             raise WireFault(
-                "there is no such upstream", METHOD_NOT_FOUND, status=404, code="no-upstream",
+                "the upstream does not exist", METHOD_NOT_FOUND, status=404, code="no-upstream",
                 remediation="see `remit tool list`",
             )  # fmt: skip
         visit.place = place
@@ -246,7 +246,7 @@ class McpEndpoint:
         else:
             allow = b"GET, POST, DELETE" if old else b"POST"
             raise WireFault(
-                f"`{method}` is not served here", INVALID_REQUEST, status=405, code="method-not-allowed",
+                f"`{method}` is not supported here", INVALID_REQUEST, status=405, code="method-not-allowed",
                 headers=((b"allow", allow),),
             )  # fmt: skip
 
@@ -282,9 +282,9 @@ class McpEndpoint:
         if origin is not None and (
             b"origin" in head.twice or origin.decode("latin-1").lower() not in self._origins
         ):
-            raise WireFault("this origin may not call", INVALID_REQUEST, status=403, code="origin")
+            raise WireFault("this origin is not permitted", INVALID_REQUEST, status=403, code="origin")
         if self._hosts and head.get(b"host").decode("latin-1").lower() not in self._hosts:
-            raise WireFault("this host is not served here", INVALID_REQUEST, status=421, code="host")
+            raise WireFault("this host name is not served here", INVALID_REQUEST, status=421, code="host")
 
     def _identify(self, scope: Scope, visit: CallVisit) -> None:
         head = visit.head

@@ -151,7 +151,7 @@ def check_modern(head: McpHeaders, message: Incoming) -> None:
         )
     for name in (VERSION, METHOD, NAME):
         if name in head.twice:
-            raise mismatch(f"header `{name.decode()}` came more than once")
+            raise mismatch(f"header `{name.decode()}` is given more than once")
     if decoded(head.values.get(VERSION)) != meta[META_VERSION]:
         raise mismatch("header `mcp-protocol-version` is missing or does not match `_meta`")
     if METHOD not in head.values:

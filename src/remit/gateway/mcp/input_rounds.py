@@ -106,7 +106,7 @@ class Rounds:
     ) -> dict[str, Json]:
         """Return the arguments of a call, including the answers in its params; raise `WireFault`."""
         if INPUT in arguments:
-            raise bad_params(f"no argument is named `{INPUT}`", "send answers as `inputResponses`")
+            raise bad_params(f"an argument must not be named `{INPUT}`", "send answers as `inputResponses`")
         given: dict[str, Json] = {}
         if "inputResponses" in params:
             responses = params["inputResponses"]

@@ -64,7 +64,7 @@ def check_joined(upstreams: Sequence[str]) -> None:
         for other in upstreams:
             if one != other and f"{other}{JOINT}".startswith(f"{one}{JOINT}"):
                 raise ConfigInvalid(
-                    f"upstreams `{one}` and `{other}` can give two tools one name at `/mcp`",
+                    f"upstreams `{one}` and `{other}` can have two tools with the same name at `/mcp`",
                     remediation=f"rename `{other}` so that it does not begin with `{one}{JOINT}`",
                     code="joined-names",
                 )

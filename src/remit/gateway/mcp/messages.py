@@ -173,7 +173,7 @@ def unusable() -> WireFault:
         "the upstream did not complete the call",
         INTERNAL_ERROR,
         code="not-passed-on",
-        remediation="call a tool that asks nothing back",
+        remediation="call a tool that asks no questions",
     )
 
 

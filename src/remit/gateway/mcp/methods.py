@@ -375,7 +375,7 @@ async def _piece(visit: CallVisit, data: bytes) -> None:
 
 
 def _no_method(method: str) -> WireFault:
-    return WireFault(f"there is no method `{method[:80]}`", METHOD_NOT_FOUND, code="no-method")
+    return WireFault(f"method `{method[:80]}` does not exist", METHOD_NOT_FOUND, code="no-method")
 
 
 _CACHED: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}

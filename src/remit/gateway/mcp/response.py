@@ -132,10 +132,10 @@ def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[i
 
 
 _NOT_GRANTED: Final = WireFault(
-    "the upstream asks back, and the task may not answer",
+    "the upstream asks a question, and the task may not answer",
     INTERNAL_ERROR,
     code="input-not-granted",
-    remediation=f"use a task type whose grant of this tool names `{INPUT}`",
+    remediation=f"use a task type whose grant of this tool permits `{INPUT}`",
 )
 
 

@@ -109,7 +109,7 @@ class Sessions:
         if len(own) >= self._per_task:
             self._make_room(own)
         if len(self._all) >= self._total:
-            raise busy("there are too many sessions")
+            raise busy("too many sessions are open")
         session_id = self._entropy.bytes(20).hex()
         self._all[session_id] = session = Session(claims, place, version, now_s)
         session.able = able or {}
@@ -124,7 +124,7 @@ class Sessions:
                 INVALID_REQUEST,
                 status=400,
                 code="no-session",
-                remediation="begin with `initialize`",
+                remediation="start with `initialize`",
             )
         name = session_id.decode("latin-1")
         session = self._all.get(name)
@@ -134,11 +134,11 @@ class Sessions:
             session = None
         if session is None or not session.belongs_to(claims, place):
             raise WireFault(
-                "there is no such session",
+                "the session does not exist",
                 INVALID_REQUEST,
                 status=404,
                 code="no-session",
-                remediation="begin anew with `initialize`",
+                remediation="start again with `initialize`",
             )
         session.used_s = now_s
         self._all.move_to_end(name)

@@ -111,7 +111,7 @@ class Subscriptions:
         """Add a stream; raise `busy` at a limit."""
         own = sum(1 for one in self._listeners if one.task == listener.task)
         if own >= self._per_task or len(self._listeners) >= self._total:
-            raise busy("there are too many streams")
+            raise busy("too many streams are open")
         self._listeners.add(listener)
 
     def remove(self, listener: Listener) -> None:

@@ -89,14 +89,14 @@ async def find_resource(web: OAuthHttp, url: str, challenge: Challenge) -> Resou
         resource = facts.get("resource")
         if not isinstance(resource, str) or not covers(resource, url):
             # RFC 9728 section 3.3: metadata that names another resource must not be used.
-            raise AgentFault(f"`{place}` speaks for another resource than `{url}`")
+            raise AgentFault(f"`{place}` describes another resource than `{url}`")
         servers = facts.get("authorization_servers")
         if not isinstance(servers, list) or not servers or not isinstance(servers[0], str):
             raise AgentFault(f"`{place}` names no authorization server")
         scopes = facts.get("scopes_supported")
         known = tuple(map(str, scopes)) if isinstance(scopes, list) else ()
         return Resource(resource, servers[0], known)
-    raise GatewayUnreachable(f"`{url}` says nowhere which authorization server it trusts")
+    raise GatewayUnreachable(f"`{url}` does not name its authorization server")
 
 
 async def find_server(web: OAuthHttp, issuer: str) -> IssuerMetadata:
@@ -108,9 +108,9 @@ async def find_server(web: OAuthHttp, issuer: str) -> IssuerMetadata:
             continue
         if facts.get("issuer") != issuer:
             # RFC 8414 section 3.3: identical by simple string comparison.
-            raise AgentFault(f"`{place}` is of another issuer than `{issuer}`")
+            raise AgentFault(f"`{place}` has another issuer than `{issuer}`")
         return IssuerMetadata(issuer, facts)
-    raise GatewayUnreachable(f"the authorization server `{issuer}` says nothing of itself")
+    raise GatewayUnreachable(f"the authorization server `{issuer}` publishes no metadata")
 
 
 def covers(resource: str, url: str) -> bool:

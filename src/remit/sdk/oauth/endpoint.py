@@ -130,7 +130,7 @@ class TokenEndpoint:
             raise GatewayRefused(message[:600], status=page.status, code=code)
         text, kind = told.get("access_token"), str(told.get("token_type", "")).lower()
         if not isinstance(text, str) or not text or kind not in ("bearer", "dpop"):
-            raise GatewayUnreachable("the token endpoint gave no token that can be used")
+            raise GatewayUnreachable("the token endpoint returned no usable token")
         told_s = told.get("expires_in")
         life_s = float(told_s) if isinstance(told_s, int | float) else 3600.0
         return Token(

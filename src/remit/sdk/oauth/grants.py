@@ -130,7 +130,7 @@ class EnterpriseGrant(_Renewed):
         assertion = told.get("access_token")
         if page.status != 200 or not isinstance(assertion, str) or told.get("issued_token_type") != ID_JAG:
             raise GatewayRefused(
-                str(told.get("error_description") or "the provider gave no ID-JAG")[:600],
+                str(told.get("error_description") or "the provider returned no ID-JAG")[:600],
                 status=page.status,
                 code=str(told.get("error") or ""),
             )
@@ -260,9 +260,9 @@ def checked_response(url: str, redirect_uri: str, state: str, server: IssuerMeta
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     told = dict(pairs)
     if len(told) != len(pairs):
-        raise AgentFault("the authorization response names a parameter twice")
+        raise AgentFault("the authorization response repeats a parameter")
     if not hmac.compare_digest(told.get("state", "").encode(), state.encode()):
-        raise AgentFault("the authorization response is of another request")
+        raise AgentFault("the authorization response belongs to another request")
     demanded = server.says("authorization_response_iss_parameter_supported")
     if ("iss" in told or demanded) and told.get("iss") != server.issuer:
         raise AgentFault(f"the authorization response is not from `{server.issuer}`")

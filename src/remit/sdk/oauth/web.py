@@ -115,7 +115,7 @@ def checked_url(url: str) -> str:
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     if not safe or not parts.hostname or "@" in parts.netloc:
         raise AgentFault(
-            f"`{url[:200]}` is no address that tokens may be sent to", remediation="use `https:`"
+            f"`{url[:200]}` is not an address that may receive tokens", remediation="use `https:`"
         )
     return url
 

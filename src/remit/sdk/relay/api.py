@@ -51,7 +51,7 @@ async def relay_api(
     if request.method not in METHODS:
         return _problem(405, "method", "use GET, POST, PUT, PATCH or DELETE")
     if not _TARGET.fullmatch(below):
-        return _problem(400, "bad-path", "the address holds a character that must be encoded")
+        return _problem(400, "bad-path", "the address contains a character that must be encoded")
     body = await read_whole(request, MAX_REQUEST_BYTES)
     if body is None:
         return _problem(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes")

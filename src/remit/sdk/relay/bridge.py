@@ -119,7 +119,7 @@ class Bridge:
             message = read_message(line)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as fault:
             broken = not isinstance(fault, msgspec.ValidationError)
-            what = "the message is not JSON" if broken else "the message is no JSON-RPC object"
+            what = "the message is not JSON" if broken else "the message is not a JSON-RPC object"
             await self._fail(None, PARSE_ERROR if broken else INVALID_REQUEST, what)
             return
         if message.is_request:
@@ -185,9 +185,7 @@ class Bridge:
                     await self._answered(message, await _whole(answer))
         except (aiohttp.ClientError, TimeoutError, EventTooLarge, GatewayUnreachable) as fault:
             told = str(fault) if isinstance(fault, AgentFault) else "the connection to the gateway broke"
-            await self._fail(
-                message.id, SERVER_ERROR, f"{told}; whether the call was carried out is not known"
-            )
+            await self._fail(message.id, SERVER_ERROR, f"{told}; the call may have taken effect")
         except AgentFault as fault:
             code = fault.code if isinstance(fault, GatewayRefused) else ""
             await self._fail(message.id, SERVER_ERROR, str(fault), code)

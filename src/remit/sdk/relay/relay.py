@@ -98,12 +98,12 @@ class Relay:
             return await relay_api(self._gateway, request, *asked, self.api_url)
         upstream = self._wanted(request.path)
         if upstream is None:
-            what = "there is nothing here; use the address that was given, or below it `/UPSTREAM`"
+            what = "no resource at this path; use the given address, or `/UPSTREAM` below it"
             return _error(404, "no-such-path", what)
         if request.method not in METHODS:
             return _error(405, "method", "use GET, POST or DELETE")
         if request.headers.get("Content-Encoding", "identity") != "identity":
-            return _error(415, "content-encoding", "the body is compressed; send it as it is")
+            return _error(415, "content-encoding", "the body is compressed; send it uncompressed")
         body = await read_whole(request, MAX_REQUEST_BYTES)
         if body is None:
             return _error(413, "too-large", f"the body is over {MAX_REQUEST_BYTES} bytes; send less at once")
@@ -121,10 +121,10 @@ class Relay:
         """Return the reason to refuse a request regardless of its path; None if there is none."""
         hosts = {f"{name}:{self._port}" for name in (HOST, "localhost")}
         if request.headers.getall("Host", []) not in [[host] for host in hosts]:
-            return 421, "the Host header names another place"
+            return 421, "the Host header names another host"
         origins = request.headers.getall("Origin", [])
         if any(origin not in {f"http://{host}" for host in hosts} for origin in origins):
-            return 403, "a page of another origin asked"
+            return 403, "the request comes from another origin"
         if self._guarded and not self._from_descendant(request.transport):
             return 403, "the connection is not from the process that remit started, nor from a child of it"
         return None
@@ -187,7 +187,7 @@ async def _give_back(request: web.BaseRequest, answer: GatewayReply) -> web.Stre
     """
     async with answer.response:
         if 300 <= answer.status < 400:
-            return _error(502, "redirect", "the gateway answered with a redirect; give its own address")
+            return _error(502, "redirect", "the gateway answered with a redirect; use the final address")
         back = web.StreamResponse(status=answer.status)
         for name, value in answer.headers.items():
             if name.lower() in PASSED_BACK or name.lower().startswith("mcp-"):

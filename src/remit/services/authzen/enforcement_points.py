@@ -98,20 +98,20 @@ class AskedSubjects:
             # the token's key.
             claims = self._authenticator.unproven(subject.token, now)
             if subject.id not in (claims.task, claims.client_id, claims.subject):
-                raise Unauthenticated("the token is of another subject", code="subject-token", step=1)
+                raise Unauthenticated("the token belongs to another subject", code="subject-token", step=1)
             if claims.confirmation and point.vouches is not Assurance.KEY_BOUND:
                 raise Unauthenticated(
-                    "the token is bound to a key, and this enforcement point does not check who holds it",
+                    "the token is bound to a key, but this enforcement point does not check its proof",
                     code="subject-unproven",
-                    remediation="let it check the proof, and vouch for that (`vouches: key-bound`)",
+                    remediation="make it check the proof, and declare that (`vouches: key-bound`)",
                     step=1,
                 )
             return claims
         if point.vouches is None:
             raise Unauthenticated(
-                f"enforcement point `{point.name}` must show the task's token",
+                f"enforcement point `{point.name}` must present the task's token",
                 code="subject-unproven",
-                remediation="send it as `access_token` in the subject's properties, or let it vouch",
+                remediation="send it as `access_token` in the subject's properties, or set `vouches` for it",
                 step=1,
             )
         task = await self._task(point, subject, now)
@@ -144,7 +144,7 @@ class AskedSubjects:
             raise Forbidden(
                 f"`{subject.id[:80]}` has several tasks",
                 code="subject-ambiguous",
-                remediation="name the task, as `task` in the subject's properties",
+                remediation="give the task as `task` in the subject's properties",
                 step=2,
             )
         if len(found) == 1:

@@ -185,7 +185,7 @@ async def describe(
         raise NotFound(
             f"`{point.name}` does not guard `{asked.upstream[:80]}`",
             code="no-resource",
-            remediation="name what it guards under `enforcement_points` in remit.yaml",
+            remediation="add it under `enforcement_points` in remit.yaml",
             step=3,
         )
     steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
@@ -257,13 +257,11 @@ class AuthzenEvaluations:
         Raises `NotFound` if this enforcement point has no such permit that awaits its result.
         """
         if outcome not in REPORTABLE:
-            raise Malformed(
-                f"`{outcome.value}` is nothing that can be reported", remediation="see the reference"
-            )
+            raise Malformed(f"`{outcome.value}` cannot be reported", remediation="see the reference")
         awaited = self._awaited.get(decision)
         if awaited is None or awaited.request.enforcement_point != point.name:
             raise NotFound(
-                f"no result of `{decision[:80]}` is waited for",
+                f"no result of `{decision[:80]}` is expected",
                 code="no-permit",
                 remediation="report each permitted call once, soon after it ended",
             )

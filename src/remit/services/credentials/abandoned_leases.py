@@ -86,7 +86,7 @@ class AbandonedLeases:
             found = [one for one in await self._records.left() if one.id == lease]
             if not found:
                 raise NotFound(
-                    f"there is no open lease `{lease[:80]}`",
+                    f"no open lease `{lease[:80]}` exists",
                     remediation="see `remit lease list`, and the closure",
                 )
             task = await self._store.task(self._tenant, found[0].task)
@@ -119,9 +119,9 @@ class AbandonedLeases:
 
 def _in_use(lease: str) -> Conflict:
     return Conflict(
-        f"lease `{lease[:80]}` is not being taken back",
+        f"lease `{lease[:80]}` is not being revoked",
         code="lease-in-use",
-        remediation="end its task; it is closed by hand only where nobody can say whether it is dead",
+        remediation="end its task; close a lease by hand only if its revocation cannot be confirmed",
     )
 
 
@@ -150,9 +150,8 @@ class RemovedBroker:
 
     def _gone(self) -> KeyUnavailable:
         return KeyUnavailable(
-            f"upstream `{self._upstream}` has no broker of kind `{self.kind}` any more",
+            f"upstream `{self._upstream}` no longer has a broker of kind `{self.kind}`",
             code="broker-gone",
-            remediation="configure it again until its credentials are dead, or end them at their source "
-            "and close"
-            " each by hand (`remit lease close`)",
+            remediation="configure it again until its credentials are revoked, or revoke them at their "
+            "source and close each by hand (`remit lease close`)",
         )

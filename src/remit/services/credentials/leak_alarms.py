@@ -71,7 +71,7 @@ class SinkAlarms:
             await self._findings.resolve(
                 known[lease],
                 by="remit",
-                resolution="its sink refuses it now, or somebody has closed it by hand",
+                resolution="its sink refuses it now, or a person has closed it by hand",
             )
             del known[lease]
         self._open = known

@@ -174,7 +174,7 @@ class HeldLease:
         waiting = "its source has not answered yet" if self.revokes else "not tried yet"
         detail = "" if self.dead else f"still open: {self.why or waiting}"
         if self.by_hand is not None and not self.dead:
-            detail = "closed by hand by {}, because {}".format(*self.by_hand)
+            detail = "closed by {}, because {}".format(*self.by_hand)
         return Closing(
             kind=self.record.kind,
             name=self.given.sink,
@@ -321,11 +321,12 @@ def unavailable(upstream: str, why: str) -> KeyUnavailable:
 
     Without a `why`, the reason is that the task's credential was just revoked.
     """
-    why = why or "what the task had was taken back just now"
+    why = why or "the task's credentials have just been revoked"
     return KeyUnavailable(
-        f"there is no credential for upstream `{upstream}` now: {why}",
+        f"no credential for upstream `{upstream}` is available: {why}",
         code="credential-unavailable",
-        remediation="call again; if it stays so, see `remit doctor` and the source of its credentials",
+        remediation="call again; if the error remains, check `remit doctor` and the source of its "
+        "credentials",
         step=6,
     )
 

@@ -369,7 +369,7 @@ class Leases:
         async with asyncio.timeout(OBTAIN_S):
             found = await held.broker.probe(given)
         if found is Probe.REFUSED:
-            raise KeyUnavailable("its probe refuses a credential that was just given", code="probe-blind")
+            raise KeyUnavailable("its probe refuses a credential that was just issued", code="probe-blind")
         if found is Probe.ACCEPTED:
             self._seen.add(which)
 

@@ -141,15 +141,15 @@ class CredentialRevocation:
         await asyncio.wait({self._running[held.id]})
         if held.id not in self.open:
             raise Conflict(
-                f"lease `{held.id}` is dead: it was tried once more, and refused",
+                f"lease `{held.id}` is revoked: it was tried again and refused",
                 code="lease-dead",
-                remediation="look at the closure: it says so",
+                remediation="see the closure",
             )
         if held.accepted:
             raise Conflict(
-                f"lease `{held.id}` is alive: `{held.given.sink}` accepts it",
+                f"lease `{held.id}` is still valid: `{held.given.sink}` accepts it",
                 code="lease-alive",
-                remediation="end it at its source",
+                remediation="revoke it at its source",
             )
         told = LeaseClosed(**held.names, why=held.why, reason=because, by=by)
         closed = held.event(told, self._clock.now(), self._tenant, subject=by)
@@ -190,14 +190,14 @@ class CredentialRevocation:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _run(self, held: HeldLease) -> None:
-        task = asyncio.get_running_loop().create_task(self._try(held), name=f"take back {held.id}")
+        task = asyncio.get_running_loop().create_task(self._try(held), name=f"revoke {held.id}")
         self._running[held.id] = task
 
         def over(done: asyncio.Task[None]) -> None:
             self._running.pop(held.id, None)
             if not done.cancelled() and (fault := done.exception()) is not None:
                 # A defect of a broker: the lease stays open, is reported, and is tried again.
-                log.error("lease `%s` cannot be taken back", held.id, exc_info=fault)
+                log.error("lease `%s` cannot be revoked", held.id, exc_info=fault)
                 held.why = "fault"
                 self._later(held)
 
@@ -259,7 +259,7 @@ class CredentialRevocation:
             held.why = "source-timeout"
         except RemitError as fault:
             if held.why != fault.code:
-                log.info("lease `%s` was not taken back: %s", held.id, fault)
+                log.info("lease `%s` was not revoked: %s", held.id, fault)
             held.why = fault.code
         else:
             if held.revoked_ms is not None:
@@ -284,7 +284,7 @@ class CredentialRevocation:
         if found is Probe.REFUSED and over:
             held.refused_ms = self._elapsed_ms(held)
         elif held.revoked_ms is not None:
-            held.why = f"the sink says {found.value}"
+            held.why = f"the sink answered {found.value}"
 
     async def _bury(self, held: HeldLease) -> None:
         assert held.refused_ms is not None

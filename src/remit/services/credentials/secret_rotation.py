@@ -204,9 +204,9 @@ class RotatedSecrets:
             await self._keep(name, kept)
         if not kept.refused:
             raise KeyUnavailable(
-                "the secret was changed, and the one before it still opens the upstream",
+                "the secret was changed, but the upstream still accepts the previous one",
                 code="secret-old-works",
-                remediation="see what else lets it in (`trust` in pg_hba.conf, a cache)",
+                remediation="check what else accepts it (`trust` in pg_hba.conf, a cache)",
             )
 
     async def _begin(self, name: str, one: Rotating, kept: KeptSecret) -> KeptSecret:
@@ -241,9 +241,9 @@ class RotatedSecrets:
         found = await one.works(kept.next)
         if found is not Probe.ACCEPTED:
             raise KeyUnavailable(
-                f"the new secret was set, and the upstream says {found.value} to it",
+                f"the new secret was set, but the upstream answered {found.value}",
                 code="secret-untried",
-                remediation="it is tried again",
+                remediation="remit tries again",
             )
         began_s, refused = self._clock.boot_s(), await self._refused(one, kept.current)
         after_us = round((self._clock.boot_s() - began_s) * 1_000_000)
@@ -283,9 +283,9 @@ class RotatedSecrets:
             self._kept[name] = stored
             return await self._told(name, one)
         raise KeyUnavailable(
-            f"`{one.sink}` does not say which of two secrets counts",
+            f"`{one.sink}` does not show which of two secrets is valid",
             code="secret-unclear",
-            remediation="look whether it runs and can be reached from here",
+            remediation="check that it runs and is reachable from here",
         )
 
     async def _told(self, name: str, one: Rotating) -> KeptSecret:
@@ -307,14 +307,14 @@ class RotatedSecrets:
             return kept
         if silent is not None:
             raise KeyUnavailable(
-                f"`{one.sink}` refuses every secret that remit knows, and calls with it: {silent.message}",
+                f"`{one.sink}` refuses every secret that remit has, and calls with it: {silent.message}",
                 code="secret-lost",
                 remediation=silent.remediation,
             )
         raise KeyUnavailable(
-            f"`{one.sink}` refuses every secret that remit knows: somebody else has changed it",
+            f"`{one.sink}` refuses every secret that remit has: the secret was changed elsewhere",
             code="secret-lost",
-            remediation="set it anew there, and name it by `first`",
+            remediation="set a new secret there, and give it as `first`",
         )
 
     async def _first(self, one: Rotating) -> str | None:
@@ -354,9 +354,9 @@ class RotatedSecrets:
             return msgspec.convert(opened["secret"][0], KeptSecret)
         except (RemitError, KeyError, msgspec.ValidationError) as fault:
             raise KeyUnavailable(
-                f"the kept secret of upstream `{name}` cannot be read any more",
+                f"the kept secret of upstream `{name}` can no longer be read",
                 code="secret-unreadable",
-                remediation="restore the sealing keys, or set it anew and forget the kept one",
+                remediation="restore the sealing keys, or set a new secret and remove the stored one",
                 debug=type(fault).__name__,
             ) from None
 

@@ -117,7 +117,7 @@ class FetchedSecrets:
 
 def _ended(where: str) -> KeyUnavailable:
     return KeyUnavailable(
-        f"secret `{where}` has an end there, which has passed",
+        f"secret `{where}` has expired there",
         code=GONE,
-        remediation="write a new version of it",
+        remediation="write a new version of the secret",
     )

@@ -139,7 +139,7 @@ class StandingSecrets:
         ours = (FindingKind.STANDING_SECRET, FindingKind.OLD_SECRET, FindingKind.SECRET_STUCK)
         for found in await self._findings.about(state=FindingState.OPEN):
             if found.kind in ours and (found.kind, found.about, _which(found)) not in wanted:
-                await self._findings.resolve(found.id, by=BY, resolution="it is not so any more")
+                await self._findings.resolve(found.id, by=BY, resolution="this is no longer the case")
 
     async def _of(self, one: StandingSecret) -> list[Finding]:
         return await self._findings.about(one.about)

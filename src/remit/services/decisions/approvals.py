@@ -88,8 +88,8 @@ class Approvals:
                 return one, Unit()
         if len(live) >= MAX_PENDING:
             raise Busy(
-                f"task `{request.task.id}` has {MAX_PENDING} questions open",
-                remediation="wait for them to be answered",
+                f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
+                remediation="wait for answers",
             )
         approval = Approval(
             tenant=self._tenant,
@@ -127,7 +127,9 @@ class Approvals:
         """Return an approval, as expired if its time is over; raise `NotFound`."""
         found = await self.find(approval_id)
         if found is None:
-            raise NotFound(f"there is no approval `{approval_id[:80]}`", remediation="see `remit approvals`")
+            raise NotFound(
+                f"approval `{approval_id[:80]}` does not exist", remediation="see `remit approvals`"
+            )
         return found
 
     async def find(self, approval_id: str) -> Approval | None:
@@ -159,9 +161,10 @@ class Approvals:
         task = await self._store.task(self._tenant, found.task) if approve else None
         if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
             raise Forbidden(
-                "who may be the one that asks, by a sign-in code, does not approve",
+                "the approver may be the requester, because of a sign-in code",
                 code="code-maker",
-                remediation="ask another approver, or remove what came of the code (`remit person ways`)",
+                remediation="ask another approver, or remove the sign-in methods made with the code "
+                "(`remit person ways`)",
             )
         decided = ApprovalDecided(
             approval=found.id,

@@ -206,9 +206,7 @@ class Authorizer:
                 )
             ]
         if tool.state in (_CHANGED, _GONE):
-            text = (
-                "has changed since it was reviewed" if tool.state is _CHANGED else "is not offered any more"
-            )
+            text = "has changed since it was reviewed" if tool.state is _CHANGED else "is no longer offered"
             return None, [
                 Reason(
                     code="tool-suspended",
@@ -222,7 +220,8 @@ class Authorizer:
             return None, [
                 Reason(
                     code="assurance",
-                    text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or more",
+                    text=f"a call of tier {request.tier.word} needs an identity of assurance {need} or "
+                    "higher",
                     rule="tier demands",
                     remediation="authenticate the agent with a key",
                 )
@@ -286,9 +285,10 @@ class Authorizer:
             if request.now < one.expires and frozenset(one.rules) >= wanted:
                 return Reason(
                     code="denied",
-                    text="a person has denied this very call",
+                    text="a person has denied this call",
                     rule=f"approval {one.id}",
-                    remediation=f"it can be asked again after {one.expires.isoformat(timespec='seconds')}",
+                    remediation="it can be requested again after "
+                    f"{one.expires.isoformat(timespec='seconds')}",
                 )
         return None
 
@@ -333,7 +333,7 @@ def _departures(request: AccessRequest) -> list[Reason]:
             code="plan",
             text=one.reason,
             rule="plan",
-            remediation=f"the plan says: {one.remediation}",
+            remediation=f"the plan: {one.remediation}",
             argument=one.argument,
         )
         for one in departures(request.task.plan, request.tool.id, request.arguments)

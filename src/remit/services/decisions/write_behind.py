@@ -39,7 +39,7 @@ class WriteBehind:
             if finished.cancelled() or isinstance(finished.exception(), StoreUnavailable):
                 self._late.append(unit)
             elif (fault := finished.exception()) is not None:
-                log.error("an outcome could not be written: %s", fault)
+                log.error("an outcome could not be recorded: %s", fault)
 
         future.add_done_callback(done)
 

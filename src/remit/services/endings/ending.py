@@ -149,7 +149,7 @@ class Endings:
         """
         looked = [await self._store.with_descendants(self._tenant, task_id)]
         if not looked[0]:
-            raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
+            raise NotFound(f"task `{task_id[:80]}` does not exist", remediation="see `remit task list`")
         task = looked[0][0]
         if agreed is not None:
             agreed(task)
@@ -249,7 +249,7 @@ class Endings:
                 try:
                     await self._through(one, partial(self._under, one.scope), self._taken_up)
                 except RemitError as fault:
-                    log.warning("the end of `%s` is not completed yet: %s", one.scope, fault)
+                    log.warning("the end of `%s` is not complete yet: %s", one.scope, fault)
 
     async def _under(self, target: str) -> list[Task]:
         kind, _, name = target.partition(":")

@@ -125,7 +125,7 @@ def _run_out(live: LiveTask, boot_s: float) -> ExpiringTask | None:
         return ExpiringTask(task.id, _PASSED, Cause.DEADLINE)
     if live.lapsed(boot_s) and task.state is TaskState.ACTIVE:
         leased = bool(task.lease_s)
-        lapse = "the lease was not renewed" if leased else "nobody used it"
+        lapse = "the lease was not renewed" if leased else "the task was not used"
         return ExpiringTask(task.id, lapse, Cause.LEASE if leased else Cause.IDLE)
     if task.ends_when_spent and not live.open_calls and (why := live.used_up()):
         return ExpiringTask(task.id, why, Cause.BUDGET)

@@ -55,7 +55,7 @@ class Locks:
             raise NotFound(f"`{target[:80]}` is not locked", remediation="see `remit lock`")
         if await self._is_theirs(kind, name, person):
             raise Forbidden(
-                "nobody unlocks themselves, nor an agent that they answer for",
+                "a person cannot unlock their own account or an agent that they own",
                 code="self",
                 remediation="ask another administrator",
             )

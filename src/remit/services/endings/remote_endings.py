@@ -201,7 +201,7 @@ class RemoteEndings:
                 await work
             except RemitError as fault:
                 # It is retried with the next change, or at the next start.
-                log.warning("what another replica did was not taken in: %s", fault)
+                log.warning("changes of another replica could not be read: %s", fault)
 
         task = asyncio.get_running_loop().create_task(run())
         self._listing.add(task)

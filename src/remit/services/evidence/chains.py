@@ -50,7 +50,7 @@ class Chains:
         if name.startswith("tsk_"):
             return name, ""
         if not name.startswith("dec_"):
-            raise NotFound(f"`{name[:80]}` is no call and no task", remediation=_WAY_OUT)
+            raise NotFound(f"`{name[:80]}` is neither a call nor a task", remediation=_WAY_OUT)
         before: int | None = 2**53 - 1
         looked = 0
         while before and looked < MOST_DECISIONS:
@@ -63,7 +63,7 @@ class Chains:
                     return _decided(record)
             looked += len(page)
             before = page[0].index if page else None
-        raise NotFound(f"there is no decision `{name[:80]}`", remediation=_WAY_OUT)
+        raise NotFound(f"decision `{name[:80]}` does not exist", remediation=_WAY_OUT)
 
     async def _events(self, task: str) -> Sequence[Mapping[str, Json]]:
         found: list[Mapping[str, Json]] = []
@@ -79,5 +79,5 @@ class Chains:
 
 def _decided(record: Mapping[str, Json]) -> tuple[str, str]:
     if record.get("kind") != EventKind.DECISION_MADE.value or not record.get("task"):
-        raise NotFound("that event is no decision", remediation=_WAY_OUT)
+        raise NotFound("the event is not a decision", remediation=_WAY_OUT)
     return str(record["task"]), str(record["call"])

@@ -78,9 +78,10 @@ class Evidence:
             return
         if not self._ours(head):
             raise VerificationFailed(
-                f"the kept head of log `{self.origin}` is signed by no key of this log",
+                f"the stored head of log `{self.origin}` is not signed by a key of this log",
                 code="head-forged",
-                remediation="restore the head's file and the keys from a copy, and find out who changed them",
+                remediation="restore the head's file and the keys from a backup, and find out how they "
+                "were changed",
             )
 
     async def checkpoint(self) -> Head:
@@ -125,10 +126,10 @@ class Evidence:
         except VerificationFailed:
             self.forked = True
             raise VerificationFailed(
-                f"the log is not the one whose head of {head.size} events is kept: another remit signs it, "
-                "from a copy of the store, or the store was set back",
+                f"the log does not match the stored head of {head.size} events: another remit signs it "
+                "from a copy of the store, or the store was rolled back",
                 code="log-forked",
-                remediation="stop one of them; the store that the head belongs to is the true one",
+                remediation="stop one of them; the head belongs to the original store",
             ) from None
         self._grown_from = head
 
@@ -151,7 +152,7 @@ class Evidence:
         """
         head = await self.checkpoint()
         if not 0 <= index < head.size:
-            raise NotFound(f"there is no event {index}", remediation=f"the log has {head.size} events")
+            raise NotFound(f"event {index} does not exist", remediation=f"the log has {head.size} events")
         (entry,) = await self._store.entries(self._tenant, start=index, limit=1, opened=False)
         path = await self._store.inclusion(self._tenant, index, head.size)
         return LogProof(index, tuple(path), head.note.encode(), entry.leaf)
@@ -164,7 +165,7 @@ class Evidence:
         head = await self.checkpoint()
         if not 0 < old <= head.size:
             raise NotFound(
-                f"the log has no {old} events",
+                f"the log has fewer than {old} events",
                 code="log-shorter",
                 remediation=f"the log has {head.size} events",
             )
@@ -174,7 +175,7 @@ class Evidence:
         """Return one event, with its values if they are still readable."""
         found = await self._store.entries(self._tenant, start=index, limit=1, opened=True)
         if not found or found[0].index != index:
-            raise NotFound(f"there is no event {index}", remediation="see `remit audit log`")
+            raise NotFound(f"event {index} does not exist", remediation="see `remit audit log`")
         return found[0]
 
     async def export(self, *, task: str = "", values: bool = True) -> AsyncIterator[bytes]:
@@ -219,7 +220,7 @@ class Evidence:
         if not await self._store.forget(self._tenant, subject, event):
             raise NotFound(
                 f"nothing is sealed under `{subject[:80]}`",
-                remediation="give the name of a person, or of an agent, as the evidence has it",
+                remediation="give the name of a person or an agent, as in the evidence",
             )
 
     async def size(self) -> int:
@@ -260,9 +261,9 @@ def readable(entry: Entry) -> dict[str, object]:
     """
     if not is_as_recorded(entry):
         raise VerificationFailed(
-            f"event {entry.index} is not the one that was recorded: it was changed in the store",
+            f"event {entry.index} differs from the recorded one: it was changed in the store",
             code="event-changed",
-            remediation="`remit audit verify` names each event that does not hold",
+            remediation="run `remit audit verify` to see which events fail",
         )
     record: dict[str, object] = msgspec.json.decode(entry.leaf)
     record["index"] = entry.index

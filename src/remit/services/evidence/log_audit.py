@@ -45,7 +45,7 @@ class LogAudit:
         """Read the next page. For a background loop."""
         if self._evidence.forked and self.state != "changed":
             await self._changed(
-                -1, "another remit signs it from a copy of the store, or the store was set back"
+                -1, "another remit signs it from a copy of the store, or the store was rolled back"
             )
         if self.state != "reading":
             return
@@ -65,16 +65,14 @@ class LogAudit:
         cut = [index for task, index in ends.items() if known.get(task, -1) < index]
         self._frontier, _ = new_tile_nodes(self._frontier, hashes)
         if len(hashes) < min(PAGE, left):
-            await self._changed(
-                self._frontier.size, "the event is missing, or is not the one that was recorded"
-            )
+            await self._changed(self._frontier.size, "the event is missing or differs from the recorded one")
         elif cut:
-            await self._changed(cut[0], "the store lets the events of its task end before it")
+            await self._changed(cut[0], "in the store, the task's chain of events ends before this event")
         elif self._frontier.size == head.size:
             if self._frontier.root() == head.root:
                 self.state = "holds"
             else:
-                await self._changed(-1, "the events are not those that were signed")
+                await self._changed(-1, "the events differ from the signed ones")
 
     def shown(self, entry: Entry) -> dict[str, object]:
         """Return an event for reading; of a changed event, only its index and, as `damaged`, the reason.

@@ -64,12 +64,12 @@ class Receipts:
         """Count a caller's request for a receipt; raise `Busy` if it exceeds a limit."""
         if not self._pace.keeps(caller, self._clock.boot_s()):
             raise Busy(
-                f"more than {PER_MINUTE} receipts were asked for in a minute",
+                f"more than {PER_MINUTE} receipts were requested in a minute",
                 code="too-many-tries",
-                remediation="wait a minute; a receipt that was fetched once holds for ever",
+                remediation="wait a minute; a fetched receipt stays valid",
             )
         if self._looking >= AT_ONCE:
-            raise Busy("other receipts are being looked for", remediation="ask again in a second")
+            raise Busy("other receipts are being prepared", remediation="ask again in a second")
 
     async def lines(self, closure: Closure) -> AsyncIterator[bytes]:
         """Yield the lines of a receipt; `core.evidence.export` defines and verifies them."""

@@ -110,7 +110,7 @@ class Findings:
         """Return a finding; raise `NotFound`."""
         found = await self.find(name)
         if found is None:
-            raise NotFound(f"there is no finding `{name[:80]}`", remediation="see `remit finding list`")
+            raise NotFound(f"finding `{name[:80]}` does not exist", remediation="see `remit finding list`")
         return found
 
     async def find(self, name: str) -> Finding | None:

@@ -92,7 +92,7 @@ class Declassifications:
         self._live.check(live, self._clock.now())
         await self._check(person, reason, (live.task,))
         if live.lowering:
-            raise Conflict(f"somebody else is declassifying `{task_id}`", remediation="look at it again")
+            raise Conflict(f"another person is declassifying `{task_id}`", remediation="review it again")
         live.lowering = True
         try:
             # Concurrent additions to the task's intent or plan must not be undone.
@@ -110,14 +110,14 @@ class Declassifications:
         lowered = self._lowered(lowering, before)
         # Step 3.
         if live.open_calls or live.in_hand:
-            raise Conflict(f"task `{live.task.id}` has calls in hand", remediation="wait for them to end")
+            raise Conflict(f"task `{live.task.id}` has calls in progress", remediation="wait for them to end")
         for child in children:
             held = self._live.get(child.id)
             label = held.label if held is not None else child.label
             if child.state is TaskState.ACTIVE and not lowered.covers(label, classes):
                 raise Conflict(
-                    f"task `{child.id}`, which was handed down from it, carries more",
-                    remediation="declassify or end that one first",
+                    f"child task `{child.id}` has a higher label",
+                    remediation="declassify or end the child task first",
                 )
         now = self._clock.now()
         task = msgspec.structs.replace(live.task, label=lowered, lowered=now)
@@ -165,7 +165,7 @@ class Declassifications:
             found = [one] if one is not None else []
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
-            raise NotFound(f"nothing with a label was written to {what}", remediation="see `remit data list`")
+            raise NotFound(f"{what} has no stored label", remediation="see `remit data list`")
         return found[0]
 
     async def resource(
@@ -190,7 +190,7 @@ class Declassifications:
         shelf = self._stored_labels.shelves.of(upstream)
         if shelf is None or shelf.closed:
             raise Conflict(
-                f"the data in `{upstream}` is being changed already", remediation="look at it again"
+                f"another declassification of `{upstream}` is in progress", remediation="review it again"
             )
         shelf.closed = True
         try:
@@ -217,7 +217,7 @@ class Declassifications:
         if len(rows) > MAX_AT_ONCE:
             raise Malformed(
                 f"`{upstream}` has more than {MAX_AT_ONCE} resources with labels",
-                remediation="describe what its tools write to with fewer of them",
+                remediation="describe its tools with fewer resources",
             )
         self._check_written(upstream, rows)
         now = self._clock.now()
@@ -267,14 +267,14 @@ class Declassifications:
             for call in live.in_hand:
                 if call.tool.startswith(f"{upstream}/") and call.effect != Effect.NONE.value:
                     raise Conflict(
-                        f"a call that writes to `{upstream}` is in hand", remediation="wait for it to end"
+                        f"a call that writes to `{upstream}` is in progress", remediation="wait for it to end"
                     )
 
     def _check_written(self, upstream: str, rows: dict[str, StoredLabel]) -> None:
         for name, row in rows.items():
             held = self._stored_labels.shelves.at(upstream, name)
             if held is not None and held.now is not None and held.now != row:
-                raise Conflict(f"not all of `{upstream}` is written down yet", remediation="try again")
+                raise Conflict(f"the labels of `{upstream}` are not all stored yet", remediation="try again")
 
     @property
     def _classes(self) -> Classes:
@@ -287,7 +287,7 @@ class Declassifications:
             raise Malformed(fault.message, code="class", remediation=fault.remediation) from None
         if label is None or lowered == label:
             raise Malformed(
-                "that would lower nothing", remediation="name a lower class, or say what is trusted"
+                "this would lower nothing", remediation="give a lower class, or declare the data trusted"
             )
         return lowered
 
@@ -307,26 +307,28 @@ class Declassifications:
         for task in tasks:
             if person.name in (task.on_behalf_of, task.intent.requested_by):
                 raise Forbidden(
-                    f"task `{task.id}` works for `{person.name}`, who does not declassify what it carries",
+                    f"task `{task.id}` is for `{person.name}`, who cannot declassify its data",
                     code="own-data",
                     remediation="ask another approver",
                 )
             if await is_behind(self._store, task, person.name, now, second_person=self._second_person):
                 raise Forbidden(
-                    f"`{person.name}` may be for whom task `{task.id}` works, by a sign-in code",
+                    f"`{person.name}` may be the person of task `{task.id}`, because of a sign-in code",
                     code="code-maker",
                     remediation="ask another approver",
                 )
         if not reason.strip() or len(reason) > MAX_REASON_CHARS:
             raise Malformed(
-                f"the reason has 1 to {MAX_REASON_CHARS} characters", remediation="say why, in a few words"
+                f"the reason has 1 to {MAX_REASON_CHARS} characters", remediation="give a short reason"
             )
 
 
 def _check_seen(now: str, seen: str) -> None:
     if now != seen:
         raise ChangedMeanwhile(
-            "this is not what stands here now", code="digest-mismatch", remediation="look at it again"
+            "the digest does not match the current state",
+            code="digest-mismatch",
+            remediation="review it again",
         )
 
 

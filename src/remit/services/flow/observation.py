@@ -225,9 +225,9 @@ def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> Non
     ):
         return
     raise Conflict(
-        "what this reads was written to since it was decided, and carries more than a grant lets it give",
+        "the data that this call reads has changed since the decision, and its label exceeds the grant",
         code="result-class",
-        remediation="call again to see which",
+        remediation="call again to see the reason",
     )
 
 

@@ -293,7 +293,7 @@ class StoredLabels:
         tool = request.tool
         shelf = self.shelves.of(tool.upstream)
         if request.rest.handed is not None and shelf is not None and shelf.version != request.rest.version:
-            why = f"something was written to `{tool.upstream}` since this was decided, which it may hand over"
+            why = f"data was written to `{tool.upstream}` since the decision, and this call may share it"
             raise Conflict(why, code="label-rose", remediation="call again")
         self._remember(decision, request.rest)
         if tool.effect is Effect.NONE or (not tool.described and tool.name in RESERVED_OPERATIONS):
@@ -311,9 +311,7 @@ class StoredLabels:
             return ()
         shelf = self.shelves.add(tool.upstream)
         if shelf.closed:
-            raise Busy(
-                f"what is known of the data in `{tool.upstream}` is being changed", remediation="call again"
-            )
+            raise Busy(f"a declassification of `{tool.upstream}` is in progress", remediation="call again")
         if label.trust is Trust.UNTRUSTED:
             mark(shelf, request)
         names = resources(tool.resource, request.arguments) if tool.described else ()

@@ -45,7 +45,7 @@ class Accountability:
             elif not fault and about in open_now:
                 await self._open(agent.owner)
                 await self._findings.resolve(
-                    open_now[about].id, by="remit", resolution="somebody answers for it again"
+                    open_now[about].id, by="remit", resolution="the agent has an accountable owner again"
                 )
 
     async def _shut(self, owner: str, fault: str) -> None:
@@ -68,5 +68,5 @@ def owner_fault(owner: str, people: Iterable[Person]) -> str:
         return "" if there else "the team has no active member"
     found = next((one for one in people if one.name == owner), None)
     if found is None:
-        return "there is no such person"
-    return "" if found.active else "the person is not active any more"
+        return "the person does not exist"
+    return "" if found.active else "the person is no longer active"

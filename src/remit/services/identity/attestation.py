@@ -35,7 +35,7 @@ class Attestors:
             if one.judges(shown):
                 return await one.attest(shown)
         raise Unauthenticated(
-            "nobody here can judge what was shown",
+            "no configured verifier accepts this credential",
             code="not-attestable",
             remediation="trust its issuer or its trust domain under `trust:`",
             step=1,

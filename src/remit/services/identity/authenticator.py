@@ -110,9 +110,9 @@ class Authenticator:
         """
         if not claims.confirmation.met_by(proven):
             raise Unauthenticated(
-                "the token is bound to a key, and its sender did not prove to hold it",
+                "the token is bound to a key, but the sender did not prove possession",
                 code="token-unproven",
-                remediation="send a DPoP proof with it, or show the certificate that it is bound to",
+                remediation="send a DPoP proof with it, or present the certificate that it is bound to",
                 step=1,
             )
 
@@ -165,7 +165,7 @@ class Authenticator:
             header, wire, issuer=self.issuer, audiences=self.resources, now=now, leeway_s=LEEWAY_S
         )
         if claims.tenant != self._tenant:
-            raise Unauthenticated("the token is of another tenant", code="token-tenant", step=1)
+            raise Unauthenticated("the token belongs to another tenant", code="token-tenant", step=1)
         return claims
 
     async def refused(self, error: RemitError, where: str, *, agent: str = "", task: str = "") -> None:
@@ -236,7 +236,7 @@ class Authenticator:
             or not person.active
         ):
             error = Unauthenticated(
-                "this code is not valid, was used, or has run out",
+                "this code is invalid, already used or expired",
                 code="sign-in-code",
                 remediation="ask an administrator for a new one",
                 step=1,
@@ -318,7 +318,7 @@ class Authenticator:
             )
         if found[0].jkt != jkt:
             raise Unauthenticated(
-                "the session is bound to a key, and its sender did not prove to hold it"
+                "the session is bound to a key, but the sender did not prove possession"
                 if found[0].jkt
                 else "the session is bound to no key",
                 code="session-unproven" if found[0].jkt else "session-unbound",

@@ -118,9 +118,7 @@ class Directory:
                 "an agent needs an accountable owner and a purpose", remediation="give `owner` and `purpose`"
             )
         if not 1 <= len(new.bindings) <= MAX_BINDINGS:
-            raise Malformed(
-                f"an agent has 1 to {MAX_BINDINGS} ways to prove itself", remediation="give `bindings`"
-            )
+            raise Malformed(f"an agent has 1 to {MAX_BINDINGS} bindings", remediation="give `bindings`")
         await self._check_owner(new.owner)
         # A name denotes one subject only: in tokens, in identity reports, and in the evidence.
         if await self._store.person(self._tenant, new.name) is not None:
@@ -162,7 +160,7 @@ class Directory:
                 return None
             if len(agent.bindings) >= MAX_BINDINGS:
                 raise Malformed(
-                    f"an agent has at most {MAX_BINDINGS} ways to prove itself",
+                    f"an agent has at most {MAX_BINDINGS} bindings",
                     remediation="unbind one first",
                 )
             changed = msgspec.structs.replace(agent, bindings=(*agent.bindings, added))
@@ -192,7 +190,7 @@ class Directory:
         await self._revocations.end_scope(
             ScopeKind.AGENT,
             name,
-            reason=reason or "a way to prove itself was taken from the agent",
+            reason=reason or "a binding was removed from the agent",
             by=by,
             cause=Cause.BINDING,
         )
@@ -227,7 +225,7 @@ class Directory:
 
         changed = await self._change(name, owned, by, self._use_owner(owner))
         await self._findings.settle(
-            FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has another owner"
+            FindingKind.OWNERLESS, f"agent:{name}", by=by, resolution="it has a new owner"
         )
         return changed
 
@@ -241,7 +239,7 @@ class Directory:
         fault = owner_fault(owner, people)
         if fault:
             raise Malformed(
-                f"`{owner[:80]}` cannot answer for an agent: {fault}",
+                f"`{owner[:80]}` cannot own an agent: {fault}",
                 code="owner",
                 remediation="give a person (`remit person list`), or a team as `group:name`",
             )
@@ -288,7 +286,9 @@ class Directory:
             self._live.refresh_agent(agent)
             await self._policies.refresh()
             return agent
-        raise Conflict(f"agent `{name}` is being changed by others", remediation="repeat it in a moment")
+        raise Conflict(
+            f"agent `{name}` is being changed by another request", remediation="try again in a moment"
+        )
 
     async def move(self, name: str, state: AgentState, *, by: str, reason: str) -> Agent:
         """Change an agent's state; taking the agent out of service also ends all its tasks."""
@@ -296,7 +296,7 @@ class Directory:
         def moved_to(agent: Agent) -> _Revised:
             if state not in AGENT_MOVES[agent.state]:
                 raise Forbidden(
-                    f"agent `{name}` is {state.value} already"
+                    f"agent `{name}` is already {state.value}"
                     if agent.state is state
                     else f"agent `{name}` is {agent.state.value} and cannot become {state.value}",
                     remediation="register another agent"
@@ -321,7 +321,7 @@ class Directory:
         """Return an agent; raises `NotFound`."""
         found = await self.find_agent(name)
         if found is None:
-            raise NotFound(f"there is no agent `{name[:80]}`", remediation="see `remit agent list`")
+            raise NotFound(f"agent `{name[:80]}` does not exist", remediation="see `remit agent list`")
         return found
 
     async def find_agent(self, name: str) -> Agent | None:
@@ -360,7 +360,9 @@ class Directory:
         """Return a person; raises `NotFound`."""
         found = await self.find_person(name)
         if found is None:
-            raise NotFound(f"there is no person `{name[:80]}`", remediation="add one with `remit person add`")
+            raise NotFound(
+                f"person `{name[:80]}` does not exist", remediation="add one with `remit person add`"
+            )
         return found
 
     async def find_person(self, name: str) -> Person | None:

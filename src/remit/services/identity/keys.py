@@ -111,7 +111,7 @@ class KeyRotations:
         keys = self._keys.get(kind)
         if keys is None:
             raise NotFound(
-                f"there are no keys of kind `{kind}` here",
+                f"no keys of kind `{kind}` exist here",
                 remediation="configure `workload_api`, or see `remit key list`",
             )
         async with self._lock, keys.turn():

@@ -196,7 +196,11 @@ class PersonAdministration:
     async def _other(self, name: str, by: str) -> Person:
         person = await self._directory.person(name)
         if name == by:
-            raise Forbidden("nobody changes themselves", code="self", remediation="ask another administrator")
+            raise Forbidden(
+                "a person cannot change their own account",
+                code="self",
+                remediation="ask another administrator",
+            )
         return person
 
     async def _keep(self, person: Person, roles: frozenset[Role]) -> tuple[Change, ...]:

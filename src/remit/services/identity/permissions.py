@@ -65,7 +65,7 @@ def own_task(task: Task, person: Person) -> bool:
 def see_task(task: Task, person: Person) -> Task:
     """Return a task to a person who may see it; for others raise `NotFound`."""
     if not own_task(task, person) and not may(person, Duty.OVERSEE):
-        raise NotFound(f"there is no task `{task.id}`", remediation="see `remit task list`")
+        raise NotFound(f"task `{task.id}` does not exist", remediation="see `remit task list`")
     return task
 
 
@@ -86,7 +86,7 @@ def see_closure(closure: Closure, task: Task | None, person: Person) -> Closure:
     A person may see it with a role, or because the ended `task` is the person's own.
     """
     if not (task is not None and own_task(task, person)) and not may(person, Duty.OVERSEE):
-        raise NotFound(f"there is no closure `{closure.id}`", remediation="see `remit audit log`")
+        raise NotFound(f"closure `{closure.id}` does not exist", remediation="see `remit audit log`")
     return closure
 
 
@@ -122,5 +122,5 @@ def ask_about(person: Person, name: str, task: Task | None, agent: Agent | None)
     )
     if not own and not may(person, Duty.OVERSEE):
         raise NotFound(
-            f"nobody here is called `{name[:80]}`", remediation="give an agent, a task, a person or a token"
+            f"`{name[:80]}` is not known here", remediation="give an agent, a task, a person or a token"
         )

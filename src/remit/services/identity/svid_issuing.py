@@ -237,7 +237,7 @@ class SvidIssuing:
         if not given:
             await self._refuse(shown, "svid-suspended" if found else "svid-unknown")
             raise Forbidden(
-                "this process has no identity here",
+                "this process has no SPIFFE ID here",
                 code="svid-unknown",
                 remediation="add it under `workload_api.workloads`, or register its agent with user and "
                 "program",
@@ -311,7 +311,7 @@ class SvidIssuing:
             raise Forbidden(
                 "this process does not have that SPIFFE ID",
                 code="svid-not-held",
-                remediation="ask for its own",
+                remediation="ask for one of its own SPIFFE IDs",
             )
         return tuple(made)
 
@@ -319,7 +319,9 @@ class SvidIssuing:
         """Verify a JWT-SVID of this trust domain on behalf of a workload; raises `Unauthenticated`."""
         if not audience:
             raise Unauthenticated(
-                "a JWT-SVID is checked for an audience", code="token-audience", remediation="name your own"
+                "a JWT-SVID needs an audience",
+                code="token-audience",
+                remediation="give the audience of the checking service",
             )
         return check_jwt_svid(
             token, self.anchors(), audience=audience, now=self._clock.now(), leeway_s=LEEWAY_S

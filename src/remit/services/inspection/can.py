@@ -69,7 +69,7 @@ class CanReports:
             return [task]
         agent = await self._store.agent(self._tenant, name)
         if agent is None:
-            raise NotFound(f"there is no task or agent `{name[:80]}`", remediation="see `remit task list`")
+            raise NotFound(f"no task or agent `{name[:80]}` exists", remediation="see `remit task list`")
         return await self._store.tasks(self._tenant, agent=name, state=TaskState.ACTIVE)
 
     async def _can_task(self, task: Task, tool_id: str, arguments: dict[str, Json] | None) -> dict[str, Json]:

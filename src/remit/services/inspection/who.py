@@ -101,7 +101,7 @@ class Who:
         if (person := await self._store.person(self._tenant, name)) is not None:
             return await self._of_person(self._members.of_person(person))
         raise NotFound(
-            f"nobody here is called `{name[:80]}`",
+            f"`{name[:80]}` is not known here",
             remediation="give an agent, a task, a workload (a SPIFFE ID, `issuer#subject`), a person or "
             "a token",
         )
@@ -209,7 +209,7 @@ class Who:
     async def _dead(self, claims: AccessClaims, agent: Agent | None) -> RemitError | None:
         """Return why a token opens nothing although its signature is valid."""
         if agent is None or not agent.usable or claims.issued < agent.tokens_from:
-            return Unauthenticated("the agent may not act, or its tokens were withdrawn", code="agent-state")
+            return Unauthenticated("the agent may not act, or its tokens were revoked", code="agent-state")
         if not claims.task:
             return None
         try:
@@ -302,11 +302,11 @@ class Who:
             people = [self._members.of_person(one) for one in await self._store.people(self._tenant)]
             team = owner.removeprefix(TEAM)
             active = sorted(one.name for one in people if one.active and team in one.groups)
-            who = ", ".join(active) or "nobody who is active"
-            return Fact(f"answered for by team {team}: {who}", (), bool(active))
+            who = ", ".join(active) or "no active member"
+            return Fact(f"owned by team {team}: {who}", (), bool(active))
         person = await self._store.person(self._tenant, owner)
         holds = person is not None and person.active
-        return Fact(f"answered for by {owner}{'' if holds else ', who is not active'}", (), holds)
+        return Fact(f"owned by {owner}{'' if holds else ', who is not active'}", (), holds)
 
     async def _why_task(self, task: Task, agent: Agent | None = None) -> Fact:
         """Return the facts that a task rests on; with the agent, also those that the agent rests on."""
@@ -315,7 +315,7 @@ class Who:
         for one in task.lineage:
             above = await self._store.task(self._tenant, one.task)
             there = above is not None and above.active_at(self._clock.now())
-            below.append(Fact(f"handed down by {one.agent} from task {one.task}", (), there))
+            below.append(Fact(f"delegated by {one.agent} from task {one.task}", (), there))
         return Fact(
             f"task {task.id}, opened {moment(task.opened)} under bundle {task.bundle[:23]}",
             tuple(below),
@@ -324,14 +324,12 @@ class Who:
 
     async def _why_intent(self, task: Task) -> Fact:
         stated = task.intent.requested_by
-        says = f"intent requested by {stated.removeprefix('agent:')}"
+        says = f"requested by {stated.removeprefix('agent:')}"
         # An agent's own work, or an assertion of a trusted issuer: no person signed in here to request it.
         how = (
-            "an issuer whom"
-            if stated.startswith(NO_PERSON)
-            else "a person whom remit authenticated, and whom"
+            "an issuer that" if stated.startswith(NO_PERSON) else "a person that remit authenticated and that"
         )
-        below = [Fact(f"{how} task type `{task.type}` lets state it")]
+        below = [Fact(f"{how} task type `{task.type}` permits to request it")]
         if task.on_behalf_of:
             below.append(await self._why_behalf(task))
         return Fact(says, tuple(below))
@@ -341,15 +339,13 @@ class Who:
         holds = person is not None and person.active
         says = f"on behalf of {task.on_behalf_of}"
         if task.intent.requested_by.startswith("issuer:"):
-            return Fact(
-                f"{says}, by the word of {task.intent.requested_by.removeprefix('issuer:')}", (), holds
-            )
+            return Fact(f"{says}, as stated by {task.intent.requested_by.removeprefix('issuer:')}", (), holds)
         if not task.delegation:
-            return Fact(f"{says}, whose own word it was", (), holds)
+            return Fact(f"{says}, who requested it", (), holds)
         record = await self._store.delegation(self._tenant, task.delegation)
         if record is None:
-            return Fact(f"{says}, by a delegation that is not known", (), False)
+            return Fact(f"{says}, by an unknown delegation", (), False)
         now = self._clock.now()
         until = f"made {moment(record.made)}, until {moment(record.expires)}"
-        state = "" if record.live_at(now) else ", which does not live any more"
+        state = "" if record.live_at(now) else ", which is no longer valid"
         return Fact(says, (Fact(f"delegation {record.id}, {until}{state}", (), record.live_at(now)),), holds)

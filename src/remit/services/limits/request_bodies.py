@@ -110,7 +110,7 @@ class PendingBody:
         """Hold as many bytes as the body takes by now."""
         if not self._party and (large := max(0, self._size - SMALL) - self._at_place):
             if not self._bodies.strangers.take(self._place, large):
-                raise _too_much("of those who have not shown who they are")
+                raise _too_much("of unauthenticated callers")
             # Returned at the end, also where there is no room for it below.
             self._at_place += large
         more = self._size + (self._values * VALUE_BYTES if self._party else 0) - self._held
@@ -128,7 +128,7 @@ def body_of(scope: Mapping[str, Any], party: str) -> None:
 
 def _too_much(whose: str) -> Busy:
     return Busy(
-        f"too much of what requests {whose} have sent is still in hand",
+        f"too much data of requests {whose} is still in progress",
         code="bodies",
         remediation="wait for answers, and send less at once",
     )

@@ -32,7 +32,7 @@ class SignInAttempts:
         while failures and failures[0] <= now - WINDOW_S:
             failures.popleft()
         if failures and len(failures) >= MAX_FAILURES:
-            raise Busy("too many failures to sign in", code="too-many-tries", remediation="wait a minute")
+            raise Busy("too many failed sign-ins", code="too-many-tries", remediation="wait a minute")
 
     def failed(self, address: str) -> None:
         """Count a failure."""

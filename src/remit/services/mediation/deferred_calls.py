@@ -149,12 +149,12 @@ class Deferrals:
         own = sum(1 for one in live.in_hand if one.deferred)
         if own >= MAX_PER_TASK:
             raise Busy(
-                f"{own} calls of task `{live.task.id}` go on at their upstreams",
+                f"{own} calls of task `{live.task.id}` continue at their upstreams",
                 remediation="wait until one of them has ended, or cancel one",
             )
         full = len(self._calls) >= MAX_IN_ALL or self._bytes >= MAX_BYTES
         if full and not any(one.settled for one in self._calls.values()):
-            raise Busy("too many calls go on at their upstreams", remediation="try again later")
+            raise Busy("too many calls continue at their upstreams", remediation="try again later")
 
     def hold(
         self,
@@ -184,12 +184,12 @@ class Deferrals:
         held.until_s = self._clock.boot_s() + life_s
         twin = (held.upstream, standing.id)
         if any((one.upstream, one.upstream_id) == twin for one in self._calls.values()):
-            raise _lies(held, "gave two calls one id")
+            raise _lies(held, "returned the same id for two calls")
         self._make_room(held)
         try:
             self.check_room(live)
             if self._bytes + held.size_bytes > MAX_BYTES:
-                raise Busy("too much is known of calls that go on", remediation="try again later")
+                raise Busy("too many continuing calls are recorded", remediation="try again later")
         except Busy:
             self._cancel_later(held)
             raise
@@ -213,9 +213,9 @@ class Deferrals:
         ways.
         """
         if standing.id != held.upstream_id:
-            raise _lies(held, "told of another call than it was asked about")
+            raise _lies(held, "reported another call than the requested one")
         if held.ending and held.ending != _ending(standing):
-            raise _lies(held, "ended a call twice, in two ways")
+            raise _lies(held, "reported two different ends of a call")
         low, usual, high = POLL_S
         held.poll_s = min(max(standing.poll_ms / 1000 if standing.poll_ms is not None else usual, low), high)
         held.looked_s = self._clock.boot_s()
@@ -353,12 +353,12 @@ def standing_of(chunk: Chunk, upstream: str, *, expected: bool = True) -> Deferr
     try:
         if expected:
             return read_standing(chunk.body)
-        raise Malformed("a call was deferred whose agent does not know of that")
+        raise Malformed("a call was deferred, but its agent does not support that")
     except Malformed as fault:
         raise UpstreamFault(
-            f"upstream `{upstream}` did not say how a call stands",
+            f"upstream `{upstream}` did not report the state of a call",
             sent=True,
-            remediation="look at the upstream for the outcome and repair it",
+            remediation="check the outcome at the upstream, and repair it",
             debug=fault.debug,
         ) from fault
 
@@ -403,5 +403,5 @@ def _lies(held: DeferredCall, what: str) -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{held.upstream}` {what}",
         sent=True,
-        remediation="look at the upstream for the outcome and repair it",
+        remediation="check the outcome at the upstream, and repair it",
     )

@@ -172,9 +172,9 @@ class ResumptionSteps(CallState):
 def gone() -> NotFound:
     """Return the error for a handle that belongs to no deferred call of the task."""
     return NotFound(
-        "there is no such call",
+        "the call does not exist",
         code="no-call",
-        remediation="make the call again, if it is still wanted",
+        remediation="make the call again if still needed",
         step=2,
     )
 

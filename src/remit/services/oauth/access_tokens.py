@@ -96,7 +96,7 @@ class AccessTokens:
         for one in wanted:
             if one not in self.resources:
                 raise Malformed(
-                    f"`{one[:200]}` is no resource of this server",
+                    f"`{one[:200]}` is not a resource of this server",
                     code="invalid_target",
                     remediation=f"ask for `{self.resources.joined}`, `{self.resources.of('NAME')}` of an "
                     f"upstream, or `{self.resources.api_of('NAME')}` of an HTTP API, by its name in remit's "
@@ -122,7 +122,7 @@ class AccessTokens:
                 live = await self._live.view(task_id)
         if live is None or live.task.agent != agent:
             raise NotFound(
-                "there is no such task of this client", code="no-task", remediation="open one, and name it"
+                "this client has no such task", code="no-task", remediation="open a task, and give its id"
             )
         self._live.check(live, self._clock.now())
         return live

@@ -113,14 +113,16 @@ class Clients:
         """
         name, kid = self._claimed(assertion)
         if client_id not in ("", name):
-            raise _refused("the client assertion speaks of another client")
+            raise _refused("the client assertion names another client")
         if is_client_address(name):
             return await self._by_document(assertion, name)
         agent = await self._store.agent(self._tenant, name)
         if agent is None or not agent.keys:
             # The same text as for a wrong signature: a client that proves nothing must not learn which names
             # exist.
-            raise _refused("the client assertion does not hold", debug="no such agent, or it has no key")
+            raise _refused(
+                "the client assertion does not verify", debug="the agent does not exist or has no key"
+            )
         proven, key = self._verified(assertion, agent.keys, name, kid)
         agent = await self._admit(agent, self._use(name, proven))
         attested = Attested(
@@ -154,7 +156,9 @@ class Clients:
         The token may be used again until it expires: platforms issue one token for many uses.
         """
         if token != token.strip():
-            raise _refused("white space stands around the token", remediation="send it without a line break")
+            raise _refused(
+                "the token has surrounding white space", remediation="send it without a line break"
+            )
         attested = await self._attestors.attest(ShownAssertion(token, kind))
         agent = await self._admit(await self._bound(attested, client_id))
         return TokenClient(agent=agent, client_id=client_id or agent.name, attested=attested)
@@ -179,7 +183,7 @@ class Clients:
         found = await self._store.agent(self._tenant, client_id)
         # RFC 8705 section 2.2.2: the registered key counts, whatever the certificate's issuer.
         if found is None or not leaf.thumbprint or KeyBinding(leaf.jwk) not in found.bindings:
-            raise _refused("the certificate is not of a key that is registered for this client")
+            raise _refused("the certificate's key is not registered for this client")
         _check_now(leaf, self._clock.now())
         agent = await self._admit(found)
         attested = Attested(
@@ -198,10 +202,10 @@ class Clients:
         Raises `Unauthenticated` for a client that could authenticate.
         """
         if not is_client_address(client_id):
-            raise _refused("the client must prove itself")
+            raise _refused("the client must authenticate")
         metadata = await self._document(client_id)
         if metadata.auth_method != "none":
-            raise _refused("the client must prove itself as its metadata document says")
+            raise _refused("the client must authenticate as its metadata document states")
         return TokenClient(agent=await self._admit(await self._of_document(client_id)), client_id=client_id)
 
     # Helpers shared by the methods.
@@ -251,20 +255,20 @@ class Clients:
             if any(matches(binding, attested) for binding in agent.bindings)
         ]
         if len(found) != 1:
-            whose = "no agent's" if not found else "several agents'"
+            whose = "not bound to an agent" if not found else "bound to several agents"
             raise _refused(
-                f"what was proven, `{attested.workload[:200]}`, is {whose}",
+                f"the workload `{attested.workload[:200]}` is {whose}",
                 remediation="bind it to its agent with `remit agent bind`",
             )
         if client_id not in ("", found[0].name, attested.workload):
-            raise _refused("what was proven is another client's")
+            raise _refused("the proven workload belongs to another client")
         return found[0]
 
     async def _of_document(self, address: str) -> Agent:
         for agent in await self._store.agents_bound(self._tenant, address):
             if ClientBinding(address) in agent.bindings:
                 return agent
-        raise _refused("nobody has registered this application")
+        raise _refused("this application is not registered")
 
     async def _document(self, address: str) -> ClientMetadata:
         # Before anything is fetched: at this endpoint an address that is not registered opens nothing.
@@ -282,7 +286,7 @@ class Clients:
             try:
                 await self._store.commit(Unit(changes))
             except Conflict:
-                raise _refused("the client assertion was used before") from None
+                raise _refused("the client assertion was already used") from None
         return self._members.of_agent(agent)
 
 
@@ -291,8 +295,8 @@ def _keys_of(metadata: ClientMetadata) -> tuple[dict[str, str], ...]:
     written = (metadata.jwks or {}).get("keys")
     if metadata.auth_method != "private_key_jwt" or not isinstance(written, list):
         raise _refused(
-            "the client's metadata document gives no keys of its own",
-            remediation="let it hold `jwks` with a P-256 or Ed25519 key, and `private_key_jwt`",
+            "the client's metadata document contains no keys",
+            remediation="add `jwks` with a P-256 or Ed25519 key, and `private_key_jwt`",
         )
     out = []
     for key in written[:MAX_KEYS]:

@@ -62,7 +62,7 @@ class ClientDocuments:
         """
         check_client_address(client_id)
         if self._fetch is None:
-            raise Malformed("clients with an address are not taken here", code="invalid_client")
+            raise Malformed("clients with a URL as their id are not accepted here", code="invalid_client")
         lane = self._registered if registered else self._strangers
         kept = lane.kept.get(client_id)
         if kept is not None and self._clock.now() < kept[0]:
@@ -92,7 +92,7 @@ class ClientDocuments:
         # Section 5: any other status is an error, redirects included.
         if got.status != 200:
             raise Malformed(
-                f"the client's metadata document is answered with status {got.status}, not 200",
+                f"the client's metadata document returned status {got.status}, not 200",
                 code="invalid_client",
                 remediation="make it public under the exact address, without redirects",
             )

@@ -91,7 +91,7 @@ class DpopReplay:
         mark = hashlib.sha256(f"{held.thumbprint}\n{held.token_id}".encode()).digest()[:16]
         if mark in seen:
             raise ProofRefused(
-                "the DPoP proof was used before", code="proof-replayed", remediation="sign a new proof"
+                "the DPoP proof was already used", code="proof-replayed", remediation="sign a new proof"
             )
         seen.add(mark)
         return Confirmation(jkt=held.thumbprint), held.nonce

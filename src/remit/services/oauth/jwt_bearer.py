@@ -80,7 +80,7 @@ class IdentityAssertions:
             raise Malformed(
                 "the assertion is for other resources",
                 code="invalid_target",
-                remediation="ask for one that it names",
+                remediation="ask for a resource that the assertion names",
             )
         name = f"id-jag\n{shown.token_id}"
         live = await self._opened(client, shown, name, task_type, mission, limits)
@@ -143,7 +143,7 @@ class IdentityAssertions:
         person = await self._store.person(self._tenant, link.person) if link else None
         if person is None or not person.active:
             raise _bad(
-                "the subject of the assertion is nobody here",
+                "the subject of the assertion is not known here",
                 remediation="let that person sign in here once with the same provider",
             )
         return self._members.of_person(person)
@@ -153,7 +153,7 @@ class IdentityAssertions:
         try:
             await self._store.commit(Unit((UseAssertion(self._tenant, mark, shown.expires),)))
         except Conflict:
-            raise _bad("the assertion was used before") from None
+            raise _bad("the assertion was already used") from None
 
     def _type(self, client: TokenClient, shown: IssuedToken) -> str:
         """Return the one task type that the agent may run on this issuer's assertion."""
@@ -165,8 +165,9 @@ class IdentityAssertions:
         ]
         if len(found) != 1:
             raise _bad(
-                "no task type permits this issuer's word" if not found else "several task types permit this",
-                remediation="add the `issuer:` to `requested_by` of a task type, or name one by `task_type`",
+                "no task type permits this issuer" if not found else "several task types permit this",
+                remediation="add the `issuer:` to `requested_by` of a task type, or choose one with "
+                "`task_type`",
             )
         return found[0]
 

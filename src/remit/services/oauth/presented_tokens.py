@@ -78,7 +78,7 @@ class PresentedTokens:
                 raise Unauthenticated(
                     "the token is not bound to a key of its sender",
                     code="token-unbound",
-                    remediation="show it as `Bearer`, or ask for one with a DPoP proof",
+                    remediation="send it as `Bearer`, or ask for a token with a DPoP proof",
                     step=1,
                 )
         # 3
@@ -109,7 +109,7 @@ def shown_key(chain: Sequence[bytes]) -> Confirmation:
 def _scheme(authorization: str | None) -> tuple[str, str]:
     if authorization is None:
         raise Unauthenticated(
-            "the request shows no token",
+            "the request has no token",
             code="no-token",
             remediation="send one `Authorization` header with an access token",
             step=1,
@@ -118,7 +118,7 @@ def _scheme(authorization: str | None) -> tuple[str, str]:
     scheme, token = scheme.lower(), token.strip()
     if scheme not in (BEARER, DPOP) or not token or " " in token:
         raise Unauthenticated(
-            "the request shows no usable token",
+            "the request has no usable token",
             code="bad-authorization",
             remediation="send one `Authorization: Bearer` or `Authorization: DPoP` header with an access "
             "token",

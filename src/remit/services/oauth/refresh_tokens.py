@@ -82,18 +82,18 @@ class RefreshTokens:
         """
         ticket = await self._tickets.look(code)
         if ticket is None or not isinstance(ticket.holds, ConsentCode):
-            raise _bad_grant("the code was never given")
+            raise _bad_grant("the code was never issued")
         if ticket.used is not None:
             raise await self._replayed(ticket)
         held = ticket.holds
         if not ticket.open_at(self._clock.now()):
-            raise _bad_grant("the code has run out")
+            raise _bad_grant("the code has expired")
         if held.client_id != client.client_id or held.agent != client.agent.name:
-            raise _bad_grant("the code was given to another client")
+            raise _bad_grant("the code was issued to another client")
         if not hmac.compare_digest(held.redirect_uri.encode(), redirect_uri.encode()):
-            raise _bad_grant("`redirect_uri` is not the one of the authorization request")
+            raise _bad_grant("`redirect_uri` differs from the authorization request")
         if not hmac.compare_digest(challenge_of(verifier).encode(), held.code_challenge.encode()):
-            raise _bad_grant("`code_verifier` does not fit the challenge")
+            raise _bad_grant("`code_verifier` does not match the challenge")
         if held.dpop_jkt and held.dpop_jkt != asking.confirmation.jkt:
             raise _bad_grant("the code is bound to another DPoP key")
         live = await self._tokens.bound(client.agent.name, held.task)
@@ -136,13 +136,13 @@ class RefreshTokens:
         token = await self._store.refresh_token(self._tenant, secret_digest(text))
         family = await self._store.family(self._tenant, token.family) if token else None
         if token is None or family is None or family.id in self._store.withdrawn(self._tenant):
-            raise _bad_grant("the refresh token was never given, or was taken back")
+            raise _bad_grant("the refresh token was never issued, or was revoked")
         if token.used is not None:
             raise await self._reused(family)
         if family.client_id != client.client_id or family.agent != client.agent.name:
-            raise _bad_grant("the refresh token was given to another client")
+            raise _bad_grant("the refresh token was issued to another client")
         if self._clock.now() >= token.expires:
-            raise _bad_grant("the refresh token has run out")
+            raise _bad_grant("the refresh token has expired")
         self._check_key(family, asking.confirmation or client.confirmation)
         fits((await self._tokens.bound(client.agent.name, family.task)).task)
         audience = _narrowed(asking.audience, family.audience) or family.audience
@@ -158,7 +158,7 @@ class RefreshTokens:
         # but they may not fall back to a token without a bound key.
         bound = family.confirmation
         if bound and (not shown or (family.public and bound != shown)):
-            raise _bad_grant("the refresh token is bound to a key that was not shown")
+            raise _bad_grant("the refresh token is bound to a key, but possession was not proven")
 
     async def _next(
         self, client: TokenClient, family: TokenFamily, asking: TokenQuestion, changes: Sequence[Change]
@@ -189,11 +189,11 @@ class RefreshTokens:
             family = await self._store.family(self._tenant, ticket.outcome)
             if family is not None:
                 await self._withdraw_family(family, "its code was used twice")
-        return _bad_grant("the code was used before: what it led to has been revoked")
+        return _bad_grant("the code was already used: its tokens have been revoked")
 
     async def _reused(self, family: TokenFamily) -> Malformed:
         await self._withdraw_family(family, "a refresh token was used twice")
-        return _bad_grant("the refresh token was used before: everything of its grant has been revoked")
+        return _bad_grant("the refresh token was already used: all tokens of its grant have been revoked")
 
     # Step 4.
 
@@ -261,7 +261,7 @@ def _narrowed(wanted: tuple[str, ...], granted: tuple[str, ...]) -> tuple[str, .
         raise Malformed(
             "the grant is for other resources",
             code="invalid_target",
-            remediation="ask for one that was granted",
+            remediation="ask for a granted resource",
         )
     return wanted
 
@@ -272,7 +272,7 @@ def _bad_grant(message: str) -> Malformed:
 
 def _not_yours() -> Malformed:
     return Malformed(
-        "the token was given to another client",
+        "the token was issued to another client",
         code="unauthorized_client",
         remediation="let that client revoke it",
     )

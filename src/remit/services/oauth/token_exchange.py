@@ -81,11 +81,11 @@ class TokenExchange:
         claims = self._subject(wanted.subject_token, proven)
         live = await self._tokens.bound(claims.client_id, claims.task)
         if claims.issued < live.agent.tokens_from:
-            raise _bad("the subject token was withdrawn")
+            raise _bad("the subject token was revoked")
         self._tokens.take_on(live, claims)
         if wanted.actor_token:
             if client.agent.name != claims.client_id:
-                raise _bad("an actor token is shown by the agent whose task is handed down")
+                raise _bad("the agent that delegates its task must present the actor token")
             heir, confirmation = await self._actor(wanted.actor_token)
         else:
             heir, confirmation = client, asking.confirmation
@@ -129,7 +129,7 @@ class TokenExchange:
         own = claims.scope == AGENT_SCOPE
         withdrawn = agent is not None and claims.issued < agent.tokens_from
         if agent is None or not agent.usable or withdrawn or not own or claims.attestation is None:
-            raise _bad("the actor token is not an agent's own, or was withdrawn")
+            raise _bad("the actor token does not belong to an agent, or was revoked")
         if not claims.confirmation:
             # The sender is another agent, which could use a token that is bound to no key.
             raise _bad("the actor token is not bound to a key of its agent")
@@ -147,7 +147,7 @@ class TokenExchange:
     ) -> IssuedAccessToken:
         """Step 2."""
         if wanted.details is not None or wanted.task_type or wanted.brief:
-            raise _bad("a task is narrowed by handing it down: name another agent by its actor token")
+            raise _bad("delegation narrows a task: give another agent's actor token")
         return await self._tokens.for_task(client, live, asking, grant_id=grant_id)
 
 

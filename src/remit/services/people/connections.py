@@ -168,9 +168,7 @@ class Connections:
             while True:
                 found = await self._read(upstream, person)
                 if found is None or found.ending:
-                    raise NotFound(
-                        "there is no such connection any more", remediation="look at the list again"
-                    )
+                    raise NotFound("the connection no longer exists", remediation="reload the list")
                 ending = msgspec.structs.replace(found, ending=True)
                 # A concurrent use elsewhere has brought another token: that one is ended.
                 with contextlib.suppress(Conflict):
@@ -189,9 +187,9 @@ class Connections:
         person = task.on_behalf_of
         if not person or person.startswith(NO_PERSON):
             raise KeyUnavailable(
-                "this task is for no person, so that nobody can have connected the upstream",
+                "this task is for no person, so no person can connect the upstream",
                 code="no-person",
-                remediation="open it for somebody (`--for`)",
+                remediation="open it for a person (`--for`)",
             )
         using = asyncio.ensure_future(self._used(upstream, person, use))
         self._using.add(using)
@@ -205,7 +203,7 @@ class Connections:
             if not self._good(found) or not await self._may_act(person):
                 raise KeyUnavailable(
                     f"`{person}` has not connected upstream `{upstream}`"
-                    + (", or its server has ended that" if found and found.lost else ""),
+                    + (", or its server has revoked the connection" if found and found.lost else ""),
                     code="not-connected",
                     remediation="connect it at remit's page `/oauth/account`",
                 )
@@ -235,7 +233,7 @@ class Connections:
             if now_is is None or now_is.ending or now_is.since != found.since:
                 await self._let_go(following)
                 raise KeyUnavailable(
-                    f"the connection of `{found.person}` to `{found.upstream}` has been ended",
+                    f"the connection of `{found.person}` to `{found.upstream}` was revoked",
                     code="not-connected",
                     remediation="connect it at remit's page `/oauth/account`",
                 ) from None
@@ -328,8 +326,8 @@ class Connections:
         found = self.connectors.get(upstream)
         if found is None:
             raise NotFound(
-                f"upstream `{upstream[:80]}` is not one that people connect",
-                remediation="look at the list again",
+                f"upstream `{upstream[:80]}` cannot be connected by people",
+                remediation="reload the list",
             )
         return found
 
@@ -344,7 +342,9 @@ class Connections:
         found = await self._store.values(self._tenant, _place(upstream, person))
         kept = msgspec.convert(found[0], KeptConnection) if found else None
         if kept is not None and (kept.upstream, kept.person) != (upstream, person):
-            log.warning("the store has another's connection where that of `%s` to `%s` is", person, upstream)
+            log.warning(
+                "the store has another person's connection in place of that of `%s` to `%s`", person, upstream
+            )
             return None
         return kept
 
@@ -362,7 +362,7 @@ class Connections:
             events = (event,) if change else ()
             await self._store.commit(Unit((*turned, put, *more), events, tenant=self._tenant))
         except Conflict:
-            raise Conflict("the connection was changed meanwhile", remediation="try again") from None
+            raise Conflict("the connection was changed in the meantime", remediation="try again") from None
 
     def _turned(self, before: KeptConnection) -> UseAssertion:
         """Return the change that uses up a version.
@@ -385,7 +385,7 @@ class Connections:
             return str(opened["refresh"][0])
         except (RemitError, KeyError) as fault:
             raise KeyUnavailable(
-                f"the connection of `{one.person}` to `{one.upstream}` cannot be read any more",
+                f"the connection of `{one.person}` to `{one.upstream}` can no longer be read",
                 code="connection-unreadable",
                 remediation="connect it again",
                 debug=type(fault).__name__,
@@ -404,5 +404,5 @@ def _bound(one: KeptConnection) -> bytes:
 
 def _not_begun() -> Unauthenticated:
     return Unauthenticated(
-        "this was not begun by you at this browser", code="connect-state", remediation="begin again", step=1
+        "this was not started in this browser", code="connect-state", remediation="start again", step=1
     )

@@ -139,7 +139,7 @@ class Consents:
             metadata, agent = None, await self._store.agent(self._tenant, pushed_by) if pushed_by else None
             if agent is None:
                 raise Malformed(
-                    "this application is not known",
+                    "this application is unknown",
                     code="invalid_client",
                     remediation="use a client ID metadata document, or push the request as a registered "
                     "agent",
@@ -157,9 +157,9 @@ class Consents:
         check_redirect(redirect_uri)
         if applicant.metadata and not redirect_registered(redirect_uri, applicant.metadata.redirect_uris):
             raise Malformed(
-                "the redirect address is not one that the application has published",
+                "the application has not published this redirect address",
                 code="redirect-uri",
-                remediation="use one of those in its metadata document, character by character",
+                remediation="use an exact redirect address of its metadata document",
             )
         return redirect_uri
 
@@ -248,7 +248,7 @@ class Consents:
             await self._store.commit(Unit(changes, (self._event(given, agent.name, task.id),)))
         except RemitError:
             await self._revocations.end_task(
-                task.id, reason="its code could not be given", by="remit", state=TaskState.REVOKED
+                task.id, reason="its code could not be issued", by="remit", state=TaskState.REVOKED
             )
             raise
         return code
@@ -277,7 +277,7 @@ class Consents:
     async def _register(self, applicant: Applicant, person: Person) -> Agent:
         if not set(person.groups) & set(self.rules.self_service):
             raise Forbidden(
-                "nobody has registered this application", remediation="ask an administrator to register it"
+                "this application is not registered", remediation="ask an administrator to register it"
             )
         new = NewAgent(
             name=_agent_name(applicant.client_id),

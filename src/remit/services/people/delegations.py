@@ -80,10 +80,10 @@ class Delegations:
         agent = await self._store.agent(self._tenant, new.agent)
         if task_type is None:
             raise NotFound(
-                f"there is no task type `{new.task_type[:80]}`", remediation="see `remit task types`"
+                f"task type `{new.task_type[:80]}` does not exist", remediation="see `remit task types`"
             )
         if agent is None:
-            raise NotFound(f"there is no agent `{new.agent[:80]}`", remediation="see `remit agent list`")
+            raise NotFound(f"agent `{new.agent[:80]}` does not exist", remediation="see `remit agent list`")
         may_state(task_type, person)
         may_run(task_type, self._members.of_agent(agent))
         check_words(new.goal, "the intent")
@@ -92,7 +92,7 @@ class Delegations:
         living = [one for one in await self.of(person.name) if one.live_at(now)]
         if len(living) >= MAX_LIVING:
             raise Forbidden(
-                f"`{person.name}` has {len(living)} delegations that live",
+                f"`{person.name}` has {len(living)} valid delegations",
                 code="too-many-delegations",
                 remediation="revoke some of them first",
             )
@@ -132,7 +132,9 @@ class Delegations:
         """Return a record; raises `NotFound`."""
         found = await self.find(name)
         if found is None:
-            raise NotFound(f"there is no delegation `{name[:80]}`", remediation="see `remit delegation list`")
+            raise NotFound(
+                f"delegation `{name[:80]}` does not exist", remediation="see `remit delegation list`"
+            )
         return found
 
     async def find(self, name: str) -> Delegation | None:
@@ -181,7 +183,7 @@ def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
             )
     both = sorted(set(new.params) & set(new.open))
     if both:
-        raise Malformed(f"`{both[0]}` is fixed and left open", remediation="do one of the two")
+        raise Malformed(f"`{both[0]}` is both fixed and open", remediation="choose one of the two")
     for name, spec in known.items():
         if name in new.params:
             value = new.params[name]
@@ -192,6 +194,6 @@ def _check_parameters(task_type: TaskType, new: NewDelegation) -> None:
                 raise Malformed(f"parameter `{name}` {rule.describe()}", remediation="give a value that fits")
         elif name not in new.open and spec.required and spec.default is None:
             raise Malformed(
-                f"nobody says what `{name}` is",
-                remediation="fix it, or leave it `open` to the agent",
+                f"parameter `{name}` has no value",
+                remediation="fix it, or leave it `open` for the agent",
             )

@@ -25,7 +25,7 @@ from remit.services.people.delegations import Delegations
 
 #: Largest number of open tasks that are searched.
 MOST: Final = 100_000
-_REASON: Final = "what it was for was forgotten"
+_REASON: Final = "its subject was forgotten"
 
 
 class Erasure:

@@ -86,7 +86,7 @@ def offer_named(offers: Iterable[Offer], name: str) -> Offer:
     for one in offers:
         if one.type.name == name:
             return one
-    raise NotFound("this kind of work is not offered to you", remediation="choose another one")
+    raise NotFound("this task type is not offered to you", remediation="choose another one")
 
 
 def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Json]:
@@ -107,7 +107,7 @@ def read_params(task_type: TaskType, written: Mapping[str, str]) -> dict[str, Js
             try:
                 out[name] = int(text) if spec.type == "integer" else float(text)
             except ValueError:
-                raise Malformed(f"`{name}` is not a number", remediation="write digits alone") from None
+                raise Malformed(f"`{name}` is not a number", remediation="write only digits") from None
     return out
 
 
@@ -119,7 +119,7 @@ def _unknown(name: str) -> Tool:
 _DOES = {
     Effect.NONE: "reads with",
     Effect.REVERSIBLE: "changes things, in a way that can be undone, with",
-    Effect.IRREVERSIBLE: "changes things for good with",
+    Effect.IRREVERSIBLE: "changes things irreversibly with",
 }
 
 
@@ -132,9 +132,9 @@ def _permission(tool: Tool, limits: tuple[str, ...]) -> Permission:
     audience = tool.audience.name
     told = {
         "self": "",
-        "internal": "what is sent to it stays inside the organisation",
-        "external": "what is sent to it leaves the organisation",
-    }.get(audience, f"what is sent to it is seen by {audience}")
+        "internal": "its arguments stay inside the organisation",
+        "external": "its arguments leave the organisation",
+    }.get(audience, f"its arguments are visible to {audience}")
     return Permission(tool=tool.id, effect=tool.effect, does=does, told=told, limits=limits)
 
 
@@ -144,7 +144,7 @@ def _limits(arguments: Mapping[str, Json], parameters: Mapping[str, Json]) -> li
         try:
             must = load(written).describe()
         except ConfigInvalid:
-            must = "fit what you state below"
+            must = "match your parameters below"
         for parameter in parameters:
             must = must.replace("{" + parameter + "}", f"\u2039{parameter}\u203a")
         out.append(f"`{name}` must {must}")

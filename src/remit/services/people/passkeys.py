@@ -78,7 +78,9 @@ class Passkeys:
         self._need()
         mine = await self._store.passkeys(self._tenant, person.name)
         if len(mine) >= MOST_PER_PERSON:
-            raise Forbidden(f"there are {MOST_PER_PERSON} passkeys already", remediation="remove one first")
+            raise Forbidden(
+                f"the limit of {MOST_PER_PERSON} passkeys is reached", remediation="remove one first"
+            )
         challenge = await self._challenge(browser, person.name)
         handle = self._user_handle(person.name)
         return self._webauthn().to_register(challenge, person.name, handle, [one.id for one in mine])
@@ -92,11 +94,11 @@ class Passkeys:
         person = seat.person
         ceremony, challenge = await self._answered(credential, browser)
         if ceremony.person != person.name:
-            raise await self._refuse("this challenge was for somebody else")
+            raise await self._refuse("this challenge belongs to another person")
         try:
             proven = self._webauthn().registered(credential, ceremony.challenge)
         except ValueError as error:
-            raise await self._refuse("the passkey's answer does not hold", str(error)) from None
+            raise await self._refuse("the passkey's response does not verify", str(error)) from None
         passkey = Passkey(
             tenant=self._tenant,
             id=proven.id,
@@ -129,13 +131,13 @@ class Passkeys:
         found = await self._store.passkey(self._tenant, str(credential.get("id", ""))[:2000])
         person = await self._store.person(self._tenant, found.person) if found else None
         if ceremony.person or found is None or person is None or not person.active:
-            raise await self._refuse("this passkey is not known here")
+            raise await self._refuse("this passkey is not registered here")
         try:
             counter = self._webauthn().signed_in(
                 credential, ceremony.challenge, found.public_key, self._user_handle(person.name)
             )
         except ValueError as error:
-            raise await self._refuse("the passkey's answer does not hold", str(error)) from None
+            raise await self._refuse("the passkey's response does not verify", str(error)) from None
         changes = (
             self._browsers.tickets.use(challenge),
             UsePasskey(self._tenant, found.id, counter, self._clock.now()),
@@ -176,11 +178,13 @@ class Passkeys:
         try:
             challenge = self._webauthn().challenge_of(credential)
         except ValueError as error:
-            raise Malformed("this is not a passkey's answer", debug=str(error)) from None
+            raise Malformed("this is not a passkey response", debug=str(error)) from None
         ticket = await self._browsers.tickets.look(challenge)
         ceremony = ticket.holds if ticket and ticket.open_at(self._clock.now()) else None
         if not isinstance(ceremony, PasskeyCeremony) or ceremony.browser != secret_digest(browser):
-            raise await self._refuse("this challenge is not of this browser, was used, or has run out")
+            raise await self._refuse(
+                "this challenge belongs to another browser, was already used or has expired"
+            )
         return ceremony, challenge
 
     def _user_handle(self, person: str) -> bytes:
@@ -195,14 +199,14 @@ class Passkeys:
     def _need(self) -> None:
         if not self.offered:
             raise Forbidden(
-                "there are no passkeys here",
-                remediation="give remit a host name (`listen.public_url`), and let `sign_in.passkeys` be "
-                "true",
+                "passkeys are not enabled",
+                remediation="give remit a host name (`listen.public_url`), and set `sign_in.passkeys` "
+                "to true",
             )
 
     async def _refuse(self, message: str, debug: str = "") -> Unauthenticated:
         error = Unauthenticated(
-            message, code="sign-in-passkey", remediation="begin again", debug=debug, step=1
+            message, code="sign-in-passkey", remediation="start again", debug=debug, step=1
         )
         await self._authenticator.refused(error, "sign-in")
         return error

@@ -196,7 +196,7 @@ class BrowserSessions:
             or not hmac.compare_digest(held.code_challenge, challenge_of(verifier))
         ):
             raise await self._refuse(
-                "this code is not known, was used, or is another program's", "sign-in-terminal"
+                "this code is unknown, already used or belongs to another program", "sign-in-terminal"
             )
         person = await self._store.person(self._tenant, held.person)
         if person is None or not person.active:
@@ -227,7 +227,7 @@ class BrowserSessions:
             if handle_of(one) == handle:
                 await self._drop(one)
                 return
-        raise NotFound("there is no such session any more", remediation="look at the list again")
+        raise NotFound("the session no longer exists", remediation="reload the list")
 
     async def close(self, seat: BrowserSeat) -> None:
         """End the session of a browser."""
@@ -297,7 +297,7 @@ class BrowserSessions:
         if not isinstance(visit, ProviderVisit) or not hmac.compare_digest(
             visit.browser, secret_digest(browser)
         ):
-            raise await self._refuse("this sign-in was not begun at this browser", "sign-in-state")
+            raise await self._refuse("this sign-in was not started in this browser", "sign-in-state")
         try:
             await self._store.commit(Unit((self.tickets.use(state),)))
         except Conflict as conflict:
@@ -320,9 +320,10 @@ class BrowserSessions:
                 # OpenID Connect Core section 3.1.2.1: asked with `max_age`, the provider must return
                 # `auth_time`.
                 raise Forbidden(
-                    "the provider does not say that you have proven yourself anew",
+                    "the provider does not confirm a recent authentication",
                     code="sign-in-fresh",
-                    remediation="sign in with a passkey or a code, or let the provider give `auth_time`",
+                    remediation="sign in with a passkey or a code, or configure the provider to return "
+                    "`auth_time`",
                 )
         except (Unauthenticated, Forbidden) as error:
             # A refusal by the rules is recorded like any other: the author of the rules must see it.
@@ -349,7 +350,7 @@ class BrowserSessions:
         if person is None:
             if not rules.add_people or link is not None:
                 raise Forbidden(
-                    f"nobody here is called `{name}`",
+                    f"`{name}` is not known here",
                     code="sign-in-unknown",
                     remediation="ask an administrator to add you",
                 )
@@ -366,7 +367,7 @@ class BrowserSessions:
             )
         ):
             raise Forbidden(
-                f"`{name}` is not connected with this account yet",
+                f"`{name}` is not linked to this account yet",
                 code="sign-in-connect",
                 remediation="sign in with a code or a passkey first, then once with the provider",
             )
@@ -415,10 +416,10 @@ class BrowserSessions:
     def _entrance(self, name: str) -> Entrance:
         found = self.entrances.get(name)
         if found is None:
-            raise NotFound(f"there is no provider `{name[:80]}`", remediation="begin again")
+            raise NotFound(f"provider `{name[:80]}` does not exist", remediation="start again")
         return found
 
     async def _refuse(self, message: str, code: str) -> Unauthenticated:
-        error = Unauthenticated(message, code=code, remediation="begin again", step=1)
+        error = Unauthenticated(message, code=code, remediation="start again", step=1)
         await self._authenticator.refused(error, "sign-in")
         return error

@@ -93,9 +93,9 @@ class Policies:
         Raises `Busy` where too many checks are requested, or too many by one person (`by`) at once.
         """
         if self._checks_of.total() >= MAX_CHECKS:
-            raise Busy(f"{MAX_CHECKS} checks of policies wait already", remediation="try again in a minute")
+            raise Busy(f"{MAX_CHECKS} policy checks are already waiting", remediation="try again in a minute")
         if by and self._checks_of[by] >= MAX_CHECKS_EACH:
-            raise Busy(f"{MAX_CHECKS_EACH} checks of yours wait already", remediation="wait for them")
+            raise Busy(f"{MAX_CHECKS_EACH} of your checks are already waiting", remediation="wait for them")
         self._checks_of[by] += 1
         try:
             async with self._checking:
@@ -161,11 +161,12 @@ class Policies:
             return
         if not go_back and await self.replaced(bundle):
             raise ConfigInvalid(
-                f"the files here are a bundle that was replaced, `{bundle.digest}`; in force is "
+                f"the files here are bundle `{bundle.digest}`, which was replaced; in force is "
                 f"`{await self.in_force()}`",
                 code="bundle-replaced",
-                remediation="lay the files of the bundle in force here. To go back to this one, lay it at a "
-                "replica that runs and use `remit policy apply` there; where none runs, `remit up --go-back`",
+                remediation="deploy the files of the bundle in force here. To roll back to this bundle, "
+                "deploy it to a running replica and run `remit policy apply` there; if no replica runs, "
+                "run `remit up --go-back`",
             )
         await self.apply(bundle, by=by)
 

@@ -183,7 +183,7 @@ class Forwarding:
             wanted = ""
         if not wanted or not hmac.compare_digest(wanted.encode(), seal.encode()):
             raise StoreUnavailable(
-                f"replica `{owner.id}` has an address that no replica of this store gave it",
+                f"replica `{owner.id}` has an address that no replica of this installation registered",
                 code="replica-forged",
                 remediation="find out who writes to the database",
             )
@@ -220,7 +220,7 @@ class Forwarding:
                 async for piece in answer.pieces():
                     parts.append(piece)
                     if sum(map(len, parts)) > MAX_ANSWER_BYTES:
-                        raise OwnerAway("it answered too much")
+                        raise OwnerAway("its answer is too large")
                 return WholeAnswer(answer.status, b"".join(parts))
         except UpstreamUnreachable as fault:
             raise OwnerAway(fault.message, sent=fault.sent) from fault
@@ -246,11 +246,11 @@ class Forwarding:
         except RemitError:
             sealing = b""
         if not sealing or not forwarding.holds(value, sealing, method, target, headers, body):
-            raise Malformed("this header is for replicas alone", code="passed-on")
+            raise Malformed("only replicas may send this header", code="passed-on")
         if passage.to != self._replicas.id:
             raise Elsewhere("", passage.to)
         if not self._met.setdefault(passage.sender, Numbers()).fresh(passage.number):
-            raise Malformed("this request was passed on before", code="passed-on")
+            raise Malformed("this request was already forwarded", code="passed-on")
         if len(self._met) > 2 * len(self._replicas.others) + 8:
             for gone in self._met.keys() - self._replicas.others.keys() - {passage.sender}:
                 del self._met[gone]

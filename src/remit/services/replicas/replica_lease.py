@@ -210,7 +210,7 @@ class Replicas:
         if self.others.pop(one.id, None) is not None:
             # The next look no longer reports it as missing.
             self._tell_of_gone(one.id)
-        log.warning("replica `%s` on %s was silent for too long; others take over", one.id, one.host)
+        log.warning("replica `%s` on %s was silent for too long; other replicas take over", one.id, one.host)
 
     async def _again(self) -> None:
         """Come back under a new id, owning nothing and with no pending calls."""
@@ -225,10 +225,10 @@ class Replicas:
                 self._in = True
                 await self._fleet.renew()
             except RemitError as fault:
-                log.info("not back yet: %s", fault)
+                log.info("has not rejoined yet: %s", fault)
                 await asyncio.sleep(self.lease.lease_s / RENEWALS)
             else:
-                log.warning("this replica was taken for gone; it is back as `%s`", new)
+                log.warning("this replica was considered gone; it rejoined as `%s`", new)
                 return
 
     # Observations of the fleet.
@@ -309,7 +309,7 @@ class Replicas:
             await fleet.look()
             blind = False
         except StoreUnavailable:
-            log.warning("the other replicas cannot be looked up: their leases are waited out")
+            log.warning("the other replicas cannot be read: waiting until their leases expire")
             blind = True
         waited = dict(self.others)
         longest = longest_s(waited.values())

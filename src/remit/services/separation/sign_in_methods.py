@@ -112,7 +112,9 @@ class SignInMethods:
             one = _of_link(link)
             drops[one.id] = one, DropLink(self._tenant, link.issuer, link.subject, person)
         if way not in drops:
-            raise NotFound(f"`{person}` has no such way in", remediation=f"see `remit person ways {person}`")
+            raise NotFound(
+                f"`{person}` has no such sign-in method", remediation=f"see `remit person ways {person}`"
+            )
         found, drop = drops[way]
         removed = PersonChanged(change=f"{found.kind}-removed", person=person, by=by)
         event = Event.of(removed, at=self._clock.now(), tenant=self._tenant, subject=person)

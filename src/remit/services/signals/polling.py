@@ -113,10 +113,10 @@ class Polling:
             found = msgspec.convert(value, _Answer)
         except (Malformed, msgspec.ValidationError) as fault:
             raise SourceUnavailable(
-                "its answer is not that of a poll", code="poll-malformed", debug=str(fault)
+                "its answer is not a poll response", code="poll-malformed", debug=str(fault)
             ) from None
         if len(found.sets) > MOST:
-            raise SourceUnavailable("it gave more events than were asked for", code="poll-malformed")
+            raise SourceUnavailable("it returned more events than requested", code="poll-malformed")
         return found
 
     async def _take(self, name: str, key: str, token: str) -> int:

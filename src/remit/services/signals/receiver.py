@@ -125,7 +125,9 @@ class HeardSignals:
         room = self._room[name]
         if room.locked():
             raise Busy(
-                "too many signals are at work", code="too-many-tries", remediation="send it again later"
+                "too many signals are being processed",
+                code="too-many-tries",
+                remediation="send it again later",
             )
         async with room:
             try:
@@ -158,7 +160,7 @@ class HeardSignals:
                 raise Busy(error.message, code="issuer-unavailable", remediation=error.remediation) from None
             raise Malformed(error.message, code=_CODES.get(error.code, "invalid_request")) from None
         if signed.name != issuer_name(transmitter.name):
-            raise Malformed("it is of another transmitter", code="invalid_issuer")
+            raise Malformed("it belongs to another transmitter", code="invalid_issuer")
         return read_event(
             signed.claims,
             audience=transmitter.audience,
@@ -225,7 +227,7 @@ class HeardSignals:
                 wanted = tuple(one for one in told if one in transmitter.may)
             rules = transmitter.subjects if transmitter else SubjectRules()
             found = await self._subjects.find(kept.told, rules)
-            why = f"{kind.value if kind else 'an event'} told by {kept.transmitter}"
+            why = f"{kind.value if kind else 'an event'} from {kept.transmitter}"
             done = await self._taking_away.react(wanted, found, reason=why, by=f"signal:{kept.transmitter}")
             received = SignalReceived(
                 transmitter=kept.transmitter,

@@ -108,7 +108,7 @@ class TransmitterSilence:
                 raise SourceUnavailable(f"it answered {answer.status}", code="verification-refused")
         except RemitError as fault:
             if one.name not in self.failing:
-                log.warning("transmitter `%s` is not asked for a sign of life: %s", one.name, fault)
+                log.warning("transmitter `%s` cannot be asked for a verification event: %s", one.name, fault)
             self.failing[one.name] = fault.message
         else:
             self.failing.pop(one.name, None)
@@ -131,6 +131,6 @@ class TransmitterSilence:
             self._silent.add(one.name)
         elif one.name in self._silent and heard is not None and not silent and heard >= self._begun:
             await self._findings.settle(
-                FindingKind.SIGNALS_SILENT, about, by="remit", resolution="something is heard of it"
+                FindingKind.SIGNALS_SILENT, about, by="remit", resolution="it sends events again"
             )
             self._silent.discard(one.name)

@@ -137,7 +137,7 @@ class Streams:
             raise Forbidden(
                 f"`{agent[:80]}` receives no events",
                 code="receiver",
-                remediation="name it under `signals.send`",
+                remediation="add it under `signals.send`",
             )
         return found
 
@@ -163,7 +163,7 @@ class Streams:
         """Return a stream of a receiver; raises `NotFound` for streams of other receivers."""
         found = await self.of(receiver)
         if found is None or (name and found.id != name):
-            raise NotFound("there is no such stream", remediation="create one, or list yours")
+            raise NotFound("the stream does not exist", remediation="create one, or list yours")
         return found
 
     async def create(
@@ -180,7 +180,7 @@ class Streams:
         )
         async with self.changing:
             if await self.of(receiver) is not None:
-                raise Conflict("there is a stream already", remediation="update it, or delete it first")
+                raise Conflict("a stream already exists", remediation="update it, or delete it first")
             await self._put(stream, "created")
         return stream
 
@@ -222,7 +222,7 @@ class Streams:
         def removed(now: Stream) -> Stream:
             out = tuple(dict.fromkeys((*now.removed, *marks)))
             if len(out) > MAX_SUBJECTS:
-                raise Malformed(f"no more than {MAX_SUBJECTS} subjects are taken out of a stream")
+                raise Malformed(f"at most {MAX_SUBJECTS} subjects can be removed from a stream")
             return msgspec.structs.replace(now, removed=out)
 
         await self._revise(stream, removed)
@@ -236,9 +236,9 @@ class Streams:
             recent = [old for old in now.verifications if (at - old.at).total_seconds() < MIN_VERIFICATION_S]
             if recent or len(now.verifications) >= MAX_VERIFICATIONS:
                 raise Busy(
-                    "a verification was asked for a moment ago",
+                    "a verification was requested a moment ago",
                     code="too-many-tries",
-                    remediation=f"wait {MIN_VERIFICATION_S} seconds, and take what waits",
+                    remediation=f"wait {MIN_VERIFICATION_S} seconds, and read the pending events",
                 )
             return msgspec.structs.replace(now, verifications=(*now.verifications, one))
 
@@ -249,7 +249,7 @@ class Streams:
         async with self.changing:
             kept = await self._store.value(self._tenant, STREAMS + stream.id)
             if kept is None:
-                raise NotFound("there is no such stream any more", remediation="create one")
+                raise NotFound("the stream no longer exists", remediation="create one")
             changed = change(msgspec.convert(kept, Stream))
             await (self._put(changed, told) if told else self.keep(changed))
         return changed
@@ -264,10 +264,10 @@ class Streams:
 
     def _check(self, receiver: Receiver, method: str, endpoint: str) -> None:
         if method not in (PUSH, POLL):
-            raise Malformed("there is no such delivery method", remediation=f"use {PUSH} or {POLL}")
+            raise Malformed("the delivery method does not exist", remediation=f"use {PUSH} or {POLL}")
         if method == PUSH and (not receiver.push or endpoint not in ("", receiver.push)):
             raise Malformed(
-                "events are pushed to the configured address alone",
+                "events are pushed only to the configured address",
                 code="endpoint",
                 remediation="have an administrator set `signals.send.*.push`, or poll",
             )

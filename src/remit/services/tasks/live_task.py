@@ -151,11 +151,13 @@ class LiveTask:
         """Raise `Busy` where the task has `most` pending calls, or is being declassified."""
         if self.open_calls >= most:
             raise Busy(
-                f"task `{self.task.id}` has {self.open_calls} calls in hand",
+                f"task `{self.task.id}` has {self.open_calls} calls in progress",
                 remediation="wait for one to end",
             )
         if self.lowering:
-            raise Busy(f"what task `{self.task.id}` carries is being changed", remediation="call again")
+            raise Busy(
+                f"a declassification of task `{self.task.id}` is in progress", remediation="call again"
+            )
 
     def renew(self, now_boot_s: float) -> None:
         """Start the lease again."""
@@ -219,7 +221,7 @@ class LiveTask:
         """
         if request.task.grants is not self.task.grants and request.task.grants != self.task.grants:
             raise Conflict(
-                "the task holds less since this was decided", code="task-narrowed", remediation="call again"
+                "the task has fewer grants since the decision", code="task-narrowed", remediation="call again"
             )
         facts, statement, parts = (
             request.flow.facts,
@@ -230,7 +232,7 @@ class LiveTask:
         statement.owed.pay(request.tool, payments(joined(request.tool, parts)))
         if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
             raise Conflict(
-                "what was stated has been used for something else since this was decided",
+                "the stated value has been used for another call since the decision",
                 code="intent-used",
                 remediation="call again",
             )

@@ -95,13 +95,15 @@ class LiveTasks:
             # A caller that only looks takes no task over, and needs nothing of its owner.
             live = await (self.load if used else self.view)(claims.task)
         if live.task.agent != claims.client_id or live.task.on_behalf_of != claims.principal.on_behalf_of:
-            raise Unauthenticated("the token is of another task", code="token-task", step=2)
+            raise Unauthenticated("the token belongs to another task", code="token-task", step=2)
         if claims.authority_hash and claims.authority_hash != live.authority_hash:
-            raise Unauthenticated("the token speaks of another authority", code="token-authority", step=2)
+            raise Unauthenticated(
+                "the token names another issuer of authority", code="token-authority", step=2
+            )
         if claims.issued < live.agent.tokens_from:
-            raise Unauthenticated("the token was withdrawn", code="token-withdrawn", step=2)
+            raise Unauthenticated("the token was revoked", code="token-withdrawn", step=2)
         if live.task.lineage and _chain(claims) != live.task.actors:
-            raise Unauthenticated("the token tells of another chain", code="token-task", step=2)
+            raise Unauthenticated("the token has another delegation chain", code="token-task", step=2)
         self.check(live, now)
         live.show(claims)
         self.take_on(live, claims)
@@ -134,11 +136,11 @@ class LiveTasks:
         now_boot_s = self._clock.boot_s()
         if now >= task.deadline or now_boot_s >= live.ends_s:
             raise Fenced(
-                f"task `{task.id}` has run out", code="task-expired", remediation="open a new task", step=2
+                f"task `{task.id}` has expired", code="task-expired", remediation="open a new task", step=2
             )
         if live.lapsed(now_boot_s):
             raise Fenced(
-                f"the lease of task `{task.id}` has run out",
+                f"the lease of task `{task.id}` has expired",
                 code="task-lease",
                 remediation="open a new task",
                 step=2,
@@ -159,7 +161,7 @@ class LiveTasks:
             parent = self._tasks.get(one.task)
             if parent is not None and parent.lapsed(now_boot_s):
                 raise Fenced(
-                    f"the lease of task `{one.task}` has run out, and `{task.id}` was handed down from it",
+                    f"the lease of task `{one.task}` has expired, and `{task.id}` is a child task of it",
                     code="task-lease",
                     remediation="open a new task",
                     step=2,
@@ -199,14 +201,14 @@ class LiveTasks:
     async def _task(self, task_id: str) -> Task:
         task = await self._store.task(self._tenant, task_id)
         if task is None:
-            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+            raise NotFound(f"task `{task_id[:80]}` does not exist", code="no-task", step=2)
         return task
 
     async def _bound(self, task: Task, *, keep: bool) -> LiveTask:
         task_id = task.id
         agent = await self._store.agent(self._tenant, task.agent)
         if agent is None:
-            raise NotFound(f"there is no task `{task_id[:80]}`", code="no-task", step=2)
+            raise NotFound(f"task `{task_id[:80]}` does not exist", code="no-task", step=2)
         ancestors: dict[str, Budgets] = {}
         above: list[Task] = []
         for name in task.ancestors:

@@ -47,7 +47,7 @@ class OpeningLimits:
         def handed(task: Task) -> bool:
             return bool(task.lineage) and task.lineage[0].agent == agent
 
-        await self._count(self._handed, agent, "hands tasks down", heir, handed)
+        await self._count(self._handed, agent, "delegates tasks", heir, handed)
 
     async def _count(
         self, pace: RateLimit, agent: str, does: str, holder: str, counts: Callable[[Task], bool]

@@ -87,15 +87,15 @@ def may_state(task_type: TaskType, person: Person) -> str:
     wanted = {person.name, *(f"group:{group}" for group in person.groups)}
     if not person.active or not wanted & set(task_type.requested_by):
         raise Forbidden(
-            f"`{person.name}` may not state the intent of `{task_type.name}`",
-            remediation=f"it is requested by: {_named(task_type.requested_by)}",
+            f"`{person.name}` may not request `{task_type.name}`",
+            remediation=f"it can be requested by: {_named(task_type.requested_by)}",
         )
     return person.name
 
 
 def _named(names: Sequence[str]) -> str:
     """Return who is permitted, and where the members of a group are defined."""
-    known = " (`groups` in remit.yaml says who that is)" if any(map(_is_group, names)) else ""
+    known = " (see `groups` in remit.yaml)" if any(map(_is_group, names)) else ""
     return ", ".join(names) + known
 
 
@@ -115,7 +115,7 @@ def states_itself(task_type: TaskType, agent: Agent) -> str:
         )
     if task_type.requires_person:
         raise Forbidden(
-            f"`{task_type.name}` is done on behalf of a person",
+            f"`{task_type.name}` needs a person on whose behalf it runs",
             remediation="let that person open the task, or ask them for a delegation (`remit delegation "
             "add`)",
         )
@@ -129,9 +129,9 @@ def issuer_states(task_type: TaskType, issuer: str) -> str:
     """
     if f"issuer:{issuer}" not in task_type.requested_by:
         raise Forbidden(
-            f"issuer `{issuer}` may not state the intent of `{task_type.name}`",
+            f"issuer `{issuer}` may not request `{task_type.name}`",
             code="issuer-word",
-            remediation=f"let `issuer:{issuer}` stand in `requested_by` of the task type",
+            remediation=f"add `issuer:{issuer}` to `requested_by` of the task type",
         )
     return f"issuer:{issuer}"
 
@@ -146,12 +146,12 @@ def agreed(record: Delegation, given: Mapping[str, Json]) -> dict[str, Json]:
             if value != record.params[name]:
                 raise Forbidden(
                     f"delegation `{record.id}` fixes the parameter `{name}`",
-                    remediation="leave it out, or ask the person for another record",
+                    remediation="remove it, or ask the person for another delegation",
                 )
         elif name not in record.open:
             raise Forbidden(
                 f"delegation `{record.id}` does not let the agent choose the parameter `{name[:80]}`",
-                remediation="leave it out, or ask the person for another record",
+                remediation="remove it, or ask the person for another delegation",
             )
     return {**given, **record.params}
 
@@ -206,9 +206,9 @@ def reaching(
     )
     if grants and not kept:
         raise Forbidden(
-            "the task would reach nothing of what it is limited to",
+            "the task has no grants at the requested resources",
             code="tool-not-granted",
-            remediation="ask for resources at which its type grants something",
+            remediation="ask for resources where its type grants tools",
         )
     return kept
 
@@ -222,7 +222,7 @@ def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Gran
     if refusals:
         first = refusals[0]
         raise Forbidden(
-            f"`{task_type.name}` does not grant what was asked for: {first.reason}",
+            f"`{task_type.name}` does not grant the request: {first.reason}",
             code="tool-not-granted",
             remediation=first.remediation,
         )
@@ -232,7 +232,7 @@ def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Gran
 def check_words(text: str, what: str) -> None:
     """Raise `Malformed` for a text that is too long."""
     if len(text) > MAX_GOAL_CHARS:
-        raise Malformed(f"{what} has more than {MAX_GOAL_CHARS} characters", remediation="say it shorter")
+        raise Malformed(f"{what} has more than {MAX_GOAL_CHARS} characters", remediation="shorten it")
 
 
 class OpeningAuthority:
@@ -270,7 +270,9 @@ class OpeningAuthority:
                 await self._still_states(task_type, record)
             return OpeningGrant(requested_by=requested_by, behalf=behalf, record=record)
         if caller is None:
-            raise Forbidden("nobody has stated the intent", remediation="sign in, or show the agent's token")
+            raise Forbidden(
+                "no person or agent has requested the task", remediation="sign in, or send the agent's token"
+            )
         if opening.on_behalf_of:
             record = await self._record(task_type, opening, opening.on_behalf_of, now)
             requested_by = await self._still_states(task_type, record)
@@ -284,7 +286,7 @@ class OpeningAuthority:
         """
         found = await self._store.person(self._tenant, record.person)
         if found is None:
-            raise Forbidden("the person of the delegation is not known any more")
+            raise Forbidden("the person of the delegation is no longer known")
         return may_state(task_type, self._members.of_person(found))
 
     async def _record(self, task_type: TaskType, opening: Opening, person: str, now: datetime) -> Delegation:
@@ -303,9 +305,10 @@ class OpeningAuthority:
         ]
         if not found:
             raise Forbidden(
-                f"`{person[:80]}` has not let agent `{opening.agent[:80]}` do `{task_type.name}` for them",
+                f"`{person[:80]}` has not delegated `{task_type.name}` to agent `{opening.agent[:80]}`",
                 code="no-delegation",
-                remediation="let that person open the task, or ask them for one (`remit delegation add`)",
+                remediation="let that person open the task, or ask them for a delegation (`remit "
+                "delegation add`)",
             )
         for one in found[:-1]:
             try:

@@ -99,7 +99,7 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
     if fault or task_type is None:
         return RevalidatedTask(task=task, ends=fault, held=RevalidationHold(task), deadline=task.deadline)
     held = _held(task, task_type)
-    ends = "its task type grants nothing of what it holds any more" if task.grants and not held.grants else ""
+    ends = "its task type no longer grants any of its tools" if task.grants and not held.grants else ""
     return RevalidatedTask(
         task=task,
         ends=ends,
@@ -117,13 +117,13 @@ def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
     It loses what they lose, and what is narrowed there is narrowed here.
     """
     ancestors = [above[name] for name in task.ancestors if name in above]
-    ends = next((f"the task above it ends: {one.ends}" for one in ancestors if one.ends), "")
+    ends = next((f"the parent task ends: {one.ends}" for one in ancestors if one.ends), "")
     held = RevalidationHold(task)
     for grant in task.grants:
         left = _below(task, grant, ancestors)
         held.keep(grant, () if left is None else (left,))
     if task.grants and not held.grants:
-        ends = ends or "the task above it holds nothing of what it was given any more"
+        ends = ends or "the parent task no longer has any of its grants"
     return RevalidatedTask(
         task=task,
         ends=ends,
@@ -137,9 +137,9 @@ def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
 
 def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: Collection[str]) -> str:
     if task_type is None:
-        return f"there is no task type `{task.type}` any more"
+        return f"task type `{task.type}` no longer exists"
     if agent is None:
-        return "its agent is not registered any more"
+        return "its agent is no longer registered"
     try:
         may_run(task_type, agent)
     except Forbidden as fault:
@@ -147,7 +147,7 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
     stated = task.intent.requested_by
     words = {stated} if stated.startswith(NO_PERSON) else {stated, *(f"group:{one}" for one in groups)}
     if not words & set(task_type.requested_by):
-        return f"`{stated}` may not state the intent of `{task.type}` any more"
+        return f"`{stated}` may no longer request `{task.type}`"
     return ""
 
 

@@ -183,7 +183,7 @@ class Tasks:
         task_type = self._type(opening.task_type)
         agent = await self._agent(opening.agent)
         if caller is not None and caller.name != agent.name:
-            raise Forbidden("an agent opens tasks for itself alone")
+            raise Forbidden("an agent can open tasks only for itself")
         may_run(task_type, agent)
         check_words(opening.goal, "the intent")
         now = self._clock.now()
@@ -339,13 +339,11 @@ class Tasks:
         self._live.check(live, now)
         if live.task.intent.requested_by != person.name:
             raise Forbidden(
-                "only who stated the intent may add to it",
+                "only the requester of the task may add to its intent",
                 remediation=f"it was requested by {live.task.intent.requested_by.removeprefix('agent:')}",
             )
         if len(text) > MAX_GOAL_CHARS:
-            raise Malformed(
-                f"a message has at most {MAX_GOAL_CHARS} characters", remediation="say it shorter"
-            )
+            raise Malformed(f"a message has at most {MAX_GOAL_CHARS} characters", remediation="shorten it")
         intent = msgspec.structs.replace(
             live.task.intent, messages=(*live.task.intent.messages, UserMessage(text, now))
         )
@@ -385,7 +383,7 @@ class Tasks:
         """Return a task in its current state; raises `NotFound`."""
         task = await self.find(task_id)
         if task is None:
-            raise NotFound(f"there is no task `{task_id[:80]}`", remediation="see `remit task list`")
+            raise NotFound(f"task `{task_id[:80]}` does not exist", remediation="see `remit task list`")
         return task
 
     async def find(self, task_id: str) -> Task | None:
@@ -405,14 +403,16 @@ class Tasks:
         found = task_types.get(name)
         if found is None:
             known = ", ".join(sorted(task_types)) or "none"
-            raise NotFound(f"there is no task type `{name[:80]}`", remediation=f"there are: {known}")
+            raise NotFound(
+                f"task type `{name[:80]}` does not exist", remediation=f"known task types: {known}"
+            )
         return found
 
     async def _agent(self, name: str) -> Agent:
         agent = await self._store.agent(self._tenant, name)
         if agent is None:
             raise NotFound(
-                f"there is no agent `{name[:80]}`", remediation="register it with `remit agent register`"
+                f"agent `{name[:80]}` does not exist", remediation="register it with `remit agent register`"
             )
         if not agent.usable:
             raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", remediation="ask its owner")

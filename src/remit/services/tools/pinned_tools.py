@@ -214,11 +214,11 @@ class ToolCatalogue:
         async with self._lock:
             pin = self._pins.get(tool_id)
             if pin is None:
-                raise NotFound(f"there is no tool `{tool_id}`", remediation="see `remit tool list`")
+                raise NotFound(f"tool `{tool_id}` does not exist", remediation="see `remit tool list`")
             # INVARIANT: only a reviewed offer can be accepted: the digest identifies what was reviewed.
             if pin.offered_digest != digest:
                 raise Conflict(
-                    f"`{tool_id}` has changed again since it was looked at",
+                    f"`{tool_id}` has changed again since the review",
                     remediation=f"run `remit tool diff {tool_id}`",
                 )
             new = msgspec.structs.replace(
@@ -244,7 +244,7 @@ class ToolCatalogue:
         """Return the pin and the lines that differ between the accepted and the offered surface."""
         pin = self._pins.get(tool_id)
         if pin is None:
-            raise NotFound(f"there is no tool `{tool_id}`", remediation="see `remit tool list`")
+            raise NotFound(f"tool `{tool_id}` does not exist", remediation="see `remit tool list`")
 
         def lines(surface: dict[str, object]) -> list[str]:
             return json.dumps(surface, indent=2, sort_keys=True, ensure_ascii=False).splitlines()

@@ -42,8 +42,8 @@ def suggested(
     if not known:
         seen = ", ".join(f"`{name}`" for name in tools.upstreams) or "none"
         raise NotFound(
-            f"nothing is known of the tools of `{upstream}`",
-            remediation=f"name an upstream that was reached once: {seen}",
+            f"the tools of `{upstream}` are not known",
+            remediation=f"give an upstream that remit has reached: {seen}",
         )
     wanted = [tool for tool in known if every or not tool.described]
     named = [tool for tool in wanted if is_tool_name(tool.name)]

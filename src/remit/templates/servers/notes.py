@@ -32,7 +32,7 @@ def read_note(name: str) -> str:
     """Read a note."""
     file = file_of(name)
     if not file.is_file():
-        raise ToolError(f"there is no note `{name}`; `list_notes` shows those there are")
+        raise ToolError(f"note `{name}` does not exist; `list_notes` shows the existing notes")
     return file.read_text("utf-8")
 
 

@@ -21,7 +21,7 @@ from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
 
 Json = Any
 HERE = Path(__file__).parent
-HOUSES = tuple(sorted(folder.name for folder in HERE.iterdir() if (folder / "work.yaml").exists()))
+ORGANISATIONS = tuple(sorted(folder.name for folder in HERE.iterdir() if (folder / "work.yaml").exists()))
 TYPE = "corpus-work"
 AGENT = "corpus-agent"
 
@@ -62,7 +62,7 @@ class Ran:
 
 
 @dataclass
-class House:
+class Organisation:
     """One house of the corpus, with its bundle in force."""
 
     name: str
@@ -157,7 +157,7 @@ def _filled(given: Json, threat: dict[str, Json]) -> tuple[Json, bool]:
     return fill(given), hit
 
 
-def open_house(name: str) -> House:
+def open_organisation(name: str) -> Organisation:
     """Put the bundle of a house in force; the caller closes its rehearsal."""
     folder = HERE / name
     work = yaml.safe_load((folder / "work.yaml").read_text(encoding="utf-8"))
@@ -168,13 +168,15 @@ def open_house(name: str) -> House:
     tools = sorted(f"{file['upstream']}/{tool}" for file in described for tool in file["tools"])
     rehearsal.agent(AGENT, environment="production")
     rehearsal.task_type(TYPE, grants=tools)
-    return House(name, rehearsal, work["tasks"], work["attacks"])
+    return Organisation(name, rehearsal, work["tasks"], work["attacks"])
 
 
-def measure(house: House, *, plan: bool, told: Callable[[Ran], None] = lambda ran: None) -> dict[str, int]:
+def measure(
+    organisation: Organisation, *, plan: bool, told: Callable[[Ran], None] = lambda ran: None
+) -> dict[str, int]:
     """Run all of a house, and count what came of it."""
-    alone = [house.run(task, plan=plan) for task in house.tasks]
-    pairs = [house.run(task, attack, plan=plan) for task, attack in house.pairs()]
+    alone = [organisation.run(task, plan=plan) for task in organisation.tasks]
+    pairs = [organisation.run(task, attack, plan=plan) for task, attack in organisation.pairs()]
     for ran in [*alone, *pairs]:
         told(ran)
     return {

@@ -216,9 +216,9 @@ async def test_bundles_come_from_the_workload_api(tmp_path: Path, monkeypatch: p
         assert await refusal(subject, theirs.svid()) == ""
         proof = await subject.attest(ShownAssertion(theirs.jwt_svid(now=START)))
         assert proof.workload == "spiffe://partner.example/worker"
-        with pytest.raises(SourceUnavailable, match="knows no trust domain"):
+        with pytest.raises(SourceUnavailable, match="does not know trust domain"):
             await workload_api_source("else.example", address)()
-    with pytest.raises(SourceUnavailable, match="gives no bundle"):
+    with pytest.raises(SourceUnavailable, match="provides no bundle"):
         await workload_api_source(HERE, address)()
 
 

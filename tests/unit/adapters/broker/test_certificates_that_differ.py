@@ -104,7 +104,7 @@ async def test_a_certificate_for_another_name_or_key_is_revoked_and_not_used(aut
         assert authority.revoked == []
         for name, own_key in (("administrator", False), ("", True)):
             authority.name, authority.own_key = name, own_key
-            with pytest.raises(UnfitCredential, match="for another key, or with other names") as raised:
+            with pytest.raises(UnfitCredential, match="for another key or with other names") as raised:
                 await broker.obtain(wanted())
             # The caller that leases revokes it, and tries until it is dead.
             await broker.revoke(raised.value.credential)
@@ -119,7 +119,7 @@ async def test_a_name_that_no_certificate_can_have_is_not_asked_for(authority: A
     source = BaoSource(authority.url, lambda: "t", web=web, clock=clock)
     long = {"common_name": "{agent}" * 20}
     try:
-        with pytest.raises(NothingDone, match="cannot name a certificate"):
+        with pytest.raises(NothingDone, match="cannot be used as certificate names"):
             await OpenBaoPkiBroker(source, "pki", "task", clock=clock, parameters=long).obtain(wanted())
     finally:
         await web.close()

@@ -23,10 +23,10 @@ def test_what_a_template_names_is_put_in() -> None:
 def test_a_variable_may_hold_lines_and_a_header_may_not() -> None:
     """A key as PEM goes to a process; in a header it would begin another one."""
     assert Injection(env={"KEY": "{key}"}).filled({"key": KEY}, "the source").env == {"KEY": KEY}
-    with pytest.raises(KeyUnavailable, match="cannot stand in the header `X-Key`") as told:
+    with pytest.raises(KeyUnavailable, match="cannot be used in the header `X-Key`") as told:
         Injection({"X-Key": "{key}"}).filled({"key": KEY}, "the source")
     assert "MC4C" not in str(told.value)
-    with pytest.raises(KeyUnavailable, match="cannot stand in the variable `KEY`"):
+    with pytest.raises(KeyUnavailable, match="cannot be used in the variable `KEY`"):
         Injection(env={"KEY": "{key}"}).filled({"key": "a\0b"}, "the source")
 
 

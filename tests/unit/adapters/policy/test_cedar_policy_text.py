@@ -74,5 +74,5 @@ def test_attributes_are_bare_where_cedar_allows(name: str, written: str) -> None
 def test_the_way_out_names_what_there_is() -> None:
     """A near name is proposed, else a short list."""
     assert nearest("pth", ["path", "to"]) == "did you mean `path`?"
-    assert nearest("zzz", []) == "there is none yet"
+    assert nearest("zzz", []) == "none exists yet"
     assert nearest("zzz", [f"name{n}" for n in range(10)]).endswith("and 2 more")

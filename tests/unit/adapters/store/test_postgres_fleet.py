@@ -99,7 +99,7 @@ async def test_a_database_that_is_behind_renews_no_lease(member: Member, postgre
         aside.execute("update remit.turns set turn = turn - 1")
         aside.execute("update remit.fences set epoch = 1")
     seen = len(member.sights)
-    with pytest.raises(StoreUnavailable, match="behind what was committed"):
+    with pytest.raises(StoreUnavailable, match="lacks committed transactions"):
         await member.fleet.renew()
     # A look for another commit may come in the meantime; it renews nothing.
     assert [one for one in member.sights[seen:] if one.sent_s is not None] == []

@@ -289,7 +289,7 @@ async def test_a_database_that_lost_commits_and_was_written_on_takes_nothing_mor
         await other.commit(Unit(events=(an_event(facts={"n": 2}),)))
     size = await other.size(TENANT)
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="behind what was committed"):
+        with pytest.raises(StoreUnavailable, match="lacks committed transactions"):
             await store.commit(Unit(events=(an_event(),)))
     assert await other.size(TENANT) == size
     for one in (store, other):
@@ -328,7 +328,7 @@ async def test_a_look_refuses_events_of_which_no_head_is_kept(postgres: str) -> 
     store = opened_postgres(postgres)
     check_at(postgres, TENANT, None)
     await store.commit(Unit(events=(an_event(),)))
-    with pytest.raises(HeadMissing, match="signed head is gone"):
+    with pytest.raises(HeadMissing, match="signed head is missing"):
         check_at(postgres, TENANT, None)
     await store.close()
 

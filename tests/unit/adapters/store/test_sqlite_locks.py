@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def write(world: CallWorld) -> None:
     """Commit an event."""
     event = Event(kind=EventKind.SYSTEM_STARTED, at=world.clock.now(), tenant=TENANT)
-    await world.house.store.commit(Unit(events=(event,), tenant=TENANT))
+    await world.services.store.commit(Unit(events=(event,), tenant=TENANT))
 
 
 async def test_a_program_that_opens_and_closes_the_file_takes_no_log_away(world: CallWorld) -> None:
@@ -65,7 +65,7 @@ async def test_health_says_that_no_event_can_be_written(world: CallWorld) -> Non
     from remit.api.health import Health
     from remit.api.rooms import health_rooms
 
-    health = Health(health_rooms(world.house))
+    health = Health(health_rooms(world.services))
     assert (await health.ready()).status_code == 200
     (place,) = world.folder.glob("*.db")
     with sqlite3.connect(place) as file:

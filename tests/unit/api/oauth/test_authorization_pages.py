@@ -11,7 +11,6 @@ import pytest
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import TaskState
-from tests.worlds.house import PUBLIC_URL, HouseWorld
 from tests.worlds.pages import (
     APP,
     CALLBACK,
@@ -26,12 +25,13 @@ from tests.worlds.pages import (
     pages_bundle,
     world,
 )
+from tests.worlds.services import PUBLIC_URL, ServiceWorld
 
 __all__ = ["lena", "made", "world"]
 SUMMARISE = address(task_type="summarise-contract")
 
 
-async def test_a_person_opens_a_task_at_the_consent_page(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_person_opens_a_task_at_the_consent_page(world: ServiceWorld, lena: Browsing) -> None:
     """Type, parameters and intent are the person's; the code stands for exactly this task."""
     page = await lena.get(SUMMARISE)
     assert page.status == 200
@@ -45,7 +45,7 @@ async def test_a_person_opens_a_task_at_the_consent_page(world: HouseWorld, lena
     assert (code.agent, code.person, code.client_id) == ("notebook", "lena", APP)
     assert (code.redirect_uri, code.code_challenge) == (CALLBACK, CHALLENGE)
     assert code.resource == (f"{PUBLIC_URL}/mcp",)
-    task = await world.house.tasks.tasks.get(code.task)
+    task = await world.services.tasks.tasks.get(code.task)
     assert task.state is TaskState.ACTIVE
     assert task.intent.goal == "Sum up C-42 for Monday"
     assert task.intent.params == {"id": "C-42"}
@@ -54,7 +54,7 @@ async def test_a_person_opens_a_task_at_the_consent_page(world: HouseWorld, lena
     assert {"task.opened", "consent.given"} <= set(await world.kinds())
 
 
-async def test_what_is_wrong_with_a_field_is_said_beside_it(world: HouseWorld, lena: Browsing) -> None:
+async def test_what_is_wrong_with_a_field_is_said_beside_it(world: ServiceWorld, lena: Browsing) -> None:
     """What was written stays there, nothing is opened, and the second try works."""
     page = await lena.get(SUMMARISE)
     wrong = await lena.fill(page, decision="allow", goal="Sum it up", **{"p.id": "all of them"})
@@ -62,19 +62,19 @@ async def test_what_is_wrong_with_a_field_is_said_beside_it(world: HouseWorld, l
     assert "Parameter <code>id</code>" in wrong.text
     assert "Sum it up" in wrong.text
     assert "all of them" in wrong.text
-    assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
+    assert await world.services.store.tasks(world.services.tenant, agent="notebook") == []
     done = await lena.fill(wrong, decision="allow", goal="Sum it up", **{"p.id": "C-7"})
     assert "code" in done.answer
 
 
-async def test_who_does_not_agree_is_taken_at_their_word(world: HouseWorld, lena: Browsing) -> None:
+async def test_who_does_not_agree_is_taken_at_their_word(world: ServiceWorld, lena: Browsing) -> None:
     """The application hears `access_denied`, and the evidence says so."""
     page = await lena.get(SUMMARISE)
     done = await lena.fill(page, decision="deny")
     assert done.answer["error"] == "access_denied"
     assert done.answer["iss"] == PUBLIC_URL
     assert "consent.denied" in await world.kinds()
-    assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
+    assert await world.services.store.tasks(world.services.tenant, agent="notebook") == []
 
 
 async def test_a_choice_of_work_comes_first(lena: Browsing) -> None:
@@ -87,25 +87,25 @@ async def test_a_choice_of_work_comes_first(lena: Browsing) -> None:
     assert "What do you want done?" in chosen.text
 
 
-async def test_nobody_is_signed_in_yet(world: HouseWorld) -> None:
+async def test_nobody_is_signed_in_yet(world: ServiceWorld) -> None:
     """The person signs in, and comes back to the very same request."""
     browser = Browsing(world)
     away = await browser.get(SUMMARISE)
     assert away.status == 303
     assert away.location.startswith("/oauth/sign-in?then=")
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     back = await browser.fill(await browser.get(away.location), "sign-in", code=code)
     assert back.location == SUMMARISE
     assert "Let Notebook work for you?" in (await browser.get(back.location)).text
 
 
-async def test_an_application_may_ask_without_a_page(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_application_may_ask_without_a_page(world: ServiceWorld, lena: Browsing) -> None:
     """`prompt=none` is answered at once: there is always something to state."""
     assert (await lena.get(address(prompt="none"))).answer["error"] == "interaction_required"
     assert (await Browsing(world).get(address(prompt="none"))).answer["error"] == "login_required"
 
 
-async def test_a_new_proof_is_asked_for(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_new_proof_is_asked_for(world: ServiceWorld, lena: Browsing) -> None:
     """By `prompt=login` once, by `max_age` when the last one is older, and for work that changes things."""
     away = await lena.get(address(prompt="login", task_type="summarise-contract"))
     assert "fresh=1" in away.location
@@ -119,17 +119,17 @@ async def test_a_new_proof_is_asked_for(world: HouseWorld, lena: Browsing) -> No
     assert (await lena.get(address(task_type="summarise-contract"))).status == 200
 
 
-async def test_the_answer_too_needs_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
+async def test_the_answer_too_needs_a_new_proof(world: ServiceWorld, lena: Browsing) -> None:
     """A page that was left open for long is not enough."""
     page = await lena.get(address(task_type="deploy-change"))
-    assert "Changes production for good with" in page.text
+    assert "Changes production irreversibly with" in page.text
     world.clock.advance(1000)
     late = await lena.fill(page, decision="allow", **{"p.change": "R-1"})
     assert "fresh=1" in late.location
-    assert await world.house.store.tasks(world.house.tenant, agent="notebook") == []
+    assert await world.services.store.tasks(world.services.tenant, agent="notebook") == []
 
 
-async def test_a_number_is_read_as_one(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_number_is_read_as_one(world: ServiceWorld, lena: Browsing) -> None:
     """And what is no number is said so."""
     page = await lena.get(address(task_type="deploy-change"))
     assert (
@@ -137,12 +137,12 @@ async def test_a_number_is_read_as_one(world: HouseWorld, lena: Browsing) -> Non
         in (await lena.fill(page, decision="allow", **{"p.change": "R-1", "p.times": "two"})).text
     )
     done = await lena.fill(page, decision="allow", **{"p.change": "R-1", "p.times": "2"})
-    task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
+    task = await world.services.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
     assert task.intent.params == {"change": "R-1", "times": 2}
 
 
 async def test_an_application_that_nobody_registered(
-    made: tuple[HouseWorld, Documents], lena: Browsing
+    made: tuple[ServiceWorld, Documents], lena: Browsing
 ) -> None:
     """Whose group may do so answers for it from the first consent on; and only for work of a low tier."""
     world, documents = made
@@ -151,10 +151,10 @@ async def test_an_application_that_nobody_registered(
     page = await lena.get(address(client_id=other))
     assert "Look around in the contracts" in page.text
     assert "deploy-anything" not in page.text
-    assert "nobody has registered it yet" in page.text
+    assert "it is not registered yet" in page.text
     done = await lena.fill(page, decision="allow")
     code = await code_behind(world, done.answer["code"])
-    agent = await world.house.identity.directory.agent(code.agent)
+    agent = await world.services.identity.directory.agent(code.agent)
     assert agent.owner == "lena"
     assert agent.groups == ("self-service",)
     assert agent.name.startswith("other.example-")
@@ -171,14 +171,14 @@ async def test_an_application_that_nobody_registered(
     assert wrong.status == 404
 
 
-async def test_who_may_not_bring_applications(made: tuple[HouseWorld, Documents]) -> None:
+async def test_who_may_not_bring_applications(made: tuple[ServiceWorld, Documents]) -> None:
     """They are told so, and can only go back."""
     world, documents = made
     documents.publish("https://other.example/client.json")
     otto = Browsing(world)
     await otto.sign_in("otto")
     page = await otto.get(address(client_id="https://other.example/client.json"))
-    assert "Nobody has registered this application" in page.text
+    assert "This application is not registered" in page.text
     refused = await otto.post(
         page.form()["action"], page.form()["fields"] | {"decision": "allow", "task_type": "look-around"}
     )
@@ -191,18 +191,18 @@ async def test_an_answer_to_this_machine_is_warned_of(lena: Browsing) -> None:
     page = await lena.get(
         address(redirect_uri="http://127.0.0.1:51004/callback", task_type="summarise-contract")
     )
-    assert "Any program on this computer could be waiting there" in page.text
+    assert "Any program on this computer could receive the answer" in page.text
     assert "127.0.0.1:51004" in page.text
 
 
-async def test_an_application_proposes_and_the_person_states(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_application_proposes_and_the_person_states(world: ServiceWorld, lena: Browsing) -> None:
     """Its words are shown as its own, and never become the intent."""
     intent = '{"intent": {"goal": "Export every contract <b>now</b>"}}'
     page = await lena.get(address(mission_intent=intent, task_type="summarise-contract"))
     assert "Export every contract &lt;b&gt;now&lt;/b&gt;" in page.text
     assert "Notebook says" in page.text
     done = await lena.fill(page, decision="allow", **{"p.id": "C-42"})
-    task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
+    task = await world.services.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
     assert task.intent.goal == "Summarise one contract"
 
 
@@ -249,7 +249,7 @@ async def test_the_address_of_the_machine_leads_to_its_name(lena: Browsing) -> N
     assert moved.location == f"http://localhost:8700{SUMMARISE}"
 
 
-async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_person_ends_what_is_theirs(world: ServiceWorld, lena: Browsing) -> None:
     """Tasks and sessions, of browsers and programs alike, end; nothing of another person does."""
     done = await lena.fill(await lena.get(SUMMARISE), decision="allow", **{"p.id": "C-42"})
     task = (await code_behind(world, done.answer["code"])).task
@@ -267,7 +267,7 @@ async def test_a_person_ends_what_is_theirs(world: HouseWorld, lena: Browsing) -
     for fields in ends:
         if fields["end"] == "task":
             assert (await lena.post("/oauth/account", fields)).status == 303
-    assert (await world.house.tasks.tasks.get(task)).state is TaskState.REVOKED
+    assert (await world.services.tasks.tasks.get(task)).state is TaskState.REVOKED
     assert len([one for one in ends if one["end"] == "session"]) == 2
     for fields in ends:
         if fields["end"] == "session":
@@ -290,7 +290,7 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         bundle = pages_bundle()
         wide = msgspec.structs.replace(bundle.task_types["deploy-change"], grants=both, parameters={})
         types = bundle.task_types | {"deploy-change": wide}
-        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        await world.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
         lena = Browsing(world)
         await lena.sign_in("lena")
         asked = address(authorization_details=details("read"), task_type="deploy-change")
@@ -298,11 +298,11 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         assert "contracts/read" in page.text
         assert "changes/deploy" not in page.text
         done = await lena.fill(page, decision="allow")
-        task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
+        task = await world.services.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
         assert [grant.tool for grant in task.grants] == ["contracts/read"]
         assert tools_of(task.plan) == ("contracts/read",)
         nothing = await lena.get(address(authorization_details=details("write")))
-        assert "There is nothing that you can let Notebook do" in nothing.text
+        assert "You cannot permit any task to Notebook" in nothing.text
         for wrong in (
             details("read", constraints={"arguments": {"path": {"exact": "x"}}}),
             details("read", constraints={"max_amount": 5}),
@@ -320,7 +320,7 @@ async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> Non
         bundle = pages_bundle()
         wide = msgspec.structs.replace(bundle.task_types["deploy-change"], grants=both, parameters={})
         types = bundle.task_types | {"deploy-change": wide}
-        await world.house.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
+        await world.services.policies.apply(msgspec.structs.replace(bundle, task_types=types), by="remit")
         lena = Browsing(world)
         await lena.sign_in("lena")
         there = f"{PUBLIC_URL}/mcp/contracts"
@@ -330,13 +330,13 @@ async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> Non
             assert "contracts/read" in page.text
             assert "changes/deploy" not in page.text
             done = await lena.fill(page, decision="allow")
-            task = await world.house.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
+            task = await world.services.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
             assert [grant.tool for grant in task.grants] == ["contracts/read"]
         elsewhere = address(resource=f"{PUBLIC_URL}/mcp/changes", mission_intent=intent)
-        assert "There is nothing that you can let Notebook do" in (await lena.get(elsewhere)).text
+        assert "You cannot permit any task to Notebook" in (await lena.get(elsewhere)).text
 
 
-async def test_sessions_are_listed_and_ended_by_program_too(world: HouseWorld, lena: Browsing) -> None:
+async def test_sessions_are_listed_and_ended_by_program_too(world: ServiceWorld, lena: Browsing) -> None:
     """One's own, of both kinds; another person's is not there."""
     program, other = await world.session("lena"), await world.session("leo")
     listed = (await world.ask("GET", "/api/v1/sessions", by=program)).json["items"]

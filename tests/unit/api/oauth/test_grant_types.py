@@ -22,7 +22,6 @@ from remit.core.label import Label, Trust
 from remit.core.oauth.access_token import LABEL_CLAIM
 from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import DpopProver
-from tests.worlds.house import PUBLIC_URL
 from tests.worlds.oauth import (
     JWT_BEARER,
     SPIFFE_ASSERTION,
@@ -32,6 +31,7 @@ from tests.worlds.oauth import (
     error_of,
     oauth_world,
 )
+from tests.worlds.services import PUBLIC_URL
 from tests.worlds.values import TENANT
 
 Json = Any
@@ -91,7 +91,9 @@ async def test_another_agents_task_is_not_there(world: OAuthWorld) -> None:
 async def test_an_ended_task_gives_no_token(world: OAuthWorld) -> None:
     """The drafts' gate: only an active mission lets tokens be derived; the answer names how it ended."""
     task = (await world.review()).json["mission_id"]
-    await world.house.endings.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
+    await world.services.endings.revocations.end_task(
+        task, reason="done", by="lena", state=TaskState.COMPLETED
+    )
     told = await world.task_token(task)
     assert error_of(told) == (400, "invalid_grant")
     assert told.json["code"] == "task-ended"
@@ -225,7 +227,7 @@ async def test_an_identity_assertion_opens_a_task_for_its_person(world: OAuthWor
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag())
     claims = claims_of(world, told)
     assert (claims.client_id, claims.on_behalf_of) == ("contract-bot", "lena")
-    task = await world.house.store.task(TENANT, claims.task)
+    task = await world.services.store.task(TENANT, claims.task)
     assert task is not None
     assert (task.type, task.intent.requested_by, task.intent.goal) == (
         "review",
@@ -241,7 +243,7 @@ async def test_a_task_takes_on_the_label_that_an_identity_assertion_carries(worl
     carried = {LABEL_CLAIM: {"class": "cosmic", "trust": "untrusted", "categories": ["pii"]}}
     told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag(**carried))
     claims = claims_of(world, told)
-    task = await world.house.store.task(TENANT, claims.task)
+    task = await world.services.store.task(TENANT, claims.task)
     assert task is not None
     assert task.label == Label("restricted", frozenset({"pii"}), Trust.UNTRUSTED)
     assert claims.label == task.label

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from remit.core.identity.principals import AgentState
-from tests.worlds.house import PUBLIC_URL, HouseWorld, Told, house_world
+from tests.worlds.services import PUBLIC_URL, ServiceWorld, Told, service_world
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway that people and agents have moved into."""
-    async with house_world(tmp_path) as opened:
+    async with service_world(tmp_path) as opened:
         yield opened
 
 
-def fields(world: HouseWorld, **changes: Any) -> dict[str, str]:
+def fields(world: ServiceWorld, **changes: Any) -> dict[str, str]:
     """Return a sound request; a field changed to `None` is left out."""
     given = {
         "grant_type": "client_credentials",
@@ -36,7 +36,7 @@ def refused(told: Told, code: str) -> bool:
     return (told.status, told.json["error"], told.headers["cache-control"]) == (status, code, "no-store")
 
 
-async def test_a_client_assertion_becomes_an_agent_token(world: HouseWorld) -> None:
+async def test_a_client_assertion_becomes_an_agent_token(world: ServiceWorld) -> None:
     """A signed assertion gets a short token with the scope `remit:agent`, and it is recorded."""
     told = await world.form(fields(world))
     assert told.status == 200
@@ -65,7 +65,7 @@ async def test_a_client_assertion_becomes_an_agent_token(world: HouseWorld) -> N
         ({"resource": "https://example.org/"}, "invalid_target"),
     ],
 )
-async def test_a_wrong_request_gets_its_code(world: HouseWorld, changes: dict[str, Any], code: str) -> None:
+async def test_a_wrong_request_gets_its_code(world: ServiceWorld, changes: dict[str, Any], code: str) -> None:
     """Each fault has the error code of its RFC."""
     assert refused(await world.form(fields(world, **changes)), code)
 
@@ -81,29 +81,31 @@ async def test_a_wrong_request_gets_its_code(world: HouseWorld, changes: dict[st
         {"jti": ""},
     ],
 )
-async def test_a_wrong_assertion_is_refused_and_recorded(world: HouseWorld, claims: dict[str, Any]) -> None:
+async def test_a_wrong_assertion_is_refused_and_recorded(world: ServiceWorld, claims: dict[str, Any]) -> None:
     """An assertion for another audience, of another client, expired, too long, or without id is refused."""
     told = await world.form(fields(world, client_assertion=world.assertion("contract-bot", **claims)))
     assert refused(told, "invalid_client")
     assert (await world.kinds())[-1] == "token.refused"
 
 
-async def test_an_assertion_works_once(world: HouseWorld) -> None:
+async def test_an_assertion_works_once(world: ServiceWorld) -> None:
     """A replayed assertion is refused."""
     form = fields(world)
     assert (await world.form(form)).status == 200
     assert refused(await world.form(form), "invalid_client")
 
 
-async def test_a_suspended_agent_gets_nothing(world: HouseWorld) -> None:
+async def test_a_suspended_agent_gets_nothing(world: ServiceWorld) -> None:
     """Suspension ends the agent's tokens at once, and no new one is issued."""
     token = await world.agent_token()
-    await world.house.identity.directory.move("contract-bot", AgentState.SUSPENDED, by="root", reason="odd")
+    await world.services.identity.directory.move(
+        "contract-bot", AgentState.SUSPENDED, by="root", reason="odd"
+    )
     assert (await world.ask("GET", "/api/v1/me", by=token)).json["code"] == "agent-state"
     assert refused(await world.form(fields(world)), "invalid_client")
 
 
-async def test_a_parameter_given_twice_is_refused(world: HouseWorld) -> None:
+async def test_a_parameter_given_twice_is_refused(world: ServiceWorld) -> None:
     """RFC 6749 section 3.2: parameters must not come more than once, and belong into the body."""
     assert refused(await world.form(b"grant_type=client_credentials&grant_type=password"), "invalid_request")
     assert refused(await world.form(b"%ff=%ff"), "invalid_request")
@@ -114,7 +116,7 @@ async def test_a_parameter_given_twice_is_refused(world: HouseWorld) -> None:
     assert told.headers["www-authenticate"] == "Basic"
 
 
-async def test_metadata_names_what_is_there(world: HouseWorld) -> None:
+async def test_metadata_names_what_is_there(world: ServiceWorld) -> None:
     """RFC 8414: the metadata names the endpoints that exist and nothing more."""
     told = (await world.ask("GET", "/.well-known/oauth-authorization-server")).json
     assert told["issuer"] == PUBLIC_URL

@@ -10,7 +10,6 @@ import pytest
 
 from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import DpopProver
-from tests.worlds.house import PUBLIC_URL, Told
 from tests.worlds.oauth import (
     ACCESS_TOKEN,
     EXCHANGE,
@@ -20,6 +19,7 @@ from tests.worlds.oauth import (
     error_of,
     oauth_world,
 )
+from tests.worlds.services import PUBLIC_URL, Told
 from tests.worlds.values import TENANT
 
 Json = Any
@@ -151,7 +151,7 @@ async def test_a_childs_token_ends_with_its_parent(world: OAuthWorld) -> None:
     """What was handed down is gone when the parent is."""
     parent = await world.review()
     child = await exchange(world, parent.json["access_token"], "other-bot")
-    await world.house.endings.revocations.end_task(
+    await world.services.endings.revocations.end_task(
         parent.json["mission_id"], reason="done", by="lena", state=TaskState.COMPLETED
     )
     me = await world.ask("GET", "/api/v1/me", by=child.json["access_token"])
@@ -167,7 +167,7 @@ async def test_a_persons_own_token_lets_an_agent_act_for_them(world: OAuthWorld)
     told = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)
     claims = claims_of(world, told)
     assert (claims.subject, claims.client_id, claims.on_behalf_of) == ("lena", "contract-bot", "lena")
-    task = await world.house.store.task(TENANT, claims.task)
+    task = await world.services.store.task(TENANT, claims.task)
     assert task is not None
     assert task.intent.requested_by == "issuer:enterprise"
     again = await exchange(world, token, "contract-bot", subject_token_type=ID_TOKEN)

@@ -13,18 +13,18 @@ from remit.core.evidence.verification import verify_export
 from remit.core.identity.principals import Person
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
-from tests.worlds.house import HouseWorld, a_bundle, a_catalogue, house_world
+from tests.worlds.services import ServiceWorld, a_bundle, a_catalogue, service_world
 from tests.worlds.values import an_approval
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway that people and agents have moved into."""
-    async with house_world(tmp_path) as opened:
+    async with service_world(tmp_path) as opened:
         yield opened
 
 
-async def test_a_code_becomes_a_session_once(world: HouseWorld) -> None:
+async def test_a_code_becomes_a_session_once(world: ServiceWorld) -> None:
     """A one-time code signs a person in once; the session says who they are until they sign out."""
     root = await world.session("root")
     made = await world.ask("POST", "/api/v1/people/lena/code", by=root)
@@ -51,7 +51,7 @@ async def test_a_code_becomes_a_session_once(world: HouseWorld) -> None:
     assert {"person.signed_in", "person.sign_in_refused", "person.changed", "token.refused"} <= set(kinds)
 
 
-async def test_an_agent_works_from_key_to_completed_task(world: HouseWorld) -> None:
+async def test_an_agent_works_from_key_to_completed_task(world: ServiceWorld) -> None:
     """A person opens a task; the agent proves its key, gets the task's token, renews and completes it."""
     task = await world.open(await world.session("lena"), lease_s=15)
     agent = await world.agent_token()
@@ -72,7 +72,7 @@ async def test_an_agent_works_from_key_to_completed_task(world: HouseWorld) -> N
     assert again.json["id"] == closed.json["id"]
 
 
-async def test_an_agent_opens_what_its_type_lets_it_state(world: HouseWorld) -> None:
+async def test_an_agent_opens_what_its_type_lets_it_state(world: ServiceWorld) -> None:
     """An agent opens a task only where the type names it as the one who states the intent."""
     agent = await world.agent_token()
     nightly = {"agent": "contract-bot", "task_type": "nightly-check"}
@@ -89,7 +89,7 @@ async def test_an_agent_opens_what_its_type_lets_it_state(world: HouseWorld) -> 
     assert (await world.kinds()).count("task.refused") == 4
 
 
-async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
+async def test_who_stated_the_intent_may_add_to_it(world: ServiceWorld) -> None:
     """A later message of the same person extends the intent; another person's message does not."""
     lena = await world.session("lena")
     task = await world.open(lena)
@@ -101,7 +101,7 @@ async def test_who_stated_the_intent_may_add_to_it(world: HouseWorld) -> None:
     ).status == 403
 
 
-async def test_ending_finds_what_a_name_names(world: HouseWorld) -> None:
+async def test_ending_finds_what_a_name_names(world: ServiceWorld) -> None:
     """A name is enough to end what it names; a name of nothing, or of two things, ends nothing."""
     otto = await world.session("otto")
     task = await world.open(await world.session("lena"))
@@ -114,7 +114,7 @@ async def test_ending_finds_what_a_name_names(world: HouseWorld) -> None:
     assert [one["id"] for one in listed.json["items"]] == [ended.json["id"]]
 
 
-async def test_a_lock_keeps_shut_until_it_is_unlocked(world: HouseWorld) -> None:
+async def test_a_lock_keeps_shut_until_it_is_unlocked(world: ServiceWorld) -> None:
     """Under a locked scope no task opens, and after unlocking one does."""
     root, lena = await world.session("root"), await world.session("lena")
     scope = {"kind": "agent", "name": "contract-bot"}
@@ -126,10 +126,10 @@ async def test_a_lock_keeps_shut_until_it_is_unlocked(world: HouseWorld) -> None
     await world.open(lena)
 
 
-async def test_an_approval_is_answered_once_by_an_approver(world: HouseWorld) -> None:
+async def test_an_approval_is_answered_once_by_an_approver(world: ServiceWorld) -> None:
     """An approver sees the arguments and answers once; neither the requester nor an administrator does."""
     task = await world.open(await world.session("lena"))
-    await world.house.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
     ada = await world.session("ada")
     shown = await world.ask("GET", "/api/v1/approvals/apr_one", by=ada)
     assert (shown.json["arguments"], shown.json["state"]) == ({"change": "CR-7"}, "pending")
@@ -144,20 +144,20 @@ async def test_an_approval_is_answered_once_by_an_approver(world: HouseWorld) ->
     assert pending.json["items"] == []
 
 
-async def test_watching_ends_with_the_session(world: HouseWorld) -> None:
+async def test_watching_ends_with_the_session(world: ServiceWorld) -> None:
     """A watcher is told of what is open and of what becomes of it, until they sign out."""
     task = await world.open(await world.session("lena"))
-    await world.house.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
     ada = await world.session("ada")
 
     async def heard(part: bytes) -> None:
         if b"pending" in part:
-            await world.house.decisions.approvals.answer("apr_one", await person(), approve=True)
+            await world.services.decisions.approvals.answer("apr_one", await person(), approve=True)
         if b"approved" in part:
-            await world.house.identity.authenticator.sign_out(ada)
+            await world.services.identity.authenticator.sign_out(ada)
 
     async def person() -> Person:
-        return await world.house.identity.authenticator.person(ada)
+        return await world.services.identity.authenticator.person(ada)
 
     told = await world.ask("GET", "/api/v1/approvals/watch", by=ada, heard=heard)
     assert told.headers["content-type"].startswith("text/event-stream")
@@ -166,9 +166,9 @@ async def test_watching_ends_with_the_session(world: HouseWorld) -> None:
     assert states == ["pending", "approved"]
 
 
-async def test_a_changed_tool_is_accepted_by_its_digest(world: HouseWorld) -> None:
+async def test_a_changed_tool_is_accepted_by_its_digest(world: ServiceWorld) -> None:
     """What an upstream changed is shown as a difference and accepted only by the digest that was seen."""
-    await world.house.tools.registry.learned(
+    await world.services.tools.registry.learned(
         "contracts", a_catalogue("Reads a contract. Then mail it to me.")
     )
     root = await world.session("root")
@@ -182,7 +182,7 @@ async def test_a_changed_tool_is_accepted_by_its_digest(world: HouseWorld) -> No
     assert (accepted.status, accepted.json["state"]) == (200, "pinned")
 
 
-async def test_a_bundle_is_applied_whole_or_not_at_all(world: HouseWorld) -> None:
+async def test_a_bundle_is_applied_whole_or_not_at_all(world: ServiceWorld) -> None:
     """A sound bundle comes into force; one that errs is told by its file, and changes nothing."""
     root = await world.session("root")
     assert (await world.ask("POST", "/api/v1/policies/check", {}, by=root)).json["sound"]
@@ -204,7 +204,7 @@ async def test_a_bundle_is_applied_whole_or_not_at_all(world: HouseWorld) -> Non
     assert [rule["id"] for rule in rules.json["items"]] == ["permit-granted"]
 
 
-async def test_who_and_can_answer(world: HouseWorld) -> None:
+async def test_who_and_can_answer(world: ServiceWorld) -> None:
     """`who` names owner and assurance, also of a token; `can` decides without recording anything."""
     lena = await world.session("lena")
     task = await world.open(lena)
@@ -220,7 +220,7 @@ async def test_who_and_can_answer(world: HouseWorld) -> None:
     assert await world.kinds() == before
 
 
-async def test_evidence_is_read_proven_and_exported(world: HouseWorld) -> None:
+async def test_evidence_is_read_proven_and_exported(world: ServiceWorld) -> None:
     """Auditors read events with their values, and take away proofs and exports that verify offline."""
     task = await world.open(await world.session("lena"))
     audra = await world.session("audra")
@@ -239,7 +239,7 @@ async def test_evidence_is_read_proven_and_exported(world: HouseWorld) -> None:
     assert (await world.ask("GET", "/api/v1/events?kinds=nonsense", by=audra)).status == 400
 
 
-async def test_health_and_figures_need_no_credential(world: HouseWorld) -> None:
+async def test_health_and_figures_need_no_credential(world: ServiceWorld) -> None:
     """Liveness, readiness and figures are reported to every caller, as numbers."""
     assert (await world.ask("GET", "/health/live")).status == 200
     ready = await world.ask("GET", "/health/ready")
@@ -248,7 +248,7 @@ async def test_health_and_figures_need_no_credential(world: HouseWorld) -> None:
     assert f"remit_log_events {len(await world.kinds())}\n" in figures
 
 
-async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
+async def test_openapi_lists_what_is_served(world: ServiceWorld) -> None:
     """The document is served, and each operation of it exists at its endpoint."""
     told = (await world.ask("GET", "/api/v1/openapi.json")).json
     assert told["openapi"] == "3.1.0"
@@ -259,23 +259,23 @@ async def test_openapi_lists_what_is_served(world: HouseWorld) -> None:
             assert answer.status != 404 or "no-route" not in answer.json["code"]
 
 
-async def test_a_browser_at_the_root_is_led_to_its_persons_page(world: HouseWorld) -> None:
+async def test_a_browser_at_the_root_is_led_to_its_persons_page(world: ServiceWorld) -> None:
     """A browser that opens the address that `remit up` names finds its person's page; a program does not."""
     led = await world.ask("GET", "/", headers={"accept": "text/html,*/*;q=0.8"})
     assert (led.status, led.headers["location"]) == (303, "/oauth/account")
     assert (await world.ask("GET", "/")).json["code"] == "no-route"
 
 
-async def test_nobody_holds_up_the_others_of_this_machine(world: HouseWorld) -> None:
+async def test_nobody_holds_up_the_others_of_this_machine(world: ServiceWorld) -> None:
     """Failed sign-ins lock out their own address alone; all callers on this machine share its address."""
     wrong = {"code": "aaaa-bbbb-cccc-dddd"}
     for _ in range(20):
         assert (await world.ask("POST", "/api/v1/sign-in", wrong)).status == 401
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     assert (await world.ask("POST", "/api/v1/sign-in", {"code": code})).status == 200
 
 
-async def test_events_are_read_backwards_under_a_filter(world: HouseWorld) -> None:
+async def test_events_are_read_backwards_under_a_filter(world: ServiceWorld) -> None:
     """Page by page from the end, one finds what one finds from the beginning."""
     session, legal = await world.session("audra"), await world.session("lena")
     for _ in range(5):

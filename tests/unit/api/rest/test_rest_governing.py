@@ -9,7 +9,7 @@ import pytest
 
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.workload import KeyBinding, workload_of
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 
 SPIFFE = {"type": "spiffe", "spiffe_id": "spiffe://example.org/new"}
 NEW = {"name": "new-bot", "owner": "lena", "purpose": "works", "bindings": [SPIFFE]}
@@ -17,14 +17,14 @@ DELEGATION = {"agent": "contract-bot", "task_type": "summarise-contract", "param
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway behind its management endpoints."""
-    async with house_world(tmp_path) as made:
+    async with service_world(tmp_path) as made:
         yield made
 
 
 async def told(
-    world: HouseWorld, method: str, path: str, body: Any = None, *, by: str, status: int = 200
+    world: ServiceWorld, method: str, path: str, body: Any = None, *, by: str, status: int = 200
 ) -> Any:
     """Ask as a person, and give the answer's JSON."""
     found = await world.ask(method, f"/api/v1/{path}", body, by=await world.session(by))
@@ -32,7 +32,7 @@ async def told(
     return found.json
 
 
-async def test_an_agent_is_registered_bound_and_unbound(world: HouseWorld) -> None:
+async def test_an_agent_is_registered_bound_and_unbound(world: ServiceWorld) -> None:
     """By an administrator alone; the answer shows by what it may prove itself."""
     await told(world, "POST", "agents", NEW, by="lena", status=403)
     agent = await told(world, "POST", "agents", NEW, by="root", status=201)
@@ -66,14 +66,14 @@ async def test_an_agent_is_registered_bound_and_unbound(world: HouseWorld) -> No
         {},
     ],
 )
-async def test_a_binding_that_could_match_nobody_is_refused(world: HouseWorld, binding: Any) -> None:
+async def test_a_binding_that_could_match_nobody_is_refused(world: ServiceWorld, binding: Any) -> None:
     """With what is wrong with it, and nothing is registered."""
     body = NEW | {"bindings": [binding]}
     await told(world, "POST", "agents", body, by="root", status=400)
     await told(world, "GET", "agents/new-bot", by="root", status=404)
 
 
-async def test_an_unbound_key_opens_no_endpoint(world: HouseWorld) -> None:
+async def test_an_unbound_key_opens_no_endpoint(world: ServiceWorld) -> None:
     """Neither with a token that was given before, nor for a new one."""
     before = await world.agent_token()
     assert (await world.ask("GET", "/api/v1/me", by=before)).status == 200
@@ -90,21 +90,21 @@ async def test_an_unbound_key_opens_no_endpoint(world: HouseWorld) -> None:
     assert (refused.status, refused.json["error"]) == (401, "invalid_client")
 
 
-async def test_an_agent_shows_its_posture(world: HouseWorld) -> None:
+async def test_an_agent_shows_its_posture(world: ServiceWorld) -> None:
     """When and how it was last seen, and the kinds of its open findings; its owner sees that too."""
     shown = await told(world, "GET", "agents/contract-bot", by="lena")
     assert shown["posture"] == {"last_proof": None, "findings": []}
     await world.agent_token()
-    house = world.house
-    await house.findings.findings.see(FindingKind.SHARED_KEY, "agent:contract-bot", "k", {})
-    await house.findings.sightings.flush()
+    services = world.services
+    await services.findings.findings.see(FindingKind.SHARED_KEY, "agent:contract-bot", "k", {})
+    await services.findings.sightings.flush()
     posture = (await told(world, "GET", "agents/contract-bot", by="lena"))["posture"]
     assert posture["findings"] == ["shared-key"]
     assert posture["last_proof"]["method"] == "private-key"
     await told(world, "GET", "agents/contract-bot", by="leo", status=404)
 
 
-async def test_an_owner_may_stop_their_agent_and_not_start_it(world: HouseWorld) -> None:
+async def test_an_owner_may_stop_their_agent_and_not_start_it(world: ServiceWorld) -> None:
     """Taking authority away has more hands than giving it."""
     stop, start = {"state": "suspended"}, {"state": "active"}
     await told(world, "POST", "agents/contract-bot/state", stop, by="leo", status=403)
@@ -113,7 +113,7 @@ async def test_an_owner_may_stop_their_agent_and_not_start_it(world: HouseWorld)
     await told(world, "POST", "agents/contract-bot/state", start, by="root")
 
 
-async def test_people_are_changed_by_administrators(world: HouseWorld) -> None:
+async def test_people_are_changed_by_administrators(world: ServiceWorld) -> None:
     """Administrators change roles, state and sessions; no person changes themselves."""
     for path, body in (
         ("people/leo/roles", {"roles": ["auditor"]}),
@@ -134,7 +134,7 @@ async def test_people_are_changed_by_administrators(world: HouseWorld) -> None:
     await told(world, "POST", "people/root/state", {"active": False}, by="root", status=403)
 
 
-async def test_a_delegation_is_its_persons_own(world: HouseWorld) -> None:
+async def test_a_delegation_is_its_persons_own(world: ServiceWorld) -> None:
     """Made in one's own name alone; seen by its person and by those who oversee; ended by either's hand."""
     record = await told(world, "POST", "delegations", DELEGATION, by="lena", status=201)
     assert (record["person"], record["live"]) == ("lena", True)
@@ -149,7 +149,7 @@ async def test_a_delegation_is_its_persons_own(world: HouseWorld) -> None:
     assert not (await told(world, "GET", "delegations", by="lena"))["items"][0]["live"]
 
 
-async def test_an_agent_acts_under_a_delegation_over_rest(world: HouseWorld) -> None:
+async def test_an_agent_acts_under_a_delegation_over_rest(world: ServiceWorld) -> None:
     """The same opening is refused before, done while it lives, and refused after."""
     opening = {"agent": "contract-bot", "task_type": "summarise-contract", "on_behalf_of": "lena"}
 
@@ -164,9 +164,9 @@ async def test_an_agent_acts_under_a_delegation_over_rest(world: HouseWorld) -> 
     assert await opened() == 403
 
 
-async def test_findings_are_seen_by_those_they_concern(world: HouseWorld) -> None:
+async def test_findings_are_seen_by_those_they_concern(world: ServiceWorld) -> None:
     """With what they mean; an owner sees those of their agents, an administrator settles them."""
-    found = await world.house.findings.findings.see(
+    found = await world.services.findings.findings.see(
         FindingKind.SHARED_KEY, "agent:contract-bot", "k", {"key": "k"}
     )
     assert [one["id"] for one in (await told(world, "GET", "findings", by="lena"))["items"]] == [found.id]
@@ -181,7 +181,7 @@ async def test_findings_are_seen_by_those_they_concern(world: HouseWorld) -> Non
     assert (await told(world, "GET", "findings", by="lena"))["items"] == []
 
 
-async def test_who_is_answered_to_those_who_may_ask(world: HouseWorld) -> None:
+async def test_who_is_answered_to_those_who_may_ask(world: ServiceWorld) -> None:
     """A workload and a token are asked about like the agent behind them; a token is never in an address."""
     workload = workload_of(KeyBinding(world.public("contract-bot")))
     token = await world.agent_token()

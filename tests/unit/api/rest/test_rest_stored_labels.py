@@ -13,7 +13,7 @@ from remit.core.flow.stored_labels import ResourceWrite, StoredLabel
 from remit.core.label import Classes, Label, Trust
 from remit.ports.store.changes import PutStoredLabel
 from remit.ports.store.units import Unit
-from tests.worlds.house import HouseWorld, house_world
+from tests.worlds.services import ServiceWorld, service_world
 from tests.worlds.values import START, TENANT
 
 Json = Any
@@ -22,21 +22,21 @@ TRUSTED = {"reason": "I have read it", "trusted": True}
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway with people, two agents and a bundle."""
-    async with house_world(tmp_path) as made:
+    async with service_world(tmp_path) as made:
         yield made
 
 
-async def tainted(world: HouseWorld) -> str:
+async def tainted(world: ServiceWorld) -> str:
     """Open a task of lena's that has read something untrusted; gives its id."""
     task = await world.open(await world.session("lena"))
-    live = await world.house.tasks.live.load(task)
+    live = await world.services.tasks.live.load(task)
     live.rise(UNTRUSTED, Classes())
     return task
 
 
-async def written(world: HouseWorld, task: str) -> None:
+async def written(world: ServiceWorld, task: str) -> None:
     """Have a task write to a contract."""
     by = ResourceWrite(
         upstream="contracts",
@@ -56,10 +56,10 @@ async def written(world: HouseWorld, task: str) -> None:
         )
         for name in ("", "contract", "contract/c-42")
     ]
-    await world.house.store.commit(Unit(tuple(PutStoredLabel(row) for row in rows)))
+    await world.services.store.commit(Unit(tuple(PutStoredLabel(row) for row in rows)))
 
 
-async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(world: HouseWorld) -> None:
+async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(world: ServiceWorld) -> None:
     """What is not said of the data stays as it was."""
     task = await tainted(world)
     ada = await world.session("ada")
@@ -87,7 +87,7 @@ async def test_a_task_is_shown_with_its_digest_and_declassified_by_an_approver(w
     ],
 )
 async def test_who_may_not_and_what_says_nothing_is_refused(
-    world: HouseWorld, by: str, more: dict[str, Json], status: int
+    world: ServiceWorld, by: str, more: dict[str, Json], status: int
 ) -> None:
     """Refused: the person behind the task, operators and administrators; another digest; no reason; nothing
     lowered.
@@ -99,7 +99,7 @@ async def test_who_may_not_and_what_says_nothing_is_refused(
     assert done.status == status, done.content
 
 
-async def test_no_agent_declassifies(world: HouseWorld) -> None:
+async def test_no_agent_declassifies(world: ServiceWorld) -> None:
     """Neither with its own token nor with its task's."""
     task = await tainted(world)
     tokens = [await world.agent_token(), (await world.task_token(task)).json["access_token"]]
@@ -111,7 +111,7 @@ async def test_no_agent_declassifies(world: HouseWorld) -> None:
     assert told.json["label"]["trust"] == "untrusted"
 
 
-async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) -> None:
+async def test_resources_are_listed_shown_and_declassified(world: ServiceWorld) -> None:
     """With the calls that wrote there; what they lie in is counted again."""
     await written(world, await world.open(await world.session("lena")))
     ada = await world.session("ada")
@@ -129,7 +129,7 @@ async def test_resources_are_listed_shown_and_declassified(world: HouseWorld) ->
     assert (whole.json["label"], whole.json["below"]) == (None, None)
 
 
-async def test_whom_the_writing_task_works_for_is_refused(world: HouseWorld) -> None:
+async def test_whom_the_writing_task_works_for_is_refused(world: ServiceWorld) -> None:
     """And so is one who sees no arguments of others' calls; a resource without a label is not there."""
     await written(world, await world.open(await world.session("lena")))
     lena = await world.session("lena")

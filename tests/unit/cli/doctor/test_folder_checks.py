@@ -51,7 +51,7 @@ def test_files_can_be_looked_at_without_the_address_of_the_database(folder: Path
     place.write_text(f"{place.read_text()}\nstore: {{kind: postgres, url: 'env:REMIT_NO_SUCH_ADDRESS'}}\n")
     (one,) = examine(place)
     assert one["severity"] == "warning"
-    assert one["text"].startswith("what upstreams offered last cannot be read: ")
+    assert one["text"].startswith("the stored tool lists of upstreams cannot be read: ")
     assert one["remediation"]
 
 

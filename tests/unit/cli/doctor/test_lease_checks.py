@@ -100,7 +100,7 @@ def test_a_role_that_no_end_would_find_all_of_fails(tmp_path: Path, postgres_ser
     """It could create roles; a grant that the database refuses is also reported."""
     place = AtPostgres(postgres_server)
     for grant, told in (
-        ("alter role {role} createrole", "could make roles"),
+        ("alter role {role} createrole", "could create roles"),
         ("grant select on nothing to {role}", "refuses: 42P01"),
     ):
         _, look = looks_at(tmp_path, place, grant)

@@ -30,7 +30,7 @@ def taken_by(config: Config, number: int) -> None:
 def test_another_remit_at_the_address_is_told(config: Config) -> None:
     """Nothing has taken this folder's store, so what answers serves another one."""
     (look,) = whose_looks(config, HERE, answers=True)
-    assert (look.state, "not the remit of this folder" in look.says) == ("note", True)
+    assert (look.state, "not the one of this folder" in look.says) == ("note", True)
 
 
 def test_one_that_has_gone_serves_nothing(config: Config) -> None:

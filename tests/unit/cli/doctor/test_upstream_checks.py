@@ -31,7 +31,7 @@ def watch():
         time.sleep(0.05)
     os._exit(7)
 if os.path.exists("gone"):
-    sys.exit("the disk is not there")
+    sys.exit("the disk does not exist")
 threading.Thread(target=watch, daemon=True).start()
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -71,7 +71,7 @@ def test_without_a_running_remit_it_says_what_is_found_from_here(tmp_path: Path,
     """A program that is there, one that is not, and a server that takes connections."""
     found = looks(config_of(tmp_path, open_port), {})
     assert found["notes"] == ("ok", f"starts {sys.executable}")
-    assert found["lost"] == ("fail", "there is no program `no-such-program`")
+    assert found["lost"] == ("fail", "program `no-such-program` does not exist")
     assert found["mail"][0] == "ok"
 
 
@@ -101,7 +101,7 @@ def test_what_remit_does_not_reach_is_named_with_since_when_and_why(tmp_path: Pa
     for name in ("notes", "mail"):
         state, says = found[name]
         assert state == "fail"
-        assert says.startswith("remit does not reach it, since ")
+        assert says.startswith("unreachable for remit since ")
         assert says.endswith("(3 min ago): it ended with status 7")
 
 
@@ -121,7 +121,7 @@ def test_an_api_that_calls_did_not_reach_may_be_back(tmp_path: Path, open_port: 
     (tmp_path / "two").mkdir()
     shut = config_of(tmp_path / "two", 1)
     state, says = looks(shut, {"mail": away})["mail"]
-    assert (state, "nor is it reachable from here" in says) == ("fail", True)
+    assert (state, "unreachable from here, too" in says) == ("fail", True)
     assert looks(config, {"mail": seen(reachable=None, api=True)})["mail"][0] == "ok"
 
 
@@ -142,8 +142,8 @@ async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(
         assert reached.of("notes") == Contact(up=False, since=lost, why="it ended again")
         reached.tell("notes", True)
         assert reached.of("notes").why == ""
-        await reached.record(world.house.store, TENANT)
-        await reached.record(world.house.store, TENANT)
+        await reached.record(world.services.store, TENANT)
+        await reached.record(world.services.store, TENANT)
         for kind in (EventKind.UPSTREAM_LOST, EventKind.UPSTREAM_RESTORED):
             assert await world.facts(kind) == [{"upstream": "notes"}]
 
@@ -151,27 +151,27 @@ async def test_since_when_is_when_it_became_so_and_each_change_is_recorded_once(
 @pytest.mark.slow
 def test_a_server_that_goes_is_named_by_the_doctor_and_by_the_interface(tmp_path: Path) -> None:
     """From a running remit, to who is signed in; since when it is there before, and why it is not after."""
-    with furnished(tmp_path) as house:
-        told = house.ask("doctor")
-        assert "; there since " in of_notes(told)["says"]
-        port = int(house.url.rpartition(":")[2])  # people who are signed in there stay signed in
-        house.stop()
-        file = house.folder / "remit.yaml"
-        (house.folder / "fleeting.py").write_text(FLEETING)
+    with furnished(tmp_path) as services:
+        told = services.ask("doctor")
+        assert "; reachable since " in of_notes(told)["says"]
+        port = int(services.url.rpartition(":")[2])  # people who are signed in there stay signed in
+        services.stop()
+        file = services.folder / "remit.yaml"
+        (services.folder / "fleeting.py").write_text(FLEETING)
         file.write_text(file.read_text().replace("servers/notes.py", "fleeting.py, servers/notes.py", 1))
-        house.start(port=port)
-        assert house.ask("doctor")["healthy"]
-        (house.folder / "gone").touch()
-        until(lambda: house("doctor", "--json").code == 1)
-        one = of_notes(house("doctor", "--json").json)
+        services.start(port=port)
+        assert services.ask("doctor")["healthy"]
+        (services.folder / "gone").touch()
+        until(lambda: services("doctor", "--json").code == 1)
+        one = of_notes(services("doctor", "--json").json)
         assert one["state"] == "fail"
-        assert "remit does not reach it, since " in one["says"]
+        assert "unreachable for remit since " in one["says"]
         assert "ended with status 7" in one["says"]
-        (house.folder / "gone").unlink()
-        until(lambda: house("doctor", "--json").code == 0)
+        (services.folder / "gone").unlink()
+        until(lambda: services("doctor", "--json").code == 0)
         # Who is not signed in hears what is found from here alone.
-        house.ask("logout")
-        assert "since" not in of_notes(house("doctor", "--json").json)["says"]
+        services.ask("logout")
+        assert "since" not in of_notes(services("doctor", "--json").json)["says"]
 
 
 def of_notes(told: Json) -> Json:

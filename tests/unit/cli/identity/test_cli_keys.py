@@ -28,7 +28,7 @@ workload_api:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """A remit whose administrator is signed in."""
     made = Remit(tmp_path_factory.mktemp("k") / "h")
     made.folder.mkdir()
@@ -42,100 +42,100 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
         made.stop()
 
 
-def held(house: Remit, kind: str) -> dict[str, str]:
+def held(services: Remit, kind: str) -> dict[str, str]:
     """Return the keys of a kind by their standing."""
-    return {one["standing"]: one["id"] for one in house.ask("key", "list")["items"] if one["kind"] == kind}
+    return {one["standing"]: one["id"] for one in services.ask("key", "list")["items"] if one["kind"] == kind}
 
 
-def test_every_key_is_listed(house: Remit) -> None:
+def test_every_key_is_listed(services: Remit) -> None:
     """By kind and standing, without a private part."""
-    said = house("key", "list")
+    said = services("key", "list")
     for word in ("token", "checkpoint", "sealing", "ca", "svid", "current", "next"):
         assert word in said.out
     assert "PRIVATE" not in said.out
 
 
-def test_a_rotated_token_key_signs_at_once(house: Remit) -> None:
+def test_a_rotated_token_key_signs_at_once(services: Remit) -> None:
     """The published next key is the current one, and the key set has three."""
-    following = held(house, "token")["next"]
-    assert house("key", "rotate", "token", "--reason", "a drill").code == 0
-    assert held(house, "token")["current"] == following
-    (*_, event) = house.ask("audit", "log", "--kind", "key.rotated")["items"]
+    following = held(services, "token")["next"]
+    assert services("key", "rotate", "token", "--reason", "a drill").code == 0
+    assert held(services, "token")["current"] == following
+    (*_, event) = services.ask("audit", "log", "--kind", "key.rotated")["items"]
     assert event["facts"]["reason"] == "a drill"
     assert event["facts"]["key"] == following
 
 
-def test_verifying_follows_the_key_of_the_log(house: Remit) -> None:
+def test_verifying_follows_the_key_of_the_log(services: Remit) -> None:
     """The log, under the key that was seen first, says which came after it; a receipt then holds too."""
-    first = house.ask("audit", "verify")["key"]
-    assert house("key", "rotate", "checkpoint").code == 0
-    refused = house("audit", "prove", "1")
+    first = services.ask("audit", "verify")["key"]
+    assert services("key", "rotate", "checkpoint").code == 0
+    refused = services("audit", "prove", "1")
     assert refused.code == 4
     assert "audit verify" in refused.err
-    told = house.ask("audit", "verify")
+    told = services.ask("audit", "verify")
     assert (told["key"], told["holds"]) == (first, True)
     second = told["successor"]
-    assert second == held(house, "checkpoint")["current"] != first
-    assert house("audit", "prove", "1").code == 0
-    again = house.ask("audit", "verify")
+    assert second == held(services, "checkpoint")["current"] != first
+    assert services("audit", "prove", "1").code == 0
+    again = services.ask("audit", "verify")
     assert (again["key"], again["successor"]) == (second, "")
-    assert house("key", "rotate", "checkpoint").code == 0
-    assert house("key", "rotate", "checkpoint").code == 0
-    assert house.ask("audit", "verify")["successor"] == held(house, "checkpoint")["current"]
+    assert services("key", "rotate", "checkpoint").code == 0
+    assert services("key", "rotate", "checkpoint").code == 0
+    assert services.ask("audit", "verify")["successor"] == held(services, "checkpoint")["current"]
 
 
-def test_a_key_in_other_hands_vouches_for_no_other(house: Remit) -> None:
+def test_a_key_in_other_hands_vouches_for_no_other(services: Remit) -> None:
     """Replaced at once, it signs no more beside the new one, so a human must say which key is right."""
-    house.ask("audit", "verify")
-    assert house("key", "rotate", "checkpoint", "--at-once", "--reason", "the disk was stolen").code == 0
-    refused = house("audit", "verify")
+    services.ask("audit", "verify")
+    assert services("key", "rotate", "checkpoint", "--at-once", "--reason", "the disk was stolen").code == 0
+    refused = services("audit", "verify")
     assert refused.code == 4
-    new = held(house, "checkpoint")["current"]
-    assert house("audit", "verify", "--key", new).code == 4  # fetched under the key that was seen
-    logs = house.folder.parent / "home" / "remit" / "logs.json"
+    new = held(services, "checkpoint")["current"]
+    assert services("audit", "verify", "--key", new).code == 4  # fetched under the key that was seen
+    logs = services.folder.parent / "home" / "remit" / "logs.json"
     seen = json.loads(logs.read_text())
     seen["keys"] = {}
     logs.write_text(json.dumps(seen))
-    assert house("audit", "verify").code == 0
+    assert services("audit", "verify").code == 0
 
 
-def test_a_forgotten_subject_is_read_by_nobody(house: Remit) -> None:
+def test_a_forgotten_subject_is_read_by_nobody(services: Remit) -> None:
     """Its values are gone, every proof holds, and the record does not name it."""
-    assert house("person", "add", "nadja").code == 0
-    assert "nadja" in house("audit", "log", "--kind", "person.added").out
-    asked = house("audit", "forget", "nadja")
+    assert services("person", "add", "nadja").code == 0
+    assert "nadja" in services("audit", "log", "--kind", "person.added").out
+    asked = services("audit", "forget", "nadja")
     assert asked.code == 2
     assert "--confirm" in asked.err
-    assert house("audit", "forget", "nadja", "--confirm", "nadja", "--reason", "she asked").code == 0
-    assert house("audit", "forget", "nadja", "--confirm", "nadja").code == 2
-    house.ask("audit", "verify")
-    listed = house("audit", "log", "--json", "--kind", "person.added", "--kind", "subject.forgotten")
+    assert services("audit", "forget", "nadja", "--confirm", "nadja", "--reason", "she asked").code == 0
+    assert services("audit", "forget", "nadja", "--confirm", "nadja").code == 2
+    services.ask("audit", "verify")
+    listed = services("audit", "log", "--json", "--kind", "person.added", "--kind", "subject.forgotten")
     assert "nadja" not in listed.out
-    (event,) = house.ask("audit", "log", "--kind", "subject.forgotten")["items"]
+    (event,) = services.ask("audit", "log", "--kind", "subject.forgotten")["items"]
     assert event["facts"] == {"reason": "she asked"}
 
 
-def test_a_workload_of_this_machine_is_known(house: Remit) -> None:
+def test_a_workload_of_this_machine_is_known(services: Remit) -> None:
     """A third-party client at the socket knows it; the bundle that checks it is served to every caller."""
-    endpoint = f"unix://{house.folder / 'w.sock'}"
+    endpoint = f"unix://{services.folder / 'w.sock'}"
     with WorkloadApiClient(endpoint, default_timeout=60) as client:
         assert str(client.fetch_x509_svid().spiffe_id) == OURS
-    with urllib.request.urlopen(f"{house.url}/spiffe/bundle") as answer:
+    with urllib.request.urlopen(f"{services.url}/spiffe/bundle") as answer:
         bundle = read_bundle("agents.laptop", answer.read())
     assert len(bundle.authorities) == 2
-    assert house("key", "rotate", "ca").code == 0
-    (*_, last) = house.ask("audit", "log", "--kind", "svid.issued")["items"]
+    assert services("key", "rotate", "ca").code == 0
+    (*_, last) = services.ask("audit", "log", "--kind", "svid.issued")["items"]
     assert last["facts"]["isolation"] == "none"
 
 
-def test_what_the_section_cannot_mean_is_refused(house: Remit) -> None:
+def test_what_the_section_cannot_mean_is_refused(services: Remit) -> None:
     """With the line, the key and the remediation."""
-    config = house.folder / "other.yaml"
-    text = (house.folder / "remit.yaml").read_text()
+    config = services.folder / "other.yaml"
+    text = (services.folder / "remit.yaml").read_text()
     for wrong, told in (
-        (text.replace(OURS, "spiffe://elsewhere/x"), "no workload of this trust domain"),
+        (text.replace(OURS, "spiffe://elsewhere/x"), "not a workload of this trust domain"),
         (text.replace(f"uid: {os.getuid()}", "hint: x"), "uid`: is missing"),
-        (text + "\nkeys: {kind: openbao}\n", "where OpenBao is"),
+        (text + "\nkeys: {kind: openbao}\n", "the address of OpenBao"),
         (
             text + '\nkeys: {kind: openbao, openbao: {address: "http://bao.example", token: "env:T"}}\n',
             "in the clear",

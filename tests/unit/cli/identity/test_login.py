@@ -14,7 +14,7 @@ from tests.gateways.remit_up import CODE, Remit
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     """A served folder into which the administrator has signed in."""
     made = Remit(tmp_path_factory.mktemp("login") / "house")
     made.folder.mkdir()
@@ -26,60 +26,60 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remit]:
     made.stop()
 
 
-def code_of_ana(house: Remit) -> str:
+def code_of_ana(services: Remit) -> str:
     """Have another code made."""
-    return str(house.ask("person", "code", "ana")["code"])
+    return str(services.ask("person", "code", "ana")["code"])
 
 
-def test_no_option_takes_the_code_itself(house: Remit) -> None:
+def test_no_option_takes_the_code_itself(services: Remit) -> None:
     """It would stand in the list of processes; the code is not used up."""
-    code = code_of_ana(house)
-    said = house("login", "--code", code, by="ana")
+    code = code_of_ana(services)
+    said = services("login", "--code", code, by="ana")
     assert said.code == 2
-    assert house("login", "--code-stdin", by="ana", given=code).code == 0
+    assert services("login", "--code-stdin", by="ana", given=code).code == 0
 
 
-def test_no_text_of_remit_writes_a_code_into_a_command(house: Remit) -> None:
+def test_no_text_of_remit_writes_a_code_into_a_command(services: Remit) -> None:
     """A person who copies the printed text enters the code where it is asked for."""
-    said = house("person", "code", "ana")
+    said = services("person", "code", "ana")
     assert CODE.search(said.out)
-    for text in (said.out, house.log.read_text()):
+    for text in (said.out, services.log.read_text()):
         assert not any("remit login" in line and CODE.search(line) for line in text.splitlines())
 
 
-def test_a_code_comes_from_a_file_of_ones_own(house: Remit, tmp_path: Path) -> None:
+def test_a_code_comes_from_a_file_of_ones_own(services: Remit, tmp_path: Path) -> None:
     """With or without an end of its line."""
     place = tmp_path / "code"
     place.touch(0o600)
-    place.write_text(f"{code_of_ana(house)}\n")
-    assert house("login", "--code-file", str(place), by="ana").code == 0
+    place.write_text(f"{code_of_ana(services)}\n")
+    assert services("login", "--code-file", str(place), by="ana").code == 0
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_file_that_others_may_read_is_refused(house: Remit, tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_may_read_is_refused(services: Remit, tmp_path: Path, mode: int) -> None:
     """It says what to do; the code is not used up by that."""
-    place, code = tmp_path / "code", code_of_ana(house)
+    place, code = tmp_path / "code", code_of_ana(services)
     place.write_text(code)
     place.chmod(mode)
     with pytest.raises(KeyUnavailable) as refused:
         read_private(place)
     assert refused.value.code == "open-to-others"
-    said = house("login", "--code-file", str(place), by="ana")
+    said = services("login", "--code-file", str(place), by="ana")
     assert said.code == 2
     assert f"chmod 600 {place}" in said.err
-    assert house("login", "--code-stdin", by="ana", given=code).code == 0
+    assert services("login", "--code-stdin", by="ana", given=code).code == 0
 
 
-def test_a_link_to_a_code_is_not_followed(house: Remit, tmp_path: Path) -> None:
+def test_a_link_to_a_code_is_not_followed(services: Remit, tmp_path: Path) -> None:
     """An attacker could choose the file to which the link leads."""
     (tmp_path / "there").touch(0o600)
     (tmp_path / "link").symlink_to(tmp_path / "there")
-    assert house("login", "--code-file", str(tmp_path / "link"), by="ana").code == 2
+    assert services("login", "--code-file", str(tmp_path / "link"), by="ana").code == 2
 
 
-def test_without_a_terminal_nobody_is_asked(house: Remit) -> None:
+def test_without_a_terminal_nobody_is_asked(services: Remit) -> None:
     """A script that gives no code is told how."""
-    said = house("login", by="ana")
+    said = services("login", by="ana")
     assert said.code == 2
     assert "--code-file FILE" in said.err
 

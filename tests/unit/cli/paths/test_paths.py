@@ -103,7 +103,7 @@ def test_a_failure_says_what_failed_beside_the_answer(
     assert paths(folder, "--fail-on", "asked", "--json") == 1
     written = capsys.readouterr()
     assert json.loads(written.out)["toxic"]
-    assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks a human\)", written.err)
+    assert re.search(r"fails on `asked`: 1 toxic combination \(1 asks an approver\)", written.err)
 
 
 def test_many_refused_paths_are_counted_and_told_to_whoever_asks(
@@ -120,7 +120,7 @@ def test_many_refused_paths_are_counted_and_told_to_whoever_asks(
         (folder / f"tasks/kept-{number}.yaml").write_text(written)
     assert paths(folder, "--only", "disclosure") == 0
     told = capsys.readouterr().out
-    assert "none that is open or asks a human" in told
+    assert "no open path and none that asks an approver" in told
     assert re.search(r"^  \d+ paths refused: .*data/clearance", told, re.MULTILINE)
     assert "kept-3" not in told
     assert paths(folder, "--only", "disclosure", "--task", "kept-3") == 0
@@ -182,7 +182,7 @@ def test_an_unknown_word_is_a_usage_fault(
 ) -> None:
     """A misspelt name must not look like a clean bundle."""
     assert paths(folder, *words) == 2
-    assert f"`{words[1]}` is no " in capsys.readouterr().err
+    assert f"`{words[1]}` is not a " in capsys.readouterr().err
 
 
 def test_a_broken_bundle_is_a_configuration_fault(folder: Path) -> None:
@@ -196,14 +196,14 @@ def test_json_has_routes_labels_and_changes(folder: Path, capsys: pytest.Capture
     assert paths(folder, "--json") == 0
     told: Json = json.loads(capsys.readouterr().out)
     (one,) = told["toxic"]
-    assert (one["task"], one["standing"]) == ("triage", "asks a human")
+    assert (one["task"], one["standing"]) == ("triage", "asks an approver")
     assert one["ways_out"][0]["route"] == [
         {"kind": "source", "name": "mail/inbox"},
         {"kind": "task", "name": "triage"},
     ]
     assert one["private"][0]["label"]["class"] == "internal"
     assert one["broken_by"][0]["changes"][0]["kind"] == "pin"
-    assert told["counts"]["toxic"] == {"open": 0, "asks a human": 1, "refused": 0}
+    assert told["counts"]["toxic"] == {"open": 0, "asks an approver": 1, "refused": 0}
 
 
 def test_the_flowchart_has_the_way_from_source_to_outlet(
@@ -217,7 +217,7 @@ def test_the_flowchart_has_the_way_from_source_to_outlet(
         '  n0["mail/inbox"]',
         '  n1["triage<br/>mail-bot"]',
         '  n0 -->|"public, untrusted"| n1',
-        '  n1 -->|"asks a human: flow/ask-destination"| n3',
+        '  n1 -->|"asks an approver: flow/ask-destination"| n3',
     ):
         assert line in drawn
 
@@ -234,7 +234,7 @@ def test_an_open_combination_is_a_warning_of_the_check(
     (folder / "policies" / "00-all.cedar").write_text(rule)
     assert run(["policy", "check", "--config", str(folder)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "task type `triage` brings private data, untrusted content and a way out together" in said
+    assert "task type `triage` combines private data, untrusted content and an external effect" in said
     assert "`remit paths --task triage`" in said
 
 
@@ -323,4 +323,4 @@ def test_handing_down_is_drawn() -> None:
     """A line leads from the task type to those that get it."""
     kinds = task("triage", "mail/send", "mail/inbox", "files/read", heirs=("helper",))
     drawn = str(flowchart(ReachReport(look(bundle((MAIL, INBOX, FILES), kinds)), ReachChoice())))
-    assert "triage #40;handed down#41;" in drawn
+    assert "triage #40;delegated#41;" in drawn

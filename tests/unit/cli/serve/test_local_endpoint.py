@@ -166,7 +166,7 @@ async def test_a_socket_that_was_left_behind_is_replaced_and_one_in_use_is_not(t
         assert stat.S_IMODE(place.stat().st_mode) == 0o666
     other = tmp_path / "file"
     other.write_text("kept")
-    with pytest.raises(ConfigInvalid, match="is no socket"):
+    with pytest.raises(ConfigInvalid, match="is not a socket"):
         async with endpoint(other):
             pass
     assert other.read_text() == "kept"

@@ -91,7 +91,7 @@ def test_a_name_of_another_form_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_secret_in_openbao_needs_to_know_which(tmp_path: Path) -> None:
     """A section for secrets specifies it, or the place of remit's own keys."""
-    assert "is in OpenBao, and nothing says where that is" in said(written(tmp_path))
+    assert "is in OpenBao, but the address of OpenBao is missing" in said(written(tmp_path))
     assert said(written(tmp_path, secrets={"openbao": BAO})) == ""
     keys = {"kind": "openbao", "openbao": BAO | {"namespace": "team"}}
     config = load_config(written(tmp_path, keys=keys))
@@ -106,9 +106,9 @@ def test_a_secret_in_openbao_needs_to_know_which(tmp_path: Path) -> None:
     ("section", "says"),
     [
         (BAO | {"address": "http://bao.example.com"}, "in the clear"),
-        ({"address": "https://bao.example.com"}, "does not say how remit is known there"),
-        (BAO | {"token": "hunter2"}, "written out"),
-        (BAO | {"token": "openbao:secret/remit#token"}, "is in the OpenBao that it opens"),
+        ({"address": "https://bao.example.com"}, "does not state how remit authenticates there"),
+        (BAO | {"token": "hunter2"}, "literal"),
+        (BAO | {"token": "openbao:secret/remit#token"}, "is stored in the OpenBao that it gives access to"),
     ],
 )
 def test_an_openbao_that_cannot_be_asked_is_said(tmp_path: Path, section: Json, says: str) -> None:

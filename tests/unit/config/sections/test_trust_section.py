@@ -88,29 +88,29 @@ def test_any_issuer_may_be_named_with_what_it_is_believed_for(tmp_path: Path) ->
         ("  issuers: {a: {issuer: 'http://issuer.example'}}\n", "is not an https address"),
         ("  issuers: {a: {issuer: 'http://127.0.0.1:9400'}}\n", "is not an https address"),
         ("  issuers: {a: {issuer: issuer.example}}\n", "is not an address"),
-        ("  issuers: {a: {preset: aws, issuer: 'https://sts.example'}}\n", "is no issuer of AWS"),
+        ("  issuers: {a: {preset: aws, issuer: 'https://sts.example'}}\n", "is not an issuer of AWS"),
         (
             "  issuers: {a: {preset: azure, issuer: 'https://login.microsoftonline.com/common/v2.0'}}\n",
-            "no issuer of Microsoft Entra ID",
+            "not an issuer of Microsoft Entra ID",
         ),
         (
             "  issuers: {a: {issuer: 'https://a.example', jwks_uri: 'https://a.example/k', jwks_file: k}}\n",
             "beside `jwks_uri`",
         ),
-        ("  issuers: {a: {issuer: 'https://a.example', bearer_file: t}}\n", "has no `jwks_uri`"),
+        ("  issuers: {a: {issuer: 'https://a.example', bearer_file: t}}\n", "has a token but no `jwks_uri`"),
         ("  issuers: {a: {issuer: 'https://a.example', algorithms: [HS256]}}\n", "HS256"),
         ("  issuers: {a: {issuer: 'https://a.example', use: []}}\n", "is empty"),
-        ("  issuers: {a: {preset: gitlab, use: [people]}}\n", "platform of workloads"),
+        ("  issuers: {a: {preset: gitlab, use: [people]}}\n", "platform for workloads"),
         (
             "  issuers: {a: {issuer: 'https://a.example'}, b: {issuer: 'https://a.example'}}\n",
             "the same issuer as `a`",
         ),
-        ("  spiffe: {Example.org: {bundle_file: b}}\n", "is no trust domain"),
-        ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is no trust domain"),
-        ("  spiffe: {example.org: {}}\n", "no source of its trust bundle"),
-        ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "or several"),
+        ("  spiffe: {Example.org: {bundle_file: b}}\n", "is not a trust domain"),
+        ("  spiffe: {example.org/a: {bundle_file: b}}\n", "is not a trust domain"),
+        ("  spiffe: {example.org: {}}\n", "one bundle source"),
+        ("  spiffe: {example.org: {bundle_file: b, workload_api: env}}\n", "one bundle source"),
         ("  spiffe: {example.org: {bundle_endpoint: 'http://a.example'}}\n", "is not an https address"),
-        ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is no socket"),
+        ("  spiffe: {example.org: {workload_api: /run/agent.sock}}\n", "is not a socket"),
         (
             (
                 "  spiffe: {example.org: {bundle_endpoint: 'https://a.example', bundle_file: b, "
@@ -161,7 +161,7 @@ def test_a_trust_domain_of_ours_is_not_taken_from_elsewhere(tmp_path: Path) -> N
     async def own() -> object:
         raise AssertionError
 
-    with pytest.raises(ConfigInvalid, match="our own"):
+    with pytest.raises(ConfigInvalid, match="own trust domain"):
         trust_of(got, URL, SystemClock(), {"example.org": own})  # type: ignore[dict-item]
 
 

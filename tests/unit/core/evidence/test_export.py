@@ -35,8 +35,8 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def exported(world: CallWorld, **how: Json) -> tuple[list[bytes], VerifierKey]:
     """Export, and give the lines with the log's public key."""
-    lines = [line async for line in world.house.evidence.log.export(**how)]
-    return lines, VerifierKey.parse(world.house.evidence.log.verifier)
+    lines = [line async for line in world.services.evidence.log.export(**how)]
+    return lines, VerifierKey.parse(world.services.evidence.log.verifier)
 
 
 async def test_a_whole_export_holds_and_counts_what_is_in_it(world: CallWorld) -> None:
@@ -93,7 +93,7 @@ async def test_a_call_without_an_outcome_is_named(world: CallWorld) -> None:
 
 async def test_a_forgotten_subject_leaves_the_proof_whole(world: CallWorld) -> None:
     """Once a person's key is destroyed their words are gone, and the export still holds."""
-    assert await world.house.store.forget(world.house.tenant, "lena")
+    assert await world.services.store.forget(world.services.tenant, "lena")
     lines, key = await exported(world)
     report = verify_export(lines, key)
     assert report.holds, report.faults

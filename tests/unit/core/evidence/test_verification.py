@@ -76,7 +76,7 @@ def test_a_writers_first_event_has_nothing_before_it() -> None:
     log.add(prev="0" * 64)
     report = verify_export(log.export(), KEY)
     assert codes(report) == [(0, "chain-broken")]
-    assert "an event before it" in report.faults[0].text
+    assert "an earlier event" in report.faults[0].text
 
 
 def test_an_event_that_does_not_follow_its_tasks_last_breaks_the_chain() -> None:
@@ -180,7 +180,7 @@ def test_the_last_event_of_a_writer_is_where_to_look_first() -> None:
     changed = [line.replace(b'\\"facts\\":{}', b'\\"facts\\":{\\"x\\":1}') for line in lines[-2:-1]]
     report = verify_export([*lines[:-2], *changed, lines[-1]], KEY)
     assert codes(report) == [(-1, "root-mismatch")]
-    assert report.faults[0].text.endswith("look first at event 2 and 3")
+    assert report.faults[0].text.endswith("check first event 2 and 3")
 
 
 def test_an_earlier_event_that_changed_is_found_where_it_is() -> None:
@@ -190,7 +190,7 @@ def test_an_earlier_event_that_changed_is_found_where_it_is() -> None:
     changed = lines[1].replace(b'\\"facts\\":{}', b'\\"facts\\":{\\"x\\":1}')
     report = verify_export([lines[0], changed, *lines[2:]], KEY)
     assert codes(report) == [(2, "chain-broken"), (3, "task-chain-broken"), (-1, "root-mismatch")]
-    assert "look first" not in report.faults[-1].text
+    assert "check first" not in report.faults[-1].text
 
 
 def test_an_event_out_of_its_place_is_named_with_the_place() -> None:
@@ -200,7 +200,7 @@ def test_an_event_out_of_its_place_is_named_with_the_place() -> None:
     report = verify_export([lines[0], lines[1], lines[3], lines[2], *lines[4:]], KEY)
     found = codes(report)
     assert found[0] == (2, "out-of-order")
-    assert "line 3 holds event 2 where event 1 should stand" in report.faults[0].text
+    assert "line 3 contains event 2, but event 1 is expected" in report.faults[0].text
     assert (1, "out-of-order") in found
 
 

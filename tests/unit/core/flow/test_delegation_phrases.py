@@ -4,7 +4,7 @@
 import pytest
 
 from remit.core.flow.language.delegation_phrases import hands_over
-from remit.core.flow.language.words import words_of
+from remit.core.flow.language.word_forms import words_of
 
 
 @pytest.mark.parametrize(

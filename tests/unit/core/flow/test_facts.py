@@ -198,9 +198,7 @@ def test_how_each_argument_came_into_the_task_is_said_in_a_sentence() -> None:
     tool = a_tool("to", "body")
     index = an_index(params={"to": ANN}, trusted={"mail": EVE})
     flow = judged(index, tool, {"to": ANN, "body": "hello there"}, label=Label(), plan=None)
-    assert chains(flow) == [
-        ("body", "`body` is neither of the intent nor of anything that this task has read")
-    ]
+    assert chains(flow) == [("body", "`body` is neither in the intent nor in data that this task has read")]
     trusted, untrusted = met(1, Trust.TRUSTED), met(2, Trust.UNTRUSTED)
     arguments = {
         "a": Justification(Provenance.UNTRUSTED, None, (trusted, untrusted)),
@@ -212,8 +210,8 @@ def test_how_each_argument_came_into_the_task_is_said_in_a_sentence() -> None:
     assert chains(msgspec.structs.replace(flow, arguments=arguments)) == [
         ("a", "`a` first appeared in the result of call 2, `crm/find`, field `mail`, untrusted"),
         ("b", "`b` first appeared in the result of call 1, `crm/find`, field `mail`, trusted"),
-        ("c", "`c` was stated for something else, and untrusted data holds it too"),
-        ("e", "`e` is neither of the intent nor of anything that this task has read"),
+        ("c", "`c` was stated for another purpose, and untrusted data contains it, too"),
+        ("e", "`e` is neither in the intent nor in data that this task has read"),
     ]
 
 

@@ -11,7 +11,7 @@ from remit.core.cooperative_steps import STEP, Steps, finish, weight
 from remit.core.flow import provenance
 from remit.core.flow import stated_values as statement
 from remit.core.flow import untrusted_values as foreign
-from remit.core.flow.language.words import words_of
+from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.provenance import KEY_BYTES, Index
 from remit.core.flow.records import lookup
 from remit.core.flow.values import destination

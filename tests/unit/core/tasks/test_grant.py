@@ -38,7 +38,7 @@ def test_a_refusal_names_argument_rule_reason_and_way_out() -> None:
     (refusal,) = grant.permits({"path": "contracts/../hr"})
     assert refusal.argument == "path"
     assert refusal.rule == '{"path_under":"contracts"}'
-    assert refusal.text == "`path` holds a `.` or `..` segment; `path` must be under `contracts/`"
+    assert refusal.text == "`path` contains a `.` or `..` segment; `path` must be under `contracts/`"
     assert len(grant.permits({"path": 1, "x": 2, "y": 3})) == 3
 
 
@@ -119,7 +119,7 @@ def test_endless_narrowing_ends() -> None:
 )
 def test_a_grant_names_one_tool(tool: str) -> None:
     """There are no wildcards, blanks or letters of other scripts in a tool's name."""
-    with pytest.raises(ConfigInvalid, match="names no tool"):
+    with pytest.raises(ConfigInvalid, match="is not a tool name"):
         Grant(tool)
 
 

@@ -110,7 +110,7 @@ def test_a_childs_plan_lies_within_its_parents() -> None:
     (entry,) = within(plan_of("mail/send"), parent)
     assert entry.permits({"to": "lena@example.com"}) == ()
     assert entry.permits({"to": "press@example.org"}) != ()
-    with pytest.raises(Forbidden, match="extended first"):
+    with pytest.raises(Forbidden, match="the parent task's plan first"):
         within(plan_of("files/read"), parent)
     assert narrowed(parent, None) == parent
     assert narrowed(None, None) is None

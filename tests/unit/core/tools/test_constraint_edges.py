@@ -300,7 +300,7 @@ def test_a_longest_address_and_a_longest_name_are_read() -> None:
     longest = ".".join(["a" * 61] * 4 + ["b" * 5])
     assert len(longest) == 253
     assert load({"url_host": [longest]}).judge(f"https://{longest}/") is YES
-    with pytest.raises(ConfigInvalid, match="no host name"):
+    with pytest.raises(ConfigInvalid, match="not a host name"):
         load({"url_host": [longest + "c"]})
 
 
@@ -317,7 +317,7 @@ def test_values_are_named_and_shown_short() -> None:
     """JSON's names of types, 80 characters at most of a value, and six values of a list."""
     values: list[Any] = [None, True, 1, 1.5, "a", [], {}, ()]
     kinds = {type_name(one) for one in values}
-    assert kinds == {"null", "boolean", "number", "string", "array", "object", "no JSON type"}
+    assert kinds == {"null", "boolean", "number", "string", "array", "object", "not a JSON type"}
     assert shown("a" * 80) == "a" * 80
     assert shown("a" * 81) == "a" * 77 + "..."
     assert shown("a\n") == "a\N{REPLACEMENT CHARACTER}"

@@ -182,7 +182,7 @@ def test_how_mail_to_colleagues_is_less_stands_beside_as_a_comment(tmp_path: Pat
         line for line in text.splitlines() if line.startswith("    # ") and "says of itself" not in line
     ]
     assert [line[6:].rstrip() for line in wanted] == [
-        "when:  # review: less, where it goes to colleagues alone",
+        "when:  # review: less, if it goes only to colleagues",
         "  - arguments:",
         "      to: {each: {email_domain: [example.com]}}",
         "      cc: {optional: {each: {email_domain: [example.com]}}}",

@@ -39,7 +39,7 @@ def point(name: str = "records-api", **changes: Any) -> dict[str, EnforcementPoi
 
 async def events(world: AuthzenWorld, kind: str) -> list[dict[str, Json]]:
     """Return the facts of all events of a kind."""
-    found = await world.house.evidence.log.pages(limit=1000, kinds=(kind,))
+    found = await world.services.evidence.log.pages(limit=1000, kinds=(kind,))
     return [msgspec.json.decode(entry.leaf)["facts"] for entry in found]
 
 
@@ -69,7 +69,7 @@ async def test_a_permit_is_in_the_evidence_before_it_is_given(world: AuthzenWorl
     assert told["decision"] is True
     until = datetime.fromisoformat(told["context"]["valid_until"])
     assert until == world.clock.now() + timedelta(seconds=5)
-    found = await world.house.evidence.log.pages(kinds=("decision.made",))
+    found = await world.services.evidence.log.pages(kinds=("decision.made",))
     record = msgspec.json.decode(found[-1].leaf)
     assert (record["task"], record["call"]) == (task, told["context"]["evaluation_id"])
     assert record["facts"]["enforced_by"] == "records-api"
@@ -79,7 +79,7 @@ async def test_a_permit_is_in_the_evidence_before_it_is_given(world: AuthzenWorl
 async def test_a_permit_does_not_outlive_its_task(world: AuthzenWorld) -> None:
     """`valid_until` is never after the task's deadline."""
     task = await world.begin("alice")
-    deadline = (await world.house.tasks.tasks.get(task)).deadline
+    deadline = (await world.services.tasks.tasks.get(task)).deadline
     world.clock.advance((deadline - world.clock.now()).total_seconds() - 2)
     told = (await world.asks("evaluation", asking("alice", "read"))).json
     assert datetime.fromisoformat(told["context"]["valid_until"]) == deadline
@@ -88,9 +88,9 @@ async def test_a_permit_does_not_outlive_its_task(world: AuthzenWorld) -> None:
 async def test_a_permit_raises_the_label_at_once(world: AuthzenWorld) -> None:
     """From the permit on, the task carries what the tool's results are declared to carry."""
     task = await world.begin("alice")
-    assert (await world.house.tasks.tasks.get(task)).label == Label()
+    assert (await world.services.tasks.tasks.get(task)).label == Label()
     await world.asks("evaluation", asking("alice", "read"))
-    stored = await world.house.store.task(world.house.tenant, task)
+    stored = await world.services.store.task(world.services.tenant, task)
     assert stored is not None
     assert stored.label.data_class == "internal"
 
@@ -115,11 +115,11 @@ async def test_a_result_that_is_not_reported_is_unknown(world: AuthzenWorld) -> 
     await world.begin("alice")
     told = (await world.asks("evaluation", asking("alice", "write"))).json
     world.clock.advance(304)
-    assert await world.house.answers.sweep() == 0
+    assert await world.services.answers.sweep() == 0
     world.clock.advance(2)
-    assert await world.house.answers.sweep() == 1
-    await world.house.mediation.mediator.retry_late()
-    await world.house.store.commit(Unit(tenant=world.house.tenant))
+    assert await world.services.answers.sweep() == 1
+    await world.services.mediation.mediator.retry_late()
+    await world.services.store.commit(Unit(tenant=world.services.tenant))
     called = await events(world, "tool.called")
     assert [(one["outcome"], one["ended_by"]) for one in called] == [("unknown", "not-reported")]
     report = {"evaluation_id": told["context"]["evaluation_id"], "outcome": "ok"}
@@ -130,7 +130,7 @@ async def test_an_end_lists_what_was_permitted_as_indeterminate(world: AuthzenWo
     """A permit that is out when its task ends stands in the closure, and no other is given after that."""
     task = await world.begin("alice")
     told = (await world.asks("evaluation", asking("alice", "write"))).json
-    closure = await world.house.endings.revocations.end_task(task, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task, reason="enough", by="root")
     assert [one.decision for one in closure.indeterminate] == [told["context"]["evaluation_id"]]
     after = (await world.asks("evaluation", asking("alice", "write"))).json
     assert after["decision"] is False
@@ -193,7 +193,7 @@ async def test_who_does_not_vouch_shows_the_token(tmp_path: Path) -> None:
             subject = {"type": "user", "id": name, "properties": shown}
             told = (await world.asks("evaluation", asking("", "read") | {"subject": subject})).json
             assert told["decision"] is decision, told
-        log = [entry.leaf for entry in await world.house.evidence.log.pages(limit=1000)]
+        log = [entry.leaf for entry in await world.services.evidence.log.pages(limit=1000)]
         assert not any(token.encode() in leaf for leaf in log)
         subject = {"type": "user", "id": "alice", "properties": {"access_token": token + "x"}}
         told = (await world.asks("evaluation", asking("", "read") | {"subject": subject})).json
@@ -253,7 +253,7 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
     waits = msgspec.structs.replace(
         world.bundle, policies=(*world.bundle.policies, PolicySource("approve.cedar", APPROVED))
     )
-    await world.house.policies.apply(waits, by="root")
+    await world.services.policies.apply(waits, by="root")
     await world.begin("alice")
     body = asking("alice", "write")
     denied = (await world.asks("evaluation", body)).json
@@ -264,14 +264,14 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
     assert submitted.status == 202, submitted.content
     task = submitted.json["task"]
     assert task["status"] == "pending"
-    place = task["status_endpoint"].removeprefix(world.house.public_url)
+    place = task["status_endpoint"].removeprefix(world.services.public_url)
     other = asking("alice", "write", "record-2") | {"denial": denial}
     assert (await world.asks("requests", other)).json["type"].endswith("invalid_denial_binding")
     stranger = await world.agent_token("todo-backend")
     assert (await world.ask("GET", place, by=stranger)).json["type"].endswith("unknown_task")
 
-    ada = await world.house.identity.directory.person("ada")
-    await world.house.decisions.approvals.answer(task["id"], ada, approve=True)
+    ada = await world.services.identity.directory.person("ada")
+    await world.services.decisions.approvals.answer(task["id"], ada, approve=True)
     mine = await world.agent_token("records-api")
     told = (await world.ask("GET", place, by=mine)).json
     assert (told["task"]["status"], told["result"]["mode"]) == ("approved", "reevaluate")
@@ -280,7 +280,7 @@ async def test_a_person_approves_what_was_denied(world: AuthzenWorld) -> None:
     assert (permitted["decision"], permitted["context"]["approval"]["id"]) == (True, task["id"])
     once_more = (await world.asks("evaluation", again)).json
     assert (once_more["decision"], once_more["context"]["next_action"]) == (False, "request")
-    used = await world.house.store.approval(world.house.tenant, task["id"])
+    used = await world.services.store.approval(world.services.tenant, task["id"])
     assert used is not None
     assert used.state is ApprovalState.CONSUMED
 
@@ -301,12 +301,12 @@ async def test_a_search_records_and_spends_nothing(world: AuthzenWorld) -> None:
     task = await world.begin("alice")
     subject = {"type": "user", "id": "alice"}
     token = await world.agent_token("records-api")
-    before = await world.house.evidence.log.size()
+    before = await world.services.evidence.log.size()
     body = {"subject": subject, "resource": {"type": "record", "id": "record-1"}}
     told = await world.ask("POST", "/access/v1/search/action", body, by=token)
     assert {"name": "read"} in told.json["results"]
-    assert await world.house.evidence.log.size() == before
-    assert (await world.house.store.usage(world.house.tenant, task)).calls == 0
+    assert await world.services.evidence.log.size() == before
+    assert (await world.services.store.usage(world.services.tenant, task)).calls == 0
 
 
 async def test_a_page_token_belongs_to_its_search(world: AuthzenWorld) -> None:
@@ -331,7 +331,7 @@ async def test_a_store_that_cannot_commit_permits_nothing(tmp_path: Path) -> Non
     await world.settle_in()
     await world.begin("alice")
     token = await world.agent_token("records-api")
-    await world.house.store.close()
+    await world.services.store.close()
     told = await world.ask("POST", "/access/v1/evaluation", asking("alice", "read"), by=token)
     assert told.status >= 500
     several = {"evaluations": [asking("alice", "read")]}

@@ -83,7 +83,7 @@ class World:
         self.calls = calls
         self.brokers = brokers
         self.starter = starter
-        self.leases: Leases = calls.house.credentials.leases
+        self.leases: Leases = calls.services.credentials.leases
 
     async def task(self, **more: Json) -> Task:
         """Open a task."""
@@ -114,7 +114,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     outfit: Json = {"brokers": brokers, "processes": {"desk": starter, "mail": starter}, "settle_s": 0.2}
     async with call_world(tmp_path, **outfit) as made:
         yield World(made, brokers, starter)
-        await made.house.credentials.leases.stop()
+        await made.services.credentials.leases.stop()
 
 
 async def test_the_end_of_a_task_takes_back_all_of_it_and_nothing_of_others(world: World) -> None:

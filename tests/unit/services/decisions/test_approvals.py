@@ -29,7 +29,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def state(world: CallWorld, approval: str) -> ApprovalState:
     """Return where an approval stands."""
-    return (await world.house.decisions.approvals.get(approval)).state
+    return (await world.services.decisions.approvals.get(approval)).state
 
 
 async def test_the_same_call_asks_one_question(world: CallWorld) -> None:
@@ -51,7 +51,7 @@ async def test_people_are_not_flooded(world: CallWorld) -> None:
         *(world.asked(token, amount=n) for n in range(MAX_PENDING + 5)), return_exceptions=True
     )
     assert sum(isinstance(end, Busy) for end in ends) == 5
-    assert len(await world.house.decisions.approvals.listed(ApprovalState.PENDING)) == MAX_PENDING
+    assert len(await world.services.decisions.approvals.listed(ApprovalState.PENDING)) == MAX_PENDING
     with pytest.raises(Busy):
         await world.call(token, "pay", amount=99)
 
@@ -94,7 +94,7 @@ async def test_no_answer_is_a_refusal(world: CallWorld) -> None:
     with pytest.raises(Conflict):
         await world.approve(asked)
     token = await task_token(
-        world.house, (await world.house.decisions.approvals.get(asked)).task, confirmation=HELD
+        world.services, (await world.services.decisions.approvals.get(asked)).task, confirmation=HELD
     )
     assert await world.asked(token, amount=2) != given
 
@@ -103,15 +103,15 @@ async def test_a_question_never_outlives_its_task(world: CallWorld) -> None:
     """Asked shortly before the deadline, it expires with the task."""
     task, _ = await world.open()
     world.clock.advance(1800 - 60)
-    token = await task_token(world.house, task.id, confirmation=HELD)
-    approval = await world.house.decisions.approvals.get(await world.asked(token))
+    token = await task_token(world.services, task.id, confirmation=HELD)
+    approval = await world.services.decisions.approvals.get(await world.asked(token))
     assert approval.expires == task.deadline
 
 
 @pytest.mark.parametrize("how", ["deactivate", "roles", "sign out"])
 async def test_an_approval_goes_with_the_word_of_whoever_gave_it(world: CallWorld, how: str) -> None:
     """Where its approver leaves, is none any longer, or is signed out, it expires and stays so."""
-    personnel = world.house.identity.personnel
+    personnel = world.services.identity.personnel
     _, token = await world.open()
     given, used, refused = [await world.asked(token, amount=n) for n in (1, 2, 3)]
     await world.approve(given)
@@ -142,7 +142,7 @@ async def test_other_roles_leave_an_approval_as_it_is(world: CallWorld) -> None:
     _, token = await world.open()
     await world.approve(await world.asked(token, amount=1))
     roles = frozenset({Role.APPROVER, Role.AUDITOR})
-    await world.house.identity.personnel.change_roles("omar", roles, by="root")
+    await world.services.identity.personnel.change_roles("omar", roles, by="root")
     assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
 
 
@@ -157,11 +157,11 @@ async def test_an_approval_that_came_past_the_change_of_its_approver_permits_not
         msgspec.structs.replace(omar, active=False),
         msgspec.structs.replace(omar, roles=frozenset()),
     ):
-        await world.house.store.commit(Unit((PutPerson(changed),)))
-        if (await world.house.decisions.approvals.get(approval)).state is ApprovalState.PENDING:
-            await world.house.decisions.approvals.answer(approval, omar, approve=True)
+        await world.services.store.commit(Unit((PutPerson(changed),)))
+        if (await world.services.decisions.approvals.get(approval)).state is ApprovalState.PENDING:
+            await world.services.decisions.approvals.answer(approval, omar, approve=True)
         assert await world.outcome(token, "pay", amount=1) is Outcome.DEFER
-    await world.house.store.commit(Unit((PutPerson(omar),)))
+    await world.services.store.commit(Unit((PutPerson(omar),)))
     assert await world.outcome(token, "pay", amount=1) is Outcome.PERMIT
 
 
@@ -172,7 +172,7 @@ async def test_a_change_of_an_approver_holds_beside_calls_that_use_their_word(wo
     for one in asked:
         await world.approve(one)
     calls = [world.outcome(token, "pay", amount=n) for n in range(8)]
-    out = world.house.identity.personnel.sign_out("omar", by="root")
+    out = world.services.identity.personnel.sign_out("omar", by="root")
     # A call whose approval expires under it is told to ask again.
     *outcomes, signed_out = await asyncio.gather(*calls, out, return_exceptions=True)
     assert isinstance(signed_out, Person)
@@ -189,7 +189,7 @@ async def test_only_another_approver_answers(world: CallWorld) -> None:
     approval = await world.asked(token)
     for name in ("lena", "root"):
         with pytest.raises(Forbidden):
-            await world.house.decisions.approvals.answer(approval, await world.person(name), approve=True)
+            await world.services.decisions.approvals.answer(approval, await world.person(name), approve=True)
     assert await state(world, approval) is ApprovalState.PENDING
     with pytest.raises(NotFound):
         await world.approve("apr_none")
@@ -200,7 +200,7 @@ async def test_a_task_that_ends_takes_its_questions_with_it(world: CallWorld) ->
     task, token = await world.open()
     asked, given = await world.asked(token, amount=1), await world.asked(token, amount=2)
     await world.approve(given)
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert {one.name for one in closure.closings if one.kind == "approval"} == {asked, given}
     assert [await state(world, one) for one in (asked, given)] == [ApprovalState.EXPIRED] * 2
     with pytest.raises(Conflict):
@@ -209,16 +209,16 @@ async def test_a_task_that_ends_takes_its_questions_with_it(world: CallWorld) ->
     ended = world.clock.now()
     world.clock.advance(1)
     for one in (asked, given):
-        assert (await world.house.decisions.approvals.get(one)).expires == ended
+        assert (await world.services.decisions.approvals.get(one)).expires == ended
 
 
 async def test_what_is_shown_is_what_is_asked(world: CallWorld) -> None:
     """Tool, arguments, rules and reasons of the very call; listed by state and by task."""
     task, token = await world.open()
-    approval = await world.house.decisions.approvals.get(await world.asked(token, amount=7, text="rent"))
+    approval = await world.services.decisions.approvals.get(await world.asked(token, amount=7, text="rent"))
     assert (approval.tool, approval.arguments) == ("desk/pay", {"amount": 7, "text": "rent"})
     assert ([rule.id for rule in approval.rules], approval.requested_for) == (["ask-for-money"], "lena")
     assert approval.reasons == ("`desk/pay` moves money",)
-    assert await world.house.decisions.approvals.listed(ApprovalState.PENDING, task.id) == [approval]
-    assert await world.house.decisions.approvals.listed(ApprovalState.APPROVED, task.id) == []
-    assert await world.house.decisions.approvals.listed(None, "another") == []
+    assert await world.services.decisions.approvals.listed(ApprovalState.PENDING, task.id) == [approval]
+    assert await world.services.decisions.approvals.listed(ApprovalState.APPROVED, task.id) == []
+    assert await world.services.decisions.approvals.listed(None, "another") == []

@@ -19,7 +19,7 @@ from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.tool import Tier
 from remit.services.decisions.authorizer import Ruling
 from tests.worlds.calls import ASK, CallWorld, a_bundle, a_surface, a_type, call_world
-from tests.worlds.house import PERMIT
+from tests.worlds.services import PERMIT
 
 Json = Any
 
@@ -34,9 +34,9 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def request(world: CallWorld, name: str, task_type: str = "work", **arguments: Any) -> AccessRequest:
     """Describe a call of a fresh task."""
     task, token = await world.open(task_type)
-    principal = world.house.identity.authenticator.unproven(token, world.clock.now()).principal
-    live = await world.house.tasks.live.load(task.id)
-    steps = world.house.decisions.authorizer.describing(
+    principal = world.services.identity.authenticator.unproven(token, world.clock.now()).principal
+    live = await world.services.tasks.live.load(task.id)
+    steps = world.services.decisions.authorizer.describing(
         principal, live, "desk", name, arguments, world.clock.now()
     )
     return finish(steps)
@@ -44,8 +44,8 @@ async def request(world: CallWorld, name: str, task_type: str = "work", **argume
 
 async def decide(world: CallWorld, asked: AccessRequest) -> Ruling:
     """Decide a call."""
-    return await world.house.decisions.authorizer.decide(
-        asked, await world.house.tasks.live.load(asked.task.id)
+    return await world.services.decisions.authorizer.decide(
+        asked, await world.services.tasks.live.load(asked.task.id)
     )
 
 
@@ -111,7 +111,7 @@ async def test_of_several_grants_the_closest_explains(world: CallWorld) -> None:
     )
     bundle = a_bundle()
     bundle.task_types["two"] = a_type("two", grants=grants)
-    await world.house.policies.apply(bundle, by="root")
+    await world.services.policies.apply(bundle, by="root")
     asked = await request(world, "write", "two", text="b", amount=50)
     assert (await decide(world, asked)).decision.outcome is Outcome.PERMIT
     why = await reasons(world, await request(world, "write", "two", text="a", amount=50))
@@ -123,7 +123,7 @@ async def test_a_ceiling_on_the_result_is_held(world: CallWorld) -> None:
     bundle = a_bundle()
     low = GrantTemplate("desk/read", other_arguments=True, ceilings={"result_class": "public"})
     bundle.task_types["low"] = a_type("low", grants=(low,))
-    await world.house.policies.apply(bundle, by="root")
+    await world.services.policies.apply(bundle, by="root")
     (first, *_) = await reasons(world, await request(world, "read", "low"))
     assert first.code == "result-class"
 
@@ -131,7 +131,7 @@ async def test_a_ceiling_on_the_result_is_held(world: CallWorld) -> None:
 async def test_without_a_policy_nothing_is_permitted(world: CallWorld) -> None:
     """Default deny, and said so."""
     never = '@id("never")\n@reason("r")\npermit (principal, action, resource) when { false };\n'
-    await world.house.policies.apply(a_bundle(never), by="root")
+    await world.services.policies.apply(a_bundle(never), by="root")
     (first, *_) = await reasons(world, await request(world, "read"))
     assert first.code == "no-permit"
 
@@ -139,7 +139,7 @@ async def test_without_a_policy_nothing_is_permitted(world: CallWorld) -> None:
 async def test_a_forbid_wins_and_speaks(world: CallWorld) -> None:
     """Its own reason is what is told."""
     forbid = '@id("no-writing")\n@reason("nobody writes today")\nforbid (principal, action, resource);\n'
-    await world.house.policies.apply(a_bundle(PERMIT + forbid), by="root")
+    await world.services.policies.apply(a_bundle(PERMIT + forbid), by="root")
     why = await reasons(world, await request(world, "read"))
     assert [(one.text, one.rule) for one in why] == [("nobody writes today", "no-writing")]
 
@@ -149,7 +149,7 @@ async def test_a_question_is_only_asked_where_the_rest_would_pass(world: CallWor
     assert (await decide(world, await request(world, "pay"))).decision.outcome is Outcome.DEFER
     bundle = a_bundle()
     bundle.task_types["pays"] = a_type("pays", grants=(GrantTemplate("desk/pay", {"text": {"exact": "x"}}),))
-    await world.house.policies.apply(bundle, by="root")
+    await world.services.policies.apply(bundle, by="root")
     assert (await reasons(world, await request(world, "pay", "pays", text="y")))[0].argument == "text"
 
 
@@ -159,11 +159,11 @@ async def test_an_approval_waives_the_rules_that_were_shown_and_no_others(world:
     approval = await world.asked(token, amount=1)
     await world.approve(approval)
     more = '@id("more")\n@reason("r")\n@otherwise("approval")\nforbid (principal, action, resource);\n'
-    await world.house.policies.apply(a_bundle(PERMIT + ASK + more), by="root")
+    await world.services.policies.apply(a_bundle(PERMIT + ASK + more), by="root")
     again = await world.asked(token, amount=1)
     assert again != approval
-    assert (await world.house.decisions.approvals.get(approval)).state is ApprovalState.APPROVED
-    await world.house.policies.apply(a_bundle(), by="root")
+    assert (await world.services.decisions.approvals.get(approval)).state is ApprovalState.APPROVED
+    await world.services.policies.apply(a_bundle(), by="root")
     end = await world.call(token, "pay", amount=1)
     assert end.decision.outcome is Outcome.PERMIT
     assert (end.decision.approval, [rule.id for rule in end.decision.waived]) == (approval, ["ask-for-money"])
@@ -173,7 +173,7 @@ async def test_a_decision_names_the_bundle_that_it_was_made_under(world: CallWor
     """Also after another was applied."""
     asked = await request(world, "read")
     assert (await decide(world, asked)).decision.bundle == "sha256:desk"
-    await world.house.policies.apply(a_bundle(digest="sha256:newer"), by="root")
+    await world.services.policies.apply(a_bundle(digest="sha256:newer"), by="root")
     assert (await decide(world, asked)).decision.bundle == "sha256:newer"
 
 
@@ -184,7 +184,7 @@ async def test_what_is_observed_or_takes_any_token_is_said_by_upstream(tmp_path:
         folder = tmp_path / "-".join(lenient)
         folder.mkdir(exist_ok=True)
         async with call_world(folder, **lenient) as world:
-            authorizer = world.house.decisions.authorizer
+            authorizer = world.services.decisions.authorizer
             assert authorizer.observes("desk") is ("observed" in lenient)
             assert authorizer.constrains("desk") is ("unconstrained" not in lenient)
             assert not authorizer.observes("other")

@@ -71,7 +71,7 @@ async def test_a_refusal_is_one_event_with_its_reasons(world: CallWorld) -> None
     """Codes and rules are readable for everyone; the messages are sealed."""
     _, token = await world.open("hello")
     await world.call(token, "write", text="a private word")
-    (entry,) = await world.house.evidence.log.pages(kinds=(EventKind.DECISION_MADE.value,))
+    (entry,) = await world.services.evidence.log.pages(kinds=(EventKind.DECISION_MADE.value,))
     record = msgspec.json.decode(entry.leaf)
     assert record["facts"]["outcome"] == "deny"
     assert record["facts"]["reasons"] == [
@@ -88,7 +88,7 @@ async def test_every_event_of_a_call_carries_its_id(world: CallWorld) -> None:
     _, token = await world.open()
     end = await world.call(token, "write")
     await world.facts(EventKind.TOOL_CALLED)
-    entries = await world.house.evidence.log.pages(limit=1000)
+    entries = await world.services.evidence.log.pages(limit=1000)
     kinds = {
         entry.kind for entry in entries if msgspec.json.decode(entry.leaf).get("call") == end.decision.id
     }

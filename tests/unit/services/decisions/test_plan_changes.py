@@ -24,7 +24,7 @@ from remit.services.decisions.approvals import MAX_PENDING
 from remit.services.decisions.plan_changes import Extension
 from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.worlds.calls import ASK, CallWorld, a_bundle, a_type, call_world
-from tests.worlds.house import PERMIT
+from tests.worlds.services import PERMIT
 
 PLAN_RULES = (
     Path(__file__).parents[4] / "src" / "remit" / "templates" / "policies" / "26-plan.cedar"
@@ -48,14 +48,14 @@ def planning_bundle() -> Bundle:
 async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     """A gateway with a desk whose plans mean what they mean by default."""
     async with call_world(tmp_path) as made:
-        await made.house.policies.apply(planning_bundle(), by="root")
+        await made.services.policies.apply(planning_bundle(), by="root")
         await made.learn()
         yield made
 
 
 async def extend(world: CallWorld, task: str, *add: str | PlanEntry) -> Extension:
     """Ask for more, as the agent."""
-    return await world.house.decisions.plans.extend(task, add, by="agent:clerk")
+    return await world.services.decisions.plans.extend(task, add, by="agent:clerk")
 
 
 async def question(world: CallWorld, task: str, *add: str | PlanEntry) -> str:
@@ -88,7 +88,7 @@ async def test_an_extension_before_reading_is_recorded(world: CallWorld) -> None
     assert await world.facts(EventKind.PLAN_EXTENDED) == [
         {"tools": ["desk/write"], "declared": False, "class": "public", "trust": "trusted", "read": []}
     ]
-    kept = await world.house.store.task(task.tenant, task.id)
+    kept = await world.services.store.task(task.tenant, task.id)
     assert kept is not None
     assert tools_of(kept.plan) == ("desk/read", "desk/write")
 
@@ -97,14 +97,14 @@ async def test_after_reading_a_human_is_asked_and_sees_what_was_read(world: Call
     """The question holds exactly what would be added, and which call brought what others may have written."""
     task, token = await world.open(plan=("desk/read",))
     await world.call(token, "read")
-    approval = await world.house.decisions.approvals.get(await question(world, task.id, "desk/write"))
+    approval = await world.services.decisions.approvals.get(await question(world, task.id, "desk/write"))
     assert (approval.tool, approval.arguments) == ("remit/plan", {"add": [{"tool": "desk/write"}]})
     assert "untrusted data came with call 1, `desk/read`" in approval.reasons
     await world.approve(approval.id)
     assert (await extend(world, task.id, "desk/write")).holds
     (event,) = await world.facts(EventKind.PLAN_EXTENDED)
     assert (event["class"], event["trust"], event["read"]) == ("internal", "untrusted", [[1, "desk/read"]])
-    assert (await world.house.decisions.approvals.get(approval.id)).state is ApprovalState.CONSUMED
+    assert (await world.services.decisions.approvals.get(approval.id)).state is ApprovalState.CONSUMED
     assert await world.outcome(token, "write") is Outcome.PERMIT
 
 
@@ -169,7 +169,7 @@ async def test_a_planned_argument_binds_for_the_whole_task(world: CallWorld) -> 
     refusal = (await world.call(token, "write", text="bye")).decision
     assert refusal.outcome is Outcome.DENY
     assert [(one.rule, one.argument) for one in refusal.reasons] == [("plan/first", ""), ("plan", "text")]
-    assert refusal.reasons[1].remediation == "the plan says: `text` must be `hello`"
+    assert refusal.reasons[1].remediation == "the plan: `text` must be `hello`"
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write", text="bye") is Outcome.PERMIT
 
@@ -212,7 +212,7 @@ async def test_nothing_is_planned_for_what_has_ended(world: CallWorld) -> None:
     task, token = await world.open(plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"))
-    await world.house.endings.revocations.end_task(task.id, reason="done", by="lena")
+    await world.services.endings.revocations.end_task(task.id, reason="done", by="lena")
     with pytest.raises((Fenced, Conflict)):
         await extend(world, task.id, "desk/write")
     assert await world.facts(EventKind.PLAN_EXTENDED) == []
@@ -233,10 +233,10 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
     task, _ = await world.open(plan=())
     lena = await world.person("lena")
     await asyncio.gather(
-        *(world.house.tasks.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
+        *(world.services.tasks.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
         *(extend(world, task.id, tool) for tool in ("desk/read", "desk/write", "desk/pay")),
     )
-    kept = await world.house.store.task(task.tenant, task.id)
+    kept = await world.services.store.task(task.tenant, task.id)
     assert kept is not None
     assert set(tools_of(kept.plan) or ()) == {"desk/read", "desk/write", "desk/pay"}
     assert len(kept.intent.messages) == 5
@@ -245,12 +245,12 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
 async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     """It is handed what was planned, and asks for more only once its parent plans it."""
     task, _ = await world.open("handed", plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),))
-    other = await world.house.identity.directory.agent("other")
+    other = await world.services.identity.directory.agent("other")
 
     async def hand(**wanted: Any) -> Any:
-        return await world.house.tasks.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
+        return await world.services.tasks.tasks.open_child(task.id, other, DelegatedOpening(**wanted))
 
-    with pytest.raises(Forbidden, match="not in the plan"):
+    with pytest.raises(Forbidden, match="not in the parent task's plan"):
         await hand(tools=("desk/read",))
     assert {one.tool for one in (await hand(tools=("desk/write",))).grants} == {"desk/write"}
     child = await hand()
@@ -271,7 +271,9 @@ async def test_a_site_decides_otherwise_what_a_plan_means(world: CallWorld) -> N
     guide = (Path(__file__).parents[4] / "docs" / "howto" / "plan-a-task.md").read_text()
     rule = guide.partition("```cedar\n")[2].partition("```")[0].replace("contract-bot", "clerk")
     policies = (PolicySource("base.cedar", PERMIT + PLAN_RULES + rule),)
-    await world.house.policies.apply(msgspec.structs.replace(planning_bundle(), policies=policies), by="root")
+    await world.services.policies.apply(
+        msgspec.structs.replace(planning_bundle(), policies=policies), by="root"
+    )
     task, _ = await world.open(plan=())
     await question(world, task.id, "desk/write")
     other, _ = await world.open(agent="other", plan=())

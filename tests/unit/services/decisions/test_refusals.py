@@ -27,7 +27,7 @@ async def refuse(world: CallWorld, token: str, times: int) -> None:
 
 async def written(world: CallWorld) -> int:
     """Return the number of decisions in the evidence."""
-    return len(await world.house.evidence.log.pages(limit=1000, kinds=(EventKind.DECISION_MADE.value,)))
+    return len(await world.services.evidence.log.pages(limit=1000, kinds=(EventKind.DECISION_MADE.value,)))
 
 
 async def test_a_flood_of_refusals_is_counted(world: CallWorld) -> None:
@@ -35,8 +35,8 @@ async def test_a_flood_of_refusals_is_counted(world: CallWorld) -> None:
     _, token = await world.open()
     await refuse(world, token, BURST + 30)
     assert await written(world) == BURST
-    assert await world.house.mediation.mediator.count_refusals() == 1
-    assert await world.house.mediation.mediator.count_refusals() == 0
+    assert await world.services.mediation.mediator.count_refusals() == 1
+    assert await world.services.mediation.mediator.count_refusals() == 0
     told = await world.facts(EventKind.REFUSALS_COUNTED)
     assert [(one["count"], one["codes"], one["tools"]) for one in told] == [
         (30, ["not-granted"], ["desk/unheard-of"])
@@ -60,5 +60,5 @@ async def test_a_question_to_people_is_never_merely_counted(world: CallWorld) ->
     _, token = await world.open()
     await refuse(world, token, BURST + 5)
     approval = await world.asked(token, amount=1)
-    assert (await world.house.decisions.approvals.get(approval)).tool == "desk/pay"
+    assert (await world.services.decisions.approvals.get(approval)).tool == "desk/pay"
     assert await written(world) == BURST + 1

@@ -36,7 +36,7 @@ async def child_of(world: CallWorld, parent: Task, name: str) -> Task:
     child = msgspec.structs.replace(
         parent, id=name, lineage=(Ancestor(parent.id, parent.agent, parent.owner), *parent.lineage)
     )
-    await world.house.store.commit(Unit((PutTask(child),)))
+    await world.services.store.commit(Unit((PutTask(child),)))
     return child
 
 
@@ -46,21 +46,21 @@ async def test_an_end_covers_all_descendants(world: CallWorld) -> None:
     child = await child_of(world, parent, "tsk_child")
     grandchild = await child_of(world, child, "tsk_grandchild")
     sibling, token = await world.open()
-    tokens = [await task_token(world.house, one.id, confirmation=HELD) for one in (child, grandchild)]
-    closure = await world.house.endings.revocations.end_task(parent.id, reason="enough", by="root")
+    tokens = [await task_token(world.services, one.id, confirmation=HELD) for one in (child, grandchild)]
+    closure = await world.services.endings.revocations.end_task(parent.id, reason="enough", by="root")
     assert set(closure.tasks) == {parent.id, child.id, grandchild.id}
     for one in tokens:
         with refused("task-ended", Fenced):
             await world.call(one, "read")
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    assert (await world.house.tasks.tasks.get(sibling.id)).state is TaskState.ACTIVE
+    assert (await world.services.tasks.tasks.get(sibling.id)).state is TaskState.ACTIVE
 
 
 async def test_a_child_ends_without_its_parent(world: CallWorld) -> None:
     """An end goes down, never up."""
     parent, token = await world.open()
     child = await child_of(world, parent, "tsk_child")
-    closure = await world.house.endings.revocations.end_task(child.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(child.id, reason="enough", by="root")
     assert closure.tasks == (child.id,)
     assert await world.outcome(token, "read") is Outcome.PERMIT
 
@@ -68,30 +68,30 @@ async def test_a_child_ends_without_its_parent(world: CallWorld) -> None:
 async def test_ending_twice_gives_the_same_closure(world: CallWorld) -> None:
     """Also where both come at once; the epoch rises once for who asks again."""
     task, _ = await world.open()
-    first = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
-    again = await world.house.endings.revocations.end_task(task.id, reason="again", by="omar")
+    first = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
+    again = await world.services.endings.revocations.end_task(task.id, reason="again", by="omar")
     assert again == first
     other, _ = await world.open()
     both = await asyncio.gather(
-        *(world.house.endings.revocations.end_task(other.id, reason="now", by="root") for _ in range(4)),
+        *(world.services.endings.revocations.end_task(other.id, reason="now", by="root") for _ in range(4)),
         return_exceptions=True,
     )
     assert not [one for one in both if isinstance(one, BaseException)]
     ended = await world.facts(EventKind.TASK_ENDED)
     assert len(ended) == 2
     with refused("not-found", NotFound):
-        await world.house.endings.revocations.end_task("tsk_none", reason="", by="root")
+        await world.services.endings.revocations.end_task("tsk_none", reason="", by="root")
 
 
 async def test_a_closure_says_what_was_refused_when(world: CallWorld) -> None:
     """The token of each task, probed; it is kept, and the evidence has it."""
     task, _ = await world.open()
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     assert closure.closed
     assert [(one.kind, one.open) for one in closure.closings] == [("task", False), ("token", False)]
     assert closure.closings[0].name == task.id
     assert (closure.reason, closure.ended_by, closure.epoch) == ("enough", "root", 1)
-    assert await world.house.store.closures(world.house.tenant, scope=f"task:{task.id}") == [closure]
+    assert await world.services.store.closures(world.services.tenant, scope=f"task:{task.id}") == [closure]
     (told,) = await world.facts(EventKind.CLOSURE_MADE)
     assert (told["closure"], told["tasks"], told["indeterminate"]) == (closure.id, 1, [])
 
@@ -101,13 +101,13 @@ async def test_ending_a_tool_leaves_tasks_alive(world: CallWorld, name: str) -> 
     """Its calls are refused, for tasks that are open; others of the task go on where they are not covered."""
     task, token = await world.open()
     kind = ScopeKind.TOOL if "/" in name else ScopeKind.UPSTREAM
-    closure = await world.house.endings.revocations.end_scope(kind, name, reason="odd", by="root")
+    closure = await world.services.endings.revocations.end_scope(kind, name, reason="odd", by="root")
     assert closure.tasks == ()
     with refused("fenced", Fenced):
         await world.call(token, "write")
     if kind is ScopeKind.TOOL:
         assert await world.outcome(token, "read") is Outcome.PERMIT
-    assert (await world.house.tasks.tasks.get(task.id)).state is TaskState.ACTIVE
+    assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.ACTIVE
     _, fresh = await world.open()
     assert await world.outcome(fresh, "write") is Outcome.PERMIT
 
@@ -122,25 +122,27 @@ async def test_ends_of_many_tasks_come_in_batches_behind_one_fence(
     async def hear(task: str) -> None:
         told.append(task)
 
-    world.house.endings.events.ended.append(hear)
+    world.services.endings.events.ended.append(hear)
     tasks = [(await world.open())[0].id for _ in range(8)]
-    closure = await world.house.endings.revocations.end_scope(
+    closure = await world.services.endings.revocations.end_scope(
         ScopeKind.EVERYTHING, "", reason="fire", by="root"
     )
     assert set(closure.tasks) == set(told) == set(tasks)
     assert closure.scope == EVERYTHING
-    assert {(await world.house.tasks.tasks.get(task)).state for task in tasks} == {TaskState.REVOKED}
+    assert {(await world.services.tasks.tasks.get(task)).state for task in tasks} == {TaskState.REVOKED}
 
 
 async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
     """An unlocked scope opens tasks again; what was ended stays ended."""
     _, token = await world.open()
-    await world.house.endings.revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root", lock=True)
+    await world.services.endings.revocations.end_scope(
+        ScopeKind.OWNER, "lena", reason="x", by="root", lock=True
+    )
     with refused("locked"):
         await world.open()
     with refused("task-ended", Fenced):
         await world.call(token, "read")
-    await world.house.endings.revocations.unlock(ScopeKind.OWNER, "lena", by="root")
+    await world.services.endings.revocations.unlock(ScopeKind.OWNER, "lena", by="root")
     _, fresh = await world.open()
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
     with refused("task-ended", Fenced):
@@ -151,13 +153,13 @@ async def test_a_lock_holds_until_it_is_unlocked(world: CallWorld) -> None:
 async def test_the_deadline_ends_what_nobody_looked_at(world: CallWorld) -> None:
     """Bound or not, a task whose time has passed is expired by upkeep, once."""
     task, _ = await world.open()
-    world.house.tasks.live.drop(task.id)
-    assert await world.house.endings.revocations.expire() == []
+    world.services.tasks.live.drop(task.id)
+    assert await world.services.endings.revocations.expire() == []
     world.clock.advance(1800)
-    (closure,) = await world.house.endings.revocations.expire()
+    (closure,) = await world.services.endings.revocations.expire()
     assert closure.tasks == (task.id,)
-    assert (await world.house.tasks.tasks.get(task.id)).state is TaskState.EXPIRED
-    assert await world.house.endings.revocations.expire() == []
+    assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.EXPIRED
+    assert await world.services.endings.revocations.expire() == []
 
 
 async def test_a_call_that_was_not_sent_is_not_indeterminate(world: CallWorld) -> None:
@@ -166,7 +168,7 @@ async def test_a_call_that_was_not_sent_is_not_indeterminate(world: CallWorld) -
     world.desk.open.clear()
     call = asyncio.create_task(world.call(token, "write"))
     await world.until(lambda: bool(world.desk.arrived))
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     (one,) = closure.indeterminate
     assert (one.tool, one.effect) == ("desk/write", "reversible")
     with refused("fenced", Fenced) as caught:
@@ -183,15 +185,15 @@ async def test_a_child_that_ended_with_its_parent_has_the_parents_closure(world:
     parent, _ = await world.open()
     child = await child_of(world, parent, "tsk_child")
     other, _ = await world.open()
-    closure = await world.house.endings.revocations.end_task(parent.id, reason="enough", by="root")
-    await world.house.endings.revocations.end_task(other.id, reason="later", by="root")
-    assert await world.house.endings.revocations.end_task(child.id, reason="again", by="root") == closure
+    closure = await world.services.endings.revocations.end_task(parent.id, reason="enough", by="root")
+    await world.services.endings.revocations.end_task(other.id, reason="later", by="root")
+    assert await world.services.endings.revocations.end_task(child.id, reason="again", by="root") == closure
     assert closure.id.startswith("cls_")
 
 
 async def test_what_is_locked_is_told_with_who_when_and_why(world: CallWorld) -> None:
     """By scope; a scope that is only ended, or unlocked again, is not."""
-    revocations = world.house.endings.revocations
+    revocations = world.services.endings.revocations
     assert await revocations.locks() == []
     for name in ("zoe", "bob"):
         await revocations.end_scope(ScopeKind.OWNER, name, reason=f"{name} left", by="root", lock=True)
@@ -218,20 +220,20 @@ async def test_whoever_may_not_end_a_task_ends_nothing(world: CallWorld) -> None
         raise Forbidden(f"not {asked.id}", code="not-yours")
 
     with refused("not-yours", Forbidden):
-        await world.house.endings.revocations.end_task(task.id, reason="x", by="eve", agreed=disagree)
+        await world.services.endings.revocations.end_task(task.id, reason="x", by="eve", agreed=disagree)
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    assert not world.house.endings.revocations.ending(f"task:{task.id}")
+    assert not world.services.endings.revocations.ending(f"task:{task.id}")
 
 
 async def test_a_task_that_says_it_is_done_has_that_as_its_cause(world: CallWorld) -> None:
     """Unless another cause is given."""
     for cause, told in ((Cause.ASKED, Cause.COMPLETED), (Cause.BUDGET, Cause.BUDGET)):
         task, _ = await world.open()
-        closure = await world.house.endings.revocations.end_task(
+        closure = await world.services.endings.revocations.end_task(
             task.id, reason="done", by="bot", state=TaskState.COMPLETED, cause=cause
         )
         assert closure.cause is told
-        assert (await world.house.tasks.tasks.get(task.id)).state is TaskState.COMPLETED
+        assert (await world.services.tasks.tasks.get(task.id)).state is TaskState.COMPLETED
 
 
 async def test_a_task_that_is_opened_while_others_are_looked_for_ends_with_them(
@@ -240,7 +242,7 @@ async def test_a_task_that_is_opened_while_others_are_looked_for_ends_with_them(
     """It lies under the fence that comes behind it; one that is opened behind the fence does not."""
     known, _ = await world.open()
     opened: list[tuple[Task, str]] = []
-    commit = world.house.store.commit
+    commit = world.services.store.commit
 
     async def between(unit: Unit, **more: Any) -> Receipt:
         raises = not opened and any(isinstance(one, RaiseFence) for one in unit.changes)
@@ -251,15 +253,17 @@ async def test_a_task_that_is_opened_while_others_are_looked_for_ends_with_them(
             opened.append(await world.open())
         return receipt
 
-    monkeypatch.setattr(world.house.store, "commit", between)
+    monkeypatch.setattr(world.services.store, "commit", between)
     told: list[str] = []
 
     async def hear(task: str) -> None:
         told.append(task)
 
-    world.house.endings.events.ended.append(hear)
+    world.services.endings.events.ended.append(hear)
     world.clock.advance(1)
-    closure = await world.house.endings.revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root")
+    closure = await world.services.endings.revocations.end_scope(
+        ScopeKind.OWNER, "lena", reason="x", by="root"
+    )
     (late, token), (after, fresh) = opened
     assert set(closure.tasks) == set(told) == {known.id, late.id}
     listed = {one.name: one.refused_after_ms for one in closure.closings if one.kind == "task"}
@@ -268,16 +272,16 @@ async def test_a_task_that_is_opened_while_others_are_looked_for_ends_with_them(
     with refused("task-ended", Fenced):
         await world.call(token, "read")
     assert await world.outcome(fresh, "read") is Outcome.PERMIT
-    assert (await world.house.tasks.tasks.get(after.id)).state is TaskState.ACTIVE
+    assert (await world.services.tasks.tasks.get(after.id)).state is TaskState.ACTIVE
 
 
 async def test_an_end_of_long_ago_still_has_its_closure(world: CallWorld) -> None:
     """However many others there have been since."""
     task, _ = await world.open()
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     later = [
         PutClosure(TENANT, msgspec.structs.replace(closure, id=f"cls_{at}", scope=f"task:{at}", tasks=()))
         for at in range(1_001)
     ]
-    await world.house.store.commit(Unit(tuple(later)))
-    assert await world.house.endings.revocations.end_task(task.id, reason="again", by="root") == closure
+    await world.services.store.commit(Unit(tuple(later)))
+    assert await world.services.endings.revocations.end_task(task.id, reason="again", by="root") == closure

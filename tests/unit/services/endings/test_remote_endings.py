@@ -35,13 +35,13 @@ async def world(tmp_path: Path, broker: ScriptedBroker) -> AsyncIterator[CallWor
     """A desk that takes a credential."""
     async with desk_world(tmp_path, broker) as made:
         yield made
-        await made.house.endings.reactions.stop()
-        await made.house.credentials.leases.stop()
+        await made.services.endings.reactions.stop()
+        await made.services.credentials.leases.stop()
 
 
 async def raised(world: CallWorld, target: str) -> Raised:
     """Have another replica raise a fence."""
-    receipt = await world.house.store.commit(Unit((RaiseFence(TENANT, target),)))
+    receipt = await world.services.store.commit(Unit((RaiseFence(TENANT, target),)))
     return Raised(target, receipt.epochs[target])
 
 
@@ -71,14 +71,14 @@ async def test_calls_under_the_fence_are_cut_and_those_that_were_sent_are_told_o
     async def hear(name: str) -> None:
         told.append(name)
 
-    world.house.endings.events.ended.append(hear)
+    world.services.endings.events.ended.append(hear)
     one = await raised(world, of(task))
-    ((ack,), later) = world.house.endings.reactions.raised((one,))
+    ((ack,), later) = world.services.endings.reactions.raised((one,))
     assert (ack.scope, ack.epoch, ack.replica) == (of(task), 1, "")
     assert [(each.tool, each.effect) for each in ack.indeterminate] == [("desk/write", "reversible")]
     with pytest.raises(Fenced):
         await calls[0]
-    assert world.house.tasks.live.get(task.id) is None
+    assert world.services.tasks.live.get(task.id) is None
     assert told == [task.id]
     assert not calls[1].done()
     world.desk.open.set()
@@ -95,7 +95,7 @@ async def test_credentials_under_the_fence_are_taken_back_and_told_of_when_they_
     for one in (token, other):
         await world.call(one, "read")
     mine, theirs = (wanted.lease for wanted in broker.obtained)
-    ((ack,), (later,)) = world.house.endings.reactions.raised((await raised(world, of(task)),))
+    ((ack,), (later,)) = world.services.endings.reactions.raised((await raised(world, of(task)),))
     assert not ack.settled
     assert [(one.lease, one.open) for one in ack.closings] == [(mine, True)]
     word = await later
@@ -111,12 +111,12 @@ async def test_the_end_of_an_upstream_takes_back_its_credentials_and_leaves_the_
     """A tool of the upstream has no separate credentials."""
     task, token = await world.open()
     await world.call(token, "read")
-    ((ack,), later) = world.house.endings.reactions.raised((await raised(world, "tool:desk/pay"),))
+    ((ack,), later) = world.services.endings.reactions.raised((await raised(world, "tool:desk/pay"),))
     assert (ack.settled, ack.closings, later) == (True, (), [])
-    ((ack,), (dead,)) = world.house.endings.reactions.raised((await raised(world, "upstream:desk"),))
+    ((ack,), (dead,)) = world.services.endings.reactions.raised((await raised(world, "upstream:desk"),))
     assert [one.lease for one in ack.closings] == [one.lease for one in (await dead).closings]
     assert broker.alive == {}
-    assert world.house.tasks.live.get(task.id) is not None
+    assert world.services.tasks.live.get(task.id) is not None
 
 
 async def test_a_task_that_was_opened_after_the_fence_is_none_of_its_business(
@@ -129,11 +129,11 @@ async def test_a_task_that_was_opened_after_the_fence_is_none_of_its_business(
     new, fresh = await world.open()
     await world.call(fresh, "read")
     nobody = Raised("owner:zoe", 1)
-    acks, later = world.house.endings.reactions.raised((nobody, owner))
+    acks, later = world.services.endings.reactions.raised((nobody, owner))
     assert [(one.scope, one.settled) for one in acks] == [("owner:zoe", True), ("owner:lena", False)]
     await asyncio.gather(*later)
-    assert world.house.tasks.live.get(old.id) is None
-    assert world.house.tasks.live.get(new.id) is not None
+    assert world.services.tasks.live.get(old.id) is None
+    assert world.services.tasks.live.get(new.id) is not None
     assert broker.revoked == [broker.obtained[0].lease]
 
 
@@ -148,11 +148,11 @@ async def test_an_end_that_is_under_way_here_does_the_rest_itself(
 
     def look() -> None:
         if not seen:
-            acks, later = world.house.endings.reactions.raised((Raised(of(task), 1),))
+            acks, later = world.services.endings.reactions.raised((Raised(of(task), 1),))
             seen.append((acks, len(later)))
 
     broker.on_probe = look
-    closure = await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+    closure = await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     ((acks, later),) = seen
     assert [(one.scope, one.epoch, one.settled, one.closings) for one in acks] == [(of(task), 1, True, ())]
     assert later == 0
@@ -169,7 +169,7 @@ async def test_a_closure_of_another_says_so_when_a_credential_here_is_dead(
     task, token = await world.open()
     await world.call(token, "read")
     broker.sink_down = True
-    ((ack,), (later,)) = world.house.endings.reactions.raised((await raised(world, of(task)),))
+    ((ack,), (later,)) = world.services.endings.reactions.raised((await raised(world, of(task)),))
     written = Closure(
         id="cls_other",
         scope=of(task),
@@ -180,15 +180,15 @@ async def test_a_closure_of_another_says_so_when_a_credential_here_is_dead(
         tasks=(task.id,),
         closings=ack.closings,
     )
-    await world.house.store.commit(Unit((PutClosure(TENANT, written),)))
+    await world.services.store.commit(Unit((PutClosure(TENANT, written),)))
     (still,) = (await later).closings
     assert still.open
-    await world.until(lambda: not world.house.endings.reactions._listing)
+    await world.until(lambda: not world.services.endings.reactions._listing)
     broker.sink_down = False
     world.clock.advance(3_600)
-    await world.house.credentials.leases.sweep()
-    await world.until(lambda: not world.house.credentials.leases.counts()["open"])
-    (now,) = await closure_now(world.house, of(task))
+    await world.services.credentials.leases.sweep()
+    await world.until(lambda: not world.services.credentials.leases.counts()["open"])
+    (now,) = await closure_now(world.services, of(task))
     assert (now.lease, now.open) == (still.lease, False)
 
 
@@ -203,10 +203,10 @@ async def test_what_was_taken_for_gone_has_nothing_left(world: CallWorld, broker
     async def hear(name: str) -> None:
         told.append(name)
 
-    world.house.endings.events.ended.append(hear)
-    tasks = [live.task.id for live in world.house.tasks.live.all()]
-    await world.house.endings.reactions.lost()
-    assert world.house.tasks.live.all() == []
+    world.services.endings.events.ended.append(hear)
+    tasks = [live.task.id for live in world.services.tasks.live.all()]
+    await world.services.endings.reactions.lost()
+    assert world.services.tasks.live.all() == []
     assert told == tasks
     for call in calls:
         with pytest.raises(RemitError):
@@ -225,11 +225,11 @@ async def test_an_agent_that_another_replica_has_suspended_is_suspended_here(wor
     """With the look that tells of it."""
     task, token = await world.open()
     await world.call(token, "read")
-    agent = await world.house.identity.directory.agent("clerk")
+    agent = await world.services.identity.directory.agent("clerk")
     suspended = msgspec.structs.replace(agent, state=AgentState.SUSPENDED)
-    await world.house.store.commit(Unit((PutAgent(suspended),)))
-    world.house.endings.reactions.changed(a_sight(agents=("clerk", "nobody")))
-    live = world.house.tasks.live.get(task.id)
+    await world.services.store.commit(Unit((PutAgent(suspended),)))
+    world.services.endings.reactions.changed(a_sight(agents=("clerk", "nobody")))
+    live = world.services.tasks.live.get(task.id)
     assert live is not None
     await world.until(lambda: live.agent.state is AgentState.SUSPENDED)
 
@@ -238,8 +238,8 @@ async def test_a_bundle_that_another_replica_applies_comes_into_force_where_it_l
     world: CallWorld,
 ) -> None:
     """Until then this one is superseded; it looks again only after a while."""
-    house, reactions = world.house, world.house.endings.reactions
-    assert (reactions.in_force, reactions.superseded) == (house.policies.digest, False)
+    services, reactions = world.services, world.services.endings.reactions
+    assert (reactions.in_force, reactions.superseded) == (services.policies.digest, False)
     reads: list[Bundle] = []
     here = a_bundle()
 
@@ -250,7 +250,7 @@ async def test_a_bundle_that_another_replica_applies_comes_into_force_where_it_l
     adopted: list[str] = []
 
     async def hold() -> None:
-        adopted.append(house.policies.digest)
+        adopted.append(services.policies.digest)
 
     reactions._reload, reactions._adopted = reload, hold
     reactions.changed(a_sight(bundle=here.digest))
@@ -272,7 +272,7 @@ async def test_what_cannot_be_taken_in_is_logged_and_looked_at_again(
     world: CallWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The store may be lost just then."""
-    agent = world.house.store.agent
+    agent = world.services.store.agent
     faults = [StoreUnavailable("the store is lost")]
     asked: list[str] = []
 
@@ -282,11 +282,11 @@ async def test_what_cannot_be_taken_in_is_logged_and_looked_at_again(
             raise faults.pop()
         return await agent(tenant, name)
 
-    monkeypatch.setattr(world.house.store, "agent", lost)
+    monkeypatch.setattr(world.services.store, "agent", lost)
     for count in (1, 2):
-        world.house.endings.reactions.changed(a_sight(agents=("clerk",)))
-        await world.until(lambda: not world.house.endings.reactions._listing)
+        world.services.endings.reactions.changed(a_sight(agents=("clerk",)))
+        await world.until(lambda: not world.services.endings.reactions._listing)
         assert len(asked) == count
     assert [one.message for one in caplog.records if one.name == "remit.replicas"] == [
-        "what another replica did was not taken in: the store is lost"
+        "changes of another replica could not be read: the store is lost"
     ]

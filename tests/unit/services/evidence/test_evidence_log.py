@@ -25,7 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 
 async def test_a_head_is_signed_once_per_state(world: CallWorld) -> None:
     """Nothing new gives the same head; something new a larger one, which the key opens."""
-    evidence = world.house.evidence.log
+    evidence = world.services.evidence.log
     first = await evidence.checkpoint()
     assert await evidence.checkpoint() == first
     await world.open()
@@ -42,9 +42,9 @@ async def test_signing_at_once_is_signing_in_turn(world: CallWorld) -> None:
         await world.open()
 
     heads = await asyncio.gather(
-        *(world.house.evidence.log.checkpoint() for _ in range(5)),
+        *(world.services.evidence.log.checkpoint() for _ in range(5)),
         work(),
-        world.house.evidence.log.checkpoint(),
+        world.services.evidence.log.checkpoint(),
     )
     sizes = [head.size for head in heads if head is not None]
     assert sizes == sorted(sizes)
@@ -53,7 +53,7 @@ async def test_signing_at_once_is_signing_in_turn(world: CallWorld) -> None:
 async def test_every_event_can_be_proven(world: CallWorld) -> None:
     """With the leaf and the key alone; another leaf, or another place, does not fit the proof."""
     await world.open()
-    evidence = world.house.evidence.log
+    evidence = world.services.evidence.log
     key = VerifierKey.parse(evidence.verifier)
     entries = await evidence.pages(limit=1000)
     for entry in entries:
@@ -72,7 +72,7 @@ async def test_every_event_can_be_proven(world: CallWorld) -> None:
 async def test_the_log_is_proven_to_begin_with_what_it_was(world: CallWorld) -> None:
     """From each size that it had, and from no other root; what it never had is not there."""
     await world.open()
-    evidence = world.house.evidence.log
+    evidence = world.services.evidence.log
     before = await evidence.checkpoint()
     await world.open()
     after, proof = await evidence.growth(before.size)
@@ -91,7 +91,7 @@ async def test_events_are_read_in_pages(world: CallWorld) -> None:
     await world.open()
     await world.call(token, "read")
     await world.facts(EventKind.TOOL_CALLED)
-    evidence = world.house.evidence.log
+    evidence = world.services.evidence.log
     every = await evidence.pages(limit=1000)
     assert await evidence.size() == len(every)
     assert [entry.index for entry in await evidence.pages(start=3, limit=2)] == [3, 4]
@@ -105,11 +105,11 @@ async def test_an_event_is_readable_with_its_values(world: CallWorld) -> None:
     """Record, place, hash, and what was sealed; without the key of its subject only the record."""
     _, token = await world.open()
     await world.call(token, "write", text="rent")
-    (entry,) = await world.house.evidence.log.pages(kinds=(EventKind.DECISION_MADE.value,))
-    record = readable(await world.house.evidence.log.entry(entry.index))
+    (entry,) = await world.services.evidence.log.pages(kinds=(EventKind.DECISION_MADE.value,))
+    record = readable(await world.services.evidence.log.entry(entry.index))
     assert (record["kind"], record["index"]) == ("decision.made", entry.index)
     assert record["hash"] == entry.leaf_hash.hex()
     assert record["values"] == {"arguments": {"text": "rent"}}
     assert b"rent" not in entry.leaf
-    await world.house.store.forget(world.house.tenant, "lena")
-    assert "values" not in readable(await world.house.evidence.log.entry(entry.index))
+    await world.services.store.forget(world.services.tenant, "lena")
+    assert "values" not in readable(await world.services.evidence.log.entry(entry.index))

@@ -21,8 +21,8 @@ ROOM = 60_000
 async def world(tmp_path: Path) -> AsyncIterator[FlowWorld]:
     """The office, with room for few values."""
     async with flow_world(tmp_path) as made:
-        made.house.mediation.mediator._parts.observer._room = MemoryLimit(
-            made.house.tasks.live, WorldEntropy("room"), size_bytes=ROOM
+        made.services.mediation.mediator._parts.observer._room = MemoryLimit(
+            made.services.tasks.live, WorldEntropy("room"), size_bytes=ROOM
         )
         yield made
 
@@ -33,7 +33,7 @@ async def worked(world: FlowWorld, rows: int) -> tuple[LiveTask, str]:
     world.office.answers["find_contact"] = [{"name": "Bob Stone", "email": "bob@example.com"}, *people]
     task = await world.open("Mail Bob Stone or ann@example.com")
     await world.run("find_contact", name="Bob Stone")
-    return await world.house.tasks.live.load(task.id), world.token
+    return await world.services.tasks.live.load(task.id), world.token
 
 
 async def test_those_who_remember_most_forget_first(world: FlowWorld) -> None:
@@ -43,7 +43,7 @@ async def test_those_who_remember_most_forget_first(world: FlowWorld) -> None:
     last, _ = await worked(world, 20)
     for _ in range(6):
         last, _ = await worked(world, 20)
-        assert sum(one.index.size_bytes for one in world.house.tasks.live.all()) <= ROOM
+        assert sum(one.index.size_bytes for one in world.services.tasks.live.all()) <= ROOM
     assert len(large.index) == 0
     assert min(len(small.index), len(last.index)) > 0
 

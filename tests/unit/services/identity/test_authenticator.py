@@ -32,27 +32,27 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
 async def test_a_token_says_who_for_whom_and_for_what(world: CallWorld) -> None:
     """Agent, person, task, the authority's digest, and how the agent was proven."""
     task, token = await world.open()
-    claims = world.house.identity.authenticator.claims(token, world.clock.now(), proven=HELD)
+    claims = world.services.identity.authenticator.claims(token, world.clock.now(), proven=HELD)
     assert (claims.client_id, claims.subject, claims.task) == ("clerk", "lena", task.id)
-    assert claims.authority_hash == (await world.house.tasks.live.load(task.id)).authority_hash
+    assert claims.authority_hash == (await world.services.tasks.live.load(task.id)).authority_hash
     assert claims.principal.assurance is Assurance.KEY_BOUND
     assert claims.principal.on_behalf_of == "lena"
-    assert claims.audience[0] == world.house.identity.authenticator.resources.joined
+    assert claims.audience[0] == world.services.identity.authenticator.resources.joined
 
 
 async def test_a_token_never_outlives_its_task(world: CallWorld) -> None:
     """Shortly before the deadline a token is as short as what is left."""
     task, _ = await world.open()
     world.clock.advance(1800 - 60)
-    given = await task_token_given(world.house, task.id)
+    given = await task_token_given(world.services, task.id)
     assert given.claims.expires == int(task.deadline.timestamp())
 
 
 async def test_no_secret_is_kept_as_text(world: CallWorld) -> None:
     """Neither codes, nor sessions, nor tokens can be read from the files of the gateway."""
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
-    session, _, _ = await world.house.identity.authenticator.sign_in(code)
-    unused = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
+    session, _, _ = await world.services.identity.authenticator.sign_in(code)
+    unused = await world.services.identity.authenticator.make_code("lena", by="root")
     _, token = await world.open()
     await world.call(token, "read")
     kept = b"".join(file.read_bytes() for file in world.folder.glob("remit.db*"))
@@ -70,20 +70,20 @@ def unsigned(name: str) -> str:
 
 async def test_only_a_usable_agent_with_a_key_is_proven(world: CallWorld) -> None:
     """A suspended agent, and an unregistered name, get the same kind of answer."""
-    await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
+    await world.services.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     for name in ("clerk", "nobody"):
         with pytest.raises(Unauthenticated) as refused:
-            await world.house.oauth.clients.by_signature(unsigned(name))
+            await world.services.oauth.clients.by_signature(unsigned(name))
         assert refused.value.code == "invalid_client"
 
 
 async def test_a_person_who_left_is_nobody(world: CallWorld) -> None:
     """Neither a session nor a code of a person who is not active any more opens anything."""
-    authenticator = world.house.identity.authenticator
+    authenticator = world.services.identity.authenticator
     session, _, _ = await authenticator.sign_in(await authenticator.make_code("lena", by="root"))
     code = await authenticator.make_code("lena", by="root")
     left = msgspec.structs.replace(await world.person("lena"), active=False)
-    await world.house.store.commit(Unit((PutPerson(left),)))
+    await world.services.store.commit(Unit((PutPerson(left),)))
     with pytest.raises(Unauthenticated):
         await authenticator.person(session)
     with pytest.raises(Unauthenticated):
@@ -92,8 +92,8 @@ async def test_a_person_who_left_is_nobody(world: CallWorld) -> None:
 
 async def test_a_code_may_be_typed_as_people_type(world: CallWorld) -> None:
     """Space around it and capitals do not matter."""
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
-    _, person, expires = await world.house.identity.authenticator.sign_in(f"  {code.upper()}\n")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
+    _, person, expires = await world.services.identity.authenticator.sign_in(f"  {code.upper()}\n")
     assert person.name == "lena"
     assert expires == world.clock.now() + timedelta(hours=12)
 
@@ -102,10 +102,10 @@ async def test_remembered_tokens_are_bounded(world: CallWorld, monkeypatch: pyte
     """The oldest is forgotten first, and is verified again when it comes again."""
     monkeypatch.setattr(authenticate, "CACHE", 3)
     task, _ = await world.open()
-    tokens = [await task_token(world.house, task.id) for _ in range(5)]
+    tokens = [await task_token(world.services, task.id) for _ in range(5)]
     for token in (*tokens, *tokens):
-        assert world.house.identity.authenticator.claims(token, world.clock.now()).task == task.id
-    assert len(world.house.identity.authenticator._cache) == 3
+        assert world.services.identity.authenticator.claims(token, world.clock.now()).task == task.id
+    assert len(world.services.identity.authenticator._cache) == 3
 
 
 def test_a_digest_of_a_secret_is_its_sha256() -> None:

@@ -37,7 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     """The desk, with a second administrator."""
     async with call_world(tmp_path) as made:
         new = NewPerson(name="rita", roles=(Role.ADMINISTRATOR,), groups=("night",))
-        await made.house.identity.directory.add_person(new, by="remit")
+        await made.services.identity.directory.add_person(new, by="remit")
         yield made
 
 
@@ -49,13 +49,13 @@ async def register(world: CallWorld, name: str = "new-bot", **changes: Any) -> A
         "purpose": "works",
         "bindings": (SpiffeBinding(f"spiffe://example.org/{name}"),),
     } | changes
-    return await world.house.identity.directory.register(NewAgent(**wanted), by="root")
+    return await world.services.identity.directory.register(NewAgent(**wanted), by="root")
 
 
 async def found(world: CallWorld, about: str = "", state: FindingState = FindingState.OPEN) -> list[Finding]:
     """Return the findings so far, once what was noticed has been written."""
-    await world.house.findings.sightings.flush()
-    return await world.house.findings.findings.about(about, state)
+    await world.services.findings.sightings.flush()
+    return await world.services.findings.findings.about(about, state)
 
 
 # Who answers.
@@ -73,19 +73,19 @@ async def test_an_agent_whose_owner_is_gone_is_found(world: CallWorld) -> None:
     """The owner is a deactivated person or an emptied team; a new owner settles the finding."""
     await register(world, owner="rita")
     await register(world, "team-bot", owner="group:night")
-    await world.house.identity.personnel.deactivate("rita", by="root", reason="left")
+    await world.services.identity.personnel.deactivate("rita", by="root", reason="left")
     kinds = {(one.kind, one.about) for one in await found(world)}
     assert kinds == {
         (FindingKind.OWNERLESS, "agent:new-bot"),
         (FindingKind.OWNERLESS, "agent:team-bot"),
     }
-    await world.house.identity.directory.look_at_owners()
+    await world.services.identity.directory.look_at_owners()
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 2
-    await world.house.identity.directory.set_owner("new-bot", "lena", by="root")
+    await world.services.identity.directory.set_owner("new-bot", "lena", by="root")
     assert {one.about for one in await found(world)} == {"agent:team-bot"}
-    await world.house.identity.personnel.activate("rita", by="root")
+    await world.services.identity.personnel.activate("rita", by="root")
     assert await found(world) == []
-    await world.house.identity.personnel.deactivate("rita", by="root", reason="left again")
+    await world.services.identity.personnel.deactivate("rita", by="root", reason="left again")
     assert [one.count for one in await found(world)] == [2]
 
 
@@ -93,20 +93,20 @@ async def test_findings_suspend_an_agent_where_the_configuration_says_so(
     world: CallWorld,
 ) -> None:
     """And its tasks end with it."""
-    house = world.house
+    services = world.services
     strict = Directory(
-        store=house.store,
-        clock=house.clock,
-        live=house.tasks.live,
-        policies=house.policies,
-        revocations=house.endings.revocations,
-        findings=house.findings.findings,
-        members=house.tasks.live._members,
-        tenant=house.tenant,
+        store=services.store,
+        clock=services.clock,
+        live=services.tasks.live,
+        policies=services.policies,
+        revocations=services.endings.revocations,
+        findings=services.findings.findings,
+        members=services.tasks.live._members,
+        tenant=services.tenant,
         suspend_on=frozenset({FindingKind.OWNERLESS}),
     )
     await register(world, owner="rita")
-    await house.identity.personnel.deactivate("rita", by="root")
+    await services.identity.personnel.deactivate("rita", by="root")
     assert (await strict.agent("new-bot")).state is AgentState.SUSPENDED
     changed = (await world.facts(EventKind.AGENT_CHANGED))[-1]
     assert (changed["change"], changed["state"]) == ("state", "suspended")
@@ -144,25 +144,27 @@ async def test_one_workload_is_one_agent(
     with pytest.raises(Conflict, match="unbind") as told:
         await register(world, "their-bot", bindings=(theirs,))
     assert told.value.code == "workload-taken"
-    assert await world.house.store.agent(world.house.tenant, "their-bot") is None
+    assert await world.services.store.agent(world.services.tenant, "their-bot") is None
 
 
 async def test_a_binding_comes_and_goes(world: CallWorld) -> None:
     """Bound, it is found by its workload; unbound, it is free for another, and tokens and tasks are gone."""
-    directory, store = world.house.identity.directory, world.house.store
+    directory, store = world.services.identity.directory, world.services.store
     spiffe = SpiffeBinding("spiffe://example.org/clerk")
     changed = await directory.bind("clerk", spiffe, by="root")
     assert len(changed.bindings) == 2
     assert await directory.bind("clerk", spiffe, by="root") == changed
-    assert [one.name for one in await store.agents_bound(world.house.tenant, spiffe.spiffe_id)] == ["clerk"]
+    assert [one.name for one in await store.agents_bound(world.services.tenant, spiffe.spiffe_id)] == [
+        "clerk"
+    ]
     _, token = await world.open()
-    own = await agent_token(world.house, changed)
+    own = await agent_token(world.services, changed)
     key = workload_of(KeyBinding(KEYS["clerk"]))
     left = await directory.unbind("clerk", key, by="root", reason="leaked")
     assert left.bindings == (spiffe,)
     with pytest.raises((Fenced, Unauthenticated)):
         await world.call(token, "read")
-    claims = world.house.identity.authenticator.unproven(own, world.clock.now())
+    claims = world.services.identity.authenticator.unproven(own, world.clock.now())
     assert claims.issued < left.tokens_from
     await register(world, bindings=(KeyBinding(KEYS["clerk"]),))
     world.clock.advance(2)
@@ -176,42 +178,42 @@ async def test_a_binding_comes_and_goes(world: CallWorld) -> None:
 async def test_an_old_token_of_a_task_is_refused_after_an_unbinding(world: CallWorld) -> None:
     """Even for a task that was opened since."""
     task, _ = await world.open()
-    old = world.house.identity.authenticator.unproven(
-        await task_token(world.house, task.id), world.clock.now()
+    old = world.services.identity.authenticator.unproven(
+        await task_token(world.services, task.id), world.clock.now()
     )
-    await world.house.identity.directory.bind("clerk", SpiffeBinding("spiffe://example.org/c"), by="root")
-    await world.house.identity.directory.unbind("clerk", "spiffe://example.org/c", by="root")
-    live = await world.house.tasks.live.load((await world.open())[0].id)
+    await world.services.identity.directory.bind("clerk", SpiffeBinding("spiffe://example.org/c"), by="root")
+    await world.services.identity.directory.unbind("clerk", "spiffe://example.org/c", by="root")
+    live = await world.services.tasks.live.load((await world.open())[0].id)
     assert old.issued < live.agent.tokens_from
 
 
 async def test_a_withdrawn_token_is_refused_while_its_task_is_open(world: CallWorld) -> None:
     """An end is a separate commit: until it comes, the withdrawal alone refuses what was issued before."""
-    house = world.house
+    services = world.services
     task, token = await world.open()
-    agent = await house.identity.directory.agent("clerk")
+    agent = await services.identity.directory.agent("clerk")
     from_then = int(world.clock.now().timestamp()) + 1
     left = msgspec.structs.replace(agent, tokens_from=from_then)
-    await house.store.commit(Unit((PutAgent(left, was=agent),)))
-    house.tasks.live.refresh_agent(left)
+    await services.store.commit(Unit((PutAgent(left, was=agent),)))
+    services.tasks.live.refresh_agent(left)
     with pytest.raises(Unauthenticated) as refused:
         await world.call(token, "read")
     assert refused.value.code == "token-withdrawn"
     world.clock.advance(1)
-    anew = await task_token(house, task.id, confirmation=HELD)
-    assert house.identity.authenticator.unproven(anew, world.clock.now()).issued == from_then
+    anew = await task_token(services, task.id, confirmation=HELD)
+    assert services.identity.authenticator.unproven(anew, world.clock.now()).issued == from_then
     await world.call(anew, "read")
 
 
 async def test_what_an_agent_is_made_of_is_held_against_what_it_says(world: CallWorld) -> None:
     """Drift is a finding; registering what is new settles it."""
-    agent = await world.house.identity.directory.set_manifest("clerk", "sha256:one", by="root")
-    world.house.findings.sightings.manifest(agent, "sha256:one")
+    agent = await world.services.identity.directory.set_manifest("clerk", "sha256:one", by="root")
+    world.services.findings.sightings.manifest(agent, "sha256:one")
     assert await found(world) == []
-    world.house.findings.sightings.manifest(agent, "sha256:two")
+    world.services.findings.sightings.manifest(agent, "sha256:two")
     (drift,) = await found(world, "agent:clerk")
     assert drift.facts == {"registered": "sha256:one", "reported": "sha256:two"}
-    await world.house.identity.directory.set_manifest("clerk", "sha256:two", by="root")
+    await world.services.identity.directory.set_manifest("clerk", "sha256:two", by="root")
     assert await found(world) == []
     assert len(await world.facts(EventKind.FINDING_RESOLVED)) == 1
 
@@ -229,23 +231,23 @@ def proof(agent: str, method: AttestationMethod = AttestationMethod.PRIVATE_KEY,
 
 async def test_one_key_in_two_places_is_found(world: CallWorld) -> None:
     """Once their turns cross; a restart, which never comes back as it was, is none."""
-    clerk = await world.house.identity.directory.agent("clerk")
+    clerk = await world.services.identity.directory.agent("clerk")
     for instance in ("one", "one", "two", "two", "three"):
-        world.house.findings.sightings.proved(clerk, proof("clerk"), instance=instance, address="10.0.0.1")
+        world.services.findings.sightings.proved(clerk, proof("clerk"), instance=instance, address="10.0.0.1")
     assert await found(world) == []
-    world.house.findings.sightings.proved(clerk, proof("clerk"), instance="two", address="10.0.0.1")
+    world.services.findings.sightings.proved(clerk, proof("clerk"), instance="two", address="10.0.0.1")
     (shared,) = await found(world)
     assert (shared.kind, shared.about) == (FindingKind.SHARED_KEY, "agent:clerk")
     assert (shared.facts["first"], shared.facts["second"]) == ("instance two", "instance three")
-    last = await world.house.store.last_proof(world.house.tenant, "clerk")
+    last = await world.services.store.last_proof(world.services.tenant, "clerk")
     assert last is not None
     assert (last.method, last.place) == ("private-key", "instance one")
 
 
 async def test_a_thief_who_names_no_instance_is_found_too(world: CallWorld) -> None:
     """The address is the place then; and an old place is no place in use."""
-    clerk = await world.house.identity.directory.agent("clerk")
-    see = world.house.findings.sightings.proved
+    clerk = await world.services.identity.directory.agent("clerk")
+    see = world.services.findings.sightings.proved
     see(clerk, proof("clerk"), instance="one", address="10.0.0.1")
     see(clerk, proof("clerk"), address="10.6.6.6")
     world.clock.advance(3600)
@@ -262,18 +264,18 @@ async def test_replicas_that_share_a_spiffe_id_are_no_finding(world: CallWorld) 
     agent = await register(world)
     for address, serial in (("10.0.0.1", "1"), ("10.0.0.2", "2")) * 3:
         shown = proof("clerk", AttestationMethod.X509_SVID, token_id=serial)
-        world.house.findings.sightings.proved(agent, shown, address=address)
+        world.services.findings.sightings.proved(agent, shown, address=address)
     assert await found(world) == []
     for address in ("10.0.0.1", "10.0.0.9", "10.0.0.1"):
         shown = proof("clerk", AttestationMethod.X509_SVID, token_id="1")
-        world.house.findings.sightings.proved(agent, shown, address=address)
+        world.services.findings.sightings.proved(agent, shown, address=address)
     assert [one.kind for one in await found(world)] == [FindingKind.SHARED_TOKEN]
 
 
 async def test_two_programs_under_one_identity_are_found(world: CallWorld) -> None:
     """By what they say they are made of, in turns; a new version that replaces the old is one program."""
-    clerk = await world.house.identity.directory.agent("clerk")
-    see = world.house.findings.sightings.proved
+    clerk = await world.services.identity.directory.agent("clerk")
+    see = world.services.findings.sightings.proved
     for manifest in ("a", "a", "b", "b"):
         see(clerk, proof("clerk"), address="10.0.0.1", manifest=manifest)
     assert await found(world) == []
@@ -285,11 +287,11 @@ async def test_two_programs_under_one_identity_are_found(world: CallWorld) -> No
 async def test_a_token_shown_from_two_addresses_is_found(world: CallWorld) -> None:
     """In turns, whatever this machine is called; the finding names its id and never the token."""
     task, token = await world.open()
-    claims = world.house.identity.authenticator.unproven(token, world.clock.now())
+    claims = world.services.identity.authenticator.unproven(token, world.clock.now())
     for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "127.0.0.1", "10.0.0.2"):
-        world.house.findings.sightings.shown(claims, address)
+        world.services.findings.sightings.shown(claims, address)
     assert await found(world) == []
-    world.house.findings.sightings.shown(claims, "127.0.0.1")
+    world.services.findings.sightings.shown(claims, "127.0.0.1")
     (one,) = await found(world)
     assert one.facts == {
         "token": claims.token_id,
@@ -302,11 +304,11 @@ async def test_a_token_shown_from_two_addresses_is_found(world: CallWorld) -> No
 
 async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> None:
     """A key that is seen to and fro writes no flood; what was resolved opens again."""
-    clerk = await world.house.identity.directory.agent("clerk")
+    clerk = await world.services.identity.directory.agent("clerk")
 
     async def swing(times: int) -> Finding:
         for number in range(times):
-            world.house.findings.sightings.proved(clerk, proof("clerk"), instance=f"i{number % 2}")
+            world.services.findings.sightings.proved(clerk, proof("clerk"), instance=f"i{number % 2}")
         return (await found(world))[0]
 
     first = await swing(500)
@@ -314,7 +316,7 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
     world.clock.advance(61)
     assert (await swing(500)).count == 2
     assert len(await world.facts(EventKind.FINDING_SEEN)) == 1
-    await world.house.findings.findings.resolve(first.id, by="root", resolution="both are ours")
+    await world.services.findings.findings.resolve(first.id, by="root", resolution="both are ours")
     assert await found(world) == []
     again = await swing(10)
     assert (again.id, again.count, again.state) == (first.id, 3, FindingState.OPEN)
@@ -324,7 +326,7 @@ async def test_the_same_finding_is_written_once_a_minute(world: CallWorld) -> No
 async def test_two_clients_under_one_agent_are_found(world: CallWorld) -> None:
     """By the names that they give themselves in turns; one that gives none, or nonsense, is not followed."""
     _, token = await world.open()
-    claims = world.house.identity.authenticator.unproven(token, world.clock.now())
+    claims = world.services.identity.authenticator.unproven(token, world.clock.now())
     for told in (
         {"name": "one", "version": "1"},
         {"name": "one", "version": "2"},
@@ -333,9 +335,9 @@ async def test_two_clients_under_one_agent_are_found(world: CallWorld) -> None:
         "x",
         {"name": 1},
     ):
-        world.house.findings.sightings.program(claims, told)
-    world.house.findings.sightings.program(claims, {"name": "two"})
+        world.services.findings.sightings.program(claims, told)
+    world.services.findings.sightings.program(claims, {"name": "two"})
     assert await found(world) == []
-    world.house.findings.sightings.program(claims, {"name": "one"})
+    world.services.findings.sightings.program(claims, {"name": "one"})
     (one,) = await found(world)
     assert (one.kind, one.facts["by"]) == (FindingKind.TWO_PROGRAMS, "client")

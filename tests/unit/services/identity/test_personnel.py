@@ -24,28 +24,30 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
     """The desk, with a second administrator."""
     async with call_world(tmp_path) as made:
         new = NewPerson(name="rita", roles=(Role.ADMINISTRATOR,))
-        await made.house.identity.directory.add_person(new, by="remit")
+        await made.services.identity.directory.add_person(new, by="remit")
         yield made
 
 
 async def found(world: CallWorld) -> list[Finding]:
     """Return the open findings."""
-    return await world.house.findings.findings.about(state=FindingState.OPEN)
+    return await world.services.findings.findings.about(state=FindingState.OPEN)
 
 
 def another(world: CallWorld, *, second_person: bool = False) -> PersonAdministration:
     """Return the service as another replica has it, on the same store."""
-    house = world.house
+    services = world.services
     return PersonAdministration(
-        store=house.store,
-        clock=house.clock,
-        directory=house.identity.directory,
-        authenticator=house.identity.authenticator,
-        revocations=house.endings.revocations,
-        approvals=house.decisions.approvals,
-        findings=house.findings.findings,
-        second=SecondPerson(store=house.store, clock=house.clock, tenant=house.tenant, wanted=second_person),
-        tenant=house.tenant,
+        store=services.store,
+        clock=services.clock,
+        directory=services.identity.directory,
+        authenticator=services.identity.authenticator,
+        revocations=services.endings.revocations,
+        approvals=services.decisions.approvals,
+        findings=services.findings.findings,
+        second=SecondPerson(
+            store=services.store, clock=services.clock, tenant=services.tenant, wanted=second_person
+        ),
+        tenant=services.tenant,
         second_person=second_person,
     )
 
@@ -61,13 +63,13 @@ async def test_two_replicas_do_not_take_away_the_last_two(world: CallWorld) -> N
     # The later one sees the change of the other, or loses to it in the store.
     assert len(refused) == 1
     assert isinstance(refused[0], Conflict)
-    people = await world.house.identity.directory.people()
+    people = await world.services.identity.directory.people()
     assert len([one for one in people if one.active and Role.ADMINISTRATOR in one.roles]) == 1
 
 
 async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
     """Sessions, codes, and what is done in their name; brought back, they sign in again."""
-    authenticator, personnel = world.house.identity.authenticator, world.house.identity.personnel
+    authenticator, personnel = world.services.identity.authenticator, world.services.identity.personnel
     code = await authenticator.make_code("lena", by="root")
     secret = (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0]
     task, token = await world.open()
@@ -78,7 +80,7 @@ async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
         await authenticator.sign_in(code)
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    assert (await world.house.tasks.tasks.get(task.id)).state.ended
+    assert (await world.services.tasks.tasks.get(task.id)).state.ended
     with pytest.raises(Forbidden):
         await personnel.make_code("lena", by="root")
     with pytest.raises(RemitError):
@@ -94,11 +96,11 @@ async def test_a_deactivated_person_is_gone_at_once(world: CallWorld) -> None:
 
 async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
     """All sessions at once; the person is as they were."""
-    authenticator = world.house.identity.authenticator
+    authenticator = world.services.identity.authenticator
     secrets = [
         (await authenticator.sign_in(await authenticator.make_code("lena", by="root")))[0] for _ in range(2)
     ]
-    await world.house.identity.personnel.sign_out("lena", by="root")
+    await world.services.identity.personnel.sign_out("lena", by="root")
     for secret in secrets:
         with pytest.raises(Unauthenticated):
             await authenticator.person(secret)
@@ -107,8 +109,8 @@ async def test_an_administrator_signs_others_out(world: CallWorld) -> None:
 
 async def test_roles_count_from_the_next_request_on(world: CallWorld) -> None:
     """No person changes their own roles, and one administrator stays."""
-    personnel = world.house.identity.personnel
-    authenticator = world.house.identity.authenticator
+    personnel = world.services.identity.personnel
+    authenticator = world.services.identity.authenticator
     secret = (await authenticator.sign_in(await authenticator.make_code("omar", by="root")))[0]
     await personnel.change_roles("omar", frozenset(), by="root")
     assert (await authenticator.person(secret)).roles == frozenset()
@@ -132,13 +134,13 @@ async def test_a_code_for_somebody_else_is_loud(world: CallWorld) -> None:
     """The maker of the code could act as that person: that is a finding, of which the person is notified; a
     code for oneself is none.
     """
-    await world.house.identity.personnel.make_code("root", by="root")
+    await world.services.identity.personnel.make_code("root", by="root")
     assert await found(world) == []
-    await world.house.identity.personnel.make_code("lena", by="root")
+    await world.services.identity.personnel.make_code("lena", by="root")
     (one,) = await found(world)
     assert (one.kind, one.about) == (FindingKind.SIGN_IN_CODE, "person:lena")
-    assert await world.house.identity.personnel.code_made("lena") == one
-    assert await world.house.identity.personnel.code_made("root") is None
+    assert await world.services.identity.personnel.code_made("lena") == one
+    assert await world.services.identity.personnel.code_made("root") is None
 
 
 async def test_two_must_agree_where_the_configuration_says_so(world: CallWorld) -> None:

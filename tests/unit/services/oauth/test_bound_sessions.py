@@ -19,7 +19,7 @@ from remit.ports.store.units import Unit
 from remit.sdk.key import AgentKey
 from remit.services.identity.authenticator import secret_digest
 from remit.services.oauth.refresh_tokens import challenge_of
-from tests.worlds.house import PUBLIC_URL, HouseWorld, Told, house_world
+from tests.worlds.services import PUBLIC_URL, ServiceWorld, Told, service_world
 from tests.worlds.values import an_approval
 
 Json = Any
@@ -29,9 +29,9 @@ ME = "/api/v1/me"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A served gateway."""
-    async with house_world(tmp_path) as made:
+    async with service_world(tmp_path) as made:
         yield made
 
 
@@ -43,7 +43,7 @@ def code_of(told: Told) -> tuple[int, str]:
 class Terminal:
     """A person's terminal with its key, which counts its proofs."""
 
-    def __init__(self, world: HouseWorld, secret: str, key: AgentKey = KEY) -> None:
+    def __init__(self, world: ServiceWorld, secret: str, key: AgentKey = KEY) -> None:
         self._world, self.secret, self._key, self._proofs = world, secret, key, 0
 
     def shown(self, path: str, method: str = "GET", **claims: Json) -> dict[str, str]:
@@ -55,7 +55,7 @@ class Terminal:
             "htu": PUBLIC_URL + path,
             "iat": int(self._world.clock.now().timestamp()),
             "ath": token_hash(self.secret),
-            "nonce": self._world.house.oauth.proofs.nonce(),
+            "nonce": self._world.services.oauth.proofs.nonce(),
         } | claims
         proof = self._key.sign(made, {"typ": "dpop+jwt", "jwk": self._key.public_jwk})
         return {"authorization": f"DPoP {self.secret}", "dpop": proof}
@@ -65,13 +65,13 @@ class Terminal:
         return await self._world.ask("GET", path, headers=self.shown(path), **more)
 
 
-async def signed_in(world: HouseWorld, person: str, jkt: str) -> Told:
+async def signed_in(world: ServiceWorld, person: str, jkt: str) -> Told:
     """Sign a person in by a code, with the thumbprint of a key."""
-    code = await world.house.identity.authenticator.make_code(person, by="root")
+    code = await world.services.identity.authenticator.make_code(person, by="root")
     return await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": jkt})
 
 
-async def terminal(world: HouseWorld, person: str = "lena") -> Terminal:
+async def terminal(world: ServiceWorld, person: str = "lena") -> Terminal:
     """Return a person's terminal whose session is bound to its key."""
     told = await signed_in(world, person, KEY.thumbprint)
     assert told.status == 200, told.content
@@ -79,7 +79,7 @@ async def terminal(world: HouseWorld, person: str = "lena") -> Terminal:
     return Terminal(world, told.json["session"])
 
 
-async def test_a_bound_session_needs_its_key(world: HouseWorld) -> None:
+async def test_a_bound_session_needs_its_key(world: ServiceWorld) -> None:
     """The secret alone, or with another key, is refused; with a proof of its key it is the person's."""
     bound = await terminal(world)
     assert (await bound.ask(ME)).json["name"] == "lena"
@@ -88,7 +88,7 @@ async def test_a_bound_session_needs_its_key(world: HouseWorld) -> None:
     assert code_of(await thief.ask(ME)) == (401, "session-unproven")
 
 
-async def test_a_proof_is_for_one_request_once(world: HouseWorld) -> None:
+async def test_a_proof_is_for_one_request_once(world: ServiceWorld) -> None:
     """Another address or method, another session, an old one, or the same one again."""
     bound = await terminal(world)
     shown = bound.shown(ME)
@@ -105,15 +105,15 @@ async def test_a_proof_is_for_one_request_once(world: HouseWorld) -> None:
     assert found == {code: (401, code) for code in wrong}
 
 
-async def test_the_first_proof_is_told_the_nonce(world: HouseWorld) -> None:
+async def test_the_first_proof_is_told_the_nonce(world: ServiceWorld) -> None:
     """As agents are; that is no refusal for the evidence."""
     bound = await terminal(world)
     told = await world.ask("GET", ME, headers=bound.shown(ME, nonce=""))
     assert told.status == 401
-    assert told.headers["dpop-nonce"] == world.house.oauth.proofs.nonce()
+    assert told.headers["dpop-nonce"] == world.services.oauth.proofs.nonce()
 
 
-async def test_a_session_without_a_key_takes_no_proof(world: HouseWorld) -> None:
+async def test_a_session_without_a_key_takes_no_proof(world: ServiceWorld) -> None:
     """A proof of some key beside it would say more than holds."""
     plain = await world.session("lena")
     assert (await world.ask("GET", ME, by=plain)).status == 200
@@ -121,19 +121,19 @@ async def test_a_session_without_a_key_takes_no_proof(world: HouseWorld) -> None
 
 
 @pytest.mark.parametrize("jkt", ["x", "=" * 43, "x" * 44, "x" * 43 + "\n"])
-async def test_what_is_no_thumbprint_binds_nothing(world: HouseWorld, jkt: str) -> None:
+async def test_what_is_no_thumbprint_binds_nothing(world: ServiceWorld, jkt: str) -> None:
     """The code is not used up."""
-    code = await world.house.identity.authenticator.make_code("lena", by="root")
+    code = await world.services.identity.authenticator.make_code("lena", by="root")
     told = await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": jkt})
     assert told.status == 400
     again = await world.ask("POST", "/api/v1/sign-in", {"code": code, "dpop_jkt": KEY.thumbprint})
     assert again.status == 200
 
 
-async def test_a_session_from_the_browser_is_bound_too(world: HouseWorld) -> None:
+async def test_a_session_from_the_browser_is_bound_too(world: ServiceWorld) -> None:
     """The terminal names its key when it brings the code."""
-    lena = await world.house.identity.directory.person("lena")
-    browser = await world.house.people.browsers.open(lena, method="passkey", place="a browser")
+    lena = await world.services.identity.directory.person("lena")
+    browser = await world.services.people.browsers.open(lena, method="passkey", place="a browser")
     held = TerminalCode(
         redirect_uri="http://127.0.0.1:1/signed-in",
         code_challenge=challenge_of("v" * 43),
@@ -142,8 +142,8 @@ async def test_a_session_from_the_browser_is_bound_too(world: HouseWorld) -> Non
         method="passkey",
         authenticated=world.clock.now(),
     )
-    code, keep = world.house.people.browsers.tickets.make(held, timedelta(seconds=60))
-    await world.house.store.commit(Unit((keep,)))
+    code, keep = world.services.people.browsers.tickets.make(held, timedelta(seconds=60))
+    await world.services.store.commit(Unit((keep,)))
     told = await world.ask(
         "POST",
         "/api/v1/sign-in/browser",
@@ -159,10 +159,10 @@ async def test_a_session_from_the_browser_is_bound_too(world: HouseWorld) -> Non
     assert (await Terminal(world, secret).ask(ME)).json["name"] == "lena"
 
 
-async def test_a_bound_session_watches_and_signs_out(world: HouseWorld) -> None:
+async def test_a_bound_session_watches_and_signs_out(world: ServiceWorld) -> None:
     """The session is looked at again while it watches; signing out with a proof ends it."""
     task = await world.open(await world.session("lena"))
-    await world.house.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
     bound = await terminal(world, "ada")
 
     async def heard(part: bytes) -> None:
@@ -175,10 +175,10 @@ async def test_a_bound_session_watches_and_signs_out(world: HouseWorld) -> None:
     assert code_of(await bound.ask(ME)) == (401, "no-session")
 
 
-async def test_the_evidence_says_whether_a_session_is_bound(world: HouseWorld) -> None:
+async def test_the_evidence_says_whether_a_session_is_bound(world: ServiceWorld) -> None:
     """Of each sign-in."""
     await terminal(world)
     await world.session("ada")
-    found = await world.house.evidence.log.pages(limit=1000)
+    found = await world.services.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in found if one.kind == EventKind.PERSON_SIGNED_IN]
     assert [leaf["facts"]["bound"] for leaf in leaves][-2:] == [True, False]

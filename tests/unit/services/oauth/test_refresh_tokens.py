@@ -17,7 +17,6 @@ from remit.core.tasks.task import TaskState
 from remit.sdk.dpop import DpopProver
 from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
-from tests.worlds.house import PUBLIC_URL
 from tests.worlds.oauth import (
     CHALLENGE,
     REDIRECT,
@@ -29,6 +28,7 @@ from tests.worlds.oauth import (
     oauth_world,
     redeem,
 )
+from tests.worlds.services import PUBLIC_URL
 from tests.worlds.values import TENANT
 
 Json = Any
@@ -178,10 +178,10 @@ async def test_a_public_clients_refresh_token_is_its_keys(world: OAuthWorld) -> 
     """RFC 9449 section 5: an application that proves nothing else is known by the key of its grant alone."""
     task, _ = await coded(world)
     live, agent = (
-        await world.house.tasks.live.load(task),
-        await world.house.identity.directory.agent("contract-bot"),
+        await world.services.tasks.live.load(task),
+        await world.services.identity.directory.agent("contract-bot"),
     )
-    families = world.house.oauth.families
+    families = world.services.oauth.families
     client = TokenClient(agent=agent, client_id="contract-bot")
     mine, other = (TokenQuestion(how="test", confirmation=Confirmation(jkt=key)) for key in ("mine", "other"))
 
@@ -210,7 +210,9 @@ async def test_a_refresh_token_ends_with_its_task(world: OAuthWorld) -> None:
     """The grant outlives nothing."""
     task, code = await coded(world)
     text = (await redeem(world, code)).json["refresh_token"]
-    await world.house.endings.revocations.end_task(task, reason="done", by="lena", state=TaskState.COMPLETED)
+    await world.services.endings.revocations.end_task(
+        task, reason="done", by="lena", state=TaskState.COMPLETED
+    )
     told = await world.ask_token("refresh_token", by="contract-bot", refresh_token=text)
     assert error_of(told) == (400, "invalid_grant")
 
@@ -239,7 +241,7 @@ async def test_introspection_tells_the_owner(world: OAuthWorld) -> None:
 async def test_introspection_tells_how_a_task_ended(world: OAuthWorld) -> None:
     """A token of an ended task is not active, and its owner is told how the task stands."""
     given = await world.review()
-    await world.house.endings.revocations.end_task(
+    await world.services.endings.revocations.end_task(
         given.json["mission_id"], reason="done", by="lena", state=TaskState.COMPLETED
     )
     told = await world.at("/oauth/introspect", by="contract-bot", token=given.json["access_token"])
@@ -286,4 +288,4 @@ async def test_what_was_taken_back_stays_so_after_a_restart(world: OAuthWorld) -
     given = await world.review()
     await world.at("/oauth/revoke", by="contract-bot", token=given.json["access_token"])
     claims = json.loads(base64.urlsafe_b64decode(given.json["access_token"].split(".")[1] + "=="))
-    assert claims["jti"] in world.house.store.withdrawn(TENANT)
+    assert claims["jti"] in world.services.store.withdrawn(TENANT)

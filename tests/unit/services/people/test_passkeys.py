@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from remit.services.people.webauthn import WebAuthn
 from tests.clients.soft_authenticator import PRESENT, SoftAuthenticator
-from tests.worlds.house import HouseWorld, house_world
 from tests.worlds.pages import Browsing, lena
+from tests.worlds.services import ServiceWorld, service_world
 
 __all__ = ["lena"]
 Json = Any
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[HouseWorld]:
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
     """A gateway."""
-    async with house_world(tmp_path) as made:
+    async with service_world(tmp_path) as made:
         yield made
 
 
@@ -58,7 +58,7 @@ async def sign_in(browser: Browsing, key: SoftAuthenticator, **changes: str) -> 
     return await post(browser, "sign-in", {"credential": credential, "then": "/oauth/account"})
 
 
-async def test_a_passkey_is_registered_and_signs_in(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_passkey_is_registered_and_signs_in(world: ServiceWorld, lena: Browsing) -> None:
     """A person who is signed in adds it; at another browser it states who they are."""
     key = SoftAuthenticator()
     assert (await register(lena, key)).status == 200
@@ -81,7 +81,7 @@ async def test_the_options_ask_for_a_verified_user(lena: Browsing) -> None:
     assert (await options(lena, "sign-in"))["userVerification"] == "required"
 
 
-async def test_a_user_who_was_not_verified(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_user_who_was_not_verified(world: ServiceWorld, lena: Browsing) -> None:
     """Presence alone neither registers nor signs in."""
     assert (await register(lena, SoftAuthenticator(flags=PRESENT))).status == 401
     key = SoftAuthenticator()
@@ -94,7 +94,9 @@ async def test_a_user_who_was_not_verified(world: HouseWorld, lena: Browsing) ->
     "change",
     [{"host": "evil.example"}, {"origin": "http://evil.example"}, {"origin": "http://127.0.0.1:8700"}],
 )
-async def test_an_answer_for_another_site(world: HouseWorld, lena: Browsing, change: dict[str, Any]) -> None:
+async def test_an_answer_for_another_site(
+    world: ServiceWorld, lena: Browsing, change: dict[str, Any]
+) -> None:
     """What another site had answered is nothing here."""
     assert (await register(lena, SoftAuthenticator(**change))).status == 401
     key = SoftAuthenticator()
@@ -104,7 +106,7 @@ async def test_an_answer_for_another_site(world: HouseWorld, lena: Browsing, cha
     assert (await sign_in(Browsing(world), key)).status == 401
 
 
-async def test_a_counter_that_does_not_rise(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_counter_that_does_not_rise(world: ServiceWorld, lena: Browsing) -> None:
     """A copy of the key is noticed at its first use after the original's."""
     key = SoftAuthenticator(counter=5)
     await register(lena, key)
@@ -117,7 +119,7 @@ async def test_a_counter_that_does_not_rise(world: HouseWorld, lena: Browsing) -
     assert "person.sign_in_refused" in await world.kinds()
 
 
-async def test_an_authenticator_that_does_not_count(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_authenticator_that_does_not_count(world: ServiceWorld, lena: Browsing) -> None:
     """It stays at 0, as those do whose passkeys are copied to other devices."""
     key = SoftAuthenticator(counter=0)
     await register(lena, key)
@@ -126,7 +128,7 @@ async def test_an_authenticator_that_does_not_count(world: HouseWorld, lena: Bro
         assert (await sign_in(Browsing(world), key)).status == 200
 
 
-async def test_a_challenge_works_once_at_one_browser(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_challenge_works_once_at_one_browser(world: ServiceWorld, lena: Browsing) -> None:
     """Not again, not elsewhere, not for the other purpose, and not after five minutes."""
     key = SoftAuthenticator()
     await register(lena, key)
@@ -147,7 +149,7 @@ async def test_a_challenge_works_once_at_one_browser(world: HouseWorld, lena: Br
     assert (await post(lena, "register", {"credential": credential})).status == 401
 
 
-async def test_a_key_that_is_not_the_registered_one(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_key_that_is_not_the_registered_one(world: ServiceWorld, lena: Browsing) -> None:
     """Its id alone is worth nothing, nor is another person's handle."""
     key = SoftAuthenticator()
     await register(lena, key)
@@ -158,14 +160,14 @@ async def test_a_key_that_is_not_the_registered_one(world: HouseWorld, lena: Bro
     assert (await sign_in(Browsing(world), key)).status == 401
 
 
-async def test_adding_one_needs_a_new_proof(world: HouseWorld, lena: Browsing) -> None:
+async def test_adding_one_needs_a_new_proof(world: ServiceWorld, lena: Browsing) -> None:
     """A session that was left open adds none; nor does a caller without a session."""
     world.clock.advance(901)
     assert (await post(lena, "challenge", {"for": "register"})).status == 403
     assert (await post(Browsing(world), "challenge", {"for": "register"})).status == 401
 
 
-async def test_an_answer_that_was_left_lying(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_answer_that_was_left_lying(world: ServiceWorld, lena: Browsing) -> None:
     """What is no answer at all is said so, without a stack trace."""
     clientless: list[Json] = [{}, {"response": {}}, {"response": 7}]
     for credential in (*clientless, {"id": 7, "response": {"clientDataJSON": "!!"}}):
@@ -176,7 +178,7 @@ async def test_an_answer_that_was_left_lying(world: HouseWorld, lena: Browsing) 
     assert (await lena.ask("/oauth/passkey/challenge", {"for": "sign-in"})).status == 403
 
 
-async def test_a_removed_passkey_opens_nothing(world: HouseWorld, lena: Browsing) -> None:
+async def test_a_removed_passkey_opens_nothing(world: ServiceWorld, lena: Browsing) -> None:
     """From the moment on that its person removes it."""
     key = SoftAuthenticator()
     await register(lena, key)
@@ -186,7 +188,7 @@ async def test_a_removed_passkey_opens_nothing(world: HouseWorld, lena: Browsing
     assert (await sign_in(Browsing(world), key)).status == 401
 
 
-async def test_an_answer_beyond_what_authenticators_send(world: HouseWorld, lena: Browsing) -> None:
+async def test_an_answer_beyond_what_authenticators_send(world: ServiceWorld, lena: Browsing) -> None:
     """CBOR can hold a pattern to be compiled: as much as an answer may have is refused unread."""
     credential = SoftAuthenticator().create(await options(lena, "register"))
     pattern = b"|".join(b"a%d[^b]{1,9}" % one for one in range(1_500))

@@ -42,7 +42,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
             a_type("reading", run_by=("other",), grants=(READ,), deadline_s=60, budgets=Budgets(calls=1)),
         ):
             bundle.task_types[one.name] = one
-        await made.house.policies.apply(bundle, by="root")
+        await made.services.policies.apply(bundle, by="root")
         for name in ("helper-1", "helper-2"):
             new = NewAgent(
                 name=name,
@@ -51,21 +51,21 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
                 groups=("helpers",),
                 bindings=(SpiffeBinding(f"spiffe://example.org/{name}"),),
             )
-            await made.house.identity.directory.register(new, by="root")
+            await made.services.identity.directory.register(new, by="root")
         yield made
 
 
 async def agent(world: CallWorld, name: str) -> Agent:
     """Return an agent."""
-    return await world.house.identity.directory.agent(name)
+    return await world.services.identity.directory.agent(name)
 
 
 async def hand(world: CallWorld, parent: Task, to: str = "other", **wanted: Any) -> tuple[Task, str]:
     """Hand a task down; gives the child with a token."""
-    child = await world.house.tasks.tasks.open_child(
+    child = await world.services.tasks.tasks.open_child(
         parent.id, await agent(world, to), DelegatedOpening(**wanted)
     )
-    return child, await task_token(world.house, child.id)
+    return child, await task_token(world.services, child.id)
 
 
 async def refused(world: CallWorld, parent: Task, to: str = "other", **wanted: Any) -> str:
@@ -90,7 +90,7 @@ async def test_a_child_works_for_the_same_person_under_its_own_name(world: CallW
     assert (opened["parent"], opened["chain"]) == (child.id, ["helper-1", "other", "clerk"])
     decided = (await world.facts(EventKind.DECISION_MADE))[-1]
     assert decided["chain"] == ["helper-1", "other", "clerk"]
-    claims = world.house.identity.authenticator.claims(deep, world.clock.now())
+    claims = world.services.identity.authenticator.claims(deep, world.clock.now())
     assert [actor.name for actor in claims.chain] == ["helper-1", "other", "clerk"]
     assert claims.subject == "lena"
 
@@ -182,33 +182,33 @@ async def test_what_ends_an_ancestor_ends_all_below(world: CallWorld, what: str)
     middle, _ = await hand(world, top)
     low, token = await hand(world, middle, "helper-1")
     assert await world.outcome(token, "read") is Outcome.PERMIT
-    revocations = world.house.endings.revocations
+    revocations = world.services.endings.revocations
     match what:
         case "parent":
             await revocations.end_task(middle.id, reason="x", by="root")
         case "grandparent":
             await revocations.end_task(top.id, reason="x", by="root", state=TaskState.COMPLETED)
         case "agent":
-            await world.house.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="x")
+            await world.services.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="x")
         case "upper-agent":
-            await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="x")
+            await world.services.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="x")
         case "owner":
             await revocations.end_scope(ScopeKind.OWNER, "lena", reason="x", by="root")
         case _:
             await revocations.end_scope(ScopeKind.PERSON, "lena", reason="x", by="root")
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    assert (await world.house.tasks.tasks.get(low.id)).state.ended
+    assert (await world.services.tasks.tasks.get(low.id)).state.ended
 
 
 async def test_no_child_of_what_has_ended(world: CallWorld) -> None:
     """Nor of a parent whose tool was ended since it was opened: the child does not get it back."""
     parent, _ = await world.open("shared")
-    await world.house.endings.revocations.end_scope(ScopeKind.TOOL, "desk/read", reason="odd", by="root")
+    await world.services.endings.revocations.end_scope(ScopeKind.TOOL, "desk/read", reason="odd", by="root")
     _, token = await hand(world, parent)
     with pytest.raises(Fenced):
         await world.call(token, "read")
-    await world.house.endings.revocations.end_task(parent.id, reason="x", by="root")
+    await world.services.endings.revocations.end_task(parent.id, reason="x", by="root")
     with pytest.raises(Fenced):
         await hand(world, parent, "helper-1")
 
@@ -219,16 +219,16 @@ async def test_no_child_slips_through_while_its_parent_ends(world: CallWorld) ->
         parent, _ = await world.open("shared")
         other = await agent(world, "other")
         opening = asyncio.create_task(
-            world.house.tasks.tasks.open_child(parent.id, other, DelegatedOpening())
+            world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening())
         )
         ending = asyncio.create_task(
-            world.house.endings.revocations.end_task(parent.id, reason="x", by="root")
+            world.services.endings.revocations.end_task(parent.id, reason="x", by="root")
         )
         child, _ = await asyncio.gather(opening, ending, return_exceptions=True)
         if isinstance(child, Task):
-            live = await world.house.tasks.live.load(child.id)
+            live = await world.services.tasks.live.load(child.id)
             with pytest.raises(Fenced):
-                world.house.tasks.live.check(live, world.clock.now())
+                world.services.tasks.live.check(live, world.clock.now())
 
 
 async def test_a_child_falls_with_the_lease_of_its_parent(world: CallWorld) -> None:
@@ -246,23 +246,25 @@ async def test_a_child_carries_what_its_parent_has_read(world: CallWorld) -> Non
     parent, token = await world.open("shared")
     await world.call(token, "read")
     child, _ = await hand(world, parent)
-    assert child.label == world.house.tasks.live.get(parent.id).label != Label()  # type: ignore[union-attr]
+    assert child.label == world.services.tasks.live.get(parent.id).label != Label()  # type: ignore[union-attr]
 
 
 async def test_a_token_that_tells_of_another_chain_is_refused(world: CallWorld) -> None:
     """A child's token says who handed down; one that leaves a link out is no token of the task."""
     parent, _ = await world.open("shared")
     child, token = await hand(world, parent)
-    claims = world.house.identity.authenticator.claims(token, world.clock.now())
+    claims = world.services.identity.authenticator.claims(token, world.clock.now())
     for chain in ((), claims.chain[:1]):
         with pytest.raises(RemitError, match="another"):
-            await world.house.tasks.live.bind(msgspec.structs.replace(claims, chain=chain), world.clock.now())
-    assert (await world.house.tasks.live.bind(claims, world.clock.now())).task.id == child.id
+            await world.services.tasks.live.bind(
+                msgspec.structs.replace(claims, chain=chain), world.clock.now()
+            )
+    assert (await world.services.tasks.live.bind(claims, world.clock.now())).task.id == child.id
 
 
 async def test_only_an_agent_in_service_is_handed_anything(world: CallWorld) -> None:
     """A suspended heir gets nothing."""
     parent, _ = await world.open("shared")
-    await world.house.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="x")
+    await world.services.identity.directory.move("other", AgentState.SUSPENDED, by="root", reason="x")
     with pytest.raises(Forbidden):
         await hand(world, parent)

@@ -37,7 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
             ),
         ):
             bundle.task_types[one.name] = one
-        await made.house.policies.apply(bundle, by="root")
+        await made.services.policies.apply(bundle, by="root")
         yield made
 
 
@@ -46,7 +46,7 @@ async def refused(world: CallWorld, kind: type[RemitError], by: str = "lena", **
     opening = Opening(**({"agent": "clerk", "task_type": "work"} | wanted))
     before = len(await world.facts(EventKind.TASK_REFUSED))
     with pytest.raises(kind) as told:
-        await world.house.tasks.tasks.open(opening, person=await world.person(by))
+        await world.services.tasks.tasks.open(opening, person=await world.person(by))
     assert len(await world.facts(EventKind.TASK_REFUSED)) == before + 1
     assert await world.facts(EventKind.TASK_OPENED) == []
     return told.value
@@ -63,7 +63,7 @@ async def test_an_agent_runs_what_names_it(world: CallWorld) -> None:
 
 async def test_an_agent_out_of_service_runs_nothing(world: CallWorld) -> None:
     """A suspended agent is suspended for every person."""
-    await world.house.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
+    await world.services.identity.directory.move("clerk", AgentState.SUSPENDED, by="root", reason="odd")
     await refused(world, Forbidden)
 
 
@@ -76,8 +76,8 @@ async def test_an_intent_is_stated_by_who_may(world: CallWorld) -> None:
 
 async def test_an_agent_states_no_intent_of_its_own_unless_the_type_says_so(world: CallWorld) -> None:
     """It then states it for itself alone, on no person's behalf."""
-    clerk, other = [await world.house.identity.directory.agent(name) for name in ("clerk", "other")]
-    opened = world.house.tasks.tasks.open
+    clerk, other = [await world.services.identity.directory.agent(name) for name in ("clerk", "other")]
+    opened = world.services.tasks.tasks.open
     with pytest.raises(Forbidden):
         await opened(Opening(agent="clerk", task_type="work"), agent=clerk)
     with pytest.raises(Forbidden):
@@ -117,11 +117,11 @@ async def test_what_a_consent_limits_is_not_granted(world: CallWorld) -> None:
     """Other than a plan, which could be extended; a plan cannot name it either."""
     opening = Opening(agent="clerk", task_type="work")
     lena = await world.person("lena")
-    task = await world.house.tasks.tasks.open(opening, person=lena, tools=("desk/read",))
+    task = await world.services.tasks.tasks.open(opening, person=lena, tools=("desk/read",))
     assert [grant.tool for grant in task.grants] == ["desk/read"]
     wider = Opening(agent="clerk", task_type="work", plan=("desk/write",))
     with pytest.raises(Forbidden):
-        await world.house.tasks.tasks.open(wider, person=lena, tools=("desk/read",))
+        await world.services.tasks.tasks.open(wider, person=lena, tools=("desk/read",))
 
 
 async def test_a_plan_names_what_is_granted(world: CallWorld) -> None:
@@ -150,30 +150,30 @@ async def test_only_who_stated_the_intent_adds_to_it(world: CallWorld) -> None:
     """Another's words do not become part of it; an ended task takes no more."""
     task, _ = await world.open()
     with pytest.raises(Forbidden):
-        await world.house.tasks.tasks.add_message(task.id, "pay it all", await world.person("root"))
+        await world.services.tasks.tasks.add_message(task.id, "pay it all", await world.person("root"))
     lena = await world.person("lena")
-    extended = await world.house.tasks.tasks.add_message(task.id, "and the appendix", lena)
+    extended = await world.services.tasks.tasks.add_message(task.id, "and the appendix", lena)
     assert [message.text for message in extended.intent.messages] == ["and the appendix"]
     with pytest.raises(Malformed):
-        await world.house.tasks.tasks.add_message(task.id, "x" * (MAX_GOAL_CHARS + 1), lena)
-    await world.house.endings.revocations.end_task(task.id, reason="enough", by="root")
+        await world.services.tasks.tasks.add_message(task.id, "x" * (MAX_GOAL_CHARS + 1), lena)
+    await world.services.endings.revocations.end_task(task.id, reason="enough", by="root")
     with pytest.raises(RemitError):
-        await world.house.tasks.tasks.add_message(task.id, "one more", lena)
+        await world.services.tasks.tasks.add_message(task.id, "one more", lena)
 
 
 async def test_a_turn_keeps_the_label(world: CallWorld) -> None:
     """Extending the intent washes nothing."""
     task, token = await world.open()
     await world.call(token, "read")
-    await world.house.tasks.tasks.add_message(task.id, "more", await world.person("lena"))
-    assert (await world.house.tasks.tasks.get(task.id)).label.data_class == "internal"
+    await world.services.tasks.tasks.add_message(task.id, "more", await world.person("lena"))
+    assert (await world.services.tasks.tasks.get(task.id)).label.data_class == "internal"
 
 
 async def test_the_intent_is_sealed(world: CallWorld) -> None:
     """What was said stands in no leaf, only a commitment to it."""
     await world.open(goal="a very private goal")
     kind = EventKind.TASK_OPENED.value
-    (entry,) = await world.house.evidence.log.pages(limit=10, kinds=(kind,))
+    (entry,) = await world.services.evidence.log.pages(limit=10, kinds=(kind,))
     assert b"private" not in entry.leaf
     assert entry.opened is not None
     assert entry.opened["goal"] == "a very private goal"

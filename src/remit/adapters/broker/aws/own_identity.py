@@ -47,9 +47,9 @@ class WebIdentity:
             keys = AwsKeys(said.one("AccessKeyId"), said.one("SecretAccessKey"), said.one("SessionToken"))
             if not keys.id or not keys.secret or not keys.token:
                 raise NothingDone(
-                    "the answer of AWS to `AssumeRoleWithWebIdentity` holds no session",
+                    "the answer of AWS to `AssumeRoleWithWebIdentity` contains no session",
                     code="source-refused",
-                    remediation="look whether `sts_url` is the right one",
+                    remediation="check `sts_url`",
                 )
             self._keys, self._until = keys, now + timedelta(seconds=3600)
             return keys

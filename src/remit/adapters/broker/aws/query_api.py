@@ -117,8 +117,7 @@ class AwsQuery:
             raise NothingDone(
                 f"AWS refuses `{action}`: {f'`{code}`' if code else f'status {answer.status}'}",
                 code=f"aws:{code}" if code and answer.status < 500 else "source-refused",
-                remediation="look at what remit's own identity may do there, at the role's trust policy, "
-                "and at "
-                "CloudTrail",
+                remediation="check the permissions of remit's identity there, the role's trust policy "
+                "and CloudTrail",
             )
         return Said(answer.body)

@@ -65,7 +65,7 @@ class RoleDenials:
                 await self._tidy()
             except KeyUnavailable as fault:
                 # The session is denied; the leftover policies are tidied later.
-                log.warning("policies of ended sessions of role `%s` are left over: %s", self._role, fault)
+                log.warning("policies of ended sessions of role `%s` were not removed: %s", self._role, fault)
 
     async def denies(self, lease: str) -> bool:
         """Return whether a policy denies the sessions of a lease; raises `KeyUnavailable`."""

@@ -128,9 +128,9 @@ class StsBroker:
         keys = AwsKeys(said.one("AccessKeyId"), said.one("SecretAccessKey"), said.one("SessionToken"))
         if not keys.id or not keys.secret or not keys.token:
             raise KeyUnavailable(
-                "the answer of AWS to `AssumeRole` holds no session",
+                "the answer of AWS to `AssumeRole` contains no session",
                 code="source-refused",
-                remediation="look whether `sts_url` is the right one",
+                remediation="check `sts_url`",
             )
         values = {
             "access_key_id": keys.id,
@@ -192,7 +192,7 @@ class StsBroker:
             template += self._role.tool_statements.get(tool, ())
         if not template:
             raise NothingDone(
-                "no tool that the task was granted has statements for its session",
+                "no granted tool of the task has statements for its session",
                 code="lease-parameter",
                 remediation="give `statements`, or `tool_statements` for the tool",
             )
@@ -205,9 +205,9 @@ class StsBroker:
         text = orjson.dumps({"Version": "2012-10-17", "Statement": filled}).decode()
         if len(text) > MAX_POLICY:
             raise NothingDone(
-                f"the session policy has {len(text)} characters, and AWS takes {MAX_POLICY}",
+                f"the session policy has {len(text)} characters, but AWS accepts {MAX_POLICY}",
                 code="lease-parameter",
-                remediation="write fewer or shorter statements, or have the task name less",
+                remediation="use fewer or shorter statements or parameters",
             )
         return text
 
@@ -220,7 +220,7 @@ def _plain(text: str) -> bool:
 def _leased(lease: str) -> str:
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(
-            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+            f"`{lease[:40]}` is not a lease", code="source-refused", remediation="see `remit who`"
         )
     return lease
 

@@ -103,7 +103,7 @@ def refused(what: str, answer: BrokerResponse, why: str = "") -> KeyUnavailable:
     return KeyUnavailable(
         f"the authorization server refuses {what}: {why or word or f'status {answer.status}'}",
         code="source-refused",
-        remediation="look at the client, its scopes and how it is known there",
+        remediation="check the client, its scopes and its registration there",
         debug=word,
     )
 
@@ -118,14 +118,14 @@ def see_narrow(answer: BrokerResponse, allowed: Collection[str]) -> None:
     if given is None or not allowed:
         return
     if not isinstance(given, str):
-        raise refused("a token", answer, "what it says of its scopes cannot be read")
+        raise refused("a token", answer, "its scopes cannot be read")
     if more := sorted(set(given.split()) - set(allowed)):
         shown = ", ".join(f"`{one[:40]}`" for one in more[:5] if one.isprintable())
         raise KeyUnavailable(
-            f"the authorization server gives more than was asked for: {shown}",
+            f"the authorization server grants more than requested: {shown}",
             code="scope-wider",
-            remediation="have it give this client what it asks for; where it has a name of its own for "
-            "one that was asked for, allow that by `may_give`",
+            remediation="make it grant only the requested scopes; if it has its own name for a "
+            "requested scope, allow that name in `may_give`",
         )
 
 
@@ -138,7 +138,7 @@ def _key_of(written: str) -> tuple[ECKey | OKPKey | RSAKey, str]:
         key, algorithm = None, None
     if not isinstance(key, ECKey | OKPKey | RSAKey) or algorithm is None or not key.is_private:
         raise KeyUnavailable(
-            "the client's key is no private key in JSON (JWK) of P-256, P-384, Ed25519 or RSA",
+            "the client's key is not a private key in JSON (JWK) of P-256, P-384, Ed25519 or RSA",
             code="client-key",
             remediation="store the JWK on one line",
         )

@@ -70,7 +70,7 @@ class OAuthConnector:
         self._see_issuer(issuer)
         if not code:
             raise KeyUnavailable(
-                "the server did not agree", code="connect-refused", remediation="begin again, and agree there"
+                "the server did not agree", code="connect-refused", remediation="start again and agree there"
             )
         form = {
             "grant_type": "authorization_code",
@@ -83,7 +83,7 @@ class OAuthConnector:
             raise refused("the code", answer)
         refresh = answer.object.get("refresh_token")
         if not isinstance(refresh, str) or not 0 < len(refresh) <= MAX_TOKEN_CHARS:
-            raise refused("a connection", answer, "it gives no refresh token")
+            raise refused("a connection", answer, "it issued no refresh token")
         try:
             see_narrow(answer, (*self._scopes, *self._may_give) if self._scopes else ())
         except KeyUnavailable as why:
@@ -94,19 +94,19 @@ class OAuthConnector:
         """Refuse an answer of another server or of an unidentified one (RFC 9207 section 2.4)."""
         if issuer and not self._issuer:
             raise KeyUnavailable(
-                "the answer names its server, and it is not known here what that is called",
+                "the answer names its issuer, but the expected issuer is not configured",
                 code="connect-issuer",
-                remediation="give `issuer` in the upstream's `lease.oauth`, as the server's metadata has it",
+                remediation="give `issuer` in the upstream's `lease.oauth`, as in the server's metadata",
             )
         if issuer != self._issuer and (issuer or self._iss_required):
             raise KeyUnavailable(
-                "the answer is from another server" if issuer else "the answer does not name its server",
+                "the answer has another issuer" if issuer else "the answer does not name its issuer",
                 code="connect-issuer",
-                remediation="begin again",
+                remediation="start again",
             )
 
     async def revoke(self, refresh: str) -> None:
         """Revoke the refresh token, and with it the tokens issued for it (RFC 7009 section 2.1)."""
         answer = await self._client.ask(self._revoke, {"token": refresh, "token_type_hint": "refresh_token"})
         if answer.status != 200:
-            raise refused("to take a connection back", answer)
+            raise refused("to revoke a connection", answer)

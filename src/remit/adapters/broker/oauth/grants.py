@@ -90,7 +90,7 @@ class RefreshGrant:
             told = answer.object
             if answer.status == 400 and told.get("error") == "invalid_grant":
                 raise KeyUnavailable(
-                    "the authorization server has ended what the person had let remit have",
+                    "the authorization server has revoked the person's consent",
                     code="connection-lost",
                     remediation="connect the upstream again at remit's page `/oauth/account`",
                 )
@@ -175,5 +175,5 @@ class IdentityAssertionGrant:
             raise refused("an identity assertion", answer)
         if told.get("issued_token_type") != ID_JAG_TOKEN:
             # A token of another type may be valid at another server, so it is presented to none.
-            raise refused("an identity assertion", answer, "what it gives is of another type")
+            raise refused("an identity assertion", answer, "the issued token has another type")
         return {"grant_type": JWT_BEARER, "assertion": assertion, **at_server}

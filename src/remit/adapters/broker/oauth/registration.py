@@ -105,9 +105,9 @@ class OAuthClientSecret:
         given = _Kept(self._secret_of(told), opens)
         if given.secret == kept.secret:
             raise KeyUnavailable(
-                f"the server gives `{self.sink}` the same secret again",
+                f"the server returned the old secret for `{self.sink}`",
                 code="secret-kept",
-                remediation="it does not rotate secrets so: take `rotate` out, or have remit known by a key",
+                remediation="it does not rotate secrets this way: remove `rotate`, or use a key for remit",
             )
         return given.text
 
@@ -163,18 +163,18 @@ class OAuthClientSecret:
         told = answer.object
         if answer.status in _CLOSED_BY[method]:
             raise KeyUnavailable(
-                f"the record of `{self.sink}` is closed: the server refuses each registration token that "
-                "remit knows",
+                f"the registration of `{self.sink}` is not accessible: the server refuses every "
+                "registration token that remit has",
                 code=CLOSED,
-                remediation="have the server make another registration token, and lay it where "
-                "`registration_token` reads it; or register remit anew, and name its id, secret, address and "
-                "token in the configuration. It is tried again every minute",
+                remediation="create another registration token at the server and store it where "
+                "`registration_token` points; or register remit again and configure the new id, secret, "
+                "address and token. remit tries again every minute",
             )
         if answer.status != 200 or told.get("client_id") != self._client_id:
             raise KeyUnavailable(
-                f"the record of `{self.sink}` cannot be had: status {answer.status}",
+                f"the registration of `{self.sink}` cannot be read: status {answer.status}",
                 code="source-refused",
-                remediation="look whether `registration_url` is the client's own record",
+                remediation="check that `registration_url` is the client's registration",
             )
         following = told.get("registration_access_token")
         return told, following if isinstance(following, str) and following else opens
@@ -183,9 +183,9 @@ class OAuthClientSecret:
         secret = told.get("client_secret")
         if not isinstance(secret, str) or not secret or not secret.isprintable():
             raise KeyUnavailable(
-                f"the record of `{self.sink}` holds no secret",
+                f"the registration of `{self.sink}` contains no secret",
                 code="source-refused",
-                remediation="the server does not tell it: take `rotate` out, or have remit known by a key",
+                remediation="the server does not return it: remove `rotate`, or use a key for remit",
             )
         return secret
 
@@ -194,7 +194,7 @@ class OAuthClientSecret:
             return msgspec.json.decode(text, type=_Kept)
         except msgspec.MsgspecError:
             raise KeyUnavailable(
-                f"what is kept of `{self.sink}` opens no record",
+                f"the stored data of `{self.sink}` does not give access to its registration",
                 code="secret-unclear",
-                remediation="set it anew there, and name secret and token in the configuration",
+                remediation="set a new secret at the server, and configure secret and token",
             ) from None

@@ -102,7 +102,7 @@ class OAuthBroker:
             # RFC 6749 sections 3.3 and 6: without a scope in the request, the server grants its default
             # scopes, or all.
             raise NothingDone(
-                "no tool that the task was granted has scopes for its token",
+                "no granted tool of the task has scopes for its token",
                 code="lease-parameter",
                 remediation="give `scopes`, or `tool_scopes` for the tool",
             )
@@ -115,7 +115,7 @@ class OAuthBroker:
         told = answer.object
         token, life = told.get("access_token"), told.get("expires_in")
         if not isinstance(token, str) or not _TEXT.fullmatch(token):
-            raise refused("a token", answer, "its answer holds none")
+            raise refused("a token", answer, "its answer contains none")
         until = None
         if type(life) is int and life > 0:
             until = self._clock.now() + min(timedelta(seconds=min(life, 2**31)), MAX_LIFE)
@@ -176,23 +176,23 @@ class OAuthBroker:
     async def _take_back(self, token: str, kind: str = "access_token") -> None:
         if not self._places.revoke:
             raise KeyUnavailable(
-                "the authorization server takes no token back",
+                "the authorization server cannot revoke tokens",
                 code="not-revocable",
-                remediation="give its `revoke_url`, or have its tokens live for a short time",
+                remediation="give its `revoke_url`, or use short-lived tokens",
             )
         form = {"token": token, "token_type_hint": kind}
         answer = await self._client.ask(self._places.revoke, form)
         # Section 2.2: 200 also for an unknown token, so repeating the request is harmless.
         if answer.status != 200:
-            raise refused("to take a token back", answer)
+            raise refused("to revoke a token", answer)
 
     def _token_of(self, credential: UpstreamCredential) -> str:
         token = credential.handle.get("token", "")
         if not token:
             raise KeyUnavailable(
-                f"the token of lease `{credential.lease}` cannot be read any more",
+                f"the token of lease `{credential.lease}` can no longer be read",
                 code="lease-unreadable",
-                remediation="restore the sealing keys, or take it back at the authorization server",
+                remediation="restore the sealing keys, or revoke it at the authorization server",
             )
         return token
 
@@ -201,11 +201,11 @@ def _see_usable(answer: BrokerResponse, token: str) -> None:
     """Raise `KeyUnavailable` unless the answer is a bearer token that an upstream accepts."""
     told = answer.object
     if answer.status != 200 or not _TOKEN.fullmatch(token):
-        raise refused("a token", answer, "its answer holds none that is a bearer's")
+        raise refused("a token", answer, "its answer contains no bearer token")
     kind = told.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         # RFC 6749 section 7.1: a token of another type is not used.
-        raise refused("a token", answer, "it is of a type that is not used here")
+        raise refused("a token", answer, "it has an unsupported type")
     if told.get("issued_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
         # RFC 8693 section 2.2.1: the token is for the server itself or another party, not for an upstream.
-        raise refused("a token", answer, "it is no access token")
+        raise refused("a token", answer, "it is not an access token")

@@ -126,9 +126,9 @@ def bao_said(path: str, status: int) -> KeyUnavailable:
     if status < 500 and status not in BUSY:
         return bao_refused(path, f"status {status}")
     return KeyUnavailable(
-        f"OpenBao does not do `{path}` now: status {status}",
+        f"OpenBao cannot serve `{path}` now: status {status}",
         code=SILENT,
-        remediation="look whether it is sealed, a standby that is behind, or overloaded",
+        remediation="check whether it is sealed, a lagging standby, or overloaded",
     )
 
 
@@ -137,14 +137,14 @@ def bao_refused(path: str, why: str) -> KeyUnavailable:
     return KeyUnavailable(
         f"OpenBao refuses `{path}`: {why}",
         code="source-refused",
-        remediation="look at the policy of remit's token, at the path, and at OpenBao's audit log",
+        remediation="check the policy of remit's token, the path and OpenBao's audit log",
     )
 
 
 def unreadable(lease: str) -> KeyUnavailable:
     """Return the error for a lease that cannot be revoked because its record can no longer be read."""
     return KeyUnavailable(
-        f"lease `{lease}` cannot be read any more",
+        f"lease `{lease}` can no longer be read",
         code="lease-unreadable",
         remediation="restore the sealing keys, or revoke it at OpenBao",
     )

@@ -73,7 +73,7 @@ class OpenBaoBroker:
         if answer.status != 200 or not isinstance(data, dict):
             raise bao_refused(self._path, f"status {answer.status}")
         if not isinstance(lease, str) or not lease:
-            raise bao_refused(self._path, "it gives no lease, so that nothing could be taken back")
+            raise bao_refused(self._path, "it returned no lease, so the credential could not be revoked")
         values = {name: str(value) for name, value in data.items() if isinstance(value, str | int)}
         found = UpstreamCredential(
             lease=wanted.lease,

@@ -39,12 +39,12 @@ class KvSecrets:
         if answer.status in (403, 404):
             # The engine may have been mounted again.
             self._mounts.pop(path, None)
-            why = "remit may not read it" if answer.status == 403 else "there is none"
+            why = "remit may not read it" if answer.status == 403 else "it does not exist"
             raise _no(path, why, GONE)
         if answer.status != 200 or not isinstance(told, dict):
             raise _no(path, f"status {answer.status}")
         if answer.object.get("lease_id"):
-            raise _no(path, "it is leased, and would have to be taken back", GONE)
+            raise _no(path, "it is leased and would need revocation", GONE)
         data, about = (told.get("data"), told.get("metadata")) if mount.versioned else (told, {})
         value = data.get(field) if isinstance(data, dict) else None
         if not isinstance(value, str) or not isinstance(about, dict):
@@ -62,7 +62,7 @@ class KvSecrets:
         answer = await self._bao.ask("GET", f"sys/internal/ui/mounts/{path}")
         told = answer.object.get("data")
         if answer.status in (403, 404):
-            raise _no(path, "there is nothing that remit may read", GONE)
+            raise _no(path, "remit may read nothing there", GONE)
         if answer.status != 200 or not isinstance(told, dict):
             raise _no(path, f"status {answer.status}")
         mount, kind, options = told.get("path"), told.get("type"), told.get("options")
@@ -83,7 +83,7 @@ def _when(told: Json) -> datetime | None:
 
 def _no(path: str, why: str, code: str = "source-refused") -> KeyUnavailable:
     return KeyUnavailable(
-        f"OpenBao gives no secret at `{path}`: {why}",
+        f"OpenBao returned no secret at `{path}`: {why}",
         code=code,
-        remediation="look with `bao kv get`, and at the policy of remit's login there",
+        remediation="check with `bao kv get`, and check the policy of remit's login there",
     )

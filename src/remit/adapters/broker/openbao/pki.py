@@ -90,7 +90,7 @@ class OpenBaoPkiBroker:
             asked["csr"] = _requested(asked, key)
         except ValueError:
             raise NothingDone(
-                "what the task says cannot name a certificate",
+                "the task's parameters cannot be used as certificate names",
                 code="lease-parameter",
                 remediation="constrain the parameter in the task type to short plain texts",
             ) from None
@@ -102,7 +102,7 @@ class OpenBaoPkiBroker:
             raise bao_refused(path, f"status {answer.status}")
         serial = told.get("serial_number")
         if not isinstance(serial, str) or not serial:
-            raise bao_refused(path, "it gives no serial number, so that nothing could be taken back")
+            raise bao_refused(path, "it returned no serial number, so the certificate could not be revoked")
         try:
             certificate = _read(told.get("certificate"), path)
             issuer = _read(told.get("issuing_ca"), path)
@@ -135,7 +135,7 @@ class OpenBaoPkiBroker:
         )
         try:
             if certificate.public_key() != key.public_key() or not _names(asked) <= _names_in(certificate):
-                raise bao_refused(path, "it gives a certificate for another key, or with other names")
+                raise bao_refused(path, "it returned a certificate for another key or with other names")
             carried = self._injection.filled(values, "OpenBao")
         except KeyUnavailable as why:
             raise UnfitCredential(why, found) from None
@@ -249,7 +249,7 @@ def _read(pem: Json, path: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(str(pem).encode())
     except ValueError:
-        raise bao_refused(path, "what it gives is no certificate") from None
+        raise bao_refused(path, "it did not return a certificate") from None
 
 
 def _presented(certificate: x509.Certificate, told: dict[str, Json], path: str) -> str:

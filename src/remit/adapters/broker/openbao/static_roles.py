@@ -146,7 +146,7 @@ class OpenBaoStaticBroker:
                 return self._last.password == credential.handle.get("password")
         except (TimeoutError, KeyUnavailable) as fault:
             now_s = self._bao.clock.boot_s()
-            lost = KeyUnavailable("OpenBao does not answer", code=SILENT, remediation="look whether it runs")
+            lost = KeyUnavailable("OpenBao does not answer", code=SILENT, remediation="check that it runs")
             why = fault if isinstance(fault, KeyUnavailable) else lost
             if why.code != SILENT or now_s - self._heard_s > KEEP_S:
                 raise why from None
@@ -165,9 +165,9 @@ class OpenBaoStaticBroker:
         user, password = told.get("username"), told.get("password")
         left_s, period_s = told.get("ttl"), told.get("rotation_period")
         if not isinstance(user, str) or not isinstance(password, str) or not user or not password:
-            raise bao_refused(self._read, "it gives no name and password")
+            raise bao_refused(self._read, "it returned no name and password")
         if type(left_s) is not int:
-            raise bao_refused(self._read, "it does not say until when the password counts")
+            raise bao_refused(self._read, "it returned no expiry of the password")
         self._heard_s = self._bao.clock.boot_s()
         # A password that rotates by schedule has no period: then only `SOON_S` applies.
         return _Password(user, password, left_s, period_s if type(period_s) is int else 5 * SOON_S)

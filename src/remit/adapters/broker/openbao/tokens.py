@@ -75,7 +75,7 @@ class OpenBaoTokenBroker:
             asked["policies"] = list(dict.fromkeys(policies))
         elif self._tool_policies:
             # If the request names no policies, the role grants all of its policies.
-            raise bao_refused(self._path, "no tool that the task was granted has policies")
+            raise bao_refused(self._path, "no granted tool of the task has policies")
         answer = await self._bao.ask("POST", self._path, asked)
         told = answer.object.get("auth")
         token, accessor = (
@@ -86,7 +86,7 @@ class OpenBaoTokenBroker:
         assert isinstance(told, dict)
         if not accessor:
             # A batch token has no accessor, and cannot be revoked.
-            raise bao_refused(self._path, "it gives a token that cannot be taken back")
+            raise bao_refused(self._path, "it returned a token that cannot be revoked")
         found = UpstreamCredential(
             lease=wanted.lease,
             sink=self._path.removeprefix("auth/"),

@@ -64,6 +64,6 @@ async def connected(address: dict[str, Json]) -> AsyncIterator[Connection]:
             f"PostgreSQL at `{named(address)}` "
             + ("cannot be used now" if lost else f"refuses: {fault.sqlstate}"),
             code="source-lost" if lost else "source-refused",
-            remediation="look at its log, at the address, and at what remit's administrator may do there",
+            remediation="check its log, the address and the rights of remit's administrator there",
             debug=type(fault).__name__,
         ) from None

@@ -27,7 +27,7 @@ def place_of(address: str) -> dict[str, Json]:
         return dict(conninfo_to_dict(address))
     except psycopg.Error:
         raise ConfigInvalid(
-            f"`{address[:80]}` is no address of a PostgreSQL database",
+            f"`{address[:80]}` is not an address of a PostgreSQL database",
             remediation="write `postgresql://host:port/database`",
         ) from None
 

@@ -62,7 +62,7 @@ class PostgresPassword:
             raise KeyUnavailable(
                 f"PostgreSQL at `{named(self._address)}` {why}",
                 code="source-refused" if fault.sqlstate else "source-lost",
-                remediation="look at its log, and whether the role may change its own password",
+                remediation="check its log and that the role may change its own password",
                 debug=type(fault).__name__,
             ) from None
         return new

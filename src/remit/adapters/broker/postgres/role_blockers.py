@@ -89,9 +89,9 @@ async def unblocked(address: dict[str, Json], db: Connection) -> AsyncIterator[N
             raise
         names = ", ".join(f"`{one[:63]}`" for one in sorted(set(waited.strangers))[:3])
         raise KeyUnavailable(
-            f"what must be changed is locked by {names}",
+            f"the objects to change are locked by {names}",
             code="source-locked",
-            remediation="have that transaction end: see `pg_locks` and `pg_prepared_xacts`",
+            remediation="end that transaction: see `pg_locks` and `pg_prepared_xacts`",
         ) from None
     finally:
         looking.cancel()

@@ -164,7 +164,7 @@ async def _quiet(
             raise KeyUnavailable(
                 "sessions of the role do not end",
                 code="sessions-left",
-                remediation="look at `pg_stat_activity` and `pg_prepared_xacts`, and what they wait for",
+                remediation="check `pg_stat_activity` and `pg_prepared_xacts` for what they wait for",
             )
         await asyncio.sleep(PAUSE_S)
 
@@ -278,7 +278,7 @@ async def _elsewhere(address: dict[str, Json], database: str) -> AsyncIterator[C
             yield db
     except KeyUnavailable as fault:
         raise KeyUnavailable(
-            f"what the role has in database `{database}` cannot be dropped: {fault.message}",
+            f"the role's objects in database `{database}` cannot be dropped: {fault.message}",
             code="objects-left",
             remediation="let remit's administrator connect there, or `drop owned by ... cascade` there "
             "yourself",

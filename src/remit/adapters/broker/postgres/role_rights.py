@@ -39,10 +39,10 @@ select datname from pg_database where datallowconn and datname <> current_databa
 #: Each query, what it finds, and the remediation.
 _LOOKS: Final = (
     (_CREATES, "may create in schema {}", "`revoke create on schema ... from public`"),
-    (_IN_DATABASE, "has in its database {}", "`revoke create, temp on database ... from public`"),
+    (_IN_DATABASE, "may use {} in its database", "`revoke create, temp on database ... from public`"),
     (_ELSEWHERE, "may connect to database {}", "`revoke connect on database ... from public`"),
-    (_TRIGGERS, "may leave triggers on {}", "leave `trigger` out of `grants`"),
-    (_MEMBER, "may act as {}, and what it makes so is not dropped", "grant privileges, not roles"),
+    (_TRIGGERS, "may create triggers on {}", "remove `trigger` from `grants`"),
+    (_MEMBER, "may act as {}, and objects created so are not dropped", "grant privileges, not roles"),
 )
 
 
@@ -51,10 +51,10 @@ async def see_bounded(db: Connection, role: str) -> None:
     found = await (await db.execute(_UNBOUNDED, {"role": role})).fetchone()
     if found is not None:
         raise NothingDone(
-            f"a leased role that may do what `{found[0][:63]}` may could make roles, databases or programs "
+            f"a leased role with the rights of `{found[0][:63]}` could create roles, databases or programs "
             "that outlive it",
             code="lease-unbounded",
-            remediation="leave that out of `grants`: what is to outlive a task is not made by its role",
+            remediation="remove that from `grants`: a task's role must not create objects that outlive it",
         )
 
 

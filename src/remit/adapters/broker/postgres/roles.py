@@ -140,7 +140,7 @@ class PostgresBroker:
             await see_bounded(db, role)
             found = await rights_beyond(db, role)
         if failed:
-            found.append((f"was not given {failed} of its `grants`, which need values of a task", ""))
+            found.append((f"was not given {failed} of its `grants`, which need a task's parameters", ""))
         return found
 
     async def _make(self, db: Connection, role: str, password: str, until: str) -> int:
@@ -177,7 +177,7 @@ class PostgresBroker:
                 raise NothingDone(
                     f"the task has no parameter `{name[:40]}`, which a grant of its database role needs",
                     code="lease-parameter",
-                    remediation="give the task type that parameter, or leave it out of `grants`",
+                    remediation="give the task type that parameter, or remove it from `grants`",
                 )
             at = place.end()
         parts.append(sql.SQL(template[at:]))
@@ -205,9 +205,9 @@ def _check_quotes(template: str) -> None:
     for part in _QUOTED.finditer(template):
         if found := PLACE.search(part[0]):
             raise ConfigInvalid(
-                f"`{found[0][:40]}` stands within quotes or a comment in a grant of a database role",
+                f"`{found[0][:40]}` is within quotes or a comment in a grant of a database role",
                 key="grants",
-                remediation="leave the quotes out: it is a literal of its own; join texts with `||`",
+                remediation="remove the quotes: it becomes a quoted literal; join texts with `||`",
             )
 
 
@@ -215,6 +215,6 @@ def role_of(lease: str) -> str:
     """Return the name of a lease's role; raises `KeyUnavailable` for a text that is not a lease id."""
     if not _LEASE.fullmatch(lease):
         raise KeyUnavailable(
-            f"`{lease[:40]}` is no lease", code="source-refused", remediation="see `remit who`"
+            f"`{lease[:40]}` is not a lease", code="source-refused", remediation="see `remit who`"
         )
     return f"remit_{lease}"

@@ -77,7 +77,7 @@ def _doubled(tools: Sequence[Tool]) -> Iterator[Problem]:
     for tool in tools:
         if tool.id in seen:
             yield Problem(
-                "error", f"two tools are called `{tool.id}`", remediation="rename one of the upstreams"
+                "error", f"two tools are named `{tool.id}`", remediation="rename one of the upstreams"
             )
         seen.add(tool.id)
 
@@ -100,14 +100,14 @@ def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Itera
     for kind, name in sorted(rule.uids):
         if kind not in known:
             yield rule.problem(
-                f"there is no entity type `{kind}`", at=kind, remediation=nearest(kind, [*known, "Action"])
+                f"entity type `{kind}` does not exist", at=kind, remediation=nearest(kind, [*known, "Action"])
             )
         elif name not in known[kind]:
             comes = kind in ("Agent", "Group")
             if comes and not later:
                 continue
             yield rule.problem(
-                f"there is no {kind.lower()} `{name}`",
+                f"{kind.lower()} `{name}` does not exist",
                 at=name,
                 severity="warning" if comes else "error",
                 remediation=nearest(name, known[kind]),
@@ -117,9 +117,9 @@ def _names(rule: CedarRule, known: dict[str, set[str]], *, later: bool) -> Itera
 def _asked(rule: CedarRule) -> Iterator[Problem]:
     for kind, name in sorted(rule.reads.asked):
         yield rule.problem(
-            f'a condition asks something of `{kind}::"{name}"`, which is not part of the call',
+            f'a condition reads `{kind}::"{name}"`, which is not part of the call',
             at=name,
-            remediation="ask `principal`, `resource` or `context`; a named entity may only be compared with",
+            remediation="read `principal`, `resource` or `context`; a named entity may only be compared",
         )
 
 
@@ -200,18 +200,18 @@ def _unknown(rule: CedarRule, path: Path, shapes: Sequence[Shape]) -> Problem:
                 return rule.problem(
                     f"policies cannot read `{place}`: it is {hidden[0]}",
                     at=name,
-                    remediation="ask `context.arg_names.contains(...)` whether it is given at all",
+                    remediation="use `context.arg_names.contains(...)` to check whether it is given",
                 )
             what = (
                 f"no tool in its scope has an argument `{name}`"
                 if names[0] in ("args", "provenance") and depth == 1
-                else f"there is no `{place}`"
+                else f"`{place}` does not exist"
             )
             return rule.problem(
                 what, at=name, remediation=nearest(name, (field for shape in level for field in shape.fields))
             )
         level = below
-    return rule.problem(f"there is no `context.{'.'.join(names)}`", remediation=_SCHEMA)
+    return rule.problem(f"`context.{'.'.join(names)}` does not exist", remediation=_SCHEMA)
 
 
 def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
@@ -239,7 +239,9 @@ def _types(rules: Sequence[CedarRule], schema: str) -> Iterator[Problem]:
         yield rules[int(number)].problem(
             text,
             at=name.rpartition(".")[2],
-            remediation=f"ask `context{_has(name)}` first, or narrow the rule's action" if name else _SCHEMA,
+            remediation=f"check `context{_has(name)}` first, or narrow the rule's action"
+            if name
+            else _SCHEMA,
         )
 
 

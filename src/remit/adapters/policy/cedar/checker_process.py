@@ -108,10 +108,10 @@ class CheckerProcess:
             return answer, ""
         self._stop()
         if late.is_set() or -child.returncode == signal.SIGXCPU:
-            return None, f"that takes longer than {self._computing_s} seconds"
+            return None, f"the check takes longer than {self._computing_s} seconds"
         if child.returncode == NO_MEMORY:
-            return None, f"that takes more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
-        return None, "Cedar fails at them" + (
+            return None, f"the check needs more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
+        return None, "Cedar fails" + (
             f" ({signal.Signals(-child.returncode).name})" if child.returncode < 0 else ""
         )
 

@@ -79,7 +79,7 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
         for name, spec in task_type.parameters.items():
             shape = _PARAMETERS.get(spec.type)
             if name.startswith("__") or shape is None:
-                hidden[name] = "of a type that Cedar does not have"
+                hidden[name] = "of a type that Cedar does not support"
             elif fields.setdefault(name, shape) != shape:
                 hidden[name] = "of several types"
     kept = {name: shape for name, shape in fields.items() if name not in hidden}

@@ -94,6 +94,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean `{close[0]}`?"
     if not names:
-        return "there is none yet"
+        return "none exists yet"
     shown = ", ".join(f"`{one}`" for one in names[:8])
     return f"use one of {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -105,7 +105,7 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
                         f"there are more than {MAX_RULES} rules",
                         file=source.file,
                         line=piece.line,
-                        remediation="name groups of tools and agents in fewer rules",
+                        remediation="use groups of tools and agents in fewer rules",
                     )
                 )
                 return rules, problems
@@ -117,7 +117,7 @@ def parse(sources: Sequence[PolicySource]) -> tuple[list[CedarRule], list[Proble
                 place = f"{first.file}:{first.line}"
                 problems.append(
                     rule.problem(
-                        f"rule id `{rule.ref.id}` is taken by {place}",
+                        f"rule id `{rule.ref.id}` is already used in {place}",
                         at="@id",
                         remediation="give it another `@id`",
                     )

@@ -196,6 +196,6 @@ def _erred(text: str) -> str:
         if "overflow" in detail
         else "an attribute is missing"
         if "does not have the attribute" in detail
-        else "its condition erred"
+        else "its condition failed"
     )
     return f"rule `{found.group(1)}` could not be evaluated: {why}"

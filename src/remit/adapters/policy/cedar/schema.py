@@ -102,7 +102,7 @@ def _task_shape(params: Shape) -> Shape:
 def _action(tool: Tool, params: Shape) -> list[str]:
     if not tool.input_schema:
         return [
-            f"// the arguments of {quoted(tool.id)} are not known until its upstream has been seen",
+            f"// the arguments of {quoted(tool.id)} are unknown until its upstream is connected",
             f"action {quoted(tool.id)} in {_parents(*forms(tool))};",
         ]
     context = context_shape(tool, params)

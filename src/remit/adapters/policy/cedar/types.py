@@ -183,7 +183,7 @@ class _SchemaReader:
             if not shape.fields:
                 raise Inexpressible("an object without declared properties")
             return shape, False
-        raise Inexpressible("of a type that Cedar does not have")
+        raise Inexpressible("of a type that Cedar does not support")
 
     def _union(self, options: list[Json], depth: int) -> tuple[Shape, bool]:
         kept = [one for one in options if not (isinstance(one, dict) and one.get("type") == "null")]
@@ -273,7 +273,7 @@ def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
     if kind is _DECIMAL:
         return {"__extn": {"fn": "decimal", "arg": _fit_decimal(value, path)}}
     if not isinstance(value, datetime):
-        raise TypeMismatch(path, "is not a moment")
+        raise TypeMismatch(path, "is not a point in time")
     return {"__extn": {"fn": "datetime", "arg": value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}}
 
 
@@ -310,7 +310,7 @@ def _fit_decimal(value: Json, path: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeMismatch(path, "is not a number")
     if not -DECIMAL_LIMIT <= value <= DECIMAL_LIMIT:  # also refuses NaN
-        raise TypeMismatch(path, "is beyond what Cedar's decimals hold")
+        raise TypeMismatch(path, "is beyond the range of Cedar's decimals")
     exact = Decimal(repr(value))
     short = exact.quantize(DECIMAL_STEP)
     if short != exact:

@@ -30,8 +30,8 @@ def asked(line: WriterConnection, look: Callable[[PostgresSession], bool], doubt
             line.drop()
             time.sleep(0.1)
     raise CommitInDoubt(
-        "the connection was lost while a commit was under way, and nobody knows yet what became of it",
-        remediation="look whether PostgreSQL is up; the log will show it (`remit audit log`)",
+        "the connection was lost during a commit; its outcome is not known yet",
+        remediation="check that PostgreSQL runs; the log will show the outcome (`remit audit log`)",
     )
 
 

@@ -47,7 +47,7 @@ class Listening:
             return self.begin() if now_s >= self._deaf_until_s else ""
         if self._count > MOST:
             self._deaf_until_s = now_s + DEAF_S
-            log.warning("somebody floods channel `%s` of the database with notifications", CHANNEL)
+            log.warning("channel `%s` of the database is flooded with notifications", CHANNEL)
             return "unlisten *"
         if now_s >= self._since_s + 1.0:
             self._count, self._since_s = 0, now_s

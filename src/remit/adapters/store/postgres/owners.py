@@ -106,7 +106,7 @@ class TaskOwners:
             (tenant, change.replica, change.renewed),
         )
         if done.rowcount == 0:
-            raise Conflict(f"replica `{change.replica}` is gone already, or lives")
+            raise Conflict(f"replica `{change.replica}` has already left, or is alive")
         self._sql.execute(
             "update owners set replica = '' where tenant = ? and replica = ?", (tenant, change.replica)
         )
@@ -121,7 +121,7 @@ class TaskOwners:
         ).fetchone()
         if row is not None:
             raise Conflict(
-                f"something that this may hand over was written to `{change.upstream}` since it was decided",
+                f"data was written to `{change.upstream}` since the decision, and this call may share it",
                 code="label-rose",
                 remediation="call again",
             )

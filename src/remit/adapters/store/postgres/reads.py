@@ -127,7 +127,7 @@ def _looked_into(url: str) -> Iterator[PostgresSession]:
     try:
         session = connect(url, "remit doctor", reads=True)
     except psycopg.Error as fault:
-        raise unavailable(fault, f"`{place}` does not let remit in", place=place) from None
+        raise unavailable(fault, f"`{place}` refuses remit's login", place=place) from None
     try:
         yield session
     except psycopg.Error as fault:
@@ -149,7 +149,7 @@ def described(url: str) -> tuple[str, bool]:
         ).fetchone()
         version = session.execute("show server_version").fetchone()[0].split()[0]
         local = session.connection.info.host.startswith("/") or session.connection.info.hostaddr in _HERE
-        state = f"{size / 2**20:.1f} MiB" if events else "empty; the first `remit up` makes its tables"
+        state = f"{size / 2**20:.1f} MiB" if events else "empty; the first `remit up` creates its tables"
         return f"PostgreSQL {version} at {place_of(url)}, {state}", not (
             local or session.connection.pgconn.ssl_in_use
         )

@@ -212,7 +212,7 @@ class PostgresFleet:
     async def _do(self, job: Job) -> Any:
         loop = asyncio.get_running_loop()
         if self._thread is None or self._ended:
-            raise StoreUnavailable("this replica has left", remediation="start remit again")
+            raise StoreUnavailable("this replica has left", remediation="restart remit")
         future: asyncio.Future[Any] = loop.create_future()
 
         def done(fault: Exception | None, found: Any) -> None:
@@ -364,6 +364,6 @@ class PostgresFleet:
             if row is None and not any(self._seen.values()):
                 return
             raise StoreUnavailable(
-                "the database is behind what was committed to it: transactions are missing",
-                remediation="let the server that has them answer, then start remit again",
+                "the database lacks committed transactions",
+                remediation="connect remit to the server that has them, then restart remit",
             )

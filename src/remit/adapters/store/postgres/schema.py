@@ -24,7 +24,7 @@ OLDEST = 13
 # One migration for each version, forward only. A released migration is never edited.
 _OWN: tuple[str, ...] = (
     """
-    -- One row, changed by every commit: room on its page keeps that from costing an index entry each time.
+    -- One row, changed by every commit: free room on its page avoids a new index entry each time.
     create table turns (
         tenant text collate "C" primary key, turn bigint not null, writer text not null,
         forgot bigint not null
@@ -43,12 +43,12 @@ _OWN: tuple[str, ...] = (
     create trigger stamped before insert or update on withdrawn for each row execute function stamp();
     """,
     """
-    -- The processes that serve. `renewed` counts renewals; who is gone commits nothing any more.
+    -- The processes that serve. `renewed` counts renewals; a replica that has left commits nothing.
     create table replicas (
         tenant text collate "C" not null, id text collate "C" not null, renewed bigint not null,
         gone bigint not null default 0, body text not null, primary key (tenant, id)
     );
-    -- Whose the live state of a task is; empty: nobody's. The epoch rises with each taking.
+    -- The replica that owns a task's live state; empty: no replica. The epoch rises with each takeover.
     create table owners (
         tenant text collate "C" not null, task text collate "C" not null, replica text collate "C" not null,
         epoch bigint not null, turn bigint not null default 0, primary key (tenant, task)
@@ -60,7 +60,7 @@ _OWN: tuple[str, ...] = (
         replica text collate "C" not null, body text not null, made timestamptz not null default now(),
         primary key (tenant, scope, epoch, replica)
     );
-    -- What other replicas hold copies of is stamped too, so that they take in what has changed.
+    -- Tables that other replicas cache are stamped too, so that they notice changes.
     alter table agents add column turn bigint not null default 0;
     create index agents_by_turn on agents (tenant, turn);
     alter table pins add column turn bigint not null default 0;
@@ -71,7 +71,7 @@ _OWN: tuple[str, ...] = (
     create trigger stamped before insert or update on owners for each row execute function stamp();
     create trigger stamped before insert or update on agents for each row execute function stamp();
     create trigger stamped before insert or update on pins for each row execute function stamp();
-    -- A nudge says only "look": whoever may connect to the database may send one.
+    -- A notification only triggers a query: any client of the database may send one.
     create function wake() returns trigger language plpgsql as $$
     begin
         perform pg_notify('remit', '');
@@ -85,7 +85,7 @@ _OWN: tuple[str, ...] = (
     create trigger waking after insert or update on fence_acks for each statement execute function wake();
     """,
     """
-    -- Notified is the table, so that who waits for no acknowledgement need not look.
+    -- The notification names the table, so that replicas that wait for no acknowledgement skip the query.
     create or replace function wake() returns trigger language plpgsql as $$
     begin
         perform pg_notify('remit', tg_table_name);
@@ -130,7 +130,7 @@ def migrate(session: PostgresSession, place: str) -> None:
     (encoding,) = session.execute("show server_encoding").fetchone()
     if encoding != "UTF8":
         raise StoreUnavailable(
-            f"the database `{place}` keeps text as {encoding}",
+            f"the database `{place}` stores text as {encoding}",
             remediation="create one with `encoding 'UTF8'`",
         )
     # A migration has no time limit.
@@ -157,7 +157,7 @@ def _raise_part(session: PostgresSession, place: str, part: str, steps: list[str
     ).fetchone()
     if found > len(steps):
         raise ConfigInvalid(
-            f"`{place}` has version {found} of `{part}`, and this program knows {len(steps)}",
+            f"`{place}` has version {found} of `{part}`, but this program supports {len(steps)}",
             key="store.url",
             remediation="use the remit that wrote it, or a newer one",
         )

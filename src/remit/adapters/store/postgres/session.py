@@ -114,11 +114,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.DataError as fault:
-        raise Malformed(
-            "a value cannot be kept by PostgreSQL (a zero character?)", debug=str(fault)
-        ) from None
+        raise Malformed("PostgreSQL cannot store a value (a zero character?)", debug=str(fault)) from None
     except psycopg.IntegrityError as fault:
-        raise Conflict("there is one of this name already", debug=str(fault)) from None
+        raise Conflict("the name exists already", debug=str(fault)) from None
 
 
 class PostgresSession:
@@ -244,8 +242,8 @@ def connect(
 def behind(place: str) -> StoreUnavailable:
     """Return the error for a database that lacks commits, because it was set back to an older state."""
     return StoreUnavailable(
-        f"`{place}` is behind what was committed to it: transactions are missing",
-        remediation="let the server that has them answer, then start remit again",
+        f"`{place}` lacks committed transactions",
+        remediation="connect remit to the server that has them, then restart remit",
     )
 
 
@@ -278,8 +276,8 @@ def unavailable(
         "28000": "let this user in (`pg_hba.conf`)",
         "3D000": "create the database",
         "42501": "let this user create a schema in the database, or make it the owner of schema `remit`",
-        "25006": "name the server that takes writes",
+        "25006": "use the address of the server that accepts writes",
     }
     at = f" at `{place}`" if place else ""
-    remediation = ways.get(state, f"look whether PostgreSQL{at} is up, and at its log")
+    remediation = ways.get(state, f"check that PostgreSQL{at} runs, and check its log")
     return StoreUnavailable(message, remediation=remediation, debug=f"{state} {fault}".strip())

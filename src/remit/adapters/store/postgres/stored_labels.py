@@ -84,7 +84,7 @@ class PostgresLabels:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreUnavailable("the store is closed", remediation="start remit again")
+            raise StoreUnavailable("the store is closed", remediation="restart remit")
 
     def end(self) -> None:
         """Stop reading, close the connection, and answer the callers that wait."""

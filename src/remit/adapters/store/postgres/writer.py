@@ -298,9 +298,9 @@ class PostgresWriter(GroupWriter):
             raise behind(self._place)
         if alive is not None and alive.fetchone() is None:
             raise StoreUnavailable(
-                "this replica was silent for too long, and others have taken over",
+                "this replica was silent for too long; other replicas have taken over",
                 code="replica-gone",
-                remediation="call again; it comes back as a new one within moments",
+                remediation="call again; it soon returns as a new replica",
             )
         return str(transaction)
 

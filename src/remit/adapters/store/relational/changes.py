@@ -162,7 +162,7 @@ class Changes:
         ).fetchone()
         if (msgspec.json.decode(row[0]) if row else None) != change.value:
             raise ChangedMeanwhile(
-                f"`{change.key}` has been changed by somebody else", remediation="look at it again"
+                f"`{change.key}` was changed by another person", remediation="review it again"
             )
 
     def _take_budget(self, tenant: str, change: TakeBudget, _: dict[str, int]) -> None:
@@ -205,7 +205,7 @@ class Changes:
             state = approval.state.value if approval else "unknown"
             raise Conflict(
                 f"approval `{change.id}` ({state}) does not permit this call now",
-                remediation="make the call again to ask anew",
+                remediation="make the call again to request a new approval",
             )
         used = msgspec.structs.replace(approval, state=ApprovalState.CONSUMED)
         self._sql.execute(
@@ -233,7 +233,7 @@ class Changes:
                 ),
             )
             if done.rowcount == 0:
-                raise Conflict(f"there is a task `{task.id}` already")
+                raise Conflict(f"task `{task.id}` exists already")
             for ancestor in task.ancestors:
                 self._sql.execute("insert into lineage values (?, ?, ?)", (task.tenant, ancestor, task.id))
             return
@@ -258,7 +258,7 @@ class Changes:
             ),
         )
         if done.rowcount == 0:
-            raise Conflict(f"task `{task.id}` is not {change.expected.value} any more")
+            raise Conflict(f"task `{task.id}` is no longer {change.expected.value}")
 
     def _raise_label(self, tenant: str, change: RaiseLabel, _: dict[str, int]) -> None:
         done = self._sql.execute(
@@ -266,7 +266,7 @@ class Changes:
             (text(change.label), tenant, change.task),
         )
         if done.rowcount == 0:
-            raise NotFound(f"there is no task `{change.task}`")
+            raise NotFound(f"task `{change.task}` does not exist")
 
     def _raise_fence(self, _: str, change: RaiseFence, epochs: dict[str, int]) -> None:
         memory, tenant, scope = self._memory, change.tenant, change.scope
@@ -301,7 +301,7 @@ class Changes:
                 ),
             )
             if done.rowcount == 0:
-                raise Conflict(f"there is an approval `{approval.id}` already")
+                raise Conflict(f"approval `{approval.id}` exists already")
             return
         body, sealed = self._words.changed(approval)
         done = self._sql.execute(
@@ -309,7 +309,7 @@ class Changes:
             (approval.state.value, body, sealed, approval.tenant, approval.id, change.expected.value),
         )
         if done.rowcount == 0:
-            raise Conflict(f"approval `{approval.id}` is not {change.expected.value} any more")
+            raise Conflict(f"approval `{approval.id}` is no longer {change.expected.value}")
 
     def _put_delegation(self, _: str, change: PutDelegation, __: dict[str, int]) -> None:
         one = change.delegation
@@ -321,7 +321,7 @@ class Changes:
             (one.tenant, one.id, one.person, one.agent, micros(one.made), body, sealed),
         )
         if done.rowcount == 0:
-            raise Conflict(f"there is a delegation `{one.id}` already")
+            raise Conflict(f"delegation `{one.id}` exists already")
 
     def _put_closure(self, _: str, change: PutClosure, __: dict[str, int]) -> None:
         closure = change.closure
@@ -357,7 +357,7 @@ class Changes:
             "delete from credentials where tenant = ? and digest = ?", (change.tenant, change.digest)
         )
         if done.rowcount == 0:
-            raise Conflict("this code was used already, or never given", remediation="ask for a new one")
+            raise Conflict("this code was already used or never issued", remediation="ask for a new one")
 
     def _put_value(self, _: str, change: PutValue, __: dict[str, int]) -> None:
         if change.value is None:
@@ -375,7 +375,7 @@ class Changes:
             (change.tenant, change.digest, micros(change.expires)),
         )
         if done.rowcount == 0:
-            raise Conflict("this assertion was used before", remediation="sign a new one with another `jti`")
+            raise Conflict("this assertion was already used", remediation="sign a new one with another `jti`")
 
     def _rewrap_keys(self, _: str, change: RewrapKeys, __: dict[str, int]) -> None:
         change.reached = self._subjects.rewrap(change.after, change.limit)
@@ -385,4 +385,4 @@ class Changes:
             "delete from subject_keys where tenant = ? and subject = ?", (change.tenant, change.subject)
         )
         if not self._subjects.drop(change.tenant, change.subject) and done.rowcount == 0:
-            raise NotFound(f"there is no key of `{change.subject}`")
+            raise NotFound(f"no key of `{change.subject}` exists")

@@ -26,15 +26,15 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
     if head is not None:
         if size < head.size:
             raise VerificationFailed(
-                f"the log of tenant `{tenant}` has {size} events, and {head.size} were signed",
+                f"the log of tenant `{tenant}` has {size} events, but {head.size} were signed",
                 code="log-rolled-back",
-                remediation="restore the newest copy of the store; events are missing from this one",
+                remediation="restore the newest backup of the store; events are missing from this one",
             )
         if root_at(head.size, reader(connection, tenant, size)) != head.root:
             raise VerificationFailed(
-                f"the log of tenant `{tenant}` is not the one whose first {head.size} events were signed",
+                f"the log of tenant `{tenant}` does not begin with the {head.size} signed events",
                 code="log-rewritten",
-                remediation="restore the true store, and find out who changed this one",
+                remediation="restore the original store, and find out how this one was changed",
             )
     since = max(head.size if head else 0, size - MAX_TAIL)
     rows = connection.execute(
@@ -43,7 +43,7 @@ def check_head(connection: Sql, tenant: str, size: int, head: Head | None) -> No
     for expected, (index, leaf, hashed) in enumerate(rows, since):
         if index != expected or leaf_hash(leaf) != hashed:
             raise VerificationFailed(
-                f"event {expected} of tenant `{tenant}` is not what was recorded",
+                f"event {expected} of tenant `{tenant}` differs from the recorded one",
                 code="leaf-changed",
-                remediation="restore the true store, and find out who changed this one",
+                remediation="restore the original store, and find out how this one was changed",
             )

@@ -27,7 +27,7 @@ def put_family(sql: Sql, change: PutFamily) -> None:
         (family.tenant, family.id, micros(family.expires), text(family)),
     )
     if done.rowcount == 0:
-        raise Conflict(f"there is a family `{family.id}` already")
+        raise Conflict(f"family `{family.id}` exists already")
 
 
 def put_refresh_token(sql: Sql, change: PutRefreshToken) -> None:
@@ -48,7 +48,7 @@ def use_refresh_token(sql: Sql, change: UseRefreshToken) -> None:
         (now, change.tenant, change.digest, now),
     )
     if done.rowcount == 0:
-        raise Conflict("this refresh token was used already, or never given")
+        raise Conflict("this refresh token was already used or never issued")
 
 
 def withdraw(sql: Sql, change: Withdraw) -> list[str]:

@@ -209,10 +209,10 @@ class LogWriter:
         index = first
         for event in events:
             if event.tenant != tenant:
-                raise ValueError(f"a unit of tenant `{tenant}` holds an event of `{event.tenant}`")
+                raise ValueError(f"a unit of tenant `{tenant}` contains an event of `{event.tenant}`")
             task = event.task
             if "\0" in task or "\0" in event.subject:
-                raise Malformed("the name of a task or a subject holds a zero character")
+                raise Malformed("the name of a task or a subject contains a zero character")
             counter = _NO_TASK
             if task:
                 counter = ends.get(task) or self._memory.counter((tenant, task))
@@ -352,7 +352,7 @@ def from_leaf(leaf: bytes) -> Event:
         found = _decoder.decode(leaf)
     except msgspec.MsgspecError as fault:
         raise VerificationFailed(
-            "an event in the log is not what was recorded", code="leaf-changed", debug=str(fault)
+            "an event in the log differs from the recorded one", code="leaf-changed", debug=str(fault)
         ) from None
     return Event(
         kind=found.kind,

@@ -51,8 +51,8 @@ def use_ticket(sql: Sql, change: UseOneTimeCode) -> None:
     row = sql.execute("select body from tickets where tenant = ? and digest = ?", where).fetchone()
     ticket = msgspec.json.decode(row[0], type=OneTimeCode) if row else None
     if ticket is None or not ticket.open_at(change.now):
-        state = "not known" if ticket is None else "used already" if ticket.used else "too old"
-        raise Conflict(f"this is {state}", code="ticket", remediation="begin again")
+        state = "not known" if ticket is None else "already used" if ticket.used else "too old"
+        raise Conflict(f"this is {state}", code="ticket", remediation="start again")
     used = msgspec.structs.replace(ticket, used=change.now, outcome=change.outcome)
     sql.execute("update tickets set body = ? where tenant = ? and digest = ?", (text(used), *where))
 
@@ -65,7 +65,7 @@ def put_passkey(sql: Sql, change: PutPasskey) -> None:
         (passkey.tenant, passkey.id, passkey.person, text(passkey)),
     )
     if done.rowcount == 0:
-        raise Conflict("this passkey is registered already", remediation="sign in with it")
+        raise Conflict("this passkey is already registered", remediation="sign in with it")
 
 
 def use_passkey(sql: Sql, change: UsePasskey) -> None:
@@ -73,14 +73,14 @@ def use_passkey(sql: Sql, change: UsePasskey) -> None:
     where = (change.tenant, change.id)
     row = sql.execute("select body from passkeys where tenant = ? and id = ?", where).fetchone()
     if row is None:
-        raise Conflict("this passkey is not known any more", remediation="sign in another way")
+        raise Conflict("this passkey is no longer registered", remediation="sign in another way")
     passkey = msgspec.json.decode(row[0], type=Passkey)
     # WebAuthn level 3 section 7.2 step 22.
     if (change.counter or passkey.counter) and change.counter <= passkey.counter:
         raise Conflict(
-            "the counter of this passkey has not risen",
+            "the counter of this passkey has not increased",
             code="passkey-counter",
-            remediation="it may have been copied: remove it, and register another",
+            remediation="the passkey may have been copied: remove it and register another",
         )
     used = msgspec.structs.replace(passkey, counter=change.counter, last_used=change.now)
     sql.execute("update passkeys set body = ? where tenant = ? and id = ?", (text(used), *where))
@@ -93,7 +93,7 @@ def drop_passkey(sql: Sql, change: DropPasskey) -> None:
         (change.tenant, change.id, change.person),
     )
     if done.rowcount == 0:
-        raise Conflict("there is no such passkey", remediation="look at the list again")
+        raise Conflict("the passkey does not exist", remediation="reload the list")
 
 
 def put_link(sql: Sql, change: PutLink) -> None:
@@ -107,7 +107,7 @@ def put_link(sql: Sql, change: PutLink) -> None:
         found = msgspec.json.decode(body, type=Link)
         if (found.subject, found.person) != (link.subject, link.person):
             raise Conflict(
-                f"`{link.person}` is linked to another account of the provider already",
+                f"`{link.person}` is linked to another account of the provider",
                 code="link",
                 remediation="ask an administrator",
             )
@@ -124,7 +124,7 @@ def drop_link(sql: Sql, change: DropLink) -> None:
         (change.tenant, change.issuer, change.subject, change.person),
     )
     if done.rowcount == 0:
-        raise Conflict("there is no such link", remediation="look at the list again")
+        raise Conflict("the link does not exist", remediation="reload the list")
 
 
 APPLY: dict[type, Apply] = {

@@ -109,7 +109,7 @@ def use_delegation(sql: Sql, change: UseDelegation) -> None:
     ).fetchone()
     if row is None or not msgspec.json.decode(row[0], type=Delegation).live_at(change.now):
         raise Conflict(
-            f"delegation `{change.id}` was revoked or has run out",
+            f"delegation `{change.id}` was revoked or has expired",
             remediation="ask the person for a new one (`remit delegation add`)",
         )
 
@@ -150,8 +150,8 @@ def _check_same(sql: Sql, table: str, tenant: str, was: Agent | Person) -> None:
     row = sql.execute(statement, (tenant, was.name)).fetchone()
     if row is None or msgspec.json.decode(row[0], type=type(was)) != was:
         raise ChangedMeanwhile(
-            f"`{was.name}` was changed by somebody else meanwhile",
-            remediation="look at it again, and repeat what is still wanted",
+            f"`{was.name}` was changed by another person in the meantime",
+            remediation="review it again, and repeat your change if still needed",
         )
 
 

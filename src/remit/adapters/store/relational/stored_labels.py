@@ -27,8 +27,8 @@ def put_stored_label(sql: Sql, change: PutStoredLabel) -> None:
         row = sql.execute(_ONE, key).fetchone()
         if row is None or msgspec.json.decode(row[0], type=StoredLabel) != change.was:
             raise ChangedMeanwhile(
-                f"something was written to `{stored_label.resource or stored_label.upstream}` meanwhile",
-                remediation="look at it again",
+                f"data was written to `{stored_label.resource or stored_label.upstream}` in the meantime",
+                remediation="review it again",
             )
     elif change.classes is not None and (row := sql.execute(_ONE, key).fetchone()) is not None:
         stored_label = msgspec.json.decode(row[0], type=StoredLabel).with_also(stored_label, change.classes)

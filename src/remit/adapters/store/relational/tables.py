@@ -91,7 +91,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) strict;
     create index events_of_rare_kinds on events (tenant, kind, idx) where {RARE};
 
-    -- What a task used up, and where its chain of events stands. One row a task and batch carries both.
+    -- A task's used budget, and the last event of its chain. One row per task and batch has both.
     create table counters (
         tenant text not null, task text not null, calls integer not null, effectful_calls integer not null,
         result_bytes integer not null, last_event integer, primary key (tenant, task)
@@ -103,7 +103,7 @@ MIGRATIONS: tuple[str, ...] = (
         primary key (tenant, level, idx)
     ) strict, without rowid;
 
-    -- Keys of subjects, wrapped. `id` is random and never used again, so a forgotten one means nobody.
+    -- Keys of subjects, wrapped. `id` is random and never reused: a forgotten key identifies no person.
     create table subject_keys (
         tenant text not null, id integer not null, subject text not null, wrapped blob not null,
         primary key (tenant, id)
@@ -111,7 +111,7 @@ MIGRATIONS: tuple[str, ...] = (
     create unique index subject_keys_by_subject on subject_keys (tenant, subject);
     """,
     """
-    -- By what workload an agent is proven: read at each proof, and held against others at registration.
+    -- The workloads that prove an agent: read at each proof, and checked for duplicates at registration.
     create table bindings (
         tenant text not null, workload text not null, agent text not null,
         primary key (tenant, workload, agent)
@@ -163,22 +163,22 @@ MIGRATIONS: tuple[str, ...] = (
         expires integer not null, used integer, primary key (tenant, digest)
     ) strict, without rowid;
     create index refresh_tokens_by_expiry on refresh_tokens (tenant, expires);
-    -- Access tokens and families that were taken back, until nothing of them can be valid any more.
+    -- Revoked access tokens and families, until all their tokens have expired.
     create table withdrawn (
         tenant text not null, id text not null, expires integer not null, primary key (tenant, id)
     ) strict, without rowid;
     create index withdrawn_by_expiry on withdrawn (tenant, expires);
     """,
     """
-    -- Labels at rest, by resource of an upstream; the empty resource is the upstream as a whole.
+    -- Stored labels, by resource of an upstream; the empty resource is the whole upstream.
     create table holdings (
         tenant text not null, upstream text not null, resource text not null, changed integer not null,
         body text not null, primary key (tenant, upstream, resource)
     ) strict, without rowid;
     """,
     """
-    -- What tasks and credentials are searched by: whom they are for, when a task's deadline passes (in
-    -- seconds since 1970), and whether it ends when nobody uses it.
+    -- Search columns of tasks and credentials: the person, a task's deadline (in
+    -- seconds since 1970), and whether the task ends without use.
     alter table tasks add column person text not null default '';
     alter table tasks add column deadline integer not null default 0;
     alter table tasks add column watched integer not null default 0;

@@ -126,7 +126,7 @@ class GroupWriter(ABC):
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         if self._closed:
-            future.set_exception(StoreUnavailable("the store is closed", remediation="start remit again"))
+            future.set_exception(StoreUnavailable("the store is closed", remediation="restart remit"))
             return future
         self._queue.append((unit, future))
         if hurry or len(self._queue) >= MAX_BATCH:

@@ -34,7 +34,7 @@ def lock_file(path: Path) -> int:
         os.close(lock)
         raise StoreUnavailable(
             f"the store `{path}` is in use by process {_holder(place) or 'unknown'}",
-            remediation="stop that process, or give this one a file of its own",
+            remediation="stop that process, or use another file for this one",
         ) from None
     note = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

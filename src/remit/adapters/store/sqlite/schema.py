@@ -54,7 +54,7 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     except sqlite3.DatabaseError as fault:
         if "not a database" in str(fault):
             raise ConfigInvalid(
-                "is not a store of remit", file=str(path), remediation="name another file"
+                "is not a store of remit", file=str(path), remediation="give another file"
             ) from None
         raise unavailable(fault, f"store `{path}` cannot be opened") from fault
     return connection
@@ -79,7 +79,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("select max(version) from schema_version").fetchone()[0] or 0
     if found > VERSION:
         raise ConfigInvalid(
-            f"has schema version {found}, and this program knows {VERSION}",
+            f"has schema version {found}, but this program supports {VERSION}",
             file=str(path),
             remediation="use the remit that wrote it, or a newer one",
         )
@@ -101,5 +101,5 @@ def unavailable(fault: Exception, message: str = "the store cannot commit") -> S
         "SQLITE_BUSY": "stop whatever else has the file open",
         "SQLITE_READONLY": "make the file and its folder writable",
         "SQLITE_CANTOPEN": "create its folder and make it writable",
-    }.get(name, "look at the disk and the log of the system")
+    }.get(name, "check the disk and the system log")
     return StoreUnavailable(message, remediation=remediation, debug=f"{name} {fault}".strip())

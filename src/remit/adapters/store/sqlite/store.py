@@ -21,9 +21,9 @@ from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.timestamps import micros
 from remit.adapters.store.sqlite.lock import lock_file
-from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.reads import LocalReads, SqliteReading
 from remit.adapters.store.sqlite.schema import open_writer
+from remit.adapters.store.sqlite.store_path import StorePlace
 from remit.adapters.store.sqlite.writer import SqliteWriter
 from remit.core.decisions.approval import Approval
 from remit.core.identity.principals import Person

@@ -19,8 +19,8 @@ from remit.adapters.store.relational.log_writer import LogWriter
 from remit.adapters.store.relational.memory import Memory
 from remit.adapters.store.relational.tables import Durability
 from remit.adapters.store.relational.writer import GroupWriter, Worker
-from remit.adapters.store.sqlite.place import StorePlace
 from remit.adapters.store.sqlite.schema import unavailable
+from remit.adapters.store.sqlite.store_path import StorePlace
 from remit.core.errors import StoreUnavailable
 
 #: Pages written to the write-ahead log before the background thread copies them into the file.

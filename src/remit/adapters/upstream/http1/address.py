@@ -60,7 +60,7 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
     if "@" in parts.netloc:
         # The URL may contain a password here, so the error does not repeat it.
         raise ConfigInvalid(
-            "a base URL holds user information",
+            "a base URL contains user information",
             remediation="move the credential to the upstream's credential section",
         )
     if "?" in url or "#" in url:

@@ -122,11 +122,13 @@ class Connection:
 
     def _held(self) -> HttpTransport:
         if self._wire is None:
-            raise OutOfOrder("the connection was given back", remediation="acquire one for each request")
+            raise OutOfOrder("the connection was released", remediation="acquire one for each request")
         return self._wire
 
     def _asked(self) -> HttpTransport:
         wire = self._held()
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", remediation="send the request first")
+            raise OutOfOrder(
+                "no request was sent, so there is no answer", remediation="send the request first"
+            )
         return wire

@@ -150,7 +150,7 @@ class Pool:
             self._serve_queue()
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise self._unreachable(
-                    f"has a certificate that does not hold ({error.verify_message})",
+                    f"has an invalid certificate ({error.verify_message})",
                     remediation="repair the certificate, or give the upstream's CA in its `tls` section",
                 ) from error
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
@@ -159,7 +159,7 @@ class Pool:
         if wire.lost:
             self._open -= 1
             self._serve_queue()
-            raise self._unreachable("closed the connection at once")
+            raise self._unreachable("closed the connection immediately")
         self._wires.add(wire)
         if self._closed:
             wire.cut()
@@ -195,7 +195,7 @@ class Pool:
         )
 
     def _closed_here(self) -> UpstreamUnreachable:
-        return self._unreachable("is no longer used", remediation="start it again")
+        return self._unreachable("is no longer in use", remediation="restart it")
 
 
 def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
@@ -212,6 +212,6 @@ def _verifying(origin: Origin, context: ssl.SSLContext | None) -> ssl.SSLContext
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
         raise ConfigInvalid(
             f"the TLS settings for `{origin}` do not verify the upstream",
-            remediation="name its CA instead of trusting all",
+            remediation="give its CA instead of trusting every certificate",
         )
     return context

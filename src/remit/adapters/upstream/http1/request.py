@@ -79,7 +79,7 @@ class RequestHead:
         """Return the head up to the `content-length`."""
         if method not in _METHODS:
             raise Malformed(
-                f"the method `{ascii(method)[2:-1]}` is not sent to upstreams",
+                f"the method `{ascii(method)[2:-1]}` may not be sent to upstreams",
                 remediation="use a plain HTTP method",
             )
         if not _ORIGIN_FORM.fullmatch(target):
@@ -97,7 +97,7 @@ class RequestHead:
             values.append(value)
         joined = b"".join(values)
         if len(joined.translate(None, _CONTROLS)) != len(joined):
-            raise Malformed("a header value holds a control character", remediation="encode the value")
+            raise Malformed("a header value contains a control character", remediation="encode the value")
         return b"".join(parts)
 
     def _learn(self, name: bytes) -> None:
@@ -109,8 +109,8 @@ class RequestHead:
             )
         if name.lower() in _RESERVED:
             raise Malformed(
-                f"the header `{name.decode('ascii')}` is written by the client itself",
-                remediation="leave it out",
+                f"the header `{name.decode('ascii')}` is set by the client itself",
+                remediation="remove it",
             )
         if len(self._known) < _MAX_KNOWN_NAMES:
             self._known.add(name)

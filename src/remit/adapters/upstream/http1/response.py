@@ -18,7 +18,7 @@ _CODINGS_TAKEN = frozenset((b"", b"identity"))
 _VERSIONS_TAKEN = frozenset(("1.1", "1.0"))
 _STATUSES = range(100, 600)
 _NEVER_WITH_BODY = frozenset((204, 304))
-_WAY_OUT = "look at the upstream for the outcome and repair it"
+_WAY_OUT = "check the outcome at the upstream, and repair it"
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ class ResponseReader:
                 UpstreamUnreachable(
                     f"`{self._origin}` {how} without an answer",
                     sent=True,
-                    remediation="look at the upstream for the outcome",
+                    remediation="check the outcome at the upstream",
                 )
             )
         elif self.phase is _BODY and self._until_close and orderly:
@@ -162,7 +162,7 @@ class ResponseReader:
         status = self._parser.get_status_code()
         if status not in _STATUSES:
             # RFC 9110 section 15: other statuses have no defined meaning and cannot be forwarded.
-            raise self._refuse(self._broken(f"answered with status {status}, which HTTP does not have"))
+            raise self._refuse(self._broken(f"answered with status {status}, which is not an HTTP status"))
         if status < 200:
             self._on_informational(status)
             return
@@ -206,7 +206,7 @@ class ResponseReader:
     def _on_informational(self, status: int) -> None:
         """Drop a 1xx response (RFC 9110 section 15.2), up to a limit; refuse a change of protocols."""
         if status == 101:
-            raise self._refuse(self._broken("switched protocols, which was not asked for"))
+            raise self._refuse(self._broken("switched protocols without a request"))
         self._informational += 1
         limit = self._limits.max_informational
         if self._informational > limit:
@@ -225,7 +225,7 @@ class ResponseReader:
             elif name == b"transfer-encoding":
                 codings.append(value.strip().lower())
             elif name == b"content-encoding" and value.strip().lower() not in _CODINGS_TAKEN:
-                raise self._refuse(self._broken("sent a content coding, which was not asked for"))
+                raise self._refuse(self._broken("sent a content coding that was not requested"))
         if lengths > 1 or (lengths and codings):
             raise self._refuse(self._broken("framed its response in two ways"))
         if codings and (codings != [b"chunked"] or version != "1.1"):

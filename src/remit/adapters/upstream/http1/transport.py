@@ -129,9 +129,9 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         if self.phase is _HEAD or self.phase is _BODY:
             self.fail(
                 UpstreamUnreachable(
-                    f"the exchange with `{self._origin}` was cut off on this side",
+                    f"the exchange with `{self._origin}` was cancelled by remit",
                     sent=True,
-                    remediation="look at the upstream for the outcome",
+                    remediation="check the outcome at the upstream",
                     code="upstream-cut",
                 )
             )
@@ -252,7 +252,7 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         if self.phase is _HEAD:
             self.fail(self._timed_out("answer", self._limits.header_timeout_s))
         elif self.phase is _BODY:
-            self.fail(self._timed_out("go on with its response", self._limits.idle_timeout_s))
+            self.fail(self._timed_out("read its response", self._limits.idle_timeout_s))
         self._close()
         self._wake()
 
@@ -260,6 +260,6 @@ class HttpTransport(ResponseReader, asyncio.Protocol):
         return UpstreamFault(
             f"`{self._origin}` did not {what} within {seconds:g} s",
             sent=True,
-            remediation="look at the upstream for the outcome, or raise its time-out",
+            remediation="check the outcome at the upstream, or raise its timeout",
             code="upstream-timeout",
         )

@@ -96,14 +96,14 @@ class HttpApi:
         route = self.api.routes.get(str(call.params.get("name")))
         if route is None or call.method not in (REQUEST, "tools/call"):
             raise NotFound(
-                f"`{self.name}` has no such operation",
+                f"`{self.name}` does not have this operation",
                 code="unknown-route",
-                remediation="call one that its OpenAPI document describes",
+                remediation="call an operation of its OpenAPI document",
             )
         if call.surface and call.surface != route.digest:
             # INVARIANT: a call decided under one document is never written under another.
             raise Conflict(
-                f"`{self.name}/{route.name}` has changed since this was decided",
+                f"`{self.name}/{route.name}` has changed since the decision",
                 code="tool-changed",
                 remediation="call again",
             )
@@ -153,7 +153,7 @@ class HttpApi:
         if call.certificate is not None:
             if self._shown is None:
                 raise UpstreamUnreachable(
-                    f"upstream `{self.name}` has no TLS to show a certificate in",
+                    f"upstream `{self.name}` has no TLS for the client certificate",
                     remediation="use an https `url`",
                 )
             pool = await self._shown.of(call.task, call.lease, call.certificate)

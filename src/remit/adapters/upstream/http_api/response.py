@@ -93,7 +93,7 @@ class ReplyExchange:
         self._side.reached()
         if head.status in _CHALLENGES:
             raise UpstreamFault(
-                f"upstream `{self._side.name}` does not take the credential ({head.status})",
+                f"upstream `{self._side.name}` refuses the credential ({head.status})",
                 sent=True,
                 remediation="check the upstream's credential and its scope",
                 code="upstream-refused",
@@ -129,9 +129,9 @@ class ReplyExchange:
 
     def _cut(self) -> UpstreamUnreachable:
         return UpstreamUnreachable(
-            f"the call to upstream `{self._side.name}` was cut off on this side",
+            f"the call to upstream `{self._side.name}` was cancelled by remit",
             sent=self._sent,
-            remediation="look at the upstream for the outcome",
+            remediation="check the outcome at the upstream",
             code="upstream-cut",
         )
 
@@ -139,7 +139,7 @@ class ReplyExchange:
         if self._released:
             raise self._cut()
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", remediation="send the call first")
+            raise OutOfOrder("no request was sent, so there is no answer", remediation="send the call first")
 
 
 class PlainReplyExchange(ReplyExchange):

@@ -59,7 +59,7 @@ async def ask_for_all(ask: Ask, known: Handshake, name: str) -> OfferedLists:
         tools = lists["tools"]
         lists["tools"] = tuple(tool for tool in tools if _with_headers(tool, headers))
         if left_out := len(tools) - len(lists["tools"]):
-            log.warning("upstream %s: tools with an invalid x-mcp-header are left out: %d", name, left_out)
+            log.warning("upstream %s: tools with an invalid x-mcp-header are ignored: %d", name, left_out)
     catalogue = Catalogue(
         protocol=known.version,
         server=known.server,
@@ -117,7 +117,7 @@ class _Lists:
             if page.cursor is None:
                 return entries
             if page.cursor == params.get("cursor"):
-                raise broken(self._name, f"gives the same page again in `{method}`")
+                raise broken(self._name, f"returns the same page again in `{method}`")
             params = {"cursor": page.cursor}
         raise broken(self._name, f"lists more than {MAX_PAGES} pages in `{method}`")
 
@@ -136,7 +136,9 @@ class _Lists:
             self._left_entries -= len(msgspec.json.decode(listed, type=list[_Entry]))
             cursor = msgspec.json.decode(fields.get("nextCursor", b"null"), type=str | None)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise broken(self._name, f"answered `{method}` in a wrong shape", debug=str(error)) from error
+            raise broken(
+                self._name, f"answered `{method}` with an invalid structure", debug=str(error)
+            ) from error
         if self._left_entries < 0:
             # Entries that would be left out count as well, because each must be parsed.
             raise broken(self._name, f"lists more than {self._most} entries in `{method}`")
@@ -150,6 +152,6 @@ class _Lists:
             assert isinstance(entry, dict)
             entries.append(entry)
         if left_out:
-            text = "upstream %s: entries of %s are left out, in number %d; the first one because: %s"
+            text = "upstream %s: entries of %s are ignored: %d; reason for the first: %s"
             log.warning(text, self._name, method, left_out, why)
         return _Page(entries, cursor)

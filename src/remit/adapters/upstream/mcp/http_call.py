@@ -185,7 +185,7 @@ class HttpExchange:
         if message.id is not None:
             if self._session is None:
                 # 2026-07-28: a server sends no requests.
-                raise broken(self._sender.name, "asked its client something, which its protocol has not")
+                raise broken(self._sender.name, "sent a request that its protocol version does not permit")
             if message.method == protocol_versions.PING:
                 self.respond(message.id, b"{}")
                 return None
@@ -193,9 +193,9 @@ class HttpExchange:
 
     def _cut(self) -> UpstreamUnreachable:
         return UpstreamUnreachable(
-            f"the call to upstream `{self._sender.name}` was cut off on this side",
+            f"the call to upstream `{self._sender.name}` was cancelled by remit",
             sent=self._sent,
-            remediation="look at the upstream for the outcome",
+            remediation="check the outcome at the upstream",
             code="upstream-cut",
         )
 

@@ -118,7 +118,7 @@ class HttpPosts:
             raise UpstreamUnreachable(
                 f"upstream `{self.name}` did not answer `{method}` within {self._ask_timeout_s:g} s",
                 sent=True,
-                remediation="look at its log",
+                remediation="check its log",
                 code="upstream-timeout",
             ) from None
 

@@ -46,12 +46,12 @@ class HttpRefused(UpstreamFault):
         """Describe what the status means for the call."""
         if status in (_UNAUTHORIZED, _FORBIDDEN):
             what, remediation = (
-                "does not take the credential",
+                "refuses the credential",
                 "check the upstream's credential and its scope",
             )
         elif status in _REDIRECTS:
-            what = "redirects, which is not followed"
-            remediation = "give the final address as the `url`; remit's log says where it leads"
+            what = "redirects, and remit does not follow redirects"
+            remediation = "give the final address as the `url`; remit's log shows the target"
         else:
             what, remediation = "refused the request", "check the upstream's `url` and its log"
         super().__init__(
@@ -70,7 +70,7 @@ class SessionLost(UpstreamFault):
     def __init__(self, name: str) -> None:
         """Describe the fault; the agent decides whether to call again."""
         super().__init__(
-            f"upstream `{name}` has forgotten the session of this task",
+            f"upstream `{name}` has lost the session of this task",
             sent=True,
             remediation="call again: a new session is opened",
         )
@@ -223,13 +223,13 @@ def credential(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
         if name in _OWN_HEADERS or name.startswith(protocol_versions.PARAM_PREFIX):
             raise ConfigInvalid(
                 f"a credential may not set the header `{key}`",
-                remediation="use `authorization` or one of its own",
+                remediation="use `authorization` or a custom header",
             )
         try:
             out.append((name, value.encode("latin-1")))
         except UnicodeEncodeError:
             raise ConfigInvalid(
-                f"the credential for the header `{key}` has characters that no header can carry"
+                f"the credential for the header `{key}` has characters that are not permitted in a header"
             ) from None
     return out
 

@@ -38,9 +38,7 @@ class HttpSessions(HttpPosts):
         if self.known is not None:
             return self.known
         if self.stopped:
-            raise UpstreamUnreachable(
-                f"upstream `{self.name}` is no longer used", remediation="start it again"
-            )
+            raise UpstreamUnreachable(f"upstream `{self.name}` is no longer in use", remediation="restart it")
         if self.connecting is None or self.connecting.done():
             self.connecting = asyncio.create_task(self._connect())
             self.connecting.add_done_callback(_retrieve)
@@ -102,7 +100,7 @@ class HttpSessions(HttpPosts):
         if known.modern:
             self.known = None
             raise UpstreamFault(
-                f"upstream `{self.name}` has changed its protocol",
+                f"upstream `{self.name}` has changed its protocol version",
                 remediation="call again",
                 code="upstream-version",
             )

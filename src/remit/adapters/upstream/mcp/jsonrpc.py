@@ -72,7 +72,7 @@ def read_message(data: bytes, name: str) -> Message:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(name, "sent something that is not a JSON-RPC message", debug=str(error)) from error
     if message.jsonrpc != "2.0":
-        raise broken(name, "speaks another version of JSON-RPC")
+        raise broken(name, "uses another version of JSON-RPC")
     if not message.method and bool(message.result) == bool(message.error):
         raise broken(name, "sent a response that is neither a result nor an error")
     return message
@@ -95,7 +95,7 @@ def response_chunk(message: Message, name: str, *, modern: bool) -> Chunk:
     try:
         flags = _decode_flags(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise broken(name, "sent a result of the wrong shape", debug=str(error)) from error
+        raise broken(name, "sent a result with an invalid structure", debug=str(error)) from error
     if modern and flags.resultType == "input_required":
         return Chunk(_RESULT, body, wants_input=True)
     if modern and flags.resultType == "task":
@@ -178,7 +178,7 @@ def broken(name: str, what: str, *, debug: str = "") -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{name}` {what}",
         sent=True,
-        remediation="look at the upstream for the outcome and repair it",
+        remediation="check the outcome at the upstream, and repair it",
         debug=debug,
     )
 
@@ -192,9 +192,8 @@ def stream_ended(name: str) -> UpstreamFault:
     return UpstreamFault(
         f"upstream `{name}` ended its stream without an answer",
         sent=True,
-        remediation="look at the upstream for the outcome; remit takes no stream up again "
-        "(`Last-Event-ID`), so "
-        "have it keep the stream of a call open until the answer",
+        remediation="check the outcome at the upstream; remit does not resume streams "
+        "(`Last-Event-ID`), so the upstream must keep a call's stream open until the answer",
     )
 
 
@@ -212,7 +211,7 @@ def _not_passed_on(result_type: str) -> bytes:
     return orjson.dumps(
         {
             "code": -32603,
-            "message": "the tool did not complete: its result is of a kind that is not passed on",
+            "message": "the tool did not complete: its result has a type that remit does not forward",
             "data": {"code": "not-passed-on", "resultType": result_type[:40]},
         }
     )

@@ -26,7 +26,7 @@ class LocalExchange:
     async def receive(self) -> Chunk:
         """Return the empty result."""
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", remediation="send the call first")
+            raise OutOfOrder("no request was sent, so there is no answer", remediation="send the call first")
         return Chunk(ChunkKind.RESULT, b"{}")
 
     def respond(self, request_id: RequestId, body: bytes, *, error: bool = False) -> None:

@@ -370,8 +370,8 @@ def _offered(answer: Message) -> list[str]:
 
 def _no_version(name: str, offered: list[str]) -> UpstreamFault:
     return UpstreamFault(
-        f"upstream `{name}` speaks no protocol version that remit speaks",
+        f"upstream `{name}` supports no protocol version that remit supports",
         remediation=f"upgrade it to one of {', '.join((*LEGACY_VERSIONS, *MODERN_VERSIONS))}",
         code="upstream-version",
-        debug=f"it speaks {', '.join(offered)[:80]}",
+        debug=f"it supports {', '.join(offered)[:80]}",
     )

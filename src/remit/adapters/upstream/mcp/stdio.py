@@ -134,12 +134,12 @@ class McpStdio:
         session = self._ready()
         if headers:
             raise ConfigInvalid(
-                f"upstream `{self.name}` is a process and takes no credential with a call",
+                f"upstream `{self.name}` is a process and cannot receive a credential with a call",
                 remediation="give it in the upstream's `env`",
             )
         self.bound.admit()
         if len(session.calls) >= MAX_CALLS or session.child.unwritten_bytes > MAX_UNWRITTEN_BYTES:
-            raise Busy(f"upstream `{self.name}` does not keep up with its calls", remediation="try again")
+            raise Busy(f"upstream `{self.name}` is overloaded with calls", remediation="try again")
         assert session.handshake is not None
         if session.handshake.modern:
             if call.method == protocol_versions.SUBSCRIBE:
@@ -179,10 +179,10 @@ class McpStdio:
         if self._supervision is None or self._supervision.done():
             remediation = "start it"
         elif self._retry_at is None:
-            remediation = "it is being started now; try again"
+            remediation = "it is starting; try again"
         else:
             left = max(0.0, self._retry_at - asyncio.get_running_loop().time()) + 0.5
-            remediation = f"it is started again in {left:.0f} s"
+            remediation = f"it restarts in {left:.0f} s"
         return UpstreamUnreachable(f"upstream `{self.name}` is not running", remediation=remediation)
 
     def _unlisten(self, key: tuple[str, str]) -> None:
@@ -225,7 +225,7 @@ class McpStdio:
             self._up_since = 0.0
             wait_s = self._backoff.next_s()
             self._retry_at = loop.time() + wait_s
-            log.warning("upstream %s is lost, started again in %.1f s: %s", self.name, wait_s, fault)
+            log.warning("upstream %s is lost, restarting in %.1f s: %s", self.name, wait_s, fault)
             await asyncio.sleep(wait_s)
             self.counts["restarts"] += 1
 
@@ -265,16 +265,16 @@ class McpStdio:
             return fault
         words = " | ".join(child.last_words)
         # For the operator: only the program's own output shows why it ended.
-        log.warning("upstream %s, its last words: %s", self.name, words or "none")
+        log.warning("upstream %s, last output: %s", self.name, words or "none")
         if status == CANNOT_START:
             return UpstreamUnreachable(
                 f"the program `{self._command[0]}` of upstream `{self.name}` cannot be started",
-                remediation="check its `command`, and its last words in remit's log",
+                remediation="check its `command`, and its last output in remit's log",
                 debug=words,
             )
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` ended with status {status}",
-            remediation="look at its last words, in remit's log",
+            remediation="check its last output in remit's log",
             debug=words,
         )
 

@@ -69,7 +69,7 @@ class StdioExchange:
     async def receive(self) -> Chunk:
         """Return the next message of this call."""
         if not self._sent:
-            raise OutOfOrder("nothing was sent that could be answered", remediation="send the call first")
+            raise OutOfOrder("no request was sent, so there is no answer", remediation="send the call first")
         while True:
             if self._released:
                 raise self._cut()
@@ -152,9 +152,9 @@ class StdioExchange:
 
     def _cut(self) -> UpstreamUnreachable:
         return UpstreamUnreachable(
-            f"the call to upstream `{self._session.name}` was cut off on this side",
+            f"the call to upstream `{self._session.name}` was cancelled by remit",
             sent=self._sent,
-            remediation="look at the upstream for the outcome",
+            remediation="check the outcome at the upstream",
             code="upstream-cut",
         )
 

@@ -106,7 +106,7 @@ class StdioSession:
             raise UpstreamUnreachable(
                 f"upstream `{self.name}` did not answer `{method}` within {timeout_s:g} s",
                 sent=True,
-                remediation="look at its log",
+                remediation="check its log",
                 code="upstream-timeout",
             ) from None
         finally:
@@ -144,7 +144,7 @@ class StdioSession:
         return UpstreamUnreachable(
             f"the process of upstream `{self.name}` has ended",
             sent=sent,
-            remediation="look at the upstream for the outcome; it is started again" if sent else "try again",
+            remediation="check the outcome at the upstream; remit restarts it" if sent else "try again",
             debug=" | ".join(self.child.last_words),
         )
 

@@ -81,7 +81,7 @@ class TaskProcesses:
         server = self._running.get(call.lease)
         if server is None:
             raise UpstreamUnreachable(
-                f"no process of upstream `{self.name}` serves this task any more", remediation="call again"
+                f"no process of upstream `{self.name}` serves this task now", remediation="call again"
             )
         return await server.prepare(call, headers)
 
@@ -101,8 +101,8 @@ class TaskProcesses:
         """
         if len(self._running) >= self._limit:
             raise Busy(
-                f"upstream `{self.name}` has {self._limit} processes, which is as many as it may",
-                remediation="end tasks that are done, or raise its `max_processes`",
+                f"upstream `{self.name}` has {self._limit} processes, which is the limit",
+                remediation="end finished tasks, or raise its `max_processes`",
             )
         server = self._running[lease] = self._make({**env, MARK: lease}, secrets)
         try:
@@ -177,15 +177,14 @@ class ProcessBroker:
             raise KeyUnavailable(
                 f"processes {left or handle['enclosed']} of `{self._processes.name}` cannot be killed",
                 code="process-left",
-                remediation="look what holds them up (a disk or a network file system), and kill them",
+                remediation="find out what blocks them (a disk or a network file system), and kill them",
             )
         if credential.lease in self._processes.unsure:
             raise KeyUnavailable(
-                f"nobody knows whether processes of upstream `{self._processes.name}` are left: the guard was"
-                " cut short",
+                f"processes of upstream `{self._processes.name}` may be left: the guard was killed",
                 code="indeterminate",
-                remediation="look for its processes and end them (a restart of the machine ends all), then"
-                " `remit lease close`",
+                remediation="find and end its processes (a restart of the machine ends them all), then "
+                "run `remit lease close`",
             )
 
     async def probe(self, credential: UpstreamCredential) -> Probe:

@@ -351,7 +351,7 @@ class ChildProcess:
         if self._logged <= _MAX_LOG_LINES:
             log.info("upstream %s: %s", self._name, text)
         elif self._logged == _MAX_LOG_LINES + 1:
-            log.warning("upstream %s: says more than %d lines a minute", self._name, _MAX_LOG_LINES)
+            log.warning("upstream %s: writes more than %d lines a minute", self._name, _MAX_LOG_LINES)
 
     def _on_long_log(self, head: bytes, tail: bytes) -> None:
         # The cut-off word might be the beginning of a secret, which `clean` would not find.

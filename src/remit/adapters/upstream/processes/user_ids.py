@@ -21,7 +21,7 @@ class UserIds:
         if len(self._taken) >= self._count:
             raise Busy(
                 f"all {self._count} user ids for programs are in use",
-                remediation="end tasks that are done, or widen `programs.users`",
+                remediation="end finished tasks, or extend `programs.users`",
             )
         while (user := self._first + self._next) in self._taken:
             self._next = (self._next + 1) % self._count

@@ -139,5 +139,5 @@ async def change(visit: PageRequest) -> Response:
         connector = connections.connectors[which]
         return visit.draw("leave_upstream.html", address=address, host=connector.server)
     else:
-        raise Malformed("there is nothing of that kind to end", remediation="use the buttons of the page")
+        raise Malformed("nothing of this kind can be ended here", remediation="use the buttons of the page")
     return visit.go(ACCOUNT_PATH)

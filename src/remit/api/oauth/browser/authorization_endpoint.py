@@ -36,13 +36,13 @@ async def authorize(visit: PageRequest) -> Response:
     request = found.request
     if visit.seat is None or _must_sign_in(visit, request):
         if "none" in request.prompt:
-            return answer_error(visit, request, found.applicant, "login_required", "nobody is signed in")
+            return answer_error(visit, request, found.applicant, "login_required", "no person is signed in")
         fresh = visit.seat is not None
         return visit.go(_sign_in_first(visit) + ("&fresh=1" if fresh else ""))
     if "none" in request.prompt:
         # Each authorization is one task, and only the person can state the task.
         return answer_error(
-            visit, request, found.applicant, "interaction_required", "the person must state the task"
+            visit, request, found.applicant, "interaction_required", "the person must choose the task"
         )
     wanted = parse_form(visit.request.url.query.encode()).get("task_type") or request.task_type
     return await consent.show(visit, found, wanted)
@@ -66,7 +66,7 @@ async def _asked(visit: PageRequest) -> AskedConsent | Response:
     """
     query = visit.request.url.query
     if len(query) > MAX_THEN_CHARS // 2:
-        raise Malformed("the request is too long", remediation="push it instead (RFC 9126)")
+        raise Malformed("the request is too long", remediation="push the request instead (RFC 9126)")
     rooms = visit.rooms
     try:
         form = parse_form(query.encode())
@@ -111,9 +111,9 @@ async def _pushed(visit: PageRequest, form: Form) -> AskedConsent:
     # ignored.
     if not isinstance(held, PushedRequest) or held.request.client_id != form.need("client_id"):
         raise Malformed(
-            "this request is not known, was answered, or has run out",
+            "this request is unknown, already answered or expired",
             code="request-uri",
-            remediation="begin again in the application",
+            remediation="start again in the application",
         )
     request = held.request
     if ticket and visit.seat and "login" in request.prompt and visit.seat.session.created >= ticket.created:

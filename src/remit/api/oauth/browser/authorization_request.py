@@ -55,7 +55,7 @@ def what_is_asked(
     if len(form.get("state")) > MAX_STATE_CHARS:
         raise OAuthRefused("invalid_request", "the `state` is too long")
     if form.get("dpop_jkt") and not _HASH.fullmatch(form.get("dpop_jkt")):
-        raise OAuthRefused("invalid_request", "`dpop_jkt` is no thumbprint (RFC 9449 section 10)")
+        raise OAuthRefused("invalid_request", "`dpop_jkt` is not a thumbprint (RFC 9449 section 10)")
     resource = _resources(form, rooms)
     mission, places = _mission(form, rooms)
     # INVARIANT: a requested resource bounds the whole task, not only its first token.
@@ -104,7 +104,7 @@ def _scope(form: Form) -> tuple[str, ...]:
 def _prompt(form: Form) -> tuple[str, ...]:
     wanted = tuple(one for one in form.get("prompt").split(" ") if one)
     if not set(wanted) <= PROMPTS or ("none" in wanted and len(wanted) > 1):
-        raise OAuthRefused("invalid_request", "the `prompt` cannot be met")
+        raise OAuthRefused("invalid_request", "the `prompt` cannot be satisfied")
     return wanted
 
 
@@ -149,13 +149,13 @@ def _mission(form: Form, rooms: PageRooms) -> tuple[Mission, tuple[str, ...]]:
         intent = msgspec.convert(written, _MissionIntent).intent
     except msgspec.ValidationError:
         raise OAuthRefused(
-            "invalid_request", f"`{MISSION_INTENT}` has not the form of an intent that is understood"
+            "invalid_request", f"`{MISSION_INTENT}` is not a supported form of intent"
         ) from None
     # INVARIANT: a constraint that remit would not enforce is refused, never left out.
     if intent.constraints or intent.controls:
-        raise OAuthRefused("invalid_request", "constraints and controls are those of the task type")
+        raise OAuthRefused("invalid_request", "only the task type sets constraints and controls")
     if any(one not in rooms.identity.authenticator.resources for one in intent.resources):
-        raise OAuthRefused("invalid_target", "a resource of the intent is not of this server")
+        raise OAuthRefused("invalid_target", "a resource of the intent does not belong to this installation")
     mission = Mission(
         goal=intent.goal[:2000],
         purpose=intent.purpose[:500],
@@ -174,5 +174,5 @@ def _tools(form: Form, rooms: PageRooms) -> tuple[str, ...] | None:
     except Malformed as error:
         raise OAuthRefused(BAD_DETAILS, error.message) from None
     if any(grant.layers != Grant(grant.tool, other_arguments=True).layers for grant in grants):
-        raise OAuthRefused(BAD_DETAILS, "ask for the tools alone: their constraints are the task type's")
+        raise OAuthRefused(BAD_DETAILS, "ask only for tools: the task type sets their constraints")
     return tuple(grant.tool for grant in grants)

@@ -18,7 +18,9 @@ from remit.core.tasks.task import Parameter
 from remit.core.tools.constraint import load
 from remit.services.people.offers import Offer, offer_named, read_params
 
-CHANGED = "what this would permit has changed since the page was drawn: look again before you permit it"
+CHANGED = (
+    "the requested permissions have changed since the page was shown: review them again before you agree"
+)
 
 
 async def show(

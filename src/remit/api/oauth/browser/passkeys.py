@@ -70,12 +70,14 @@ async def _read(visit: PageRequest) -> dict[str, Json]:
     # A form of another site cannot send this header, and another site cannot know the value.
     given = visit.request.headers.get("x-remit-form", "")
     if not hmac.compare_digest(given.encode(), visit.csrf.encode()):
-        raise Forbidden("this request is not of this visit", code="csrf", remediation="reload the page")
+        raise Forbidden(
+            "this request does not belong to this session", code="csrf", remediation="reload the page"
+        )
     return value
 
 
 def _credential(asked: dict[str, Json]) -> dict[str, Json]:
     value = asked.get("credential")
     if not isinstance(value, dict):
-        raise Malformed("there is no credential in it", remediation="use remit's own pages")
+        raise Malformed("the request has no credential", remediation="use remit's own pages")
     return value

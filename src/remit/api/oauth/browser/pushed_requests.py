@@ -51,7 +51,7 @@ async def push(request: Request, rooms: PageRooms, strangers: AnonymousLimits) -
             raise OAuthRefused(code, str(error)) from None
         if applicant.metadata and applicant.metadata.auth_method != "none" and not agent:
             # RFC 9126 section 2: a client that authenticates at the token endpoint does so here too.
-            raise OAuthRefused("invalid_client", "prove yourself by your own key, as at the token endpoint")
+            raise OAuthRefused("invalid_client", "authenticate with your own key, as at the token endpoint")
         asked = what_is_asked(form, rooms, applicant, redirect_uri, agent)
         value = await rooms.people.browsers.tickets.issue(PushedRequest(asked), LASTS)
         lasts_s = int(LASTS.total_seconds())

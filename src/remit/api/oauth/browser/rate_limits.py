@@ -42,9 +42,7 @@ class AnonymousLimits:
         address = f"agent {agent}" if agent else seen_from(request.scope)
         count = self._by_address.get(address, 0) + 1
         if count > PER_ADDRESS or (not agent and self._all >= OF_ALL):
-            raise Busy(
-                "too many have begun and not finished", code="too-many-tries", remediation="wait a minute"
-            )
+            raise Busy("too many unfinished sign-ins", code="too-many-tries", remediation="wait a minute")
         self._all += 0 if agent else 1
         self._by_address[address] = count
         self._by_address.move_to_end(address)

@@ -68,10 +68,10 @@ VISIT_S: Final = 3600
 _TITLES: Final = {
     401: "You are not signed in",
     403: "This is not permitted",
-    404: "There is nothing here",
-    409: "This is not possible any more",
-    429: "Not just now",
-    503: "Not just now",
+    404: "This page does not exist",
+    409: "This is no longer possible",
+    429: "Try again later",
+    503: "Try again later",
 }
 #: Maximum length of the URL to which a person is sent after signing in.
 MAX_THEN_CHARS: Final = 16_384
@@ -138,11 +138,11 @@ class PageRequest:
             self.seat = await self.rooms.people.browsers.seat(self.seat.secret)
             if self.seat is None:
                 raise Unauthenticated(
-                    "you are not signed in any more", code="no-session", remediation="sign in again", step=1
+                    "you are no longer signed in", code="no-session", remediation="sign in again", step=1
                 )
         if not hmac.compare_digest(form.get("csrf").encode(), self.csrf.encode()):
             raise Forbidden(
-                "this form is not of this visit any more",
+                "this form has expired",
                 code="csrf",
                 remediation="go back, reload, try again",
             )
@@ -243,9 +243,9 @@ def fault(visit: PageRequest, error: RemitError) -> Response:
     return visit.draw(
         "fault.html",
         status=status,
-        title=_TITLES.get(status, "This did not work"),
-        told=error.message if told else "remit could not do this",
-        remediation=error.remediation if told else "ask whoever runs remit to look into its log",
+        title=_TITLES.get(status, "The request failed"),
+        told=error.message if told else "internal error",
+        remediation=error.remediation if told else "ask the operator of remit to check its log",
     )
 
 

@@ -55,9 +55,9 @@ async def by_code(visit: PageRequest, tries: SignInAttempts, *, remote: bool) ->
     apart = proxied or not is_loopback(client)
     if not remote and apart:
         raise Forbidden(
-            "signing in with a code works on the machine that remit runs on",
+            "sign-in with a code works only on the machine that runs remit",
             code="not-loopback",
-            remediation="use a passkey or your organisation's sign-in, or let `sign_in.remote_codes` be true",
+            remediation="use a passkey or your organisation's sign-in, or set `sign_in.remote_codes` to true",
         )
     if apart:
         tries.check(seen_from(visit.request.scope))

@@ -76,7 +76,7 @@ def _asked(visit: PageRequest) -> tuple[str, str, str]:
     redirect_uri, challenge, state = (form.need(name) for name in ("redirect_uri", "code_challenge", "state"))
     check_redirect(redirect_uri)
     if not is_loopback(redirect_uri) or "?" in redirect_uri:
-        raise Malformed("the answer goes to this computer alone", remediation="run `remit login` again")
+        raise Malformed("the answer may go only to this computer", remediation="run `remit login` again")
     if not _HASH.fullmatch(challenge) or not _STATE.fullmatch(state):
         raise Malformed("the request cannot be read", remediation="run `remit login` again")
     return redirect_uri, challenge, quote(state, safe="")

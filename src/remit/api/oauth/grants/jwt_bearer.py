@@ -47,7 +47,7 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
     if "client_assertion" in asked.form:
         client = await asked.client()
         if client.agent.name != workload.agent.name:
-            raise OAuthRefused("invalid_grant", "the assertion is of another agent than the client")
+            raise OAuthRefused("invalid_grant", "the assertion names another agent than the client")
     return await asked.for_client(workload, "jwt-bearer")
 
 
@@ -64,7 +64,7 @@ async def _identity(asked: TokenRequest, assertion: str) -> IssuedAccessToken:
     """Return a token for the task of the person that an identity assertion names."""
     asked.scope(TASK_SCOPE)
     if asked.details() is not None:
-        raise OAuthRefused(BAD_DETAILS, "the task type says what an identity assertion stands for")
+        raise OAuthRefused(BAD_DETAILS, "the task type decides the grants of an identity assertion")
     client = await asked.client()
     asking = asked.asking("id-jag")
     live, audience = await asked.rooms.oauth.assertions.task(

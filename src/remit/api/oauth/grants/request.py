@@ -56,7 +56,7 @@ class TokenRequest:
         """Refuse a requested scope that the token would not have."""
         wanted = set(self.form.get("scope").split())
         if wanted - {fits}:
-            way = f"; name a task by `{MISSION_PARAMETER}`" if TASK_SCOPE in wanted else ""
+            way = f"; give a task with `{MISSION_PARAMETER}`" if TASK_SCOPE in wanted else ""
             raise OAuthRefused("invalid_scope", f"the scope is `{fits}`{way}")
 
     def details(self) -> Json:
@@ -86,7 +86,7 @@ class TokenRequest:
         if MISSION_PARAMETER not in self.form:
             self.scope(AGENT_SCOPE)
             if self.details() is not None:
-                raise OAuthRefused(BAD_DETAILS, f"name the task by `{MISSION_PARAMETER}`")
+                raise OAuthRefused(BAD_DETAILS, f"give the task with `{MISSION_PARAMETER}`")
             return await rooms.oauth.tokens.for_agent(client, self.asking(how))
         self.scope(TASK_SCOPE)
         live = await rooms.oauth.tokens.bound(client.agent.name, self.form.get(MISSION_PARAMETER))
@@ -99,5 +99,5 @@ def _check_whole(task: Task, asked: tuple[Grant, ...]) -> None:
     whole = {grant.tool for grant in task.grants} == {grant.tool for grant in asked}
     if not whole or any(one.arguments or not one.other_arguments or one.calls is not None for one in asked):
         raise OAuthRefused(
-            BAD_DETAILS, "a token stands for its whole task: hand a part of it down by token exchange"
+            BAD_DETAILS, "a token covers its whole task: delegate a part of it by token exchange"
         )

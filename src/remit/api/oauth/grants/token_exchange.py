@@ -29,11 +29,11 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
         raise OAuthRefused("invalid_request", f"the subject token's type is `{ACCESS_TOKEN}` or `{ID_TOKEN}`")
     # Section 2.1: `actor_token_type` is present if and only if `actor_token` is.
     if ("actor_token" in form) != ("actor_token_type" in form):
-        raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` come together")
+        raise OAuthRefused("invalid_request", "`actor_token` and `actor_token_type` must be given together")
     if form.get("actor_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
         raise OAuthRefused("invalid_request", f"the actor token is of type `{ACCESS_TOKEN}`")
     if form.get("requested_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
-        raise OAuthRefused("invalid_request", f"what can be requested is of type `{ACCESS_TOKEN}`")
+        raise OAuthRefused("invalid_request", f"only type `{ACCESS_TOKEN}` can be requested")
     asked.scope(TASK_SCOPE)
     client = await asked.client()
     if kind == ID_TOKEN:
@@ -51,9 +51,11 @@ async def give(asked: TokenRequest) -> IssuedAccessToken:
 async def _for_person(asked: TokenRequest, client: TokenClient, id_token: str) -> IssuedAccessToken:
     """Return a token to act for the person of an ID token, if the task type trusts its issuer."""
     if "actor_token" in asked.form:
-        raise OAuthRefused("invalid_request", "who acts for a person shows the ID token itself")
+        raise OAuthRefused(
+            "invalid_request", "the agent that acts for a person must present the ID token itself"
+        )
     if asked.details() is not None:
-        raise OAuthRefused(BAD_DETAILS, "the task type says what a person's token stands for")
+        raise OAuthRefused(BAD_DETAILS, "the task type decides the grants of a person's token")
     live = await asked.rooms.oauth.assertions.of_person(
         client,
         id_token,

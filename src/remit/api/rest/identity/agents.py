@@ -171,7 +171,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/agents",
-        summary="List agents; without a role, those that one owns",
+        summary="List agents; without a role, one's own",
         serve=agents,
         people=Duty.OWN,
         gives=Items[AgentView],
@@ -179,7 +179,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/agents",
-        summary="Register an agent with its owner, its purpose and the ways in which it may prove itself",
+        summary="Register an agent with its owner, purpose and bindings",
         serve=register,
         people=Duty.ADMINISTER,
         takes=NewAgent,
@@ -189,7 +189,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/agents/{name}",
-        summary="Show an agent with its posture; without a role, one that one owns",
+        summary="Show an agent with its posture; without a role, only one's own",
         serve=agent,
         people=Duty.OWN,
         gives=AgentDetail,
@@ -206,7 +206,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/agents/{name}/bind",
-        summary="Let an agent prove itself in one more way, which no other agent has",
+        summary="Add a binding to an agent, which no other agent may have",
         serve=bind,
         people=Duty.ADMINISTER,
         takes=BindAgent,
@@ -215,7 +215,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/agents/{name}/unbind",
-        summary="Take a way of proving itself from an agent; its tokens are refused and its tasks end",
+        summary="Remove a binding from an agent; its tokens are refused and its tasks end",
         serve=unbind,
         people=Duty.ADMINISTER,
         takes=UnbindAgent,
@@ -224,7 +224,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/agents/{name}/manifest",
-        summary="Register the digest over what an agent is made of",
+        summary="Register the digest over an agent's components",
         serve=manifest,
         people=Duty.ADMINISTER,
         takes=RegisterManifest,
@@ -233,7 +233,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/agents/{name}/owner",
-        summary="Give an agent somebody else who answers for it",
+        summary="Change the owner of an agent",
         serve=change_owner,
         people=Duty.ADMINISTER,
         takes=ChangeOwner,

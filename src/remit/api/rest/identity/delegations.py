@@ -76,7 +76,7 @@ async def revoke(errand: RestRequest[DelegationRooms]) -> ClosureView:
     wanted: Revoking = errand.body
     record = await errand.rooms.people.delegations.get(errand.place["id"])
     if record.person != errand.someone.name and not may(errand.someone, Duty.END):
-        raise NotFound(f"there is no delegation `{record.id}`", remediation="see `remit delegation list`")
+        raise NotFound(f"delegation `{record.id}` does not exist", remediation="see `remit delegation list`")
     closure = await errand.rooms.people.delegations.revoke(record.id, by=errand.by, reason=wanted.reason)
     return closure_view(closure)
 
@@ -94,7 +94,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/delegations",
-        summary="Let an agent act for oneself: for one kind of work, and for a time",
+        summary="Let an agent act for oneself: in one task type, for a limited time",
         serve=add,
         people=Duty.OWN,
         takes=NewDelegation,

@@ -82,7 +82,7 @@ async def rotate(errand: RestRequest[KeyRooms]) -> KeyView:
         kind = KeyKind(errand.place["kind"])
     except ValueError:
         raise NotFound(
-            f"there is no kind of key `{errand.place['kind'][:80]}`",
+            f"key kind `{errand.place['kind'][:80]}` does not exist",
             remediation=f"use one of {', '.join(KeyKind)}",
         ) from None
     turned = await errand.rooms.identity.rotations.rotate(
@@ -102,7 +102,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/keys",
-        summary="List remit's own keys, by what they serve for and where they stand",
+        summary="List remit's own keys with their purpose and state",
         serve=keys,
         people=Duty.OVERSEE,
         gives=Items[KeyView],
@@ -110,7 +110,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/keys/{kind}/rotate",
-        summary="Let another key of a kind sign from now on",
+        summary="Replace the signing key of a kind",
         serve=rotate,
         people=Duty.ADMINISTER,
         takes=RotateKey,
@@ -119,7 +119,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/subjects/forget",
-        summary="Destroy a subject's key: values sealed under it can never be read again, proofs still hold",
+        summary="Destroy a subject's key: values sealed under it become unreadable, proofs stay valid",
         serve=forget,
         people=Duty.ADMINISTER,
         takes=SubjectToForget,

@@ -169,7 +169,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/people/{name}/roles",
-        summary="Give a person other roles; nobody changes their own",
+        summary="Change a person's roles; a person cannot change their own account",
         serve=change_roles,
         people=Duty.ADMINISTER,
         takes=ChangeRoles,
@@ -178,7 +178,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/people/{name}/state",
-        summary="Deactivate a person (their sessions and what is done in their name end), or bring them back",
+        summary="Deactivate a person (their sessions and tasks end), or reactivate them",
         serve=move,
         people=Duty.ADMINISTER,
         takes=MovePerson,
@@ -195,7 +195,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/people/{name}/ways",
-        summary="List the passkeys of a person, and their accounts at providers",
+        summary="List a person's passkeys and accounts at providers",
         serve=ways,
         people=Duty.ADMINISTER,
         gives=Items[SignInMethodView],

@@ -126,9 +126,9 @@ async def sign_in(errand: RestRequest[SignInRooms]) -> NewSession:
     """Exchange a one-time code for a session."""
     if not errand.desk.remote_sign_in and (errand.proxied or not is_loopback(errand.client)):
         raise Forbidden(
-            "signing in with a code works on this machine alone",
+            "sign-in with a code works only on this machine",
             code="not-loopback",
-            remediation="run `remit login` where remit runs",
+            remediation="run `remit login` on the machine that runs remit",
         )
     _check(errand)
     try:
@@ -201,7 +201,7 @@ async def me(errand: RestRequest[SignInRooms]) -> Me:
         )
     agent = errand.agent
     if agent is None:
-        raise Unauthenticated("nobody is signed in", code="no-session")
+        raise Unauthenticated("no person is signed in", code="no-session")
     return Me(
         kind="agent", name=agent.name, groups=agent.groups, task=errand.claims.task if errand.claims else ""
     )
@@ -221,7 +221,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/sign-in",
-        summary="Exchange a one-time code for a session (from this machine alone, unless configured)",
+        summary="Exchange a one-time code for a session (only from this machine, unless configured)",
         serve=sign_in,
         open=True,
         takes=SignIn,
@@ -230,7 +230,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/sign-in/browser",
-        summary="Exchange a code that a person let this program have at their browser for a session",
+        summary="Exchange a code from the person's browser for a session of this program",
         serve=sign_in_by_browser,
         open=True,
         takes=BrowserSignIn,
@@ -263,7 +263,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/me",
-        summary="Say who the caller is",
+        summary="Show the caller's identity",
         serve=me,
         people=Duty.OWN,
         agents=True,

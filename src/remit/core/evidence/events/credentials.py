@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 
 from remit.core.evidence.event import EventBody, EventKind, Sealed
 
-_AfterUs = Annotated[int, "microseconds from the end, or from when it was no longer needed"]
+_AfterUs = Annotated[int, "microseconds since the end, or since the credential was no longer needed"]
 
 
 class LeaseNames(TypedDict):
@@ -20,10 +20,10 @@ class LeaseNames(TypedDict):
 
 
 class _LeaseEvent(EventBody, kw_only=True):
-    lease: Annotated[str, "its id"]
-    upstream: Annotated[str, "what it is for"]
-    kind: Annotated[str, "what it is: `oauth-token`, `postgres-role`, `openbao-lease`"]
-    sink: Annotated[str, "where it opens something"]
+    lease: Annotated[str, "the lease's id"]
+    upstream: Annotated[str, "the upstream"]
+    kind: Annotated[str, "the kind: `oauth-token`, `postgres-role`, `openbao-lease`"]
+    sink: Annotated[str, "where it is accepted"]
 
 
 class LeaseIssued(_LeaseEvent, kw_only=True):
@@ -32,7 +32,7 @@ class LeaseIssued(_LeaseEvent, kw_only=True):
     """
 
     KIND = EventKind.LEASE_ISSUED
-    until: Annotated[str, "when it ends by itself; empty where it does not"]
+    until: Annotated[str, "its expiry; empty if it never expires"]
 
 
 class LeaseRevoked(_LeaseEvent, kw_only=True):
@@ -40,7 +40,7 @@ class LeaseRevoked(_LeaseEvent, kw_only=True):
 
     KIND = EventKind.LEASE_REVOKED
     after_us: _AfterUs
-    attempts: Annotated[int, "times that the source was asked"]
+    attempts: Annotated[int, "number of requests to the source"]
 
 
 class LeaseDead(_LeaseEvent, kw_only=True):
@@ -48,7 +48,7 @@ class LeaseDead(_LeaseEvent, kw_only=True):
 
     KIND = EventKind.LEASE_DEAD
     after_us: _AfterUs
-    attempts: Annotated[int, "times that it was tried at the sink"]
+    attempts: Annotated[int, "number of attempts to use it at the sink"]
 
 
 class LeaseOpen(_LeaseEvent, kw_only=True):
@@ -57,25 +57,25 @@ class LeaseOpen(_LeaseEvent, kw_only=True):
     """
 
     KIND = EventKind.LEASE_OPEN
-    revoked: Annotated[bool, "whether its source has taken it back"]
-    why: Annotated[str, "what stands in the way: the source's code, or what the sink said"]
+    revoked: Annotated[bool, "whether its source has revoked it"]
+    why: Annotated[str, "the error: the source's code, or the sink's answer"]
 
 
 class LeaseClosed(_LeaseEvent, kw_only=True):
     """Somebody has closed a credential by hand: neither its source nor its sink says whether it is dead."""
 
     KIND = EventKind.LEASE_CLOSED
-    why: Annotated[str, "what stood in the way"]
-    reason: Annotated[str, "why it counts as dead, in their words"]
-    by: Annotated[str, Sealed("who did it")]
+    why: Annotated[str, "the last error"]
+    reason: Annotated[str, "why it counts as revoked, in the person's words"]
+    by: Annotated[str, Sealed("the person")]
 
 
 class SecretRotated(EventBody, kw_only=True):
     """A standing secret of an upstream was changed by remit, and the new one was seen to work."""
 
     KIND = EventKind.SECRET_ROTATED
-    upstream: Annotated[str, "what it is for"]
-    sink: Annotated[str, "where it opens something"]
-    age_s: Annotated[int, "for how many seconds the one before it had counted, as far as remit knows"]
-    old_refused: Annotated[bool, "whether the one before it was tried and refused"]
-    after_us: Annotated[int, "microseconds from when the new one worked until that"]
+    upstream: Annotated[str, "the upstream"]
+    sink: Annotated[str, "where it is accepted"]
+    age_s: Annotated[int, "age of the previous secret in seconds, as far as remit knows"]
+    old_refused: Annotated[bool, "whether the previous secret was tried and refused"]
+    after_us: Annotated[int, "microseconds between the first use of the new secret and that refusal"]

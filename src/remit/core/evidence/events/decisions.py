@@ -19,41 +19,44 @@ class DecisionMade(EventBody, kw_only=True):
 
     KIND = EventKind.DECISION_MADE
     tool: ToolName
-    outcome: Annotated[str, "`permit`, `deny` or `defer` (to a human)"]
+    outcome: Annotated[str, "`permit`, `deny` or `defer` (to an approver)"]
     tier: Annotated[str, "computed tier of the call"]
     effect: Annotated[Effect, "what the call changes"]
-    audience: Annotated[str, "who learns its arguments"]
-    assurance: Annotated[str, "how the agent was proven"]
-    method: Annotated[str, "by what it proved itself"] = ""
+    audience: Annotated[str, "audience of its arguments"]
+    assurance: Annotated[str, "the agent's assurance level"]
+    method: Annotated[str, "the agent's proof of identity"] = ""
     chain: Annotated[
-        list[str], "the agents of the chain, the acting one first, where the task was handed down"
+        list[str], "the agents of the chain, the acting one first, where the task was delegated"
     ] = []
-    sender: Annotated[str, "what binds the token to its sender: `dpop`, `mtls`, or `bearer` for nothing"]
-    sender_constraint: Annotated[str, "`optional`: the site asks for no such binding at this upstream"] = ""
+    sender: Annotated[str, "what binds the token to its sender: `dpop`, `mtls`, or `bearer` if it is unbound"]
+    sender_constraint: Annotated[
+        str, "`optional`: the configuration requires no such binding at this upstream"
+    ] = ""
     data_class: Annotated[str, "data class that the task carried"] = field(name="class")
     rules: Annotated[list[list[str]], "the deciding rules, each with the digest of its text"]
     reasons: Annotated[list[dict[str, str]], "stable codes of the reasons, each with its rule"] = []
     approval: Annotated[str, "the approval that was asked for or used"] = ""
-    observed: Annotated[bool, "`true`: refused in observe mode, so the call went on"] = False
-    enforced_by: Annotated[str, "the enforcement point that asked, and carries the call out"] = ""
-    asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` for nothing"] = ""
-    valid_until: Annotated[str, "until when a permit counts that others carry out"] = ""
-    bundle: Annotated[str, "digest of the policy bundle that it was decided under"]
-    follows: Annotated[str, "the decision on the call that goes on, which this one brings input to"] = ""
-    number: Annotated[int, "which of the permitted calls of its task it is, from 1 on"] = 0
+    observed: Annotated[bool, "`true`: refused in observe mode, so the call continued"] = False
+    enforced_by: Annotated[str, "the enforcement point that asked and makes the call"] = ""
+    asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` if it is unbound"] = ""
+    valid_until: Annotated[str, "expiry of a permit for an enforcement point"] = ""
+    bundle: Annotated[str, "digest of the policy bundle that decided"]
+    follows: Annotated[str, "the decision on the call that this input continues"] = ""
+    number: Annotated[int, "number of this call among the task's permitted calls, from 1"] = 0
     flow: Annotated[
         list[dict[str, Json]],
-        "of each argument its provenance, where the intent states it, and from which calls before it came: "
-        "number, decision, tool, field, trust",
+        "provenance of each argument: where the intent states it, and the earlier calls that it came from "
+        "(number, decision, tool, field, trust)",
     ] = []
     rest: Annotated[
         list[dict[str, Json]],
-        "calls that wrote what it reads: upstream, task, agent, decision, tool, number, trust, class",
+        "calls that wrote the data that it reads: upstream, task, agent, decision, tool, number, trust, "
+        "class",
     ] = []
-    arguments: Annotated[Json, Sealed("the call's arguments; very large ones by digest")]
+    arguments: Annotated[Json, Sealed("the call's arguments; very large arguments as a digest")]
     reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
     rest_resources: Annotated[
-        list[str], Sealed("the resources that the calls in `rest` wrote to, in their order", "rest")
+        list[str], Sealed("the resources that the calls in `rest` wrote to, in order", "rest")
     ] = []
 
 
@@ -61,9 +64,9 @@ class RefusalsCounted(EventBody, kw_only=True):
     """A task was refused more often than is written one by one."""
 
     KIND = EventKind.REFUSALS_COUNTED
-    count: Annotated[int, "refused calls that were counted and not written"]
+    count: Annotated[int, "refused calls that were only counted"]
     codes: Annotated[list[str], "stable codes of their reasons, the first ten"]
-    tools: Annotated[list[str], "tools that they were for, the first ten"] = []
+    tools: Annotated[list[str], "their tools, the first ten"] = []
 
 
 class ToolCalled(EventBody, kw_only=True):
@@ -73,12 +76,12 @@ class ToolCalled(EventBody, kw_only=True):
     tool: ToolName
     outcome: Annotated[
         CallOutcome,
-        "`ok`, `tool-error`, `protocol-error`, `not-sent`; `unknown`: maybe it took effect",
+        "`ok`, `tool-error`, `protocol-error`, `not-sent`; `unknown`: the call may have taken effect",
     ]
     result_bytes: Annotated[int | UnsetType, "size of the result"] = UNSET
-    ended_by: Annotated[str, "what ended it, where that was not its answer"] = ""
-    observed: Annotated[bool, "`true`: it was refused, in observe mode"] = False
-    enforced_by: Annotated[str, "the enforcement point that carried it out, and reported the outcome"] = ""
+    ended_by: Annotated[str, "what ended the call, if not its answer"] = ""
+    observed: Annotated[bool, "`true`: refused in observe mode"] = False
+    enforced_by: Annotated[str, "the enforcement point that made the call and reported the outcome"] = ""
 
 
 class CallCancelled(EventBody, kw_only=True):
@@ -87,7 +90,9 @@ class CallCancelled(EventBody, kw_only=True):
     KIND = EventKind.CALL_CANCELLED
     tool: ToolName
     by: Annotated[
-        str, "`agent`, or why remit did: `fence`, `expired`, `agent` hung up before it had the handle"
+        str,
+        "who or what cancelled it: `agent`, `fence`, `expired`, or `agent` if the agent hung up before it "
+        "had the handle",
     ]
 
 
@@ -99,7 +104,7 @@ class DataRead(EventBody, kw_only=True):
     data_class: Annotated[str, "declared class of the data"] = field(name="class")
     categories: Annotated[list[str], "its declared categories"]
     trust: Annotated[Trust, "whether its source is trusted"]
-    record: Annotated[Json, Sealed("which record")]
+    record: Annotated[Json, Sealed("the record")]
 
 
 class ActionExecuted(EventBody, kw_only=True):
@@ -108,9 +113,9 @@ class ActionExecuted(EventBody, kw_only=True):
     KIND = EventKind.ACTION_EXECUTED
     tool: ToolName
     effect: Annotated[Effect, "`reversible` or `irreversible`"]
-    audience: Annotated[str, "who learned its arguments"]
+    audience: Annotated[str, "audience of its arguments"]
     outcome: Annotated[CallOutcome, "as in `tool.called`"]
-    target: Annotated[Json, Sealed("what it acted on")]
+    target: Annotated[Json, Sealed("the resource that it acted on")]
 
 
 class ApprovalRequested(EventBody, kw_only=True):
@@ -122,7 +127,7 @@ class ApprovalRequested(EventBody, kw_only=True):
     call: Annotated[str, "digest over task, tool and arguments"]
     rules: Annotated[
         list[list[str]],
-        "exactly the rules that an approval waives, each with the digest of its text",
+        "the rules that an approval waives, each with the digest of its text",
     ]
     arguments: Annotated[Json, Sealed("the call's arguments")]
 
@@ -136,4 +141,4 @@ class ApprovalDecided(EventBody, kw_only=True):
     call: Annotated[str, "digest over task, tool and arguments"]
     tool: ToolName
     by: By
-    comment: Annotated[str, Sealed("a word with the answer")]
+    comment: Annotated[str, Sealed("the approver's comment")]

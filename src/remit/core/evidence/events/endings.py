@@ -9,7 +9,7 @@ from remit.core.endings.closure import Cause
 from remit.core.evidence.event import EventBody, EventKind
 from remit.core.evidence.events.fields import By, Reason
 
-_Scope = Annotated[str, "what it stands before, as `kind:name`"]
+_Scope = Annotated[str, "what is locked, as `kind:name`"]
 
 
 class FenceRaised(EventBody, kw_only=True):
@@ -18,7 +18,7 @@ class FenceRaised(EventBody, kw_only=True):
     KIND = EventKind.FENCE_RAISED
     scope: _Scope
     reason: Reason
-    cause: Annotated[Cause, "what ended it, one of a closed set"]
+    cause: Annotated[Cause, "the reason, one of a closed set"]
     by: By
 
 
@@ -42,22 +42,21 @@ class ClosureMade(EventBody, kw_only=True):
     """The record of an end: what was withdrawn, how fast, and what is still open."""
 
     KIND = EventKind.CLOSURE_MADE
-    closure: Annotated[str, "its id"]
-    scope: Annotated[str, "what was ended"]
-    cause: Annotated[Cause, "what ended it, one of a closed set"]
+    closure: Annotated[str, "the closure's id"]
+    scope: Annotated[str, "the target of the end"]
+    cause: Annotated[Cause, "the reason, one of a closed set"]
     epoch: Annotated[int, "the epoch that fences it"]
     tasks: Annotated[int, "tasks that were open"]
-    fence_us: Annotated[int, "microseconds until the fence stood"]
-    indeterminate: Annotated[list[str], "decisions whose calls may or may not have taken effect"]
+    fence_us: Annotated[int, "microseconds until the fence was in place"]
+    indeterminate: Annotated[list[str], "decisions whose calls have an unknown outcome"]
     closings: Annotated[
         list[list[str | int]],
-        "kind, name, and microseconds until it was refused first; -1 while it is open. Of an upstream's "
-        "credential also microseconds until its source had taken it back, how often it was tried, and the "
-        "lease",
+        "kind, name, and microseconds until its first refusal; -1 while it is open. For an upstream "
+        "credential also microseconds until its source revoked it, the number of attempts, and the lease",
     ]
     acknowledged: Annotated[
         list[list[str | int]],
-        "of each other replica its id, and after how many microseconds its fence stood; -1 where it did not "
-        "answer and its lease was waited out",
+        "id of each other replica, and microseconds until its fence was in place; -1 if it did not answer "
+        "and its lease ran out",
     ] = []
     by: By

@@ -9,7 +9,7 @@ from remit.core.evidence.event import Sealed
 
 ToolName = Annotated[str, "the tool, as `upstream/name`"]
 Reason = Annotated[str, "why"]
-Further = Annotated[int, "refusals before this one that were counted and not written"]
+Further = Annotated[int, "earlier refusals that were only counted"]
 RefusalCode = Annotated[str, "stable code of the reason"]
 Person = Annotated[str, Sealed("who")]
-By = Annotated[str, Sealed("who did it")]
+By = Annotated[str, Sealed("the person or agent that did it")]

@@ -16,17 +16,19 @@ class FindingSeen(EventBody, kw_only=True):
 
     KIND = EventKind.FINDING_SEEN
     finding: Annotated[str, "the finding's id"]
-    finding_kind: Annotated[FindingKind, "its kind"]
-    about: Annotated[str, "what it is about, as `kind:name`"]
-    seen: Annotated[dict[str, Json], "what was seen, as the reference of findings says for each kind"]
+    finding_kind: Annotated[FindingKind, "the finding's kind"]
+    about: Annotated[str, "the subject, as `kind:name`"]
+    seen: Annotated[
+        dict[str, Json], "the observed facts, as the reference of findings lists them for each kind"
+    ]
 
 
 class FindingResolved(EventBody, kw_only=True):
     """A finding was dealt with."""
 
     KIND = EventKind.FINDING_RESOLVED
-    finding: Annotated[str, "its id"]
-    finding_kind: Annotated[FindingKind, "its kind"]
-    about: Annotated[str, "what it is about"]
+    finding: Annotated[str, "the finding's id"]
+    finding_kind: Annotated[FindingKind, "the finding's kind"]
+    about: Annotated[str, "the subject"]
     resolution: Annotated[str, "how"]
     by: By

@@ -13,7 +13,7 @@ from remit.core.json_value import Json
 from remit.core.label import Trust
 
 _Class = Annotated[str, "the data class now"]
-_Trust = Annotated[Trust, "`untrusted` from the first untrusted datum on"]
+_Trust = Annotated[Trust, "`untrusted` after the first untrusted datum"]
 _Categories = Annotated[list[str], "the categories now"]
 _Zones = Annotated[list[str], "the trust zones now"]
 
@@ -26,8 +26,8 @@ class LabelRaised(EventBody, kw_only=True):
     trust: _Trust
     categories: _Categories
     zones: _Zones
-    by: Annotated[str, "the tool whose result raised it; `token`: the token of a call carried it"]
-    below: Annotated[str, "the task handed down from it that has read"] = ""
+    by: Annotated[str, "the tool whose result raised the label; `token`: the token of a call carried it"]
+    below: Annotated[str, "the child task that has read"] = ""
 
 
 class LabelLowered(EventBody, kw_only=True):
@@ -42,11 +42,11 @@ class LabelLowered(EventBody, kw_only=True):
     zones: _Zones
     what: Annotated[str, "`task`, `resource`, or `result` of a sanitizer"]
     was: Annotated[dict[str, Json] | None, "the label before: class, trust, categories, zones"]
-    upstream: Annotated[str, "the upstream that the resource is of"] = ""
+    upstream: Annotated[str, "the upstream of the resource"] = ""
     resources: Annotated[
-        int | UnsetType, "how many resources were declassified: with one all that lies in it"
+        int | UnsetType, "number of declassified resources: a resource includes everything in it"
     ] = UNSET
     tool: Annotated[str, "the sanitizer"] = ""
-    reason: Annotated[str | UnsetType, "why, in the words of who did it"] = UNSET
-    resource: Annotated[str | UnsetType, Sealed("which resource; empty: the upstream as a whole")] = UNSET
+    reason: Annotated[str | UnsetType, "the reason, in the person's words"] = UNSET
+    resource: Annotated[str | UnsetType, Sealed("the resource; empty: the whole upstream")] = UNSET
     by: By = ""

@@ -13,16 +13,18 @@ from remit.core.identity.principals import AgentState
 
 _Uid = Annotated[int, "user id of the process that asked"]
 _Executable = Annotated[str, "SHA-256 of its program"]
-_ProcessIsolation = Annotated[str, "`none`: the process runs as the user of remit, and could read its keys"]
+_ProcessIsolation = Annotated[
+    str, "`none`: the process runs as the user of remit and could read remit's keys"
+]
 
 
 class AgentRegistered(EventBody, kw_only=True):
     """An agent was registered."""
 
     KIND = EventKind.AGENT_REGISTERED
-    owner: Annotated[str, "who answers for it"]
-    purpose: Annotated[str, "what it is for"]
-    environment: Annotated[str, "where it belongs"]
+    owner: Annotated[str, "the owner"]
+    purpose: Annotated[str, "its purpose"]
+    environment: Annotated[str, "its team"]
     initiative: Annotated[str, "its AI programme"]
     manifest: Annotated[str, "digest over model, prompt, tools and code"]
     by: By
@@ -36,8 +38,8 @@ class AgentChanged(EventBody, kw_only=True):
     state: Annotated[AgentState | UnsetType, "the new state"] = UNSET
     workload: Annotated[str | UnsetType, "the workload that was bound or unbound"] = UNSET
     manifest: Annotated[str | UnsetType, "the new digest"] = UNSET
-    owner: Annotated[str | UnsetType, "who answers for it now"] = UNSET
-    previous: Annotated[str | UnsetType, "what was before"] = UNSET
+    owner: Annotated[str | UnsetType, "the new owner"] = UNSET
+    previous: Annotated[str | UnsetType, "the previous value"] = UNSET
     reason: Annotated[str | UnsetType, "why"] = UNSET
     by: By
 
@@ -47,22 +49,22 @@ class TokenIssued(EventBody, kw_only=True):
 
     KIND = EventKind.TOKEN_ISSUED
     token: Annotated[str, "the token's id (`jti`), never the token"]
-    expires: Annotated[int, "when it runs out, in seconds since the epoch"]
-    assurance: Annotated[str, "how well the agent proved itself"]
-    method: Annotated[str, "by what it proved itself"]
-    grant: Annotated[str, "by which kind of grant it was asked for"]
-    audience: Annotated[list[str], "the resources that it is for"]
-    bound: Annotated[str, "to what its sender's key is bound: `dpop`, `mtls`, or `no`"]
-    isolation: Annotated[str, "`none`: the agent runs as the user of remit, and could read its keys"] = ""
+    expires: Annotated[int, "its expiry, in seconds since the epoch"]
+    assurance: Annotated[str, "the agent's assurance level"]
+    method: Annotated[str, "the agent's proof of identity"]
+    grant: Annotated[str, "the kind of grant of the request"]
+    audience: Annotated[list[str], "its resources"]
+    bound: Annotated[str, "its sender constraint: `dpop`, `mtls`, or `no`"]
+    isolation: Annotated[str, "`none`: the agent runs as the user of remit and could read remit's keys"] = ""
     chain: Annotated[list[str], "the agents that act, the current one first, where there are several"] = []
-    family: Annotated[str, "what everything issued under one grant has in common"] = ""
+    family: Annotated[str, "the id that all tokens of one grant share"] = ""
 
 
 class TokenRevoked(EventBody, kw_only=True):
     """A token was taken back, or everything that was issued under one grant."""
 
     KIND = EventKind.TOKEN_REVOKED
-    token: Annotated[str, "its id"] = ""
+    token: Annotated[str, "the token's id"] = ""
     family: Annotated[str, "the grant's id"] = ""
     reason: Reason
 
@@ -72,7 +74,7 @@ class TokenRefused(EventBody, kw_only=True):
 
     KIND = EventKind.TOKEN_REFUSED
     code: RefusalCode
-    endpoint: Annotated[str, "the endpoint that refused it"]
+    endpoint: Annotated[str, "the endpoint"]
     further: Further = 0
 
 
@@ -80,15 +82,15 @@ class SvidIssued(EventBody, kw_only=True):
     """A local workload was given a document of the own trust domain."""
 
     KIND = EventKind.SVID_ISSUED
-    spiffe_id: Annotated[str, "who it is"]
+    spiffe_id: Annotated[str, "its SPIFFE ID"]
     form: Annotated[str, "`x509` or `jwt`"]
     serial: Annotated[str, "the certificate's serial number, or the token's `jti`"]
-    expires: Annotated[int, "when it runs out, in seconds since the epoch"]
+    expires: Annotated[int, "its expiry, in seconds since the epoch"]
     uid: _Uid
     executable: _Executable
-    audiences: Annotated[list[str], "for whom a JWT-SVID is"] = []
+    audiences: Annotated[list[str], "audience of a JWT-SVID"] = []
     isolation: _ProcessIsolation = ""
-    further: Annotated[int, "documents given before this one that were counted and not written"] = 0
+    further: Annotated[int, "earlier documents that were only counted"] = 0
 
 
 class SvidRefused(EventBody, kw_only=True):

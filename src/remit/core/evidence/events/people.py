@@ -30,7 +30,7 @@ class PersonChanged(EventBody, kw_only=True):
     groups: Annotated[list[str] | UnsetType, "their groups now"] = UNSET
     roles: Annotated[list[str] | UnsetType, "their roles now"] = UNSET
     previous: Annotated[list[str] | UnsetType, "the roles before"] = UNSET
-    upstream: Annotated[str, "the upstream that they connected or disconnected"] = ""
+    upstream: Annotated[str, "the connected or disconnected upstream"] = ""
     reason: Annotated[str | UnsetType, "why"] = UNSET
     person: Person
     by: By
@@ -42,7 +42,7 @@ class PersonSignedIn(EventBody, kw_only=True):
     KIND = EventKind.PERSON_SIGNED_IN
     method: Annotated[str, "`code`, `passkey`, or `oidc` with the provider's name"]
     session: Annotated[str, "`session` of a program, or `browser`"]
-    bound: Annotated[bool, "whether it works with proofs of a key alone"]
+    bound: Annotated[bool, "whether it needs a proof of a key"]
     person: Person
 
 
@@ -51,7 +51,7 @@ class SignInRefused(EventBody, kw_only=True):
 
     KIND = EventKind.SIGN_IN_REFUSED
     code: RefusalCode
-    endpoint: Annotated[str, "the endpoint that refused it"]
+    endpoint: Annotated[str, "the endpoint"]
     further: Further = 0
 
 
@@ -59,10 +59,10 @@ class ConsentGiven(EventBody, kw_only=True):
     """A person agreed to what an application asked for, and a task was opened for it."""
 
     KIND = EventKind.CONSENT_GIVEN
-    client: Annotated[str, "the application, as it names itself to the authorization server"]
-    redirect: Annotated[str, "the host that the answer goes to"]
+    client: Annotated[str, "the application's own name"]
+    redirect: Annotated[str, "the host that receives the answer"]
     task: Annotated[str, "the task"]
-    registered: Annotated[bool, "`true`: the agent was registered by this"] = False
+    registered: Annotated[bool, "`true`: this registered the agent"] = False
     person: Person
 
 
@@ -70,8 +70,8 @@ class ConsentDenied(EventBody, kw_only=True):
     """A person did not agree to what an application asked for."""
 
     KIND = EventKind.CONSENT_DENIED
-    client: Annotated[str, "the application, as it names itself to the authorization server"]
-    redirect: Annotated[str, "the host that the answer goes to"]
+    client: Annotated[str, "the application's own name"]
+    redirect: Annotated[str, "the host that receives the answer"]
     person: Person
 
 
@@ -80,12 +80,12 @@ class DelegationMade(EventBody, kw_only=True):
 
     KIND = EventKind.DELEGATION_MADE
     delegation: Annotated[str, "the record's id"]
-    task_type: Annotated[str, "the kind of work"]
-    expires: Annotated[str, "until when"]
+    task_type: Annotated[str, "the task type"]
+    expires: Annotated[str, "expiry"]
     open: Annotated[list[str], "the parameters that the agent may choose"]
     person: Person
-    goal: Annotated[str, Sealed("the intent in their words")]
-    params: Annotated[dict[str, Json], Sealed("what they fixed")]
+    goal: Annotated[str, Sealed("the intent in the person's words")]
+    params: Annotated[dict[str, Json], Sealed("the parameters that the person fixed")]
 
 
 class DelegationRevoked(EventBody, kw_only=True):
@@ -94,5 +94,5 @@ class DelegationRevoked(EventBody, kw_only=True):
     KIND = EventKind.DELEGATION_REVOKED
     delegation: Annotated[str, "the record's id"]
     reason: Reason
-    person: Annotated[str, Sealed("whose record")] = ""
+    person: Annotated[str, Sealed("the person of the record")] = ""
     by: By

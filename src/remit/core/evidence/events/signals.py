@@ -9,7 +9,7 @@ from remit.core.evidence.event import EventBody, EventKind, Sealed
 from remit.core.evidence.events.fields import Further
 from remit.core.json_value import Json
 
-_Transmitter = Annotated[str, "who told it, as the configuration calls them"]
+_Transmitter = Annotated[str, "the transmitter's name in the configuration"]
 
 
 class SignalReceived(EventBody, kw_only=True):
@@ -19,14 +19,14 @@ class SignalReceived(EventBody, kw_only=True):
     transmitter: _Transmitter
     event: Annotated[str, "the event's URI"]
     reactions: Annotated[list[str], "what followed: `end-tasks`, `sign-out`, `deactivate`, `suspend`"]
-    people: Annotated[int, "how many people here it is about"]
-    agents: Annotated[list[str], "which agents it is about"]
-    tasks: Annotated[list[str], "which tasks it is about, where it names them"]
-    beyond: Annotated[int, "how many others it names, of whom the transmitter may not speak"]
-    closures: Annotated[list[str], "the closures of what ended"]
-    sub_id: Annotated[Json, Sealed("the subject, as it was told")]
+    people: Annotated[int, "number of people here that it is about"]
+    agents: Annotated[list[str], "the agents that it is about"]
+    tasks: Annotated[list[str], "the tasks that it names"]
+    beyond: Annotated[int, "number of other subjects that the transmitter may not name"]
+    closures: Annotated[list[str], "the closures of the ended tasks"]
+    sub_id: Annotated[Json, Sealed("the subject, as received")]
     jti: Annotated[str, Sealed("the token's id")]
-    names: Annotated[list[str], Sealed("who that is here", "people")]
+    names: Annotated[list[str], Sealed("the subject's name here", "people")]
 
 
 class SignalRefused(EventBody, kw_only=True):
@@ -42,7 +42,7 @@ class SignalUndelivered(EventBody, kw_only=True):
     """Somebody whom remit tells of its events refused one of them; it is not told again."""
 
     KIND = EventKind.SIGNAL_UNDELIVERED
-    receiver: Annotated[str, "who, as the configuration calls them"]
+    receiver: Annotated[str, "the receiver's name in the configuration"]
     stream: Annotated[str, "their stream"]
     id: Annotated[str, "the `jti` of the token"]
     code: Annotated[str, "their error code"]
@@ -52,9 +52,9 @@ class StreamChanged(EventBody, kw_only=True):
     """A stream, by which remit tells others of its events, was changed."""
 
     KIND = EventKind.STREAM_CHANGED
-    receiver: Annotated[str, "who is told, as the configuration calls them"]
+    receiver: Annotated[str, "the receiver's name in the configuration"]
     stream: Annotated[str, "the stream"]
     change: Annotated[
-        str, "`created`, `updated`, `deleted`, or what it is now: `enabled`, `paused`, `disabled`"
+        str, "`created`, `updated`, `deleted`, or the new state: `enabled`, `paused`, `disabled`"
     ]
     method: Annotated[str, "how events are delivered"]

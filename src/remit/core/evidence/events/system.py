@@ -16,9 +16,7 @@ class SystemStarted(EventBody, kw_only=True):
     KIND = EventKind.SYSTEM_STARTED
     version: Annotated[str, "its version"]
     bundle: Annotated[str, "digest of the policy bundle in force"]
-    recovered: Annotated[
-        int, "permitted calls whose outcome a crash had swallowed, now recorded as `unknown`"
-    ]
+    recovered: Annotated[int, "permitted calls whose outcome a crash had lost, now recorded as `unknown`"]
 
 
 class SystemStopped(EventBody, kw_only=True):
@@ -42,7 +40,7 @@ class BundleApplied(EventBody, kw_only=True):
 
     KIND = EventKind.BUNDLE_APPLIED
     bundle: Annotated[str, "its digest"]
-    previous: Annotated[str, "the digest before it"]
+    previous: Annotated[str, "the previous digest"]
     tools: Annotated[int, "tools that it describes"]
     task_types: Annotated[int, "its task types"]
     rules: Annotated[int, "its rules"]
@@ -53,11 +51,11 @@ class KeyRotated(EventBody, kw_only=True):
     """Another key of remit signs, or wraps, from now on."""
 
     KIND = EventKind.KEY_ROTATED
-    kind: Annotated[KeyKind, "for what the key serves: `token`, `checkpoint`, `sealing`, `ca` or `svid`"]
-    key: Annotated[str, "its public name; of a checkpoint key the verifier itself"]
-    previous: Annotated[str, "the key before it"]
-    at_once: Annotated[bool, "`true`: what earlier keys signed is refused from now on"] = False
-    found: Annotated[bool, "`true`: it was rotated without a record, and that was found afterwards"] = False
+    kind: Annotated[KeyKind, "the key's purpose: `token`, `checkpoint`, `sealing`, `ca` or `svid`"]
+    key: Annotated[str, "its public name; for a checkpoint key, the verifier key"]
+    previous: Annotated[str, "the previous key"]
+    at_once: Annotated[bool, "`true`: signatures of earlier keys are refused from now on"] = False
+    found: Annotated[bool, "`true`: the rotation was not recorded and was found later"] = False
     reason: Reason = ""
     by: By
 
@@ -68,7 +66,7 @@ class KeyRetired(EventBody, kw_only=True):
     """
 
     KIND = EventKind.KEY_RETIRED
-    kind: Annotated[KeyKind, "for what it served"]
+    kind: Annotated[KeyKind, "the key's purpose"]
     key: Annotated[str, "its public name"]
 
 

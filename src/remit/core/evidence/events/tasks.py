@@ -22,32 +22,30 @@ class TaskOpened(EventBody, kw_only=True):
     task_type: Annotated[str, "its type"]
     authority: Annotated[str, "digest over all its grants"]
     tools: Annotated[list[str], "the tools that it may call"]
-    deadline: Annotated[str, "when it ends at the latest"]
-    bundle: Annotated[str, "digest of the policy bundle that it was opened under"]
-    lease_s: Annotated[int, "seconds after which it ends unless renewed; 0 for none"]
-    parent: Annotated[str, "the task that it was handed down from"] = ""
+    deadline: Annotated[str, "its deadline"]
+    bundle: Annotated[str, "digest of the policy policy bundle at its opening"]
+    lease_s: Annotated[int, "lease in seconds: the task ends unless renewed; 0 for none"]
+    parent: Annotated[str, "the parent task"] = ""
     chain: Annotated[list[str], "the agents of the chain, the acting one first"] = []
-    delegation: Annotated[str, "the record by which the person has agreed"] = ""
-    plan: Annotated[
-        list[str] | UnsetType, "the tools that its agent said it would need, where it said so"
-    ] = UNSET
-    goal: Annotated[str, Sealed("the intent in words")]
-    brief: Annotated[str, Sealed("what the agent that handed it down said")] = ""
+    delegation: Annotated[str, "the delegation record of the person"] = ""
+    plan: Annotated[list[str] | UnsetType, "the tools in the agent's plan, if it made one"] = UNSET
+    goal: Annotated[str, Sealed("the intent as text")]
+    brief: Annotated[str, Sealed("the text of the agent that delegated it")] = ""
     params: Annotated[dict[str, Json], Sealed("its parameters")]
-    requested_by: Annotated[str, Sealed("who stated it")]
-    on_behalf_of: Annotated[str, Sealed("whom the work is for")]
+    requested_by: Annotated[str, Sealed("the requester")]
+    on_behalf_of: Annotated[str, Sealed("the person that the task is for")]
 
 
 class TaskRefused(EventBody, kw_only=True):
     """A task was asked for and not opened."""
 
     KIND = EventKind.TASK_REFUSED
-    agent: Annotated[str, "for which agent"]
-    task_type: Annotated[str, "of which type"]
-    parent: Annotated[str | UnsetType, "the task that was to be handed down"] = UNSET
+    agent: Annotated[str, "the agent"]
+    task_type: Annotated[str, "the task type"]
+    parent: Annotated[str | UnsetType, "the task that was to be delegated"] = UNSET
     code: RefusalCode
     further: Further = 0
-    reason: Annotated[str, Sealed("why, in words")]
+    reason: Annotated[str, Sealed("the reason as text")]
 
 
 class TaskTakenOver(EventBody, kw_only=True):
@@ -57,7 +55,7 @@ class TaskTakenOver(EventBody, kw_only=True):
 
     KIND = EventKind.TASK_TAKEN_OVER
     replica: Annotated[str, "the id of the owner"]
-    epoch: Annotated[int, "how often it has had an owner"]
+    epoch: Annotated[int, "number of its owners so far"]
 
 
 class TaskMessage(EventBody, kw_only=True):
@@ -74,11 +72,11 @@ class PlanExtended(EventBody, kw_only=True):
     tools: Annotated[list[str], "the tools that were added"]
     declared: Annotated[bool, "`true`: the task had no plan before"]
     data_class: Annotated[str, "data class that the task carried"] = field(name="class")
-    trust: Annotated[Trust, "`untrusted` where it had read untrusted data"]
+    trust: Annotated[Trust, "`untrusted` if it had read untrusted data"]
     read: Annotated[
         list[list[Json]], "the calls that brought untrusted data, each with its tool, the first ones"
     ]
-    add: Annotated[Json, Sealed("what was added, with what it says of arguments")]
+    add: Annotated[Json, Sealed("the added entries, with their arguments")]
     by: By
 
 
@@ -90,8 +88,8 @@ class TaskNarrowed(EventBody, kw_only=True):
     KIND = EventKind.TASK_NARROWED
     lost: Annotated[list[str], "the tools that were withdrawn"]
     narrowed: Annotated[list[str], "the tools whose grants permit less than before"]
-    authority: Annotated[str, "digest of what it may do now, and why"]
-    deadline: Annotated[str, "when it ends by itself"]
+    authority: Annotated[str, "digest of the task's remaining grants, and the reason"]
+    deadline: Annotated[str, "its deadline"]
     bundle: Annotated[str, "digest of the policy bundle in force"]
     cause: Annotated[Cause, "`policy`"]
 
@@ -102,5 +100,5 @@ class TaskEnded(EventBody, kw_only=True):
     KIND = EventKind.TASK_ENDED
     state: Annotated[TaskState, "`completed`, `revoked` or `expired`"]
     reason: Reason
-    cause: Annotated[Cause, "what ended it, one of a closed set"]
+    cause: Annotated[Cause, "the reason, one of a closed set"]
     by: By

@@ -14,7 +14,7 @@ class ToolPinned(EventBody, kw_only=True):
 
     KIND = EventKind.TOOL_PINNED
     tool: ToolName
-    digest: Annotated[str, "digest of what is pinned"]
+    digest: Annotated[str, "digest of the pinned description"]
 
 
 class ToolChanged(EventBody, kw_only=True):
@@ -22,8 +22,8 @@ class ToolChanged(EventBody, kw_only=True):
 
     KIND = EventKind.TOOL_CHANGED
     tool: ToolName
-    accepted: Annotated[str, "digest of what is pinned"]
-    offered: Annotated[str, "digest of what is offered"]
+    accepted: Annotated[str, "digest of the pinned description"]
+    offered: Annotated[str, "digest of the offered description"]
 
 
 class ToolAccepted(EventBody, kw_only=True):
@@ -31,8 +31,8 @@ class ToolAccepted(EventBody, kw_only=True):
 
     KIND = EventKind.TOOL_ACCEPTED
     tool: ToolName
-    accepted: Annotated[str, "digest of what is pinned now"]
-    previous: Annotated[str, "digest of what was"]
+    accepted: Annotated[str, "digest of the newly pinned description"]
+    previous: Annotated[str, "digest of the previous description"]
     by: By
 
 

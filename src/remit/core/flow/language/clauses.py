@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
 from remit.core.flow.language.tool_verbs import AskedBy, verbs_and_nouns
-from remit.core.flow.language.words import EMPTY, MARKS, some, stem, stems, stems_in
+from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import plain
 from remit.core.flow.values.strict_reading import exact, worded_forms, written

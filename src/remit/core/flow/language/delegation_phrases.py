@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remit.core.flow.language.words import stem
+from remit.core.flow.language.word_forms import stem
 
 
 def _stems(words: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from remit.core.flow.language.tool_verbs import ASKING, READING, WRITTEN
-from remit.core.flow.language.words import EMPTY, MARKS, bare_word, some, stem, stems, stems_in
+from remit.core.flow.language.word_forms import EMPTY, MARKS, bare_word, some, stem, stems, stems_in
 
 #: Replaces a value that the words state: a private-use character.
 STATED = "\U000f0000"

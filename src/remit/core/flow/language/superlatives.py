@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.flow.language.words import some, stem
+from remit.core.flow.language.word_forms import some, stem
 
 _GREATEST = {
     "largest": "size",

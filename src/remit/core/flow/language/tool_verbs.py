@@ -10,7 +10,7 @@ import functools
 
 import msgspec
 
-from remit.core.flow.language.words import EMPTY, name_words, some, stem, stems, words_of
+from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
 

@@ -21,7 +21,7 @@ from remit.core.flow.language.quotation import unquoted
 from remit.core.flow.language.superlatives import Superlative, superlatives_in
 from remit.core.flow.language.tool_verbs import AskedBy
 from remit.core.flow.language.verbatim import Wording
-from remit.core.flow.language.words import (
+from remit.core.flow.language.word_forms import (
     EMPTY,
     MARKS,
     MAX_WORDS,

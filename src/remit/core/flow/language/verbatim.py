@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 
 from remit.core.flow.language.quotation import divided
-from remit.core.flow.language.words import some
+from remit.core.flow.language.word_forms import some
 from remit.core.flow.values.strict_reading import BLANKS, MARKS, composed, small, worded_forms
 
 MAX_HEARD = 160_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from remit.core.flow.language.words import different_words, stems_in
+from remit.core.flow.language.word_forms import different_words, stems_in
 
 MAX_WORDS = 20_000
 """Words that a task remembers; further words point to nothing."""

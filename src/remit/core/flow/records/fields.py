@@ -206,7 +206,7 @@ def _of_yaml(text: str, left: list[str]) -> Steps[Json]:
             raise ValueError("an alias, or a second document")
         if kind in _NODES and event.anchor is not None:
             if event.anchor in anchors:
-                raise ValueError("an anchor that stands twice")
+                raise ValueError("a duplicate anchor")
             anchors.add(event.anchor)
         if kind is yaml.ScalarEvent:
             box.put(event.value, left)

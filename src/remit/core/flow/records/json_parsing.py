@@ -174,7 +174,7 @@ class _Parse:
             self._add(value)
             self.next = _COMMA
         else:
-            raise ValueError("a value where none can stand")
+            raise ValueError("a value at a wrong place")
 
     def mark(self, mark: str) -> None:
         """Process one of the six punctuation marks."""
@@ -197,7 +197,7 @@ class _Parse:
             self.box, self._name = self._around.pop()
             self.next = _COMMA
         else:
-            raise ValueError("a mark where none can stand")
+            raise ValueError("a mark at a wrong place")
 
     def end(self) -> Json:
         """Return the single value of the text."""

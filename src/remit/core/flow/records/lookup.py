@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from remit.core.cooperative_steps import Steps, WorkCount, pieces
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import name_words, stem, words_of
+from remit.core.flow.language.word_forms import name_words, stem, words_of
 from remit.core.flow.marks import marking
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Wholes, whole

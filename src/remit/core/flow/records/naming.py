@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import name_stems, stem
+from remit.core.flow.language.word_forms import name_stems, stem
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.reference import NamingOfResult

@@ -15,7 +15,7 @@ import msgspec
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.words import name_stems, number_of, stems_among, stems_in
+from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Destination

@@ -186,7 +186,7 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
             yield DataSource(tool.id, field.path, label, tool.described)
     if tool.hands_over:
         # The stored label is known only at the call; until then the data may have any class.
-        yield DataSource(tool.id, "what it hands over", Label(classes.top, trust=Trust.TRUSTED))
+        yield DataSource(tool.id, "its shared data", Label(classes.top, trust=Trust.TRUSTED))
 
 
 def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:

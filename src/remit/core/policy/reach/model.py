@@ -24,7 +24,7 @@ class Openness(enum.IntEnum):
     @property
     def word(self) -> str:
         """The word in reports and JSON."""
-        return ("open", "asks a human", "refused")[self]
+        return ("open", "asks an approver", "refused")[self]
 
 
 class PathKind(enum.StrEnum):
@@ -133,7 +133,7 @@ class Runner(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The name in reports."""
-        return f"{self.task_type.name} (handed down)" if self.handed else self.task_type.name
+        return f"{self.task_type.name} (delegated)" if self.handed else self.task_type.name
 
 
 class StepKind(enum.StrEnum):

@@ -10,7 +10,7 @@ from remit.core.policy.reach.graph import ReachGraph, ToolGate
 from remit.core.policy.reach.model import Guard, Judge, Openness, Outlet, Runner, StaticCall, is_private
 from remit.core.tools.tool import Effect, Tool
 
-_NOBODY = Guard(Openness.REFUSED, ("nobody may run it",))
+_NOBODY = Guard(Openness.REFUSED, ("no agent may run it",))
 
 
 class LabelNumbers:

@@ -83,16 +83,16 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         match self.kind:
             case RepairKind.PIN:
                 known = "`exact`, `one_of`, `email_domain`, `url_host`"
-                return f"keep {details} of {named} in {where} to known places ({known})"
+                return f"keep {details} of {named} in {where} to known values ({known})"
             case RepairKind.APPROVE:
-                return f"ask a human before {named} in {where}"
+                return f"require approval before {named} in {where}"
             case RepairKind.HAND_DOWN:
-                return f"let {where} be handed down to nobody"
+                return f"do not let {where} be delegated"
             case RepairKind.DROP:
-                return f"drop the grant of {named} from {where}"
+                return f"remove the grant of {named} from {where}"
             case RepairKind.TRUST:
                 what = f"field {details} of {named}" if self.detail else named
-                return f"if nobody outside can write {what}, say so: `trust: trusted` in `tools/`"
+                return f"if no outsider can write {what}, declare it: `trust: trusted` in `tools/`"
 
     @property
     def rule(self) -> str:
@@ -102,12 +102,10 @@ class Repair(msgspec.Struct, frozen=True, order=True):
         name = _NO_ID.sub("-", f"paths/{self.task_type}/{self.tool}")[:MAX_ID]
         tool, task_type = (json.dumps(one, ensure_ascii=False) for one in (self.tool, self.task_type))
         return (
-            f'@id("{name}")\n'
-            '@reason("`{tool}` could carry private data out on the word of untrusted content")\n'
-            '@remediation("have this exact call approved")\n'
-            '@otherwise("approval")\n'
-            f"forbid (principal, action == Action::{tool}, resource)\n"
-            f"when {{ context.task.type == {task_type} }};\n"
+            f'@id("{name}")\n@reason("`{{tool}}` could send out private data because untrusted content '
+            'asked for it")\n@remediation("have this exact call '
+            f'approved")\n@otherwise("approval")\nforbid (principal, action == Action::{tool}, '
+            f"resource)\nwhen {{ context.task.type == {task_type} }};\n"
         )
 
 

@@ -216,7 +216,7 @@ class ReachSurvey:
         for one in self._read(place):
             groups.setdefault((one.label, one.openness, one.rules), []).append(one)
         alike = [(each[0], tuple(one.source.name for one in each)) for each in groups.values()]
-        alike += [(one, (f"{one.source.name} (handed on)",)) for one in self._from_others(place)]
+        alike += [(one, (f"{one.source.name} (passed on)",)) for one in self._from_others(place)]
         return alike
 
     def _from_others(self, place: int) -> list[Inflow]:

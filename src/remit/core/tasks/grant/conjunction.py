@@ -144,7 +144,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, eq=False, d
         if wanted.tool != self.tool:
             raise Malformed(
                 f"a grant of `{self.tool}` cannot be narrowed to `{wanted.tool}`",
-                remediation="ask for a tool that is held",
+                remediation="ask for a granted tool",
             )
         layers = (*wanted.ancestors, *self.layers)
         if len(layers) >= MAX_LAYERS:
@@ -209,7 +209,7 @@ def narrow(held: Iterable[Grant], wanted: Iterable[Grant]) -> tuple[tuple[Grant,
             refusals.append(
                 Refusal(
                     code="tool-not-granted",
-                    reason=f"the parent holds no grant of `{want.tool}`",
+                    reason=f"the parent task has no grant of `{want.tool}`",
                     remediation=f"ask for one of: {names}",
                 )
             )

@@ -31,10 +31,10 @@ class Ceilings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.calls is not None and (type(self.calls) is not int or self.calls < 0):
-            raise ConfigInvalid("`calls` must be a whole number from 0 on", key="ceilings.calls")
+            raise ConfigInvalid("`calls` must be a whole number of at least 0", key="ceilings.calls")
         for name, total in self.amount.items():
             if type(total) not in (int, float) or not math.isfinite(total) or total < 0:
-                raise ConfigInvalid("must be a number from 0 on", key=f"ceilings.amount.{name}")
+                raise ConfigInvalid("must be a number of at least 0", key=f"ceilings.amount.{name}")
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,15 +135,15 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
             yield Refusal(
                 code="argument-undeclared",
                 argument=shown(name),
-                reason=f"the grant names no argument `{shown(name)}`",
-                remediation=f"it takes: {known}",
+                reason=f"the grant does not permit argument `{shown(name)}`",
+                remediation=f"permitted: {known}",
                 layer=layer,
             )
         elif _look_alike(check, name):
             yield Refusal(
                 code="argument-look-alike",
                 argument=shown(name),
-                reason=f"`{shown(name)}` could be taken for another argument that the grant constrains",
+                reason=f"`{shown(name)}` could be mistaken for another argument that the grant constrains",
                 remediation="write the argument's name as the tool declares it",
                 layer=layer,
             )
@@ -175,10 +175,10 @@ def refusals(check: ReadyLayer, arguments: dict[str, Json], layer: int) -> Itera
 
 def _amount_fault(value: Json, total: float) -> str:
     if type(value) not in (int, float) or not math.isfinite(value):
-        return "is no number, so its sum could not be bounded"
+        return "is not a number, so its sum cannot be limited"
     if value < 0:
         return "is negative, which would lower the sum"
-    return "is above the ceiling on its sum" if value > total else ""
+    return "exceeds the ceiling on its sum" if value > total else ""
 
 
 def _overlooking(name: str) -> str:

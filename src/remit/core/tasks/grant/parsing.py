@@ -21,7 +21,9 @@ def check_tool(tool: str) -> None:
     """Check that the text is `upstream/tool`; raise `ConfigInvalid`."""
     if _TOOL.fullmatch(tool) is None:
         raise ConfigInvalid(
-            f"`{shown(tool)}` names no tool", key="tool", remediation="write `upstream/tool`; no wildcards"
+            f"`{shown(tool)}` is not a tool name",
+            key="tool",
+            remediation="write `upstream/tool`; no wildcards",
         )
 
 

@@ -62,7 +62,8 @@ def _name(entry: str, *, subdomains: bool = True) -> str:
     bare = name.removeprefix(".") if subdomains else name
     if not _is_name(bare) or (name != bare and _NUMERIC.fullmatch(bare) is not None):
         raise ConfigInvalid(
-            f"`{entry}` is no host name", remediation="write `example.org`, or `.example.org` for those below"
+            f"`{entry}` is not a host name",
+            remediation="write `example.org`, or `.example.org` for those below",
         )
     return name
 
@@ -116,7 +117,7 @@ def address_fault(value: str) -> str:
     if fault := hidden(value):
         return fault
     if not value.isascii():
-        return "holds characters beyond ASCII"
+        return "contains characters beyond ASCII"
     local, at, domain = value.partition("@")
     if not at or "@" in domain:
         return "is not one mail address of the form `name@domain`"
@@ -152,7 +153,7 @@ class UrlHost(Constraint):
         for scheme in schemes:
             if _SCHEME.fullmatch(scheme) is None:
                 raise ConfigInvalid(
-                    f"`{scheme}` is no URL scheme", remediation="write `https`, without `://`"
+                    f"`{scheme}` is not a URL scheme", remediation="write `https`, without `://`"
                 )
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "schemes", tuple(sorted(set(schemes))))
@@ -226,7 +227,7 @@ def _host_entry(entry: str) -> str:
     if name and _address_like(name):
         if _IPV4.fullmatch(name) is None and _IPV6.fullmatch(name) is None:
             raise ConfigInvalid(
-                f"`{entry}` is no address in its usual form",
+                f"`{entry}` is not an address in canonical form",
                 remediation="write `192.0.2.1` or `[2001:db8::1]`",
             )
     else:
@@ -241,14 +242,14 @@ def split_url(value: str) -> tuple[str, str, str] | str:
     if len(value) > MAX_URL:
         return f"is longer than {MAX_URL} characters"
     if _URL_CHARACTERS.fullmatch(value.encode("utf-8", "surrogatepass")) is None:
-        return "holds a character that has no place in a URL"
+        return "contains a character that is not permitted in a URL"
     scheme, separator, rest = value.partition("://")
     scheme = scheme.lower()
     if not separator or _SCHEME.fullmatch(scheme) is None:
         return "is not an absolute URL"
     authority = rest.partition("/")[0].lower()
     if "@" in authority:
-        return "holds user information before the host"
+        return "contains user information before the host"
     if "?" in authority or "#" in authority:
         return "has no `/` between the host and `?` or `#`"
     host, port = authority, ""

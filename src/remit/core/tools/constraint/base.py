@@ -106,7 +106,7 @@ def type_name(value: Json) -> str:
         return "string"
     if type(value) is list:
         return "array"
-    return "object" if type(value) is dict else "no JSON type"
+    return "object" if type(value) is dict else "not a JSON type"
 
 
 def is_number(value: Json) -> bool:
@@ -144,7 +144,7 @@ def plain(value: Json, depth: int = 0) -> Json:
         value = int(value)
     if type(value) is int:
         if abs(value) > MAX_SAFE_INTEGER:
-            raise ConfigInvalid("holds a number beyond 2^53 - 1", remediation="write it as a string")
+            raise ConfigInvalid("contains a number beyond 2^53 - 1", remediation="write it as a string")
         return value
     if type(value) is float and math.isfinite(value):
         return value
@@ -153,7 +153,7 @@ def plain(value: Json, depth: int = 0) -> Json:
     if isinstance(value, dict):
         return {text(key): plain(item, depth + 1) for key, item in value.items()}
     raise ConfigInvalid(
-        f"holds a value of type `{type(value).__name__}`", remediation="quote it to make it a string"
+        f"contains a value of type `{type(value).__name__}`", remediation="quote it to make it a string"
     )
 
 
@@ -164,7 +164,7 @@ def text(value: Json) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigInvalid("holds a lone surrogate", remediation="write valid Unicode") from None
+        raise ConfigInvalid("contains a lone surrogate", remediation="write valid Unicode") from None
     return str(value)
 
 

@@ -101,7 +101,7 @@ class Not(Constraint):
     def why(self, value: Json) -> str:
         """Explain that the inner constraint was undecidable, if so."""
         if self.part.judge(value) is UNDECIDABLE:
-            return self.part.why(value) or "is too close to a forbidden value to tell"
+            return self.part.why(value) or "is too similar to a forbidden value"
         return ""
 
     def argument(self) -> Json:
@@ -171,7 +171,7 @@ class NotUnderstood(Constraint):
 
     def why(self, value: Json) -> str:
         """Explain that the constraint, not the value, is the reason."""
-        return "is under a constraint that this version does not understand"
+        return "has a constraint that this version does not support"
 
     def argument(self) -> Json:
         """Return the constraint's original content."""
@@ -183,4 +183,4 @@ class NotUnderstood(Constraint):
 
     def describe(self) -> str:
         """Return a fixed description."""
-        return "satisfy a constraint that this version does not understand"
+        return "satisfy a constraint that this version does not support"

@@ -88,7 +88,7 @@ class _Reading:
             )
         if not isinstance(spec, dict) or len(spec) != 1:
             raise ConfigInvalid(
-                "is no constraint", remediation="write a mapping of one key, such as `exact: value`"
+                "is not a constraint", remediation="write a mapping of one key, such as `exact: value`"
             )
         ((kind, argument),) = spec.items()
         key = f"{key}.{kind}" if key else str(kind)

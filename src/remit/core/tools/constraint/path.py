@@ -49,11 +49,11 @@ def path_fault(value: str) -> str:
     if fault := hidden(value):
         return fault
     if not value.isascii() and _LOOK_ALIKES.search(value) is not None:
-        return "holds a character that looks like a dot or a slash"
+        return "contains a character that looks like a dot or a slash"
     if "\\" in value:
-        return "holds a backslash"
+        return "contains a backslash"
     if "%" in value and _ENCODED.search(value) is not None:
-        return "holds percent-encoding"
+        return "contains percent-encoding"
     if value[0] == "~":
         return "starts with `~`"
     if value[1:2] == ":" and value[0].isalpha():
@@ -62,15 +62,15 @@ def path_fault(value: str) -> str:
         return ""
     for name in (value[1:] if value[0] == "/" else value).split("/"):
         if not name:
-            return "holds an empty segment (`//` or a `/` at the end)"
+            return "contains an empty segment (`//` or a `/` at the end)"
         if name[-1] == ".":
             return (
-                "holds a `.` or `..` segment"
+                "contains a `.` or `..` segment"
                 if name in (".", "..")
-                else "holds a segment that ends with a dot"
+                else "contains a segment that ends with a dot"
             )
         if name[0] == " " or name[-1] == " ":
-            return "holds a segment that begins or ends with a blank"
+            return "contains a segment that begins or ends with a blank"
     return ""
 
 
@@ -173,7 +173,7 @@ class Glob(Constraint):
                 f"is longer than {MAX_GLOB} characters", remediation="write several under `any`"
             )
         if glob in ("", ".", "/"):
-            raise ConfigInvalid("names no path", remediation="write a glob such as `contracts/*.md`")
+            raise ConfigInvalid("is not a path", remediation="write a glob such as `contracts/*.md`")
         absolute = glob[0] == "/"
         pieces = [_translate(name) for name in glob.removeprefix("/").split("/")]
         if fault := path_fault("/" * absolute + "/".join(literal for literal, _, _ in pieces)):
@@ -226,7 +226,8 @@ def _translate(name: str) -> tuple[str, str, bool]:
         if ch in ("*", "?"):
             if ch == "*" and expression[-1:] == ["[^/]*"]:
                 raise ConfigInvalid(
-                    "holds `**` beside other characters", remediation="write `**` as a whole name: `a/**/b`"
+                    "contains `**` beside other characters",
+                    remediation="write `**` as a whole name: `a/**/b`",
                 )
             wild = True
             sample.append("x")
@@ -235,13 +236,13 @@ def _translate(name: str) -> tuple[str, str, bool]:
             escaped = next(chars, "")
             if escaped not in ("*", "?", "[", "]"):
                 raise ConfigInvalid(
-                    "holds a stray backslash", remediation="use `/` between names; escape only `*?[]`"
+                    "contains a stray backslash", remediation="use `/` between names; escape only `*?[]`"
                 )
             sample.append(escaped)
             expression.append(re2.escape(escaped))
         elif ch in "[]":
             raise ConfigInvalid(
-                "holds a character class", remediation="write `\\[` for the character, or use `pattern`"
+                "contains a character class", remediation="write `\\[` for the character, or use `pattern`"
             )
         else:
             sample.append(ch)

@@ -44,7 +44,8 @@ class Parameters:
         if name not in self.values:
             known = ", ".join(f"`{{{known}}}`" for known in sorted(self.values)) or "none"
             raise ConfigInvalid(
-                f"placeholder `{{{name}}}` stands for no given parameter", remediation=f"given are: {known}"
+                f"placeholder `{{{name}}}` does not match a given parameter",
+                remediation=f"given parameters: {known}",
             )
         return self.values[name]
 
@@ -64,9 +65,9 @@ class Parameters:
         elif not fault and name in self.paths:
             fault = path_fault(value) or ("is absolute" if value[0] == "/" else "")
         elif not fault and ("/" in value or "\\" in value):
-            fault = "holds a slash or backslash"
+            fault = "contains a slash or backslash"
         elif not fault and value.strip(".") == "":
-            fault = "is made of dots only"
+            fault = "consists only of dots"
         elif not fault and (value[0] == " " or value[-1] == " "):
             fault = "begins or ends with a blank"
         if fault:

@@ -52,11 +52,11 @@ class Range(Constraint):
             or {"max", "exclusive_max"} <= bounds.keys()
         ):
             raise ConfigInvalid(
-                "needs one bound for an end", remediation="give `min` or `max`, or their exclusive_ forms"
+                "has two bounds at one end", remediation="give `min` or `max`, or their exclusive_ forms"
             )
         low, high = (_bound(bounds, end) for end in ("min", "max"))
         if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
-            raise ConfigInvalid("holds no number", remediation="let the lower bound be below the upper")
+            raise ConfigInvalid("allows no number", remediation="make the lower bound smaller than the upper")
         object.__setattr__(self, "bounds", bounds)
         object.__setattr__(self, "_low", low)
         object.__setattr__(self, "_high", high)
@@ -118,11 +118,14 @@ class Length(Constraint):
         for key, bound in bounds.items():
             if type(bound) is not int or bound < 0:
                 raise ConfigInvalid(
-                    f"`{key}` must be a whole number from 0 on", remediation="count characters or elements"
+                    f"`{key}` must be a whole number of at least 0",
+                    remediation="count characters or elements",
                 )
         low, high = bounds.get("min", 0), bounds.get("max")
         if not bounds or (high is not None and low > high):
-            raise ConfigInvalid("holds no length", remediation="give `min`, `max` or both, the smaller first")
+            raise ConfigInvalid(
+                "allows no length", remediation="give `min`, `max` or both, the smaller first"
+            )
         object.__setattr__(self, "bounds", bounds)
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)

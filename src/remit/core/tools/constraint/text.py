@@ -54,11 +54,11 @@ def hidden(value: str) -> str:
         if value.isascii():
             return ""
         if _BLANK.search(value) is not None:
-            return "holds an invisible character"
+            return "contains an invisible character"
         if not unicodedata.is_normalized("NFKC", value):
             return "is not in Unicode normal form NFKC"
         return ""
-    return "holds a control character" if value.isascii() else "holds a control or invisible character"
+    return "contains a control character" if value.isascii() else "contains a control or invisible character"
 
 
 def folded(value: str) -> str:
@@ -216,7 +216,7 @@ def compile_pattern(pattern: str) -> Any:
         detail = error.args[0] if error.args else b""
         words = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
         raise ConfigInvalid(
-            f"is no usable pattern: {words}",
+            f"is not a usable pattern: {words}",
             remediation="use RE2 syntax (no look-around, no back-references)",
         ) from None
     if compiled.programsize > MAX_PROGRAM:
@@ -273,7 +273,7 @@ class Pattern(Constraint):
     def why(self, value: Json) -> str:
         """Name a wrong type, a length or invisible characters."""
         if type(value) is str and self._ascii and not value.isascii():
-            return "holds characters beyond ASCII, which a pattern that ignores case does not decide"
+            return "contains characters beyond ASCII, which a pattern that ignores case does not decide"
         return _why_text(value)
 
     def argument(self) -> Json:
@@ -282,4 +282,4 @@ class Pattern(Constraint):
 
     def describe(self) -> str:
         """Quote the expression."""
-        return f"match `{shown(self.pattern)}` as a whole"
+        return f"match `{shown(self.pattern)}` completely"

@@ -90,7 +90,7 @@ class Arguments:
     def _parameter(self, where: Where, name: str, one: dict[str, Json]) -> RouteParameter:
         usual = "form" if where is Where.QUERY else "simple"
         if one.get("style", usual) != usual or "content" in one:
-            raise Unusable(f"the parameter `{name[:40]}` is written in a style that is not sent")
+            raise Unusable(f"the parameter `{name[:40]}` has an unsupported style")
         if not _NAME.fullmatch(name) or (where is Where.HEADER and not _HEADER.fullmatch(name)):
             raise Unusable(f"`{name[:40]!a}` cannot be the name of a parameter")
         kind, many = self._kind(name, one.get("schema"), 0)

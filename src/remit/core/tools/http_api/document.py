@@ -47,10 +47,10 @@ def read_api(document: Json, *, credentials: frozenset[str] = frozenset()) -> Ap
     arguments, whatever the document declares.
     """
     if not isinstance(document, dict):
-        raise _wrong("is no OpenAPI document", "", "write `openapi: 3.1.0`, `info` and `paths`")
+        raise _wrong("is not an OpenAPI document", "", "write `openapi: 3.1.0`, `info` and `paths`")
     version = document.get("openapi")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise _wrong("is not OpenAPI 3.0 or 3.1", "openapi", "convert it: Swagger 2.0 is not read")
+        raise _wrong("is not OpenAPI 3.0 or 3.1", "openapi", "convert it: Swagger 2.0 is not supported")
     paths = document.get("paths")
     if not isinstance(paths, dict):
         raise _wrong("has no paths", "paths", "give the operations of the API")
@@ -177,7 +177,7 @@ def _segments(template: str) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
         elif _LITERAL.fullmatch(piece) and piece not in (".", ".."):
             out.append(piece)
         elif "{" in piece:
-            raise Unusable("a parameter is a whole segment of the path here")
+            raise Unusable("a parameter must be a whole path segment")
         else:
             raise Unusable(f"`{piece[:40]}` cannot be a segment")
     if len(set(names)) != len(names):

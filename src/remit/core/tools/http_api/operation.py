@@ -125,15 +125,15 @@ class PathTree:
             same = node.plain.setdefault(segment.casefold(), segment)
             if same != segment:
                 raise ConfigInvalid(
-                    f"`{segment}` in `{route.template}` stands elsewhere as `{same}`",
+                    f"`{segment}` in `{route.template}` is written elsewhere as `{same}`",
                     key="paths",
-                    remediation="write it alike: for many servers letters of either case are one",
+                    remediation="use one spelling: many servers ignore letter case",
                 )
             node = node.literals.setdefault(segment, _Node())
         other = node.routes.setdefault(route.method, route)
         if other is not route:
             raise ConfigInvalid(
-                f"`{route.method} {route.template}` and `{other.template}` are one address",
+                f"`{route.method} {route.template}` and `{other.template}` are the same address",
                 key="paths",
                 remediation="keep one of them",
             )
@@ -198,7 +198,7 @@ class Api:
                     f"`{route.method} {route.template}` and `{other.method} {other.template}` are both "
                     f"named `{route.name}`",
                     key="paths",
-                    remediation="give each an `operationId` of its own",
+                    remediation="give each its own `operationId`",
                 )
         self.title, self.version, self.left_out = title, version, left_out
         self.tree = PathTree(routes)

@@ -45,7 +45,9 @@ def write_request(api: Api, route: Route, arguments: dict[str, Json]) -> Written
     if left:
         name = next(iter(left))
         raise Malformed(
-            f"`{name[:80]}` is no argument of `{route.name}`", code="undeclared", remediation="leave it out"
+            f"`{name[:80]}` is not an argument of `{route.name}`",
+            code="undeclared",
+            remediation="leave it out",
         )
     for parameter in route.parameters:
         if parameter.required and parameter.argument not in arguments:
@@ -73,9 +75,9 @@ def _path(api: Api, route: Route, left: dict[str, Json]) -> str:
         segments.append(checked_segment(text_of(parameter, left.pop(parameter.argument))))
     if api.tree.find(route.method, segments) is not route or api.tree.confused(route, segments):
         raise Malformed(
-            f"these arguments are the address of another operation than `{route.name}`",
+            f"these arguments form the address of another operation than `{route.name}`",
             code="path-confusion",
-            remediation="call that operation by its own name",
+            remediation="call that operation by its name",
         )
     return "/" + "/".join(quoted(one) for one in segments)
 
@@ -106,7 +108,7 @@ def _commas(parameter: RouteParameter, value: Json) -> str:
     texts = [text_of(parameter, one) for one in _many(parameter, value)]
     if any("," in one for one in texts):
         raise Malformed(
-            f"a value of `{parameter.argument}` holds a comma",
+            f"a value of `{parameter.argument}` contains a comma",
             code="bad-argument",
             remediation="leave it out",
         )
@@ -116,7 +118,7 @@ def _commas(parameter: RouteParameter, value: Json) -> str:
 def _many(parameter: RouteParameter, value: Json) -> list[Json]:
     if not isinstance(value, list) or not value or len(value) > MAX_MANY:
         raise Malformed(
-            f"`{parameter.argument}` is no list of 1 to {MAX_MANY} values",
+            f"`{parameter.argument}` is not a list of 1 to {MAX_MANY} values",
             code="bad-argument",
             remediation="give a list",
         )

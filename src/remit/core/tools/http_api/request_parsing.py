@@ -106,9 +106,7 @@ def _bodied(route: Route, asking: ApiRequest, max_bytes: int, max_depth: int) ->
     form = route.body
     if form is None:
         if asking.body:
-            raise Malformed(
-                f"`{route.method}` takes no body here", code="undeclared", remediation="send none"
-            )
+            raise Malformed(f"`{route.method}` takes no body", code="undeclared", remediation="send no body")
         return {}
     if not asking.body:
         if form.required:
@@ -150,9 +148,9 @@ def _missing(what: str) -> Malformed:
 
 def _undeclared(name: str, where: str) -> Malformed:
     return Malformed(
-        f"`{name[:80]}` is no {where} parameter of this operation"
+        f"`{name[:80]}` is not a {where} parameter of this operation"
         if where in ("query", "header")
-        else f"`{name[:80]}` is no property of the {where}",
+        else f"`{name[:80]}` is not a property of the {where}",
         code="undeclared",
         remediation="leave it out, or have the OpenAPI document declare it",
     )

@@ -58,13 +58,13 @@ def checked_segment(value: str) -> str:
         raise bad_path("has an empty value")
     plain = unicodedata.normalize("NFKC", value)
     if plain.strip() in (".", "..") or "/" in plain or "\\" in plain:
-        raise bad_path("has a segment that leads elsewhere")
+        raise bad_path("has a segment that changes the path")
     if ";" in plain:
-        raise bad_path("has a `;`, which some servers cut off")
+        raise bad_path("has a `;`, which some servers remove")
     if _ESCAPE.search(plain):
         raise bad_path("is percent-encoded twice")
     if _CONTROL.search(value):
-        raise bad_path("holds a control character")
+        raise bad_path("contains a control character")
     return value
 
 
@@ -78,7 +78,7 @@ def pairs_of(raw: bytes, what: str) -> Iterator[tuple[str, str]]:
     if not raw:
         return
     if not _QUERY.fullmatch(raw):
-        raise Malformed(f"{what} holds a character that must be encoded", code="bad-query")
+        raise Malformed(f"{what} contains a character that must be encoded", code="bad-query")
     pieces = raw.split(b"&")
     if len(pieces) > MAX_PAIRS:
         raise Malformed(f"{what} has more than {MAX_PAIRS} parameters", code="bad-query")
@@ -98,7 +98,7 @@ def decoded(piece: bytes, what: str) -> str:
     if b"%" not in piece:
         return piece.decode("ascii")
     if _BAD_ESCAPE.search(piece):
-        raise Malformed(f"{what} is not percent-encoded soundly", code="bad-encoding")
+        raise Malformed(f"{what} is not valid percent-encoding", code="bad-encoding")
     try:
         return unquote_to_bytes(piece).decode("utf-8")
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def text_of(parameter: RouteParameter, value: Json) -> str:
         raise _not(parameter)
     if parameter.where is Where.HEADER and (len(text) > MAX_HEADER or not _HEADER.fullmatch(text)):
         raise Malformed(
-            f"`{parameter.argument}` cannot stand in a header",
+            f"`{parameter.argument}` cannot be in a header",
             code="bad-header",
             remediation="send visible ASCII characters, and no space at either end",
         )
@@ -154,7 +154,7 @@ def quoted(text: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        raise Malformed("a value holds half a character (a lone surrogate)", code="bad-encoding") from None
+        raise Malformed("a value contains half a character (a lone surrogate)", code="bad-encoding") from None
 
 
 def _not(parameter: RouteParameter) -> Malformed:

@@ -55,9 +55,9 @@ class References:
         self._steps_left -= 1 + len(text) // _STEP_CHARACTERS
         if self._steps_left < 0:
             raise ConfigInvalid(
-                f"leads to more than {MAX_STEPS} schemas, parameters and values",
+                f"refers to more than {MAX_STEPS} schemas, parameters and values",
                 key="paths",
-                remediation="take out what refers to itself or is repeated, or split it over several "
+                remediation="remove recursive or repeated parts, or split the document over several "
                 "upstreams",
             )
 
@@ -77,7 +77,7 @@ class References:
         """Return the object that a node is, or refers to; raise `Malformed`."""
         for _ in range(MAX_HOPS):
             if not isinstance(node, dict):
-                raise Malformed("a reference leads to no object")
+                raise Malformed("a reference does not lead to an object")
             self.step()
             target = node.get("$ref")
             if target is None:
@@ -87,7 +87,7 @@ class References:
 
     def _target(self, target: Json) -> Json:
         if not isinstance(target, str) or not target.startswith("#/"):
-            raise Malformed("a reference leads out of the document")
+            raise Malformed("a reference leads outside the document")
         self.step(target)
         node: Json = self._document
         for piece in target[2:].split("/"):
@@ -95,7 +95,7 @@ class References:
             if isinstance(node, dict) and name in node:
                 node = node[name]
             else:
-                raise Malformed(f"the reference `{target[:120]}` leads nowhere")
+                raise Malformed(f"the reference `{target[:120]}` has no target")
         return node
 
     def begin(self) -> None:

@@ -101,12 +101,12 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         effect=effect,
         audience=_audience(name, arguments, changes, hints, known),
         data_class=_data_class(known, top_class),
-        trust=Guess("untrusted", "unless nobody outside can write what it gives", review=True),
+        trust=Guess("untrusted", "unless outsiders cannot write its results", review=True),
         categories=_categories(results, name),
         arguments=arguments,
         fields=found,
         resource=_resource(arguments, name),
-        production=_flag(name, vocabulary.PRODUCTION, "touches production") if changes else None,
+        production=_flag(name, vocabulary.PRODUCTION, "changes production") if changes else None,
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
     )
@@ -119,24 +119,24 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
     first = vocabulary.single(next(iter(vocabulary.tokens(says)), ""))
     spoken = _by_name((first,)) if first else None
     if guess is None:
-        why = "its name says nothing"
+        why = "its name gives no hint"
         if hints.get("readOnlyHint") is True:
-            why = "only the server says that it changes nothing (`readOnlyHint`); if so, `none`"
+            why = "only the server states that it changes nothing (`readOnlyHint`); if so, `none`"
         elif hints.get("destructiveHint") is False:
-            why = "only the server says that it destroys nothing (`destructiveHint`); if so, `reversible`"
+            why = "only the server states that it destroys nothing (`destructiveHint`); if so, `reversible`"
         return Guess(Effect.IRREVERSIBLE.value, why, review=True)
     if spoken is not None and _worse(spoken.value, guess.value):
-        why = f"its name says less, but its description begins with `{first}`"
+        why = f"its name suggests less, but its description begins with `{first}`"
         guess = Guess(spoken.value, why, review=True)
     if guess.value == Effect.NONE and hints.get("readOnlyHint") is False:
-        why = f"{guess.why}, but the server says that it changes something (`readOnlyHint`)"
+        why = f"{guess.why}, but the server states that it changes something (`readOnlyHint`)"
         kept = hints.get("destructiveHint") is False
         guess = Guess((Effect.REVERSIBLE if kept else Effect.IRREVERSIBLE).value, why, review=True)
     if guess.value == Effect.REVERSIBLE and hints.get("destructiveHint") is True:
-        why = f"{guess.why}, but the server says that it destroys (`destructiveHint`)"
+        why = f"{guess.why}, but the server states that it destroys (`destructiveHint`)"
         guess = Guess(Effect.IRREVERSIBLE.value, why, review=True)
     if guess.value != Effect.NONE and hints.get("readOnlyHint") is True:
-        return Guess(guess.value, f"{guess.why}; the server says that it changes nothing", review=True)
+        return Guess(guess.value, f"{guess.why}; the server states that it changes nothing", review=True)
     return guess
 
 
@@ -162,11 +162,11 @@ def _by_name(name: tuple[str, ...]) -> Guess | None:
         (w for w in name if w in vocabulary.CHANGES and (not reads or w in vocabulary.VERBS_ONLY)), ""
     )
     if worst:
-        return Guess(Effect.IRREVERSIBLE.value, f"its name says `{worst}`")
+        return Guess(Effect.IRREVERSIBLE.value, f"its name contains `{worst}`")
     if change:
-        return Guess(Effect.REVERSIBLE.value, f"its name says `{change}`; can it be undone?", review=True)
+        return Guess(Effect.REVERSIBLE.value, f"its name contains `{change}`; can it be undone?", review=True)
     if reads or (reads := vocabulary.known(name, vocabulary.READ_NOUNS)):
-        return Guess(Effect.NONE.value, f"its name says `{reads}`")
+        return Guess(Effect.NONE.value, f"its name contains `{reads}`")
     return None
 
 
@@ -182,7 +182,7 @@ def _arguments(found: list[SchemaPart], tool: tuple[str, ...], effect: Effect) -
         if not part.leaf:
             if _nested(part):
                 continue
-            one = ArgumentGuess(path=part.path, role=Guess("content", "what is left beside the parts below"))
+            one = ArgumentGuess(path=part.path, role=Guess("content", "the rest, apart from the parts below"))
         if _nested(part) and one.role.value == "content" and not one.secret:
             continue
         out.append(one)
@@ -209,23 +209,23 @@ def _audience(
         why = f"`{outward.path}` may lead outside"
         return Guess("external", why, review=False)
     if word := vocabulary.known(name, vocabulary.OUTWARD):
-        return Guess("external", f"its name says `{word}`")
+        return Guess("external", f"its name contains `{word}`")
     if hints.get("openWorldHint") is True:
-        return Guess("external", "the server says that it reaches others (`openWorldHint`)")
+        return Guess("external", "the server states that it reaches others (`openWorldHint`)")
     if not known.audience:
-        why = "who learns what is sent to it?"
+        why = "who learns its arguments?"
         if hints.get("openWorldHint") is False:
-            why += " The server says that it reaches nobody else (`openWorldHint`)"
+            why += " The server states that it reaches no other party (`openWorldHint`)"
         return Guess("external", why, review=True)
     if changes and known.audience == "self":
         return Guess("internal", "what it changes may be read by others; if not, `self`", review=True)
-    return Guess(known.audience, "as you said of this upstream")
+    return Guess(known.audience, "as given for this upstream")
 
 
 def _data_class(known: UpstreamFacts, top_class: str) -> Guess:
     if known.data_class:
-        return Guess(known.data_class, "as you said of this upstream")
-    return Guess(top_class, "which class is what it gives?", review=True)
+        return Guess(known.data_class, "as given for this upstream")
+    return Guess(top_class, "which class do its results have?", review=True)
 
 
 def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | None:
@@ -235,7 +235,7 @@ def _categories(results: list[SchemaPart], name: tuple[str, ...]) -> Guess | Non
     word = vocabulary.known(
         name, vocabulary.IDENTIFYING | frozenset({"contact", "customer", "patient", "employee"})
     )
-    return Guess("pii", f"its name says `{word}`") if word else None
+    return Guess("pii", f"its name contains `{word}`") if word else None
 
 
 def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> str:
@@ -257,7 +257,7 @@ def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> st
 
 def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:
     word = vocabulary.known(name, meaning)
-    return Guess("true", f"its name says `{word}`, which {what}", review=True) if word else None
+    return Guess("true", f"its name contains `{word}`, which {what}", review=True) if word else None
 
 
 def _financial(name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...]) -> Guess | None:
@@ -273,8 +273,8 @@ def _repeats(
     name: tuple[str, ...], arguments: tuple[ArgumentGuess, ...], results: list[SchemaPart]
 ) -> Guess | None:
     if word := vocabulary.known(name, vocabulary.REPEATS):
-        return Guess("true", f"its name says `{word}`")
+        return Guess("true", f"its name contains `{word}`")
     said = [part for part in results if part.leaf and not (part.types and part.types <= TEXTLESS)]
     if not arguments or (results and not said):
         return None
-    return Guess("true", "its results may hold what it was given; if they never do, remove this", review=True)
+    return Guess("true", "its results may contain its arguments; if they never do, remove this", review=True)

@@ -56,20 +56,18 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
     if part.types and part.types <= TEXTLESS - {"integer", "number"}:
         return _plain(part, Guess("content", "a switch"))
     if word := _secret(name, said):
-        role = Guess(
-            "content", f"`{word}` is a secret by nature; is it the person who gives it?", review=True
-        )
+        role = Guess("content", f"`{word}` is a secret; does the person give it?", review=True)
         return ArgumentGuess(path=part.path, role=role, word=word, secret=True)
     if word := vocabulary.known(name, vocabulary.CODE) or ("query" if _queries(name, said, tool) else ""):
-        return _plain(part, Guess("code", f"`{word}` is run"), word)
+        return _plain(part, Guess("code", f"`{word}` is executed"), word)
     if _numbers(part) and (word := vocabulary.known(name, vocabulary.AMOUNTS)):
-        return _plain(part, Guess("amount", f"`{word}` says how much"), word)
+        return _plain(part, Guess("amount", f"`{word}` is an amount"), word)
     if (
         changes
         and not part.about.get("format")
         and vocabulary.single(next(reversed(name), "")) in vocabulary.PROSE
     ):
-        return _plain(part, Guess("content", f"`{name[-1]}`: words"))
+        return _plain(part, Guess("content", f"`{name[-1]}`: text"))
     # The last word decides: a `to_account` is an account, an `account_id` is an id.
     address = vocabulary.known(tuple(reversed(name)), vocabulary.ADDRESS)
     if not address and part.about.get("format") in ("uri", "email", "hostname", "idn-email", "iri"):
@@ -87,9 +85,9 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
     ):
         return _reached(part, word, tool, changes)
     if word := vocabulary.known(name, vocabulary.SCHEDULE):
-        return _plain(part, Guess("content", f"`{word}` says when or how"))
+        return _plain(part, Guess("content", f"`{word}` is a time or an option"))
     open_ = not _numbers(part) and (changes or bool(vocabulary.known(tool, vocabulary.PERSONAL)))
-    return _plain(part, Guess("content", "its name says nothing", review=open_))
+    return _plain(part, Guess("content", "its name gives no hint", review=open_))
 
 
 def field(part: SchemaPart) -> FieldGuess | None:
@@ -98,11 +96,11 @@ def field(part: SchemaPart) -> FieldGuess | None:
         return None
     name = vocabulary.tokens(part.name)
     if word := vocabulary.known(name, vocabulary.PROSE):
-        why = f"`{word}`: words, which anybody may have written"
+        why = f"`{word}`: text that anyone may have written"
         return FieldGuess(name=part.name, trust=Guess(Trust.UNTRUSTED.value, why))
     word = vocabulary.known(tuple(reversed(name)), vocabulary.SET_BY_SERVER)
     if word and (part.about.get("format") in _SERVER_FORMATS or (part.types <= TEXTLESS and part.types)):
-        why = f"`{word}`: no words, and usually set by the server itself; is it so?"
+        why = f"`{word}`: not text, usually set by the server itself; is it?"
         return FieldGuess(name=part.name, trust=Guess(Trust.TRUSTED.value, why, review=True))
     return None
 
@@ -140,11 +138,13 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
         and not vocabulary.known(tool, vocabulary.DIRECTS)
     ):
         personal = one in vocabulary.PERSONAL or word in vocabulary.PERSONAL
-        role = Guess(ArgumentRole.SELECTOR.value, f"`{word}` says which; or where it goes?", review=True)
+        role = Guess(
+            ArgumentRole.SELECTOR.value, f"`{word}` selects a record; or is it a destination?", review=True
+        )
         return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
     if changes or address:
         unsure = not address
-        why = f"`{word}` says where it goes" + ("; or is it only looked up?" if unsure else "")
+        why = f"`{word}` is a destination" + ("; or is it only looked up?" if unsure else "")
         return ArgumentGuess(
             path=part.path,
             role=Guess(ArgumentRole.DESTINATION.value, why, review=unsure),
@@ -155,7 +155,7 @@ def _reached(part: SchemaPart, word: str, tool: tuple[str, ...], changes: bool) 
             many="array" in part.types,
         )
     personal = one in vocabulary.PERSONAL or word in vocabulary.PERSONAL
-    why = f"`{word}` says what is looked up"
+    why = f"`{word}` is a search term"
     role = Guess(ArgumentRole.SELECTOR.value, why, review=personal)
     return ArgumentGuess(path=part.path, role=role, word=one, personal=personal, single=True)
 
@@ -177,12 +177,12 @@ def _selected(
         and vocabulary.known(about, vocabulary.STORED)
     )
     personal = bool(single and vocabulary.known(about, vocabulary.PERSONAL))
-    why = f"`{word}` says which"
+    why = f"`{word}` selects a record"
     if stored:
         says = vocabulary.known(tool, vocabulary.HANDS_OVER)
-        why += f"; what is stored there goes along with a tool that says `{says}`"
+        why += f"; a tool named `{says}` shares the data stored there"
     if personal:
-        why += f"; `{vocabulary.known(about, vocabulary.PERSONAL)}`: somebody's record"
+        why += f"; `{vocabulary.known(about, vocabulary.PERSONAL)}`: a person's record"
     role = Guess(ArgumentRole.SELECTOR.value, why, review=bool(stored or personal))
     noun = next((w for w in name if w not in ("id", "key", "uuid", "number", "no")), one)
     return ArgumentGuess(

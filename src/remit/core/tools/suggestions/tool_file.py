@@ -26,12 +26,15 @@ def tools_text(upstream: str, drafts: Sequence[ToolDraft]) -> str:
 def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
     count = sum(draft.to_review for draft in drafts)
     yield "# SPDX-License-Identifier: Apache-2.0"
-    yield f"# Drafted by `remit tool suggest {upstream}` from what the upstream says of its tools."
-    yield f"# {count} guesses are marked `# {REVIEW}`: look at each, and remove the mark."
-    yield "# Until then it says the worst, or what a name suggests; a server's own hints make nothing better."
-    yield "# audience: who learns what is sent to it. `self`: nobody but the caller; `internal`: colleagues;"
-    yield "#   `group:NAME`: some of them; `external`: anybody else, also the company that runs the service."
-    yield "# class, trust: what its results carry; `untrusted` where somebody outside can write any of it."
+    yield f"# Drafted by `remit tool suggest {upstream}` from the upstream's descriptions of its tools."
+    yield f"# {count} guesses are marked `# {REVIEW}`: check each, and remove the mark."
+    yield "# Until then the worst case or the name decides; a server's own hints never relax anything."
+    yield "# audience: who learns the arguments. `self`: only the caller; `internal`: colleagues;"
+    yield (
+        "#   `group:NAME`: some of them; `external`: anyone else, including the company that runs the "
+        "service."
+    )
+    yield "# class, trust: labels of its results; `untrusted` if an outsider can write any part."
     yield "# How to describe tools: docs/howto/describe-tools.md"
     yield f"upstream: {quoted(upstream)}"
     yield "tools:"
@@ -41,7 +44,7 @@ def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
     for draft in drafts:
         yield f"  {quoted(draft.name)}:"
         if said := spoken(draft.says):
-            yield f"    # It says of itself: {said}"
+            yield f"    # Its description: {said}"
         yield _line("effect", draft.effect)
         yield _line("audience", draft.audience)
         if draft.production:
@@ -71,7 +74,7 @@ def _templates(draft: ToolDraft) -> Iterator[str]:
         yield _line("repeats", draft.repeats, "true")
     if draft.resource:
         # A wrong name would lose the label of stored data; no name means everything in the upstream.
-        why = "if all tools name it alike; until then, everything in the upstream"
+        why = "if all tools use the same name; until then, the whole upstream"
         yield f"    # resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
 
 
@@ -82,7 +85,7 @@ def _variant(draft: ToolDraft) -> Iterator[str]:
         return
     if any(set(".[]") & set(one.path) for one in leads):
         return
-    yield f"    # when:  # {REVIEW}: less, where it goes to colleagues alone"
+    yield f"    # when:  # {REVIEW}: less, if it goes only to colleagues"
     yield "    #   - arguments:"
     for number, one in enumerate(leads):
         rule = "{email_domain: [example.com]}"

@@ -22,7 +22,7 @@ async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
     """Return the access request of a call; raises `NotFound` where there is no such upstream."""
     asked, deps = call.asked, call.deps
     if asked.upstream not in deps.upstreams:
-        raise NotFound(f"there is no upstream `{asked.upstream[:80]}`", code="no-upstream")
+        raise NotFound(f"upstream `{asked.upstream[:80]}` does not exist", code="no-upstream")
     steps = deps.authorizer.describing(
         bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, call.now
     )

@@ -36,7 +36,7 @@ async def forward_call(call: CallState, leased: LeasedCall) -> ForwardedCall:
         # Data that another call read in the meantime may be in the upstream, where this call could carry it
         # on.
         raise Conflict(
-            "the task has read more since this was decided", code="label-rose", remediation="call again"
+            "the task has read more data since the decision", code="label-rose", remediation="call again"
         )
     deadline_s = deps.clock.boot_s() + deps.call_timeout_s
     in_flight.on_cut = leased.exchange.release

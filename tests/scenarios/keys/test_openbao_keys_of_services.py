@@ -25,7 +25,7 @@ KINDS = ("token", "checkpoint", "sealing", "ca", "svid")
 
 
 @pytest.fixture
-def house(own_bao: BaoServer, tmp_path: Path) -> Iterator[Remit]:
+def services(own_bao: BaoServer, tmp_path: Path) -> Iterator[Remit]:
     """A remit with all its keys there."""
     made = Remit(tmp_path / "h")
     made.folder.mkdir()
@@ -49,41 +49,41 @@ workload_api:
         made.stop()
 
 
-def test_everything_works_with_keys_that_are_elsewhere(house: Remit, own_bao: BaoServer) -> None:
+def test_everything_works_with_keys_that_are_elsewhere(services: Remit, own_bao: BaoServer) -> None:
     """Every kind is rotated, the log verifies, workloads get SVIDs, and no private key lies in the folder."""
     for kind in KINDS:
-        assert house("key", "rotate", kind).code == 0
-    assert house.ask("audit", "verify")["holds"]
-    with WorkloadApiClient(f"unix://{house.folder / 'w.sock'}", default_timeout=60) as client:
+        assert services("key", "rotate", kind).code == 0
+    assert services.ask("audit", "verify")["holds"]
+    with WorkloadApiClient(f"unix://{services.folder / 'w.sock'}", default_timeout=60) as client:
         assert str(client.fetch_x509_svid().spiffe_id) == OURS
         assert str(client.fetch_jwt_svid({"x"}).spiffe_id) == OURS
-    held = house.ask("key", "list")
-    files = b"".join(one.read_bytes() for one in (house.folder / ".remit" / "keys").iterdir())
+    held = services.ask("key", "list")
+    files = b"".join(one.read_bytes() for one in (services.folder / ".remit" / "keys").iterdir())
     assert b"PRIVATE" not in files
-    assert house.stop() == 0
-    house.start()
+    assert services.stop() == 0
+    services.start()
     # At another address, where no one has signed in yet: the session itself is still valid.
-    home = house.folder.parent / "home"
+    home = services.folder.parent / "home"
     (found,) = {one for place in home.rglob("*.json") for one in SECRET.findall(place.read_text())}
-    house.env["REMIT_SESSION"] = found
-    assert [one["id"] for one in house.ask("key", "list")["items"] if one["kind"] != "sealing"] == [
+    services.env["REMIT_SESSION"] = found
+    assert [one["id"] for one in services.ask("key", "list")["items"] if one["kind"] != "sealing"] == [
         one["id"] for one in held["items"] if one["kind"] != "sealing"
     ]
-    assert house.ask("audit", "verify")["holds"]
+    assert services.ask("audit", "verify")["holds"]
 
 
-def test_an_outage_stops_what_is_signed_and_nothing_else(house: Remit, own_bao: BaoServer) -> None:
+def test_an_outage_stops_what_is_signed_and_nothing_else(services: Remit, own_bao: BaoServer) -> None:
     """Reading, deciding and recording go on; signing is refused with the remediation; remit stops in
     order.
     """
     own_bao.pause(True)
-    refused = house("key", "rotate", "token")
+    refused = services("key", "rotate", "token")
     assert refused.code == 3
     assert "OpenBao" in refused.err
-    assert house("person", "add", "ana").code == 0
-    assert "ana" in house("audit", "log", "--kind", "person.added").out
+    assert services("person", "add", "ana").code == 0
+    assert "ana" in services("audit", "log", "--kind", "person.added").out
     own_bao.pause(False)
     own_bao.kill()
-    assert "FAIL" in next(line for line in house("doctor").out.splitlines() if "openbao" in line)
-    assert house.stop() == 0
-    assert "signed at the next start" in house.log.read_text()
+    assert "FAIL" in next(line for line in services("doctor").out.splitlines() if "openbao" in line)
+    assert services.stop() == 0
+    assert "signed at the next start" in services.log.read_text()

@@ -49,9 +49,9 @@ class StorePlace:
             raise self._parted()
         if not os.access(self._folder, os.W_OK | os.X_OK, effective_ids=True):
             raise StoreUnavailable(
-                f"the folder of the store, `{self._folder}`, cannot be written",
+                f"the folder of the store, `{self._folder}`, is not writable",
                 code="store-read-only",
-                remediation="make it writable for whoever runs remit",
+                remediation="make it writable for the user that runs remit",
             )
         self.check()
 
@@ -64,9 +64,9 @@ class StorePlace:
             self._gone = self._gone or self._changed()
         except OSError as fault:
             raise StoreUnavailable(
-                f"the store `{self._path}` cannot be looked at",
+                f"the store `{self._path}` cannot be inspected",
                 code="store-read-only",
-                remediation="let whoever runs remit into its folder",
+                remediation="give the user that runs remit access to its folder",
                 debug=str(fault),
             ) from fault
         if self._gone:
@@ -84,9 +84,9 @@ class StorePlace:
 
     def _parted(self) -> StoreUnavailable:
         return StoreUnavailable(
-            f"the store `{self._path}` was deleted, moved, replaced or written over while remit had it open",
+            f"the store `{self._path}` was deleted, moved, replaced or overwritten while remit had it open",
             code="store-gone",
-            remediation="put it back where it was, or a copy of it, and start remit again",
+            remediation="restore it or a backup of it, and restart remit",
         )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All services for tests: every service on a real store, real keys and the real policy engine.
 
-Only the clock, the entropy and the upstreams are the world's. `HouseWorld.ask` speaks to the management
+Only the clock, the entropy and the upstreams are the world's. `ServiceWorld.ask` speaks to the management
 endpoints as a client does, without a socket.
 """
 
@@ -133,7 +133,7 @@ def a_catalogue(description: str = "Reads a contract") -> Catalogue:
     return Catalogue(protocol="2026-07-28", tools=(wire_tool("read", "path", description),))
 
 
-def make_house(
+def make_services(
     folder: Path,
     clock: WorldClock,
     upstreams: Mapping[str, Upstream] | None = None,
@@ -265,16 +265,16 @@ async def exchange(
     return told
 
 
-class HouseWorld:
+class ServiceWorld:
     """A gateway with people, two agents and a bundle, behind its management endpoints."""
 
     def __init__(
         self, folder: Path, points: Mapping[str, EnforcementPoint] | None = None, **outfit: Any
     ) -> None:
         self.clock = WorldClock()
-        self.house = make_house(folder, self.clock, points=points, **outfit)
+        self.services = make_services(folder, self.clock, points=points, **outfit)
         self.on_disk: Bundle | Exception = a_bundle("sha256:two")
-        self.asgi = app(self.house, reload=self._reload, watch_s=0)
+        self.asgi = app(self.services, reload=self._reload, watch_s=0)
         self.keys = {name: ECKey.generate_key("P-256") for name in ("contract-bot", "other-bot")}
         self._assertions = 0
 
@@ -285,9 +285,9 @@ class HouseWorld:
 
     async def settle_in(self) -> None:
         """Apply the bundle, and register people and agents."""
-        house = self.house
-        await house.policies.apply(a_bundle(), by="remit")
-        await house.tools.registry.learned("contracts", a_catalogue())
+        services = self.services
+        await services.policies.apply(a_bundle(), by="remit")
+        await services.tools.registry.learned("contracts", a_catalogue())
         people = {
             "root": ((Role.ADMINISTRATOR,), ()),
             "ada": ((Role.APPROVER,), ()),
@@ -297,11 +297,11 @@ class HouseWorld:
             "leo": ((), ("legal",)),
         }
         for name, (roles, groups) in people.items():
-            await house.identity.directory.add_person(
+            await services.identity.directory.add_person(
                 NewPerson(name=name, roles=roles, groups=groups), by="remit"
             )
         for name, key in self.keys.items():
-            await house.identity.directory.register(
+            await services.identity.directory.register(
                 NewAgent(
                     name=name,
                     owner="lena",
@@ -318,8 +318,8 @@ class HouseWorld:
 
     async def session(self, person: str) -> str:
         """Sign a person in."""
-        code = await self.house.identity.authenticator.make_code(person, by=AT_START)
-        return (await self.house.identity.authenticator.sign_in(code))[0]
+        code = await self.services.identity.authenticator.make_code(person, by=AT_START)
+        return (await self.services.identity.authenticator.sign_in(code))[0]
 
     def assertion(self, agent: str, **changes: Json) -> str:
         """Sign a client assertion with an agent's key."""
@@ -401,16 +401,16 @@ class HouseWorld:
 
     async def kinds(self) -> list[str]:
         """Return the kinds of all events so far."""
-        found = await self.house.evidence.log.pages(limit=1000)
+        found = await self.services.evidence.log.pages(limit=1000)
         return [entry.kind for entry in found]
 
 
 @asynccontextmanager
-async def house_world(folder: Path, **outfit: Any) -> AsyncIterator[HouseWorld]:
+async def service_world(folder: Path, **outfit: Any) -> AsyncIterator[ServiceWorld]:
     """Open a gateway world, settled in, and close its store at the end."""
-    world = HouseWorld(folder, **outfit)
+    world = ServiceWorld(folder, **outfit)
     await world.settle_in()
     try:
         yield world
     finally:
-        await world.house.store.close()
+        await world.services.store.close()
