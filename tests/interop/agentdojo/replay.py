@@ -18,6 +18,8 @@ from tests.interop.agentdojo.dojo import Spot, Suite
 Json = Any
 
 BUNDLE = Path(__file__).resolve().parent / "bundle"
+#: The same tools, as an administrator labelled them who had seen nothing but their schemas.
+LABELLED = BUNDLE.with_name("labelled")
 
 
 class Approver(enum.StrEnum):
