@@ -4,10 +4,13 @@
     python -m tests.interop                         everything
     python -m tests.interop server authorization    some of it
     python -m tests.interop agentdojo --cases       AgentDojo's ground truths, case by case
+    python -m tests.interop agentdojo --labels others   the same by labels that are not tuned
+    python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json` and `build/agentdojo.json`. Exits 1 where a scenario fails without a
-reason that is written down in `tests/interop/results.py`, or passes though one is.
+The results go to `build/interop.json` and `build/agentdojo.json` (labels of others:
+`build/agentdojo-others.json`). Exits 1 where a scenario fails without a reason that is written down in
+`tests/interop/results.py`, or passes though one is.
 """
 
 import argparse
@@ -17,11 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.interop import consenting, stage, suite, vectors
-from tests.interop.agentdojo.measure import measure
+from tests.interop.agentdojo.measure import LABELS, measure
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
+from tests.interop.worlds.measure import measure as measure_worlds
 
 REVISIONS = ("2026-07-28", "2025-11-25")
-MODES = ("server", "client", "authorization", "vectors", "agentdojo")
+MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds")
 
 
 def server(revision: str) -> list[Row]:
@@ -50,14 +54,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
     parser.add_argument("modes", nargs="*", choices=[*MODES, []], default=[])
     parser.add_argument("--publish", action="store_true")
-    parser.add_argument("--cases", action="store_true", help="print single cases of agentdojo, too")
-    parser.add_argument("--suite", default="", choices=["", "workspace", "banking"], help="of agentdojo")
+    parser.add_argument("--cases", action="store_true", help="print single cases, too")
+    parser.add_argument("--suite", default="", help="of agentdojo, or one world")
+    parser.add_argument("--labels", choices=list(LABELS), default="own", help="of agentdojo's tools")
     given = parser.parse_args()
     wanted = given.modes or MODES
     try:
         if "agentdojo" in wanted:
-            measure(publish=given.publish, one_by_one=given.cases, only=given.suite)
-        if set(wanted) == {"agentdojo"}:
+            measure(publish=given.publish, one_by_one=given.cases, only=given.suite, labels=given.labels)
+        if "worlds" in wanted:
+            measure_worlds(publish=given.publish, one_by_one=given.cases, only=given.suite)
+        if set(wanted) <= {"agentdojo", "worlds"}:
             return 0
         suite.install()
     except suite.NotInstalled as fault:

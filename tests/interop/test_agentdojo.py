@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from remit.core.tools.json_path import path_of
 from remit.rehearse import Rehearsal
 from tests.interop.agentdojo import dojo
 from tests.interop.agentdojo.figures import figures, shown
-from tests.interop.agentdojo.replay import Approver, Case, Order, Told, cases, rehearsal_of, run
+from tests.interop.agentdojo.replay import LABELLED, Approver, Case, Order, Told, cases, rehearsal_of, run
 from tests.interop.suite import NotInstalled
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,17 @@ def test_each_tool_of_the_suites_is_described(rehearsal: Rehearsal, suites: list
     """No file speaks of a tool that is none, and no tool is without a file."""
     described = [tool.name for tool in rehearsal.stage.services.tools.registry.all() if tool.described]
     assert sorted(described) == sorted(name for suite in suites for name in suite.tools)
+
+
+def test_the_labels_of_others_describe_the_same_tools(rehearsal: Rehearsal, suites: list[dojo.Suite]) -> None:
+    """Both bundles describe the same tools and arguments, so that their figures can be compared."""
+
+    def described(one: Rehearsal) -> dict[str, set[str]]:
+        tools = one.stage.services.tools.registry.all()
+        return {tool.id: {path_of(key)[0] for key in tool.arguments} for tool in tools if tool.described}
+
+    with rehearsal_of(suites, LABELLED) as labelled:
+        assert described(labelled) == described(rehearsal)
 
 
 def test_other_suites_are_held_out() -> None:

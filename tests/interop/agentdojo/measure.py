@@ -10,16 +10,21 @@ from typing import Any, Final
 
 from tests.interop.agentdojo import dojo
 from tests.interop.agentdojo.figures import facts, figures, shown, table
-from tests.interop.agentdojo.replay import Told, cases, rehearsal_of, run
+from tests.interop.agentdojo.replay import BUNDLE, LABELLED, Told, cases, rehearsal_of, run
 from tests.interop.suite import ROOT
 
 Json = Any
 
 LATEST: Final = ROOT / "build" / "agentdojo.json"
 PUBLISHED: Final = ROOT / "docs" / "reference" / "agentdojo.json"
+#: By whose labels: the bundle, and where a run leaves its figures.
+LABELS: Final = {
+    "own": (BUNDLE, LATEST),
+    "others": (LABELLED, ROOT / "build" / "agentdojo-others.json"),
+}
 
 
-def replay(*, only: str = "") -> dict[bool, list[Told]]:
+def replay(*, only: str = "", bundle: Path = BUNDLE) -> dict[bool, list[Told]]:
     """Replay every episode with all three approvers; gives them by whether they had a plan.
 
     `only` names one suite. Tells how far it is.
@@ -27,7 +32,7 @@ def replay(*, only: str = "") -> dict[bool, list[Told]]:
     told: dict[bool, list[Told]] = {True: [], False: []}
     with dojo.Dojo() as running:
         suites = [one for one in running.suites() if only in ("", one.name)]
-        with rehearsal_of(suites) as rehearsal:
+        with rehearsal_of(suites, bundle) as rehearsal:
             every = list(cases(suites))
             for count, case in enumerate(every, 1):
                 told[case.planned] += run(rehearsal, running, case)
@@ -39,14 +44,21 @@ def replay(*, only: str = "") -> dict[bool, list[Told]]:
 
 
 def measure(
-    *, publish: bool = False, one_by_one: bool = False, only: str = "", say: Callable[[str], object] = print
+    *,
+    publish: bool = False,
+    one_by_one: bool = False,
+    only: str = "",
+    labels: str = "own",
+    say: Callable[[str], object] = print,
 ) -> Json:
     """Replay everything, print the table, and keep the figures; `one_by_one` prints single cases, too.
 
-    Raises `NotInstalled` where AgentDojo cannot be had.
+    `labels` is one of `LABELS`; only figures by `own` labels are published. Raises `NotInstalled` where
+    AgentDojo cannot be had.
     """
     dojo.install()
-    told = replay(only=only)
+    bundle, latest = LABELS[labels]
+    told = replay(only=only, bundle=bundle)
     if one_by_one:
         for with_plan, some in told.items():
             say(f"== {'with' if with_plan else 'without'} a plan")
@@ -56,7 +68,7 @@ def measure(
     say(table(planned, unplanned))
     found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
     if not only:
-        for path in (LATEST, PUBLISHED) if publish else (LATEST,):
+        for path in (latest, PUBLISHED) if publish and labels == "own" else (latest,):
             _write(path, found)
     return found
 

@@ -9,15 +9,17 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from remit.core.tools.tool import Effect
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
-from tests.interop.agentdojo.dojo import Dojo, Suite
+from tests.interop.agentdojo.dojo import Spot, Suite
 
 Json = Any
 
 BUNDLE = Path(__file__).resolve().parent / "bundle"
+#: The same tools, as an administrator labelled them who had seen nothing but their schemas.
+LABELLED = BUNDLE.with_name("labelled")
 
 
 class Approver(enum.StrEnum):
@@ -34,6 +36,30 @@ class Order(enum.StrEnum):
     ALONE = "alone"
     INTERLEAVE = "interleave"
     APPEND = "append"
+
+
+class Environment(Protocol):
+    """The tools, tasks and judges that are replayed: AgentDojo, or the worlds. One episode at a time."""
+
+    def suites(self) -> list[Suite]:
+        """Return the suites that may be looked at."""
+        ...
+
+    def open(self, suite: str, user: str, injection: str | None) -> Spot:
+        """Begin an episode in a fresh environment."""
+        ...
+
+    def attack(self) -> tuple[tuple[str, dict[str, Json]], ...]:
+        """Return what the attacker calls, as of now."""
+        ...
+
+    def call(self, function: str, args: dict[str, Json]) -> tuple[str, bool]:
+        """Make a call; return what the agent would see, and whether that is an error."""
+        ...
+
+    def judge(self, *, complete: bool) -> tuple[bool, bool]:
+        """Return utility and security (true: the attack has reached its goal)."""
+        ...
 
 
 class Case(NamedTuple):
@@ -104,7 +130,7 @@ def cases(suites: list[Suite]) -> Iterator[Case]:
                         yield Case(suite, user, injection, order, planned, Approver.NOBODY)
 
 
-def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
+def run(rehearsal: Rehearsal, dojo: Environment, case: Case) -> list[Told]:
     """Run an episode with each approver; who is never asked makes no difference, and is not run."""
     told = [_run(rehearsal, dojo, case)]
     for approver in (Approver.CAREFUL, Approver.TIRED):
@@ -115,10 +141,10 @@ def run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> list[Told]:
     return told
 
 
-def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
+def _run(rehearsal: Rehearsal, dojo: Environment, case: Case) -> Told:
     spot = dojo.open(case.suite.name, case.user, case.injection)
     rehearsal.restore()
-    ids = tool_ids(rehearsal)
+    ids = tool_ids(rehearsal, case.suite)
     plan = tuple(dict.fromkeys(ids[name] for name, _ in spot.calls))
     task = rehearsal.open(task=case.suite.name, intent=spot.prompt, plan=plan if case.planned else None)
     told = Told(case, solvable=spot.solved)
@@ -143,7 +169,12 @@ def _run(rehearsal: Rehearsal, dojo: Dojo, case: Case) -> Told:
 
 
 def _step(
-    task: RehearsedTask, dojo: Dojo, case: Case, call: tuple[str, str, dict[str, Json]], *, attacker: bool
+    task: RehearsedTask,
+    dojo: Environment,
+    case: Case,
+    call: tuple[str, str, dict[str, Json]],
+    *,
+    attacker: bool,
 ) -> Step:
     name, tool, args = call
     first = last = task.call(tool, args)
@@ -161,16 +192,21 @@ def _step(
     return Step(attacker, tool, args, first, last, effect)
 
 
-def tool_ids(rehearsal: Rehearsal) -> dict[str, str]:
-    """Return the ids of the bundle's tools by the names that AgentDojo has for them."""
-    return {tool.name: tool.id for tool in rehearsal.stage.services.tools.registry.all()}
+def tool_ids(rehearsal: Rehearsal, suite: Suite) -> dict[str, str]:
+    """Return the ids of a suite's tools by the names that the suite has for them.
+
+    A suite may be an upstream; the tools of AgentDojo's are spread over several.
+    """
+    tools = rehearsal.stage.services.tools.registry.all()
+    own = [tool for tool in tools if tool.upstream == suite.name]
+    return {tool.name: tool.id for tool in own or tools}
 
 
-def rehearsal_of(suites: list[Suite]) -> Rehearsal:
-    """Put the bundle in force, with one task type for each suite that grants all of its tools."""
-    rehearsal = Rehearsal(BUNDLE)
-    ids = tool_ids(rehearsal)
+def rehearsal_of(suites: list[Suite], bundle: Path = BUNDLE) -> Rehearsal:
+    """Put a bundle in force, with one task type for each suite that grants all of its tools."""
+    rehearsal = Rehearsal(bundle)
     for suite in suites:
+        ids = tool_ids(rehearsal, suite)
         rehearsal.task_type(
             suite.name,
             grants=[ids[name] for name in suite.tools],

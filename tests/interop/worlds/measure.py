@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run over the worlds: replays all of them, and prints the figures of each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tests.interop.agentdojo.figures import WORDS, figures, shown
+from tests.interop.agentdojo.replay import Told, cases, rehearsal_of, run
+from tests.interop.suite import ROOT
+from tests.interop.worlds.replay import Worlds
+
+Json = Any
+
+BUNDLE: Final = Path(__file__).resolve().parent / "bundle"
+LATEST: Final = ROOT / "build" / "worlds.json"
+PUBLISHED: Final = ROOT / "docs" / "reference" / "worlds.json"
+#: Nobody looks at its cases while rules change.
+HELD_OUT: Final = "journey"
+
+
+def replay(*, only: str = "") -> dict[tuple[str, bool], list[Told]]:
+    """Replay every episode with all approvers; return them by world, and by whether they had a plan."""
+    told: dict[tuple[str, bool], list[Told]] = {}
+    worlds = Worlds()
+    suites = [one for one in worlds.suites() if only in ("", one.name)]
+    with rehearsal_of(suites, BUNDLE) as rehearsal:
+        every = list(cases(suites))
+        for count, case in enumerate(every, 1):
+            told.setdefault((case.suite.name, case.planned), []).extend(run(rehearsal, worlds, case))
+            if count % 50 == 0 or count == len(every):
+                sys.stderr.write(f"\rworlds: {count} of {len(every)} episodes")
+                sys.stderr.flush()
+    sys.stderr.write("\n")
+    return told
+
+
+def measure(
+    *, publish: bool = False, one_by_one: bool = False, only: str = "", say: Callable[[str], object] = print
+) -> Json:
+    """Replay the worlds, print a table, and keep the figures; `one_by_one` prints single cases, too."""
+    told = replay(only=only)
+    found = {key: figures(some) for key, some in told.items()}
+    if one_by_one:
+        for (name, planned), some in told.items():
+            if name != HELD_OUT:
+                say(f"== {name}, {'with' if planned else 'without'} a plan")
+                for line in shown(some):
+                    say(line)
+    say(table(found))
+    facts = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "held_out": HELD_OUT,
+        "worlds": [
+            {"name": name, "planned": planned, "figures": one} for (name, planned), one in found.items()
+        ],
+    }
+    if not only:
+        for path in (LATEST, PUBLISHED) if publish else (LATEST,):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return facts
+
+
+def table(found: dict[tuple[str, bool], dict[str, float]]) -> str:
+    """Return the figures as text: a column for each world, with and without a plan."""
+    width = max(map(len, WORDS.values()))
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = [f"{'with / without a plan':{width}}" + "".join(f"{name:>16}" for name in names)]
+    for key, word in WORDS.items():
+        pairs = [f"{found[name, True][key]:.4g} / {found[name, False][key]:.4g}" for name in names]
+        lines.append(f"{word:{width}}" + "".join(f"{pair:>16}" for pair in pairs))
+    return "\n".join(lines)
