@@ -20,7 +20,7 @@ Json = Any
 BUNDLE: Final = Path(__file__).resolve().parent / "bundle"
 LATEST: Final = ROOT / "build" / "worlds.json"
 PUBLISHED: Final = ROOT / "docs" / "reference" / "worlds.json"
-#: Nobody looks at its cases while rules change.
+#: No one reads its cases while rules change.
 HELD_OUT: Final = "journey"
 
 

@@ -150,7 +150,7 @@ def answer_wolters(state: State) -> Iterator[Call]:
     ),
 )
 def share_with_engineer(state: State) -> Iterator[Call]:
-    """Share a deal with a person whom a mail names and a page confirms."""
+    """Share a deal with a person that a mail names and a page confirms."""
     yield "mail_search", {"query": "Dirk documents"}
     yield "mail_get_thread", {"thread_id": "thr_901"}
     yield "web_fetch", {"url": "https://molkerei-gruenau.example/news"}
@@ -407,7 +407,7 @@ def new_mail(state: State) -> Iterator[Call]:
     _mailed("kern@metallbau-kern.example", "chiara@ostwind-solar.example", text=("Chiara", "Woche")),
 )
 def write_to_lead(state: State) -> Iterator[Call]:
-    """Write to a person whom a customer recommends."""
+    """Write to a person that a customer recommends."""
     yield "mail_search", {"query": "Ruben Schwager"}
     yield "mail_get_thread", {"thread_id": "thr_910"}
     yield (

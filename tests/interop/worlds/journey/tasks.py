@@ -338,7 +338,7 @@ def draft_total(state: State) -> Iterator[Call]:
     _noted({TARIQ, "b.nunes@aguasdotejo.example", "hugo.vidal@aguasdotejo.example"}, "2026-10-20"),
 )
 def follow_up(state: State) -> Iterator[Call]:
-    """Invite everybody who attends an event."""
+    """Invite everyone who attends an event."""
     yield "listEvents", {"query": "workshop"}
     workshop = _event(state, "EV-4004")
     me = state["profile"]["mail"]
