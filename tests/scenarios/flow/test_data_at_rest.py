@@ -18,8 +18,8 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import RemitError, StoreUnavailable
 from remit.core.flow.stored_labels import ROOT
-from remit.core.label import Label, Trust
-from remit.core.tools.tool import RESOURCE_READ, Tool
+from remit.core.label import Audience, Label, Trust
+from remit.core.tools.tool import RESOURCE_READ, Argument, ArgumentRole, Tool
 from tests.worlds.calls import a_surface, full_disk
 from tests.worlds.tickets import TOOLS, UNTRUSTED, Desks, a_tool, desks
 from tests.worlds.values import TENANT
@@ -353,3 +353,60 @@ async def test_odd_names_break_nothing(world: Desks, ticket: Json) -> None:
     reader, theirs = await world.begin("other")
     await world.outcome(theirs, "read_ticket", ticket="1" if ticket != ["7"] * 100 else "7")
     assert await world.label(reader) == UNTRUSTED, json.dumps(ticket)
+
+
+def with_share(**changes: Any) -> tuple[Tool, ...]:
+    """Return the desk's tools, with another `share`."""
+    share = next(tool for tool in TOOLS if tool.name == "share")
+    return tuple(msgspec.structs.replace(share, **changes) if tool is share else tool for tool in TOOLS)
+
+
+async def test_a_call_without_the_argument_hands_over_nothing(world: Desks) -> None:
+    """A mail without an attachment is a mail."""
+    _, token = await world.begin()
+    end = await world.call(token, "share")
+    assert end.decision.outcome is Outcome.PERMIT
+    assert end.request.rest.handed is None
+
+
+async def test_what_is_handed_over_has_the_class_that_its_argument_names(world: Desks) -> None:
+    """The worst of all reads of the upstream does not count for it."""
+    item = Argument(ArgumentRole.SELECTOR, hands_over=True, handed_class="public")
+    await world.apply(tools=with_share(arguments={"item": item}))
+    _, token = await world.begin()
+    end = await world.call(token, "share", item="7")
+    assert end.decision.outcome is Outcome.PERMIT
+    assert end.request.rest.handed == Label("public")
+
+
+async def test_what_is_handed_over_has_the_label_of_the_reads_of_such_a_thing(world: Desks) -> None:
+    """A ticket is not a contract: reads of contracts do not count for it."""
+    arguments = {"ticket": Argument(ArgumentRole.SELECTOR, hands_over=True)}
+    await world.apply(tools=with_share(arguments=arguments, resource="share/{ticket}"))
+    _, token = await world.begin()
+    end = await world.call(token, "share", ticket="7")
+    assert end.decision.outcome is Outcome.PERMIT
+    assert end.request.rest.handed == Label()
+
+
+async def test_handing_over_writes_no_declared_label_back(world: Desks) -> None:
+    """A clean task adds a member, and what others read there carries no more than before."""
+    await world.apply(tools=with_share(audience=Audience("self"), resource=""))
+    _, token = await world.begin()
+    assert await world.outcome(token, "share", item="7") is Outcome.PERMIT
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=1)
+    assert await world.label(reader) == Label()
+
+
+async def test_a_copy_carries_what_was_written_to_the_original(world: Desks) -> None:
+    """A stored label travels with what is handed over, to wherever a tool without a resource puts it."""
+    arguments = {"ticket": Argument(ArgumentRole.SELECTOR, hands_over=True)}
+    await world.apply(tools=with_share(arguments=arguments, audience=Audience("self"), resource=""))
+    _, tainted = await world.tainted()
+    await world.outcome(tainted, "comment", ticket=7, text="as the contract says")
+    _, token = await world.begin()
+    assert await world.outcome(token, "share", ticket=7) is Outcome.PERMIT
+    reader, theirs = await world.begin("other")
+    await world.outcome(theirs, "read_ticket", ticket=1)
+    assert (await world.label(reader)).trust is Trust.UNTRUSTED

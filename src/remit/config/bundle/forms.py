@@ -68,10 +68,14 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
     hands_over: Annotated[
         bool,
         Meta(
-            description="Whether the call shares the data stored under it (share, attach, push); the "
-            "stored label then counts."
+            description="Whether a call with this argument shares the data stored under it (share, attach, "
+            "push); the stored label then counts."
         ),
     ] = False
+    handed_class: Annotated[
+        str,
+        Meta(description="The data class of what `hands_over` shares; unless given, that of the reads."),
+    ] = ""
 
 
 class FieldForm(LabelForm, frozen=True, kw_only=True):

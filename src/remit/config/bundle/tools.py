@@ -169,12 +169,29 @@ class _ToolReading:
                 secret=form.secret,
                 personal=form.personal,
                 hands_over=form.hands_over,
+                handed_class=self._handed_class(key, form),
             )
         for key, form in self._form.arguments.items():
             if (head := self._head(key)) != key and (form.sensitive or form.secret):
                 # Evidence hides whole arguments.
                 out[head] = msgspec.structs.replace(out.get(head, Argument()), sensitive=True)
         return out
+
+    def _handed_class(self, key: str, form: ArgumentForm) -> str:
+        """Return the data class of what the argument hands over; empty where the file names none."""
+        order, name = self._words.classes.order, form.handed_class
+        if not name or (form.hands_over and name in order):
+            return name
+        if form.hands_over:
+            self._say(
+                f"`{name}` is not a data class",
+                *("arguments", key, "handed_class"),
+                remediation=suggestion(name, order),
+            )
+        else:
+            way = "add `hands_over: true`, or remove `handed_class`"
+            self._say("needs `hands_over`", "arguments", key, "handed_class", remediation=way)
+        return ""
 
     def fields(self, own: Label) -> tuple[FieldLabel, ...]:
         """Return the labels of single fields, in the order of the file."""

@@ -188,14 +188,16 @@ def _kept(writers: tuple[ResourceWrite, ...], by: ResourceWrite) -> tuple[Resour
 class CallLabels(msgspec.Struct, frozen=True):
     """The stored labels that concern a call.
 
-    `label` is the label of what the call reads, `handed` that of what it passes on by id; None: no label.
-    `writers` are the calls that wrote it. `through` maps the decisions of earlier calls of the chain, from
-    whose results arguments of this call came, to the writer of what they read. `version` is the version of
-    the upstream's labels at the time of the lookup.
+    `label` is the label of what the call reads, `handed` that of what it passes on by id, and `moved` the
+    part of `handed` that is stored, not declared; None: no label. `writers` are the calls that wrote it.
+    `through` maps the decisions of earlier calls of the chain, from whose results arguments of this call
+    came, to the writer of what they read. `version` is the version of the upstream's labels at the time of
+    the lookup.
     """
 
     label: Label | None = None
     handed: Label | None = None
+    moved: Label | None = None
     writers: tuple[ResourceWrite, ...] = ()
     through: dict[str, ResourceWrite] = {}
     version: int = 0

@@ -85,7 +85,8 @@ class Argument(msgspec.Struct, frozen=True):
     `secret`: the argument carries a secret by nature (a password, a one-time code), which is not a disclosure
     here; its value comes from the intent, or the call is refused. `personal`: it selects a record about a
     person, and this applies to reads, too. `hands_over`: the call hands over, by id, the data stored there
-    (share, attach, push), so that the stored label counts.
+    (share, attach, push), so that the stored label counts; `handed_class` is the data class of that data,
+    where the administrator has named it.
     """
 
     role: ArgumentRole = ArgumentRole.CONTENT
@@ -93,6 +94,7 @@ class Argument(msgspec.Struct, frozen=True):
     secret: bool = False
     personal: bool = False
     hands_over: bool = False
+    handed_class: str = ""
 
 
 class FieldLabel(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ from remit.core.flow.stored_labels import (
 )
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust, joined, worst
-from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tool
+from remit.core.tools.tool import RESERVED_OPERATIONS, Argument, Effect, Tool
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, DropStoredLabel, PutStoredLabel
 from remit.ports.store.replicas import CheckStoredLabels, Fleet
@@ -136,7 +136,7 @@ class StoredLabels:
         tool = request.tool
         if not self.shelves.loaded:
             await self.shelves.load()
-        handing = tool.hands_over
+        handing = tool.hands_over and handed_keys(tool, request.arguments)
         if handing:
             await self.refresh(tool.upstream)
         shelf = self.shelves.of(tool.upstream)
@@ -148,9 +148,9 @@ class StoredLabels:
             found = await self._rest(shelf, tool, request.arguments, classes)
             rest = msgspec.structs.replace(found, through=rest.through)
         if handing:
-            handed, writers = await self._handed(tool, request.arguments, classes)
+            handed, moved, writers = await self._handed(tool, handing, request.arguments, classes)
             writers = tuple(dict.fromkeys((*rest.writers, *writers)))[:MAX_WRITERS]
-            rest = msgspec.structs.replace(rest, handed=handed, writers=writers)
+            rest = msgspec.structs.replace(rest, handed=handed, moved=moved, writers=writers)
         cleared = request.cleared
         if rest.handed is not None:
             kept_in = "secret" in rest.handed.categories and tool.audience.name != "self"
@@ -249,36 +249,33 @@ class StoredLabels:
         return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
 
     async def _handed(
-        self, tool: Tool, arguments: dict[str, Json], classes: Classes
-    ) -> tuple[Label, tuple[ResourceWrite, ...]]:
-        """Return the label of what a call passes on by id, and its writers.
+        self, tool: Tool, keys: tuple[str, ...], arguments: dict[str, Json], classes: Classes
+    ) -> tuple[Label, Label | None, tuple[ResourceWrite, ...]]:
+        """Return the label of what a call passes on by id, the stored part of it, and its writers.
 
-        It joins the stored labels there and the declared labels of all reads of the upstream, any of which
-        might read that data.
+        It joins the labels stored there and what is declared of that data (`_declared`).
         """
         beside = self._tools.of(tool.upstream)
-        reads = [one for one in beside if one.described and one.effect is Effect.NONE]
-        declared = joined(
-            (label for one in reads for label in (one.label, *(field.label for field in one.fields))), classes
-        )
-        labels = [worst(classes) if declared is None else declared]
+        declared: list[Label] = []
+        stored: list[Label] = []
         writers: tuple[ResourceWrite, ...] = ()
         shelf = self.shelves.of(tool.upstream)
         parts = tool.parts(arguments)
-        for key, spec in tool.arguments.items():
-            if not spec.hands_over or key not in parts or shelf is None:
-                continue
+        for key in keys:
             names = named_by(parts[key], beside)
+            declared.append(_declared(key, tool.arguments[key], beside, classes))
+            if shelf is None:
+                continue
             if names:
                 await self.shelves.fetch(tool.upstream, names)
             found, whole = self._reached(shelf, tool.upstream, names)
-            labels += [
+            stored += [
                 label
                 for one in found
                 if (label := one.all(classes) if one in whole else one.label) is not None
             ]
             writers += writers_of(found, whole)
-        return joined(labels, classes) or worst(classes), writers
+        return joined([*declared, *stored], classes) or worst(classes), joined(stored, classes), writers
 
     # Step 5.
 
@@ -303,10 +300,18 @@ class StoredLabels:
         if label.trust is Trust.UNTRUSTED and tool.described and justified(request):
             # The data there is then exactly what the person stated or a trusted source provided.
             label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
-        if request.rest.handed is not None:
-            label = label.join(request.rest.handed, classes)
         if not tool.described:
             label = label.join(worst(classes), classes)
+        names = resources(tool.resource, request.arguments) if tool.described else ()
+        # What is stored here is read with its declared label wherever the call puts it, unless that is a
+        # resource with a name, which other tools read.
+        moved = (
+            request.rest.handed
+            if names and not self._hands_over(tool, names, request)
+            else request.rest.moved
+        )
+        if moved is not None:
+            label = label.join(moved, classes)
         if label.says_nothing(classes):
             return ()
         shelf = self.shelves.add(tool.upstream)
@@ -314,7 +319,6 @@ class StoredLabels:
             raise Busy(f"a declassification of `{tool.upstream}` is in progress", remediation="call again")
         if label.trust is Trust.UNTRUSTED:
             mark(shelf, request)
-        names = resources(tool.resource, request.arguments) if tool.described else ()
         if any(
             self.shelves.at(tool.upstream, place) is None for name in names for place in (*above(name), name)
         ):
@@ -337,6 +341,14 @@ class StoredLabels:
             elif chosen_by_upstream(tool, request.arguments):
                 names = (LOOSE + decision,)
         return tuple(self._raise(shelf, names, label, by, classes))
+
+    def _hands_over(self, tool: Tool, names: tuple[str, ...], request: AccessRequest) -> bool:
+        """Return whether the named resources are those that the call passes on: it writes nowhere else."""
+        parts, beside = tool.parts(request.arguments), self._tools.of(tool.upstream)
+        passed = {
+            name for key in handed_keys(tool, request.arguments) for name in named_by(parts[key], beside)
+        }
+        return passed.issuperset(names)
 
     def _raise(
         self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: ResourceWrite, classes: Classes
@@ -426,3 +438,26 @@ class StoredLabels:
                 self.kept(one for one in unit.changes if isinstance(one, PutStoredLabel))
 
         future.add_done_callback(done)
+
+
+def handed_keys(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:
+    """Return the keys of the arguments with which a call passes on stored data; empty where it has none."""
+    parts = tool.parts(arguments)
+    return tuple(key for key, spec in tool.arguments.items() if spec.hands_over and parts.get(key, []) != [])
+
+
+def _declared(key: str, argument: Argument, beside: Iterable[Tool], classes: Classes) -> Label:
+    """Return what is declared of the data that an argument passes on.
+
+    It is the class that the argument names. Otherwise it joins the labels of the reads whose `resource` takes
+    a value of this name (`file/{file_id}` for `attachments[].file_id`), or of all reads of the upstream.
+    """
+    if argument.handed_class:
+        return Label(argument.handed_class)
+    reads = [one for one in beside if one.described and one.effect is Effect.NONE]
+    place = f"{{{key.rpartition('.')[2].removesuffix('[]')}}}"
+    of_this = [one for one in reads if place in one.resource]
+    labels = (
+        label for one in of_this or reads for label in (one.label, *(field.label for field in one.fields))
+    )
+    return joined(labels, classes) or worst(classes)
