@@ -410,3 +410,21 @@ async def test_a_copy_carries_what_was_written_to_the_original(world: Desks) -> 
     reader, theirs = await world.begin("other")
     await world.outcome(theirs, "read_ticket", ticket=1)
     assert (await world.label(reader)).trust is Trust.UNTRUSTED
+
+
+@pytest.mark.parametrize(("resource", "kept"), [("share/{item}", True), ("contract/{item}", False)])
+async def test_a_declared_label_goes_along_to_a_resource_with_another_name(
+    world: Desks, resource: str, kept: bool
+) -> None:
+    """What reads that resource declares another label; the thing itself is read with its own."""
+    tools = with_share(audience=Audience("self"), resource=resource)
+    contract = a_tool("read_item", label=UNTRUSTED, arguments={"item": Argument(ArgumentRole.SELECTOR)})
+    read = msgspec.structs.replace(contract, resource="contract/{item}")
+    await world.apply(tools=(*tools, read))
+    world.desk.surfaces["read_item"] = a_surface("read_item")
+    await world.learn()
+    _, token = await world.begin()
+    assert await world.outcome(token, "share", item="7") is Outcome.PERMIT
+    name = resource.format(item=7)
+    found = await world.services.store.stored_labels(TENANT, "desk", [name])
+    assert [one.label for one in found] == ([UNTRUSTED] if kept else [])

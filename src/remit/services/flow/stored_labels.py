@@ -303,13 +303,12 @@ class StoredLabels:
         if not tool.described:
             label = label.join(worst(classes), classes)
         names = resources(tool.resource, request.arguments) if tool.described else ()
-        # What is stored here is read with its declared label wherever the call puts it, unless that is a
-        # resource with a name, which other tools read.
-        moved = (
-            request.rest.handed
-            if names and not self._hands_over(tool, names, request)
-            else request.rest.moved
-        )
+        # Wherever a call puts data of this upstream, the same reads declare its label again; but a resource
+        # with another name has reads of its own.
+        moved = request.rest.moved
+        if names and request.rest.handed is not None:
+            keys = handed_keys(tool, request.arguments)
+            moved = request.rest.handed if self._writes_elsewhere(tool, keys) else moved
         if moved is not None:
             label = label.join(moved, classes)
         if label.says_nothing(classes):
@@ -342,13 +341,14 @@ class StoredLabels:
                 names = (LOOSE + decision,)
         return tuple(self._raise(shelf, names, label, by, classes))
 
-    def _hands_over(self, tool: Tool, names: tuple[str, ...], request: AccessRequest) -> bool:
-        """Return whether the named resources are those that the call passes on: it writes nowhere else."""
-        parts, beside = tool.parts(request.arguments), self._tools.of(tool.upstream)
-        passed = {
-            name for key in handed_keys(tool, request.arguments) for name in named_by(parts[key], beside)
-        }
-        return passed.issuperset(names)
+    def _writes_elsewhere(self, tool: Tool, keys: tuple[str, ...]) -> bool:
+        """Return whether a call that passes on data writes a named resource that is not that data itself.
+
+        The resource is that data if it takes the value that is passed on, and a read has the same `resource`.
+        """
+        same = any(_place(key) in tool.resource for key in keys)
+        reads = (one for one in self._tools.of(tool.upstream) if one.effect is Effect.NONE)
+        return not (same and any(one.resource == tool.resource for one in reads))
 
     def _raise(
         self, shelf: UpstreamLabels, names: tuple[str, ...], label: Label, by: ResourceWrite, classes: Classes
@@ -455,9 +455,13 @@ def _declared(key: str, argument: Argument, beside: Iterable[Tool], classes: Cla
     if argument.handed_class:
         return Label(argument.handed_class)
     reads = [one for one in beside if one.described and one.effect is Effect.NONE]
-    place = f"{{{key.rpartition('.')[2].removesuffix('[]')}}}"
-    of_this = [one for one in reads if place in one.resource]
+    of_this = [one for one in reads if _place(key) in one.resource]
     labels = (
         label for one in of_this or reads for label in (one.label, *(field.label for field in one.fields))
     )
     return joined(labels, classes) or worst(classes)
+
+
+def _place(key: str) -> str:
+    """Return the place of an argument's value in a template: `{file_id}` for `attachments[].file_id`."""
+    return f"{{{key.rpartition('.')[2].removesuffix('[]')}}}"
