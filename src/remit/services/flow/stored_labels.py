@@ -304,7 +304,7 @@ class StoredLabels:
             label = label.join(worst(classes), classes)
         names = resources(tool.resource, request.arguments) if tool.described else ()
         # Wherever a call puts data of this upstream, the same reads declare its label again; but a resource
-        # with another name has reads of its own.
+        # with another name has other reads.
         moved = request.rest.moved
         if names and request.rest.handed is not None:
             keys = handed_keys(tool, request.arguments)
