@@ -265,5 +265,5 @@ async def test_a_log_behind_its_signed_head_is_refused(open_store: Open, tmp_pat
     with pytest.raises(VerificationFailed, match="has 0 events, but 3 were signed"):
         open_store(empty, heads=heads)
     await heads.swap(TENANT, signed[0], signed[1])
-    with pytest.raises(VerificationFailed, match="has 3 events, and 5 were signed"):
+    with pytest.raises(VerificationFailed, match="has 3 events, but 5 were signed"):
         open_store(ours, heads=heads)
