@@ -106,6 +106,7 @@ class ArgumentView(View, frozen=True, kw_only=True):
     secret: bool
     personal: bool
     hands_over: bool
+    handed_class: str
 
 
 class FieldView(View, frozen=True, kw_only=True):
