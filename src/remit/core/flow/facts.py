@@ -60,7 +60,9 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       states no destination for that argument.
     - `content_foreign`: a content carries an address or link that untrusted data brought in.
     - `content_near`: all such addresses and links come from sources that the intent names.
-    - `anchored`: at least one destination or selector is reached.
+    - `destination_clean`: the agent used each destination that is not reached before the task read anything
+      untrusted.
+    - `anchored`: at least one destination or selector is reached otherwise than by such a use.
     - `asked`: the person's words ask for what the tool does.
     - `delegated`: the person's words delegate to a text that someone else wrote (`follow the instructions in
       ...`).
@@ -74,6 +76,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     destination_reached: bool = False
     destination_pointed: bool = False
     destination_near: bool = False
+    destination_clean: bool = False
     selector: str = NO_VALUE
     selector_reached: bool = False
     selector_pointed: bool = False
@@ -146,10 +149,11 @@ def judging(
     # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, words, parameters = False, True, False, False
+    spent, near, clean, words, parameters = False, True, True, False, False
     for one in destinations:
         spent = spent or one.spent
         near = near and (one.reached or one.near)
+        clean = clean and (one.reached or one.clean)
         if one.provenance is _INTENT:
             typed = one.stated is not None and bool(one.stated.parameter)
             parameters, words = parameters or typed, words or not typed
@@ -161,6 +165,7 @@ def judging(
         destination_reached="destination" not in short,
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
+        destination_clean="destination" in short and clean,
         selector=worst_of.get("selector", NO_VALUE),
         selector_reached="selector" not in short,
         selector_pointed=pointed,
@@ -243,7 +248,7 @@ def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
     for one in leading:
         closed = closed or one.closed
         doubtful = doubtful or _doubtful(one)
-        anchored = anchored or one.reached
+        anchored = anchored or (one.reached and not one.clean)
     return closed, doubtful, anchored
 
 
@@ -372,7 +377,9 @@ def chains(flow: Flow) -> list[tuple[str, str]]:
         first = next((met for met in one.origins if met.trust is _UNTRUSTED), None) or next(
             iter(one.origins), None
         )
-        if one.spent:
+        if one.clean:
+            out.append((name, f"`{bare(name)}` was used before this task had read untrusted data"))
+        elif one.spent:
             out.append(
                 (name, f"`{bare(name)}` was stated for another purpose, and untrusted data contains it, too")
             )

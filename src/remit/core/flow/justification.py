@@ -99,6 +99,8 @@ class Justification(msgspec.Struct, frozen=True):
     - `mentioned`: words of untrusted text hold the value.
     - `elsewhere`: the intent states the value, but possibly for another purpose.
     - `differs` (amounts): the intent states another amount.
+    - `clean`: the agent used the value before the task read anything untrusted, and it proves no more than
+      itself.
     """
 
     provenance: Provenance
@@ -113,6 +115,7 @@ class Justification(msgspec.Struct, frozen=True):
     mentioned: bool = False
     elsewhere: bool = False
     differs: bool = False
+    clean: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -133,7 +136,7 @@ class Justification(msgspec.Struct, frozen=True):
     @property
     def justified(self) -> bool:
         """Whether the value is from the intent and used for its stated purpose, or from a trusted source."""
-        return not self.spent and self.provenance in (_INTENT, _TRUSTED)
+        return not self.spent and not self.clean and self.provenance in (_INTENT, _TRUSTED)
 
     @property
     def pointed(self) -> bool:
@@ -162,6 +165,7 @@ class Justification(msgspec.Struct, frozen=True):
             self.mentioned or other.mentioned,
             self.elsewhere or other.elsewhere,
             self.differs or other.differs,
+            worse.clean and (better.clean or better.reached),
         )
 
 

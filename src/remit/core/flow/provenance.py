@@ -30,6 +30,7 @@ import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_walk import is_long, is_one, walk
+from remit.core.flow.clean_values import CleanValues, for_itself, improved
 from remit.core.flow.intake import Intake
 from remit.core.flow.intent_references import contradicts, pointed, source_of
 from remit.core.flow.justification import (
@@ -45,7 +46,7 @@ from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
-from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
+from remit.core.flow.memory import CAPACITY, RECORD_MASK, VALUE_BYTES, TaskRecords
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Paths, Reading
@@ -64,6 +65,7 @@ MAX_ARGUMENT_LEAVES = 2_000
 _UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
 _TEXT, _HOST = KindOfValue.TEXT, KindOfValue.HOST
 _INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
+_DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 
 
 _NUMBERS = re.compile(r"\d[\d.,]*")
@@ -86,6 +88,8 @@ class Index:
         #: The person's statements.
         self.statement = Statement()
         self.naming = Naming(self.statement.utterance)
+        #: Values that were used before anything untrusted was read.
+        self.clean = CleanValues(key)
 
     @property
     def utterance(self) -> Utterance:
@@ -110,7 +114,8 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        clean = len(self.clean) * VALUE_BYTES
+        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes + clean
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -153,7 +158,7 @@ class Index:
         arguments = tool.parts(arguments)
         for name, one in arguments.items():
             before = given.get(name) if given else None
-            known[name] = before or (yield from self.judging(one, tool, name, None))
+            known[name] = for_itself(before or (yield from self.judging(one, tool, name, None)))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(Reading(result, tool, self._paths, seen))
@@ -236,6 +241,21 @@ class Index:
         self, text: str, found: Destination, used: ExactValue, tool: Tool | None, name: str
     ) -> Justification:
         """Return where a text came from; `found` and `used` are the results of its two readings."""
+        judged = self._met(text, found, used, tool, name)
+        if tool is None or judged.provenance not in _DOUBTED or self.full:
+            return judged
+        return improved(judged, self.clean_values(), text, used, tool, name)
+
+    def clean_values(self) -> dict[CleanValues, Statement]:
+        """Return the clean values of this task and the tasks above it, each with what was stated there."""
+        held = {} if self.above is None or self.above.full else self.above.clean_values()
+        held[self.clean] = self.statement
+        return held
+
+    def _met(
+        self, text: str, found: Destination, used: ExactValue, tool: Tool | None, name: str
+    ) -> Justification:
+        """Return where a text came from, by what was met and what is stated."""
         traces = self.kept.spots(found)
         if self.above is not None:
             above = self.above.judge_read(text, found, used, tool, name)

@@ -16,7 +16,7 @@ from remit.core.flow.stated_amounts import joined, payments
 from remit.core.flow.task_index import begun
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
-from remit.core.label import Classes, Label
+from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
@@ -110,6 +110,8 @@ class LiveTask:
         #: Number of permitted calls, which is also the number of the last one.
         self.calls = used.get(task.id, Usage()).calls
         self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
+        if self.is_clean:
+            self.index.clean.plan(task.plan or ())
         #: Bytes of this task already counted in what all tasks remember (`services.flow.memory_limit`).
         self.counted_bytes = 0
         #: Held while a result is taken in: one result at a time, however long it is.
@@ -236,6 +238,16 @@ class LiveTask:
                 code="intent-used",
                 remediation="call again",
             )
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether neither this task nor a task above it has ever carried untrusted data.
+
+        A lowered label does not count: the agent has read what it was lowered for.
+        """
+        return all(
+            one.label.trust is Trust.TRUSTED and one.task.lowered is None for one in (self, *self.above())
+        )
 
     def above(self) -> list[LiveTask]:
         """Return the bound ancestors of this task."""
