@@ -68,6 +68,9 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       ...`).
     - `handed`: the text that was read there mentions what the tool does.
     - `plan`: `planned`, `unplanned`, or `none` where the task has no plan.
+    - `adds`: what an extension of a plan adds (`effects`: a tool that changes or discloses something;
+      `reads`; `own-reads`: reads without an argument that selects anything; `first`: the task had no plan),
+      or `none` for any other call.
     - `tainted`: the task has read untrusted data.
     - `full`: the index could not remember everything.
     - `unseen`: the result of a permitted call went to the agent unseen: an enforcement point only asked.
@@ -104,6 +107,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     delegated: bool = False
     handed: bool = False
     plan: str = NO_VALUE
+    adds: str = NO_VALUE
     tainted: bool = False
     full: bool = False
     unseen: bool = False

@@ -122,8 +122,7 @@ class Authorizer:
         The tool is as the arguments make it. The flow is as the task's index knows it at this moment.
         """
         bundle = self._policies.applied.bundle
-        tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
-        tool = tool.called_with(arguments)
+        tool = self.tool(f"{upstream}/{name}").called_with(arguments)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         return AccessRequest(
@@ -141,6 +140,11 @@ class Authorizer:
             unconstrained=upstream in self._unconstrained,
             flow=flow,
         )
+
+    def tool(self, tool_id: str) -> Tool:
+        """Return a tool as it is described; what is not known of it is assumed to be the worst."""
+        upstream, _, name = tool_id.partition("/")
+        return self._tools.get(tool_id) or undescribed(upstream, name, self._policies.applied.bundle.classes)
 
     def known(self, tool: Tool) -> bool:
         """Return whether an upstream offers the tool."""

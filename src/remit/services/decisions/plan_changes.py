@@ -4,8 +4,10 @@
 An extension is decided like a call, as a call of the tool `remit/plan`, which no upstream offers:
 
 1. the task is open, grants what is requested, and every ancestor task has it in its plan;
-2. policy decides whether the plan may grow, with the task's label in its context. By the default rules it may
-   until the task has read untrusted data; from then on a person is asked about exactly this extension;
+2. policy decides whether the plan may grow, with the task's label and with what the extension adds in its
+   context. By the default rules, a tool that changes or discloses something must be requested in the person's
+   words, or a person is asked about exactly this extension; once the task has read untrusted data, a person
+   is asked in each case, except about reads of one's own without arguments that select anything;
 3. the decision, the use of an approval and the longer plan are committed together.
 
 The first plan of a task that was opened without one is an extension too: it narrows the task, but afterwards
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -25,6 +28,7 @@ from remit.core.errors import Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
+from remit.core.flow.plan_growth import growth
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -32,7 +36,7 @@ from remit.core.label import Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
-from remit.core.tasks.task import Task, TaskState
+from remit.core.tasks.task import Task, TaskState, person_of
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, CheckFence, PutTask, UseApproval
 from remit.ports.store.units import Unit, UnitStore
@@ -42,6 +46,9 @@ from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
+
+#: An extension that names what the task does not grant is refused before policy is asked.
+_REFUSED: Final = FlowFacts()
 
 
 class Extension(msgspec.Struct, frozen=True):
@@ -104,13 +111,17 @@ class Plans:
                 return await self._refuse(live, request, self._denied(error))
             if extended(live.task.plan, entries) == live.task.plan:
                 return Extension(live.task)
-            request = self._request(live, entries_of(entries), claims, now)
+            request = self._request(live, entries_of(entries), claims, now, self._facts(live, entries, by))
+            clean = live.is_clean
             ruling = await self._authorizer.decide(request, live)
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
                 return await self._refuse(live, request, ruling.decision)
-            return await self._extend(live, request, ruling, entries, by)
+            extension = await self._extend(live, request, ruling, entries, by)
+            if clean:
+                live.index.clean.plan(entries)
+            return extension
 
     async def _wanted(self, live: LiveTask, wished: Sequence[PlanWish]) -> Plan:
         """Step 1."""
@@ -119,8 +130,20 @@ class Plans:
             entries = within(entries, (await self._tasks.get(name)).plan)
         return entries
 
+    def _facts(self, live: LiveTask, entries: Plan, by: str) -> FlowFacts:
+        """Return what policies read of an extension; the extension itself is not subject to the plan."""
+        tools = [self._authorizer.tool(one) for one in dict.fromkeys(entry.tool for entry in entries)]
+        by_person = by != "" and by == person_of(live.task.intent.requested_by)
+        facts = growth(live.index.utterance, tools, first=live.task.plan is None, by_person=by_person)
+        return msgspec.structs.replace(facts, tainted=live.label.trust is Trust.UNTRUSTED)
+
     def _request(
-        self, live: LiveTask, add: list[Json], claims: AccessClaims | None, now: datetime
+        self,
+        live: LiveTask,
+        add: list[Json],
+        claims: AccessClaims | None,
+        now: datetime,
+        facts: FlowFacts = _REFUSED,
     ) -> AccessRequest:
         task = live.task
         proven = claims.principal if claims is not None else None
@@ -146,8 +169,7 @@ class Plans:
             label=live.label,
             cleared=True,
             now=now,
-            # An extension itself is not subject to the plan.
-            flow=Flow(FlowFacts(tainted=live.label.trust is Trust.UNTRUSTED)),
+            flow=Flow(facts),
         )
 
     def _denied(self, error: Forbidden) -> Decision:

@@ -26,6 +26,8 @@ from remit.services.tasks.opening_rules import DelegatedOpening
 from tests.worlds.calls import ASK, CallWorld, a_bundle, a_type, call_world
 from tests.worlds.services import PERMIT
 
+#: What the person asks for, in words that ask for each tool of the desk.
+GOAL = "Read what is at the desk, write a note, and pay"
 PLAN_RULES = (
     Path(__file__).parents[4] / "src" / "remit" / "templates" / "policies" / "26-plan.cedar"
 ).read_text()
@@ -68,7 +70,7 @@ async def question(world: CallWorld, task: str, *add: str | PlanEntry) -> str:
 
 async def test_what_is_not_planned_waits_for_an_extension(world: CallWorld) -> None:
     """It is granted all along: the refusal says how it would be permitted."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     assert {grant.tool for grant in task.grants} == {"desk/read", "desk/write", "desk/pay"}
     refusal = (await world.call(token, "write")).decision
     assert (refusal.outcome, refusal.reasons[0].rule) == (Outcome.DENY, "plan/first")
@@ -80,7 +82,7 @@ async def test_what_is_not_planned_waits_for_an_extension(world: CallWorld) -> N
 
 async def test_an_extension_before_reading_is_recorded(world: CallWorld) -> None:
     """As a decision, and as what it did, with the label and nothing read."""
-    task, _ = await world.open(plan=("desk/read",))
+    task, _ = await world.open(goal=GOAL, plan=("desk/read",))
     assert [one["plan"] for one in await world.facts(EventKind.TASK_OPENED)] == [["desk/read"]]
     await extend(world, task.id, "desk/write")
     (decided,) = await world.facts(EventKind.DECISION_MADE)
@@ -95,7 +97,7 @@ async def test_an_extension_before_reading_is_recorded(world: CallWorld) -> None
 
 async def test_after_reading_a_human_is_asked_and_sees_what_was_read(world: CallWorld) -> None:
     """The question holds exactly what would be added, and which call brought what others may have written."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     approval = await world.services.decisions.approvals.get(await question(world, task.id, "desk/write"))
     assert (approval.tool, approval.arguments) == ("remit/plan", {"add": [{"tool": "desk/write"}]})
@@ -111,7 +113,7 @@ async def test_after_reading_a_human_is_asked_and_sees_what_was_read(world: Call
 async def test_an_answer_extends_a_plan_once_and_by_nothing_else(world: CallWorld) -> None:
     """Not by another tool, not by looser arguments, and not again on another task."""
     entry = PlanEntry("desk/write", {"text": {"exact": "hello"}})
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, entry))
     await question(world, task.id, "desk/write")
@@ -121,14 +123,14 @@ async def test_an_answer_extends_a_plan_once_and_by_nothing_else(world: CallWorl
     again = await extend(world, task.id, entry)
     assert (again.holds, again.decision) == (True, None)
     assert len(await world.facts(EventKind.PLAN_EXTENDED)) == 1
-    other, token = await world.open(plan=("desk/read",))
+    other, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     await question(world, other.id, entry)
 
 
 async def test_the_same_answer_is_taken_once_however_many_ask(world: CallWorld) -> None:
     """Asked ten times at the same moment, the plan grows by one event, and the others find it grown."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"))
     done = await asyncio.gather(*(extend(world, task.id, "desk/write") for _ in range(10)))
@@ -139,7 +141,7 @@ async def test_the_same_answer_is_taken_once_however_many_ask(world: CallWorld) 
 
 async def test_a_denied_extension_stays_denied(world: CallWorld) -> None:
     """The approver is not asked until they approve."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"), approve=False)
     done = await extend(world, task.id, "desk/write")
@@ -151,8 +153,8 @@ async def test_a_denied_extension_stays_denied(world: CallWorld) -> None:
 async def test_a_plan_gives_nothing(world: CallWorld) -> None:
     """What is not granted cannot be planned, and what is planned is held against the grant all the same."""
     with pytest.raises(Forbidden, match="plan names `desk/odd`"):
-        await world.open(plan=("desk/odd",))
-    task, token = await world.open("hello", plan=())
+        await world.open(goal=GOAL, plan=("desk/odd",))
+    task, token = await world.open("hello", goal=GOAL, plan=())
     refusal = (await extend(world, task.id, "desk/pay")).decision
     assert refusal is not None
     assert (refusal.outcome, refusal.reasons[0].code) == (Outcome.DENY, "plan")
@@ -164,7 +166,7 @@ async def test_a_plan_gives_nothing(world: CallWorld) -> None:
 
 async def test_a_planned_argument_binds_for_the_whole_task(world: CallWorld) -> None:
     """Another value is not planned; the refusal says which argument departs and what the plan says of it."""
-    task, token = await world.open(plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),))
+    task, token = await world.open(goal=GOAL, plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),))
     assert await world.outcome(token, "write", text="hello") is Outcome.PERMIT
     refusal = (await world.call(token, "write", text="bye")).decision
     assert refusal.outcome is Outcome.DENY
@@ -178,8 +180,8 @@ async def test_a_constraint_that_is_not_understood_is_an_error(world: CallWorld)
     """At open and later alike; nothing is planned then."""
     odd = PlanEntry("desk/write", {"text": {"rhymes_with": "hello"}})
     with pytest.raises(Malformed):
-        await world.open(plan=(odd,))
-    task, _ = await world.open(plan=())
+        await world.open(goal=GOAL, plan=(odd,))
+    task, _ = await world.open(goal=GOAL, plan=())
     with pytest.raises(Malformed):
         await extend(world, task.id, odd)
 
@@ -202,14 +204,14 @@ async def test_a_first_plan_after_reading_needs_a_human(world: CallWorld) -> Non
 
 async def test_an_extension_takes_no_budget(world: CallWorld) -> None:
     """What it leads to is counted."""
-    task, token = await world.open("one-call", plan=())
+    task, token = await world.open("one-call", goal=GOAL, plan=())
     assert (await extend(world, task.id, "desk/write")).holds
     assert await world.outcome(token, "write") is Outcome.PERMIT
 
 
 async def test_nothing_is_planned_for_what_has_ended(world: CallWorld) -> None:
     """Also where the question was approved before the end."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     await world.approve(await question(world, task.id, "desk/write"))
     await world.services.endings.revocations.end_task(task.id, reason="done", by="lena")
@@ -220,7 +222,7 @@ async def test_nothing_is_planned_for_what_has_ended(world: CallWorld) -> None:
 
 async def test_people_are_not_flooded_with_plans(world: CallWorld) -> None:
     """Extensions count among the questions of a task."""
-    task, token = await world.open(plan=("desk/read",))
+    task, token = await world.open(goal=GOAL, plan=("desk/read",))
     await world.call(token, "read")
     for n in range(MAX_PENDING):
         await question(world, task.id, PlanEntry("desk/write", {"text": {"exact": str(n)}}))
@@ -230,7 +232,7 @@ async def test_people_are_not_flooded_with_plans(world: CallWorld) -> None:
 
 async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -> None:
     """Neither puts back what the other has changed."""
-    task, _ = await world.open(plan=())
+    task, _ = await world.open(goal=GOAL, plan=())
     lena = await world.person("lena")
     await asyncio.gather(
         *(world.services.tasks.tasks.add_message(task.id, f"and {n}", lena) for n in range(5)),
@@ -244,7 +246,9 @@ async def test_a_turn_and_an_extension_at_once_are_both_kept(world: CallWorld) -
 
 async def test_a_childs_plan_lies_within_its_parents(world: CallWorld) -> None:
     """It is handed what was planned, and asks for more only once its parent plans it."""
-    task, _ = await world.open("handed", plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),))
+    task, _ = await world.open(
+        "handed", goal=GOAL, plan=(PlanEntry("desk/write", {"text": {"exact": "hello"}}),)
+    )
     other = await world.services.identity.directory.agent("other")
 
     async def hand(**wanted: Any) -> Any:
@@ -274,9 +278,9 @@ async def test_a_site_decides_otherwise_what_a_plan_means(world: CallWorld) -> N
     await world.services.policies.apply(
         msgspec.structs.replace(planning_bundle(), policies=policies), by="root"
     )
-    task, _ = await world.open(plan=())
+    task, _ = await world.open(goal=GOAL, plan=())
     await question(world, task.id, "desk/write")
-    other, _ = await world.open(agent="other", plan=())
+    other, _ = await world.open(agent="other", goal=GOAL, plan=())
     assert (await extend(world, other.id, "desk/write")).holds
 
 
