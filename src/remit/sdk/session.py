@@ -226,7 +226,8 @@ class TaskSession(_TokenSource):
         """Request an extension of the plan: by tools (`upstream/tool`), or by `{"tool": ..., "arguments":
         {name: constraint}}`.
 
-        The agent decides this itself until the task has read untrusted data; from then on a human is asked.
+        Until the task has read untrusted data, the agent adds reads by itself, and other tools where the
+        person's words ask for them. In all other cases a human is asked.
         Return `outcome` (`permit`, `deny`, or `defer` while a human is asked; then `approval` is the ID of
         the question), `reasons`, and the `task`. Repeat the same request to get the answer.
         """

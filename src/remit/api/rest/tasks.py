@@ -236,7 +236,7 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/tasks/{task}/plan",
-        summary="Extend the plan of a task: directly until it has read untrusted data, then by approval",
+        summary="Extend the plan of a task: by reads and by what the person asked for, or by approval",
         serve=planned,
         people=Duty.OWN,
         agents=True,

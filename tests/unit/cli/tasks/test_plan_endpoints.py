@@ -151,7 +151,11 @@ def test_an_agent_declares_and_extends_its_plan_by_the_sdk(services: Remit) -> N
         async with AgentSession(services.url, "note-bot", key) as agent:
             entry = {"tool": "notes/read_note", "arguments": {"name": {"exact": "shopping"}}}
             task = await agent.open(
-                "tidy-note", params={"note": "shopping"}, plan=[entry], person_session=ana
+                "tidy-note",
+                goal="Write the note again in order",
+                params={"note": "shopping"},
+                plan=[entry],
+                person_session=ana,
             )
             told = await task.extend_plan("notes/write_note")
             assert told["outcome"] == "permit"
