@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remit.core.decisions.decision import Outcome
@@ -84,20 +85,38 @@ def test_a_reply_where_the_agent_has_read_needs_no_question(code: Rehearsal) -> 
     assert reply(task) is Outcome.PERMIT
 
 
-def test_another_issue_and_another_owner_are_refused(code: Rehearsal) -> None:
-    """A repository that is reached lends nothing to a number in it, nor its name to another owner's."""
+def test_another_issue_of_the_same_repository_is_refused(code: Rehearsal) -> None:
+    """A repository that is reached lends nothing to a number in it."""
     task = opened(code)
     read(task)
     assert reply(task, number=209) is Outcome.DENY
-    assert reply(task, "evil/gaugekit") is Outcome.DENY
 
 
-def test_a_repository_that_was_first_used_after_reading_is_refused(code: Rehearsal) -> None:
+def test_the_same_name_of_another_owner_does_not_pass(code: Rehearsal) -> None:
+    """It is only in the issue that the person named: a question, as without the agent's use."""
+    task = opened(code)
+    read(task)
+    assert reply(task, "evil/gaugekit") is Outcome.DEFER
+
+
+def test_a_repository_that_was_first_used_after_reading_does_not_pass(code: Rehearsal) -> None:
     """The first call reads elsewhere; by the second the issue may have told the agent where to go."""
     task = opened(code)
     read(task, "other/project")
     read(task)
-    assert reply(task) is Outcome.DENY
+    assert reply(task) is Outcome.DEFER
+
+
+def test_a_use_after_an_untrusted_read_of_another_call_is_none(code: Rehearsal) -> None:
+    """A lowered label does not make it one: what was read stays in the agent's mind."""
+    task = opened(code)
+    read(task, "other/project")
+    live = code.stage.services.tasks.live.get(task.id)
+    assert live is not None
+    assert not live.is_clean
+    live.label = live.task.label
+    live.task = msgspec.structs.replace(live.task, lowered=live.task.opened)
+    assert not live.is_clean
 
 
 def test_an_action_that_the_words_do_not_ask_for_is_not_led_to_by_a_used_value(code: Rehearsal) -> None:

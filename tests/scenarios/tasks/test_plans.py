@@ -116,6 +116,17 @@ def test_an_extension_before_reading_is_the_agents_own_word(story: Rehearsal) ->
     assert task.read("tickets/comment", NOTE, "done").outcome is Outcome.PERMIT
 
 
+def test_an_extension_by_what_was_not_asked_for_waits_for_a_human_from_the_start(story: Rehearsal) -> None:
+    """Nothing was read yet, as far as remit sees; reads need no question."""
+    task = planned(story, "contracts/read")
+    asked = task.extend("mail/send")
+    assert asked.decision is not None
+    assert asked.decision.outcome is Outcome.DEFER
+    assert [one.id for one in asked.decision.rules] == ["plan/unasked"]
+    task.approve(asked)
+    assert task.extend("mail/send").holds
+
+
 def test_an_unplanned_call_after_reading_may_be_let_through_alone(story: Rehearsal) -> None:
     """The person's words lead to it, so a human sees that very call; the plan stays as it was."""
     task = planned(story, "contracts/read")

@@ -180,8 +180,8 @@ def complete(task: str, /, *, reason: str = "") -> None:
 def plan(task: str, /, *, add: Several = ()) -> int:
     """Show which calls a task plans, or extend its plan.
 
-    Until the task has read untrusted data, a request extends the plan at once, if it adds only reads, or tools
-    that the person's words ask for, or comes from the person. Otherwise an approver is asked to approve
+    Until the task has read untrusted data, a request extends the plan at once if it adds only reads, or tools
+    that the person's words ask for, or if the person makes it. Otherwise an approver is asked to approve
     exactly this extension; once it is approved, run the same command again. The exit code is 1 as
     long as the plan lacks the requested extension. For example, add `mail/send to=lena@example.com` when the
     work turns out to need it: an injected text cannot add another recipient unnoticed.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an extension adds: own reads, reads, or effects that the words may have asked for."""
 
+from typing import Any
+
 import msgspec
 
 from remit.core.flow.language.utterance import Utterance
@@ -35,7 +37,7 @@ def test_an_extension_is_as_strong_as_the_strongest_of_its_tools() -> None:
     assert added("Look", MINE, FIND) == ("reads", True)
     assert added("Look", FIND, FETCH) == ("effects", False)
     assert added("Look", msgspec.structs.replace(MINE, described=False)) == ("effects", False)
-    open_ended = {"inputSchema": {"properties": {"sort": {}, "of": {}}}}
+    open_ended: dict[str, Any] = {"inputSchema": {"properties": {"sort": {}, "of": {}}}}
     assert added("Look", msgspec.structs.replace(MINE, surface=open_ended)) == ("reads", True)
 
 
