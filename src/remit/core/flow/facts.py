@@ -152,14 +152,11 @@ def judging(
     tainted = label().trust is _UNTRUSTED
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
-    # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, clean, words, parameters = False, True, True, False, False
+    near, words, parameters = True, False, False
     for one in destinations:
-        spent = spent or one.spent
         near = near and (one.reached or one.near)
-        clean = clean and (one.reached or one.clean)
         if one.provenance is _INTENT:
             typed = one.stated is not None and bool(one.stated.parameter)
             parameters, words = parameters or typed, words or not typed
@@ -171,7 +168,7 @@ def judging(
         destination_reached="destination" not in short,
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_clean="destination" in short and clean,
+        destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
         selector=worst_of.get("selector", NO_VALUE),
         selector_reached="selector" not in short,
         selector_pointed=pointed,
@@ -190,7 +187,7 @@ def judging(
         repeated=index.statement.repeats(tool, parts),
         parameter=parameters and not words,
         crossed=any(one.crossed for one in found.values()),
-        spent=spent,
+        spent=any(one.spent for one in destinations),
         closed=closed,
         doubtful=doubtful,
         anchored=anchored,
