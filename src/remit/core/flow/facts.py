@@ -149,7 +149,7 @@ def judging(
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
     # with them.
-    tainted = label().trust is _UNTRUSTED
+    tainted, said = label().trust is _UNTRUSTED, index.utterance
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
     worst_of, short = _worst(kinds)
@@ -161,7 +161,6 @@ def judging(
             typed = one.stated is not None and bool(one.stated.parameter)
             parameters, words = parameters or typed, words or not typed
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
-    said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
