@@ -152,6 +152,18 @@ class Label(msgspec.Struct, frozen=True):
         return len(zones) - 1 if zones else 0
 
 
+class Unseen(msgspec.Struct, frozen=True):
+    """The data that tasks of a type never see: classes above `above`, and these categories."""
+
+    above: str = ""
+    categories: frozenset[str] = frozenset()
+
+    def covers(self, label: Label, classes: Classes) -> bool:
+        """Return whether data with this label is never seen."""
+        higher = bool(self.above) and classes.rank(label.data_class) > classes.rank(self.above)
+        return higher or not self.categories.isdisjoint(label.categories)
+
+
 def worst(classes: Classes) -> Label:
     """Return the label of data without a description: the top class, untrusted."""
     return Label(data_class=classes.top, trust=Trust.UNTRUSTED)

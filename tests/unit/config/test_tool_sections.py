@@ -8,12 +8,14 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from remit.config import load_config, problems
+from remit.config import load_bundle, load_config, problems
 from remit.config.bundle.forms import ToolsFile
 from remit.config.schema import json_schema
-from remit.core.label import Trust
+from remit.core.errors import ConfigInvalid
+from remit.core.label import Trust, Unseen
+from remit.core.tasks.task import TaskType
 from remit.core.tools.json_path import steps, take
-from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool, WithheldBy
 from tests.samples.tool_files import SEND, folder, tools_of
 
 Json = Any
@@ -275,3 +277,61 @@ def test_a_file_is_held_against_what_the_upstream_offers() -> None:
 def test_nothing_is_taken_from_a_value_that_has_no_such_key() -> None:
     """What does not hold the path is left whole."""
     assert take({"a": 1}, steps("b[].c")) == ([], {"a": 1})
+
+
+FIELDS = """
+upstream: mail
+tools:
+  read:
+    effect: none
+    labels: {class: internal, trust: trusted}
+    fields:
+      password: {class: restricted, withhold: true}
+      Postal_Code: {trust: untrusted}
+      postal code: {trust: untrusted}
+      balances._values: {class: confidential}
+"""
+
+
+def test_a_field_is_withheld_where_the_file_says_so(tmp_path: Path) -> None:
+    """Other fields are not; two spellings of one name may say the same."""
+    read = tools_of(tmp_path, FIELDS)["mail/read"]
+    assert [one.withheld for one in read.fields] == [WithheldBy.TOOL, None, None, None]
+    assert read.withholds
+
+
+def test_two_spellings_of_a_name_must_not_differ(tmp_path: Path) -> None:
+    """A server that changes its spelling would choose the label."""
+    text = FIELDS.replace("postal code: {trust: untrusted}", "postal code: {trust: trusted}")
+    with pytest.raises(ConfigInvalid, match="is another spelling of `Postal_Code`, with another label"):
+        tools_of(tmp_path, text)
+
+
+def type_of(tmp_path: Path, withhold: str) -> TaskType:
+    """Load a task type with this `withhold`."""
+    made = folder(tmp_path)
+    (made / "tasks").mkdir(exist_ok=True)
+    text = f"{{task: t, purpose: p, run_by: [a], requested_by: [ana], withhold: {withhold}}}"
+    (made / "tasks/t.yaml").write_text(text, encoding="utf-8")
+    return load_bundle(load_config(made)).task_types["t"]
+
+
+def test_a_task_type_says_what_its_tasks_never_see(tmp_path: Path) -> None:
+    """By class and by category."""
+    seen = type_of(tmp_path, "{above: internal, categories: [secret]}").withhold
+    assert seen == Unseen("internal", frozenset({"secret"}))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{above: internl}", "did you mean `internal`"),
+        ("{above: restricted}", "withholds nothing"),
+        ("{}", "withholds nothing"),
+        ("{below: internal}", "below"),
+    ],
+)
+def test_a_rule_that_withholds_nothing_is_refused(tmp_path: Path, written: str, said: str) -> None:
+    """It says which class or category to name."""
+    with pytest.raises(ConfigInvalid, match=said):
+        type_of(tmp_path, written)

@@ -117,6 +117,7 @@ class FieldView(View, frozen=True, kw_only=True):
     path: str
     label: dict[str, Json]
     when: dict[str, Json]
+    withhold: bool
 
 
 class VariantView(View, frozen=True, kw_only=True):
@@ -288,7 +289,12 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
             for name, argument in tool.arguments.items()
         },
         fields=tuple(
-            FieldView(path=one.path, label=msgspec.to_builtins(one.label), when=_rules(one.when))
+            FieldView(
+                path=one.path,
+                label=msgspec.to_builtins(one.label),
+                when=_rules(one.when),
+                withhold=one.withheld is not None,
+            )
             for one in tool.fields
         ),
         when=tuple(

@@ -85,6 +85,13 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
         dict[Text, ConstraintForm],
         Meta(description="Condition: a constraint for each of some sibling fields, by name."),
     ] = {}
+    withhold: Annotated[
+        bool,
+        Meta(
+            description="Whether agents never get the field: remit puts a note in its place, and the field's "
+            "label does not reach the task."
+        ),
+    ] = False
 
 
 class VariantForm(Section, frozen=True, kw_only=True):
@@ -230,6 +237,17 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
     max_depth: Annotated[int, Meta(ge=1, le=7, description="Maximum depth of child tasks.")] = 1
 
 
+class WithholdForm(Section, frozen=True, kw_only=True):
+    """Fields of results that tasks of a type never see."""
+
+    above: Annotated[
+        str, Meta(description="Highest data class that its tasks see. Default: the highest of all.")
+    ] = ""
+    categories: Annotated[
+        tuple[Name, ...], Meta(description="Categories that its tasks do not see, such as `secret`.")
+    ] = ()
+
+
 class TaskFile(Section, frozen=True, kw_only=True):
     """A file in `tasks/`: one task type, the reviewed template for one type of work."""
 
@@ -268,6 +286,13 @@ class TaskFile(Section, frozen=True, kw_only=True):
     ] = "end"
     labels: Annotated[
         LabelForm | None, Meta(description="Label of its intent. Default: public and trusted.")
+    ] = None
+    withhold: Annotated[
+        WithholdForm | None,
+        Meta(
+            description="Fields of results that its tasks, and tasks delegated by them, never see, by their "
+            "labels in `tools/`. Default: none."
+        ),
     ] = None
     requires_person: Annotated[bool, Meta(description="Whether it must be opened on behalf of a person.")] = (
         True

@@ -15,6 +15,7 @@ from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolFo
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.flow.records.field_labels import spelled
 from remit.core.json_value import Json
 from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
 from remit.core.tools import constraint
@@ -28,6 +29,7 @@ from remit.core.tools.tool import (
     FieldLabel,
     Tool,
     Variant,
+    WithheldBy,
     undescribed,
 )
 
@@ -196,7 +198,14 @@ class _ToolReading:
     def fields(self, own: Label) -> tuple[FieldLabel, ...]:
         """Return the labels of single fields, in the order of the file."""
         out: list[FieldLabel] = []
+        alike: dict[str, str] = {}
         for path, forms in self._form.fields.items():
+            other = alike.setdefault(spelled(path), path)
+            if other != path and forms != self._form.fields[other]:
+                way = "write one of them: case, spaces, underscores and hyphens do not matter"
+                self._say(
+                    f"is another spelling of `{other}`, with another label", "fields", path, remediation=way
+                )
             try:
                 steps(path)
             except Malformed as fault:
@@ -303,7 +312,7 @@ class _ToolReading:
             if rule.may_be_absent:
                 way = "state a value; a missing field never matches"
                 self._say("tests a field that may be missing", *at, "when", name, remediation=way)
-        return FieldLabel(path, label, rules)
+        return FieldLabel(path, label, rules, WithheldBy.TOOL if form.withhold else None)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""

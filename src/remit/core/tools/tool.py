@@ -97,17 +97,26 @@ class Argument(msgspec.Struct, frozen=True):
     handed_class: str = ""
 
 
+class WithheldBy(enum.StrEnum):
+    """Who says that a field is withheld: the tool's description, or the task's type."""
+
+    TOOL = "tool"
+    TASK = "task"
+
+
 class FieldLabel(msgspec.Struct, frozen=True):
     """The label of one field of a tool's results, where it differs from the tool's label.
 
     `path` names keys, `[]` for any place of a list (`messages[].body`); a path without dots means every field
     of that name. With `when` the label applies only where neighbouring fields (by name, in the same object)
-    meet these constraints; of several applicable labels the first counts.
+    meet these constraints; of several applicable labels the first counts. A field that is `withheld` never
+    reaches the task, and its label does not either.
     """
 
     path: str
     label: Label
     when: dict[str, Constraint] = {}
+    withheld: WithheldBy | None = None
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -194,6 +203,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def hands_over(self) -> bool:
         """Whether an argument names by id the data that a call hands over."""
         return any(one.hands_over for one in self.arguments.values())
+
+    @functools.cached_property
+    def withholds(self) -> bool:
+        """Whether a field of the results is withheld."""
+        return any(one.withheld is not None for one in self.fields)
 
     def selects(self, name: str) -> bool:
         """Return whether an argument selects the record that a call changes."""
