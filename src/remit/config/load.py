@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from remit.config.bundle.directory import is_domain
 from remit.config.credentials.lease import check_lease
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
@@ -29,6 +30,7 @@ from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
 from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tools import constraint
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that remit writes itself, so that no configuration can break the framing of a request.
@@ -210,6 +212,20 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
             key="classes.order",
             remediation="keep one of them",
         )
+    for audience in config.classes.categories:
+        if fault := audience_fault(audience):
+            key = f"classes.categories.{audience}"
+            problems.add(fault, line=node.line_of(key), key=key, remediation=AUDIENCE_RULE)
+    for name, audience in config.directory.items():
+        key = f"directory.{name}"
+        if fault := audience_fault(audience):
+            problems.add(fault, line=node.line_of("directory"), key=key, remediation=AUDIENCE_RULE)
+        elif is_domain(name):
+            try:
+                constraint.load({"email_domain": [name]}, key)
+            except ConfigInvalid as wrong:
+                line, way = node.line_of("directory"), wrong.remediation
+                problems.add(f"`{name}` is not a domain", line=line, key=key, remediation=way)
     for audience, data_class in (config.classes.clearance or {}).items():
         key = f"classes.clearance.{audience}"
         if data_class not in order:

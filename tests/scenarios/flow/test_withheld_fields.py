@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.records.withholding import NOTES, UNREADABLE
+from remit.core.flow.records.withheld_fields import NOTES, UNREADABLE
 from remit.core.tools.tool import WithheldBy
 from remit.rehearse import Rehearsal, RehearsedTask
 

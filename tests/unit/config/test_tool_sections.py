@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of `tools/`: what they mean, and what does not go together."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from remit.core.label import Trust, Unseen
 from remit.core.tasks.task import TaskType
 from remit.core.tools.json_path import steps, take
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool, WithheldBy
-from tests.samples.tool_files import SEND, folder, tools_of
+from tests.samples.tool_files import CONFIG, SEND, folder, tools_of
 
 Json = Any
 
@@ -335,3 +336,127 @@ def test_a_rule_that_withholds_nothing_is_refused(tmp_path: Path, written: str, 
     """It says which class or category to name."""
     with pytest.raises(ConfigInvalid, match=said):
         type_of(tmp_path, written)
+
+
+SENDING = """
+upstream: mail
+tools:
+  invite:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    fields: {id: {trust: trusted}}
+    audience_by: [guests, cc]
+    repeats_in: [Guests, title]
+    when: [{narrowed_to: self, effect: reversible}]
+    arguments:
+      guests: {role: destination}
+      cc: {role: destination}
+      title: {role: content}
+  change_payment:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    stored_destination: {by: [id], unless: [recipient]}
+    arguments:
+      id: {role: selector}
+      recipient: {role: destination}
+"""
+DIRECTORY = """\
+upstreams: {mail: {url: 'https://mail.example/mcp'}}
+directory:
+  example.com: internal
+  me@example.com: self
+  board-guest@example.com: external
+"""
+
+
+def sending(tmp_path: Path, tools: str = SENDING, config: str = DIRECTORY) -> dict[str, Tool]:
+    """Load the tools that send, under a directory."""
+    return load_bundle(load_config(folder(tmp_path, tools, config))).tools
+
+
+@pytest.mark.parametrize(
+    ("arguments", "effect", "audience"),
+    [
+        ({"guests": ["ana@example.com"]}, Effect.IRREVERSIBLE, "internal"),
+        ({"guests": "ana@Example.com", "cc": ["me@example.com"]}, Effect.IRREVERSIBLE, "internal"),
+        ({"guests": ["me@example.com"], "cc": []}, Effect.REVERSIBLE, "self"),
+        ({"cc": "me@example.com", "guests": None}, Effect.REVERSIBLE, "self"),
+        ({"guests": ["ana@example.com"], "cc": ["eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["board-guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["Board-Guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["Ana <ana@example.com>"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["ana@example.com, eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["ana@example.com.evil.example"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": [{"to": "me@example.com"}]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": []}, Effect.IRREVERSIBLE, "external"),
+        ({}, Effect.IRREVERSIBLE, "external"),
+    ],
+)
+def test_the_directory_narrows_an_audience(
+    tmp_path: Path, arguments: dict[str, Json], effect: Effect, audience: str
+) -> None:
+    """Only where it surely knows every address, and there is one; an address comes before its domain."""
+    called = sending(tmp_path)["mail/invite"].called_with(arguments)
+    assert (called.effect, str(called.audience)) == (effect, audience)
+
+
+def test_without_a_directory_the_audience_stands(tmp_path: Path) -> None:
+    """`audience_by` alone changes nothing."""
+    invite = sending(tmp_path, config=CONFIG)["mail/invite"]
+    assert invite.variants == ()
+    assert (invite.repeats, invite.repeats_in) == (True, ("Guests", "title"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "role"),
+    [
+        ({"id": 7}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": None}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": "  "}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": "DE1"}, ArgumentRole.SELECTOR),
+    ],
+)
+def test_what_selects_a_stored_destination_is_the_destination(
+    tmp_path: Path, arguments: dict[str, Json], role: ArgumentRole
+) -> None:
+    """Unless the call names another one."""
+    tool = sending(tmp_path)["mail/change_payment"]
+    assert tool.sends
+    assert tool.called_with(arguments).arguments["id"].role is role
+    assert tool.called_with(arguments).arguments["recipient"].role is ArgumentRole.DESTINATION
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("audience_by: [guests, cc]", "audience_by: [guest]", "did you mean `guests`"),
+        ("    audience_by: [guests, cc]\n", "", "needs `audience_by`"),
+        ("effect: reversible}]", "arguments: {cc: {exact: x}}}]", "cannot be combined with `arguments`"),
+        ("narrowed_to: self, effect: reversible", "effect: reversible", "has no condition"),
+        ("narrowed_to: self, effect: reversible", "narrowed_to: self", "changes nothing"),
+        ("narrowed_to: self", "narrowed_to: us", "`us` is not an audience"),
+        ("by: [id]", "by: [idd]", "`idd` is no selector; add `idd: {role: selector}`"),
+        ("unless: [recipient]", "unless: [id]", "`id` is no destination"),
+    ],
+)
+def test_narrowing_and_stored_destinations_are_checked(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """What cannot count is refused, with the remediation."""
+    assert old in SENDING
+    with pytest.raises(ConfigInvalid, match=re.escape(said)):
+        sending(tmp_path, SENDING.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  example.com: everyone", "`everyone` is not an audience"),
+        ("  exa mple.com: internal", "`exa mple.com` is not a domain"),
+    ],
+)
+def test_a_directory_is_checked(tmp_path: Path, line: str, said: str) -> None:
+    """Its audiences and its domains."""
+    config = DIRECTORY.replace("  example.com: internal", line)
+    with pytest.raises(ConfigInvalid, match=re.escape(said)):
+        sending(tmp_path, config=config)

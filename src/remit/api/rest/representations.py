@@ -149,6 +149,8 @@ class ToolView(View, frozen=True, kw_only=True):
     when: tuple[VariantView, ...]
     asked_by: tuple[str, ...]
     repeats: bool
+    repeats_in: tuple[str, ...]
+    stored_destination: dict[str, Json] | None
     sanitizes: bool
     unlisted: tuple[str, ...]
     strange: tuple[str, ...]
@@ -307,6 +309,10 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         ),
         asked_by=tool.asked_by,
         repeats=tool.repeats,
+        repeats_in=tool.repeats_in,
+        stored_destination=None
+        if tool.stored_destination is None
+        else msgspec.to_builtins(tool.stored_destination),
         sanitizes=tool.sanitizes,
         unlisted=tool.unlisted,
         strange=tool.strange,

@@ -100,13 +100,29 @@ class VariantForm(Section, frozen=True, kw_only=True):
     arguments: Annotated[
         dict[Text, ConstraintForm],
         Meta(min_length=1, description="A constraint for each of some arguments, by name."),
-    ]
+    ] = {}
+    narrowed_to: Annotated[
+        str,
+        Meta(description="Instead of `arguments`: the audience that `audience_by` has found."),
+    ] = ""
     effect: Annotated[
         Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")
     ] = None
     audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = (
         ""
     )
+
+
+class StoredDestinationForm(Section, frozen=True, kw_only=True):
+    """A destination that is stored at the upstream, and not in an argument."""
+
+    by: Annotated[
+        tuple[Text, ...],
+        Meta(description="Selectors of what it is stored in. Default: it is stored in the account."),
+    ] = ()
+    unless: Annotated[
+        tuple[Text, ...], Meta(description="Arguments that, where given, are the destination instead.")
+    ] = ()
 
 
 class SanitizesForm(Section, frozen=True, kw_only=True):
@@ -154,6 +170,24 @@ class ToolForm(Section, frozen=True, kw_only=True):
     repeats: Annotated[
         bool, Meta(description="Whether its results contain its arguments, even in another form.")
     ] = False
+    repeats_in: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Instead of `repeats`: the fields of its results that contain its arguments. Others "
+            "that `fields` lists do not."
+        ),
+    ] = ()
+    audience_by: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Arguments with addresses: if `directory` in `remit.yaml` knows all of them, their "
+            "audience counts."
+        ),
+    ] = ()
+    stored_destination: Annotated[
+        StoredDestinationForm | None,
+        Meta(description="That a call goes to a destination which is stored at the upstream."),
+    ] = None
     resource: Annotated[
         str,
         Meta(

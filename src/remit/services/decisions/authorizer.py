@@ -32,6 +32,7 @@ from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Unseen
+from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
 from remit.core.tools.tool import (
@@ -48,7 +49,7 @@ from remit.ports.runtime import Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.principals import PrincipalStore
-from remit.services.policy.bundle import Bundle, Policies
+from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
@@ -145,7 +146,7 @@ class Authorizer:
             grants=live.grants.get(tool.id, ()),
             tier=tool.tier,
             label=live.label,
-            cleared=bundle.classes.cleared(tool.audience, live.label.data_class),
+            cleared=bundle.classes.cleared(tool.audience, live.label),
             now=now,
             observed=upstream in self._observed,
             unconstrained=upstream in self._unconstrained,

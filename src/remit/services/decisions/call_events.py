@@ -19,7 +19,7 @@ from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
 from remit.core.evidence.events.flow import LabelLowered, LabelRaised
 from remit.core.flow.justification import Encounter, Justification
-from remit.core.flow.records.withholding import WHOLE
+from remit.core.flow.records.withheld_fields import WHOLE
 from remit.core.flow.stored_labels import ResourceWrite
 from remit.core.json_value import Json
 from remit.core.label import Trust

@@ -23,7 +23,7 @@ from remit.core.cooperative_steps import Steps
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.records.fields import MARK, structuring
 from remit.core.flow.records.json_parsing import decoding, reading
-from remit.core.flow.records.withholding import (
+from remit.core.flow.records.withheld_fields import (
     UNREADABLE,
     WHOLE,
     CannotWithholdError,

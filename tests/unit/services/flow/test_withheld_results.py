@@ -11,7 +11,7 @@ import yaml
 
 from remit.core.cooperative_steps import finish
 from remit.core.decisions.mediation import Chunk, ChunkKind
-from remit.core.flow.records.withholding import HOLDS, NOTES, REPEATS, UNREADABLE, WHOLE
+from remit.core.flow.records.withheld_fields import HOLDS, NOTES, REPEATS, UNREADABLE, WHOLE
 from remit.core.label import Label, Trust
 from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, FieldLabel, Tool, WithheldBy

@@ -236,7 +236,7 @@ def _leaves(value: Json) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    return orjson.dumps(value).decode() if isinstance(value, float) else str(value)
+    return str(value) if isinstance(value, int) else orjson.dumps(value).decode()
 
 
 def _finding(values: set[str]) -> re.Pattern[str] | None:
