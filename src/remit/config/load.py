@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from remit.config.bundle.directory import is_domain
 from remit.config.credentials.lease import check_lease
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
 from remit.config.reading.secret_reference import looks_secret
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.config.sections.directory import check_directory
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
 from remit.config.sections.notify import check_notify
@@ -30,7 +30,6 @@ from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
 from remit.core.tasks.plan import PLAN_TOOL
-from remit.core.tools import constraint
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers that remit writes itself, so that no configuration can break the framing of a request.
@@ -216,16 +215,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
         if fault := audience_fault(audience):
             key = f"classes.categories.{audience}"
             problems.add(fault, line=node.line_of(key), key=key, remediation=AUDIENCE_RULE)
-    for name, audience in config.directory.items():
-        key = f"directory.{name}"
-        if fault := audience_fault(audience):
-            problems.add(fault, line=node.line_of("directory"), key=key, remediation=AUDIENCE_RULE)
-        elif is_domain(name):
-            try:
-                constraint.load({"email_domain": [name]}, key)
-            except ConfigInvalid as wrong:
-                line, way = node.line_of("directory"), wrong.remediation
-                problems.add(f"`{name}` is not a domain", line=line, key=key, remediation=way)
+    check_directory(config.directory, node, problems)
     for audience, data_class in (config.classes.clearance or {}).items():
         key = f"classes.clearance.{audience}"
         if data_class not in order:

@@ -433,6 +433,7 @@ def test_what_selects_a_stored_destination_is_the_destination(
     [
         ("audience_by: [guests, cc]", "audience_by: [guest]", "did you mean `guests`"),
         ("    audience_by: [guests, cc]\n", "", "needs `audience_by`"),
+        ("audience_by: [guests, cc]", "audience_by: [guests]", "leaves out the destination `cc`"),
         ("effect: reversible}]", "arguments: {cc: {exact: x}}}]", "cannot be combined with `arguments`"),
         ("narrowed_to: self, effect: reversible", "effect: reversible", "has no condition"),
         ("narrowed_to: self, effect: reversible", "narrowed_to: self", "changes nothing"),

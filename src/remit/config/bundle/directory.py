@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from remit.config.sections.directory import is_domain
 from remit.core.json_value import Json
 
 
@@ -37,8 +38,3 @@ def _belongs(directory: Mapping[str, str], audience: str) -> Json:
         within: Json = {"email_domain": domains}
         found.append({"all": [within, {"not": {"one_of": others}}]} if others else within)
     return {"any": found}
-
-
-def is_domain(name: str) -> bool:
-    """Return whether an entry of the directory is a domain of mail addresses."""
-    return "." in name and "@" not in name

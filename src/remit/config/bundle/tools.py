@@ -258,7 +258,11 @@ class _ToolReading:
                 way = f"add it under `arguments`{_or_near(name, self._known)}"
                 self._say(f"`{name}` is not one of its arguments", "audience_by", remediation=way)
                 return
-        effects = {form.narrowed_to: form.effect for form in self._form.when if form.narrowed_to}
+        for key, form in self._form.arguments.items() if self._form.audience_by else ():
+            if form.role is ArgumentRole.DESTINATION and self._head(key) not in self._form.audience_by:
+                way = f"add `{self._head(key)}` under `audience_by`"
+                self._say(f"leaves out the destination `{key}`", "audience_by", remediation=way)
+        effects = {one.narrowed_to: one.effect for one in self._form.when if one.narrowed_to}
         for audience in sorted(set(directory.values()), key=lambda one: (one != "self", one)):
             if audience == own or self._wider(audience, own):
                 continue

@@ -35,7 +35,7 @@ from remit.core.tools.tool import Tool
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, JoinLabels, RaiseLabel
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.authorizer import carries
+from remit.services.decisions.authorizer import carries, never_sees
 from remit.services.decisions.call_events import label_event
 from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.flow.stored_labels import StoredLabels
@@ -150,7 +150,7 @@ class Observer:
         if (written := self._stored_labels.since(request, of.decision)) is not None:
             # The result may contain what other tasks wrote there since the call was described.
             tool = self._stored_labels.stained(tool, written, classes)
-            _check_ceilings(request, tool, classes)
+            self._check_ceilings(of, tool, classes)
         taken = [(part, tool) for part in parts]
         if left:
             # It belongs to no field, and may be read as any field.
@@ -176,7 +176,7 @@ class Observer:
         of.look()
         if new and (written := self._stored_labels.since(of.request, of.decision)) is not None:
             tool = self._stored_labels.stained(tool, written, classes)
-            _check_ceilings(of.request, tool, classes)
+            self._check_ceilings(of, tool, classes)
         # Each batch is a separate result, because only a limited number of leaves is read of one result.
         taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
         if vouched:
@@ -187,6 +187,28 @@ class Observer:
             await self._take(of, taken, classes)
         of.look()
         return of.own(body)
+
+    def _check_ceilings(self, of: Observation, tool: Tool, classes: Classes) -> None:
+        """Raise `Conflict` if writes since the decision raised the data above the ceiling of every grant, or
+        above what the task sees.
+
+        `tool` describes what is read in its current state.
+        """
+        request, rank, brought_in = of.request, classes.rank, carries(tool, classes)
+        rules = never_sees(of.live, self._policies.applied.bundle)
+        if request.observed or (
+            any(
+                all(rank(brought_in.data_class) <= rank(top) for top in grant.result_classes)
+                for grant in request.grants
+            )
+            and not any(rule.covers(brought_in, classes) for rule in rules)
+        ):
+            return
+        raise Conflict(
+            "the data that this call reads has changed since the decision, and its label exceeds the grant",
+            code="result-class",
+            remediation="call again to see the reason",
+        )
 
     async def _take(self, of: Observation, taken: Iterable[tuple[Json, Tool]], classes: Classes) -> None:
         """Observe values, each as a result of a tool; their label is durable when this returns."""
@@ -227,23 +249,6 @@ class Observer:
         # A long result is read in time slices, so that it does not delay other calls.
         await self.turns.take(steps, of.look)
         return seen
-
-
-def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
-    """Raise `Conflict` if writes since the decision raised the data above the ceiling of every grant.
-
-    `tool` describes what is read in its current state.
-    """
-    rank, worst = classes.rank, carries(tool, classes).data_class
-    if request.observed or any(
-        all(rank(worst) <= rank(top) for top in grant.result_classes) for grant in request.grants
-    ):
-        return
-    raise Conflict(
-        "the data that this call reads has changed since the decision, and its label exceeds the grant",
-        code="result-class",
-        remediation="call again to see the reason",
-    )
 
 
 class LabelRise(msgspec.Struct, frozen=True):

@@ -36,13 +36,13 @@ from remit.core.flow.values.echoes import Echoes
 from remit.core.json_value import Json
 from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Tool
+from remit.services.flow.tool_results import is_pace
 
 #: A longer result is withheld as a whole; so is a longer text of YAML.
 MAX_BYTES: Final = 262_144
 MAX_YAML_CHARS: Final = 65_536
 _BLOCKS: Final = ("content", "contents")
 _PIECES: Final = frozenset(ReplyPiece)
-_PACE: Final = ("progressToken", "progress", "total")
 _INTERNAL_ERROR: Final = -32603
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -211,7 +211,7 @@ def _of_notification(chunk: Chunk) -> WithheldChunk:
         return WithheldChunk(None)
     if chunk.method != "notifications/progress" or not isinstance(body, dict):
         return WithheldChunk(None)
-    pace = {name: body[name] for name in _PACE if isinstance(body.get(name), int | float)}
+    pace = {name: value for name, value in body.items() if is_pace(name, value)}
     return WithheldChunk(msgspec.structs.replace(chunk, body=orjson.dumps(pace)), whole=True)
 
 

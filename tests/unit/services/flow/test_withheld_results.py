@@ -175,6 +175,8 @@ def test_words_that_come_before_the_result_do_not_pass() -> None:
     said = pace | {"message": f"read {SECRET}"}
     assert left(said, ChunkKind.NOTIFICATION, "notifications/progress") == pace
     assert left({"data": SECRET}, ChunkKind.NOTIFICATION, "notifications/message") is None
+    number = {"progress": 4111111111111111}
+    assert left(number, ChunkKind.NOTIFICATION, "notifications/progress") == {}
 
 
 def test_resources_and_prompts_are_answered_in_their_own_form() -> None:

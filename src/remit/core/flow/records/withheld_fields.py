@@ -43,6 +43,7 @@ MAX_LEAVES: Final = 20_000
 MAX_VALUES: Final = 200
 #: A shorter value occurs by chance in any text; a value shorter than `_ALONE` is found as a word only.
 _SHORTEST, _ALONE = 3, 5
+_MAX_GROUPED = 64
 #: A value of letters and digits that people write in groups: a card, an account, a telephone number.
 _GROUPED = re.compile(r"[0-9A-Za-z]+(?:[ -][0-9A-Za-z]+)*")
 _LITERALS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off"})
@@ -246,7 +247,7 @@ def _finding(values: set[str]) -> re.Pattern[str] | None:
     parts = []
     for one in sorted(values, key=len, reverse=True):
         signs = re.sub(r"[ -]", "", one)
-        if len(signs) > _ALONE and _GROUPED.fullmatch(one):
+        if _ALONE < len(signs) <= _MAX_GROUPED and _GROUPED.fullmatch(one):
             parts.append(f"(?i:{'[ -]?'.join(map(re.escape, signs))})")
         elif len(one) < _ALONE:
             parts.append(rf"(?<!\w){re.escape(one)}(?!\w)")
