@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from remit.core.cooperative_steps import finish
+from remit.core.decisions.deferred_call import DeferredStatus, Status
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.flow.records.withheld_fields import HOLDS, NOTES, REPEATS, UNREADABLE, WHOLE
 from remit.core.label import Label, Trust
 from remit.core.tools.http_api import ReplyHead, ReplyPiece
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, FieldLabel, Tool, WithheldBy
 from remit.services.flow.withheld_results import MAX_BYTES, WithheldChunk, withholding
+from remit.services.mediation.deferred_calls import brought_by, remaining
 
 Json = Any
 SECRET = "hunter2-longer"
@@ -214,3 +216,33 @@ def test_an_http_body_of_json_is_divided_and_its_head_keeps_its_type_only() -> N
     assert SECRET.encode() not in found.chunk.body
     assert orjson.loads(found.chunk.body)["headers"] == {"content-type": "application/json"}
     assert ReplyHead(200).status == orjson.loads(found.chunk.body)["status"]
+
+
+@pytest.mark.parametrize(
+    ("status", "brings", "expected"),
+    [
+        (
+            Status.COMPLETED,
+            {"structuredContent": {"password": SECRET}},
+            {"structuredContent": {"password": NOTE}},
+        ),
+        (Status.FAILED, {"code": 1, "message": "m", "data": {"password": SECRET}}, None),
+        (
+            Status.INPUT_REQUIRED,
+            {"q": {"method": "elicitation/create"}},
+            {"q": {"method": "elicitation/create"}},
+        ),
+        (Status.INPUT_REQUIRED, {"q": {"password": SECRET}}, {}),
+    ],
+)
+def test_a_deferred_call_reports_no_withheld_field(status: Status, brings: Json, expected: Json) -> None:
+    """Its result, its error, its questions; and not its message, which is in no field."""
+    standing = DeferredStatus(
+        id="1", status=status, brings=json.dumps(brings).encode(), message=f"is {SECRET}"
+    )
+    released = [finish(withholding(one, TOOL)).chunk for one in brought_by(standing)]
+    found = remaining(standing, released)
+    assert found.message == ""
+    assert SECRET.encode() not in found.brings
+    if expected is not None:
+        assert json.loads(found.brings or b"{}") == expected
