@@ -27,7 +27,7 @@ WORDS = {
     "terms of language and information flow": """
         amount clause date echo encoding escape fact inference intake kind language lookup mark name
         naming note number phrase quantity quotation reading representation strict suggestion
-        superlative text verb verbatim vocabulary
+        superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind

@@ -58,6 +58,10 @@ class ClassesSection(Section, frozen=True, kw_only=True):
         dict[str, str] | None,
         Meta(description="The highest class that each audience may learn. Default: the lowest."),
     ] = None
+    categories: Annotated[
+        dict[str, tuple[Name, ...]],
+        Meta(description="The categories that an audience may learn. Default: all but `secret`."),
+    ] = {}
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
@@ -313,6 +317,13 @@ class Config(Section, frozen=True, kw_only=True):
     zones: Annotated[
         dict[Name, ZoneSection], Meta(description="The trust zones that labels may name, by name.")
     ] = {}
+    directory: Annotated[
+        dict[Text, str],
+        Meta(
+            description="The audience of addresses, by domain (`example.com: internal`), or by a whole "
+            "address or name, which comes first."
+        ),
+    ] = {}
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()
@@ -377,8 +388,9 @@ class Config(Section, frozen=True, kw_only=True):
         crossings = {
             name: zone.max_crossings for name, zone in self.zones.items() if zone.max_crossings is not None
         }
+        categories = {name: frozenset(known) for name, known in self.classes.categories.items()}
         if clearance is None:
             if order == Classes().order:
-                return Classes(crossings=crossings)
+                return Classes(crossings=crossings, categories=categories)
             clearance = {"self": order[-1], "internal": order[max(0, len(order) - 2)], "external": order[0]}
-        return Classes(order=order, clearance=clearance, crossings=crossings)
+        return Classes(order=order, clearance=clearance, crossings=crossings, categories=categories)

@@ -56,7 +56,8 @@ class Classes(msgspec.Struct, frozen=True):
 
     `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed
     is cleared only for the lowest class. `crossings` maps trust zones to the number of times that a chain may
-    carry data out of them into others.
+    carry data out of them into others. `categories` maps an audience's name to the categories that it may
+    learn; an audience that is not listed may learn all.
     """
 
     order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
@@ -64,6 +65,7 @@ class Classes(msgspec.Struct, frozen=True):
         default_factory=lambda: {"self": "restricted", "internal": "confidential", "external": "public"}
     )
     crossings: dict[str, int] = {}
+    categories: dict[str, frozenset[str]] = {}
 
     def rank(self, name: str) -> int:
         """Return the rank of a class, 0 for the lowest; raise `ConfigInvalid` for an unknown class."""
@@ -88,10 +90,12 @@ class Classes(msgspec.Struct, frozen=True):
         """Return the number of crossings permitted to a chain whose data leaves these zones."""
         return min((self.crossings[zone] for zone in left if zone in self.crossings), default=MAX_CROSSINGS)
 
-    def cleared(self, audience: Audience, data_class: str) -> bool:
-        """Return whether `audience` may learn data of `data_class`."""
-        ceiling = self.clearance.get(audience.name, self.bottom)
-        return self.rank(data_class) <= self.rank(ceiling)
+    def cleared(self, audience: Audience, label: Label) -> bool:
+        """Return whether `audience` may learn data of the class and the categories of `label`."""
+        known = self.categories.get(audience.name)
+        if known is not None and not label.categories <= known:
+            return False
+        return self.rank(label.data_class) <= self.rank(self.clearance.get(audience.name, self.bottom))
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -150,6 +154,18 @@ class Label(msgspec.Struct, frozen=True):
         """
         zones = self.zones | into if into else self.zones
         return len(zones) - 1 if zones else 0
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """The data that tasks of a type never see: classes above `above`, and these categories."""
+
+    above: str = ""
+    categories: frozenset[str] = frozenset()
+
+    def covers(self, label: Label, classes: Classes) -> bool:
+        """Return whether data with this label is never seen."""
+        higher = bool(self.above) and classes.rank(label.data_class) > classes.rank(self.above)
+        return higher or not self.categories.isdisjoint(label.categories)
 
 
 def worst(classes: Classes) -> Label:

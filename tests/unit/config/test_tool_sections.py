@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words of `tools/`: what they mean, and what does not go together."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from remit.config import load_config, problems
+from remit.config import load_bundle, load_config, problems
 from remit.config.bundle.forms import ToolsFile
 from remit.config.schema import json_schema
-from remit.core.label import Trust
+from remit.core.errors import ConfigInvalid
+from remit.core.label import Trust, Unseen
+from remit.core.tasks.task import TaskType
 from remit.core.tools.json_path import steps, take
-from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
-from tests.samples.tool_files import SEND, folder, tools_of
+from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool, WithheldBy
+from tests.samples.tool_files import CONFIG, SEND, folder, tools_of
 
 Json = Any
 
@@ -275,3 +278,186 @@ def test_a_file_is_held_against_what_the_upstream_offers() -> None:
 def test_nothing_is_taken_from_a_value_that_has_no_such_key() -> None:
     """What does not hold the path is left whole."""
     assert take({"a": 1}, steps("b[].c")) == ([], {"a": 1})
+
+
+FIELDS = """
+upstream: mail
+tools:
+  read:
+    effect: none
+    labels: {class: internal, trust: trusted}
+    fields:
+      password: {class: restricted, withhold: true}
+      Postal_Code: {trust: untrusted}
+      postal code: {trust: untrusted}
+      balances._values: {class: confidential}
+"""
+
+
+def test_a_field_is_withheld_where_the_file_says_so(tmp_path: Path) -> None:
+    """Other fields are not; two spellings of one name may say the same."""
+    read = tools_of(tmp_path, FIELDS)["mail/read"]
+    assert [one.withheld for one in read.fields] == [WithheldBy.TOOL, None, None, None]
+    assert read.withholds
+
+
+def test_two_spellings_of_a_name_must_not_differ(tmp_path: Path) -> None:
+    """A server that changes its spelling would choose the label."""
+    text = FIELDS.replace("postal code: {trust: untrusted}", "postal code: {trust: trusted}")
+    with pytest.raises(ConfigInvalid, match="is another spelling of `Postal_Code`, with another label"):
+        tools_of(tmp_path, text)
+
+
+def type_of(tmp_path: Path, withhold: str) -> TaskType:
+    """Load a task type with this `withhold`."""
+    made = folder(tmp_path)
+    (made / "tasks").mkdir(exist_ok=True)
+    text = f"{{task: t, purpose: p, run_by: [a], requested_by: [ana], withhold: {withhold}}}"
+    (made / "tasks/t.yaml").write_text(text, encoding="utf-8")
+    return load_bundle(load_config(made)).task_types["t"]
+
+
+def test_a_task_type_says_what_its_tasks_never_see(tmp_path: Path) -> None:
+    """By class and by category."""
+    seen = type_of(tmp_path, "{above: internal, categories: [secret]}").withhold
+    assert seen == Unseen("internal", frozenset({"secret"}))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{above: internl}", "did you mean `internal`"),
+        ("{above: restricted}", "withholds nothing"),
+        ("{}", "withholds nothing"),
+        ("{below: internal}", "below"),
+    ],
+)
+def test_a_rule_that_withholds_nothing_is_refused(tmp_path: Path, written: str, said: str) -> None:
+    """It says which class or category to name."""
+    with pytest.raises(ConfigInvalid, match=said):
+        type_of(tmp_path, written)
+
+
+SENDING = """
+upstream: mail
+tools:
+  invite:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    fields: {id: {trust: trusted}}
+    audience_by: [guests, cc]
+    repeats_in: [Guests, title]
+    when: [{narrowed_to: self, effect: reversible}]
+    arguments:
+      guests: {role: destination}
+      cc: {role: destination}
+      title: {role: content}
+  change_payment:
+    effect: irreversible
+    audience: external
+    labels: {class: internal, trust: trusted}
+    stored_destination: {by: [id], unless: [recipient]}
+    arguments:
+      id: {role: selector}
+      recipient: {role: destination}
+"""
+DIRECTORY = """\
+upstreams: {mail: {url: 'https://mail.example/mcp'}}
+directory:
+  example.com: internal
+  me@example.com: self
+  board-guest@example.com: external
+"""
+
+
+def sending(tmp_path: Path, tools: str = SENDING, config: str = DIRECTORY) -> dict[str, Tool]:
+    """Load the tools that send, under a directory."""
+    return load_bundle(load_config(folder(tmp_path, tools, config))).tools
+
+
+@pytest.mark.parametrize(
+    ("arguments", "effect", "audience"),
+    [
+        ({"guests": ["ana@example.com"]}, Effect.IRREVERSIBLE, "internal"),
+        ({"guests": "ana@Example.com", "cc": ["me@example.com"]}, Effect.IRREVERSIBLE, "internal"),
+        ({"guests": ["me@example.com"], "cc": []}, Effect.REVERSIBLE, "self"),
+        ({"cc": "me@example.com", "guests": None}, Effect.REVERSIBLE, "self"),
+        ({"guests": ["ana@example.com"], "cc": ["eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["board-guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["Board-Guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["Ana <ana@example.com>"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["ana@example.com, eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["ana@example.com.evil.example"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": [{"to": "me@example.com"}]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": []}, Effect.IRREVERSIBLE, "external"),
+        ({}, Effect.IRREVERSIBLE, "external"),
+    ],
+)
+def test_the_directory_narrows_an_audience(
+    tmp_path: Path, arguments: dict[str, Json], effect: Effect, audience: str
+) -> None:
+    """Only where it surely knows every address, and there is one; an address comes before its domain."""
+    called = sending(tmp_path)["mail/invite"].called_with(arguments)
+    assert (called.effect, str(called.audience)) == (effect, audience)
+
+
+def test_without_a_directory_the_audience_stands(tmp_path: Path) -> None:
+    """`audience_by` alone changes nothing."""
+    invite = sending(tmp_path, config=CONFIG)["mail/invite"]
+    assert invite.variants == ()
+    assert (invite.repeats, invite.repeats_in) == (True, ("Guests", "title"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "role"),
+    [
+        ({"id": 7}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": None}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": "  "}, ArgumentRole.DESTINATION),
+        ({"id": 7, "recipient": "DE1"}, ArgumentRole.SELECTOR),
+    ],
+)
+def test_what_selects_a_stored_destination_is_the_destination(
+    tmp_path: Path, arguments: dict[str, Json], role: ArgumentRole
+) -> None:
+    """Unless the call names another one."""
+    tool = sending(tmp_path)["mail/change_payment"]
+    assert tool.sends
+    assert tool.called_with(arguments).arguments["id"].role is role
+    assert tool.called_with(arguments).arguments["recipient"].role is ArgumentRole.DESTINATION
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("audience_by: [guests, cc]", "audience_by: [guest]", "did you mean `guests`"),
+        ("    audience_by: [guests, cc]\n", "", "needs `audience_by`"),
+        ("audience_by: [guests, cc]", "audience_by: [guests]", "leaves out the destination `cc`"),
+        ("effect: reversible}]", "arguments: {cc: {exact: x}}}]", "cannot be combined with `arguments`"),
+        ("narrowed_to: self, effect: reversible", "effect: reversible", "has no condition"),
+        ("narrowed_to: self, effect: reversible", "narrowed_to: self", "changes nothing"),
+        ("narrowed_to: self", "narrowed_to: us", "`us` is not an audience"),
+        ("by: [id]", "by: [idd]", "`idd` is no selector; add `idd: {role: selector}`"),
+        ("unless: [recipient]", "unless: [id]", "`id` is no destination"),
+    ],
+)
+def test_narrowing_and_stored_destinations_are_checked(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """What cannot count is refused, with the remediation."""
+    assert old in SENDING
+    with pytest.raises(ConfigInvalid, match=re.escape(said)):
+        sending(tmp_path, SENDING.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  example.com: everyone", "`everyone` is not an audience"),
+        ("  exa mple.com: internal", "`exa mple.com` is not a domain"),
+    ],
+)
+def test_a_directory_is_checked(tmp_path: Path, line: str, said: str) -> None:
+    """Its audiences and its domains."""
+    config = DIRECTORY.replace("  example.com: internal", line)
+    with pytest.raises(ConfigInvalid, match=re.escape(said)):
+        sending(tmp_path, config=config)

@@ -53,8 +53,8 @@ def test_unknown_data_is_of_the_top_class_and_untrusted(label: Label) -> None:
 def test_an_audience_nobody_listed_is_cleared_for_the_lowest_class_alone() -> None:
     """An unknown audience may learn public data and nothing else."""
     stranger = Audience("group:strangers")
-    assert CLASSES.cleared(stranger, "public")
-    assert not CLASSES.cleared(stranger, "internal")
+    assert CLASSES.cleared(stranger, Label("public"))
+    assert not CLASSES.cleared(stranger, Label("internal"))
 
 
 def test_a_tool_that_nobody_described_is_the_worst_there_is() -> None:

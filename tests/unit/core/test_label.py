@@ -94,7 +94,7 @@ def test_a_class_that_is_not_known_is_the_highest() -> None:
 def test_an_audience_may_learn_up_to_what_it_is_cleared_for() -> None:
     """One that is not listed, the lowest class alone."""
     learns = {
-        name: [one for one in CLASSES.order if CLASSES.cleared(Audience(name), one)]
+        name: [one for one in CLASSES.order if CLASSES.cleared(Audience(name), Label(one))]
         for name in ("self", "internal", "external", "group:legal")
     }
     assert learns == {
@@ -145,3 +145,14 @@ def test_a_chain_may_cross_as_often_as_the_strictest_zone_permits() -> None:
     assert classes.max_crossings(frozenset({"other"})) == MAX_CROSSINGS
     assert classes.max_crossings(frozenset({"web"})) == 5
     assert classes.max_crossings(frozenset({"web", "lab", "other"})) == 1
+
+
+def test_an_audience_may_learn_the_categories_that_are_named_for_it() -> None:
+    """Where none are named, all; a class is still needed."""
+    classes = msgspec.structs.replace(CLASSES, categories={"internal": frozenset({"pii"})})
+    internal = Audience("internal")
+    assert classes.cleared(internal, Label("internal", frozenset({"pii"})))
+    assert classes.cleared(internal, Label("internal"))
+    assert not classes.cleared(internal, Label("internal", frozenset({"pii", "health"})))
+    assert not classes.cleared(internal, Label("restricted", frozenset({"pii"})))
+    assert classes.cleared(Audience("self"), Label("restricted", frozenset({"health"})))

@@ -10,7 +10,7 @@ import pytest
 from remit.config import examine_bundle, load_config
 from remit.config.bundle.forms import ArgumentForm, ToolForm
 from remit.core.flow.records.record import Reading, with_fields
-from remit.core.label import Classes, Trust
+from remit.core.label import Classes, Label, Trust
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import Effect, Tool
 from tests.architecture.tree import ROOT
@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```yaml\n# ([a-z./]+)\n(.*?)^```", re.DOTALL | re.MULTILIN
 SHOWN = [(found[1], found[2]) for found in BLOCK.finditer(PAGE)]
 (CONFIG,) = [text for name, text in SHOWN if name == "remit.yaml"]
 FILES = [(name, text) for name, text in SHOWN if name != "remit.yaml"]
-CAREFUL, OPEN, BY_ARGUMENT, MAIL, BANK, TICKETS, WEB = (text for _, text in FILES)
+CAREFUL, OPEN, PROFILE, ANSWER, BY_ARGUMENT, CALENDAR, MAIL, BANK, TICKETS, WEB = (text for _, text in FILES)
 
 
 def bundle(folder: Path, *files: str) -> tuple[Bundle, list[str]]:
@@ -49,10 +49,32 @@ def task_trust(tool: Tool, result: Json) -> Trust:
     return with_fields(tool.label, reading.seen, Classes()).trust
 
 
-@pytest.mark.parametrize("number", range(len(FILES)))
-def test_a_file_that_is_shown_can_be_loaded(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [text for _, text in FILES if text != ANSWER])
+def test_a_file_that_is_shown_can_be_loaded(text: str, tmp_path: Path) -> None:
     """Each by itself, without a mistake in it."""
-    assert bundle(tmp_path, FILES[number][1])[1] == []
+    assert bundle(tmp_path, text)[1] == []
+
+
+def test_the_profile_and_its_task_type_load(tmp_path: Path) -> None:
+    """The tool withholds the password, and the type what is above its class."""
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/answer.yaml").write_text(ANSWER, encoding="utf-8")
+    found, problems = bundle(tmp_path, PROFILE)
+    assert problems == []
+    fields = {one.path: one for one in found.tools["bank/read_profile"].fields}
+    assert [path for path, one in fields.items() if one.withheld] == ["password"]
+    rule = found.task_types["answer"].withhold
+    assert rule.covers(fields["card.number"].label, found.classes)
+    assert not rule.covers(fields["note"].label, found.classes)
+
+
+def test_guests_of_the_house_are_internal(tmp_path: Path) -> None:
+    """By the directory of the configuration; a stored destination is one that the call does not name."""
+    found, _ = bundle(tmp_path, CALENDAR)
+    invite, moved = found.tools["calendar/invite"], found.tools["calendar/reschedule"]
+    assert str(invite.called_with({"guests": ["ana@example.com"]}).audience) == "internal"
+    assert str(invite.called_with({"guests": ["ana@example.org"]}).audience) == "external"
+    assert moved.called_with({"event_id": 1}).arguments["event_id"].role == "destination"
 
 
 def test_the_four_servers_load_together(tmp_path: Path) -> None:
@@ -142,7 +164,7 @@ def test_account_numbers_count_only_where_we_have_chosen_them(tmp_path: Path) ->
     assert all(
         password.arguments[name].sensitive for name in ("old_password", "new_password", "confirmation")
     )
-    assert found.classes.cleared(password.audience, "confidential")
+    assert found.classes.cleared(password.audience, Label("confidential"))
 
 
 def test_only_what_colleagues_write_in_a_ticket_is_trusted(tmp_path: Path) -> None:

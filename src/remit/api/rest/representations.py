@@ -117,6 +117,7 @@ class FieldView(View, frozen=True, kw_only=True):
     path: str
     label: dict[str, Json]
     when: dict[str, Json]
+    withhold: bool
 
 
 class VariantView(View, frozen=True, kw_only=True):
@@ -148,6 +149,8 @@ class ToolView(View, frozen=True, kw_only=True):
     when: tuple[VariantView, ...]
     asked_by: tuple[str, ...]
     repeats: bool
+    repeats_in: tuple[str, ...]
+    stored_destination: dict[str, Json] | None
     sanitizes: bool
     unlisted: tuple[str, ...]
     strange: tuple[str, ...]
@@ -288,7 +291,12 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
             for name, argument in tool.arguments.items()
         },
         fields=tuple(
-            FieldView(path=one.path, label=msgspec.to_builtins(one.label), when=_rules(one.when))
+            FieldView(
+                path=one.path,
+                label=msgspec.to_builtins(one.label),
+                when=_rules(one.when),
+                withhold=one.withheld is not None,
+            )
             for one in tool.fields
         ),
         when=tuple(
@@ -301,6 +309,10 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         ),
         asked_by=tool.asked_by,
         repeats=tool.repeats,
+        repeats_in=tool.repeats_in,
+        stored_destination=None
+        if tool.stored_destination is None
+        else msgspec.to_builtins(tool.stored_destination),
         sanitizes=tool.sanitizes,
         unlisted=tool.unlisted,
         strange=tool.strange,

@@ -82,7 +82,7 @@ class _Reading:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.classes: Classes = config.data_classes
-        self.words = Vocabulary(self.classes, config.zones, config.groups)
+        self.words = Vocabulary(self.classes, config.zones, config.groups, config.directory)
         self.folder = Folder(config.folder, self._line_of)
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}

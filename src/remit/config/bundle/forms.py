@@ -85,6 +85,13 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
         dict[Text, ConstraintForm],
         Meta(description="Condition: a constraint for each of some sibling fields, by name."),
     ] = {}
+    withhold: Annotated[
+        bool,
+        Meta(
+            description="Whether agents never get the field: remit puts a note in its place, and the field's "
+            "label does not reach the task."
+        ),
+    ] = False
 
 
 class VariantForm(Section, frozen=True, kw_only=True):
@@ -93,13 +100,29 @@ class VariantForm(Section, frozen=True, kw_only=True):
     arguments: Annotated[
         dict[Text, ConstraintForm],
         Meta(min_length=1, description="A constraint for each of some arguments, by name."),
-    ]
+    ] = {}
+    narrowed_to: Annotated[
+        str,
+        Meta(description="Instead of `arguments`: the audience that `audience_by` has found."),
+    ] = ""
     effect: Annotated[
         Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")
     ] = None
     audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = (
         ""
     )
+
+
+class StoredDestinationForm(Section, frozen=True, kw_only=True):
+    """A destination that is stored at the upstream, and not in an argument."""
+
+    by: Annotated[
+        tuple[Text, ...],
+        Meta(description="Selectors of what it is stored in. Default: it is stored in the account."),
+    ] = ()
+    unless: Annotated[
+        tuple[Text, ...], Meta(description="Arguments that, where given, are the destination instead.")
+    ] = ()
 
 
 class SanitizesForm(Section, frozen=True, kw_only=True):
@@ -147,6 +170,24 @@ class ToolForm(Section, frozen=True, kw_only=True):
     repeats: Annotated[
         bool, Meta(description="Whether its results contain its arguments, even in another form.")
     ] = False
+    repeats_in: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Instead of `repeats`: the fields of its results that contain its arguments. Others "
+            "that `fields` lists do not."
+        ),
+    ] = ()
+    audience_by: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Arguments with addresses: if `directory` in `remit.yaml` knows all of them, their "
+            "audience counts."
+        ),
+    ] = ()
+    stored_destination: Annotated[
+        StoredDestinationForm | None,
+        Meta(description="That a call goes to a destination which is stored at the upstream."),
+    ] = None
     resource: Annotated[
         str,
         Meta(
@@ -230,6 +271,17 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
     max_depth: Annotated[int, Meta(ge=1, le=7, description="Maximum depth of child tasks.")] = 1
 
 
+class WithholdForm(Section, frozen=True, kw_only=True):
+    """Fields of results that tasks of a type never see."""
+
+    above: Annotated[
+        str, Meta(description="Highest data class that its tasks see. Default: the highest of all.")
+    ] = ""
+    categories: Annotated[
+        tuple[Name, ...], Meta(description="Categories that its tasks do not see, such as `secret`.")
+    ] = ()
+
+
 class TaskFile(Section, frozen=True, kw_only=True):
     """A file in `tasks/`: one task type, the reviewed template for one type of work."""
 
@@ -268,6 +320,13 @@ class TaskFile(Section, frozen=True, kw_only=True):
     ] = "end"
     labels: Annotated[
         LabelForm | None, Meta(description="Label of its intent. Default: public and trusted.")
+    ] = None
+    withhold: Annotated[
+        WithholdForm | None,
+        Meta(
+            description="Fields of results that its tasks, and tasks delegated by them, never see, by their "
+            "labels in `tools/`. Default: none."
+        ),
     ] = None
     requires_person: Annotated[bool, Meta(description="Whether it must be opened on behalf of a person.")] = (
         True

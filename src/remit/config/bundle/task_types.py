@@ -13,7 +13,7 @@ from remit.config.bundle.tools import Vocabulary, label_of
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.label import Label, Trust
+from remit.core.label import Label, Trust, Unseen
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import Budgets, HandDown, Parameter, TaskType, check_parameters
 from remit.core.tools import constraint
@@ -70,7 +70,22 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         requires_person=form.requires_person,
         delegates=_delegates(form, node, problems),
         ends_when_spent=form.when_spent == "end",
+        withhold=_unseen(form, node, problems, known),
     )
+
+
+def _unseen(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> Unseen:
+    if (rule := form.withhold) is None:
+        return Unseen()
+    order = known.words.classes.order
+    if rule.above and rule.above not in order:
+        way, key = suggestion(rule.above, order), "withhold.above"
+        problems.add(f"`{rule.above}` is not a data class", line=node.line_of(key), key=key, remediation=way)
+        return Unseen()
+    if rule.above in ("", order[-1]) and not rule.categories:
+        way = "name the highest class that its tasks see, or categories that they do not see"
+        problems.add("withholds nothing", line=node.line_of("withhold"), key="withhold", remediation=way)
+    return Unseen(rule.above, frozenset(rule.categories))
 
 
 def _delegates(form: TaskFile, node: Node, problems: Problems) -> HandDown:

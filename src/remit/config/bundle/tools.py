@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
 import msgspec
 
+from remit.config.bundle.directory import narrowings
 from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.flow.records.field_labels import spelled
 from remit.core.json_value import Json
 from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
 from remit.core.tools import constraint
@@ -26,8 +28,10 @@ from remit.core.tools.tool import (
     ArgumentRole,
     Effect,
     FieldLabel,
+    StoredDestination,
     Tool,
     Variant,
+    WithheldBy,
     undescribed,
 )
 
@@ -43,6 +47,7 @@ class Vocabulary:
     classes: Classes
     zones: Collection[str] = ()
     groups: Collection[str] = ()
+    directory: Mapping[str, str] = field(default_factory=dict)
 
     def unknown_group(self, audience: str) -> str:
         """Return the remediation if an audience is an undeclared group; empty otherwise."""
@@ -78,7 +83,9 @@ def described_tool(
         fields=reading.fields(label),
         variants=reading.variants(),
         asked_by=reading.asked_by(),
-        repeats=form.repeats,
+        repeats=form.repeats or bool(form.repeats_in),
+        repeats_in=form.repeats_in,
+        stored_destination=reading.stored_destination(),
         resource=form.resource,
         sanitizes=form.sanitizes is not None,
         described=True,
@@ -159,12 +166,14 @@ class _ToolReading:
     def arguments(self) -> dict[str, Argument]:
         """Return the arguments, and parts of arguments, by the keys of the file."""
         out: dict[str, Argument] = {}
+        stored = self._form.stored_destination.by if self._form.stored_destination is not None else ()
         for key, form in self._form.arguments.items():
             if key == INPUT:
                 self._say("is not an argument of a tool", "arguments", key, remediation="remove it")
             self._check_argument(key, form)
             out[key] = Argument(
-                role=form.role,
+                # The worst case, until a call names another destination (`Tool.called_with`).
+                role=ArgumentRole.DESTINATION if key in stored else form.role,
                 sensitive=form.sensitive or form.secret,
                 secret=form.secret,
                 personal=form.personal,
@@ -196,7 +205,14 @@ class _ToolReading:
     def fields(self, own: Label) -> tuple[FieldLabel, ...]:
         """Return the labels of single fields, in the order of the file."""
         out: list[FieldLabel] = []
+        alike: dict[str, str] = {}
         for path, forms in self._form.fields.items():
+            other = alike.setdefault(spelled(path), path)
+            if other != path and forms != self._form.fields[other]:
+                way = "write one of them: case, spaces, underscores and hyphens do not matter"
+                self._say(
+                    f"is another spelling of `{other}`, with another label", "fields", path, remediation=way
+                )
             try:
                 steps(path)
             except Malformed as fault:
@@ -212,6 +228,9 @@ class _ToolReading:
         out: list[Variant] = []
         for place, form in enumerate(self._form.when):
             at = ("when", str(place))
+            if form.narrowed_to or not form.arguments:
+                self._check_narrowed(form, place)
+                continue
             rules = self._rules(form.arguments, *at, "arguments")
             for name in form.arguments:
                 if name not in self._known:
@@ -229,7 +248,62 @@ class _ToolReading:
                 )
             audience = Audience(form.audience) if form.audience else None
             out.append(Variant(rules, form.effect, audience))
-        return tuple(out)
+        return (*out, *self._narrowed())
+
+    def _narrowed(self) -> Iterator[Variant]:
+        """Yield the variants of calls whose audience the directory narrows, the narrowest first."""
+        own, directory = self._form.audience, self._words.directory
+        for name in self._form.audience_by:
+            if name not in self._known:
+                way = f"add it under `arguments`{_or_near(name, self._known)}"
+                self._say(f"`{name}` is not one of its arguments", "audience_by", remediation=way)
+                return
+        for key, form in self._form.arguments.items() if self._form.audience_by else ():
+            if form.role is ArgumentRole.DESTINATION and self._head(key) not in self._form.audience_by:
+                way = f"add `{self._head(key)}` under `audience_by`"
+                self._say(f"leaves out the destination `{key}`", "audience_by", remediation=way)
+        effects = {one.narrowed_to: one.effect for one in self._form.when if one.narrowed_to}
+        for audience in sorted(set(directory.values()), key=lambda one: (one != "self", one)):
+            if audience == own or self._wider(audience, own):
+                continue
+            for rules in narrowings(self._form.audience_by, directory, audience):
+                yield Variant(
+                    {name: constraint.load(rule, "directory") for name, rule in rules.items()},
+                    effects.get(audience),
+                    Audience(audience),
+                )
+
+    def _check_narrowed(self, form: VariantForm, place: int) -> None:
+        at = ("when", str(place))
+        if not form.narrowed_to:
+            self._say("has no condition", *at, remediation="add `arguments`, or `narrowed_to`")
+        elif form.arguments or form.audience:
+            way = "remove `arguments` and `audience`"
+            self._say(
+                "cannot be combined with `arguments` or `audience`", *at, "narrowed_to", remediation=way
+            )
+        elif not self._form.audience_by:
+            way = "name the arguments with addresses under `audience_by`"
+            self._say("needs `audience_by`", *at, "narrowed_to", remediation=way)
+        elif fault := audience_fault(form.narrowed_to):
+            self._say(fault, *at, "narrowed_to", remediation=AUDIENCE_RULE)
+        elif form.effect is None or _EFFECTS.index(form.effect) >= _EFFECTS.index(self._form.effect):
+            way = "give a smaller `effect`, or remove the entry"
+            self._say("changes nothing", *at, remediation=way)
+
+    def stored_destination(self) -> StoredDestination | None:
+        """Return the destination that is stored at the upstream."""
+        form = self._form.stored_destination
+        if form is None:
+            return None
+        wanted = ((form.by, "by", ArgumentRole.SELECTOR), (form.unless, "unless", ArgumentRole.DESTINATION))
+        for names, key, role in wanted:
+            for name in names:
+                given = self._form.arguments.get(name)
+                if given is None or given.role is not role:
+                    way = f"add `{name}: {{role: {role}}}` under `arguments`"
+                    self._say(f"`{name}` is no {role}", "stored_destination", key, remediation=way)
+        return StoredDestination(form.by, form.unless)
 
     def asked_by(self) -> tuple[str, ...]:
         """Return the words with which people ask for the tool."""
@@ -303,7 +377,7 @@ class _ToolReading:
             if rule.may_be_absent:
                 way = "state a value; a missing field never matches"
                 self._say("tests a field that may be missing", *at, "when", name, remediation=way)
-        return FieldLabel(path, label, rules)
+        return FieldLabel(path, label, rules, WithheldBy.TOOL if form.withhold else None)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""

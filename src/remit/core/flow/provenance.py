@@ -30,7 +30,6 @@ import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_walk import is_long, is_one, walk
-from remit.core.flow.clean_values import CleanValues, for_itself, improved
 from remit.core.flow.intake import Intake
 from remit.core.flow.intent_references import contradicts, pointed, source_of
 from remit.core.flow.justification import (
@@ -51,6 +50,7 @@ from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_some
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
+from remit.core.flow.untainted_values import CleanValues, for_itself, improved
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
@@ -246,11 +246,11 @@ class Index:
         judged = self._met(text, found, used, tool, name)
         if tool is None or judged.provenance not in _DOUBTED or self.full:
             return judged
-        return improved(judged, self.clean_values(), text, used, tool, name)
+        return improved(judged, self.untainted_values(), text, used, tool, name)
 
-    def clean_values(self) -> dict[CleanValues, Statement]:
+    def untainted_values(self) -> dict[CleanValues, Statement]:
         """Return the clean values of this task and the tasks above it, each with what was stated there."""
-        held = {} if self.above is None or self.above.full else self.above.clean_values()
+        held = {} if self.above is None or self.above.full else self.above.untainted_values()
         held[self.clean] = self.statement
         return held
 

@@ -18,7 +18,7 @@ from remit.core.canonical import digest
 from remit.core.errors import Conflict, Malformed
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
-from remit.core.label import Label
+from remit.core.label import Label, Unseen
 from remit.core.scope import EVERYTHING, ScopeKind, scope
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import Plan
@@ -121,6 +121,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     - `requested_by`: who may state its intent: a person, a `group:x` of people, `agent:x` for an agent whose
       work needs no person, or `issuer:x` for an issuer whose identity assertions act for people (ID-JAG).
     - `delegates`: to which agents its tasks may be delegated.
+    - `withhold`: the data that its tasks, and the tasks below them, never see.
     - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
       call can be permitted.
     """
@@ -137,6 +138,7 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     requires_person: bool = True
     delegates: HandDown = HandDown()
     ends_when_spent: bool = True
+    withhold: Unseen = Unseen()
 
 
 class UserMessage(msgspec.Struct, frozen=True):

@@ -97,17 +97,26 @@ class Argument(msgspec.Struct, frozen=True):
     handed_class: str = ""
 
 
+class WithheldBy(enum.StrEnum):
+    """Who says that a field is withheld: the tool's description, or the task's type."""
+
+    TOOL = "tool"
+    TASK = "task"
+
+
 class FieldLabel(msgspec.Struct, frozen=True):
     """The label of one field of a tool's results, where it differs from the tool's label.
 
     `path` names keys, `[]` for any place of a list (`messages[].body`); a path without dots means every field
     of that name. With `when` the label applies only where neighbouring fields (by name, in the same object)
-    meet these constraints; of several applicable labels the first counts.
+    meet these constraints; of several applicable labels the first counts. A field that is `withheld` never
+    reaches the task, and its label does not either.
     """
 
     path: str
     label: Label
     when: dict[str, Constraint] = {}
+    withheld: WithheldBy | None = None
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -132,6 +141,22 @@ class Variant(msgspec.Struct, frozen=True):
         )
 
 
+class StoredDestination(msgspec.Struct, frozen=True):
+    """A destination that the tool's own state holds, under what the arguments `by` select.
+
+    These arguments are the destination, `unless` one of other arguments is given: then that one is, and they
+    only select. Without `by` it is the state of the account.
+    """
+
+    by: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def overridden(self, arguments: dict[str, Json]) -> bool:
+        """Return whether a call names another destination itself."""
+        given = (arguments.get(name) for name in self.unless)
+        return any(one.strip() if isinstance(one, str) else one not in (None, [], {}) for one in given)
+
+
 class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One callable operation with its effect, audience, labels and argument roles.
 
@@ -146,7 +171,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     `fields` are the labels of single fields of the results, `variants` the effects and audiences by
     arguments. `asked_by` are words by which people ask for the tool's action (`pay`, `refund`), where its
-    name does not contain them. `repeats` is true where the results contain the input, even in changed form.
+    name does not contain them. `repeats` is true where the results contain the input, even in changed form;
+    with `repeats_in`, only these fields contain it.
     `resource` names what the tool reads or writes, over the arguments (`ticket/{id}`): data written there is
     read back with its label. The results of a tool that `sanitizes` carry only the tool's own label, whatever
     their input.
@@ -167,6 +193,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     variants: tuple[Variant, ...] = ()
     asked_by: tuple[str, ...] = ()
     repeats: bool = False
+    repeats_in: tuple[str, ...] = ()
+    stored_destination: StoredDestination | None = None
     resource: str = ""
     sanitizes: bool = False
     described: bool = False
@@ -195,6 +223,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether an argument names by id the data that a call hands over."""
         return any(one.hands_over for one in self.arguments.values())
 
+    @functools.cached_property
+    def withholds(self) -> bool:
+        """Whether a field of the results is withheld."""
+        return any(one.withheld is not None for one in self.fields)
+
     def selects(self, name: str) -> bool:
         """Return whether an argument selects the record that a call changes."""
         spec = self.arguments.get(name)
@@ -202,19 +235,27 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def sends(self) -> bool:
-        """Whether a call changes something and has a destination argument."""
-        return self.effect is not Effect.NONE and any(
-            one.role is ArgumentRole.DESTINATION for one in self.arguments.values()
+        """Whether a call changes something and has a destination, in an argument or stored."""
+        return self.effect is not Effect.NONE and (
+            self.stored_destination is not None
+            or any(one.role is ArgumentRole.DESTINATION for one in self.arguments.values())
         )
 
     def called_with(self, arguments: dict[str, Json]) -> Tool:
         """Return the tool as it applies to a call with these arguments: the first variant that fits."""
+        tool, stored = self, self.stored_destination
+        if stored is not None and stored.overridden(arguments):
+            selecting = {
+                name: msgspec.structs.replace(self.arguments[name], role=ArgumentRole.SELECTOR)
+                for name in stored.by
+            }
+            tool = msgspec.structs.replace(self, arguments={**self.arguments, **selecting})
         for variant in self.variants:
             if variant.fits(arguments):
                 return msgspec.structs.replace(
-                    self, effect=variant.effect or self.effect, audience=variant.audience or self.audience
+                    tool, effect=variant.effect or self.effect, audience=variant.audience or self.audience
                 )
-        return self
+        return tool
 
     def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
         """Return a call's arguments by the keys of `arguments`.

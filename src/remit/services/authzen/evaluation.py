@@ -159,7 +159,7 @@ class EvaluationSteps(CallState):
 
     def carried(self, tool: Tool, classes: Classes) -> Label:
         """Return the worst that the call can bring, since its result is not seen."""
-        return carries(tool, classes)
+        return carries(tool, classes, withheld=True)
 
     def let_go(self) -> None:
         """Give back what the steps took. A permit that is out stays in hand."""

@@ -31,10 +31,20 @@ from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.label import Classes, Label
+from remit.core.label import Classes, Label, Unseen
+from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
-from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tier, Tool, ToolState, undescribed
+from remit.core.tools.tool import (
+    Argument,
+    ArgumentRole,
+    Effect,
+    Tier,
+    Tool,
+    ToolState,
+    WithheldBy,
+    undescribed,
+)
 from remit.ports.runtime import Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
@@ -48,6 +58,7 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 _PERMIT, _DENY, _DEFER = Outcome.PERMIT, Outcome.DENY, Outcome.DEFER
 _NONE = Effect.NONE
 _CHANGED, _GONE = ToolState.CHANGED, ToolState.GONE
+_NOTHING_UNSEEN = Unseen()
 
 #: The minimum assurance of each tier; a site may require more by policy.
 TIER_ASSURANCE = {
@@ -122,7 +133,7 @@ class Authorizer:
         The tool is as the arguments make it. The flow is as the task's index knows it at this moment.
         """
         bundle = self._policies.applied.bundle
-        tool = self.tool(f"{upstream}/{name}").called_with(arguments)
+        tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         return AccessRequest(
@@ -134,7 +145,7 @@ class Authorizer:
             grants=live.grants.get(tool.id, ()),
             tier=tool.tier,
             label=live.label,
-            cleared=bundle.classes.cleared(tool.audience, live.label.data_class),
+            cleared=bundle.classes.cleared(tool.audience, live.label),
             now=now,
             observed=upstream in self._observed,
             unconstrained=upstream in self._unconstrained,
@@ -153,6 +164,7 @@ class Authorizer:
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
         grant, reasons = self._refusals(request)
+        reasons += self._unseen(request, live)
         # The whole decision uses one version of the policies, even if another is applied in the meantime.
         applied = self._policies.applied
         answer = await self.evaluations.of(applied.policy, request)
@@ -248,7 +260,7 @@ class Authorizer:
         closest.
         """
         classes = self._policies.applied.bundle.classes
-        rank, worst = classes.rank, carries(request.tool, classes).data_class
+        rank, worst = classes.rank, _brings(request, classes).data_class
         best: list[Reason] | None = None
         for grant in request.grants:
             reasons = _argument_reasons(grant, request)
@@ -261,6 +273,24 @@ class Authorizer:
             if best is None or len(reasons) < len(best):
                 best = reasons
         return None, best or []
+
+    def _unseen(self, request: AccessRequest, live: LiveTask) -> list[Reason]:
+        """Return the reason to refuse a call whose result, not only a field of it, the task never sees."""
+        bundle = self._policies.applied.bundle
+        rules = never_sees(live, bundle)
+        if not rules or not any(
+            rule.covers(_brings(request, bundle.classes), bundle.classes) for rule in rules
+        ):
+            return []
+        tool, of = request.tool.id, request.task.type
+        return [
+            Reason(
+                code="withheld",
+                text=f"`{tool}` returns data that tasks of type `{of}` do not see",
+                rule=f"withhold of task type {of}",
+                remediation="open a task of a type that sees it",
+            )
+        ]
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
         """Return a usable approval of exactly this call that waives these rules."""
@@ -297,12 +327,44 @@ class Authorizer:
         return None
 
 
-def carries(tool: Tool, classes: Classes) -> Label:
-    """Return the worst label that a tool's result can have, with the labels of all its fields."""
+def carries(tool: Tool, classes: Classes, *, withheld: bool = False) -> Label:
+    """Return the worst label that a tool's result can have, with the labels of its fields.
+
+    `withheld`: the result does not pass through step 8, so that withheld fields count, too.
+    """
     label = tool.label
     for field in tool.fields:
-        label = label.join(field.label, classes)
+        if field.withheld is None or withheld:
+            label = label.join(field.label, classes)
     return label
+
+
+def _brings(request: AccessRequest, classes: Classes) -> Label:
+    """Return the worst label that a call's result can bring into its task."""
+    # A result that another program receives does not pass through step 8.
+    return carries(request.tool, classes, withheld=bool(request.enforcement_point))
+
+
+def never_sees(live: LiveTask, bundle: Bundle) -> list[Unseen]:
+    """Return the rules about data that a task never sees: those of its type, and of the tasks above it."""
+    types = (bundle.task_types.get(name) for name in sorted(live.types))
+    return [one.withhold for one in types if one is not None and one.withhold != _NOTHING_UNSEEN]
+
+
+def seen_by(tool: Tool, live: LiveTask, bundle: Bundle) -> Tool:
+    """Return a tool as a task sees it: its type may withhold further fields of the results."""
+    rules = never_sees(live, bundle)
+    if not rules:
+        return tool
+    return msgspec.structs.replace(
+        tool,
+        fields=tuple(
+            msgspec.structs.replace(one, withheld=one.withheld or WithheldBy.TASK)
+            if any(rule.covers(one.label, bundle.classes) for rule in rules)
+            else one
+            for one in tool.fields
+        ),
+    )
 
 
 def _flow_reasons(request: AccessRequest, answer: PolicyAnswer, index: Index) -> list[Reason]:

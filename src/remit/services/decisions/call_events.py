@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Collection
 from datetime import datetime
 from itertools import islice
 
@@ -18,6 +19,7 @@ from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
 from remit.core.evidence.events.flow import LabelLowered, LabelRaised
 from remit.core.flow.justification import Encounter, Justification
+from remit.core.flow.records.withheld_fields import WHOLE
 from remit.core.flow.stored_labels import ResourceWrite
 from remit.core.json_value import Json
 from remit.core.label import Trust
@@ -35,6 +37,8 @@ MAX_SEALED_BYTES = 65_536
 MAX_JUSTIFIED = 24
 MAX_ORIGINS = 4
 MAX_FIELD = 80
+#: Limit of the withheld fields in the event of a call.
+MAX_WITHHELD = 40
 # A key of a result that looks like a field name. Any other key may be a value, and values are never readable.
 _MAX_NAME = 40
 _NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_:-]{0,39})?(?:\[\])*", re.ASCII)
@@ -239,6 +243,7 @@ def outcome_events(
     at: datetime,
     result_bytes: int,
     ended_by: str,
+    withheld: Collection[str] = (),
 ) -> tuple[Event, ...]:
     """Return the events that auditors need: the tool that was called, the record read, the action
     executed.
@@ -264,6 +269,9 @@ def outcome_events(
         observed=decision.observed,
         enforced_by=request.enforcement_point,
     )
+    if withheld:
+        names = dict.fromkeys(one if one == WHOLE else _plain(one) for one in withheld)
+        called.withheld = list(names)[:MAX_WITHHELD]
     if outcome is _NOT_SENT or (tool.effect is _NONE and outcome is not _OK):
         return (event(called),)
     if tool.effect is _NONE:

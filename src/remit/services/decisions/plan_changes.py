@@ -28,7 +28,7 @@ from remit.core.errors import Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
-from remit.core.flow.plan_growth import growth
+from remit.core.flow.plan_extension import growth
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json

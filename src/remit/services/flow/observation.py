@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 8: what an upstream returned becomes known to the task before the agent receives it.
 
-1. the wire format is removed, so that fields have the names that the tool's own result uses
-2. each value enters the task's index, with the call, the tool and the field that it came from
-3. the label of the result joins the task's label
-4. INVARIANT: nothing is released before the label that it carries is durable. If that label cannot be
+1. the fields that the task does not get are withheld (`services.flow.withheld_results`)
+2. the wire format is removed, so that fields have the names that the tool's own result uses
+3. each value enters the task's index, with the call, the tool and the field that it came from
+4. the label of the result joins the task's label
+5. INVARIANT: nothing is released before the label that it carries is durable. If that label cannot be
    committed, or a value cannot be indexed, the answer is not released
 
 Notifications, errors and the lists of what an upstream offers are observed like results, because an agent may
@@ -34,15 +35,17 @@ from remit.core.tools.tool import Tool
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, JoinLabels, RaiseLabel
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.authorizer import carries
+from remit.services.decisions.authorizer import carries, never_sees
 from remit.services.decisions.call_events import label_event
 from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.flow.tool_results import brought, in_numbers
+from remit.services.flow.withheld_results import withholding, without_withheld
 from remit.services.limits.time_slices import TimeSlices
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTask
 
+_PIECES: Final = frozenset(ReplyPiece)
 #: Pieces that are cut at any position: this much of the previous piece is read again, for values across the
 #: cut.
 _CUT: Final = frozenset({ReplyPiece.TEXT, ReplyPiece.BYTES})
@@ -75,6 +78,9 @@ class Observation:
         self.label = request.tool.label
         #: The end of what was released of a body that is cut at any position.
         self.before = b""
+        #: The fields that were withheld, and whether a piece of a body was.
+        self.withheld: dict[str, None] = {}
+        self.piece_withheld = False
 
     def own(self, body: bytes, *, wants_input: bool = False, deferred: bool = False) -> Delivery:
         """Return a result that remit itself wrote, only from what was observed here before."""
@@ -117,8 +123,8 @@ class Observer:
         self._clock = clock
         self.turns = TimeSlices(clock)
 
-    async def observe(self, of: Observation, chunk: Chunk) -> Delivery:
-        """Observe one chunk; return what may be released of it.
+    async def observe(self, of: Observation, chunk: Chunk) -> Delivery | None:
+        """Observe one chunk; return what may be released of it, None for nothing.
 
         Raises what the store and `of.look` raise, and `Conflict` if what was read has been written to since
         and now exceeds the ceiling of every grant.
@@ -126,16 +132,25 @@ class Observer:
         left: list[str] = []
         request = of.request
         chunk = in_numbers(chunk)
-        parts = await self.turns.take(brought(chunk, request.tool, left, of.before), of.look)
+        own = request.tool
+        if own.withholds:
+            held = await self.turns.take(withholding(chunk, own, begun=of.piece_withheld), of.look)
+            of.withheld |= dict.fromkeys(held.fields)
+            of.piece_withheld = of.piece_withheld or (held.whole and chunk.method in _PIECES)
+            if held.chunk is None or held.whole:
+                # What is released is remit's own note, and the pace of the call.
+                return None if held.chunk is None else of.delivered(held.chunk)
+            chunk, own = held.chunk, without_withheld(own)
+        parts = await self.turns.take(brought(chunk, own, left, of.before), of.look)
         if not parts and not left:
             return of.delivered(chunk)
-        tool, classes = request.tool, self._policies.applied.bundle.classes
+        tool, classes = own, self._policies.applied.bundle.classes
         await self._stored_labels.refresh(tool.upstream)
         of.look()
         if (written := self._stored_labels.since(request, of.decision)) is not None:
             # The result may contain what other tasks wrote there since the call was described.
             tool = self._stored_labels.stained(tool, written, classes)
-            _check_ceilings(request, tool, classes)
+            self._check_ceilings(of, tool, classes)
         taken = [(part, tool) for part in parts]
         if left:
             # It belongs to no field, and may be read as any field.
@@ -161,7 +176,7 @@ class Observer:
         of.look()
         if new and (written := self._stored_labels.since(of.request, of.decision)) is not None:
             tool = self._stored_labels.stained(tool, written, classes)
-            _check_ceilings(of.request, tool, classes)
+            self._check_ceilings(of, tool, classes)
         # Each batch is a separate result, because only a limited number of leaves is read of one result.
         taken = [(new[start : start + BATCH], tool) for start in range(0, len(new), BATCH)]
         if vouched:
@@ -172,6 +187,28 @@ class Observer:
             await self._take(of, taken, classes)
         of.look()
         return of.own(body)
+
+    def _check_ceilings(self, of: Observation, tool: Tool, classes: Classes) -> None:
+        """Raise `Conflict` if writes since the decision raised the data above the ceiling of every grant, or
+        above what the task sees.
+
+        `tool` describes what is read in its current state.
+        """
+        request, rank, brought_in = of.request, classes.rank, carries(tool, classes)
+        rules = never_sees(of.live, self._policies.applied.bundle)
+        if request.observed or (
+            any(
+                all(rank(brought_in.data_class) <= rank(top) for top in grant.result_classes)
+                for grant in request.grants
+            )
+            and not any(rule.covers(brought_in, classes) for rule in rules)
+        ):
+            return
+        raise Conflict(
+            "the data that this call reads has changed since the decision, and its label exceeds the grant",
+            code="result-class",
+            remediation="call again to see the reason",
+        )
 
     async def _take(self, of: Observation, taken: Iterable[tuple[Json, Tool]], classes: Classes) -> None:
         """Observe values, each as a result of a tool; their label is durable when this returns."""
@@ -212,23 +249,6 @@ class Observer:
         # A long result is read in time slices, so that it does not delay other calls.
         await self.turns.take(steps, of.look)
         return seen
-
-
-def _check_ceilings(request: AccessRequest, tool: Tool, classes: Classes) -> None:
-    """Raise `Conflict` if writes since the decision raised the data above the ceiling of every grant.
-
-    `tool` describes what is read in its current state.
-    """
-    rank, worst = classes.rank, carries(tool, classes).data_class
-    if request.observed or any(
-        all(rank(worst) <= rank(top) for top in grant.result_classes) for grant in request.grants
-    ):
-        return
-    raise Conflict(
-        "the data that this call reads has changed since the decision, and its label exceeds the grant",
-        code="result-class",
-        remediation="call again to see the reason",
-    )
 
 
 class LabelRise(msgspec.Struct, frozen=True):

@@ -154,7 +154,7 @@ class StoredLabels:
         cleared = request.cleared
         if rest.handed is not None:
             kept_in = "secret" in rest.handed.categories and tool.audience.name != "self"
-            cleared = cleared and not kept_in and classes.cleared(tool.audience, rest.handed.data_class)
+            cleared = cleared and not kept_in and classes.cleared(tool.audience, rest.handed)
         if rest.label is not None:
             tool = self.stained(tool, rest.label, classes)
         request = msgspec.structs.replace(request, tool=tool, rest=rest, cleared=cleared)

@@ -51,7 +51,8 @@ def _tells_pace(chunk: Chunk) -> bool:
     )
 
 
-def _is_pace(name: str, value: Json) -> bool:
+def is_pace(name: str, value: Json) -> bool:
+    """Return whether a member of a progress notification tells nothing but the progress."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return name == _TOKEN or (number and name in _PACE and len(orjson.dumps(value)) < MIN_NUMBER)
 
@@ -78,7 +79,7 @@ def brought(
     if chunk.kind is ChunkKind.RESULT:
         return (yield from _unwrapped(body, tool, left))
     if _tells_pace(chunk):
-        body = {name: value for name, value in body.items() if not _is_pace(name, value)}
+        body = {name: value for name, value in body.items() if not is_pace(name, value)}
     return (body,) if body else ()
 
 

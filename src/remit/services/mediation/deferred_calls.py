@@ -22,7 +22,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -94,6 +94,8 @@ class DeferredCall:
         self.looked_s = 0.0
         self.credential: UpstreamCredential | None = None
         self.result_bytes = 0
+        #: The fields of the result that the agent does not get.
+        self.withheld: dict[str, None] = {}
         #: Digest of what the upstream has called final.
         self.ending = ""
         self.settled = False
@@ -257,7 +259,9 @@ class Deferrals:
             return
         held.settled = True
         now = self._clock.now()
-        events = outcome_events(held.request, held.decision, outcome, now, held.result_bytes, ended_by)
+        events = outcome_events(
+            held.request, held.decision, outcome, now, held.result_bytes, ended_by, held.withheld
+        )
         self._late.write(Unit(events=events))
         held.live.in_hand.discard(held.call)
         held.live.open_calls -= 1
@@ -380,6 +384,17 @@ def brought_by(standing: DeferredStatus) -> tuple[Chunk, ...]:
     elif standing.brings:
         out.append(Chunk(ChunkKind.NOTIFICATION, b'{"inputRequests":' + standing.brings + b"}"))
     return tuple(out)
+
+
+def remaining(standing: DeferredStatus, released: Sequence[Chunk | None]) -> DeferredStatus:
+    """Return a state of which only this was released. Its message is text that belongs to no field."""
+    left = [one for one in released if one is not None]
+    result = next((one for one in left if one.kind is not ChunkKind.NOTIFICATION), None)
+    if result is None:
+        # Questions pass unchanged, or not at all.
+        asked = [one for one in left if one.body == b'{"inputRequests":' + standing.brings + b"}"]
+        return msgspec.structs.replace(standing, message="", brings=standing.brings if asked else b"")
+    return msgspec.structs.replace(standing, message="", brings=result.body)
 
 
 def _open(standing: DeferredStatus) -> Status:

@@ -29,14 +29,14 @@ from remit.ports.store.units import Unit
 from remit.ports.upstream import Call
 from remit.services.flow.observation import Observation
 from remit.services.mediation.call import RequestedCall, look_call
-from remit.services.mediation.deferred_calls import DeferredCall, brought_by, standing_of
+from remit.services.mediation.deferred_calls import DeferredCall, standing_of
 from remit.services.mediation.dependencies import Dependencies, Sink
 from remit.services.mediation.steps.bind import BoundTask
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.forward import ForwardedCall, receive_chunk
 from remit.services.mediation.steps.identify import identify_agent
 from remit.services.mediation.steps.lease import LeasedCall, lease_credential
-from remit.services.mediation.steps.observe import observe_chunk, release_delivery
+from remit.services.mediation.steps.observe import observe_chunk, release_delivery, take_standing
 from remit.services.mediation.steps.record import RecordedCall
 from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
@@ -129,8 +129,8 @@ class ResumptionSteps(CallState):
             return observation.own(ACKNOWLEDGED)
         self.result_bytes += chunk.size
         held.result_bytes += chunk.size
-        for one in brought_by(standing):
-            await self.deps.observer.observe(observation, one)
+        standing = await take_standing(self, observation, standing)
+        held.withheld |= self.withheld
         body = self.deps.deferrals.take(held, standing)
         return observation.own(body, wants_input=held.wants_input)
 

@@ -167,7 +167,7 @@ class PolicyJudge:
                     grants=(Grant(call.tool.id, other_arguments=True),),
                     tier=call.tool.tier,
                     label=call.label,
-                    cleared=self._classes.cleared(call.tool.audience, call.label.data_class),
+                    cleared=self._classes.cleared(call.tool.audience, call.label),
                     now=_EVER,
                     flow=Flow(facts),
                 )

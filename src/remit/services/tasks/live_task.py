@@ -66,11 +66,12 @@ class LiveTask:
         key: bytes,
         drawn: Mapping[Grant, tuple[DrawnBudget, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
+        types: tuple[str, ...] = (),
     ) -> None:
         """Bind a task that is active now; `used` is what its accounts have spent so far, `key` is random.
 
         `drawn` returns the ancestors' ceilings that a call under a grant also counts against; `bound` finds
-        the ancestors that are bound.
+        the ancestors that are bound; `types` are the types of the ancestors.
         """
         self.task = task
         self.agent = agent
@@ -89,6 +90,8 @@ class LiveTask:
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
         self.scopes = task.scopes
+        #: The types whose rules about withheld data count.
+        self.types = frozenset((task.type, *types))
         self.authority_hash = task.authority_hash
         #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.
         self.tokens: dict[str, tuple[int, str]] = {}

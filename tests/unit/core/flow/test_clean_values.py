@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from remit.core.flow.clean_values import MAX_CLEAN, for_itself
 from remit.core.flow.facts import FlowFacts, judged
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.flow.provenance import Index
+from remit.core.flow.untainted_values import MAX_CLEAN, for_itself
 from remit.core.label import Audience, Label, Trust
 from remit.core.tasks.plan import PlanEntry, read_plan
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.plan_growth import growth
+from remit.core.flow.plan_extension import growth
 from remit.core.label import Audience
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 

@@ -291,3 +291,28 @@ def test_no_more_paths_and_tools_are_kept_than_the_bound() -> None:
     assert paths.of(tools[0]) is first[0]
     paths.of(tools[MAX_TOOLS])
     assert paths.of(tools[0]) is not first[0]
+
+
+NAMED = Tool(
+    upstream="u",
+    name="t",
+    label=Label("internal"),
+    fields=(
+        FieldLabel("postal_code", Label("confidential")),
+        FieldLabel("balances._keys", Label("internal", trust=Trust.UNTRUSTED)),
+        FieldLabel("balances._values", Label("restricted")),
+    ),
+)
+
+
+@pytest.mark.parametrize("name", ["postal_code", "Postal code", "postal-code", "PostalCode"])
+def test_a_field_is_found_in_every_spelling(name: str) -> None:
+    """Case, spaces, underscores and hyphens do not matter."""
+    assert [one.label.data_class for one in Reading({"rows": [{name: "x"}]}, NAMED)] == ["confidential"]
+
+
+@pytest.mark.parametrize("result", [{"balances": {"Ana": 1}}, [{"Balances": {"Ana": 1}}]])
+def test_keys_and_values_of_a_map_are_labelled_apart(result: Json) -> None:
+    """The file says that the keys are values, although they look like names."""
+    found = [(one.text, one.label.data_class, str(one.label.trust)) for one in Reading(result, NAMED)]
+    assert found == [("Ana", "internal", "untrusted"), ("1", "restricted", "trusted")]

@@ -82,6 +82,7 @@ class ToolCalled(EventBody, kw_only=True):
     ended_by: Annotated[str, "what ended the call, if not its answer"] = ""
     observed: Annotated[bool, "`true`: refused in observe mode"] = False
     enforced_by: Annotated[str, "the enforcement point that made the call and reported the outcome"] = ""
+    withheld: Annotated[list[str], "fields of the result that the task did not get; `*`: the whole"] = []
 
 
 class CallCancelled(EventBody, kw_only=True):

@@ -11,6 +11,7 @@ from remit.core.flow.justification import Justification, Provenance, Reach, leav
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
 from remit.core.flow.marks import marking
+from remit.core.flow.records.field_labels import FieldLabels, spelled
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
@@ -64,6 +65,8 @@ class Lookup:
         self.reach = _UNLED
         self.vague = False
         self._echoes: set[str] = set()
+        self._repeats_in = frozenset(map(spelled, tool.repeats_in))
+        self._fields = FieldLabels(tool.fields if tool.repeats_in else ())
 
     def take(self) -> Steps[Lookup]:
         """Read the arguments. The caller must run it to the end."""
@@ -123,7 +126,7 @@ class Lookup:
         trust, text = leaf.label.trust, leaf.text
         if trust is _UNTRUSTED:
             return trust
-        if self._echoes:
+        if self._echoes and self._may_repeat(leaf):
             for part in pieces(text):
                 if not self._echoes.isdisjoint(words_of(part)):
                     return _UNTRUSTED
@@ -136,6 +139,16 @@ class Lookup:
                 elif mark in marked:
                     return _UNTRUSTED
         return trust
+
+    def _may_repeat(self, leaf: ResultLeaf) -> bool:
+        """Return whether a leaf is in a field that repeats arguments, or in none that the file names.
+
+        An argument may be written so that it reads as a field, but as none that the server is known to fill.
+        """
+        if not self._repeats_in or not self._fields.of(leaf.path, leaf.name):
+            return True
+        names = (leaf.path, *leaf.path.replace("[]", "").replace("{}", "").split("."))
+        return not self._repeats_in.isdisjoint(map(spelled, names))
 
 
 def _reach(

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from remit.core.flow.records.field_labels import FieldLabels, holds
 from remit.core.flow.records.fields import structuring
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
-from remit.core.tools.constraint import Verdict
 from remit.core.tools.tool import FieldLabel, Tool
 
 MAX_LEAVES = 50_000
@@ -63,8 +63,8 @@ class _Names(msgspec.Struct):
     each: _Names | None = None
     keyed: _Names | None = None
 
-    def add(self, key: str) -> _Names:
-        if is_data(key):
+    def add(self, key: str, labels: FieldLabels) -> _Names:
+        if is_data(key) and not labels.names(key):
             return _DATA
         found = self._new(f"{self.path}.{key}" if self.path else key, key)
         found.data = "." in key
@@ -182,9 +182,7 @@ class Reading:
         self._result = result
         self._names = (paths or Paths()).of(tool)
         self._label = tool.label
-        self._by_path: dict[str, list[FieldLabel]] = {}
-        for field in tool.fields:
-            self._by_path.setdefault(field.path, []).append(field)
+        self._labels = FieldLabels(tool.fields)
         self._fields = tool.fields
         self._left = MAX_LEAVES
         self.cut = False
@@ -249,14 +247,14 @@ class Reading:
                 if key is None:
                     if kind is dict and len(stack) > 1:
                         inner = self._record(record)
-                elif several or (at := below_names.get(key) or names.add(key)).data:
+                elif several or (at := below_names.get(key) or names.add(key, self._labels)).data:
                     # The text of a key is data, too, and usually no name for the value below it.
                     if several or at is _DATA:
                         at = names.keyed or names.add_keyed()
                         if kind is dict:
                             inner = self._record(record)
                     self._left -= 1
-                    label = self._label_of(at, beside)
+                    label = self._of(self._labels.of_keys(at.path, at.name), beside)
                     seen.add(label)
                     yield ResultLeaf(inner, at.path, at.name, key, label)
                 if self._left <= 0:
@@ -273,7 +271,8 @@ class Reading:
                     text = below if kind is str else _number(below)
                     yield ResultLeaf(inner, at.path, at.name, text, label)
                 elif kind is dict:
-                    stack.append((iter(below.items()), at, below, inner, _by_name(below)))
+                    several = _by_name(below) or self._labels.is_map(at.path, at.name)
+                    stack.append((iter(below.items()), at, below, inner, several))
                     break
                 elif kind is list:
                     each = at.each or at.add_each()
@@ -295,15 +294,14 @@ class Reading:
         """Return the label of a field; `at` caches it where it is the same at every occurrence of the
         field.
         """
-        fields: Sequence[FieldLabel] = ()
-        if by_path := self._by_path:
-            fields = by_path.get(at.path) or by_path.get(at.path.removeprefix("[].")) or ()
-            fields = fields or by_path.get(at.name, ())
+        fields = self._labels.of(at.path, at.name)
+        label = self._of(fields, beside)
         if not fields or not fields[0].when:
-            at.label = label = fields[0].label if fields else self._label
-        else:
-            label = next((one.label for one in fields if _holds(one, beside)), self._label)
+            at.label = label
         return label
+
+    def _of(self, fields: Sequence[FieldLabel], beside: dict[str, Json]) -> Label:
+        return next((one.label for one in fields if holds(one, beside)), self._label)
 
 
 def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
@@ -311,11 +309,6 @@ def with_fields(label: Label, seen: Iterable[Label], classes: Classes) -> Label:
     for one in seen:
         label = label.join(one, classes)
     return label
-
-
-def _holds(field: FieldLabel, beside: dict[str, Json]) -> bool:
-    """Return whether a field's siblings meet its conditions; a missing or undecided sibling does not."""
-    return all(name in beside and one.judge(beside[name]) is Verdict.YES for name, one in field.when.items())
 
 
 def _by_name(value: dict[str, Json]) -> bool:

@@ -180,6 +180,8 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
     yield DataSource(tool.id, "", tool.label, tool.described, receipt)
     seen = {tool.label}
     for field in tool.fields:
+        if field.withheld is not None:
+            continue
         label = tool.label.join(field.label, classes)
         if label not in seen:
             seen.add(label)

@@ -283,5 +283,5 @@ class ReachSurvey:
 
     def _kept_from(self, outlet: Outlet, label: Label) -> bool:
         """Return whether an outlet's audience may not learn data with this label."""
-        cleared = self.reach_graph.classes.cleared(outlet.tool.audience, label.data_class)
+        cleared = self.reach_graph.classes.cleared(outlet.tool.audience, label)
         return not cleared or ("secret" in label.categories and outlet.tool.audience.name != "self")

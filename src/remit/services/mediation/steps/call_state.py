@@ -31,6 +31,8 @@ class CallState:
         self.now = deps.clock.now()
         self.running = deps.alarms.running()
         self.result_bytes = 0
+        #: The fields of the result that the agent does not get.
+        self.withheld: dict[str, None] = {}
         #: What ended the call, where that was not its answer.
         self.ended_by = ""
         self._waited = False

@@ -18,11 +18,12 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     take = live.count_result(size)
     if (held := call.deferred) is not None:
         held.result_bytes += size
+        held.withheld |= call.withheld
         if call.ended_by:
             # The agent did not get the handle.
             deps.deferrals.give_up(held, call.ended_by)
     events = outcome_events(
-        recorded.request, recorded.decision, outcome, deps.clock.now(), size, call.ended_by
+        recorded.request, recorded.decision, outcome, deps.clock.now(), size, call.ended_by, call.withheld
     )
     if held is not None:
         events = ()

@@ -6,8 +6,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from remit.core.decisions.deferred_call import DeferredStatus
 from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
-from remit.services.mediation.deferred_calls import brought_by, standing_of
+from remit.services.flow.observation import Observation
+from remit.services.mediation.deferred_calls import brought_by, remaining, standing_of
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.forward import ForwardedCall
 from remit.services.mediation.steps.record import RecordedCall
@@ -31,15 +33,25 @@ async def observe_chunk(call: CallState, forwarded: ForwardedCall, chunk: Chunk)
     call.result_bytes += chunk.size
     if chunk.deferred:
         return await _defer(call, forwarded, chunk)
-    return await call.deps.observer.observe(forwarded.observation, chunk)
+    delivery = await call.deps.observer.observe(forwarded.observation, chunk)
+    call.withheld |= forwarded.observation.withheld
+    return delivery
+
+
+async def take_standing(
+    call: CallState, observation: Observation, standing: DeferredStatus
+) -> DeferredStatus:
+    """Take in the state of a deferred call; return what may be released of it."""
+    released = [await call.deps.observer.observe(observation, one) for one in brought_by(standing)]
+    call.withheld |= observation.withheld
+    return remaining(standing, released) if observation.request.tool.withholds else standing
 
 
 async def _defer(call: CallState, forwarded: ForwardedCall, chunk: Chunk) -> Delivery:
     """Keep a call that its upstream has deferred, and return a handle made by remit to the agent."""
     observation, recorded, deps = forwarded.observation, forwarded.leased.recorded, call.deps
     standing = standing_of(chunk, call.asked.upstream, expected=call.asked.defers)
-    for one in brought_by(standing):
-        await deps.observer.observe(observation, one)
+    standing = await take_standing(call, observation, standing)
     held = call.deferred = deps.deferrals.hold(
         recorded.live, recorded.in_flight, recorded.request, recorded.decision,
         number=recorded.number, standing=standing, credential=forwarded.leased.credential,

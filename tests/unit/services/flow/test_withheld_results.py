@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Withheld fields leave no trace in what an upstream sent, and the rest arrives unchanged."""
+
+import base64
+import json
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from remit.core.cooperative_steps import finish
+from remit.core.decisions.deferred_call import DeferredStatus, Status
+from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.flow.records.withheld_fields import HOLDS, NOTES, REPEATS, UNREADABLE, WHOLE
+from remit.core.label import Label, Trust
+from remit.core.tools.http_api import ReplyHead, ReplyPiece
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, FieldLabel, Tool, WithheldBy
+from remit.services.flow.withheld_results import MAX_BYTES, WithheldChunk, withholding
+from remit.services.mediation.deferred_calls import brought_by, remaining
+
+Json = Any
+SECRET = "hunter2-longer"
+NOTE = NOTES[WithheldBy.TOOL]
+TOP = Label("restricted", frozenset({"secret"}))
+FIELDS = (
+    FieldLabel("password", TOP, {}, WithheldBy.TOOL),
+    FieldLabel("card.number", TOP, {}, WithheldBy.TASK),
+    FieldLabel("public.password", Label("internal")),
+    FieldLabel("balances._values", TOP, {}, WithheldBy.TOOL),
+    FieldLabel("note", Label("internal", trust=Trust.UNTRUSTED)),
+)
+TOOL = Tool(upstream="bank", name="profile", label=Label("internal"), fields=FIELDS)
+
+
+def told(
+    body: Json, kind: ChunkKind = ChunkKind.RESULT, method: str = "", tool: Tool = TOOL
+) -> WithheldChunk:
+    """Return what is left of a message."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return finish(withholding(Chunk(kind, raw, method), tool))
+
+
+def left(body: Json, kind: ChunkKind = ChunkKind.RESULT, method: str = "", tool: Tool = TOOL) -> Json:
+    """Return the JSON that is left of a message."""
+    found = told(body, kind, method, tool)
+    return None if found.chunk is None else json.loads(found.chunk.body)
+
+
+def text(*parts: str, **more: Json) -> dict[str, Json]:
+    """Return a result of text blocks."""
+    return {"content": [{"type": "text", "text": one} for one in parts], **more}
+
+
+def block(body: Json) -> str:
+    """Return the first text that is left of a result."""
+    return str(left(body)["content"][0]["text"])
+
+
+def test_a_note_stands_in_text_and_structure_alike() -> None:
+    """Both forms of one result say the same, and are JSON."""
+    profile = {"name": "Ann", "password": SECRET, "age": 7}
+    found = left(text(json.dumps(profile), structuredContent=profile))
+    assert found["structuredContent"] == {"name": "Ann", "password": NOTE, "age": 7}
+    assert json.loads(found["content"][0]["text"]) == found["structuredContent"]
+    assert told({"structuredContent": profile}).fields == ("password",)
+
+
+def test_the_rest_of_a_yaml_text_keeps_types_and_quotes() -> None:
+    """Only the withheld scalar changes."""
+    found = block(text(f"name: Ann\npassword: {SECRET}\nage: 7\ncode: '7'\nopen: true\nlist:\n- a\n"))
+    assert yaml.safe_load(found) == {
+        "name": "Ann", "password": NOTE, "age": 7, "code": "7", "open": True, "list": ["a"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "key", ["Password", "PASS_WORD", "pass-word", "pass word", "user.password", "\uff50assword"]
+)
+def test_a_name_is_withheld_in_every_spelling(key: str) -> None:
+    """A server that renames a field does not release it."""
+    assert left({"structuredContent": {"rows": [{key: SECRET}]}}) == {
+        "structuredContent": {"rows": [{key: NOTE}]}
+    }
+
+
+def test_a_whole_object_is_withheld_under_its_name() -> None:
+    """What stands below a withheld field goes with it, and is searched for elsewhere."""
+    body = {"structuredContent": {"password": {"old": SECRET, "hint": ["a dog"]}, "memo": f"was {SECRET}"}}
+    assert left(body)["structuredContent"] == {"password": NOTE, "memo": f"was {REPEATS}"}
+
+
+def test_paths_match_at_their_end() -> None:
+    """A server may wrap its result; a longer path that is not withheld comes first."""
+    card = {"result": [{"card": {"number": "4111 1111 1111 1111", "brand": "v"}}]}
+    assert left({"structuredContent": card})["structuredContent"]["result"][0]["card"] == {
+        "number": NOTES[WithheldBy.TASK], "brand": "v",
+    }  # fmt: skip
+    assert told({"structuredContent": {"public": {"password": "see the desk"}}}).fields == ()
+
+
+def test_the_values_of_a_map_are_withheld_and_its_keys_stay() -> None:
+    """`_values` is every value of a map."""
+    found = left({"structuredContent": {"balances": {"ann": 71500, "bob": {"eur": 93100}}}})
+    assert found["structuredContent"] == {"balances": {"ann": NOTE, "bob": NOTE}}
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere"),
+    [
+        (SECRET, f"it is {SECRET}."),
+        ("4111 1111 1111 1111", "4111111111111111"),
+        ("4111111111111111", "4111-1111-1111-1111"),
+        ("DE89 3704 0044", "to de8937040044 today"),
+        (4111111111, 4111111111),
+        ("739", "code 739"),
+    ],
+)
+def test_a_repetition_is_replaced_elsewhere(value: Json, elsewhere: Json) -> None:
+    """In any block, and in groups of any size."""
+    found = told({"structuredContent": {"password": value, "memo": elsewhere, "rest": "1739"}})
+    assert found.chunk is not None
+    memo = json.loads(found.chunk.body)["structuredContent"]["memo"]
+    assert REPEATS in memo
+    assert found.fields == ("password", "memo")
+    assert b"1739" in found.chunk.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"structuredContent": {"password": SECRET, "note": f"is it {SECRET}?"}},
+        {"structuredContent": {"password": "739", "note": "000 001 739 999"}},
+        {"structuredContent": {"password": SECRET, SECRET: 1}},
+        {"structuredContent": {"password": SECRET, "memo": base64.b64encode(SECRET.encode()).decode()}},
+        {"structuredContent": {"password": SECRET, "memo": SECRET.replace("-", "%2D")}},
+        text(json.dumps({"password": SECRET}), f"The password is {SECRET}"),
+        text(f"name: Ann\npassword: {SECRET} # changed"),
+        text(f"password: {SECRET}\npassword: other"),
+        text(f"a: &a {SECRET}\npassword: *a"),
+        text("The profile of Ann."),
+        text(json.dumps({"password": SECRET}) + "\n" + json.dumps({"password": SECRET})),
+        {"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]},
+        {"content": [{"type": "resource", "resource": {"uri": "a:b", "blob": "AAAA"}}]},
+        {"content": ["odd"]},
+        b'{"structuredContent":{"password":"one-secret","password":"another"}}',
+        b'{"structuredContent":{"password":"x"}',
+        {"structuredContent": {"rows": ["x" * MAX_BYTES]}},
+        {"structuredContent": json.loads('{"a":' * 40 + f'{{"password":"{SECRET}"}}' + "}" * 40)},
+    ],
+)
+def test_a_result_that_cannot_be_divided_is_withheld_whole(body: Json) -> None:
+    """Guesses of outsiders, other encodings, keys, comments, free text, binary data, names written twice."""
+    found = told(body)
+    assert (found.fields, found.whole) == ((WHOLE,), True)
+    assert left(body) == {"content": [{"type": "text", "text": UNREADABLE}], "isError": False}
+
+
+def test_a_structure_inside_a_text_is_withheld_with_the_text() -> None:
+    """JSON in a string, an assignment in a log line, a tag."""
+    for one in (json.dumps({"password": SECRET}), f"url?password={SECRET}", f"<password>{SECRET}</password>"):
+        assert left({"structuredContent": {"raw": one}})["structuredContent"] == {"raw": HOLDS}
+    assert told({"structuredContent": {"memo": "Passwords are not shown."}}).fields == ()
+
+
+def test_an_error_says_what_it_said_without_the_field() -> None:
+    """Also where the whole cannot be read."""
+    body = {"code": -32000, "message": "no", "data": {"password": SECRET}}
+    assert left(body, ChunkKind.ERROR) == body | {"data": {"password": NOTE}}
+    torn = b'{"code": -32000, "code": -1, "message": "no"}'
+    assert left(torn, ChunkKind.ERROR) == {"code": -32603, "message": UNREADABLE}
+
+
+def test_words_that_come_before_the_result_do_not_pass() -> None:
+    """The withheld values are not known yet: only numbers of a progress notification pass."""
+    pace = {"progress": 1, "total": 3}
+    said = pace | {"message": f"read {SECRET}"}
+    assert left(said, ChunkKind.NOTIFICATION, "notifications/progress") == pace
+    assert left({"data": SECRET}, ChunkKind.NOTIFICATION, "notifications/message") is None
+    number = {"progress": 4111111111111111}
+    assert left(number, ChunkKind.NOTIFICATION, "notifications/progress") == {}
+
+
+def test_resources_and_prompts_are_answered_in_their_own_form() -> None:
+    """A client can read the answer."""
+    resource = Tool(upstream="bank", name=RESOURCE_READ, label=TOOL.label, fields=FIELDS)
+    body = {"contents": [{"uri": "bank://me", "text": json.dumps({"password": SECRET})}]}
+    assert json.loads(left(body, tool=resource)["contents"][0]["text"]) == {"password": NOTE}
+    body = {"contents": [{"uri": "bank://me", "text": "free text"}]}
+    assert left(body, tool=resource)["contents"][0]["text"] == UNREADABLE
+    prompt = Tool(upstream="bank", name=PROMPT_GET, label=TOOL.label, fields=FIELDS)
+    asked = {"messages": [{"role": "user", "content": {"type": "text", "text": f"password={SECRET}"}}]}
+    assert left(asked, tool=prompt)["messages"][0]["content"]["text"] == HOLDS
+    assert left(b"[", tool=prompt)["messages"][0]["content"]["text"] == UNREADABLE
+
+
+@pytest.mark.parametrize("piece", [ReplyPiece.TEXT, ReplyPiece.BYTES, ReplyPiece.EVENTS, ReplyPiece.LINES])
+def test_a_body_in_pieces_is_withheld_whole_and_says_so_once(piece: ReplyPiece) -> None:
+    """A value could be cut in two, and a piece reads as another structure than the whole."""
+    first = told(b'data: {"password": "hun', ChunkKind.NOTIFICATION, piece)
+    assert first.chunk is not None
+    assert UNREADABLE.encode() in first.chunk.body
+    assert b"hun" not in first.chunk.body
+    rest = finish(withholding(Chunk(ChunkKind.RESULT, b'ter2"}', piece), TOOL, begun=True))
+    assert rest.chunk is not None
+    assert rest.chunk.body == b""
+
+
+def test_an_http_body_of_json_is_divided_and_its_head_keeps_its_type_only() -> None:
+    """A header comes before the body, and could hold the value."""
+    assert left({"password": SECRET, "age": 7}, method=ReplyPiece.JSON) == {"password": NOTE, "age": 7}
+    assert left(b"{torn", method=ReplyPiece.JSON) == UNREADABLE
+    head = orjson.dumps({"status": 200, "headers": {"content-type": "application/json", "etag": SECRET}})
+    found = told(head, ChunkKind.NOTIFICATION, ReplyPiece.HEAD)
+    assert found.chunk is not None
+    assert SECRET.encode() not in found.chunk.body
+    assert orjson.loads(found.chunk.body)["headers"] == {"content-type": "application/json"}
+    assert ReplyHead(200).status == orjson.loads(found.chunk.body)["status"]
+
+
+@pytest.mark.parametrize(
+    ("status", "brings", "expected"),
+    [
+        (
+            Status.COMPLETED,
+            {"structuredContent": {"password": SECRET}},
+            {"structuredContent": {"password": NOTE}},
+        ),
+        (Status.FAILED, {"code": 1, "message": "m", "data": {"password": SECRET}}, None),
+        (
+            Status.INPUT_REQUIRED,
+            {"q": {"method": "elicitation/create"}},
+            {"q": {"method": "elicitation/create"}},
+        ),
+        (Status.INPUT_REQUIRED, {"q": {"password": SECRET}}, {}),
+    ],
+)
+def test_a_deferred_call_reports_no_withheld_field(status: Status, brings: Json, expected: Json) -> None:
+    """Its result, its error, its questions; and not its message, which is in no field."""
+    standing = DeferredStatus(
+        id="1", status=status, brings=json.dumps(brings).encode(), message=f"is {SECRET}"
+    )
+    released = [finish(withholding(one, TOOL)).chunk for one in brought_by(standing)]
+    found = remaining(standing, released)
+    assert found.message == ""
+    assert SECRET.encode() not in found.brings
+    if expected is not None:
+        assert json.loads(found.brings or b"{}") == expected
