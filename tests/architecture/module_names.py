@@ -20,7 +20,7 @@ WORDS = {
     """,
     "terms of governance and evidence": """
         accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry governance justification leak log observation outcome
+        ending erasure evaluation evidence expiry extension governance justification leak log observation outcome
         reach reachability reaction refusal revalidation scrubbing separation shared spent stated
         takeover unclosed untrusted
     """,
