@@ -62,7 +62,7 @@ def test_the_default_of_the_schema_counts_as_left_out() -> None:
     assert facts(index, SHARE, file="notes.txt", channel="random").destination == "untrusted"
 
 
-@pytest.mark.parametrize("channel", ["General", "general ", ["general"], "ｇeneral"])
+@pytest.mark.parametrize("channel", ["General", "general ", ["general"], "gen\u0435ral"])
 def test_what_is_not_exactly_the_default_counts(channel: Json) -> None:
     """A server may read it as something else; so is `true` no 1."""
     index = an_index("Share notes.txt", "hello")
@@ -162,7 +162,7 @@ def test_an_argument_is_less_where_other_arguments_say_so() -> None:
     assert NOTE.called_with({"path": "src/a.md"}).production
 
 
-@pytest.mark.parametrize("kind", [None, "", "Deal", "deal ", "ｄeal", ["deal"], {"deal": 1}, 1])
+@pytest.mark.parametrize("kind", [None, "", "Deal", "deal ", "de\u0430l", ["deal"], {"deal": 1}, 1])
 def test_a_condition_that_cannot_be_judged_lowers_nothing(kind: Json) -> None:
     """The stricter reading counts, and so it does where the argument is left out."""
     index = an_index("Add a note", "hello")
