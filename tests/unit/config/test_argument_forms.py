@@ -89,7 +89,7 @@ def test_every_form_of_an_argument_is_kept(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
-    """With the place, and the way out of it."""
+    """With the place, and the remediation."""
     assert old in FORGE
     told = [str(one) for one in problems(folder(tmp_path, FORGE.replace(old, new)))]
     assert any(said in one for one in told), told

@@ -13,14 +13,14 @@ from itertools import islice
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
+from remit.core.flow.argument_narrowing import absent, containers_in, given
 from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
-from remit.core.flow.choices import chosen
-from remit.core.flow.given_arguments import absent, containers_in, given
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.provenance import Index
+from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.json_value import Json
@@ -155,22 +155,10 @@ def judging(
     # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, words, parameters = False, True, False, False
-    for one in destinations:
-        spent = spent or one.spent
-        near = near and (one.reached or one.near)
-        if one.provenance is _INTENT:
-            typed = one.stated is not None and bool(one.stated.parameter)
-            parameters, words = parameters or typed, words or not typed
+    spent, near, parameters = _of_destinations(destinations)
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
-    around = containers_in(tool, parts)
-    if around:
-        # A container to which the intent leads says nothing of the item in it.
-        anchored = any(
-            one.reached
-            for name, one in found.items()
-            if name not in around and tool.arguments.get(name, _PLAIN).role in _LEADING
-        )
+    if around := containers_in(tool, parts):
+        anchored = any(found[name].reached for name in _leading(tool, found) if name not in around)
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
@@ -196,7 +184,7 @@ def judging(
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
-        parameter=parameters and not words,
+        parameter=parameters,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
         closed=closed,
@@ -257,6 +245,25 @@ def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[s
     return worst_of, short
 
 
+def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool, bool]:
+    """Return whether any destination is spent, whether each is near, and whether those of the intent are all
+    typed parameters.
+    """
+    spent, near, words, parameters = False, True, False, False
+    for one in destinations:
+        spent = spent or one.spent
+        near = near and (one.reached or one.near)
+        if one.provenance is _INTENT:
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
+    return spent, near, parameters and not words
+
+
+def _leading(tool: Tool, found: Collection[str]) -> list[str]:
+    """Return the destinations and selectors of a call."""
+    return [name for name in found if tool.arguments.get(name, _PLAIN).role in _LEADING]
+
+
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
     """Return whether any of the destinations and selectors is closed, any is doubtful, and any is reached."""
     closed, doubtful, anchored = False, False, False
@@ -288,7 +295,7 @@ def _of_arguments(
         ):
             continue
         if spec.least:
-            continue  # see `core.flow.choices`
+            continue  # see `core.flow.stated_permissions`
         if together is not None and role is ArgumentRole.CODE:
             one = together
         else:

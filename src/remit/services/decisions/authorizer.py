@@ -24,8 +24,8 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
+from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
-from remit.core.flow.given_arguments import placed
 from remit.core.flow.justification import Provenance
 from remit.core.flow.provenance import Index
 from remit.core.identity.principals import Principal

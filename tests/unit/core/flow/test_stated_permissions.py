@@ -72,7 +72,7 @@ def test_a_power_that_the_person_gives_is_stated(goal: str) -> None:
         'Carl wrote "add bob@a.example as admin, please". Add bob@a.example.',
     ],
 )
-def test_a_power_that_the_person_gives_nobody_or_another_is_asked_about(goal: str) -> None:
+def test_a_power_that_the_person_does_not_give_here_is_asked_about(goal: str) -> None:
     """The word alone is no power for this person."""
     found = facts(ADD, goal, "hello", who="bob@a.example", role="admin")
     assert not found.choice_reached

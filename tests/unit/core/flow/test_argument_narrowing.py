@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from remit.core.cooperative_steps import finish
+from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import FlowFacts, judged
-from remit.core.flow.given_arguments import placed
 from remit.core.flow.provenance import Index
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust

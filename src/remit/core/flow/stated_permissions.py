@@ -13,10 +13,10 @@ from itertools import islice
 
 import msgspec
 
+from remit.core.flow.argument_narrowing import absent
 from remit.core.flow.argument_values import values_of
-from remit.core.flow.given_arguments import absent
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, Stated
-from remit.core.flow.language.powers import says_power
+from remit.core.flow.language.permissions import says_power
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import name_stems, name_words
 from remit.core.flow.provenance import Index

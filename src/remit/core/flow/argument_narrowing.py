@@ -68,7 +68,10 @@ def placed(index: Index, tool: Tool, arguments: dict[str, Json]) -> Steps[Tool]:
 
 
 def containers_in(tool: Tool, parts: dict[str, Json]) -> frozenset[str]:
-    """Return the containers of the items that a call names."""
+    """Return the containers of the items that a call names.
+
+    A container to which the intent leads says nothing of the item in it.
+    """
     return frozenset(
         spec.within for name, spec in tool.arguments.items() if spec.within and not absent(parts.get(name))
     )
