@@ -67,6 +67,9 @@ def test_a_power_that_the_person_gives_is_stated(goal: str) -> None:
         "Add bob@a.example, but not as admin",
         "Add bob@a.example for the admin",
         "Ask admin bob@a.example, then add bob@a.example",
+        "Add bob@a.example as admin said",
+        "Add bob@a.example as non-admin",
+        "Add everyone as viewer, and carl@a.example as admin",
         "Invite eve@a.example as admin and bob@a.example as viewer",
         "Invite eve@a.example as admin. Invite bob@a.example.",
         'Carl wrote "add bob@a.example as admin, please". Add bob@a.example.',
@@ -119,11 +122,26 @@ def test_a_boolean_with_a_power_counts() -> None:
     assert said.choice_reached
 
 
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "Add bob@a.example to the public channel",
+        "Add bob@a.example and make it less public",
+        "Add bob@a.example and set public to false",
+        "Add bob@a.example and enable comments on the public page",
+    ],
+)
+def test_a_word_alone_sets_no_switch(goal: str) -> None:
+    """It may name or rule out something."""
+    assert not facts(ADD, goal, "", who="bob@a.example", public=True).choice_reached
+
+
 def test_a_switch_has_two_positions() -> None:
     """Words that turn it on do not turn it off."""
     off = facts(ACCOUNT, "Turn off two-step sign-in", two_step_sign_in=False)
     on = facts(ACCOUNT, "Turn on two-step sign-in", two_step_sign_in=False)
-    other = facts(ACCOUNT, "Turn off the newsletter", two_step_sign_in=False)
+    both = "Check two-step sign-in and turn off the newsletter"
+    other = facts(ACCOUNT, both, two_step_sign_in=False)
     assert (off.choice_reached, on.choice_reached, other.choice_reached) == (True, False, False)
 
 

@@ -18,8 +18,14 @@ from remit.core.flow.values.normal_text import plain
 _NOUNS = stems("role right permission access level privilege visibility status")
 #: Verbs that give a power: `make Bob an admin`, `turn on the alarm`.
 _GIVING = stems("make give grant set turn switch promote upgrade enable disable activate deactivate allow")
-_SWITCHING = stems("turn switch enable disable activate deactivate set allow require")
-_OFF = stems("off disable deactivate remove stop drop without no")
+_OFF = stems("disable deactivate remove drop off")
+_ON = stems("enable activate allow require on")
+_SIDES = ("on", "off")
+_FILLING = some("the my our its a an of for me")
+#: Words before a power that take it away.
+_LESS = some("non not no never less without than instead longer except but")
+#: Words that may follow a power: others make it a name (`as admin said`).
+_AFTER = some("of in on for to at from with and or now again please too via by so")
 _NAMES_ONE = some("the our my your their his her its this that these those for by from of and or")
 _TO_ONE = some("to with at in on")
 _HIM = some("him her them it this that")
@@ -59,6 +65,10 @@ def says_power(
     return bool(needed) and all(given[at] or any(given[at + 1 : at + 2]) for at in needed)
 
 
+def _gives_as(part: str) -> bool:
+    return not {"as", "with"}.isdisjoint(part.split())
+
+
 def _gives(clause: SaidClause) -> bool:
     return any(stem(one) in _GIVING for one in clause.words[:2])
 
@@ -74,49 +84,65 @@ class _Saying:
 
     def is_in(self, clause: SaidClause, objects: Sequence[str]) -> bool:
         """Return whether a clause says the power, in the part that names one of the objects."""
+        if len(clause.parts) > 1 and any(_gives_as(one) and not self._says(one) for one in clause.parts):
+            # `Invite Alice as viewer and Bob as admin`: only with the part that names the object.
+            return any(
+                self._says(one) and any(without(one, word) != one for word in objects) for one in clause.parts
+            )
         own = [one for one in clause.parts if any(without(one, word) != one for word in objects)]
         others = [one for one in clause.parts if one not in own]
-        if own and any(self._says(one) for one in own):
-            return True
+        if not own or any(self._says(one) for one in own):
+            return self._says(clause.said)
         # `Invite Alice and Bob as admins`: one power for all.
-        apart = any(f" {word} " in f" {one} " for one in own for word in ("as", "with"))
-        many = sum(self._says(one) for one in others) == 1 and not any(
-            " as " in f" {one} " and not self._says(one) for one in others
-        )
-        return self._says(clause.said) if not own or len(clause.parts) == 1 else many and not apart
+        return sum(self._says(one) for one in others) == 1
 
     def _says(self, said: str) -> bool:
         words = _split(said.split())
         if not self._value:
             return False
+        places = [at for at in range(len(words) - len(self._value) + 1) if self._stands(words, at)]
         if self._switch is False:
-            return self._switched(words, off=True)
-        off = not _OFF.isdisjoint(map(stem, words))
-        if self._switch and self._switched(words, off=False):
-            return True
-        return not (self._switch and off) and any(
-            self._is_power(words, at) for at in range(len(words) - len(self._value) + 1)
+            return any(self._switched(words, at, _OFF) for at in places)
+        if self._switch and any(self._switched(words, at, _OFF) for at in places):
+            return False
+        return any(
+            (self._switch and self._switched(words, at, _ON)) or self._is_power(words, at) for at in places
         )
 
-    def _switched(self, words: list[str], *, off: bool) -> bool:
-        """Return whether words set a switch to a position."""
-        found = {stem(one) for one in words}
-        if not found.issuperset(self._value) or off is _OFF.isdisjoint(found):
+    def _stands(self, words: list[str], at: int) -> bool:
+        found = words[at : at + len(self._value)]
+        return all(_alike(word, value) for word, value in zip(found, self._value, strict=True))
+
+    def _switched(self, words: list[str], at: int, by: frozenset[str]) -> bool:
+        """Return whether the switch at a place of some words is set: `turn off the X`, `turn X off`."""
+        end = at + len(self._value)
+        before = [one for one in words[:at] if one not in _FILLING]
+        if not before or not _LESS.isdisjoint(before):
             return False
-        return off or not _SWITCHING.isdisjoint(found)
+        if before[-1] in _SIDES:
+            return before[-1] in by and before[-2:-1] in (["turn"], ["switch"])
+        if words[end : end + 1] and words[end] in _SIDES:
+            return words[end] in by and before[-1] in ("turn", "switch")
+        return stem(before[-1]) in by
 
     def _is_power(self, words: list[str], at: int) -> bool:
         """Return whether the value stands at a place of some words, as a power."""
         end = at + len(self._value)
-        if not all(_alike(word, value) for word, value in zip(words[at:end], self._value, strict=True)):
-            return False
         before, after = words[max(0, at - _BACK) : at], [stem(one) for one in words[end : end + 2]]
         last = before[-1] if before else ""
+        if not _LESS.isdisjoint(before):
+            return False
+        if last == "of" and len(before) > 1 and stem(before[-2]) in _NOUNS | self._about:
+            return True
         if not _NOUNS.isdisjoint(after[:1]) or not self._about.isdisjoint(after[:1]):
             return True
         if last in _NAMES_ONE:
             return False
-        if "as" in before or last in ("be", "become") or words[at].endswith("ly"):
+        if (
+            ("as" in before and (not after or words[end] in _AFTER))
+            or last in ("be", "become")
+            or words[at].endswith("ly")
+        ):
             return True
         if not self._about.isdisjoint(map(stem, words[:at])) and self._switch is None:
             return True
