@@ -52,9 +52,12 @@ def _by_default(tool: Tool, name: str) -> bool:
 
 
 def placed(index: Index, tool: Tool, arguments: dict[str, Json]) -> Steps[Tool]:
-    """Return the tool with each item within a reached container as a selector."""
+    """Return the tool with each item within a reached container as a selector.
+
+    Not where money moves: there the item may decide who gets it.
+    """
     inner = {name: spec for name, spec in tool.arguments.items() if spec.within}
-    if not inner:
+    if not inner or tool.financial:
         return tool
     parts = given(tool, arguments)
     out = dict(tool.arguments)

@@ -294,13 +294,13 @@ def _of_arguments(
             isinstance(value, bool) and role is _CONTENT and not used
         ):
             continue
-        if spec.least:
-            continue  # see `core.flow.stated_permissions`
         if together is not None and role is ArgumentRole.CODE:
             one = together
         else:
             one = yield from index.judging(value, tool, name, read)
         found[name] = one
+        if spec.least:
+            continue  # see `core.flow.stated_permissions`
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
         if spec.personal:
             kinds.setdefault("personal", []).append(one)

@@ -124,6 +124,13 @@ def test_an_item_elsewhere_stays_a_destination(repository: Json) -> None:
     assert (found.destination, found.selector) == ("untrusted" if repository else "unknown", "none")
 
 
+def test_an_item_of_a_payment_stays_a_destination() -> None:
+    """It may decide who gets the money."""
+    tool = msgspec.structs.replace(COMMENT, financial=True)
+    found = facts(an_index("Comment on issue 12 in acme/site"), tool, repository="acme/site", number=13)
+    assert (found.destination, found.selector) == ("unknown", "none")
+
+
 def test_a_container_alone_is_an_anchor() -> None:
     """A new issue goes to the repository itself."""
     assert facts(an_index("Comment on acme/site", "hello"), COMMENT, repository="acme/site").anchored
