@@ -20,8 +20,8 @@ WORDS = {
     """,
     "terms of governance and evidence": """
         accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry extension governance justification leak log observation outcome
-        reach reachability reaction refusal revalidation scrubbing separation shared spent stated
+        ending erasure evaluation evidence expiry extension governance justification leak log observation
+        outcome reach reachability reaction refusal revalidation scrubbing separation shared spent stated
         takeover unclosed untrusted
     """,
     "terms of language and information flow": """

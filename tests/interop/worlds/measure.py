@@ -10,10 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from remit.ports.upstream import Catalogue
+from remit.rehearse import Rehearsal
+from remit.rehearse.rehearsal import AGENT
+from tests.interop.agentdojo.dojo import Suite
 from tests.interop.agentdojo.figures import WORDS, figures, shown
 from tests.interop.agentdojo.replay import Told, cases, rehearsal_of, run
 from tests.interop.suite import ROOT
 from tests.interop.worlds.replay import Worlds
+from tests.interop.worlds.tool import HERE
 
 Json = Any
 
@@ -30,6 +35,7 @@ def replay(*, only: str = "") -> dict[tuple[str, bool], list[Told]]:
     worlds = Worlds()
     suites = [one for one in worlds.suites() if only in ("", one.name)]
     with rehearsal_of(suites, BUNDLE) as rehearsal:
+        as_deployed(rehearsal, suites)
         every = list(cases(suites))
         for count, case in enumerate(every, 1):
             told.setdefault((case.suite.name, case.planned), []).extend(run(rehearsal, worlds, case))
@@ -38,6 +44,15 @@ def replay(*, only: str = "") -> dict[tuple[str, bool], list[Told]]:
                 sys.stderr.flush()
     sys.stderr.write("\n")
     return told
+
+
+def as_deployed(rehearsal: Rehearsal, suites: list[Suite]) -> None:
+    """Register the agent for production, and pin what each world's server says of its tools."""
+    rehearsal.agent(AGENT, environment="production")
+    for suite in suites:
+        listed = json.loads((HERE / suite.name / "schemas.json").read_text(encoding="utf-8"))
+        catalogue = Catalogue(protocol="2025-11-25", capabilities={"tools": {}}, tools=tuple(listed))
+        rehearsal.run(rehearsal.stage.services.tools.registry.learned(suite.name, catalogue))
 
 
 def measure(

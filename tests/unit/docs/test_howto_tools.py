@@ -22,7 +22,9 @@ BLOCK = re.compile(r"^```yaml\n# ([a-z./]+)\n(.*?)^```", re.DOTALL | re.MULTILIN
 SHOWN = [(found[1], found[2]) for found in BLOCK.finditer(PAGE)]
 (CONFIG,) = [text for name, text in SHOWN if name == "remit.yaml"]
 FILES = [(name, text) for name, text in SHOWN if name != "remit.yaml"]
-CAREFUL, OPEN, PROFILE, ANSWER, BY_ARGUMENT, CALENDAR, MAIL, BANK, TICKETS, WEB = (text for _, text in FILES)
+CAREFUL, OPEN, PROFILE, ANSWER, BY_ARGUMENT, CALENDAR, FORGE, MAIL, BANK, TICKETS, WEB = (
+    text for _, text in FILES
+)
 
 
 def bundle(folder: Path, *files: str) -> tuple[Bundle, list[str]]:
@@ -194,6 +196,24 @@ def test_a_fetch_changes_nothing_only_where_it_surely_is_a_get(tmp_path: Path) -
     assert fetch.called_with({"url": "https://example.org/", "method": "GET"}).effect is Effect.NONE
     for method in ("POST", "get", None):
         assert fetch.called_with({"url": "x", "method": method}).effect is Effect.IRREVERSIBLE
+
+
+def test_what_an_argument_is_depends_on_the_call(tmp_path: Path) -> None:
+    """What cannot be judged is as strict as the argument itself."""
+    tools = bundle(tmp_path, FORGE)[0].tools
+    write = tools["forge/write_file"]
+    for path, role in (("a/b.md", "content"), ("c.txt", "content"), ("a.py", "code"), ("../c.txt", "code")):
+        assert write.called_with({"path": path}).arguments["content"].role == role
+    assert not write.called_with({"branch": "draft/a"}).production
+    for branch in ({"branch": "main"}, {"branch": "refs/heads/main"}, {"branch": "draft/../main"}, {}):
+        assert write.called_with(branch).production
+    note = tools["forge/add_note"]
+    assert not note.called_with({"record_type": "release"}).arguments["record_id"].personal
+    for kind in ({"record_type": "contact"}, {"record_type": "Release"}, {}):
+        assert note.called_with(kind).arguments["record_id"].personal
+    assert tools["forge/comment"].arguments["number"].within == "repository"
+    assert tools["forge/add_collaborator"].arguments["permission"].least == ("read", "triage")
+    assert tools["forge/update_account"].single
 
 
 def test_a_part_in_another_shape_is_still_the_part(tmp_path: Path) -> None:

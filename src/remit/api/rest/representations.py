@@ -18,7 +18,7 @@ from remit.core.replicas.replica import Acknowledgement
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Task, TaskState, TaskType
 from remit.core.tools.constraint import Constraint
-from remit.core.tools.tool import ArgumentRole, Tool, ToolState
+from remit.core.tools.tool import Argument, ArgumentRole, Tool, ToolState
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
 
@@ -107,6 +107,19 @@ class ArgumentView(View, frozen=True, kw_only=True):
     personal: bool
     hands_over: bool
     handed_class: str
+    least: tuple[Json, ...]
+    within: str
+    when: tuple[ArgumentCaseView, ...]
+
+
+class ArgumentCaseView(View, frozen=True, kw_only=True):
+    """The description of an argument in calls whose arguments meet certain conditions."""
+
+    arguments: dict[str, Json]
+    role: ArgumentRole
+    secret: bool
+    personal: bool
+    hands_over: bool
 
 
 class FieldView(View, frozen=True, kw_only=True):
@@ -126,6 +139,7 @@ class VariantView(View, frozen=True, kw_only=True):
     arguments: dict[str, Json]
     effect: str
     audience: str
+    production: bool
 
 
 class ToolView(View, frozen=True, kw_only=True):
@@ -151,6 +165,7 @@ class ToolView(View, frozen=True, kw_only=True):
     repeats: bool
     repeats_in: tuple[str, ...]
     stored_destination: dict[str, Json] | None
+    single: bool
     sanitizes: bool
     unlisted: tuple[str, ...]
     strange: tuple[str, ...]
@@ -286,10 +301,7 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         effect=tool.effect.value,
         audience=tool.audience.name,
         label=msgspec.to_builtins(tool.label),
-        arguments={
-            name: ArgumentView(**msgspec.structs.asdict(argument))
-            for name, argument in tool.arguments.items()
-        },
+        arguments={name: _argument_view(argument) for name, argument in tool.arguments.items()},
         fields=tuple(
             FieldView(
                 path=one.path,
@@ -304,6 +316,7 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
                 arguments=_rules(one.arguments),
                 effect=(one.effect or tool.effect).value,
                 audience=(one.audience or tool.audience).name,
+                production=one.of(tool).production,
             )
             for one in tool.variants
         ),
@@ -313,6 +326,7 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         stored_destination=None
         if tool.stored_destination is None
         else msgspec.to_builtins(tool.stored_destination),
+        single=tool.single,
         sanitizes=tool.sanitizes,
         unlisted=tool.unlisted,
         strange=tool.strange,
@@ -325,6 +339,20 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         digest=tool.surface_digest,
         observed=observed,
     )
+
+
+def _argument_view(argument: Argument) -> ArgumentView:
+    cases = tuple(
+        ArgumentCaseView(
+            arguments=_rules(one.arguments),
+            role=(now := one.of(argument)).role,
+            secret=now.secret,
+            personal=now.personal,
+            hands_over=now.hands_over,
+        )
+        for one in argument.when
+    )
+    return ArgumentView(**{**msgspec.structs.asdict(argument), "when": cases})
 
 
 def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from remit.cli.parser import noun
 from remit.cli.rest_client import connect
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
+
+_MARKS = ("secret", "sensitive", "personal", "hands_over")
 
 app = noun("tool", "Tools: what each one does, and its changes since the last review.")
 
@@ -76,7 +79,7 @@ def shown(tool: str, /) -> None:
     if terminal.is_json():
         terminal.answer(found)
         return
-    words = ("production", "financial", "repeats", "sanitizes", "observed")
+    words = ("production", "financial", "repeats", "single", "sanitizes", "observed")
     terminal.picture(
         terminal.facts(
             [
@@ -114,11 +117,7 @@ def _undescribed(tool: str) -> str:
 def _described(found: Json) -> None:
     """Show arguments, fields and variants, as far as there are some."""
     if found["arguments"]:
-        marks = ("secret", "sensitive", "personal", "hands_over")
-        rows = (
-            (name, one["role"], ", ".join(mark.replace("_", " ") for mark in marks if one[mark]))
-            for name, one in found["arguments"].items()
-        )
+        rows = ((name, one["role"], ", ".join(_marks(one))) for name, one in found["arguments"].items())
         terminal.say("")
         terminal.table(("ARGUMENT", "ROLE", ""), rows, empty="")
     if found["fields"]:
@@ -129,6 +128,19 @@ def _described(found: Json) -> None:
         variants = ((_rules(one["arguments"]), one["effect"], one["audience"]) for one in found["when"])
         terminal.say("")
         terminal.table(("WHERE", "EFFECT", "AUDIENCE"), variants, empty="")
+
+
+def _marks(one: Json) -> Iterator[str]:
+    """Yield what is special about an argument, and in which calls it is less."""
+    yield from (mark.replace("_", " ") for mark in _MARKS if one.get(mark))
+    if one["least"]:
+        yield f"least: {terminal.compact(one['least'])}"
+    if one["within"]:
+        yield f"within {one['within']}"
+    for case in one["when"]:
+        less = [case["role"]] if case["role"] != one["role"] else []
+        less += [f"not {mark.replace('_', ' ')}" for mark in _MARKS if one[mark] and not case.get(mark, True)]
+        yield f"{' and '.join(less)} where {_rules(case['arguments'])}"
 
 
 def _rules(rules: Json) -> str:

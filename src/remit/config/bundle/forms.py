@@ -47,6 +47,34 @@ class LabelForm(Section, frozen=True, kw_only=True):
     ] = ""
 
 
+class ChoiceForm(Section, frozen=True, kw_only=True):
+    """A choice of power: a role, a permission, a visibility, a switch of protection."""
+
+    least: Annotated[
+        Json,
+        Meta(description="The value with the least power, or a list of them. A person must state any other."),
+    ]
+
+
+class ArgumentCaseForm(Section, frozen=True, kw_only=True):
+    """What an argument is in certain calls: less than its own `role` and marks."""
+
+    arguments: Annotated[
+        dict[Text, ConstraintForm],
+        Meta(min_length=1, description="A constraint for each of some arguments, by name."),
+    ]
+    role: Annotated[
+        ArgumentRole | None, Meta(description="Its role in that case. Default: the argument's role.")
+    ] = None
+    secret: Annotated[bool | None, Meta(description="`false` where it is no secret in that case.")] = None
+    personal: Annotated[
+        bool | None, Meta(description="`false` where it selects no person's record in that case.")
+    ] = None
+    hands_over: Annotated[
+        bool | None, Meta(description="`false` where it shares no stored data in that case.")
+    ] = None
+
+
 class ArgumentForm(Section, frozen=True, kw_only=True):
     """An argument of a tool, or a part of one."""
 
@@ -76,6 +104,24 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
         str,
         Meta(description="The data class of what `hands_over` shares; unless given, that of the reads."),
     ] = ""
+    choice: Annotated[
+        ChoiceForm | None,
+        Meta(
+            description="The value is a power (`role: admin`, `public: true`): a person must state it, "
+            "except for the least."
+        ),
+    ] = None
+    within: Annotated[
+        str,
+        Meta(
+            description="The argument that names this item's container (`repository`). Inside a container "
+            "that the person named, the item is a selector, and is judged for itself."
+        ),
+    ] = ""
+    when: Annotated[
+        tuple[ArgumentCaseForm, ...],
+        Meta(description="Its role and marks by the call's arguments; the first match counts."),
+    ] = ()
 
 
 class FieldForm(LabelForm, frozen=True, kw_only=True):
@@ -95,7 +141,9 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
 
 
 class VariantForm(Section, frozen=True, kw_only=True):
-    """A variant of a call, selected by its arguments: less than the tool's own `effect` and `audience`."""
+    """A variant of a call, selected by its arguments: less than the tool's own `effect`, `audience` and
+    `production`.
+    """
 
     arguments: Annotated[
         dict[Text, ConstraintForm],
@@ -111,6 +159,9 @@ class VariantForm(Section, frozen=True, kw_only=True):
     audience: Annotated[str, Meta(description="Its audience in that case. Default: the tool's audience.")] = (
         ""
     )
+    production: Annotated[
+        bool | None, Meta(description="`false` where it changes no production system in that case.")
+    ] = None
 
 
 class StoredDestinationForm(Section, frozen=True, kw_only=True):
@@ -208,6 +259,13 @@ class ToolForm(Section, frozen=True, kw_only=True):
     target: Annotated[str, Meta(description="The resource that it acts on, built from the arguments.")] = ""
     production: Annotated[bool, Meta(description="Whether it changes production systems.")] = False
     financial: Annotated[bool, Meta(description="Whether it moves money or commits to a payment.")] = False
+    single: Annotated[
+        bool,
+        Meta(
+            description="Whether it concerns one known object (the caller's own account, the current cart), "
+            "so that a call without a selector leaves none open."
+        ),
+    ] = False
     own_conversation: Annotated[
         bool, Meta(description="Whether it reads and changes nothing outside the agent's own conversation.")
     ] = False

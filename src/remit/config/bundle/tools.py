@@ -21,10 +21,12 @@ from remit.core.json_value import Json
 from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
+from remit.core.tools.constraint.base import same
 from remit.core.tools.json_path import path_of, steps
 from remit.core.tools.tool import (
     INPUT,
     Argument,
+    ArgumentCase,
     ArgumentRole,
     Effect,
     FieldLabel,
@@ -38,6 +40,10 @@ from remit.core.tools.tool import (
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _WORDS: Final = re.compile(r"[^\W\d_]{2,40}(?:[ -][^\W\d_]{1,40}){0,4}")
 _EFFECTS: Final = tuple(Effect)
+#: Roles that identify: only these can select a person, hand over, or lie within a container.
+_LEADING: Final = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
+#: Roles by how much they demand, least first.
+_STRICT: Final = (ArgumentRole.CONTENT, ArgumentRole.AMOUNT, *_LEADING, ArgumentRole.CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def described_tool(
         repeats_in=form.repeats_in,
         stored_destination=reading.stored_destination(),
         resource=form.resource,
+        single=form.single,
         sanitizes=form.sanitizes is not None,
         described=True,
         surface={"name": name, "inputSchema": form.schema} if form.schema else {},
@@ -152,6 +159,13 @@ class _ToolReading:
                 "cannot be combined with an effect or another audience", "own_conversation", remediation=way
             )
 
+        if form.single and form.effect == "none":
+            way = "remove it: only what a call changes is left open without a selector"
+            self._say("counts only for a tool that changes something", "single", remediation=way)
+        if form.single and any(one.personal for one in form.arguments.values()):
+            way = "remove `single`, or `personal` of its arguments"
+            self._say("cannot be combined with an argument that is `personal`", "single", remediation=way)
+
     def label(self, form: LabelForm | None, unless: Label, *at: str) -> Label:
         """Return a label below this tool."""
         return label_of(
@@ -179,6 +193,9 @@ class _ToolReading:
                 personal=form.personal,
                 hands_over=form.hands_over,
                 handed_class=self._handed_class(key, form),
+                least=self._least(key, form),
+                within=self._within(key, form),
+                when=self._cases(key, form),
             )
         for key, form in self._form.arguments.items():
             if (head := self._head(key)) != key and (form.sensitive or form.secret):
@@ -201,6 +218,98 @@ class _ToolReading:
             way = "add `hands_over: true`, or remove `handed_class`"
             self._say("needs `hands_over`", "arguments", key, "handed_class", remediation=way)
         return ""
+
+    def _least(self, key: str, form: ArgumentForm) -> tuple[Json, ...]:
+        """Return the values with the least power; empty where the argument is no choice."""
+        if form.choice is None:
+            return ()
+        at = ("arguments", key, "choice")
+        if form.role is not ArgumentRole.CONTENT or form.secret:
+            way = "remove `role` and `secret`: `choice` states the meaning of the argument"
+            self._say("cannot be combined with another role", *at, remediation=way)
+        written = form.choice.least
+        least = tuple(written) if isinstance(written, list) else (written,)
+        if not least or any(not isinstance(one, str | int | float | bool) for one in least):
+            way = "write the value with the least power: `least: viewer`, `least: [viewer, guest]`"
+            self._say("must be a value, or a list of values", *at, "least", remediation=way)
+            return ()
+        self._check_offered(key, least, *at, "least")
+        return least
+
+    def _check_offered(self, key: str, values: tuple[Json, ...], *at: str) -> None:
+        """Note values that the schema of the file does not offer for an argument."""
+        properties = self._form.schema.get("properties")
+        about = properties.get(key) if isinstance(properties, dict) else None
+        offered = about.get("enum") if isinstance(about, dict) else None
+        if not isinstance(offered, list):
+            return
+        for one in values:
+            if not any(same(one, value) for value in offered):
+                way = suggestion(str(one), [str(value) for value in offered])
+                self._say(f"`{one}` is not one of its values", *at, remediation=way)
+
+    def _within(self, key: str, form: ArgumentForm) -> str:
+        """Return the argument that names the container of an item; empty where there is none."""
+        name, at = form.within, ("arguments", key, "within")
+        if not name:
+            return ""
+        forms = self._form.arguments
+        if form.role not in _LEADING:
+            way = "write `role: destination`, or remove `within`"
+            self._say(f"cannot be combined with the role `{form.role}`", *at, remediation=way)
+        elif name not in forms or forms[name].role not in _LEADING:
+            known = [one for one, other in forms.items() if one != key and other.role in _LEADING]
+            way = f"name a selector or a destination among its arguments{_or_near(name, known)}"
+            self._say(f"`{name}` cannot be a container", *at, remediation=way)
+        elif self._circular(key):
+            way = "name the container of the item, and not the item of the container"
+            self._say(f"`{name}` lies within `{key}`", *at, remediation=way)
+        else:
+            return name
+        return ""
+
+    def _circular(self, key: str) -> bool:
+        """Return whether an argument lies within itself."""
+        forms, name = self._form.arguments, self._form.arguments[key].within
+        for _ in forms:
+            if name == key:
+                return True
+            name = forms[name].within if name in forms else ""
+        return bool(name)
+
+    def _cases(self, key: str, form: ArgumentForm) -> tuple[ArgumentCase, ...]:
+        """Return what an argument is in certain calls."""
+        out: list[ArgumentCase] = []
+        for place, case in enumerate(form.when):
+            at = ("arguments", key, "when", str(place))
+            rules = self._rules(case.arguments, *at, "arguments")
+            self._check_condition(case.arguments, *at)
+            one = ArgumentCase(rules, case.role, case.secret, case.personal, case.hands_over)
+            self._check_case(form, one, *at)
+            if any(rules == earlier.arguments for earlier in out):
+                way = "remove one of them"
+                self._say(
+                    "has the same condition as an entry above it, so it never counts", *at, remediation=way
+                )
+            out.append(one)
+        return tuple(out)
+
+    def _check_case(self, form: ArgumentForm, case: ArgumentCase, *at: str) -> None:
+        """Note a case that is more than the argument itself, or nothing else, or a contradiction."""
+        less = "write it for the argument, and use `when` for the cases where it is less"
+        for mark in ("secret", "personal", "hands_over"):
+            if getattr(case, mark) and not getattr(form, mark):
+                self._say("is stricter than the argument's own", *at, mark, remediation=less)
+        if case.role is not None and _STRICT.index(case.role) > _STRICT.index(form.role):
+            self._say("is stricter than the argument's own", *at, "role", remediation=less)
+        own = Argument(form.role, secret=form.secret, personal=form.personal, hands_over=form.hands_over)
+        now = case.of(own)
+        if now == own:
+            self._say("changes nothing", *at, remediation="give what is different, or remove it")
+        for mark in ("personal", "hands_over"):
+            if getattr(now, mark) and now.role not in _LEADING:
+                way = f"write `{mark}: false`, too"
+                self._say(f"`{mark}` cannot be combined with the role `{now.role}`", *at, remediation=way)
 
     def fields(self, own: Label) -> tuple[FieldLabel, ...]:
         """Return the labels of single fields, in the order of the file."""
@@ -232,14 +341,7 @@ class _ToolReading:
                 self._check_narrowed(form, place)
                 continue
             rules = self._rules(form.arguments, *at, "arguments")
-            for name in form.arguments:
-                if name not in self._known:
-                    way = f"add it under `arguments`{_or_near(name, self._known)}"
-                    if len(path_of(name)) > 1:
-                        way = "use the whole argument, and write `each` or `fields` for its parts"
-                    self._say(
-                        f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way
-                    )
+            self._check_condition(form.arguments, *at)
             self._check_variant(form, place)
             if any(rules == earlier.arguments for earlier in out):
                 way = "remove one of them"
@@ -247,7 +349,7 @@ class _ToolReading:
                     "has the same condition as an entry above it, so it never counts", *at, remediation=way
                 )
             audience = Audience(form.audience) if form.audience else None
-            out.append(Variant(rules, form.effect, audience))
+            out.append(Variant(rules, form.effect, audience, form.production))
         return (*out, *self._narrowed())
 
     def _narrowed(self) -> Iterator[Variant]:
@@ -304,6 +406,15 @@ class _ToolReading:
                     way = f"add `{name}: {{role: {role}}}` under `arguments`"
                     self._say(f"`{name}` is no {role}", "stored_destination", key, remediation=way)
         return StoredDestination(form.by, form.unless)
+
+    def _check_condition(self, rules: Mapping[str, Json], *at: str) -> None:
+        """Note conditions on arguments that the tool does not have."""
+        for name in rules:
+            if name not in self._known:
+                way = f"add it under `arguments`{_or_near(name, self._known)}"
+                if len(path_of(name)) > 1:
+                    way = "use the whole argument, and write `each` or `fields` for its parts"
+                self._say(f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way)
 
     def asked_by(self) -> tuple[str, ...]:
         """Return the words with which people ask for the tool."""
@@ -395,12 +506,16 @@ class _ToolReading:
 
     def _check_variant(self, form: VariantForm, place: int) -> None:
         own, at = self._form, ("when", str(place))
-        if form.effect in (None, own.effect) and form.audience in ("", own.audience):
-            way = "give another `effect` or `audience`, or remove it"
+        same_place = form.production in (None, own.production)
+        if form.effect in (None, own.effect) and form.audience in ("", own.audience) and same_place:
+            way = "give another `effect`, `audience` or `production`, or remove it"
             self._say("changes nothing", *at, remediation=way)
         if form.effect is not None and _EFFECTS.index(form.effect) > _EFFECTS.index(own.effect):
             way = f"write `effect: {form.effect}` for the tool, and use `when` for the cases where it is less"
             self._say("is worse than the tool's own", *at, "effect", remediation=way)
+        if form.production and not own.production:
+            way = "write `production: true` for the tool, and use `when` for the cases where it is none"
+            self._say("is worse than the tool's own", *at, "production", remediation=way)
         if not form.audience:
             return
         if fault := audience_fault(form.audience):

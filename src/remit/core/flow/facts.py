@@ -13,12 +13,14 @@ from itertools import islice
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
+from remit.core.flow.argument_narrowing import absent, containers_in, given
 from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.provenance import Index
+from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.json_value import Json
@@ -35,11 +37,12 @@ MAX_PIECES = 64
 class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What policies read of a call's flow, as `context.flow`.
 
-    - `destination`, `selector`, `personal`, `content`, `code`, `secret`, `amount`: the worst provenance of
-      the arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where the call has no
-      such argument).
+    - `destination`, `selector`, `personal`, `content`, `code`, `secret`, `choice`, `amount`: the worst
+      provenance of the arguments of that kind (`intent`, `trusted`, `unknown`, `untrusted`, or `none` where
+      the call has no such argument).
     - `_reached`: each of them is from the intent, or is the only one in a trusted field of a record that the
       intent names.
+    - `choice_reached`: the person states each power beyond the least, where they ask for the call.
     - `_pointed`: each is reached, or comes from a source that the intent points to. A selector must come from
       a trusted field there. Destinations that are not reached must come from one source for all, each as the
       only one like it; the selectors must be pointed, and the call's amounts must be from the intent or in
@@ -92,6 +95,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     code: str = NO_VALUE
     secret: str = NO_VALUE
     secret_reached: bool = False
+    choice: str = NO_VALUE
+    choice_reached: bool = False
     amount: str = NO_VALUE
     amount_reached: bool = False
     amount_differs: bool = False
@@ -132,6 +137,7 @@ _KINDS = {one: one.value for one in ArgumentRole}
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
 _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
+_LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
@@ -143,9 +149,10 @@ def judging(
     index: Index, tool: Tool, arguments: dict[str, Json], *, label: Callable[[], Label], plan: Plan | None
 ) -> Steps[Flow]:
     """Return the same as `judged`, in steps; `label` returns the task's label at the time of its call."""
-    parts = tool.parts(arguments)
+    parts = given(tool, arguments)
     read: Wholes = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
+    kinds |= chosen(index, tool, arguments, found)
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
     # with them.
@@ -154,13 +161,10 @@ def judging(
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    near, words, parameters = True, False, False
-    for one in destinations:
-        near = near and (one.reached or one.near)
-        if one.provenance is _INTENT:
-            typed = one.stated is not None and bool(one.stated.parameter)
-            parameters, words = parameters or typed, words or not typed
+    near, parameters = _of_destinations(destinations)
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
+    if around := containers_in(tool, parts):
+        anchored = any(found[name].anchors for name in _leading(tool, found) if name not in around)
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         destination=worst_of.get("destination", NO_VALUE),
@@ -179,12 +183,14 @@ def judging(
         code=worst_of.get("code", NO_VALUE),
         secret=worst_of.get("secret", NO_VALUE),
         secret_reached="secret" not in short,
+        choice=worst_of.get("choice", NO_VALUE),
+        choice_reached="choice" not in short,
         amount=worst_of.get("amount", NO_VALUE),
         amount_reached="amount" not in short,
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
-        parameter=parameters and not words,
+        parameter=parameters,
         crossed=any(one.crossed for one in found.values()),
         spent=any(one.spent for one in destinations),
         closed=closed,
@@ -203,7 +209,7 @@ def judging(
 
 def _selects(tool: Tool) -> bool:
     """Return whether a tool has an effect on something that one of its arguments selects."""
-    return tool.effect is not Effect.NONE and any(
+    return not (tool.effect is Effect.NONE or tool.single) and any(
         spec.role is ArgumentRole.SELECTOR and EACH not in path_of(name)
         for name, spec in tool.arguments.items()
     )
@@ -245,13 +251,29 @@ def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[s
     return worst_of, short
 
 
+def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool]:
+    """Return whether each destination is near, and whether those of the intent are all typed parameters."""
+    near, words, parameters = True, False, False
+    for one in destinations:
+        near = near and (one.reached or one.near)
+        if one.provenance is _INTENT:
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
+    return near, parameters and not words
+
+
+def _leading(tool: Tool, found: Collection[str]) -> list[str]:
+    """Return the destinations and selectors of a call."""
+    return [name for name in found if tool.arguments.get(name, _PLAIN).role in _LEADING]
+
+
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
     """Return whether any of the destinations and selectors is closed, any is doubtful, and any is reached."""
     closed, doubtful, anchored = False, False, False
     for one in leading:
         closed = closed or one.closed
         doubtful = doubtful or _doubtful(one)
-        anchored = anchored or (one.reached and not one.clean)
+        anchored = anchored or one.anchors
     return closed, doubtful, anchored
 
 
@@ -271,7 +293,7 @@ def _of_arguments(
         spec = tool.arguments.get(name, _PLAIN)
         role = spec.role
         used = role is ArgumentRole.CODE or spec.secret
-        if (_absent(value) and not (used and value)) or (
+        if (absent(value) and not (used and value)) or (
             isinstance(value, bool) and role is _CONTENT and not used
         ):
             continue
@@ -280,6 +302,8 @@ def _of_arguments(
         else:
             one = yield from index.judging(value, tool, name, read)
         found[name] = one
+        if spec.least:
+            continue  # see `core.flow.stated_permissions`
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
         if spec.personal:
             kinds.setdefault("personal", []).append(one)
@@ -310,11 +334,6 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
         return None
     one = index.judge_one(whole, tool, names[0])
     return one if one.provenance is _INTENT and one.reached else None
-
-
-def _absent(value: Json) -> bool:
-    """Return whether an argument is empty: a tool treats it like an argument that is left out."""
-    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
 def _about_somebody(tool: Tool) -> bool:

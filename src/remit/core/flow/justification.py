@@ -134,6 +134,11 @@ class Justification(msgspec.Struct, frozen=True):
         )
 
     @property
+    def anchors(self) -> bool:
+        """Whether the value shows that the call serves the intent: it is reached, and not by earlier use."""
+        return self.reached and not self.clean
+
+    @property
     def justified(self) -> bool:
         """Whether the value is from the intent and used for its stated purpose, or from a trusted source."""
         return not self.spent and not self.clean and self.provenance in (_INTENT, _TRUSTED)

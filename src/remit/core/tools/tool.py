@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -87,6 +88,10 @@ class Argument(msgspec.Struct, frozen=True):
     person, and this applies to reads, too. `hands_over`: the call hands over, by id, the data stored there
     (share, attach, push), so that the stored label counts; `handed_class` is the data class of that data,
     where the administrator has named it.
+
+    `least`: the value is a power (`role: admin`, `public: true`), and these values have the least of it.
+    `within`: the argument that names a container of this item; inside a container to which the intent leads
+    the item is a selector (`core.flow.argument_narrowing`). `when`: what the argument is in certain calls.
     """
 
     role: ArgumentRole = ArgumentRole.CONTENT
@@ -95,6 +100,38 @@ class Argument(msgspec.Struct, frozen=True):
     personal: bool = False
     hands_over: bool = False
     handed_class: str = ""
+    least: tuple[Json, ...] = ()
+    within: str = ""
+    when: tuple[ArgumentCase, ...] = ()
+
+    def in_call(self, arguments: dict[str, Json]) -> Argument:
+        """Return the argument as it applies to a call with these arguments: by the first case that fits."""
+        case = next((one for one in self.when if fit(one.arguments, arguments)), None)
+        return self if case is None else case.of(self)
+
+
+class ArgumentCase(msgspec.Struct, frozen=True):
+    """What an argument is in calls whose arguments meet these constraints, where that is less than its own.
+
+    What is None stays as the argument has it.
+    """
+
+    arguments: dict[str, Constraint]
+    role: ArgumentRole | None = None
+    secret: bool | None = None
+    personal: bool | None = None
+    hands_over: bool | None = None
+
+    def of(self, argument: Argument) -> Argument:
+        """Return the argument in this case."""
+        return msgspec.structs.replace(
+            argument,
+            role=self.role or argument.role,
+            secret=argument.secret if self.secret is None else self.secret,
+            personal=argument.personal if self.personal is None else self.personal,
+            hands_over=argument.hands_over if self.hands_over is None else self.hands_over,
+            when=(),
+        )
 
 
 class WithheldBy(enum.StrEnum):
@@ -120,7 +157,7 @@ class FieldLabel(msgspec.Struct, frozen=True):
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """The effect and audience of a call whose arguments meet these constraints, in place of the tool's own.
+    """What a call is whose arguments meet these constraints: effect, audience, and whether in production.
 
     A variant only lowers the rating of a call. The tool's own description applies where no variant fits, also
     where a constraint is undecidable.
@@ -129,15 +166,15 @@ class Variant(msgspec.Struct, frozen=True):
     arguments: dict[str, Constraint]
     effect: Effect | None = None
     audience: Audience | None = None
+    production: bool | None = None
 
-    def fits(self, arguments: dict[str, Json]) -> bool:
-        """Return whether a call's arguments meet the constraints.
-
-        An undecidable argument does not fit, nor does an absence that its constraint does not permit.
-        """
-        return all(
-            one.judge(arguments[name]) is Verdict.YES if name in arguments else one.may_be_absent
-            for name, one in self.arguments.items()
+    def of(self, tool: Tool) -> Tool:
+        """Return a tool in this variant."""
+        return msgspec.structs.replace(
+            tool,
+            effect=self.effect or tool.effect,
+            audience=self.audience or tool.audience,
+            production=tool.production if self.production is None else self.production,
         )
 
 
@@ -175,7 +212,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     with `repeats_in`, only these fields contain it.
     `resource` names what the tool reads or writes, over the arguments (`ticket/{id}`): data written there is
     read back with its label. The results of a tool that `sanitizes` carry only the tool's own label, whatever
-    their input.
+    their input. A tool that is `single` concerns one known object (the caller's own account): left-out
+    selectors leave no choice open.
     """
 
     upstream: str
@@ -197,6 +235,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     stored_destination: StoredDestination | None = None
     resource: str = ""
     sanitizes: bool = False
+    single: bool = False
     described: bool = False
     surface: dict[str, Json] = {}
     surface_digest: str = ""
@@ -242,20 +281,40 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def called_with(self, arguments: dict[str, Json]) -> Tool:
-        """Return the tool as it applies to a call with these arguments: the first variant that fits."""
+        """Return the tool as it applies to a call with these arguments.
+
+        The first variant that fits counts, and of each argument the first case that fits.
+        """
         tool, stored = self, self.stored_destination
+        if self._depends:
+            as_called = {name: one.in_call(arguments) for name, one in self.arguments.items()}
+            tool = msgspec.structs.replace(tool, arguments=as_called)
         if stored is not None and stored.overridden(arguments):
             selecting = {
-                name: msgspec.structs.replace(self.arguments[name], role=ArgumentRole.SELECTOR)
+                name: msgspec.structs.replace(tool.arguments[name], role=ArgumentRole.SELECTOR)
                 for name in stored.by
             }
-            tool = msgspec.structs.replace(self, arguments={**self.arguments, **selecting})
-        for variant in self.variants:
-            if variant.fits(arguments):
-                return msgspec.structs.replace(
-                    tool, effect=variant.effect or self.effect, audience=variant.audience or self.audience
-                )
-        return tool
+            tool = msgspec.structs.replace(tool, arguments={**tool.arguments, **selecting})
+        variant = next((one for one in self.variants if fit(one.arguments, arguments)), None)
+        return tool if variant is None else variant.of(tool)
+
+    @functools.cached_property
+    def _depends(self) -> bool:
+        return any(one.when for one in self.arguments.values())
+
+    @functools.cached_property
+    def defaults(self) -> dict[str, Json]:
+        """The values that the pinned input schema gives to arguments that a call leaves out.
+
+        INVARIANT: a required argument has none: no call without that argument reaches the server.
+        """
+        required = self.input_schema.get("required")
+        must = required if isinstance(required, list) else ()
+        return {
+            name: spec["default"]
+            for name, spec in self._offered.items()
+            if name not in must and isinstance(spec, dict) and "default" in spec
+        }
 
     def parts(self, arguments: dict[str, Json]) -> dict[str, Json]:
         """Return a call's arguments by the keys of `arguments`.
@@ -308,6 +367,17 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The upstream's JSON Schema of the arguments; empty where it gave none."""
         schema = self.surface.get("inputSchema")
         return schema if isinstance(schema, dict) else {}
+
+
+def fit(rules: Mapping[str, Constraint], arguments: dict[str, Json]) -> bool:
+    """Return whether a call's arguments meet constraints.
+
+    An undecidable argument does not fit, nor does an absence that its constraint does not permit.
+    """
+    return all(
+        one.judge(arguments[name]) is Verdict.YES if name in arguments else one.may_be_absent
+        for name, one in rules.items()
+    )
 
 
 @functools.lru_cache(4096)

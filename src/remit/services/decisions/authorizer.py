@@ -24,6 +24,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.errors import BudgetExhausted
+from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
 from remit.core.flow.justification import Provenance
 from remit.core.flow.provenance import Index
@@ -134,6 +135,7 @@ class Authorizer:
         """
         bundle = self._policies.applied.bundle
         tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
+        tool = yield from placed(live.index, tool, arguments)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         return AccessRequest(
@@ -407,7 +409,7 @@ def _departures(request: AccessRequest) -> list[Reason]:
 
 
 #: Facts of the flow about the arguments of one kind, each with their worst provenance.
-_KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret"})
+_KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret", "choice"})
 
 
 def _objected(tool: Tool, flow: Flow, read: tuple[tuple[str, str], ...]) -> dict[str, str]:
@@ -441,7 +443,7 @@ def _kinds(spec: Argument | None) -> tuple[str, ...]:
     """Return the kinds of facts to which an argument contributes."""
     if spec is None:
         return (ArgumentRole.CONTENT.value,)
-    own = "secret" if spec.secret else spec.role.value
+    own = "choice" if spec.least else "secret" if spec.secret else spec.role.value
     return (own, "personal") if spec.personal else (own,)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.flow.argument_narrowing import given
 from remit.core.flow.justification import leaves
 from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.core.flow.stored_labels import LOOSE, MAX_WRITERS, ROOT, ResourceWrite, StoredLabel, above, missing
@@ -199,7 +200,7 @@ def writers_of(found: list[StoredLabel], whole: list[StoredLabel]) -> tuple[Reso
 
 def justified(request: AccessRequest) -> bool:
     """Return whether every value that a call writes comes from the intent or from a trusted source."""
-    for name, value in request.tool.parts(request.arguments).items():
+    for name, value in given(request.tool, request.arguments).items():
         if value is None or isinstance(value, bool):
             continue
         one = request.flow.arguments.get(name)
@@ -215,7 +216,7 @@ def mark(shelf: UpstreamLabels, request: AccessRequest) -> None:
         # What an undescribed tool writes is unknown.
         shelf.marks = None
         return
-    for name, value in tool.parts(request.arguments).items():
+    for name, value in given(tool, request.arguments).items():
         one, spec = request.flow.arguments.get(name), tool.arguments.get(name)
         # A selector names a record that existed before, and an amount cannot be an address.
         written = spec is None or spec.role not in (ArgumentRole.SELECTOR, ArgumentRole.AMOUNT)

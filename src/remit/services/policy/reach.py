@@ -144,6 +144,7 @@ class PolicyJudge:
             _roles(tool),
             any(one.personal for one in tool.arguments.values()),
             any(one.secret for one in tool.arguments.values()),
+            any(one.least for one in tool.arguments.values()),
         )
 
     def _requests(self, call: StaticCall) -> Iterable[AccessRequest]:
@@ -207,6 +208,8 @@ class PolicyJudge:
             personal_reached=True,
             secret="intent" if any(one.secret for one in arguments) else "none",
             secret_reached=True,
+            choice="intent" if any(one.least for one in arguments) else "none",
+            choice_reached=True,
             destination_reached=call.pinned,
             parameter=call.pinned,
             anchored=call.pinned or ArgumentRole.SELECTOR in roles,

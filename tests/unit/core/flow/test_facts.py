@@ -57,6 +57,7 @@ def test_a_call_without_arguments_has_no_provenance() -> None:
         selector_pointed=True,
         personal_reached=True,
         secret_reached=True,
+        choice_reached=True,
         amount_reached=True,
     )
     assert found == wanted

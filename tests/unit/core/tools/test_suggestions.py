@@ -137,6 +137,57 @@ def test_a_name_suggests_the_role_of_an_argument(name: str, argument: str, about
     assert roles(draft(name, {argument: about})) == {argument: role}
 
 
+@pytest.mark.parametrize(
+    ("name", "about", "least"),
+    [
+        ("role", {"enum": ["owner", "editor", "viewer"]}, "viewer"),
+        ("permission", {"enum": ["pull", "triage", "push", "admin"]}, "pull"),
+        ("visibility", {"enum": ["Private", "Public"]}, "Private"),
+        ("public", {"type": "boolean"}, False),
+        ("requireApproval", {"type": "boolean"}, True),
+        ("two_step_sign_in", {"type": "boolean"}, True),
+        ("state", {"enum": ["open", "closed"]}, None),
+        ("silent", {"type": "boolean"}, None),
+        ("to", {"enum": ["none", "admin"]}, None),
+    ],
+)
+def test_a_power_is_proposed_as_a_choice(name: str, about: Json, least: Json, tmp_path: Path) -> None:
+    """By its values, or by the name of a switch; only for tools that change something."""
+    (guess,) = draft("update_thing", {name: about}).arguments
+    assert guess.least == least
+    assert guess.role.review or least is None
+    (read,) = draft("list_things", {name: about}).arguments
+    assert read.least is None
+    found = loaded(tmp_path, [draft("update_thing", {name: about})])["up/update_thing"]
+    assert found.arguments[name].least == (() if least is None else (least,))
+
+
+def test_an_item_is_proposed_within_its_container(tmp_path: Path) -> None:
+    """Where there is one container."""
+    properties = {"repository": STRING, "issue_number": {"type": "integer"}, "body": STRING}
+    found = loaded(tmp_path, [draft("comment_issue", properties)])["up/comment_issue"]
+    assert found.arguments["issue_number"].within == "repository"
+    two = draft("comment_issue", {**properties, "project": STRING})
+    assert {one.within for one in two.arguments} == {""}
+
+
+def test_a_record_that_may_be_a_persons_is_personal(tmp_path: Path) -> None:
+    """What lowers it stands beside as a comment."""
+    properties = {"record_id": STRING, "record_type": {"enum": ["contact", "deal", 'x", y]']}}
+    one = draft("update_note", properties)
+    assert loaded(tmp_path, [one])["up/update_note"].arguments["record_id"].personal
+    text = tools_text("up", [one])
+    assert 'one_of: [deal, "x\\", y]"]' in text
+    assert "#     personal: false" in text
+
+
+def test_a_tool_on_the_callers_own_object_is_told(tmp_path: Path) -> None:
+    """As a comment, and only where no argument names another one."""
+    assert "# single: true" in tools_text("up", [draft("update_my_profile", {"bio": STRING})])
+    assert "single" not in tools_text("up", [draft("update_profile", {"profile_id": STRING})])
+    assert "single" not in tools_text("up", [draft("get_my_profile", {})])
+
+
 @pytest.mark.parametrize("name", ["password", "new_password", "otp", "apiKey", "verification_code"])
 def test_an_argument_that_carries_a_secret_is_marked_for_review(name: str) -> None:
     """A secret is named as one, and a person has to look at it."""

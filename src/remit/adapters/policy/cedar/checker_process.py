@@ -32,7 +32,7 @@ from remit.adapters.policy.cedar.validator_process import (
     framed,
     read_message,
 )
-from remit.core.tools.tool import Tool, Variant
+from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
 #: Seconds of processor time for one request, and seconds to wait for it on a busy machine.
@@ -158,8 +158,8 @@ def _small(world: CheckInput) -> CheckInput:
             name=tool.name,
             effect=tool.effect,
             audience=tool.audience,
-            arguments=tool.arguments,
-            variants=tuple(Variant({}, one.effect, one.audience) for one in tool.variants),
+            arguments={name: msgspec.structs.replace(one, when=()) for name, one in tool.arguments.items()},
+            variants=tuple(msgspec.structs.replace(one, arguments={}) for one in tool.variants),
             surface={"inputSchema": tool.input_schema},
         )
         for tool in world.tools

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape
 from remit.adapters.policy.cedar.policy_text import attribute, quoted
 from remit.adapters.policy.cedar.types import Kind, Shape
@@ -40,15 +38,7 @@ def _head(named: Iterable[str] = ()) -> list[str]:
 
 def forms(tool: Tool) -> list[Tool]:
     """Return a tool in every form that a call can have: as registered, and in each of its variants."""
-    return [
-        tool,
-        *(
-            msgspec.structs.replace(
-                tool, effect=one.effect or tool.effect, audience=one.audience or tool.audience
-            )
-            for one in tool.variants
-        ),
-    ]
+    return [tool, *(one.of(tool) for one in tool.variants)]
 
 
 def _parents(*tools: Tool) -> str:

@@ -193,22 +193,27 @@ def _sources(tool: Tool, classes: Classes) -> Iterable[DataSource]:
 
 def _variants(tool: Tool, grants: list[GrantTemplate]) -> Iterable[Tool]:
     """Yield the variants of the tool that calls under the grants may select."""
-    seen: list[tuple[object, object]] = []
+    seen: list[tuple[object, ...]] = []
     for grant in grants:
         certain = False
         for variant in tool.variants:
             fit = _fit(grant, variant.arguments)
             if fit is Subset.NO:
                 continue
-            made = (variant.effect or tool.effect, variant.audience or tool.audience)
-            if made not in seen:
-                seen.append(made)
-                yield msgspec.structs.replace(tool, effect=made[0], audience=made[1])
+            made = variant.of(tool)
+            if _rated(made) not in seen:
+                seen.append(_rated(made))
+                yield made
             if certain := fit is Subset.YES:
                 break
-        if not certain and (tool.effect, tool.audience) not in seen:
-            seen.append((tool.effect, tool.audience))
+        if not certain and _rated(tool) not in seen:
+            seen.append(_rated(tool))
             yield tool
+
+
+def _rated(tool: Tool) -> tuple[object, ...]:
+    """Return what a variant may change."""
+    return tool.effect, tool.audience, tool.production
 
 
 def _fit(grant: GrantTemplate, wanted: Mapping[str, Constraint]) -> Subset:

@@ -20,6 +20,7 @@ from remit.core.tools.suggestions.inference import (
     Guess,
     argument,
     fields,
+    placed,
 )
 from remit.core.tools.suggestions.schema import SchemaPart, parts
 from remit.core.tools.tool import (
@@ -69,6 +70,7 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
     production: Guess | None = None
     financial: Guess | None = None
     repeats: Guess | None = None
+    single: bool = False
 
     @property
     def to_review(self) -> int:
@@ -109,6 +111,7 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         production=_flag(name, vocabulary.PRODUCTION, "changes production") if changes else None,
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
+        single=changes and _on_one(name, arguments),
     )
 
 
@@ -186,7 +189,7 @@ def _arguments(found: list[SchemaPart], tool: tuple[str, ...], effect: Effect) -
         if _nested(part) and one.role.value == "content" and not one.secret:
             continue
         out.append(one)
-    return tuple(out)
+    return placed(out, found)
 
 
 def _nested(part: SchemaPart) -> bool:
@@ -253,6 +256,13 @@ def _resource(arguments: tuple[ArgumentGuess, ...], tool: tuple[str, ...]) -> st
         ]
         noun = vocabulary.single(nouns[-1]) if nouns else "record"
     return f"{vocabulary.NOUNS.get(noun, noun)}/{{{one.path}}}"
+
+
+def _on_one(tool: tuple[str, ...], arguments: tuple[ArgumentGuess, ...]) -> bool:
+    """Return whether a tool seems to concern the one object of its caller, as no argument names another."""
+    return bool(vocabulary.known(tool, vocabulary.OWN)) and not any(
+        one.role.value == "selector" and (one.single or one.personal) for one in arguments
+    )
 
 
 def _flag(name: tuple[str, ...], meaning: frozenset[str], what: str) -> Guess | None:

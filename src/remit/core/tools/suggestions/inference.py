@@ -9,12 +9,14 @@ from typing import Final
 
 import msgspec
 
+from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary
-from remit.core.tools.suggestions.schema import SchemaPart
+from remit.core.tools.suggestions.schema import MAX_NAME, SchemaPart
 from remit.core.tools.tool import ArgumentRole, Effect
 
 _SERVER_FORMATS: Final = frozenset({"uuid", "date-time"})
+MAX_KINDS: Final = 40
 TEXTLESS: Final = frozenset({"integer", "number", "boolean", "null"})
 
 
@@ -39,6 +41,10 @@ class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
     outward: bool = False
     mail: bool = False
     many: bool = False
+    least: Json = None
+    within: str = ""
+    kinds: tuple[str, tuple[str, ...]] = ("", ())
+    """The argument that states the kind of record, and its kinds that are no persons."""
 
 
 class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +59,9 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
     name = vocabulary.tokens(part.name)
     said = vocabulary.tokens(part.says)
     changes = effect is not Effect.NONE
+    addressed = vocabulary.known(name, vocabulary.ADDRESS) or _secret(name, said)
+    if changes and not addressed and (power := _power(part, name)):
+        return power
     if part.types and part.types <= TEXTLESS - {"integer", "number"}:
         return _plain(part, Guess("content", "a switch"))
     if word := _secret(name, said):
@@ -88,6 +97,72 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
         return _plain(part, Guess("content", f"`{word}` is a time or an option"))
     open_ = not _numbers(part) and (changes or bool(vocabulary.known(tool, vocabulary.PERSONAL)))
     return _plain(part, Guess("content", "its name gives no hint", review=open_))
+
+
+def _power(part: SchemaPart, name: tuple[str, ...]) -> ArgumentGuess | None:
+    """Return the guess for a value that is a power: a switch by its name, a role by its possible values."""
+    least: Json = None
+    word = ""
+    offered = part.about.get("enum")
+    if part.types and part.types <= {"boolean", "null"}:
+        if word := vocabulary.known(name, vocabulary.PROTECTS) or (
+            "two" if name[:2] == ("two", "step") else ""
+        ):
+            least = True
+        elif word := vocabulary.known(name, vocabulary.OPENS):
+            least = False
+    elif isinstance(offered, list):
+        values = {one.lower(): one for one in reversed(offered) if isinstance(one, str)}
+        words = {token for one in values for token in vocabulary.tokens(one)}
+        word = vocabulary.known(tuple(words & vocabulary.POWERS), vocabulary.POWERS)
+        least = next((values[one] for one in vocabulary.LEAST_POWERS if one in values), None)
+    if not word or least is None:
+        return None
+    role = Guess("content", f"`{word}` gives power; is this the least of it?", review=True)
+    return ArgumentGuess(path=part.path, role=role, word=word, least=least)
+
+
+def placed(found: Sequence[ArgumentGuess], offered: Sequence[SchemaPart]) -> tuple[ArgumentGuess, ...]:
+    """Return the guesses for all arguments of a tool, with what they say of one another: which item lies in
+    which container, and where a record is a person's.
+    """
+    around = [one for one in found if _leads(one) and _known(one.path, vocabulary.CONTAINERS)]
+    kinds = {part.path: part for part in offered if isinstance(part.about.get("enum"), list)}
+    out = []
+    for one in found:
+        item = _leads(one) and one not in around and len(around) == 1
+        guess = _item(one, around[0].path) if item and _known(one.path, vocabulary.ITEMS) else one
+        head = one.path.removesuffix("_id").removesuffix("Id")
+        of = next((kinds[f"{head}{end}"] for end in ("_type", "Type") if f"{head}{end}" in kinds), None)
+        apart = of is None or head == one.path or not _leads(one)
+        out.append(guess if of is None or apart else _person_by_kind(guess, of))
+    return tuple(out)
+
+
+def _item(one: ArgumentGuess, container: str) -> ArgumentGuess:
+    why = f"{one.role.why}; an item of `{container}`"
+    role = msgspec.structs.replace(one.role, why=why, review=True)
+    return msgspec.structs.replace(one, within=container, role=role)
+
+
+def _person_by_kind(one: ArgumentGuess, of: SchemaPart) -> ArgumentGuess:
+    offered = of.about["enum"]
+    values = offered[:MAX_KINDS] if isinstance(offered, list) else []
+    names = tuple(value for value in values if isinstance(value, str) and len(value) <= MAX_NAME)
+    others = tuple(value for value in names if not _known(value, vocabulary.PERSONAL))
+    if len(others) == len(names):
+        return one
+    why = f"{one.role.why}; a person's record by `{of.path}`"
+    role = msgspec.structs.replace(one.role, why=why, review=True)
+    return msgspec.structs.replace(one, personal=True, role=role, kinds=(of.path, others))
+
+
+def _leads(one: ArgumentGuess) -> bool:
+    return one.role.value in (ArgumentRole.SELECTOR.value, ArgumentRole.DESTINATION.value)
+
+
+def _known(name: str, meaning: frozenset[str]) -> bool:
+    return bool(vocabulary.known(vocabulary.tokens(name), meaning))
 
 
 def field(part: SchemaPart) -> FieldGuess | None:

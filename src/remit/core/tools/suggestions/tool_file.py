@@ -65,11 +65,24 @@ def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
             yield "    arguments:"
             for one in draft.arguments:
                 yield "  " + _line(quoted(one.path), one.role, _argument(one))
+                if one.kinds[1]:
+                    yield from _kinds(one)
         yield from _templates(draft)
         yield from _variant(draft)
 
 
+def _kinds(one: ArgumentGuess) -> Iterator[str]:
+    """Yield, as a comment, a case of an argument in which it selects no person's record."""
+    kind, others = one.kinds
+    rule = f"{quoted(kind)}: {{one_of: [{', '.join(map(quoted, others))}]}}"
+    yield f"      # when:  # {REVIEW}: of `{clean(one.path)}`, if no other kind is a person's"
+    yield f"      #   - arguments: {{{rule}}}"
+    yield "      #     personal: false"
+
+
 def _templates(draft: ToolDraft) -> Iterator[str]:
+    if draft.single:
+        yield f"    # single: true  # {REVIEW}: if it always concerns the one object of its caller"
     if draft.repeats:
         yield _line("repeats", draft.repeats, "true")
     if draft.resource:
@@ -96,7 +109,12 @@ def _variant(draft: ToolDraft) -> Iterator[str]:
 
 
 def _argument(one: ArgumentGuess) -> str:
+    if one.least is not None:
+        least = quoted(one.least) if isinstance(one.least, str) else "true" if one.least else "false"
+        return f"{{choice: {{least: {least}}}}}"
     said = [f"role: {one.role.value}"]
+    if one.within:
+        said.append(f"within: {quoted(one.within)}")
     said += [f"{word}: true" for word in ("secret", "personal", "hands_over") if getattr(one, word)]
     return f"{{{', '.join(said)}}}"
 

@@ -123,6 +123,28 @@ STORED: Final = _set(
     "file document doc attachment path folder message thread report image photo record branch commit "
     "sheet contract page artifact archive dataset table"
 )
+LEAST_POWERS: Final[tuple[str, ...]] = (
+    *("none", "private", "viewer", "view", "reader", "read", "readonly", "pull", "guest", "restricted"),
+    *("internal", "commenter", "comment", "triage", "member", "user"),
+)
+"""Values with little power, least first."""
+POWERS: Final = _set(
+    "admin administrator owner editor edit write writer push contributor maintain maintainer manager manage "
+    "full public everyone anyone all organizer moderator superuser root"
+)
+OPENS: Final = _set(
+    "public publish published anonymous everyone anyone shared admin administrator unrestricted"
+)
+"""Switches that give power where they are on."""
+PROTECTS: Final = _set(
+    "mfa 2fa otp totp factor protected protect protection private require required requires verify locked "
+    "lock encrypted confidential sandbox sandboxed approval"
+)
+"""Switches that give power where they are off."""
+CONTAINERS: Final = _set("repo repository project workspace board notebook spreadsheet database")
+ITEMS: Final = _set("number no iid index row card")
+OWN: Final = _set("my me own account profile settings preferences cart basket password")
+"""Words for the one object of the caller."""
 NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
 """Words that denote a name or number without denoting the kind of thing."""
 NOUNS: Final = {
