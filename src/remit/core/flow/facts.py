@@ -18,6 +18,7 @@ from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
+from remit.core.flow.personal import given, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
@@ -44,6 +45,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       a trusted field there. Destinations that are not reached must come from one source for all, each as the
       only one like it; the selectors must be pointed, and the call's amounts must be from the intent or in
       that source.
+    - `personal_reached`: each is stated, or is in a record that belongs to the person: however many such
+      records there are (`core.flow.personal`).
+    - `personal_parameter`: a typed parameter states or reaches each of them, rather than words alone.
+    - `personal_given`: a typed parameter names the person that the task serves.
     - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
       below a bound that the intent sets, nor reached.
     - `amount_computed`: the words of the intent require a computed amount and set no limit (`the
@@ -79,6 +84,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     selector_pointed: bool = False
     personal: str = NO_VALUE
     personal_reached: bool = False
+    personal_parameter: bool = True
+    personal_given: bool = False
     content: str = NO_VALUE
     content_foreign: bool = False
     content_near: bool = True
@@ -166,6 +173,8 @@ def judging(
         selector_pointed=pointed,
         personal=worst_of.get("personal", NO_VALUE),
         personal_reached="personal" not in short,
+        personal_parameter=all(one.parameter for one in kinds.get("personal", ())),
+        personal_given=given(index),
         content=worst_of.get("content", NO_VALUE),
         content_foreign=carries,
         content_near=content_near,
@@ -271,10 +280,12 @@ def _of_arguments(
             one = together
         else:
             one = yield from index.judging(value, tool, name, read)
+        if spec.personal:
+            person = personal(index, value, tool, name, one)
+            kinds.setdefault("personal", []).append(person)
+            one = selected(one, person)
         found[name] = one
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
-        if spec.personal:
-            kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
     for role in index.statement.astray(tool, parts) if tool.effect is not Effect.NONE else ():
@@ -282,7 +293,9 @@ def _of_arguments(
         kinds[_KINDS[role]].append(msgspec.structs.replace(NOTHING, differs=role is ArgumentRole.AMOUNT))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # the choice is left to the tool: possibly all of them
-    if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
+    # Where a parameter names the person, words about everyone open no one else's record.
+    left_open = "personal" not in kinds and tool.personal
+    if left_open and (given(index) or not _speaks_of_all(index, tool)):
         kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
     return found, kinds, contents
 
@@ -307,10 +320,6 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
 def _absent(value: Json) -> bool:
     """Return whether an argument is empty: a tool treats it like an argument that is left out."""
     return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
-
-
-def _about_somebody(tool: Tool) -> bool:
-    return any(spec.personal for spec in tool.arguments.values())
 
 
 def _speaks_of_all(index: Index, tool: Tool) -> bool:

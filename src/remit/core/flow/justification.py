@@ -99,6 +99,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `mentioned`: words of untrusted text hold the value.
     - `elsewhere`: the intent states the value, but possibly for another purpose.
     - `differs` (amounts): the intent states another amount.
+    - `parameter` (personal arguments): a typed parameter leads to the value, rather than words alone.
     """
 
     provenance: Provenance
@@ -113,6 +114,7 @@ class Justification(msgspec.Struct, frozen=True):
     mentioned: bool = False
     elsewhere: bool = False
     differs: bool = False
+    parameter: bool = False
 
     @property
     def crossed(self) -> bool:

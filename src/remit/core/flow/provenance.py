@@ -46,8 +46,10 @@ from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
+from remit.core.flow.personal import origins_of
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
 from remit.core.flow.untrusted_values import untrusted_part
@@ -86,6 +88,8 @@ class Index:
         #: The person's statements.
         self.statement = Statement()
         self.naming = Naming(self.statement.utterance)
+        #: To whom the records of results belong.
+        self.persons = Persons()
 
     @property
     def utterance(self) -> Utterance:
@@ -110,7 +114,7 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        return sum(one.size_bytes for one in (self.kept, self.naming, self._paths, self.persons))
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -127,6 +131,7 @@ class Index:
         way.
         """
         self.statement.take(goal, params)
+        self.persons.take(params)
 
     def learn(
         self,
@@ -156,7 +161,10 @@ class Index:
             known[name] = before or (yield from self.judging(one, tool, name, None))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
-        yield from taking.take(Reading(result, tool, self._paths, seen))
+        reading = Reading(result, tool, self._paths, seen)
+        yield from taking.take(reading)
+        origins = origins_of(self, tool, arguments)
+        self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.

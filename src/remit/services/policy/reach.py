@@ -205,6 +205,7 @@ class PolicyJudge:
             selector_pointed=True,
             personal="intent" if any(one.personal for one in arguments) else "none",
             personal_reached=True,
+            personal_parameter=True,
             secret="intent" if any(one.secret for one in arguments) else "none",
             secret_reached=True,
             destination_reached=call.pinned,
