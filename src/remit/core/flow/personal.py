@@ -114,7 +114,8 @@ def origins_of(index: PersonalMemory, tool: Tool, arguments: Mapping[str, Json])
 
 def _of_text(index: PersonalMemory, text: str, tool: Tool, name: str) -> Claim:
     if parameter := index.persons.states(text, name):
-        return Claim(_PARAMETER, frozenset({kind_of(parameter)}) - {frozenset()})
+        # An argument that takes any key (`id`) is of the parameter's kind.
+        return Claim(_PARAMETER, frozenset() if kind_of(name) else frozenset({kind_of(parameter)}))
     led = _led(index, text, tool, name)
     if led.belonging is _PARAMETER:
         return led

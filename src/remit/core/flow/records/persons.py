@@ -7,7 +7,7 @@ are. If the key is only in the person's words, the records that hold the key bel
 
 A field of such a record does not lead on to everyone it mentions. A key of a kind that was already used on
 the way (an order of customer 1 that mentions customer 2) is another person's, and so is the value of a field
-whose name fits an argument less well than the name of another field. `leads` in a tool file decides otherwise.
+whose name fits an argument less well than another field's. `leads` in a tool file decides otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from remit.core.flow.justification import leaves
-from remit.core.flow.language.word_forms import name_stems, name_words, stems, stems_of, words_of
+from remit.core.flow.language.word_forms import name_stems, stems, words_of
 from remit.core.flow.records.lookup import MAX_SHORT_ID, Lookup
 from remit.core.flow.records.naming import with_what_is_below
 from remit.core.flow.records.record import ResultLeaf
@@ -165,15 +165,15 @@ class Persons:
         wanted, neutral = kind_of(argument), _joined(known.chain)
         if not wanted:
             own = _kind_of_field(path, source)
-            return not any(link and link <= own for link in known.chain)
+            return _is_key(path) and not any(link and link <= own for link in known.chain)
         if wanted in known.chain:
             return False
         mine = _distance(path, source, wanted, neutral)
         others = [_distance(one, source, wanted, neutral) for one in known.paths]
         best = min((one for one in others if one is not None), default=None)
         if mine is None:
-            # A short number proves nothing without its name.
-            return best is None and not (value.isdecimal() and len(value) <= MAX_SHORT_ID)
+            # A short number proves nothing without its name, and a text without a key's name is no key.
+            return best is None and _is_key(path) and not (value.isdecimal() and len(value) <= MAX_SHORT_ID)
         return best is None or mine <= best
 
     def settle(
@@ -254,6 +254,11 @@ def _kind_of_key(argument: str, value: Json, now: NamingOfResult) -> Kind:
     # A name is no key: the record that it finds has its own.
     named = echoes and own not in echoes and frozenset() not in echoes
     return min(echoes, key=sorted) if named else own
+
+
+def _is_key(path: str) -> bool:
+    """Return whether a field's name denotes a key: `line_ids`, `account_no`, or a place of a map."""
+    return path.endswith("{}") or not _KEY_WORDS.isdisjoint(name_stems(path.rpartition(".")[2]))
 
 
 def _kind_of_field(path: str, source: Tool) -> Kind:
