@@ -20,6 +20,7 @@ from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.personal import given, personal, selected
 from remit.core.flow.provenance import Index
+from remit.core.flow.record_facts import facts_of, reached_by
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.json_value import Json
@@ -115,12 +116,13 @@ class Flow(msgspec.Struct, frozen=True):
     """What is known of a call.
 
     These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
-    that step 8 need not read them again.
+    that step 8 need not read them again. `record` holds the facts of the reached record that it selects.
     """
 
     facts: FlowFacts = FlowFacts()
     arguments: dict[str, Justification] = {}
     read: Wholes = {}
+    record: dict[str, Json] = {}
 
 
 NO_FLOW = Flow()
@@ -143,7 +145,8 @@ def judging(
     """Return the same as `judged`, in steps; `label` returns the task's label at the time of its call."""
     parts = tool.parts(arguments)
     read: Wholes = {}
-    found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
+    people: dict[str, Justification] = {}
+    found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
     # with them.
@@ -199,7 +202,8 @@ def judging(
         tainted=tainted,
         full=index.full,
     )
-    return Flow(facts, found, read)
+    record = facts_of(index, tool, parts, reached_by(found, people, given=facts.personal_given))
+    return Flow(facts, found, read, record)
 
 
 def _selects(tool: Tool) -> bool:
@@ -261,9 +265,16 @@ def _doubtful(one: Justification) -> bool:
 
 
 def _of_arguments(
-    index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
+    index: Index,
+    tool: Tool,
+    parts: dict[str, Json],
+    read: Wholes,
+    people: dict[str, Justification],
 ) -> Steps[tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]]:
-    """Return what is known of each argument, by name and by role, and the contents of the call."""
+    """Return what is known of each argument, by name and by role, and the contents of the call.
+
+    What is known of the personal arguments as such is added to `people`.
+    """
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     contents: list[Json] = []
@@ -283,6 +294,7 @@ def _of_arguments(
         if spec.personal:
             person = personal(index, value, tool, name, one)
             kinds.setdefault("personal", []).append(person)
+            people[name] = person
             one = selected(one, person)
         found[name] = one
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)

@@ -47,6 +47,8 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
 from remit.core.flow.personal import origins_of
+from remit.core.flow.record_facts import learn_facts
+from remit.core.flow.records.facts import RecordFacts
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.persons import Persons
@@ -90,6 +92,7 @@ class Index:
         self.naming = Naming(self.statement.utterance)
         #: To whom the records of results belong.
         self.persons = Persons()
+        self.facts = RecordFacts()
 
     @property
     def utterance(self) -> Utterance:
@@ -114,7 +117,7 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        return sum(one.size_bytes for one in (self.kept, self.naming, self._paths, self.persons))
+        return sum(one.size_bytes for one in (self.kept, self.naming, self._paths, self.persons, self.facts))
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -165,6 +168,7 @@ class Index:
         yield from taking.take(reading)
         origins = origins_of(self, tool, arguments)
         self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
+        yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.

@@ -219,7 +219,10 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def leads(self, path: str) -> bool | None:
         """Return whether a field of the results leads on from a person's record; None: its name decides."""
         said = self._leading
-        return said.get(path, said.get(path.rpartition(".")[2].replace("[]", ""))) if said else None
+        if not said:
+            return None
+        found = said.get(path, said.get(path.removeprefix("[].")))
+        return found if found is not None else said.get(path.rpartition(".")[2].replace("[]", ""))
 
     @functools.cached_property
     def _leading(self) -> dict[str, bool]:

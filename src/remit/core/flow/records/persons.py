@@ -220,6 +220,14 @@ class Persons:
         return out
 
 
+def fits_key(path: str, source: Tool, argument: str) -> bool:
+    """Return whether a field is, by its name, the key that an argument selects by."""
+    wanted = kind_of(argument)
+    if not wanted:
+        return _is_key(path)
+    return _distance(path, source, wanted, frozenset()) == 0
+
+
 def _fits_best(leaf: ResultLeaf, tool: Tool, wanted: Kind, paths: Collection[str]) -> bool:
     mine = _distance(leaf.path, tool, wanted, frozenset())
     others = [_distance(one, tool, wanted, frozenset()) for one in paths]

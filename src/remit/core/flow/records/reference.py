@@ -16,7 +16,7 @@ import msgspec
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
+from remit.core.flow.language.word_forms import PARTS, name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Destination
@@ -163,6 +163,8 @@ class NamingOfResult:
             # A part of an address (`example`, `org`) is no name in the intent.
             named = [one for one in words if "@" not in one and "//" not in one]
             found = stems_among(named, said.stems) - self._generic
+        if found and not joined.isalpha():
+            found -= self._letters_of_ids(words)
         if number and number in said.numbers:
             found |= {number}
         chained = _NONE
@@ -171,6 +173,14 @@ class NamingOfResult:
         if not (phrase or found or chained):
             return None
         return joined if phrase else "", tuple(found), tuple(chained)
+
+    def _letters_of_ids(self, words: Sequence[str]) -> frozenset[str]:
+        """Return the letters in ids that the intent does not contain: `CU-1` does not name `CU-2`."""
+        others = [one for one in words if any(map(str.isdigit, one)) and not self._utterance.holds(one)]
+        plain = {stem(one) for one in words if one.isalpha()}
+        return (
+            frozenset(stem(part) for one in others for part in PARTS.findall(one) if part.isalpha()) - plain
+        )
 
     def _telling(self, words: Sequence[str]) -> bool:
         """Return whether words that have stems can name something: several words, a name, or a word of 4
