@@ -82,7 +82,8 @@ class CedarPolicies:
     def _world(
         self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
     ) -> CheckInput:
-        return CheckInput(_known(tools), parameters(task_types), self._classes, agents)
+        known = _known(tools)
+        return CheckInput(known, parameters(task_types), self._classes, agents, record_facts(known))
 
     def load(
         self,

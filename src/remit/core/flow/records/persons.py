@@ -119,12 +119,13 @@ class Persons:
 
     def expect(self, arguments: Iterable[str]) -> None:
         """Note the names of all personal arguments that the task may use: a parameter may be one of them."""
-        kinds = [kind_of(one) for one in arguments]
-        self.given = self.given or any(
-            name == one or kind_of(name) & kind
-            for name, _ in self._parameters
-            for one, kind in zip(arguments, kinds, strict=True)
-        )
+        self.given = self.given or any(map(self.parameter_for, arguments))
+
+    def parameter_for(self, argument: str) -> str:
+        """Return the parameter that an argument could take, by its name; empty where there is none."""
+        wanted = kind_of(argument)
+        names = (name for name, _ in self._parameters if name == argument or kind_of(name) & wanted)
+        return next(names, "")
 
     def states(self, text: str, argument: str) -> str:
         """Return the parameter that states a text for an argument; empty where there is none."""
