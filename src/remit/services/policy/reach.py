@@ -214,6 +214,7 @@ class PolicyJudge:
             asked=True,
             plan="planned",
             tainted=tainted,
+            unseen=True,
         )
         if not self._flow_matters:
             return [base]
