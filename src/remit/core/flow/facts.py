@@ -295,7 +295,7 @@ def _of_arguments(
         else:
             one = yield from index.judging(value, tool, name, read)
         if spec.personal:
-            person = personal(index, value, tool, name, one)
+            person = personal(index, parts, tool, name, one)
             kinds.setdefault("personal", []).append(person)
             people[name] = person
             one = selected(one, person)

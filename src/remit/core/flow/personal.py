@@ -9,6 +9,7 @@ names. How many such values there are does not matter.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from remit.core.flow.argument_walk import is_long, walk
 from remit.core.flow.justification import Justification, Provenance, Reach
 from remit.core.flow.memory import RECORD_MASK
+from remit.core.flow.records.lookup import MAX_NAME
 from remit.core.flow.records.persons import Belonging, KeyOrigin, Persons, kind_of
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.strict_reading import exact
@@ -59,26 +61,33 @@ def given(index: PersonalMemory) -> bool:
     return index.persons.given or (index.above is not None and given(index.above))
 
 
-def claimed(index: PersonalMemory, value: Json, tool: Tool, name: str) -> Claim:
-    """Return how an argument's value belongs to the person; of several values the least."""
+def claimed(index: PersonalMemory, parts: Mapping[str, Json], tool: Tool, name: str) -> Claim:
+    """Return how an argument's value belongs to the person; of several values the least.
+
+    `parts` are all arguments of the call.
+    """
+    value = parts[name]
+    beside = frozenset(one for one in parts.values() if isinstance(one, str) and len(one) <= MAX_NAME)
     worst: Claim | None = None
     for count, text in enumerate(walk(value, tool, name)):
         if text is None:
             continue
         if count >= MAX_VALUES or is_long(text):
             return _NO_CLAIM
-        one = _of_text(index, text, tool, name)
+        one = _of_text(index, text, tool, name, beside)
         if worst is None or one.belonging < worst.belonging:
             worst = msgspec.structs.replace(one, chain=one.chain | (worst.chain if worst else frozenset()))
     return worst or _NO_CLAIM
 
 
-def personal(index: PersonalMemory, value: Json, tool: Tool, name: str, one: Justification) -> Justification:
+def personal(
+    index: PersonalMemory, parts: Mapping[str, Json], tool: Tool, name: str, one: Justification
+) -> Justification:
     """Return the justification of a personal argument; `one` is the argument's own.
 
     It is reached exactly where the value belongs to the person.
     """
-    claim = claimed(index, value, tool, name)
+    claim = claimed(index, parts, tool, name)
     if claim.belonging is _NOT:
         # INVARIANT: a field that leads to no one does not reach, though it is the only one of its kind.
         return msgspec.structs.replace(one, reach=min(one.reach, Reach.POINTED)) if one.reached else one
@@ -106,19 +115,22 @@ def selected(one: Justification, person: Justification) -> Justification:
 def origins_of(index: PersonalMemory, tool: Tool, arguments: Mapping[str, Json]) -> dict[str, KeyOrigin]:
     """Return how each argument of a call belongs to the person."""
     out = {}
-    for name, value in arguments.items():
-        claim = claimed(index, value, tool, name)
+    for name in arguments:
+        claim = claimed(index, arguments, tool, name)
         out[name] = KeyOrigin(claim.belonging, claim.chain)
     return out
 
 
-def _of_text(index: PersonalMemory, text: str, tool: Tool, name: str) -> Claim:
-    if parameter := index.persons.states(text, name):
+def _of_text(index: PersonalMemory, text: str, tool: Tool, name: str, beside: AbstractSet[str]) -> Claim:
+    parameter, how = index.persons.states(text, name, beside)
+    if how is _PARAMETER:
         # An argument that takes any key (`id`) is of the parameter's kind.
         return Claim(_PARAMETER, frozenset() if kind_of(name) else frozenset({kind_of(parameter)}))
     led = _led(index, text, tool, name)
     if led.belonging is _PARAMETER:
         return led
+    if how is not _NOT:
+        return Claim(how, justification=index.judge_one(text, tool, name))
     own = index.judge_one(text, tool, name)
     if own.reached and own.provenance is Provenance.INTENT:
         return Claim(_WORDS, justification=own)
@@ -136,7 +148,7 @@ def _led(index: PersonalMemory, text: str, tool: Tool, name: str) -> Claim:
         belonging = index.persons.belonging(place.met.call, record)
         if belonging is _NOT and _named(index, record, place.met.call):
             belonging = _WORDS
-        if belonging <= best.belonging:
+        if belonging <= best.belonging or index.persons.repeats(place.met.call, text):
             continue
         if index.persons.leads(place.met.call, place.tool, place.met.field, name, used.normal):
             found = Justification(

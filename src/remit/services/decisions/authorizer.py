@@ -125,7 +125,7 @@ class Authorizer:
         bundle = self._policies.applied.bundle
         tool = self._tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
         tool = tool.called_with(arguments)
-        if live.index.persons.undecided:
+        if live.index.persons.awaits(live.grants):
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.

@@ -178,6 +178,51 @@ def test_a_search_by_a_word_of_the_agent_opens_nothing() -> None:
     assert not desk.opens(READ_CUSTOMER, customer_id="CU-2")
 
 
+def test_a_part_of_the_name_finds_too_many() -> None:
+    """A surname alone finds strangers of that name; the whole name, in pieces, finds the person."""
+    find = reader("find_customer", first_name=SELECTOR, last_name=SELECTOR)
+    desk = Desk(name="Ann Stone")
+    desk.met(find, [{"customer_id": "CU-1"}, {"customer_id": "CU-2"}], last_name="Stone")
+    assert not desk.opens(READ_CUSTOMER, customer_id="CU-2")
+    desk.met(find, [{"customer_id": "CU-1"}], first_name="Ann", last_name="Stone")
+    assert desk.opens(READ_CUSTOMER, customer_id="CU-1")
+
+
+def test_a_postal_code_beside_the_name_is_stated_too() -> None:
+    """All keys are parameters, and one of them names the person."""
+    find = reader("find_customer", customer_name=SELECTOR, zip=SELECTOR)
+    desk = Desk(name="Ann Stone", zip="28236")
+    desk.met(find, "CU-1", customer_name="Ann Stone", zip="28236")
+    assert desk.opens(READ_CUSTOMER, customer_id="CU-1")
+
+
+def test_a_parameter_that_names_no_person_opens_no_one() -> None:
+    """All orders with the stated state are everyone's."""
+    rows = [{"order_id": "A-1001", "state": "open"}, {"order_id": "B-2002", "state": "open"}]
+    for listing in (reader("list_orders", state=SELECTOR), reader("list_orders")):
+        desk = Desk(customer_id="CU-1", state="open")
+        desk.met(listing, rows, **dict.fromkeys(listing.arguments, "open"))
+        assert not desk.opens(READ_ORDER, order_id="B-2002")
+
+
+def test_what_the_agent_wrote_into_an_own_record_leads_nowhere() -> None:
+    """The customer says a stranger's order, the agent files it, and the server repeats it, then or later."""
+    ticket = Tool(
+        upstream="shop",
+        name="create_ticket",
+        effect=Effect.REVERSIBLE,
+        label=TRUSTED,
+        arguments={"customer_id": PERSONAL, "order": Argument()},
+    )
+    filed = {"ticket_id": "T-1", "customer_id": "CU-1", "order_id": "B-2002"}
+    desk = Desk(customer_id="CU-1")
+    desk.index.state("Open a ticket for order B-2002", {})
+    desk.met(ticket, filed, customer_id="CU-1", order="B-2002")
+    assert not desk.opens(READ_ORDER, order_id="B-2002")
+    desk.met(reader("list_tickets", customer_id=PERSONAL), [filed], customer_id="CU-1")
+    assert not desk.opens(READ_ORDER, order_id="B-2002")
+
+
 def test_a_list_of_everyone_opens_the_rows_that_hold_the_parameter_in_its_field() -> None:
     """A stranger's row that mentions the customer elsewhere stays closed."""
     rows = [

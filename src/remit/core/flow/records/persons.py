@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose records a task has met: the results that were looked up by what the intent states of a person.
 
-A result *belongs* to the person that a task serves if the key of its look-up is a typed parameter, or comes
-from a result that belongs to that person. All records in it belong to the person then, however many there
-are. If the key is only in the person's words, the records that hold the key belong to that person.
+A result *belongs* to the person that a task serves if the key of its look-up is a typed parameter that names
+the person, or comes from a result that belongs to that person. All records in it belong to the person then,
+however many there are. If the key is only in the person's words, the records that hold the key belong to that
+person.
 
 A field of such a record does not lead on to everyone it mentions. A key of a kind that was already used on
 the way (an order of customer 1 that mentions customer 2) is another person's, and so is the value of a field
@@ -21,14 +22,14 @@ import msgspec
 
 from remit.core.flow.justification import leaves
 from remit.core.flow.language.word_forms import name_stems, stems, words_of
-from remit.core.flow.records.lookup import MAX_SHORT_ID, Lookup
+from remit.core.flow.records.lookup import MAX_NAME, MAX_SHORT_ID, Lookup
 from remit.core.flow.records.naming import with_what_is_below
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.reference import NamingOfResult
 from remit.core.flow.values.strict_reading import BLANKS, small
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.tools.tool import Tool
+from remit.core.tools.tool import Effect, Tool
 
 MAX_RESULTS = 2_000
 """Results of one task whose owner is remembered; later results belong to no known person."""
@@ -50,22 +51,37 @@ _PAGING = stems("limit offset page per size top cursor sort")
 _TRUSTED = Trust.TRUSTED
 
 
+#: Words in names of parameters that identify a person, and words of which such a name may consist.
+_IDENTIFYING = stems(
+    "user username customer client patient member passenger guest employee student tenant subscriber account "
+    "person contact email mail phone telephone mobile ssn passport"
+)
+_NAMES = stems("name first last full family given surname")
+
+
 class Belonging(enum.IntEnum):
-    """How a record belongs to the person that a task serves: by words alone, or by a typed parameter."""
+    """How a record belongs to the person that a task serves.
+
+    By words alone, by a typed parameter that names something else, or by one that names the person.
+    """
 
     NOT = 0
     WORDS = 1
-    PARAMETER = 2
+    STATED = 2
+    PARAMETER = 3
 
 
-_NOT, _WORDS, _PARAMETER = Belonging.NOT, Belonging.WORDS, Belonging.PARAMETER
+_NOT, _WORDS, _STATED, _PARAMETER = (
+    Belonging.NOT, Belonging.WORDS, Belonging.STATED, Belonging.PARAMETER
+)  # fmt: skip
 
 
 class OwnedResult(msgspec.Struct, frozen=True):
     """What is known of one result: how it belongs, and by which kinds of keys it was reached.
 
     `records` are the records that belong to the person; None means all of them. `single` are records that a
-    parameter selects in a result that belongs to everyone. `paths` are the trusted fields.
+    parameter selects in a result that belongs to everyone. `paths` are the trusted fields. `said` are the
+    arguments of the call that do not belong to the person by a parameter: the result may repeat them.
     """
 
     belonging: Belonging
@@ -73,6 +89,7 @@ class OwnedResult(msgspec.Struct, frozen=True):
     single: frozenset[int]
     chain: frozenset[Kind]
     paths: frozenset[str]
+    said: frozenset[str]
 
 
 class KeyOrigin(msgspec.Struct, frozen=True):
@@ -96,8 +113,11 @@ class Persons:
         self._parameters: list[tuple[str, str]] = []
         self._phrases: dict[str, str] = {}
         self._results: dict[int, OwnedResult] = {}
-        #: Whether a parameter of the task names a person.
-        self.given = False
+        #: The parameters that name a person, and the grants by which they were found.
+        self._personal: set[str] = set()
+        self._grants: object = None
+        #: Texts that calls with an effect have written, and the call that first did.
+        self._written: dict[str, int] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -105,13 +125,22 @@ class Persons:
         return len(self._results) * RESULT_BYTES
 
     @property
-    def undecided(self) -> bool:
-        """Whether parameters exist, and none of them is known to name a person."""
-        return bool(self._parameters) and not self.given
+    def given(self) -> bool:
+        """Whether a parameter of the task names a person."""
+        return bool(self._personal)
+
+    def awaits(self, grants: object) -> bool:
+        """Return whether parameters exist that were not compared with what these grants permit."""
+        new = bool(self._parameters) and self._grants is not grants
+        self._grants = grants
+        return new
 
     def take(self, params: Mapping[str, Json]) -> None:
         """Add typed parameters."""
         for name, value in params.items():
+            words = name_stems(name)
+            if not words.isdisjoint(_IDENTIFYING) or (words and words <= _NAMES):
+                self._personal.add(name)
             for leaf in leaves(value):
                 if text := small(leaf.strip(BLANKS)):
                     self._parameters.append((name, text))
@@ -119,7 +148,7 @@ class Persons:
 
     def expect(self, arguments: Iterable[str]) -> None:
         """Note the names of all personal arguments that the task may use: a parameter may be one of them."""
-        self.given = self.given or any(map(self.parameter_for, arguments))
+        self._personal |= {found for one in arguments if (found := self.parameter_for(one))}
 
     def parameter_for(self, argument: str) -> str:
         """Return the parameter that an argument could take, by its name; empty where there is none."""
@@ -127,8 +156,16 @@ class Persons:
         names = (name for name, _ in self._parameters if name == argument or kind_of(name) & wanted)
         return next(names, "")
 
-    def states(self, text: str, argument: str) -> str:
-        """Return the parameter that states a text for an argument; empty where there is none."""
+    def states(self, text: str, argument: str, beside: AbstractSet[str]) -> tuple[str, Belonging]:
+        """Return the parameter that states a text for an argument, and how; an empty name where none does.
+
+        A part of a parameter counts only if the rest is `beside` it, in the texts of the call's arguments: a
+        surname alone finds more people than the whole name.
+        """
+        name = self._stating(text, argument, beside)
+        return name, (_PARAMETER if name in self._personal else _STATED) if name else _NOT
+
+    def _stating(self, text: str, argument: str, beside: AbstractSet[str]) -> str:
         wanted = small(text.strip(BLANKS))
         number = wanted.isdecimal() and len(wanted) <= MAX_SHORT_ID
         part = not any(map(str.isdigit, wanted))
@@ -138,8 +175,15 @@ class Persons:
                 if not number or not kind_of(name) or kind_of(name) & kind_of(argument):
                     return name
             elif part and leaf.count(" ") < MAX_PART_WORDS and f" {wanted} " in f" {leaf} ":
-                return name
+                given = {word for one in beside for word in small(one).split()}
+                if given.issuperset(leaf.split()):
+                    return name
         return ""
+
+    def repeats(self, call: int, text: str) -> bool:
+        """Return whether a call's result may hold a text because an agent wrote it: it then leads nowhere."""
+        known, wanted = self._results.get(call), small(text.strip(BLANKS))
+        return call >= self._written.get(wanted, call + 1) or (known is not None and wanted in known.said)
 
     def belonging(self, call: int, record: int) -> Belonging:
         """Return how a record of a call's result belongs to the person."""
@@ -191,22 +235,34 @@ class Persons:
         tool = lookup.tool
         paths = {leaf.path for leaf in now.values if leaf.label.trust is _TRUSTED}
         keys = _keys(tool, arguments)
-        belonging = min((origins[one].belonging for one in keys), default=_NOT)
+        found = [origins[one].belonging for one in keys]
+        belonging = min(found, default=_NOT)
         personal = any(tool.arguments[one].personal for one in keys if one in tool.arguments)
-        if belonging is _PARAMETER and personal:
-            self.given = True
+        if belonging is _STATED:
+            # A postal code beside the name: each is stated, and one of them names the person.
+            belonging = _PARAMETER if _PARAMETER in found else _WORDS
         records: frozenset[int] | None = None
         if belonging is _WORDS and not personal:
             held = now.holding(lookup.asked)
             records = _numbered(now.base, with_what_is_below(held, above))
         single = frozenset[int]()
-        if belonging is not _PARAMETER and self._phrases:
+        if belonging is not _PARAMETER and self._personal:
             single = _numbered(now.base, with_what_is_below(self._selected(now, tool, paths), above))
         chain: frozenset[Kind] = frozenset()
         if belonging is not _NOT:
             links = [(*origins[one].chain, _kind_of_key(one, arguments[one], now)) for one in keys]
             chain = frozenset(link for some in links for link in some)
-        self._results[now.call] = OwnedResult(belonging, records, single, chain, frozenset(paths))
+        said = frozenset(
+            small(text.strip(BLANKS))
+            for name, value in arguments.items()
+            if origins[name].belonging is not _PARAMETER
+            for text in leaves(value)
+            if len(text) <= MAX_NAME
+        )
+        if tool.effect is not Effect.NONE and len(self._written) < MAX_RECORDS:
+            for text in said:
+                self._written.setdefault(text, now.call)
+        self._results[now.call] = OwnedResult(belonging, records, single, chain, frozenset(paths), said)
 
     def _selected(self, now: NamingOfResult, tool: Tool, paths: Collection[str]) -> set[int]:
         """Return the records that a parameter selects: a trusted field named like it holds its value."""
@@ -216,7 +272,7 @@ class Persons:
             if leaf.record not in found or leaf.label.trust is not _TRUSTED:
                 continue
             name = self._phrases.get(" ".join(words_of(leaf.text)))
-            if name is not None and _fits_best(leaf, tool, kind_of(name), paths):
+            if name in self._personal and _fits_best(leaf, tool, kind_of(name), paths):
                 out.add(leaf.record)
         return out
 
