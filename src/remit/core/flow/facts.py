@@ -18,7 +18,7 @@ from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
-from remit.core.flow.personal import given, personal, selected
+from remit.core.flow.person_arguments import given, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.record_facts import facts_of, reached_by
 from remit.core.flow.untrusted_values import foreign
@@ -47,7 +47,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       only one like it; the selectors must be pointed, and the call's amounts must be from the intent or in
       that source.
     - `personal_reached`: each is stated, or is in a record that belongs to the person: however many such
-      records there are (`core.flow.personal`).
+      records there are (`core.flow.person_arguments`).
     - `personal_parameter`: a typed parameter states or reaches each of them, rather than words alone.
     - `personal_given`: a typed parameter names the person that the task serves.
     - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
@@ -158,13 +158,7 @@ def judging(
     # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, words, parameters = False, True, False, False
-    for one in destinations:
-        spent = spent or one.spent
-        near = near and (one.reached or one.near)
-        if one.provenance is _INTENT:
-            typed = one.stated is not None and bool(one.stated.parameter)
-            parameters, words = parameters or typed, words or not typed
+    spent, near, parameter = _of_destinations(destinations)
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
@@ -191,7 +185,7 @@ def judging(
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
-        parameter=parameters and not words,
+        parameter=parameter,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
         closed=closed,
@@ -261,6 +255,18 @@ def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
         doubtful = doubtful or _doubtful(one)
         anchored = anchored or one.reached
     return closed, doubtful, anchored
+
+
+def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool, bool]:
+    """Return whether one is spent, whether all are near, and whether all stated ones are parameters."""
+    spent, near, words, parameters = False, True, False, False
+    for one in destinations:
+        spent = spent or one.spent
+        near = near and (one.reached or one.near)
+        if one.provenance is _INTENT:
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
+    return spent, near, parameters and not words
 
 
 def _doubtful(one: Justification) -> bool:

@@ -46,7 +46,7 @@ from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
-from remit.core.flow.personal import origins_of
+from remit.core.flow.person_arguments import origins_of
 from remit.core.flow.record_facts import learn_facts
 from remit.core.flow.records.facts import RecordFacts
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
