@@ -54,6 +54,14 @@ async def test_what_is_said_in_a_turn_opens_no_other_record(world: FlowWorld) ->
         assert any(way in one for one in ways(decision))
 
 
+async def test_the_refusal_speaks_of_the_arguments_that_are_wrong(world: FlowWorld) -> None:
+    """The customer's own number is right, beside an order that is not."""
+    await world.open("Serve this customer.", customer="CU-1")
+    refused = await world.call("find_order", customer="CU-1", order="B-2002")
+    assert refused.outcome is Outcome.DENY
+    assert {one.argument for one in refused.reasons if one.code == "flow"} == {"order"}
+
+
 async def test_a_stranger_in_an_own_order_stays_closed(world: FlowWorld) -> None:
     """An order that names a second customer, and a second order, leads to neither."""
     world.office.answers["find_order"] = [{**ORDERS[0], "gift_for_customer": "CU-2", "sent_with": "B-2002"}]

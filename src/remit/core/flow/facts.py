@@ -118,13 +118,15 @@ class Flow(msgspec.Struct, frozen=True):
     """What is known of a call.
 
     These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
-    that step 8 need not read them again. `record` holds the facts of the reached record that it selects.
+    that step 8 need not read them again. `record` holds the facts of the reached record that it selects,
+    `owned` the personal arguments that a typed parameter reaches.
     """
 
     facts: FlowFacts = FlowFacts()
     arguments: dict[str, Justification] = {}
     read: Wholes = {}
     record: dict[str, Json] = {}
+    owned: frozenset[str] = frozenset()
 
 
 NO_FLOW = Flow()
@@ -200,7 +202,7 @@ def judging(
         unseen=index.unseen,
     )
     record = facts_of(index, tool, parts, reached_by(found, people, given=facts.personal_given))
-    return Flow(facts, found, read, record)
+    return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
 def _selects(tool: Tool) -> bool:

@@ -98,9 +98,9 @@ def personal(
 def selected(one: Justification, person: Justification) -> Justification:
     """Return the justification of a selector whose value is one of several in the person's own records.
 
-    The person has not picked it, but it comes from a source that a typed parameter points to.
+    The person has not picked it, but it comes from a source that the intent or a parameter points to.
     """
-    if one.reached or not (person.reached and person.parameter and person.source):
+    if one.reached or not (person.reached and person.source):
         return one
     return msgspec.structs.replace(
         one,
@@ -122,7 +122,7 @@ def origins_of(index: PersonalMemory, tool: Tool, arguments: Mapping[str, Json])
 
 
 def _of_text(index: PersonalMemory, text: str, tool: Tool, name: str, beside: AbstractSet[str]) -> Claim:
-    parameter, how = index.persons.states(text, name, beside)
+    parameter, how = _stated(index, text, name, beside)
     if how is _PARAMETER:
         # An argument that takes any key (`id`) is of the parameter's kind.
         return Claim(_PARAMETER, frozenset() if kind_of(name) else frozenset({kind_of(parameter)}))
@@ -135,6 +135,14 @@ def _of_text(index: PersonalMemory, text: str, tool: Tool, name: str, beside: Ab
     if own.reached and own.provenance is Provenance.INTENT:
         return Claim(_WORDS, justification=own)
     return led
+
+
+def _stated(index: PersonalMemory, text: str, name: str, beside: AbstractSet[str]) -> tuple[str, Belonging]:
+    """Return the parameter that states a text, of this task or of one that delegated it, and how it does."""
+    own = index.persons.states(text, name, beside)
+    if own[1] is _PARAMETER or index.above is None:
+        return own
+    return max(own, _stated(index.above, text, name, beside), key=lambda one: one[1])
 
 
 def _led(index: PersonalMemory, text: str, tool: Tool, name: str) -> Claim:

@@ -273,7 +273,7 @@ class Authorizer:
         """Return the reasons; each personal argument that rules object to names the look-up to reach it."""
         rule = next((rule for rule, fact in answer.flow if fact.startswith("personal")), "")
         for name in request.tool.personal if rule else ():
-            if name not in request.flow.arguments:
+            if name not in request.flow.arguments or name in request.flow.owned:
                 continue
             way = lookup_for(request.tool, name, self._offered(live), live.index.persons)
             known = next(

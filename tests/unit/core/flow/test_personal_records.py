@@ -279,4 +279,5 @@ def test_a_child_task_serves_the_person_of_its_parent() -> None:
     child = Desk("Refund order B-2002")
     child.index.above = desk.index
     assert child.opens(READ_ORDER, order_id="A-1002")
+    assert child.opens(READ_CUSTOMER, customer_id="CU-1")
     assert not child.opens(READ_ORDER, order_id="B-2002")
