@@ -20,7 +20,7 @@ from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.person_arguments import given, personal, selected
 from remit.core.flow.provenance import Index
-from remit.core.flow.record_facts import facts_of, reached_by
+from remit.core.flow.record_facts import selected_facts
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.json_value import Json
@@ -201,7 +201,7 @@ def judging(
         full=index.full,
         unseen=index.unseen,
     )
-    record = facts_of(index, tool, parts, reached_by(found, people, given=facts.personal_given))
+    record = selected_facts(index, tool, parts, found, people)
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 

@@ -168,8 +168,9 @@ class Index:
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         reading = Reading(result, tool, self._paths, seen)
         yield from taking.take(reading)
-        origins = origins_of(self, tool, arguments)
-        self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
+        if not self.persons.idle:
+            origins = origins_of(self, tool, arguments)
+            self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
         yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:

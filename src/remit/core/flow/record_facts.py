@@ -10,11 +10,11 @@ from typing import Protocol
 from remit.core.cooperative_steps import Steps
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import Justification, leaves
+from remit.core.flow.person_arguments import PersonalMemory, given
 from remit.core.flow.records.facts import MAX_TEXT, RecordFacts
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ReadFact, Reading, ResultLeaf
 from remit.core.flow.records.reference import NamingOfResult
-from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
 from remit.core.label import Trust
@@ -24,7 +24,7 @@ _TRUSTED = Trust.TRUSTED
 _SELECTING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 
 
-class FactMemory(TaskMemory, Protocol):
+class FactMemory(PersonalMemory, Protocol):
     """The memory of a task that keeps facts of records."""
 
     @property
@@ -34,6 +34,22 @@ class FactMemory(TaskMemory, Protocol):
     @property
     def above(self) -> FactMemory | None:
         """The memory of the task that delegated this one."""
+
+
+def selected_facts(
+    index: FactMemory,
+    tool: Tool,
+    parts: Mapping[str, Json],
+    found: Mapping[str, Justification],
+    people: Mapping[str, Justification],
+) -> dict[str, Json]:
+    """Return the facts of the record that a call selects, by what is `found` of its arguments.
+
+    `people` is what is known of the personal ones as such.
+    """
+    if not index.facts and index.above is None:
+        return {}
+    return facts_of(index, tool, parts, _reached(found, people, given=given(index)))
 
 
 def facts_of(
@@ -47,7 +63,7 @@ def facts_of(
     return facts_of(index.above, tool, parts, reached) if index.above is not None else {}
 
 
-def reached_by(
+def _reached(
     found: Mapping[str, Justification], people: Mapping[str, Justification], *, given: bool
 ) -> frozenset[str]:
     """Return the arguments that select a reached record.

@@ -113,6 +113,8 @@ class Persons:
         self._parameters: list[tuple[str, str]] = []
         self._phrases: dict[str, str] = {}
         self._results: dict[int, OwnedResult] = {}
+        #: Whether no tool of the task has a personal argument: then owners need not be known.
+        self.idle = False
         #: The parameters that name a person, and the grants by which they were found.
         self._personal: set[str] = set()
         self._grants: object = None
@@ -130,8 +132,8 @@ class Persons:
         return bool(self._personal)
 
     def awaits(self, grants: object) -> bool:
-        """Return whether parameters exist that were not compared with what these grants permit."""
-        new = bool(self._parameters) and self._grants is not grants
+        """Return whether the tools of these grants are not known yet."""
+        new = self._grants is not grants
         self._grants = grants
         return new
 
@@ -148,6 +150,8 @@ class Persons:
 
     def expect(self, arguments: Iterable[str]) -> None:
         """Note the names of all personal arguments that the task may use: a parameter may be one of them."""
+        arguments = list(arguments)
+        self.idle = not arguments
         self._personal |= {found for one in arguments if (found := self.parameter_for(one))}
 
     def parameter_for(self, argument: str) -> str:
