@@ -461,3 +461,40 @@ def test_a_directory_is_checked(tmp_path: Path, line: str, said: str) -> None:
     config = DIRECTORY.replace("  example.com: internal", line)
     with pytest.raises(ConfigInvalid, match=re.escape(said)):
         sending(tmp_path, config=config)
+
+
+def test_a_field_of_a_persons_record_leads_on_and_is_a_fact(tmp_path: Path) -> None:
+    """`leads` and `fact` stand in the tool, for the field's path in any wrapping."""
+    text = SEND.replace("messages[].id: {trust", "messages[].id: {leads: true, fact: string, trust")
+    inbox = tools_of(tmp_path, text)["mail/inbox"]
+    assert (inbox.fields[0].leads, inbox.fields[0].fact) == (True, "string")
+    assert inbox.leads("messages[].id") is True
+    assert inbox.leads("messages[].from") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        (
+            "messages[].id: {leads: true, trust: untrusted}",
+            "is not trusted, so `leads` has no meaning; write",
+        ),
+        ("messages[].id: {fact: date, trust: untrusted}", "is not trusted, so `fact` has no meaning; write"),
+        ("messages[].tags[]: {fact: string, trust: trusted}", "cannot be a fact; use a field with one value"),
+        ("messages[].__id: {fact: string, trust: trusted}", "cannot be a fact; use a field with one value"),
+        (
+            "messages[].id: {fact: text, trust: trusted}",
+            "`text` is not a known value; use one of boolean, date",
+        ),
+        (
+            "messages[].id: [{leads: true, trust: trusted, when: {from: {exact: a}}}, {trust: untrusted}]",
+            "has entries that differ in `leads`; write the same `leads` in each entry",
+        ),
+    ],
+)
+def test_a_field_that_cannot_lead_or_be_a_fact_is_a_mistake(tmp_path: Path, field: str, said: str) -> None:
+    """Both need a trusted field, and a fact one value with a name that policies can write."""
+    text = SEND.replace("messages[].id: {trust: trusted}", field)
+    assert text != SEND
+    found = [str(problem) for problem in problems(folder(tmp_path, text))]
+    assert any(said in line for line in found), found

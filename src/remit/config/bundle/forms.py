@@ -138,6 +138,17 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
             "label does not reach the task."
         ),
     ] = False
+    leads: Annotated[
+        bool | None,
+        Meta(
+            description="Whether its value leads on from a person's record to what a `personal` argument "
+            "selects. Default: its name decides."
+        ),
+    ] = None
+    fact: Annotated[
+        Literal["string", "integer", "number", "boolean", "date"] | None,
+        Meta(description="Type under which policies read it in `context.record`."),
+    ] = None
 
 
 class VariantForm(Section, frozen=True, kw_only=True):

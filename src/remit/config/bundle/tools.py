@@ -18,7 +18,7 @@ from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.flow.records.field_labels import spelled
 from remit.core.json_value import Json
-from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
+from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, Trust, audience_fault
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.constraint.base import same
@@ -44,6 +44,8 @@ _EFFECTS: Final = tuple(Effect)
 _LEADING: Final = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 #: Roles by how much they demand, least first.
 _STRICT: Final = (ArgumentRole.CONTENT, ArgumentRole.AMOUNT, *_LEADING, ArgumentRole.CODE)
+FACTS: Final = ("string", "integer", "number", "boolean", "date")
+FACT_NAME: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,7 @@ class _ToolReading:
                 continue
             labels = [self._field(path, form, place, own) for place, form in enumerate(forms)]
             self._check_fallback(path, labels, own)
+            self._check_use(path, labels)
             out += labels
         return tuple(out)
 
@@ -488,7 +491,8 @@ class _ToolReading:
             if rule.may_be_absent:
                 way = "state a value; a missing field never matches"
                 self._say("tests a field that may be missing", *at, "when", name, remediation=way)
-        return FieldLabel(path, label, rules, WithheldBy.TOOL if form.withhold else None)
+        withheld = WithheldBy.TOOL if form.withhold else None
+        return FieldLabel(path, label, rules, form.leads, form.fact or "", withheld)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""
@@ -503,6 +507,21 @@ class _ToolReading:
         if any(not otherwise.covers(one.label, self._words.classes) for one in labels if one.when):
             way = "add a last entry without `when` that is as strict as the strictest entry"
             self._say("becomes less strict if no `when` matches", "fields", path, remediation=way)
+
+    def _check_use(self, path: str, labels: list[FieldLabel]) -> None:
+        """Note a field that leads on or is a fact, and cannot be."""
+        trusted = any(one.label.trust is Trust.TRUSTED for one in labels)
+        for key, values in (("leads", {one.leads for one in labels}), ("fact", {one.fact for one in labels})):
+            if len(values) > 1:
+                way = f"write the same `{key}` in each entry"
+                self._say(f"has entries that differ in `{key}`", "fields", path, remediation=way)
+            elif values & {True, *FACTS} and not trusted:
+                way = f"write `trust: trusted` if no outsider can choose the value, or remove `{key}`"
+                self._say(f"is not trusted, so `{key}` has no meaning", "fields", path, remediation=way)
+        name = path.rpartition(".")[2]
+        if any(one.fact for one in labels) and not FACT_NAME.fullmatch(name):
+            way = "use a field with one value, whose name has letters, digits and `_` only"
+            self._say("cannot be a fact", "fields", path, "fact", remediation=way)
 
     def _check_variant(self, form: VariantForm, place: int) -> None:
         own, at = self._form, ("when", str(place))

@@ -19,7 +19,9 @@ from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, number_of, stem
+from remit.core.flow.person_arguments import names_person, personal, selected
 from remit.core.flow.provenance import Index
+from remit.core.flow.record_facts import selected_facts
 from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
@@ -47,6 +49,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       a trusted field there. Destinations that are not reached must come from one source for all, each as the
       only one like it; the selectors must be pointed, and the call's amounts must be from the intent or in
       that source.
+    - `personal_reached`: each is stated, or is in a record that belongs to the person: however many such
+      records there are (`core.flow.person_arguments`).
+    - `personal_parameter`: a typed parameter states or reaches each of them, rather than words alone.
+    - `personal_given`: a typed parameter names the person that the task serves.
     - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
       below a bound that the intent sets, nor reached.
     - `amount_computed`: the words of the intent require a computed amount and set no limit (`the
@@ -89,6 +95,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     selector_pointed: bool = False
     personal: str = NO_VALUE
     personal_reached: bool = False
+    personal_parameter: bool = True
+    personal_given: bool = False
     content: str = NO_VALUE
     content_foreign: bool = False
     content_near: bool = True
@@ -122,12 +130,15 @@ class Flow(msgspec.Struct, frozen=True):
     """What is known of a call.
 
     These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
-    that step 8 need not read them again.
+    that step 8 need not read them again. `record` holds the facts of the reached record that it selects,
+    `owned` the personal arguments that a typed parameter reaches.
     """
 
     facts: FlowFacts = FlowFacts()
     arguments: dict[str, Justification] = {}
     read: Wholes = {}
+    record: dict[str, Json] = {}
+    owned: frozenset[str] = frozenset()
 
 
 NO_FLOW = Flow()
@@ -151,7 +162,8 @@ def judging(
     """Return the same as `judged`, in steps; `label` returns the task's label at the time of its call."""
     parts = given(tool, arguments)
     read: Wholes = {}
-    found, kinds, contents = yield from _of_arguments(index, tool, parts, read)
+    people: dict[str, Justification] = {}
+    found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
     kinds |= chosen(index, tool, arguments, found)
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
@@ -177,6 +189,8 @@ def judging(
         selector_pointed=pointed,
         personal=worst_of.get("personal", NO_VALUE),
         personal_reached="personal" not in short,
+        personal_parameter=all(one.parameter for one in kinds.get("personal", ())),
+        personal_given=names_person(index),
         content=worst_of.get("content", NO_VALUE),
         content_foreign=carries,
         content_near=content_near,
@@ -204,7 +218,8 @@ def judging(
         full=index.full,
         unseen=index.unseen,
     )
-    return Flow(facts, found, read)
+    record = selected_facts(index, tool, parts, found, people)
+    return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
 def _selects(tool: Tool) -> bool:
@@ -282,9 +297,16 @@ def _doubtful(one: Justification) -> bool:
 
 
 def _of_arguments(
-    index: Index, tool: Tool, parts: dict[str, Json], read: Wholes
+    index: Index,
+    tool: Tool,
+    parts: dict[str, Json],
+    read: Wholes,
+    people: dict[str, Justification],
 ) -> Steps[tuple[dict[str, Justification], dict[str, list[Justification]], list[Json]]]:
-    """Return what is known of each argument, by name and by role, and the contents of the call."""
+    """Return what is known of each argument, by name and by role, and the contents of the call.
+
+    What is known of the personal arguments as such is added to `people`.
+    """
     found: dict[str, Justification] = {}
     kinds: dict[str, list[Justification]] = {}
     contents: list[Json] = []
@@ -301,12 +323,15 @@ def _of_arguments(
             one = together
         else:
             one = yield from index.judging(value, tool, name, read)
+        if spec.personal:
+            person = personal(index, parts, tool, name, one)
+            kinds.setdefault("personal", []).append(person)
+            people[name] = person
+            one = selected(one, person)
         found[name] = one
         if spec.least:
             continue  # see `core.flow.stated_permissions`
         kinds.setdefault("secret" if spec.secret else _KINDS[role], []).append(one)
-        if spec.personal:
-            kinds.setdefault("personal", []).append(one)
         if role is _CONTENT:
             contents.append(value)
     for role in index.statement.astray(tool, parts) if tool.effect is not Effect.NONE else ():
@@ -314,7 +339,9 @@ def _of_arguments(
         kinds[_KINDS[role]].append(msgspec.structs.replace(NOTHING, differs=role is ArgumentRole.AMOUNT))
     if "destination" not in kinds and "selector" not in kinds and _selects(tool):
         kinds["selector"] = [NOTHING]  # the choice is left to the tool: possibly all of them
-    if "personal" not in kinds and _about_somebody(tool) and not _speaks_of_all(index, tool):
+    # Where a parameter names the person, words about everyone open no one else's record.
+    left_open = "personal" not in kinds and tool.personal
+    if left_open and (names_person(index) or not _speaks_of_all(index, tool)):
         kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
     return found, kinds, contents
 
@@ -334,10 +361,6 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
         return None
     one = index.judge_one(whole, tool, names[0])
     return one if one.provenance is _INTENT and one.reached else None
-
-
-def _about_somebody(tool: Tool) -> bool:
-    return any(spec.personal for spec in tool.arguments.values())
 
 
 def _speaks_of_all(index: Index, tool: Tool) -> bool:

@@ -82,7 +82,8 @@ class Intake:
         """Begin with the result of the call whose arguments are in `lookup`."""
         self._kept = kept
         self._naming = naming
-        self._now = naming.begin(call, lookup.tool, lookup)
+        #: What is seen of this result.
+        self.now = naming.begin(call, lookup.tool, lookup)
         self._lookup = lookup
         self._call = call
         self._decision = decision
@@ -124,7 +125,7 @@ class Intake:
                 self._short(leaf, trust)
             else:
                 yield from self._long(leaf, trust)
-        self._naming.settle(self._now, reading.above)
+        self._naming.settle(self.now, reading.above)
         kept.full = kept.full or reading.cut or self._naming.full
 
     def _place(self, leaf: ResultLeaf, trust: Trust) -> int:
@@ -142,7 +143,7 @@ class Intake:
 
     def _short(self, leaf: ResultLeaf, trust: Trust) -> None:
         text = self._texts.get(leaf.text) or self._read(leaf.text)
-        kept, now, record, digests = self._kept, self._now, leaf.record, text.digests
+        kept, now, record, digests = self._kept, self.now, leaf.record, text.digests
         untrusted, held = trust is _UNTRUSTED, kept.held
         places = self._places[untrusted]
         place = places.get(leaf.path)
@@ -195,7 +196,7 @@ class Intake:
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
                 digests.append(kept.digest_of(_TEXT, number))
                 used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
-        short = ShortText(digests, used, candidates, words, self._now.match(words, number))
+        short = ShortText(digests, used, candidates, words, self.now.match(words, number))
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short
@@ -205,7 +206,7 @@ class Intake:
         known = places.get(leaf.path)
         # Other tasks may ask between the steps where a value is.
         place = self._place(leaf, trust) if known is None else known
-        spot = place << RECORD_BITS | min(self._now.base + leaf.record, RECORD_MASK)
+        spot = place << RECORD_BITS | min(self.now.base + leaf.record, RECORD_MASK)
         found: list[Destination] = []
         vouches = True
         for _ in searching(leaf.text, found):
@@ -219,7 +220,7 @@ class Intake:
         if trust is _UNTRUSTED:
             yield from self._words(leaf.text, spot, trust)
         if trust is _UNTRUSTED:
-            self._now.hear(leaf)
+            self.now.hear(leaf)
         if known is None:
             if kept.held > held:
                 places[leaf.path] = place
@@ -232,7 +233,7 @@ class Intake:
         if trust is not _UNTRUSTED:
             met = [one for one in digests if one not in self._doubts]
         self._kept.meet_all(met, spot, trust)
-        self._now.meet(found, record)
+        self.now.meet(found, record)
         # A text that repeats a doubtful value, in any spelling, confirms nothing.
         return len(met) == len(digests)
 
@@ -254,7 +255,7 @@ class Intake:
         self._kept.mention(new, spot >> RECORD_BITS)
         if len(self._heard) < MAX_HEARD:
             self._heard |= new
-        if self._now.pointed:
+        if self.now.pointed:
             self._numbers(bare_words(words), spot, trust)
 
     def _used(self, text: str, spot: int, trust: Trust) -> Steps[None]:

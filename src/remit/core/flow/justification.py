@@ -101,6 +101,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `differs` (amounts): the intent states another amount.
     - `clean`: the agent used the value before the task read anything untrusted, and it proves no more than
       itself.
+    - `parameter` (personal arguments): a typed parameter leads to the value, rather than words alone.
     """
 
     provenance: Provenance
@@ -116,6 +117,7 @@ class Justification(msgspec.Struct, frozen=True):
     elsewhere: bool = False
     differs: bool = False
     clean: bool = False
+    parameter: bool = False
 
     @property
     def crossed(self) -> bool:

@@ -46,8 +46,12 @@ from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, VALUE_BYTES, TaskRecords
+from remit.core.flow.person_arguments import origins_of
+from remit.core.flow.record_facts import learn_facts
+from remit.core.flow.records.facts import RecordFacts
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
 from remit.core.flow.untainted_values import CleanValues, for_itself, improved
@@ -92,6 +96,9 @@ class Index:
         self.naming = Naming(self.statement.utterance)
         #: Values that were used before anything untrusted was read.
         self.clean = CleanValues(key)
+        #: To whom the records of results belong.
+        self.persons = Persons()
+        self.facts = RecordFacts()
 
     @property
     def utterance(self) -> Utterance:
@@ -116,8 +123,8 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        clean = len(self.clean) * VALUE_BYTES
-        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes + clean
+        parts = (self.kept, self.naming, self._paths, self.persons, self.facts)
+        return sum(one.size_bytes for one in parts) + len(self.clean) * VALUE_BYTES
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -134,6 +141,7 @@ class Index:
         way.
         """
         self.statement.take(goal, params)
+        self.persons.take(params)
 
     def learn(
         self,
@@ -163,7 +171,12 @@ class Index:
             known[name] = for_itself(before or (yield from self.judging(one, tool, name, None)))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
-        yield from taking.take(Reading(result, tool, self._paths, seen))
+        reading = Reading(result, tool, self._paths, seen)
+        yield from taking.take(reading)
+        if not self.persons.idle:
+            origins = origins_of(self, tool, arguments)
+            self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
+        yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.

@@ -146,13 +146,17 @@ class FieldLabel(msgspec.Struct, frozen=True):
 
     `path` names keys, `[]` for any place of a list (`messages[].body`); a path without dots means every field
     of that name. With `when` the label applies only where neighbouring fields (by name, in the same object)
-    meet these constraints; of several applicable labels the first counts. A field that is `withheld` never
-    reaches the task, and its label does not either.
+    meet these constraints; of several applicable labels the first counts. `leads` tells whether the field's
+    value leads on from a person's record to what a personal argument selects; None: its name decides. `fact`
+    is the type under which policies read the field of a reached record; empty: they do not read it. A field
+    that is `withheld` never reaches the task, and its label does not either.
     """
 
     path: str
     label: Label
     when: dict[str, Constraint] = {}
+    leads: bool | None = None
+    fact: str = ""
     withheld: WithheldBy | None = None
 
 
@@ -279,6 +283,23 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.stored_destination is not None
             or any(one.role is ArgumentRole.DESTINATION for one in self.arguments.values())
         )
+
+    @functools.cached_property
+    def personal(self) -> tuple[str, ...]:
+        """The arguments that select a person's record."""
+        return tuple(name for name, one in self.arguments.items() if one.personal)
+
+    def leads(self, path: str) -> bool | None:
+        """Return whether a field of the results leads on from a person's record; None: its name decides."""
+        said = self._leading
+        if not said:
+            return None
+        found = said.get(path, said.get(path.removeprefix("[].")))
+        return found if found is not None else said.get(path.rpartition(".")[2].replace("[]", ""))
+
+    @functools.cached_property
+    def _leading(self) -> dict[str, bool]:
+        return {one.path: one.leads for one in self.fields if one.leads is not None}
 
     def called_with(self, arguments: dict[str, Json]) -> Tool:
         """Return the tool as it applies to a call with these arguments.

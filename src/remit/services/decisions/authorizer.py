@@ -26,7 +26,7 @@ from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reaso
 from remit.core.errors import BudgetExhausted
 from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
-from remit.core.flow.justification import Provenance
+from remit.core.flow.justification import Provenance, bare
 from remit.core.flow.provenance import Index
 from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
@@ -50,6 +50,7 @@ from remit.ports.runtime import Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.principals import PrincipalStore
+from remit.services.decisions.person_lookups import lookup_for
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
 from remit.services.tasks.live_tasks import LiveTask
@@ -136,6 +137,8 @@ class Authorizer:
         bundle = self._policies.applied.bundle
         tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
         tool = yield from placed(live.index, tool, arguments)
+        if live.index.persons.awaits(live.grants):
+            live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         return AccessRequest(
@@ -183,7 +186,9 @@ class Authorizer:
                 reasons.append(denied)
         reasons += _policy_reasons(answer, outcome)
         if outcome is not _PERMIT and answer.flow:
-            reasons += _flow_reasons(request, answer, live.index)
+            reasons = self._with_lookups(
+                reasons + _flow_reasons(request, answer, live.index), request, answer, live
+            )
         if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
             reasons += _departures(request)
         takes: tuple[TakeBudget, ...] = ()
@@ -293,6 +298,29 @@ class Authorizer:
                 remediation="open a task of a type that sees it",
             )
         ]
+
+    def _offered(self, live: LiveTask) -> list[Tool]:
+        """Return the tools that a task may call."""
+        return [tool for one in live.grants if (tool := self._tools.get(one)) is not None]
+
+    def _with_lookups(
+        self, reasons: list[Reason], request: AccessRequest, answer: PolicyAnswer, live: LiveTask
+    ) -> list[Reason]:
+        """Return the reasons; each personal argument that rules object to names the look-up to reach it."""
+        rule = next((rule for rule, fact in answer.flow if fact.startswith("personal")), "")
+        for name in request.tool.personal if rule else ():
+            if name not in request.flow.arguments or name in request.flow.owned:
+                continue
+            way = lookup_for(request.tool, name, self._offered(live), live.index.persons)
+            known = next(
+                (at for at, one in enumerate(reasons) if (one.code, one.argument) == ("flow", name)), None
+            )
+            if way and known is not None:
+                reasons[known] = msgspec.structs.replace(reasons[known], remediation=way)
+            elif way:
+                text = f"`{bare(name)}` is not in a record that a parameter of this task reaches"
+                reasons.append(Reason(code="flow", text=text, remediation=way, rule=rule, argument=name))
+        return reasons
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
         """Return a usable approval of exactly this call that waives these rules."""

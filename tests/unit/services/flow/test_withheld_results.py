@@ -24,10 +24,10 @@ SECRET = "hunter2-longer"
 NOTE = NOTES[WithheldBy.TOOL]
 TOP = Label("restricted", frozenset({"secret"}))
 FIELDS = (
-    FieldLabel("password", TOP, {}, WithheldBy.TOOL),
-    FieldLabel("card.number", TOP, {}, WithheldBy.TASK),
+    FieldLabel("password", TOP, {}, withheld=WithheldBy.TOOL),
+    FieldLabel("card.number", TOP, {}, withheld=WithheldBy.TASK),
     FieldLabel("public.password", Label("internal")),
-    FieldLabel("balances._values", TOP, {}, WithheldBy.TOOL),
+    FieldLabel("balances._values", TOP, {}, withheld=WithheldBy.TOOL),
     FieldLabel("note", Label("internal", trust=Trust.UNTRUSTED)),
 )
 TOOL = Tool(upstream="bank", name="profile", label=Label("internal"), fields=FIELDS)

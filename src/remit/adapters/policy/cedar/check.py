@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.facts import context_shape
+from remit.adapters.policy.cedar.facts import NO_RECORD, context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import CedarRule, parse
@@ -30,7 +30,8 @@ _NO_ACTION = "unable to find an applicable action"
 
 
 class CheckInput(msgspec.Struct, frozen=True):
-    """The names that policies may use. `params` are the intent parameters of all task types.
+    """The names that policies may use. `params` are the intent parameters of all task types, `facts` those of
+    records.
 
     `agents` may be empty; then names of agents and groups are not checked.
     """
@@ -39,6 +40,7 @@ class CheckInput(msgspec.Struct, frozen=True):
     params: Shape
     classes: Classes
     agents: Sequence[Agent] = ()
+    facts: Shape = NO_RECORD
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    schema = schema_text(shapes.apart(sound), world.params, world.classes)
+    schema = schema_text(shapes.apart(sound), world.params, world.classes, world.facts)
     return out + list(_types(sound, schema))
 
 
@@ -127,8 +129,8 @@ class Shapes:
     """The context types of all tools, and the tools that a rule can match."""
 
     def __init__(self, world: CheckInput) -> None:
-        self.bare = context_shape(Tool(upstream="", name=""), world.params)
-        self._shapes = [(tool, context_shape(tool, world.params)) for tool in world.tools]
+        self.bare = context_shape(Tool(upstream="", name=""), world.params, world.facts)
+        self._shapes = [(tool, context_shape(tool, world.params, world.facts)) for tool in world.tools]
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:

@@ -18,7 +18,7 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
-from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
+from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters, record_facts
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RecentAnswers, RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
@@ -66,7 +66,8 @@ class CedarPolicies:
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the Cedar schema of the registered tools."""
-        return schema_text(_known(tools), parameters(task_types), self._classes)
+        known = _known(tools)
+        return schema_text(known, parameters(task_types), self._classes, record_facts(known))
 
     def check(
         self,
@@ -81,7 +82,8 @@ class CedarPolicies:
     def _world(
         self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
     ) -> CheckInput:
-        return CheckInput(_known(tools), parameters(task_types), self._classes, agents)
+        known = _known(tools)
+        return CheckInput(known, parameters(task_types), self._classes, agents, record_facts(known))
 
     def load(
         self,
@@ -150,6 +152,7 @@ class CedarLoaded:
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts
         self._params = params
+        self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
         self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
         self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
@@ -268,7 +271,7 @@ class CedarLoaded:
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        return prune(context_shape(tool, self._params), paths)
+        return prune(context_shape(tool, self._params, self._record), paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:

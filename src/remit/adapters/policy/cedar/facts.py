@@ -65,6 +65,8 @@ _SCALARS: Mapping[str, Shape] = {"str": STRING, "bool": BOOL, "int": WHOLE}
 #: Known facts about the origin of a call's arguments, as `core.flow.facts` defines them.
 FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.structs.fields(FlowFacts)})
 _FLOW_FACTS = tuple(FLOW.fields)
+_FACTS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL, "date": MOMENT}
+NO_RECORD = Shape(Kind.RECORD)
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
 
 
@@ -86,14 +88,29 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
     return Shape(Kind.RECORD, fields=kept, hidden=hidden)
 
 
+def record_facts(tools: Iterable[Tool]) -> Shape:
+    """Return the record of the facts that tool files declare, each optional.
+
+    A name to which two tools give different types has no type for policies and is listed in `hidden`.
+    """
+    fields: dict[str, Shape] = {}
+    hidden: dict[str, str] = {}
+    for field in (field for tool in tools for field in tool.fields if field.fact):
+        name = field.path.rpartition(".")[2]
+        if fields.setdefault(name, _FACTS[field.fact]) != _FACTS[field.fact]:
+            hidden[name] = "of several types"
+    kept = {name: shape for name, shape in fields.items() if name not in hidden}
+    return Shape(Kind.RECORD, fields=kept, hidden=hidden)
+
+
 def provenances(tool: Tool, args: Shape) -> Shape:
     """Return the record type of arguments' provenance, including the parts that the tool's file describes."""
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
 
-def context_shape(tool: Tool, params: Shape) -> Shape:
-    """Return the type of `context` for calls of `tool`."""
+def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
+    """Return the type of `context` for calls of `tool`; `facts` are those of records."""
     task = record(
         id=STRING,
         type=STRING,
@@ -126,6 +143,7 @@ def context_shape(tool: Tool, params: Shape) -> Shape:
         flow=FLOW,
         destination_trust=STRING,
         provenance=provenances(tool, args),
+        record=facts,
         task=task,
         now=MOMENT,
     )
@@ -162,6 +180,7 @@ class Facts:
             "flow": lambda request: {name: getattr(request.flow.facts, name) for name in _FLOW_FACTS},
             "destination_trust": lambda request: request.flow.facts.destination,
             "provenance": provenance_of,
+            "record": lambda request: request.flow.record,
             "task": self._task,
             "now": lambda request: request.now,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, TOOL, context_shape
+from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, NO_RECORD, TOOL, context_shape
 from remit.adapters.policy.cedar.policy_text import attribute, quoted
 from remit.adapters.policy.cedar.types import Kind, Shape
 from remit.core.identity.workload import Assurance
@@ -60,11 +60,11 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes) -> str:
+def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes, facts: Shape = NO_RECORD) -> str:
     """Return the whole schema, for people, for `check`, and for storage with the policy bundle.
 
-    `params` are the intent parameters of all task types. A tool whose arguments are not known yet (no
-    `inputSchema` was received) has an action that applies to nothing.
+    `params` are the intent parameters of all task types, `facts` those of records. A tool whose arguments are
+    not known yet (no `inputSchema` was received) has an action that applies to nothing.
     """
     lines = [
         "// generated from the registered tools and task types; changes made here are lost",
@@ -78,10 +78,12 @@ def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes) -> str:
         f"type Flow = {FLOW};",
         *_hidden("task.params", params),
         f"type Params = {params};",
+        *_hidden("record", facts),
+        f"type Facts = {facts};",
         f"type Task = {_named_record(_task_shape(params), {'params': 'Params'})};",
     ]
     for tool in sorted(tools, key=lambda one: one.id):
-        lines += ["", *_action(tool, params)]
+        lines += ["", *_action(tool, params, facts)]
     return "\n".join(lines) + "\n"
 
 
@@ -89,13 +91,13 @@ def _task_shape(params: Shape) -> Shape:
     return context_shape(Tool(upstream="", name=""), params).fields["task"]
 
 
-def _action(tool: Tool, params: Shape) -> list[str]:
+def _action(tool: Tool, params: Shape, facts: Shape) -> list[str]:
     if not tool.input_schema:
         return [
             f"// the arguments of {quoted(tool.id)} are unknown until its upstream is connected",
             f"action {quoted(tool.id)} in {_parents(*forms(tool))};",
         ]
-    context = context_shape(tool, params)
+    context = context_shape(tool, params, facts)
     return [
         *_hidden("args", context.fields["args"]),
         f"action {quoted(tool.id)} in {_parents(*forms(tool))} appliesTo {{",
@@ -106,7 +108,7 @@ def _action(tool: Tool, params: Shape) -> list[str]:
     ]
 
 
-_NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "task": "Task"}
+_NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "record": "Facts", "task": "Task"}
 
 
 def _named_record(shape: Shape, names: dict[str, str]) -> str:

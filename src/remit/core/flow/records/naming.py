@@ -137,7 +137,7 @@ class Naming:
         covered: set[int] = set()
         for reference in references:
             number, self._count = self._count, self._count + 1
-            records = _with_what_is_below(reference.records, above)
+            records = with_what_is_below(reference.records, above)
             covered |= records
             if not reference.collected:
                 self._chosen |= {one.base + record for record in records}
@@ -200,7 +200,8 @@ class Naming:
         )
 
 
-def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:
+def with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:
+    """Return records of a result together with the records in them."""
     out = set(records)
     for record, parent in enumerate(above):
         # A record comes after the record around it.

@@ -27,6 +27,8 @@ MAX_DEPTH = 32
 MAX_KEY = 80
 MAX_NAMES = 1_000
 """Names of an object that are cached while a result is read."""
+MAX_FACTS = 5_000
+"""Facts of one result that are read."""
 MAX_PATHS = 1_000
 """Paths of one tool that are cached for its next result; `MAX_TOOLS` limits the tools."""
 MAX_TOOLS = 100
@@ -44,6 +46,16 @@ class ResultLeaf(msgspec.Struct, frozen=True, gc=False):
     path: str
     name: str
     text: str
+    label: Label
+
+
+class ReadFact(msgspec.Struct, frozen=True, gc=False):
+    """A field that a tool file declares as a fact, with its record, type, value and label."""
+
+    record: int
+    name: str
+    type: str
+    value: Json
     label: Label
 
 
@@ -187,6 +199,9 @@ class Reading:
         self._left = MAX_LEAVES
         self.cut = False
         self.above: list[int] = []
+        #: The fields that policies may read as facts.
+        self.facts: list[ReadFact] = []
+        self._declared = any(one.fact for one in tool.fields)
         self.seen: set[Label] = set() if seen is None else seen
 
     def __iter__(self) -> Iterator[ResultLeaf]:
@@ -231,7 +246,7 @@ class Reading:
             self._left -= 1
             yield ResultLeaf(self._record(len(self.above)), "", "", text, label)
 
-    def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf | None]:
+    def _walk(self, root: Json, first: int) -> Iterator[ResultLeaf | None]:  # noqa: PLR0912  one loop, for speed
         """Walk through a value with a stack, so that no leaf passes through one generator for each level
         above it.
         """
@@ -269,7 +284,11 @@ class Reading:
                         seen.add(label)
                         last = label
                     text = below if kind is str else _number(below)
+                    if self._declared:
+                        self._fact(at, below, label, inner)
                     yield ResultLeaf(inner, at.path, at.name, text, label)
+                elif kind is bool and self._declared:
+                    self._fact(at, below, at.label or self._label_of(at, beside), inner)
                 elif kind is dict:
                     several = _by_name(below) or self._labels.is_map(at.path, at.name)
                     stack.append((iter(below.items()), at, below, inner, several))
@@ -286,6 +305,15 @@ class Reading:
         self.cut = True
         self.seen.update(field.label for field in self._fields)
 
+    def _fact(self, at: _Names, value: Json, label: Label, record: int) -> None:
+        kind = next((one.fact for one in self._labels_of(at) if one.fact), "")
+        if kind and not at.path.endswith("[]") and len(self.facts) < MAX_FACTS:
+            self.facts.append(ReadFact(record, at.name, kind, value, label))
+
+    def _labels_of(self, at: _Names) -> Sequence[FieldLabel]:
+        """Return the entries of the tool file for a field: by its path, else by its name."""
+        return self._labels.of(at.path, at.name)
+
     def _record(self, around: int) -> int:
         self.above.append(around)
         return len(self.above) - 1
@@ -294,7 +322,7 @@ class Reading:
         """Return the label of a field; `at` caches it where it is the same at every occurrence of the
         field.
         """
-        fields = self._labels.of(at.path, at.name)
+        fields = self._labels_of(at)
         label = self._of(fields, beside)
         if not fields or not fields[0].when:
             at.label = label

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
+from remit.core.flow.language.word_forms import PARTS, name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Destination
@@ -87,7 +88,7 @@ class NamingOfResult:
         self._score: dict[int, int] = {}
         #: Records whose untrusted fields contain words of the intent; and (phrase, record) of trusted fields.
         self._boasting: set[int] = set()
-        self._sure: set[tuple[str, int]] = set()
+        self.sure: set[tuple[str, int]] = set()
         #: Words and numbers of the intent, with the records whose trusted fields hold them; and words of a
         #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
@@ -130,7 +131,7 @@ class NamingOfResult:
             if trusted or record not in self._boasting:
                 self._score[record] = self._score.get(record, 0) + 1
             if trusted:
-                self._sure.add((phrase, record))
+                self.sure.add((phrase, record))
             else:
                 self._boasting.add(record)
         for one in words if trusted else ():
@@ -162,6 +163,8 @@ class NamingOfResult:
             # A part of an address (`example`, `org`) is no name in the intent.
             named = [one for one in words if "@" not in one and "//" not in one]
             found = stems_among(named, said.stems) - self._generic
+        if found and not joined.isalpha():
+            found -= self._letters_of_ids(words)
         if number and number in said.numbers:
             found |= {number}
         chained = _NONE
@@ -170,6 +173,14 @@ class NamingOfResult:
         if not (phrase or found or chained):
             return None
         return joined if phrase else "", tuple(found), tuple(chained)
+
+    def _letters_of_ids(self, words: Sequence[str]) -> frozenset[str]:
+        """Return the letters in ids that the intent does not contain: `CU-1` does not name `CU-2`."""
+        others = [one for one in words if any(map(str.isdigit, one)) and not self._utterance.holds(one)]
+        plain = {stem(one) for one in words if one.isalpha()}
+        return (
+            frozenset(stem(part) for one in others for part in PARTS.findall(one) if part.isalpha()) - plain
+        )
 
     def _telling(self, words: Sequence[str]) -> bool:
         """Return whether words that have stems can name something: several words, a name, or a word of 4
@@ -214,13 +225,17 @@ class NamingOfResult:
             return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)]
         return found
 
+    def holding(self, keys: AbstractSet[str]) -> set[int]:
+        """Return the records that hold a key of the look-up as a whole field."""
+        return {record for key in keys for record in self._phrases.get(key, ())}
+
     def _by_phrase(self) -> list[Referral]:
         out = []
         for phrase, records in self._phrases.items():
             top = max(self._score[record] for record in records)
             best = frozenset(record for record in records if self._score[record] == top)
             said = self._utterance.says(phrase)
-            firm = any((phrase, record) in self._sure for record in best)
+            firm = any((phrase, record) in self.sure for record in best)
             if not firm:
                 best |= self._alike(best, top)
             names = frozenset((phrase,))
@@ -234,7 +249,7 @@ class NamingOfResult:
         """
         out: set[int] = set()
         for phrase, those in itertools.islice(self._phrases.items(), MAX_PHRASES):
-            if any((phrase, one) not in self._sure for one in records & those):
+            if any((phrase, one) not in self.sure for one in records & those):
                 out |= {one for one in those if self._score[one] >= score}
         return frozenset(out)
 
