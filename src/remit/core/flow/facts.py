@@ -170,9 +170,8 @@ def judging(
         destination_reached="destination" not in short,
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_structured="destination" in short and all(
-            one.reached or (one.pointed and one.structured) for one in destinations
-        ),
+        destination_structured="destination" in short
+        and all(one.reached or (one.pointed and one.structured) for one in destinations),
         destination_free=any(one.free and not one.reached for one in destinations),
         selector=worst_of.get("selector", NO_VALUE),
         selector_reached="selector" not in short,

@@ -55,8 +55,8 @@ class ShortText(msgspec.Struct, gc=False):
     """What is found in a short text.
 
     `digests` are the digests of its values in normal form, `exact` those in their form for use, `candidates`
-    its destinations, `words` its words, `whole` what it is as a whole. `hit` describes how the intent names the text; `mentioned` tells
-    whether the words are already remembered.
+    its destinations, `words` its words, `whole` what it is as a whole. `hit` describes how the intent names
+    the text; `mentioned` tells whether the words are already remembered.
     """
 
     digests: list[int]

@@ -97,15 +97,15 @@ def source_of(
     rank = max(one.rank for one in places)
     best = [one for one in places if one.rank == rank]
     # A search may show only a part of the text that another call shows in full.
-    described = all(one.alone for one in places)
+    described = not rank[1] and all(one.alone for one in places)
     return Justification(
         _BY_OTHERS,
         reach=rank[0],
         sources=frozenset(one.call for one in best),
-        candidates=best[0].count,
+        candidates=1 if described else best[0].count,
         near=any(one.near for one in best),
         structured=rank[1],
-        free=not rank[1] and not described,
+        free=not (rank[1] or described),
         records=frozenset().union(*(one.records for one in best)),
     )
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from remit.core.flow.language.clauses import sentences
 from remit.core.flow.language.phrases import ACTS
-from remit.core.flow.language.word_forms import EMPTY, MARKS, PARTS, some, stem, words_of
+from remit.core.flow.language.word_forms import EMPTY, MARKS, PARTS, some, stem, stems, words_of
 
 MAX_NAMES = 200
 """Names in a person's words that are remembered."""
@@ -29,7 +29,7 @@ _AFTER_A_NAME = some(
 )
 #: Words before the name of a recipient, and stems of requests whose recipient is the sender of a message.
 _TO_WHOM = some("to cc bcc tell send mail email message forward invite inform notify ask dm ping write")
-_ANSWERING = frozenset(map(stem, "answer reply respond antworte beantworte réponds répondre responde".split()))
+_ANSWERING = stems("answer reply respond antworte beantworte réponds répondre responde")
 _PERSON_NOUNS = (
     "person colleague assistant engineer journalist reporter editor planner accountant lawyer doctor nurse "
     "teacher trainer manager boss chief director head secretary intern trainee employee worker developer "
@@ -44,12 +44,12 @@ _PERSON_NOUNS = (
     "collègue ingénieur ingénieure journaliste frère soeur beau-frère ami amie voisin voisine cliente "
     "colega ingeniero ingeniera periodista hermano hermana cuñado cuñada amigo amiga vecino vecina"
 )
-PERSON_STEMS = frozenset(map(stem, _PERSON_NOUNS.split()))
+PERSON_STEMS = stems(_PERSON_NOUNS)
 _DETERMINERS = some(
     "the a his her their our my your its this that der die das den dem sein seine ihr ihre unser unsere "
     "mein meine le la les son sa leur notre mon ma el su sus nuestro nuestra mi"
 )
-_LINK_STEMS = frozenset(map(stem, "link linked links url page site website webpage hyperlink lien enlace".split()))
+_LINK_STEMS = stems("link linked links url page site website webpage hyperlink lien enlace")
 MAX_BETWEEN = 3
 """Most words from a determiner to its noun."""
 _SEVERAL = re.compile(r" (?:all who|all of them|them all|both of (?:them|you|us)|beiden?|ambos) ")
@@ -83,9 +83,9 @@ class SaidPeople:
                     self._names.setdefault(name, []).append(mention)
             words = words_of(sentence)
             self.several = self.several or self._means_several(words)
-            stems = frozenset(map(stem, words))
-            link = not stems.isdisjoint(_LINK_STEMS)
-            self._described.append((stems, _describes_person(words), link))
+            said = frozenset(map(stem, words))
+            link = not said.isdisjoint(_LINK_STEMS)
+            self._described.append((said, _describes_person(words), link))
 
     @property
     def names(self) -> Iterable[tuple[str, ...]]:
@@ -105,10 +105,10 @@ class SaidPeople:
         Beside: in the same sentence or in the one before it. `source` are stems of the source's name.
         """
         before: frozenset[str] = frozenset()
-        for stems, person, linked in self._described:
-            if (linked if link else person) and not source.isdisjoint(stems | before):
+        for said, person, linked in self._described:
+            if (linked if link else person) and not source.isdisjoint(said | before):
                 return True
-            before = stems
+            before = said
         return False
 
     def _means_several(self, words: Sequence[str]) -> bool:

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import msgspec
 
 from remit.core.flow.justification import Reach
+from remit.core.flow.language.phrases import ACTS
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
+from remit.core.flow.language.word_forms import name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
-from remit.core.flow.records.structured import Whole, can_be_id, is_own_id
+from remit.core.flow.records.structured import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Trust
@@ -127,6 +128,8 @@ class NamingOfResult:
         """
         self.values.append(leaf)
         self.wholes.append(whole)
+        if hit is not None and trust is _UNTRUSTED and is_of_name(leaf.name) and self._is_request(hit[0]):
+            hit = None
         if sure and is_own_id(leaf.name, self._tool_name) and can_be_id(leaf.text):
             self.ids.setdefault(leaf.record, set()).add(whole[0])
         if hit is not None:
@@ -136,6 +139,10 @@ class NamingOfResult:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
         elif self._utterance.superlatives:
             self._measure(leaf)
+
+    def _is_request(self, phrase: str) -> bool:
+        """Return whether a phrase is one word by which people ask: a stranger may sign as `Mail`."""
+        return stem(phrase) in ACTS or stem(phrase) in self._generic
 
     def _hit(self, hit: Hit, record: int, *, trusted: bool) -> None:
         phrase, words, chained = hit

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from remit.core.flow.language.people import PERSON_STEMS, words_of_name
-from remit.core.flow.language.word_forms import name_stems, name_words, some, stem
+from remit.core.flow.language.word_forms import name_stems, name_words, some, stem, stems
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import named_address
@@ -37,19 +37,16 @@ _ROLES = (
     "member participant attendee guest invitee reviewer approver people person shared watcher follower "
     "responsible beneficiary payee payer debtor creditor host"
 )
-_PROSE = frozenset(
-    map(
-        stem,
-        "subject body text note notes topic description summary snippet content comment message remark memo line html "
-        "purpose bio about headline caption excerpt preview reason reply answer question".split(),
-    )
+_PROSE = stems(
+    "subject body text note notes topic description summary snippet content comment message remark memo "
+    "line html purpose bio about headline caption excerpt preview reason reply answer question"
 )
 _NAMES = some("name surname nickname nick handle login username alias holder")
 _PARTS_OF_NAMES = some("first last given family middle full real display")
-_SENDERS = frozenset(map(stem, "from sender author creator by reply by".split()))
+_SENDERS = stems("from sender author creator by reply")
 _IDS = some("id ids uid uuid guid key number no nr ref reference code")
-_OF_ADDRESSES = frozenset(map(stem, f"{_ADDRESS} {_ROLES}".split())) | PERSON_STEMS
-_ANYBODYS = frozenset(map(stem, _ADDRESS.split())) | frozenset(map(stem, _NAMES | _PARTS_OF_NAMES))
+_OF_ADDRESSES = stems(f"{_ADDRESS} {_ROLES}") | PERSON_STEMS
+_ANYBODYS = stems(_ADDRESS) | stems(" ".join(_NAMES | _PARTS_OF_NAMES))
 
 
 @functools.lru_cache(4096)
@@ -67,6 +64,13 @@ def may_hold(field: str, kind: KindOfValue) -> bool:
 def is_of_sender(path: str) -> bool:
     """Return whether a field holds the sender of a message or the author of a text."""
     return not frozenset(stem(one) for one in name_words(path.rpartition("].")[2])).isdisjoint(_SENDERS)
+
+
+@functools.lru_cache(4096)
+def is_of_name(field: str) -> bool:
+    """Return whether a field holds a name or a part of one."""
+    words = frozenset(name_words(field))
+    return not words.isdisjoint(_NAMES) or (bool(words) and words <= _PARTS_OF_NAMES)
 
 
 @functools.lru_cache(4096)
@@ -132,8 +136,7 @@ def _names_beside(leaves: Sequence[tuple[ResultLeaf, Whole]]) -> Callable[[Resul
     """Return a function that returns the words of the names in the object around a leaf."""
     found: dict[tuple[int, str, frozenset[str]], frozenset[str]] = {}
     for leaf, _ in leaves:
-        words = frozenset(name_words(leaf.name))
-        if not words.isdisjoint(_NAMES) or words <= _PARTS_OF_NAMES:
+        if is_of_name(leaf.name):
             key = _object_of(leaf)
             found[key] = found.get(key, frozenset()) | words_of_name(leaf.text)
     return lambda leaf: found.get(_object_of(leaf), frozenset())
