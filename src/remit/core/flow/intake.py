@@ -21,7 +21,7 @@ from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Reading, ResultLeaf
 from remit.core.flow.records.reference import Hit
-from remit.core.flow.records.structured import Whole
+from remit.core.flow.records.people_fields import Whole
 from remit.core.flow.values.destination import (
     MAX_WHOLE,
     Destination,

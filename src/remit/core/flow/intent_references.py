@@ -9,7 +9,7 @@ from remit.core.flow.justification import Encounter, Justification, Provenance, 
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.memory import RECORD_MASK
-from remit.core.flow.records.structured import Name, is_of_sender
+from remit.core.flow.records.people_fields import Name, is_of_sender
 from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.destination import Destination

@@ -9,7 +9,7 @@ from remit.core.flow.facts import FlowFacts, judged
 from remit.core.flow.language.people import normal_name
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.provenance import Index
-from remit.core.flow.records.structured import can_be_id, is_of_sender, is_own_id, may_hold
+from remit.core.flow.records.people_fields import can_be_id, is_of_sender, is_own_id, may_hold
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
