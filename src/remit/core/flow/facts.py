@@ -157,13 +157,7 @@ def judging(
     # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, words, parameters = False, True, False, False
-    for one in destinations:
-        spent = spent or one.spent
-        near = near and (one.reached or one.near)
-        if one.provenance is _INTENT:
-            typed = one.stated is not None and bool(one.stated.parameter)
-            parameters, words = parameters or typed, words or not typed
+    spent, near, parameter = _of_destinations(destinations)
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
@@ -172,8 +166,7 @@ def judging(
         destination_reached="destination" not in short,
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_structured="destination" in short
-        and all(one.reached or (one.pointed and one.structured) for one in destinations),
+        destination_structured="destination" in short and _structured(destinations),
         destination_free=any(one.free and not one.reached for one in destinations),
         selector=worst_of.get("selector", NO_VALUE),
         selector_reached="selector" not in short,
@@ -191,7 +184,7 @@ def judging(
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
-        parameter=parameters and not words,
+        parameter=parameter,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
         closed=closed,
@@ -206,6 +199,23 @@ def judging(
         unseen=index.unseen,
     )
     return Flow(facts, found, read)
+
+
+def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool, bool]:
+    """Return whether any destination is spent, all are near, and all that are stated are parameters."""
+    spent, near, words, parameters = False, True, False, False
+    for one in destinations:
+        spent = spent or one.spent
+        near = near and (one.reached or one.near)
+        if one.provenance is _INTENT:
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
+    return spent, near, parameters and not words
+
+
+def _structured(destinations: Sequence[Justification]) -> bool:
+    """Return whether each destination that is not reached is a whole field of a pointed source."""
+    return all(one.reached or (one.pointed and one.structured) for one in destinations)
 
 
 def _selects(tool: Tool) -> bool:
@@ -227,7 +237,8 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
     if not open_ones or not all(one.pointed for one in open_ones):
         return False
     said = index.utterance
-    if any(one.candidates > 1 for one in open_ones) and not (said.speaks_of_many() or said.people.several):
+    several = said.speaks_of_many() or (said.people.several and _structured(open_ones))
+    if not several and any(one.candidates > 1 for one in open_ones):
         return False
     calls = frozenset.intersection(*(one.sources for one in open_ones))
     records = frozenset.intersection(*(one.records for one in open_ones))
