@@ -19,9 +19,9 @@ from remit.core.flow.language.word_forms import bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.people_fields import Whole
 from remit.core.flow.records.record import Reading, ResultLeaf
 from remit.core.flow.records.reference import Hit
-from remit.core.flow.records.people_fields import Whole
 from remit.core.flow.values.destination import (
     MAX_WHOLE,
     Destination,

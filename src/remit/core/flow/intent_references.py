@@ -19,6 +19,8 @@ from remit.core.label import Trust
 from remit.core.tools.tool import Tool
 
 _BY_OTHERS = Provenance.UNTRUSTED
+#: INVARIANT: a link of a named source may be read without a question, so all links there are candidates.
+_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 def pointed(
@@ -102,7 +104,7 @@ def source_of(
         _BY_OTHERS,
         reach=rank[0],
         sources=frozenset(one.call for one in best),
-        candidates=1 if described else best[0].count,
+        candidates=1 if described and found.kind not in _LINKS else best[0].count,
         near=any(one.near for one in best),
         structured=rank[1],
         free=not (rank[1] or described),
@@ -119,7 +121,7 @@ def _found_at(
     values = naming.structured(record, path, value)
     if field:
         count = naming.choice(record, path)
-    elif values:
+    elif values and found.kind not in _LINKS:
         chosen = len(values) == 1 or _is_chosen(index, values[value], path, tool)
         count = 1 if chosen else len(values)
     else:
@@ -150,7 +152,7 @@ def _is_described(index: TaskMemory, record: int, kind: KindOfValue) -> bool:
 
     `Their new engineer` means the one address that is in the text of the named mail.
     """
-    link = kind in (KindOfValue.URL, KindOfValue.HOST)
+    link = kind in _LINKS
     people = index.statement.utterance.people
     return (
         (link or kind in (KindOfValue.EMAIL, KindOfValue.PHONE))

@@ -22,8 +22,8 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
+from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.values.destination import whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.tools.tool import Tool

@@ -18,8 +18,8 @@ from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
+from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Trust
