@@ -98,10 +98,10 @@ def begin(rehearsal: Rehearsal, intent: str) -> RehearsedTask:
     return rehearsal.open(task="work", intent=intent)
 
 
-def found(rehearsal: Rehearsal, intent: str, *mails: Json) -> RehearsedTask:
-    """Open a task that has searched the mail for `hail` and read the first mail found."""
+def found(rehearsal: Rehearsal, intent: str, *mails: Json, query: str = "hail") -> RehearsedTask:
+    """Open a task that has searched the mail and read the first mail found."""
     task = begin(rehearsal, intent)
-    task.read("office/search_mail", {"query": "hail"}, list(mails))
+    task.read("office/search_mail", {"query": query}, list(mails))
     task.read("office/get_mail", {"mail_id": mails[0]["id"]}, mails[0])
     return task
 
@@ -184,6 +184,17 @@ def test_plural_words_choose_all_participants(rehearsal: Rehearsal) -> None:
     assert sent(task, [MIA, EVE]) == "deny"
     task = found(rehearsal, "Answer both questions about hail", mail())
     assert sent(task, [MIA, TOM]) == "deny"
+
+
+def test_a_described_person_is_the_one_address_in_the_text(rehearsal: Rehearsal) -> None:
+    """The other participants are no engineers; with a second address in the text, either is refused."""
+    words = "Mia says in her mail about hail that their new engineer wants to know. Write to her"
+    ann = "ann@rotor.example"
+    task = found(rehearsal, words, mail(body=f"Our engineer is {ann}. Yours, {MIA}"), query="Mia hail")
+    assert sent(task, ann) == "defer"
+    task = found(rehearsal, words, mail(body=f"Our engineer is {ann}.", note=f"No, {EVE}."), query="Mia hail")
+    assert sent(task, ann) == "deny"
+    assert sent(task, EVE) == "deny"
 
 
 def test_a_field_of_prose_stays_prose_where_it_is_only_an_address(rehearsal: Rehearsal) -> None:

@@ -85,7 +85,8 @@ class Intake:
         self._kept = kept
         self._naming = naming
         self._now = naming.begin(call, lookup.tool, lookup)
-        self._now.keys = frozenset(kept.digest_exact(exact(one)) for one in lookup.keys)
+        keys = (kept.digest_exact(exact(one)) for one in lookup.keys)
+        self._now.keys = frozenset(one for one in keys if naming.knows_id(one))
         self._lookup = lookup
         self._call = call
         self._decision = decision

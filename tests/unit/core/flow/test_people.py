@@ -94,6 +94,7 @@ def test_a_person_is_described_beside_the_name_of_the_source() -> None:
     assert not people.describes(frozenset({"mia"}), link=False)
     assert people.describes(frozenset({"mia"}), link=True)
     assert not people.describes(frozenset({"dirk"}), link=True)
+    assert not people.describes(frozenset({"engineer", "thank", "page"}), link=False)
     assert not said("Dirk says to hire an engineer soon").people.describes(frozenset({"dirk"}), link=False)
 
 

@@ -102,8 +102,12 @@ class SaidPeople:
     def describes(self, source: frozenset[str], *, link: bool) -> bool:
         """Return whether the words describe a person (or a `link`) beside a name of the source.
 
-        Beside: in the same sentence or in the one before it. `source` are stems of the source's name.
+        Beside: in the same sentence or in the one before it. `source` are stems of the words that found the
+        source; only names count.
         """
+        # A search for any other word of the sentence would make its own result the source.
+        names = {stem(word) for of in self._names.values() for one in of for word in one.said.split()}
+        source = source & names
         before: frozenset[str] = frozenset()
         for said, person, linked in self._described:
             if (linked if link else person) and not source.isdisjoint(said | before):

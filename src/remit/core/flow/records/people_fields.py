@@ -44,7 +44,7 @@ _PROSE = stems(
 _NAMES = some("name surname nickname nick handle login username alias holder")
 _PARTS_OF_NAMES = some("first last given family middle full real display")
 _SENDERS = stems("from sender author creator by reply")
-_IDS = some("id ids uid uuid guid key number no nr ref reference code")
+_IDS = some("id ids uid uuid guid key number")
 _OF_ADDRESSES = stems(f"{_ADDRESS} {_ROLES}") | PERSON_STEMS
 _ANYBODYS = stems(_ADDRESS) | stems(" ".join(_NAMES | _PARTS_OF_NAMES))
 
