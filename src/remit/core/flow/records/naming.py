@@ -66,6 +66,8 @@ class Naming:
         self._fields: dict[tuple[int, str], dict[int, tuple[Name, ...]]] = {}
         #: Digests of the ids of each record, and of the records around it.
         self._ids: dict[int, frozenset[int]] = {}
+        #: Stems of the words by which each reference, or the call, found its records.
+        self._found: dict[int, frozenset[str]] = {}
         #: For each id, stems of the words by which its records were found.
         self._words: dict[int, frozenset[str]] = {}
         #: The number of addresses in the prose of each reference's records.
@@ -139,9 +141,8 @@ class Naming:
 
     def found_by(self, record: int) -> frozenset[str]:
         """Return stems of the words by which a record, or a record with the same id, was found."""
-        names = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
-        own = frozenset().union(*(stems_of(" ".join(one)) for one in names))
-        return own.union(*(self._words.get(one, _NO_NAMES) for one in self.ids(record)))
+        own = (self._found.get(one, _NO_NAMES) for one in self._references.get(record, ()))
+        return _NO_NAMES.union(*own, *(self._words.get(one, _NO_NAMES) for one in self.ids(record)))
 
     def in_prose(self, record: int, kind: KindOfValue) -> int:
         """Return the most destinations of a kind that the prose of one reference's records holds."""
@@ -190,7 +191,7 @@ class Naming:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
                 self._references[at] = (*self._references.get(at, ()), number)
-            self._identify(one, reference, records, above)
+            self._identify(one, reference, records, above, number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
@@ -203,10 +204,15 @@ class Naming:
             self._many.add(one.call)
 
     def _identify(
-        self, one: NamingOfResult, reference: Referral, records: AbstractSet[int], above: Sequence[int]
+        self,
+        one: NamingOfResult,
+        reference: Referral,
+        records: AbstractSet[int],
+        above: Sequence[int],
+        number: int,
     ) -> None:
         """Store the ids of records; a call that reads a record by its id reads that record."""
-        words = stems_of(" ".join(reference.names))
+        words = self._found[number] = stems_of(" ".join(reference.names | one.looked_for))
         for record in sorted(records):
             found, at = one.keys.union(one.ids.get(record, ())), record
             while above[at] != at:

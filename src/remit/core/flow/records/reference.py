@@ -86,6 +86,8 @@ class NamingOfResult:
         #: Digests of the ids of each record, in trusted fields; and of the ids by which the call looked up.
         self.ids: dict[int, set[int]] = {}
         self.keys: frozenset[int] = frozenset()
+        #: The texts of the lookup, if the intent leads to it.
+        self.looked_for = self._asked if lookup.reach is not Reach.NONE else _NONE
         self._unsorted: list[tuple[int, Sequence[Destination]]] = []
         self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
         #: Untrusted texts, by record, where the intent may delegate to them.
