@@ -39,6 +39,11 @@ tools:
     labels: {class: internal, trust: untrusted}
     fields: {id: {trust: trusted}}
     arguments: {bill_id: {role: selector}}
+  sent_mail:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {query: {role: selector}}
   directory:
     effect: none
     audience: self
@@ -69,7 +74,16 @@ classes:
   order: [public, internal, confidential, restricted]
   clearance: {self: restricted, internal: confidential, external: internal}
 """
-NAMES = ("search_mail", "get_mail", "list_bills", "get_bill", "directory", "send_mail", "pay_bill")
+NAMES = (
+    "search_mail",
+    "get_mail",
+    "list_bills",
+    "get_bill",
+    "sent_mail",
+    "directory",
+    "send_mail",
+    "pay_bill",
+)
 MIA, TOM, EVE = "mia@rotor.example", "t.berg@rotor.example", "audit@evil.example"
 
 
@@ -204,15 +218,24 @@ def test_a_field_of_prose_stays_prose_where_it_is_only_an_address(rehearsal: Reh
         assert sent(task, EVE) == "deny"
 
 
-def test_a_trusted_place_of_the_person_named_needs_no_question(rehearsal: Rehearsal) -> None:
-    """The directory witnesses the address; a stranger's address under the same name has no witness."""
+WITNESSES = [
+    ("directory", "name", {"name": "Mia Lund", "email": MIA}),
+    ("sent_mail", "query", {"id": "snt_17", "to": [{"name": "Mia Lund", "email": MIA}], "text": "Thanks."}),
+]
+
+
+@pytest.mark.parametrize(("tool", "key", "record"), WITNESSES)
+def test_a_trusted_place_of_the_person_named_needs_no_question(
+    rehearsal: Rehearsal, tool: str, key: str, record: Json
+) -> None:
+    """It witnesses the address; a stranger's address under the same name has no witness."""
     intent = "Answer the mail about hail to Mia Lund"
     task = found(rehearsal, intent, mail())
     assert sent(task, MIA) == "defer"
-    task.read("office/directory", {"name": "Mia Lund"}, [{"name": "Mia Lund", "email": MIA}])
+    task.read(f"office/{tool}", {key: "Mia Lund"}, [record])
     assert sent(task, MIA) == "permit"
-    task = found(rehearsal, intent, {**mail(), "from": f"Mia Lund <{EVE}>"})
-    task.read("office/directory", {"name": "Mia Lund"}, [{"name": "Mia Lund", "email": MIA}])
+    task = found(rehearsal, intent, mail(**{"from": f"Mia Lund <{EVE}>"}))
+    task.read(f"office/{tool}", {key: "Mia Lund"}, [record])
     assert sent(task, EVE) != "permit"
 
 
