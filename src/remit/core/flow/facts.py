@@ -18,13 +18,14 @@ from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
-from remit.core.flow.language.word_forms import name_words, number_of, stem
+from remit.core.flow.language.word_forms import name_words, number_of, some, stem
 from remit.core.flow.person_arguments import names_person, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.record_facts import selected_facts
 from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
+from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
@@ -32,6 +33,8 @@ from remit.core.tools.json_path import EACH, path_of
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
 
 NO_VALUE = "none"
+#: Words of arguments that select the payer's own account.
+_PAYERS = some("from source debit own my payer sender account")
 MAX_PIECES = 64
 """Most pieces of a command that are joined."""
 
@@ -53,6 +56,10 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       records there are (`core.flow.person_arguments`).
     - `personal_parameter`: a typed parameter states or reaches each of them, rather than words alone.
     - `personal_given`: a typed parameter names the person that the task serves.
+    - `destination_structured`: each destination that is not reached is a whole field of such a source (a
+      sender, a participant), and no prose.
+    - `destination_free`: one of them is only in the prose of such sources, or only mentioned there, and the
+      words describe no person or link whose only address it is (`their new engineer`).
     - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
       below a bound that the intent sets, nor reached.
     - `amount_computed`: the words of the intent require a computed amount and set no limit (`the
@@ -90,6 +97,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     destination_pointed: bool = False
     destination_near: bool = False
     destination_clean: bool = False
+    destination_structured: bool = False
+    destination_free: bool = False
     selector: str = NO_VALUE
     selector_reached: bool = False
     selector_pointed: bool = False
@@ -184,6 +193,8 @@ def judging(
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
         destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
+        destination_structured="destination" in short and _structured(destinations),
+        destination_free=any(one.free and not one.reached for one in destinations),
         selector=worst_of.get("selector", NO_VALUE),
         selector_reached="selector" not in short,
         selector_pointed=pointed,
@@ -222,6 +233,11 @@ def judging(
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
+def _structured(destinations: Sequence[Justification]) -> bool:
+    """Return whether each destination that is not reached is a whole field of a pointed source."""
+    return all(one.reached or (one.pointed and one.structured) for one in destinations)
+
+
 def _selects(tool: Tool) -> bool:
     """Return whether a tool has an effect on something that one of its arguments selects."""
     return not (tool.effect is Effect.NONE or tool.single) and any(
@@ -233,22 +249,41 @@ def _selects(tool: Tool) -> bool:
 def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
     """Return whether the destinations that are not reached come from one source that the intent points to.
 
-    Each must be the only one of its kind there, and the amounts of the call must be there or in the intent.
-    So a person is asked about a whole action, not about a destination that was inserted into another action.
+    Each must be the only one like it there, and the amounts of the call must be there or in the intent. So a
+    person is asked about a whole action, not about a destination that was inserted into another action. Calls
+    that read the same record by its id are one source.
     """
     open_ones = [one for one in destinations if not one.reached]
-    if not open_ones:
+    if not open_ones or not all(one.pointed for one in open_ones):
         return False
-    sources = {one.source for one in open_ones}
-    if 0 in sources or len(sources) > 1:
+    said = index.utterance
+    several = said.speaks_of_many() or (said.people.several and _structured(open_ones))
+    if not several and any(one.candidates > 1 for one in open_ones):
         return False
-    if any(one.candidates > 1 for one in open_ones) and not index.utterance.speaks_of_many():
+    calls = frozenset.intersection(*(one.sources for one in open_ones))
+    records = frozenset.intersection(*(one.records for one in open_ones))
+    if not (calls or records) or not _of_selected(index, tool, parts, open_ones):
         return False
-    (call,) = sources
-    return all(
-        number in index.utterance.numbers or index.holds_number(number, call)
-        for number in _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
+    read = calls or frozenset().union(*(one.sources for one in open_ones))
+    numbers = _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
+    return any(
+        all(number in said.numbers or index.holds_number(number, call) for number in numbers) for call in read
     )
+
+
+def _of_selected(
+    index: Index, tool: Tool, parts: dict[str, Json], open_ones: Sequence[Justification]
+) -> bool:
+    """Return whether the payees of a payment are in the records that its ids select (`invoice_id`)."""
+    if not tool.financial:
+        return True
+    ids = {
+        index.kept.digest_exact(exact(value))
+        for name, value in parts.items()
+        if isinstance(value, str) and tool.selects(name) and _PAYERS.isdisjoint(name_words(name))
+    }
+    known = {one for one in ids if index.naming.knows_id(one)}
+    return not known or all(not known.isdisjoint(one.records) for one in open_ones)
 
 
 def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[str]]:

@@ -19,6 +19,7 @@ from remit.core.flow.language.word_forms import bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.people_fields import Whole
 from remit.core.flow.records.record import Reading, ResultLeaf
 from remit.core.flow.records.reference import Hit
 from remit.core.flow.values.destination import (
@@ -31,7 +32,7 @@ from remit.core.flow.values.destination import (
 )
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
-from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, standing, stated_forms
+from remit.core.flow.values.strict_reading import BLANKS, ExactValue, exact, small, standing, stated_forms
 from remit.core.label import Trust
 
 MAX_TEXT = 200
@@ -54,14 +55,15 @@ class ShortText(msgspec.Struct, gc=False):
     """What is found in a short text.
 
     `digests` are the digests of its values in normal form, `exact` those in their form for use, `candidates`
-    its destinations, `words` its words. `hit` describes how the intent names the text; `mentioned` tells
-    whether the words are already remembered.
+    its destinations, `words` its words, `whole` what it is as a whole. `hit` describes how the intent names
+    the text; `mentioned` tells whether the words are already remembered.
     """
 
     digests: list[int]
     exact: list[int]
     candidates: Sequence[Destination]
     words: list[str]
+    whole: Whole
     hit: Hit | None
     mentioned: bool = False
 
@@ -84,6 +86,8 @@ class Intake:
         self._naming = naming
         #: What is seen of this result.
         self.now = naming.begin(call, lookup.tool, lookup)
+        keys = (kept.digest_exact(exact(one)) for one in lookup.keys)
+        self.now.keys = frozenset(one for one in keys if naming.knows_id(one))
         self._lookup = lookup
         self._call = call
         self._decision = decision
@@ -159,7 +163,8 @@ class Intake:
         else:
             digests = [one for one in digests if one not in self._doubts]
             kept.meet_all(digests, spot, trust)
-        if untrusted or len(digests) == len(text.digests):
+        confirmed = len(digests) == len(text.digests)
+        if untrusted or confirmed:
             # A text that repeats a doubtful value, in any spelling, confirms none of its values.
             kept.meet_all(text.exact, spot, trust)
         if place is None and kept.held > held:
@@ -167,7 +172,7 @@ class Intake:
             places[leaf.path] = self._place(leaf, trust)
         if text.candidates:
             now.meet(text.candidates, record)
-        now.see(leaf, trust, text.hit)
+        now.see(leaf, trust, text.hit, text.whole, sure=trust is _TRUSTED and confirmed)
 
     def _read(self, text: str) -> ShortText:
         kept, kind, number = self._kept, at_a_glance(text), ""
@@ -180,23 +185,25 @@ class Intake:
             candidates = (Destination(kind, words[0]),)
             digests = [kept.digest_of(kind, words[0])]
             used = [kept.digest_exact(ExactValue(KindOfValue.EMAIL, words[0]))]
+            as_whole = (used[0], _EMAIL)
         else:
             written = folded(text).split()
             words = bare_words(written)
             if kind is _TEXT:
                 digests = [kept.digest_of(kind, " ".join(written))] if written else []
                 used = [kept.digest_exact(ExactValue(KindOfValue.TEXT, small(text.strip(BLANKS))))]
+                as_whole = (used[0], _TEXT)
             else:
                 found, inside = looked_into(text)
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
-                used = [
-                    kept.digest_exact(one) for one in dict.fromkeys((*stated_forms(text), *standing(text)))
-                ]
+                forms = list(dict.fromkeys((*stated_forms(text), *standing(text))))
+                used = [kept.digest_exact(one) for one in forms]
+                as_whole = (used[0], forms[0].kind)
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
                 digests.append(kept.digest_of(_TEXT, number))
                 used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
-        short = ShortText(digests, used, candidates, words, self.now.match(words, number))
+        short = ShortText(digests, used, candidates, words, as_whole, self.now.match(words, number))
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short

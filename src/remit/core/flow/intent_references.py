@@ -6,14 +6,21 @@ from __future__ import annotations
 import msgspec
 
 from remit.core.flow.justification import Encounter, Justification, Provenance, Reach
+from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.memory import RECORD_MASK
+from remit.core.flow.records.people_fields import Name, is_of_sender
+from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.destination import Destination
+from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue
 from remit.core.label import Trust
+from remit.core.tools.tool import Tool
 
 _BY_OTHERS = Provenance.UNTRUSTED
+#: INVARIANT: a link of a named source may be read without a question, so all links there are candidates.
+_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 def pointed(
@@ -23,49 +30,135 @@ def pointed(
     found: Destination,
     used: ExactValue,
     origins: tuple[Encounter, ...],
-    *,
-    in_full: bool,
+    tool: Tool | None,
+    name: str,
 ) -> Justification:
     """Return the justification of an untrusted value: which source that the intent points to holds it, if
     any.
 
-    Where a value must be in the source `in_full`, mere words of a source do not count as near.
+    Where a value leads outside, mere words of a source do not count as near.
     """
-    where = source_of(index, spots, found)
-    if not where.source and mention is not None:
-        plain = not in_full and " ".join(words_of(used.normal)) == used.normal
+    where = source_of(index, spots, found, used, tool, name)
+    if not where.sources and mention is not None:
+        plain = not leads_out(tool, name) and " ".join(words_of(used.normal)) == used.normal
         call = index.kept.places[mention].met.call
         if (reach := index.naming.best(call)) is not Reach.NONE:
             where = Justification(
-                _BY_OTHERS, None, (), Reach.MENTIONED, call, 1, near=plain and reach is Reach.NAMED
+                _BY_OTHERS,
+                None,
+                (),
+                Reach.MENTIONED,
+                frozenset((call,)),
+                1,
+                near=plain and reach is Reach.NAMED,
+                free=True,
             )
     return msgspec.structs.replace(where, origins=origins, mentioned=mention is not None)
 
 
-def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> Justification:
-    """Return how the intent leads to the places of a value, and how many similar values are there."""
-    best = Justification(_BY_OTHERS)
-    for one in spots:
-        record, place = one & RECORD_MASK, index.kept.place_of(one)
-        led = index.naming.reach(record)
-        if led is Reach.NONE:
-            continue
-        field = place.met.trust is Trust.TRUSTED
-        reach = Reach.POINTED if field else Reach.MENTIONED
-        count = (
-            index.naming.choice(record, place.met.field)
-            if field
-            else index.naming.candidates(record, found.kind)
-        )
-        if (reach, -max(count, 1)) > (best.reach, -best.candidates):
-            best = Justification(
-                _BY_OTHERS,
-                reach=reach,
-                source=place.met.call,
-                candidates=max(count, 1),
-                near=led is Reach.NAMED,
-            )
-    return best
+class _Found(msgspec.Struct, frozen=True):
+    """A place in a source that the intent points to.
+
+    `count` is the number of values of which the intent chooses this one; `alone`: no other address of its
+    kind is in the prose of the source.
+    """
+
+    reach: Reach
+    structured: bool
+    count: int
+    call: int
+    near: bool
+    records: frozenset[int]
+    alone: bool
+
+    @property
+    def rank(self) -> tuple[Reach, bool, int]:
+        """The order of places: the best is the greatest."""
+        return self.reach, self.structured, -self.count
+
+
+def source_of(
+    index: TaskMemory,
+    spots: tuple[int, ...],
+    found: Destination,
+    used: ExactValue,
+    tool: Tool | None,
+    name: str,
+) -> Justification:
+    """Return how the intent leads to the places of a value, and how many similar values are there.
+
+    All places that are as good as the best one are sources.
+    """
+    places = [
+        _found_at(index, one, found, used, tool, name)
+        for one in spots
+        if index.naming.reach(one & RECORD_MASK) is not Reach.NONE
+    ]
+    if not places:
+        return Justification(_BY_OTHERS)
+    rank = max(one.rank for one in places)
+    best = [one for one in places if one.rank == rank]
+    # A search may show only a part of the text that another call shows in full.
+    described = not rank[1] and all(one.alone for one in places)
+    return Justification(
+        _BY_OTHERS,
+        reach=rank[0],
+        sources=frozenset(one.call for one in best),
+        candidates=1 if described and found.kind not in _LINKS else best[0].count,
+        near=any(one.near for one in best),
+        structured=rank[1],
+        free=not (rank[1] or described),
+        records=frozenset().union(*(one.records for one in best)),
+    )
+
+
+def _found_at(
+    index: TaskMemory, spot: int, found: Destination, used: ExactValue, tool: Tool | None, name: str
+) -> _Found:
+    naming, record, place = index.naming, spot & RECORD_MASK, index.kept.place_of(spot)
+    path, field = place.met.field, place.met.trust is Trust.TRUSTED
+    value = index.kept.digest_exact(used)
+    values = naming.structured(record, path, value)
+    if field:
+        count = naming.choice(record, path)
+    elif values and found.kind not in _LINKS:
+        chosen = len(values) == 1 or _is_chosen(index, values[value], path, tool)
+        count = 1 if chosen else len(values)
+    else:
+        count = naming.candidates(record, found.kind)
+    return _Found(
+        Reach.POINTED if field else Reach.MENTIONED,
+        bool(values),
+        max(count, 1),
+        place.met.call,
+        naming.reach(record) is Reach.NAMED,
+        naming.ids(record),
+        not values and leads_out(tool, name) and _is_described(index, record, found.kind),
+    )
+
+
+def _is_chosen(index: TaskMemory, names: tuple[Name, ...], path: str, tool: Tool | None) -> bool:
+    """Return whether a name that chooses a value is in words that may ask for what the tool does."""
+    said = index.statement.utterance
+    return any(
+        tool is None or said.asks_for(form, asking(tool)) is not False
+        for one in names
+        for form in said.people.said(one, of_sender=is_of_sender(path))
+    )
+
+
+def _is_described(index: TaskMemory, record: int, kind: KindOfValue) -> bool:
+    """Return whether the words describe a person or link in a source that shows only one.
+
+    `Their new engineer` means the one address that is in the text of the named mail.
+    """
+    link = kind in _LINKS
+    people = index.statement.utterance.people
+    return (
+        (link or kind in (KindOfValue.EMAIL, KindOfValue.PHONE))
+        and index.naming.in_prose(record, kind) == 1
+        and people.describes(index.naming.found_by(record), link=link)
+    )
 
 
 def contradicts(index: TaskMemory, spots: tuple[int, ...]) -> bool:

@@ -90,7 +90,8 @@ class Justification(msgspec.Struct, frozen=True):
     - `stated`: where the intent states the value, if it does.
     - `origins`: the results that held the value.
     - `reach`: how the intent leads to the best of these results.
-    - `source`: the call whose result the intent points to and which holds the value (0: none).
+    - `sources`: the calls whose results the intent points to and which hold the value.
+    - `records`: digests of the ids of the records that hold the value there.
     - `candidates`: how many similar values are there.
     - `spent`: the intent states the value, but it was used for something else before, and untrusted data
       holds it too.
@@ -102,13 +103,15 @@ class Justification(msgspec.Struct, frozen=True):
     - `clean`: the agent used the value before the task read anything untrusted, and it proves no more than
       itself.
     - `parameter` (personal arguments): a typed parameter leads to the value, rather than words alone.
+    - `structured`: the value is a whole field of these sources (a sender, a participant), and no prose.
+    - `free`: the value is only in the prose of these sources, and the intent describes no one there.
     """
 
     provenance: Provenance
     stated: Stated | None = None
     origins: tuple[Encounter, ...] = ()
     reach: Reach = Reach.NONE
-    source: int = 0
+    sources: frozenset[int] = frozenset()
     candidates: int = 0
     spent: bool = False
     closed: bool = False
@@ -118,6 +121,9 @@ class Justification(msgspec.Struct, frozen=True):
     differs: bool = False
     clean: bool = False
     parameter: bool = False
+    structured: bool = False
+    free: bool = False
+    records: frozenset[int] = frozenset()
 
     @property
     def crossed(self) -> bool:
@@ -148,7 +154,7 @@ class Justification(msgspec.Struct, frozen=True):
     @property
     def pointed(self) -> bool:
         """Whether the value is in a source that the intent points to."""
-        return self.source > 0
+        return bool(self.sources)
 
     def join(self, other: Justification) -> Justification:
         """Return what holds of both values together: the worse of each property."""
@@ -163,8 +169,8 @@ class Justification(msgspec.Struct, frozen=True):
             worse.stated,
             tuple(dict.fromkeys((*worse.origins, *better.origins)))[:MAX_MET],
             worse.reach,
-            # A value of the intent needs no source. Two values that need one must have the same source.
-            worse.source if better.reached or better.source == worse.source else 0,
+            # A value of the intent needs no source. Two values that need one must have a common source.
+            worse.sources if better.reached else worse.sources & better.sources,
             max(self.candidates, other.candidates),
             self.spent or other.spent,
             self.closed or other.closed,
@@ -172,7 +178,10 @@ class Justification(msgspec.Struct, frozen=True):
             self.mentioned or other.mentioned,
             self.elsewhere or other.elsewhere,
             self.differs or other.differs,
-            worse.clean and (better.clean or better.reached),
+            clean=worse.clean and (better.clean or better.reached),
+            structured=worse.structured and (better.structured or better.reached),
+            free=self.free or other.free,
+            records=worse.records if better.reached else worse.records & better.records,
         )
 
 

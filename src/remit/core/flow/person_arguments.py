@@ -100,12 +100,12 @@ def selected(one: Justification, person: Justification) -> Justification:
 
     The person has not picked it, but it comes from a source that the intent or a parameter points to.
     """
-    if one.reached or not (person.reached and person.source):
+    if one.reached or not (person.reached and person.sources):
         return one
     return msgspec.structs.replace(
         one,
         reach=max(one.reach, Reach.POINTED),
-        source=person.source,
+        sources=person.sources,
         candidates=max(one.candidates, 1),
         near=True,
         closed=False,
@@ -160,7 +160,7 @@ def _led(index: PersonalMemory, text: str, tool: Tool, name: str) -> Claim:
             continue
         if index.persons.leads(place.met.call, place.tool, place.met.field, name, used.normal):
             found = Justification(
-                Provenance.TRUSTED, None, (place.met,), Reach.NAMED, place.met.call, 1, near=True
+                Provenance.TRUSTED, None, (place.met,), Reach.NAMED, frozenset({place.met.call}), 1, near=True
             )
             best = Claim(belonging, index.persons.chain(place.met.call), found)
     return best

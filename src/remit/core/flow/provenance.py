@@ -290,14 +290,15 @@ class Index:
             # Only untrusted text counts as a mention.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
         if untrusted or mention is not None:
-            return pointed(self, spots, mention, found, used, origins, in_full=leads_out(tool, name))
+            return pointed(self, spots, mention, found, used, origins, tool, name)
         if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
             return msgspec.structs.replace(
-                source_of(self, spots, found),
+                source_of(self, spots, found, used, tool, name),
                 provenance=Provenance.TRUSTED,
                 origins=origins,
+                free=False,
                 closed=contradicts(self, traces),
             )
         held = finish(untrusted_part(self, text, tool, name))
@@ -393,7 +394,10 @@ class Index:
             alone = choice <= 1 and not self.naming.collected(record)
             if alone or (self.naming.many(place.met.call) and self._of_many(tool)):
                 met = place.met
-                return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
+                calls = frozenset((met.call,))
+                return Justification(
+                    Provenance.TRUSTED, None, (met,), Reach.NAMED, calls, max(choice, 1), structured=True
+                )
         return None
 
     def _of_many(self, tool: Tool | None) -> bool:

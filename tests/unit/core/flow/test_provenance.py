@@ -130,13 +130,13 @@ def met(call: int, trust: Trust = TRUSTED, field: str = "") -> Encounter:
     return Encounter(call, f"dec_{call}", "crm/find", field, trust)
 
 
-GOOD = Justification(Provenance.TRUSTED, None, (met(1),), Reach.NAMED, 1, 1)
+GOOD = Justification(Provenance.TRUSTED, None, (met(1),), Reach.NAMED, frozenset({1}), 1)
 BAD = Justification(
     Provenance.UNTRUSTED,
     None,
     (met(2, UNTRUSTED), met(1)),
     Reach.POINTED,
-    2,
+    frozenset({2}),
     3,
     spent=True,
     closed=True,
@@ -144,6 +144,7 @@ BAD = Justification(
     mentioned=True,
     elsewhere=True,
     differs=True,
+    free=True,
 )
 
 
@@ -156,7 +157,7 @@ def test_of_two_values_the_worse_of_each_counts(one: Justification, other: Justi
         None,
         (met(2, UNTRUSTED), met(1)),
         Reach.POINTED,
-        2,
+        frozenset({2}),
         3,
         spent=True,
         closed=True,
@@ -164,17 +165,20 @@ def test_of_two_values_the_worse_of_each_counts(one: Justification, other: Justi
         mentioned=True,
         elsewhere=True,
         differs=True,
+        free=True,
     )
 
 
 def test_two_values_without_doubts_have_none_together() -> None:
-    """Nothing is doubtful that neither is; two of one source have that source, of two sources none."""
-    unknown = Justification(Provenance.UNKNOWN, source=4, near=True)
+    """Nothing is doubtful that neither is; two values have the sources that both have."""
+    four, five = frozenset({4}), frozenset({5})
+    unknown = Justification(Provenance.UNKNOWN, sources=four, near=True)
     assert GOOD.join(GOOD) == GOOD
-    assert unknown.join(unknown).source == 4
-    assert unknown.join(Justification(Provenance.UNKNOWN, source=5, near=True)).source == 0
-    assert unknown.join(Justification(Provenance.UNKNOWN, source=4, near=False)).near is False
-    assert Justification(Provenance.UNKNOWN, source=4).join(unknown).near is False
+    assert unknown.join(unknown).sources == four
+    assert unknown.join(Justification(Provenance.UNKNOWN, sources=four | five)).sources == four
+    assert unknown.join(Justification(Provenance.UNKNOWN, sources=five, near=True)).sources == frozenset()
+    assert unknown.join(Justification(Provenance.UNKNOWN, sources=four, near=False)).near is False
+    assert Justification(Provenance.UNKNOWN, sources=four).join(unknown).near is False
     # What is of the intent, or reached, needs no source, and no name of one.
     stated = Justification(Provenance.INTENT, Stated("to"), reach=Reach.NAMED)
     assert unknown.join(stated) == unknown
@@ -210,7 +214,7 @@ def test_a_bound_number_of_places_is_kept_each_once() -> None:
         (Justification(Provenance.INTENT, spent=True), False, False, False),
         (Justification(Provenance.INTENT, elsewhere=True), False, True, False),
         (Justification(Provenance.TRUSTED, reach=Reach.NAMED), True, True, False),
-        (Justification(Provenance.TRUSTED, reach=Reach.POINTED, source=1), False, True, True),
+        (Justification(Provenance.TRUSTED, reach=Reach.POINTED, sources=frozenset({1})), False, True, True),
         (Justification(Provenance.UNTRUSTED, reach=Reach.NAMED), False, False, False),
         (Justification(Provenance.UNKNOWN, reach=Reach.NAMED), False, False, False),
     ],
@@ -310,5 +314,6 @@ def test_a_field_of_a_record_that_the_intent_names_is_told_with_its_call_and_how
     for _ in index.learn(rows, call=3, decision="dec_3", tool=find, arguments={"words": "Budget Review"}):
         pass
     found = index.judge("g0@x.example", send, "to")
-    assert (found.provenance, found.source, found.candidates) == (Provenance.TRUSTED, 3, candidates)
+    told = (found.provenance, found.sources, found.candidates)
+    assert told == (Provenance.TRUSTED, frozenset({3}), candidates)
     assert found.reached is reached

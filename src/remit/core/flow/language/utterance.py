@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from remit.core.flow.language.clauses import Clauses, divided, sentences
 from remit.core.flow.language.dates import Day, day_of, days_in
 from remit.core.flow.language.delegation_phrases import hands_over
+from remit.core.flow.language.people import SaidPeople
 from remit.core.flow.language.phrases import Mood
 from remit.core.flow.language.quantity import of_many
 from remit.core.flow.language.quotation import unquoted
@@ -69,6 +70,7 @@ class Utterance:
         self.days: frozenset[Day] = frozenset()
         self._text = " "
         self.clauses = Clauses()
+        self.people = SaidPeople()
         self.stems: frozenset[str] = frozenset()
         self.numbers: frozenset[str] = frozenset()
         self.superlatives: tuple[Superlative, ...] = ()
@@ -95,6 +97,7 @@ class Utterance:
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
         self.clauses.hear(text)
+        self.people.hear(text)
         spoken = [words_of(one) for one in sentences(text)]
         most = [found for one in spoken for found in superlatives_in(one, EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))

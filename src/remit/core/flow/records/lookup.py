@@ -12,6 +12,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
 from remit.core.flow.marks import marking
 from remit.core.flow.records.field_labels import FieldLabels, spelled
+from remit.core.flow.records.people_fields import can_be_id, is_own_id
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
@@ -43,6 +44,7 @@ class Lookup:
     - `doubtful`: the texts that are neither from the intent nor trusted. A result that repeats them proves
       nothing.
     - `read`: the texts that were read as a whole.
+    - `keys`: the ids by which the call reads one record.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Lookup:
         self.asked: set[str] = set()
         self.reach = _UNLED
         self.vague = False
+        self.keys: list[str] = []
         self._echoes: set[str] = set()
         self._repeats_in = frozenset(map(spelled, tool.repeats_in))
         self._fields = FieldLabels(tool.fields if tool.repeats_in else ())
@@ -82,6 +85,8 @@ class Lookup:
                         yield
                 if doubted:
                     self.doubtful.add(text)
+            if not doubted and isinstance(value, str) and is_own_id(name, tool.name) and can_be_id(value):
+                self.keys.append(value)
         self.asked = {" ".join(one) for one in words.values()} - {""}
         self.reach = _reach(tool, self._arguments, given, self._said, words)
         self.vague = self.reach is _NAMED and self._is_vague()

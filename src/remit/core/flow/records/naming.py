@@ -19,10 +19,11 @@ from collections.abc import Set as AbstractSet
 
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import name_stems, stem
+from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.reference import NamingOfResult
+from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
+from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.values.destination import whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.tools.tool import Tool
@@ -61,6 +62,17 @@ class Naming:
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
+        #: The structured values of each reference's records, by path, with the names that choose them.
+        self._fields: dict[tuple[int, str], dict[int, tuple[Name, ...]]] = {}
+        #: Digests of the ids of each record, and of the records around it.
+        self._ids: dict[int, frozenset[int]] = {}
+        #: Stems of the words by which each reference, or the call, found its records.
+        self._found: dict[int, frozenset[str]] = {}
+        #: For each id, stems of the words by which its records were found.
+        self._words: dict[int, frozenset[str]] = {}
+        #: The number of addresses in the prose of each reference's records.
+        self._free: dict[tuple[int, KindOfValue], int] = {}
+        self._wholes = 0
         self._calls: dict[int, Reach] = {}
         self._picked: set[int] = set()
         self._many: set[int] = set()
@@ -74,7 +86,7 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        return len(self._reach) * REFERRED_BYTES + self.handed.size_bytes
+        return len(self._reach) * REFERRED_BYTES + self._wholes * WHOLE_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin the naming for the result of a call."""
@@ -109,6 +121,32 @@ class Naming:
         """Return the number of different destinations of a kind in the records of the same reference."""
         found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
         return min((one for one in found if one), default=0)
+
+    def structured(self, record: int, path: str, value: int) -> dict[int, tuple[Name, ...]]:
+        """Return the values of a field in the records of one reference, if a value is structured there.
+
+        Each comes with the names of the intent that choose it. Of several references, the one with the fewest
+        values counts.
+        """
+        found = [self._fields.get((one, path), {}) for one in self._references.get(record, ())]
+        return min((one for one in found if value in one), key=len, default={})
+
+    def ids(self, record: int) -> frozenset[int]:
+        """Return digests of the ids of a record and of the records around it."""
+        return self._ids.get(record, frozenset())
+
+    def knows_id(self, value: int) -> bool:
+        """Return whether a value is the id of a record that the intent refers to."""
+        return value in self._words
+
+    def found_by(self, record: int) -> frozenset[str]:
+        """Return stems of the words by which a record, or a record with the same id, was found."""
+        own = (self._found.get(one, _NO_NAMES) for one in self._references.get(record, ()))
+        return _NO_NAMES.union(*own, *(self._words.get(one, _NO_NAMES) for one in self.ids(record)))
+
+    def in_prose(self, record: int, kind: KindOfValue) -> int:
+        """Return the most destinations of a kind that the prose of one reference's records holds."""
+        return max((self._free.get((one, kind), 0) for one in self._references.get(record, ())), default=0)
 
     def many(self, call: int) -> bool:
         """Return whether the intent names everything that a call returned."""
@@ -153,6 +191,7 @@ class Naming:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
                 self._references[at] = (*self._references.get(at, ()), number)
+            self._identify(one, reference, records, above, number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
@@ -164,7 +203,31 @@ class Naming:
         if one.whole_collection():
             self._many.add(one.call)
 
+    def _identify(
+        self,
+        one: NamingOfResult,
+        reference: Referral,
+        records: AbstractSet[int],
+        above: Sequence[int],
+        number: int,
+    ) -> None:
+        """Store the ids of records; a call that reads a record by its id reads that record."""
+        words = self._found[number] = stems_of(" ".join(reference.names | one.looked_for))
+        for record in sorted(records):
+            found, at = one.keys.union(one.ids.get(record, ())), record
+            while above[at] != at:
+                at = above[at]
+                found |= one.ids.get(at, set())
+            self._ids[one.base + record] = found
+            for value in found:
+                self._words[value] = self._words.get(value, _NO_NAMES) | words
+
     def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
+        here = [pair for pair in zip(one.values, one.wholes, strict=True) if pair[0].record in records]
+        fields = by_path(here, self._utterance.people.names)
+        for path, found_here in fields.items():
+            self._fields[number, path] = found_here
+            self._wholes += len(found_here)
         values: dict[str, dict[int, set[str]]] = {}
         for leaf in one.values:
             if leaf.record in records:
@@ -179,6 +242,12 @@ class Naming:
                 kinds.setdefault(kind, set()).update(found)
         for kind, all_found in kinds.items():
             self._candidates[number, kind] = len(all_found)
+            whole_ones = {
+                whole(leaf.text).normal
+                for leaf, (value, of_kind) in here
+                if of_kind is kind and value in fields.get(leaf.path, ())
+            }
+            self._free[number, kind] = len(all_found - whole_ones)
 
     def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
         """Return the fields that hold another person's address.

@@ -14,10 +14,12 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from remit.core.flow.justification import Reach
+from remit.core.flow.language.phrases import ACTS
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import PARTS, name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
+from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
@@ -80,6 +82,13 @@ class NamingOfResult:
         self.pointed = lookup.reach is not Reach.NONE
         #: The short fields.
         self.values: list[ResultLeaf] = []
+        #: What each of them is as a whole.
+        self.wholes: list[Whole] = []
+        #: Digests of the ids of each record, in trusted fields; and of the ids by which the call looked up.
+        self.ids: dict[int, set[int]] = {}
+        self.keys: frozenset[int] = frozenset()
+        #: The texts of the lookup, if the intent leads to it.
+        self.looked_for = self._asked if lookup.reach is not Reach.NONE else _NONE
         self._unsorted: list[tuple[int, Sequence[Destination]]] = []
         self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
         #: Untrusted texts, by record, where the intent may delegate to them.
@@ -93,6 +102,7 @@ class NamingOfResult:
         #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
+        self._tool_name = tool.name
         self._generic = name_stems(tool.name)
 
     def meet(self, found: Sequence[Destination], record: int) -> None:
@@ -112,9 +122,19 @@ class NamingOfResult:
         self._unsorted.clear()
         return self._candidates
 
-    def see(self, leaf: ResultLeaf, trust: Trust, hit: Hit | None) -> None:
-        """Add a short leaf of the result; `hit` describes how the intent names its text (`match`)."""
+    def see(
+        self, leaf: ResultLeaf, trust: Trust, hit: Hit | None, whole: Whole, *, sure: bool = False
+    ) -> None:
+        """Add a short leaf of the result; `hit` describes how the intent names its text (`match`).
+
+        `sure`: the leaf is trusted, and repeats no argument of the call that is in doubt.
+        """
         self.values.append(leaf)
+        self.wholes.append(whole)
+        if hit is not None and trust is _UNTRUSTED and is_of_name(leaf.name) and self._is_request(hit[0]):
+            hit = None
+        if sure and is_own_id(leaf.name, self._tool_name) and can_be_id(leaf.text):
+            self.ids.setdefault(leaf.record, set()).add(whole[0])
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
         if trust is _UNTRUSTED:
@@ -122,6 +142,10 @@ class NamingOfResult:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
         elif self._utterance.superlatives:
             self._measure(leaf)
+
+    def _is_request(self, phrase: str) -> bool:
+        """Return whether a phrase is one word by which people ask: a stranger may sign as `Mail`."""
+        return stem(phrase) in ACTS or stem(phrase) in self._generic
 
     def _hit(self, hit: Hit, record: int, *, trusted: bool) -> None:
         phrase, words, chained = hit
