@@ -249,24 +249,44 @@ class Index:
         reached = self._reached(spots, used, tool, name) if spots else None
         if reached is not None and not self.full:
             return reached
-        untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
+        untrusted = any(one.trust is _UNTRUSTED for one in origins)
         mention = None if untrusted else self.kept.mentioned(found)
         if mention is not None:
             # Only untrusted text counts as a mention.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
-        if untrusted or mention is not None:
+        if (untrusted or mention is not None) and not self._led_to(spots, used, tool, name):
             return pointed(self, spots, mention, found, used, origins, in_full=leads_out(tool, name))
         if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
-            return msgspec.structs.replace(
-                source_of(self, spots, found),
-                provenance=Provenance.TRUSTED,
-                origins=origins,
-                closed=contradicts(self, traces),
-            )
+            return self._trusted(spots, traces, found, origins)
         held = finish(untrusted_part(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
+
+    def _trusted(
+        self,
+        spots: tuple[int, ...],
+        traces: tuple[int, ...],
+        found: Destination,
+        origins: tuple[Encounter, ...],
+    ) -> Justification:
+        return msgspec.structs.replace(
+            source_of(self, spots, found),
+            provenance=Provenance.TRUSTED,
+            origins=origins,
+            closed=contradicts(self, traces),
+        )
+
+    def _led_to(self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str) -> bool:
+        """Return whether a selector is the id of a record to which the intent leads, in a trusted field."""
+        if self.full or tool is None or not tool.selects(name):
+            return False
+        return any(
+            place.met.trust is not _UNTRUSTED
+            and self.naming.leads_to(one & RECORD_MASK)
+            and identifies(used.normal, place.name, place.tool, tool, name)
+            for one, place in ((one, self.kept.place_of(one)) for one in spots)
+        )
 
     def _judge_amount(
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None

@@ -12,6 +12,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
 from remit.core.flow.marks import marking
 from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.records.searches import is_container
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.json_value import Json
@@ -93,15 +94,28 @@ class Lookup:
 
         Those others can write the same words and so choose what the search finds.
         """
-        return self.tool.label.trust is _UNTRUSTED and not any(
-            one.reached
-            and (
-                one.provenance is Provenance.TRUSTED
-                or (one.stated and one.stated.parameter)
-                or self._tells(self._arguments[name])
+        return (
+            self.tool.label.trust is _UNTRUSTED
+            and not self._only_by_container()
+            and not any(
+                one.reached
+                and (
+                    one.provenance is Provenance.TRUSTED
+                    or (one.stated and one.stated.parameter)
+                    or self._tells(self._arguments[name])
+                )
+                for name, one in self._given.items()
             )
-            for name, one in self._given.items()
         )
+
+    def _only_by_container(self) -> bool:
+        """Return whether containers that the person named are all that the call selects by."""
+        selecting = [
+            name
+            for name in self._given
+            if isinstance(self._arguments[name], _SELECTING) and not isinstance(self._arguments[name], bool)
+        ]
+        return bool(selecting) and all(is_container(one) and self._given[one].reached for one in selecting)
 
     def _tells(self, value: Json) -> bool:
         """Return whether a value can identify one record: an address, a file name, a number."""

@@ -66,6 +66,7 @@ class Naming:
         self._many: set[int] = set()
         self._chosen: set[int] = set()  #: records named by more than a mention of the whole collection
         self._firm: set[int] = set()  #: records named by text that no outsider writes
+        self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
         self._records = 0
         self._count = 0
         #: Whether there were more records than are remembered.
@@ -74,7 +75,7 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        return len(self._reach) * REFERRED_BYTES + self.handed.size_bytes
+        return (len(self._reach) + len(self._hinted)) * REFERRED_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin the naming for the result of a call."""
@@ -118,6 +119,10 @@ class Naming:
         """Return whether a record is named by text that no outsider writes."""
         return record in self._firm
 
+    def leads_to(self, record: int) -> bool:
+        """Return whether the intent leads to a record, be it only by a word of a title that outsiders write."""
+        return record in self._hinted or self.reach(record) is not _UNLED
+
     def collected(self, record: int) -> bool:
         """Return whether a record is named only because the intent names all records of its kind."""
         return record not in self._chosen
@@ -158,6 +163,8 @@ class Naming:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
         if best is not _UNLED:
             self._calls[one.call] = best
+        if len(self._hinted) < MAX_REFERRED:
+            self._hinted |= {one.base + record for record in one.hinted(above)}
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             self._picked.add(one.call)

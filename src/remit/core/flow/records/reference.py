@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -18,6 +19,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.records.searches import by_item, hinted, is_title, witnessed
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Trust
@@ -91,6 +93,8 @@ class NamingOfResult:
         #: Words and numbers of the intent, with the records whose trusted fields hold them; and words of a
         #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
+        #: Words of the intent, with the records whose untrusted titles hold them.
+        self._titles: dict[str, set[int]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._generic = name_stems(tool.name)
 
@@ -116,6 +120,8 @@ class NamingOfResult:
         self.values.append(leaf)
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+            for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
+                self._titles.setdefault(one, set()).add(leaf.record)
         if trust is _UNTRUSTED:
             if self._utterance.delegates:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
@@ -208,11 +214,23 @@ class NamingOfResult:
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
+            if self._vague and not collected and (shown := self._shown()):
+                return [Referral(Reach.NAMED, shown, names=self._asked)]
             reach = Reach.POINTED if self._vague and not collected else self._looked_up
             return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
         if not found and self.whole_collection():
             return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)]
         return found
+
+    def _shown(self) -> frozenset[int]:
+        """Return the one record that a search found by the words in its trusted fields."""
+        found = witnessed(self._asked, self._utterance.stems, self._generic, self._words[0])
+        return _scored(self._words[0], found) if len(found) > 1 else found
+
+    def hinted(self, above: Sequence[int]) -> set[int]:
+        """Return the records of the one item with most words of the intent in titles that outsiders write."""
+        items = _scored(by_item(self._titles, above)) if self._titles else frozenset()
+        return hinted(next(iter(items)), self._titles, above) if items else set()
 
     def _by_phrase(self) -> list[Referral]:
         out = []
@@ -273,12 +291,16 @@ class NamingOfResult:
         )
 
 
-def _scored(words: dict[str, set[int]]) -> frozenset[int]:
-    """Return the record with the highest score of words that no other record has; empty for a tie."""
+def _scored(words: dict[str, set[int]], among: AbstractSet[int] | None = None) -> frozenset[int]:
+    """Return the record with the highest score of words that no other record has; empty for a tie.
+
+    With `among`, only these records are compared.
+    """
     scores: dict[int, int] = {}
     for word, records in words.items():
-        if len(records) == 1:
-            (record,) = records
+        found = records if among is None else records & among
+        if len(found) == 1:
+            (record,) = found
             scores[record] = scores.get(record, 0) + (2 if word[:1].isdigit() else 1)
     if not scores:
         return frozenset()
