@@ -6,12 +6,14 @@ from __future__ import annotations
 import msgspec
 
 from remit.core.flow.justification import Encounter, Justification, Provenance, Reach
+from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.memory import RECORD_MASK
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.strict_reading import ExactValue
 from remit.core.label import Trust
+from remit.core.tools.tool import Tool
 
 _BY_OTHERS = Provenance.UNTRUSTED
 
@@ -68,11 +70,17 @@ def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> 
     return best
 
 
-def contradicts(index: TaskMemory, spots: tuple[int, ...]) -> bool:
+def contradicts(index: TaskMemory, spots: tuple[int, ...], tool: Tool | None, name: str) -> bool:
     """Return whether the intent picks other records than the records that hold a trusted value."""
     trusted = [one for one in spots if index.kept.trust(one) is Trust.TRUSTED]
-    return bool(trusted) and all(
-        index.naming.picked(index.kept.place_of(one).met.call)
-        and index.naming.reach(one & RECORD_MASK) is Reach.NONE
-        for one in trusted
-    )
+    return bool(trusted) and all(_excluded(index, one, tool, name) for one in trusted)
+
+
+def _excluded(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> bool:
+    call, selects = index.kept.place_of(spot).met.call, tool is not None and tool.selects(name)
+    picked = index.naming.picked(call, spot & RECORD_MASK, selects=selects)
+    if not picked or tool is None:
+        return picked is not None
+    # A remark about one record (`Ms Wolters can give a talk`) limits no request that concerns many.
+    said, by = index.statement.utterance, asking(tool)
+    return not (said.asks_of_many(by) and all(said.clauses.only_tell(one, by) for one in picked))

@@ -259,7 +259,7 @@ class Index:
         if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
-            return self._trusted(spots, traces, found, origins)
+            return self._trusted(spots, traces, found, origins, tool, name)
         held = finish(untrusted_part(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
 
@@ -269,12 +269,14 @@ class Index:
         traces: tuple[int, ...],
         found: Destination,
         origins: tuple[Encounter, ...],
+        tool: Tool | None,
+        name: str,
     ) -> Justification:
         return msgspec.structs.replace(
             source_of(self, spots, found),
             provenance=Provenance.TRUSTED,
             origins=origins,
-            closed=contradicts(self, traces),
+            closed=contradicts(self, traces, tool, name),
         )
 
     def _led_to(self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str) -> bool:

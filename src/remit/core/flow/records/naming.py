@@ -62,7 +62,9 @@ class Naming:
         self._others: dict[int, frozenset[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         self._calls: dict[int, Reach] = {}
-        self._picked: set[int] = set()
+        #: Calls of whose records the intent picks some, with the words that pick them (empty: a choice among all).
+        self._picked: dict[int, frozenset[str]] = {}
+        self._namesakes: set[int] = set()  #: records with the same names as the picked ones
         self._many: set[int] = set()
         self._chosen: set[int] = set()  #: records named by more than a mention of the whole collection
         self._firm: set[int] = set()  #: records named by text that no outsider writes
@@ -131,9 +133,15 @@ class Naming:
         """Return the best reach of the intent into a call's result."""
         return self._calls.get(call, _UNLED)
 
-    def picked(self, call: int) -> bool:
-        """Return whether the intent picks some of the records of a call, but not all."""
-        return call in self._picked
+    def picked(self, call: int, record: int, *, selects: bool) -> frozenset[str] | None:
+        """Return the words by which the intent picks other records of a call than this one.
+
+        The set is empty where the intent picks by a choice among all; None where the intent excludes nothing. A record
+        of the same names is not excluded as what a call changes (`selects`). As a recipient it is: outsiders can copy
+        a name.
+        """
+        named = self.reach(record) is not _UNLED or (selects and record in self._namesakes)
+        return None if named else self._picked.get(call)
 
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
         """Store which records of a result the intent refers to."""
@@ -167,7 +175,9 @@ class Naming:
             self._hinted |= {one.base + record for record in one.hinted(above)}
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
-            self._picked.add(one.call)
+            words = [reference.names for reference in references]
+            self._picked[one.call] = frozenset().union(*words) if all(words) else frozenset()
+            self._namesakes |= {one.base + record for record in one.namesakes()}
         if one.whole_collection():
             self._many.add(one.call)
 

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from remit.core.flow.justification import Reach
+from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
@@ -209,6 +210,8 @@ class NamingOfResult:
         found = [*([one for one in said if len(one.records) == 1] if most else said), *most]
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
+        if self._looked_up is Reach.NAMED and self._means_all(found):
+            found.append(Referral(Reach.NAMED, frozenset(range(count)), collected=True, names=self._asked))
         if self._looked_up is Reach.POINTED:
             # A record that was found through untrusted text stays pointed, however well it matches.
             found = [Referral(Reach.POINTED, one.records) for one in found]
@@ -221,6 +224,16 @@ class NamingOfResult:
         if not found and self.whole_collection():
             return [Referral(Reach.NAMED, frozenset(range(count)), collected=True)]
         return found
+
+    def _means_all(self, found: Sequence[Referral]) -> bool:
+        """Return whether the words name everything that was looked up, and single records elsewhere only."""
+        key = stems_in(word for one in self._asked for word in one.split()) - self._generic
+        names = [one for referral in found for one in referral.names]
+        return (
+            bool(found and key)
+            and all(one.names for one in found)
+            and names_all(self._utterance.clauses.sentences, key, names)
+        )
 
     def _shown(self) -> frozenset[int]:
         """Return the one record that a search found by the words in its trusted fields."""
@@ -244,6 +257,10 @@ class NamingOfResult:
             names = frozenset((phrase,))
             out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
         return out
+
+    def namesakes(self) -> set[int]:
+        """Return the records that hold all phrases of the intent that any record of the result holds."""
+        return set.intersection(*self._phrases.values()) if self._phrases else set()
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
         """Return the records that share further untrusted phrases of the intent with these.
