@@ -11,10 +11,17 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from remit.core.flow.language.word_forms import stems_of, words_of
+from remit.core.flow.language.word_forms import some, stems_of, words_of
 
-_CLAUSE = re.compile(r"[,.;:!?()\n]|\b(?:and|then|but|or)\b")
-_MANY = re.compile(r"\b(?:all|every|each|both|everyone|everybody|anyone|any|several)\b")
+_CLAUSE = re.compile(r"[,.;:!?()\n]|\b(?:and|then|but|or|und|dann|aber|oder|et|puis|mais|ou|y|luego|pero)\b")
+COLLECTIVE = some(
+    "all every each both everyone everybody anyone any several "
+    "alle allen aller jede jeden jedem jeder jedes sämtliche beide beiden "
+    "tous toutes chaque chacun chacune "
+    "todos todas cada ambos ambas"
+)
+"""Words that name many, in English, German, French and Spanish."""
+_MANY = re.compile(rf"\b(?:{'|'.join(sorted(COLLECTIVE))})\b")
 _THEM = re.compile(r"(?<!\babout )(?<!\bof )(?<!\bfrom )(?<!\bin )(?<!\bon )(?<!\bby )\bthem\b")
 _FIRST = re.compile(r"\s*(?:please )?(?:for|to|with) (?:all|every|each|both)\b")
 

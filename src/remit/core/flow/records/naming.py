@@ -62,7 +62,7 @@ class Naming:
         self._others: dict[int, frozenset[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         self._calls: dict[int, Reach] = {}
-        #: Calls of whose records the intent picks some, with the words that pick them (empty: a choice among all).
+        #: Calls of whose records the intent picks some, with the words that pick them (empty: a choice).
         self._picked: dict[int, frozenset[str]] = {}
         self._namesakes: set[int] = set()  #: records with the same names as the picked ones
         self._many: set[int] = set()
@@ -122,7 +122,7 @@ class Naming:
         return record in self._firm
 
     def leads_to(self, record: int) -> bool:
-        """Return whether the intent leads to a record, be it only by a word of a title that outsiders write."""
+        """Return whether the intent leads to a record, even if only by a title that outsiders write."""
         return record in self._hinted or self.reach(record) is not _UNLED
 
     def collected(self, record: int) -> bool:
@@ -136,9 +136,9 @@ class Naming:
     def picked(self, call: int, record: int, *, selects: bool) -> frozenset[str] | None:
         """Return the words by which the intent picks other records of a call than this one.
 
-        The set is empty where the intent picks by a choice among all; None where the intent excludes nothing. A record
-        of the same names is not excluded as what a call changes (`selects`). As a recipient it is: outsiders can copy
-        a name.
+        The set is empty where the intent picks by a choice among all; None where the intent does not exclude
+        the record. A record of the same names is not excluded as what a call changes (`selects`). As a
+        recipient it is: outsiders can copy a name.
         """
         named = self.reach(record) is not _UNLED or (selects and record in self._namesakes)
         return None if named else self._picked.get(call)

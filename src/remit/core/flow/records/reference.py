@@ -217,7 +217,7 @@ class NamingOfResult:
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
-            if self._vague and not collected and (shown := self._shown()):
+            if self._vague and not collected and (shown := self._shown(count)):
                 return [Referral(Reach.NAMED, shown, names=self._asked)]
             reach = Reach.POINTED if self._vague and not collected else self._looked_up
             return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
@@ -235,9 +235,13 @@ class NamingOfResult:
             and names_all(self._utterance.clauses.sentences, key, names)
         )
 
-    def _shown(self) -> frozenset[int]:
-        """Return the one record that a search found by the words in its trusted fields."""
+    def _shown(self, count: int) -> frozenset[int]:
+        """Return the one record that a search found by the words in its trusted fields.
+
+        The whole result is none: a server may repeat there what it was asked.
+        """
         found = witnessed(self._asked, self._utterance.stems, self._generic, self._words[0])
+        found -= {0} if count > 1 else frozenset()
         return _scored(self._words[0], found) if len(found) > 1 else found
 
     def hinted(self, above: Sequence[int]) -> set[int]:

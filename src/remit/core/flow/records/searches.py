@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searches: what the words of a search prove about the records that it finds.
 
-A search by words alone finds what others have written. It names a record only where a field that outsiders do not
-write holds the searched words, or where the person named a container and searched it for nothing else.
+A search by words alone finds what others have written. It names a record only where a field that outsiders
+do not write holds the searched words, or where the person named a container and searched it for nothing else.
 
-A title that outsiders write only *hints* at its record. A hint makes no value reached, points to no source, and
-excludes no other record. It has one consequence: an id in a trusted field stays trusted although untrusted text
-repeats it, so a person is asked about that id.
+A title that outsiders write only *hints* at its record. A hint makes no value reached, points to no source,
+and excludes no other record. It has one consequence: an id in a trusted field stays trusted although
+untrusted text repeats it, so a person is asked about that id.
 """
 
 from __future__ import annotations
@@ -14,17 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from remit.core.flow.language.word_forms import name_stems, stem, stems_in
+from remit.core.flow.language.word_forms import name_stems, stems, stems_in
 
 #: Words in names of arguments that denote a container of records.
-_CONTAINERS = frozenset(
-    map(
-        stem,
-        (
-            "folder mailbox inbox repository repo project channel board calendar space workspace group "
-            "directory drive album notebook collection"
-        ).split(),
-    )
+_CONTAINERS = stems(
+    "folder mailbox inbox repository repo project channel board calendar space workspace group "
+    "directory drive album notebook collection"
 )
 #: Names of fields that hold a record's title.
 _TITLES = frozenset(("name", "title", "subject", "label"))
@@ -43,10 +38,11 @@ def is_title(field: str) -> bool:
 def witnessed(
     asked: Iterable[str], said: AbstractSet[str], generic: AbstractSet[str], held: Mapping[str, set[int]]
 ) -> frozenset[int]:
-    """Return the records whose trusted fields hold all words of a search; empty where the person did not say them.
+    """Return the records whose trusted fields hold all words of a search.
 
-    `asked` are the searched texts, `said` the stems of the person's words, `generic` stems that name no single record,
-    and `held` the records by the stems in their trusted fields.
+    It is empty where the person did not say these words. `asked` are the searched texts, `said` the stems of
+    the person's words, `generic` stems that name no single record, and `held` the records by the stems in
+    their trusted fields.
     """
     wanted = stems_in(word for one in asked for word in one.split()) - generic
     if not wanted or not wanted <= said:
@@ -63,7 +59,7 @@ def by_item(titles: Mapping[str, set[int]], above: Sequence[int]) -> dict[str, s
 
 
 def hinted(item: int, titles: Mapping[str, set[int]], above: Sequence[int]) -> set[int]:
-    """Return an item, and the records in it whose titles hold words of the intent, with all records between."""
+    """Return an item, the records in it whose titles hold words of the intent, and the records between."""
     paths = (_path(one, above) for records in titles.values() for one in records)
     return {one for path in paths if path[-1] == item for one in path}
 
