@@ -63,6 +63,11 @@ tools:
     labels: {class: internal, trust: trusted}
     arguments: {order_id: {role: selector}}
     asked_by: [cancel, storniere, annule, cancela]
+  delete_contact:
+    effect: irreversible
+    audience: self
+    labels: {class: internal, trust: trusted}
+    arguments: {contact_id: {role: selector, personal: true}}
   send_mail:
     effect: irreversible
     audience: external
@@ -85,6 +90,7 @@ NAMES = [
     "inbox",
     "close_deal",
     "cancel_order",
+    "delete_contact",
     "send_mail",
 ]
 TENT = {"id": "ord-517", "placed": "2026-05-10", "total": 359, "lines": [{"title": "Skarv hiking tent"}]}
@@ -223,6 +229,15 @@ def test_a_remark_about_one_person_does_not_close_the_others(rehearsal: Rehearsa
     task.read("trade/find_contacts", {"tag": "autumn-event"}, {"contacts": [WOLTERS, GARNIER, MOSER]})
     assert outcome(task, "read_contact", contact_id="con-5") == "permit"
     assert outcome(task, "send_mail", to="garnier@example.org", text="programme") != "deny"
+
+
+def test_reading_each_of_many_chooses_none_of_them_for_a_change(rehearsal: Rehearsal) -> None:
+    """A record that was read only as one of all is not the one to be deleted."""
+    task = begin(rehearsal, "Send everyone who signed up for the autumn event the programme.")
+    task.read("trade/find_contacts", {"tag": "autumn-event"}, {"contacts": [WOLTERS, GARNIER, MOSER]})
+    task.read("trade/read_contact", {"contact_id": "con-3"}, MOSER)
+    assert outcome(task, "delete_contact", contact_id="con-3") == "deny"
+    assert outcome(task, "read_contact", contact_id="con-3") == "permit"
 
 
 def test_a_name_in_the_request_closes_the_others(rehearsal: Rehearsal) -> None:

@@ -39,6 +39,7 @@ class Lookup:
     - `reach`: how the intent leads to every argument that selected something. It is named where the argument
       is from the intent or reached; it is pointed at where the argument is in a source that the intent points
       to.
+    - `one_of_many`: the key is one of many that the intent means together, and none that it chooses.
     - `vague`: the call searches by words alone, in data that others write.
     - `doubtful`: the texts that are neither from the intent nor trusted. A result that repeats them proves
       nothing.
@@ -64,6 +65,7 @@ class Lookup:
         self.asked: set[str] = set()
         self.reach = _UNLED
         self.vague = False
+        self.one_of_many = False
         self._echoes: set[str] = set()
 
     def take(self) -> Steps[Lookup]:
@@ -83,6 +85,7 @@ class Lookup:
         self.asked = {" ".join(one) for one in words.values()} - {""}
         self.reach = _reach(tool, self._arguments, given, self._said, words)
         self.vague = self.reach is _NAMED and self._is_vague()
+        self.one_of_many = any(one.reached and one.candidates > 1 for one in given.values())
         for text in self.doubtful if tool.repeats else ():
             for part in pieces(text):
                 self._echoes.update(words_of(part))

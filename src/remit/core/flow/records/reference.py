@@ -75,6 +75,7 @@ class NamingOfResult:
         self._reads = tool.effect is Effect.NONE
         self._looked_up = lookup.reach
         self._vague = lookup.vague
+        self._one_of_many = lookup.one_of_many
         self._asked = frozenset(lookup.asked)
         self.call = call
         self.base = base
@@ -195,6 +196,13 @@ class NamingOfResult:
 
     def references(self, count: int) -> list[Referral]:
         """Return all references of the intent to records of this result."""
+        found = self._references(count)
+        if self._one_of_many:
+            # Reading each of many chooses none of them for a change.
+            return [msgspec.structs.replace(one, collected=True) for one in found]
+        return found
+
+    def _references(self, count: int) -> list[Referral]:
         if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
             # The result contains nothing of the intent, as most results.
             collected = self._reads and self.whole_collection()
