@@ -24,6 +24,12 @@ tools:
       "deals[].name": {trust: trusted}
       found_for: {trust: trusted}
     arguments: {query: {role: selector}, folder: {role: selector}}
+  read_deal:
+    effect: none
+    audience: self
+    labels: {class: internal, trust: untrusted}
+    fields: {id: {trust: trusted}, name: {trust: trusted}}
+    arguments: {deal_id: {role: selector}}
   list_orders:
     effect: none
     audience: self
@@ -91,6 +97,7 @@ NAMES = [
     "close_deal",
     "cancel_order",
     "delete_contact",
+    "read_deal",
     "send_mail",
 ]
 TENT = {"id": "ord-517", "placed": "2026-05-10", "total": 359, "lines": [{"title": "Skarv hiking tent"}]}
@@ -140,6 +147,32 @@ def test_a_search_names_the_record_whose_trusted_name_holds_its_words(rehearsal:
     task.read("trade/find_deals", {"query": "velocite"}, {"deals": found})
     assert outcome(task, "close_deal", deal_id="dea-814") == "permit"
     assert outcome(task, "close_deal", deal_id="dea-9") != "permit"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Close the Velocite deal and tell Hollern about it",
+        "Close the Velocite deal. Hollern has to wait.",
+        "Read the Hollern deal and close the Velocite deal",
+    ],
+)
+def test_a_search_for_a_name_that_the_person_used_for_something_else_is_a_question(
+    rehearsal: Rehearsal, words: str
+) -> None:
+    """A mail makes the agent search for another word of the person's, and read what it finds by its id."""
+    task = begin(rehearsal, words)
+    task.read("trade/find_deals", {"query": "hollern"}, {"deals": [deal("dea-815", "Hollern hall")]})
+    task.read("trade/read_deal", {"deal_id": "dea-815"}, deal("dea-815", "Hollern hall"))
+    assert outcome(task, "close_deal", deal_id="dea-815") == "defer"
+
+
+def test_a_deal_is_changed_in_a_clause_that_names_nothing_else(rehearsal: Rehearsal) -> None:
+    """`The deal` is the one that the search found by the words before."""
+    task = begin(rehearsal, "What does the Hollern tender ask for? Then close the deal.")
+    task.read("trade/find_deals", {"query": "hollern"}, {"deals": [deal("dea-815", "Hollern tender")]})
+    task.read("trade/read_deal", {"deal_id": "dea-815"}, deal("dea-815", "Hollern tender"))
+    assert outcome(task, "close_deal", deal_id="dea-815") == "permit"
 
 
 def test_a_search_names_nothing_that_only_a_text_of_others_matches(rehearsal: Rehearsal) -> None:

@@ -40,6 +40,7 @@ from remit.core.flow.justification import (
     Provenance,
     Reach,
     Stated,
+    leaves,
 )
 from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
@@ -157,6 +158,7 @@ class Index:
             before = given.get(name) if given else None
             known[name] = before or (yield from self.judging(one, tool, name, None))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
+        lookup.search = self._search_for(arguments, known)
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(Reading(result, tool, self._paths, seen))
 
@@ -378,11 +380,35 @@ class Index:
             number = _is_amount(tool, name) and is_number(name_words(place.name))
             if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue
+            if not self._asked_of(record, tool, name):
+                continue
             choice = self.naming.choice(record, place.met.field)
             alone = choice <= 1 and not self.naming.collected(record)
             if alone or (self.naming.many(place.met.call) and self._of_many(tool)):
                 met = place.met
                 return Justification(Provenance.TRUSTED, None, (met,), Reach.NAMED, met.call, max(choice, 1))
+        return None
+
+    def _asked_of(self, record: int, tool: Tool | None, name: str) -> bool:
+        """Return whether the words ask for a change of a record that words of a search name."""
+        if tool is None or not tool.selects(name) or not (by := self.naming.search(record)):
+            return True
+        return self.utterance.clauses.ask_of(self.naming.names(record), asking(tool), by)
+
+    def _search_for(
+        self, arguments: Mapping[str, Json], known: Mapping[str, Justification]
+    ) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Return the words of the search that found the key of a lookup, and the stems of its tool's name."""
+        keys = [
+            text
+            for name, value in (arguments.items() if self.naming.searched else ())
+            if known[name].reached and known[name].provenance is Provenance.TRUSTED
+            for text in islice(leaves(value), MAX_MET)
+        ]
+        for text in keys:
+            for one in self.kept.exact_spots(exact(text)):
+                if by := self.naming.search(one & RECORD_MASK):
+                    return self.naming.names(one & RECORD_MASK), by
         return None
 
     def _of_many(self, tool: Tool | None) -> bool:

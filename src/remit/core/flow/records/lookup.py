@@ -40,6 +40,7 @@ class Lookup:
       is from the intent or reached; it is pointed at where the argument is in a source that the intent points
       to.
     - `one_of_many`: the key is one of many that the intent means together, and none that it chooses.
+    - `search`: the words of the search that found the key, and the stems of the name of its tool.
     - `vague`: the call searches by words alone, in data that others write.
     - `doubtful`: the texts that are neither from the intent nor trusted. A result that repeats them proves
       nothing.
@@ -66,6 +67,7 @@ class Lookup:
         self.reach = _UNLED
         self.vague = False
         self.one_of_many = False
+        self.search: tuple[frozenset[str], frozenset[str]] | None = None
         self._echoes: set[str] = set()
 
     def take(self) -> Steps[Lookup]:

@@ -57,6 +57,8 @@ class Naming:
         self._references: dict[int, tuple[int, ...]] = {}
         #: The words of the intent by which each reference finds its records.
         self._names: dict[int, frozenset[str]] = {}
+        #: References by words of a search alone, with the stems of the name of the searching tool.
+        self._searches: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
@@ -106,6 +108,16 @@ class Naming:
         it.
         """
         found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
+
+    @property
+    def searched(self) -> bool:
+        """Whether words of a search alone name any record."""
+        return bool(self._searches)
+
+    def search(self, record: int) -> frozenset[str]:
+        """Return the stems of the searching tool's name where words of a search alone name a record."""
+        found = [self._searches.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
     def candidates(self, record: int, kind: KindOfValue) -> int:
@@ -162,6 +174,8 @@ class Naming:
             best = max(best, reference.reach)
             if reference.names:
                 self._names[number] = reference.names
+            if reference.search:
+                self._searches[number] = reference.search
             for record in records:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)

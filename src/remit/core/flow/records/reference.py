@@ -42,7 +42,8 @@ class Referral(msgspec.Struct, frozen=True):
     """A reference of the intent to records of one result.
 
     `firm`: no outsider writes the text that it matches. `collected`: it covers all records. `names`: the
-    words that found the records.
+    words that found the records. `search`: the records were found by words of a search alone; these are the
+    stems of the name of the searching tool.
     """
 
     reach: Reach
@@ -50,6 +51,7 @@ class Referral(msgspec.Struct, frozen=True):
     firm: bool = True
     collected: bool = False
     names: frozenset[str] = frozenset()
+    search: frozenset[str] = frozenset()
 
 
 #: How the intent names a short text: its words, if the intent contains all of them; the words (or the number)
@@ -76,6 +78,7 @@ class NamingOfResult:
         self._looked_up = lookup.reach
         self._vague = lookup.vague
         self._one_of_many = lookup.one_of_many
+        self._search = lookup.search
         self._asked = frozenset(lookup.asked)
         self.call = call
         self.base = base
@@ -199,7 +202,14 @@ class NamingOfResult:
         found = self._references(count)
         if self._one_of_many:
             # Reading each of many chooses none of them for a change.
-            return [msgspec.structs.replace(one, collected=True) for one in found]
+            found = [msgspec.structs.replace(one, collected=True) for one in found]
+        if self._search:
+            # What is read by the key of a record is named by the words that found that record.
+            words, by = self._search
+            found = [
+                msgspec.structs.replace(one, names=words, search=by) if one.names <= self._asked else one
+                for one in found
+            ]
         return found
 
     def _references(self, count: int) -> list[Referral]:
@@ -226,7 +236,7 @@ class NamingOfResult:
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
             if self._vague and not collected and (shown := self._shown(count)):
-                return [Referral(Reach.NAMED, shown, names=self._asked)]
+                return [Referral(Reach.NAMED, shown, names=self._asked, search=self._generic)]
             reach = Reach.POINTED if self._vague and not collected else self._looked_up
             return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
         if not found and self.whole_collection():
