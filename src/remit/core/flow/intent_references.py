@@ -53,6 +53,8 @@ def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> 
         if led is Reach.NONE:
             continue
         field = place.met.trust is Trust.TRUSTED
+        if not field and index.naming.read_as_one(record):
+            continue
         reach = Reach.POINTED if field else Reach.MENTIONED
         count = (
             index.naming.choice(record, place.met.field)

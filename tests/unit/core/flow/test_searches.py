@@ -9,7 +9,7 @@ from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, superlatives_in
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import EMPTY, words_of
-from remit.core.flow.records.searches import by_item, hinted, is_container, is_title, witnessed
+from remit.core.flow.records.search import by_item, hinted, is_container, is_title, witnessed
 
 #: A result with two orders (1 and 3), and a line in each (2 and 4).
 ABOVE = (0, 0, 1, 0, 3)

@@ -12,7 +12,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
 from remit.core.flow.marks import marking
 from remit.core.flow.records.record import ResultLeaf
-from remit.core.flow.records.searches import is_container
+from remit.core.flow.records.search import is_container
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.json_value import Json

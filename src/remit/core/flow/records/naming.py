@@ -70,6 +70,7 @@ class Naming:
         self._many: set[int] = set()
         self._chosen: set[int] = set()  #: records named by more than a mention of the whole collection
         self._firm: set[int] = set()  #: records named by text that no outsider writes
+        self._read_as_one: set[int] = set()  #: records read by a key that is one of many
         self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
         self._records = 0
         self._count = 0
@@ -137,6 +138,10 @@ class Naming:
         """Return whether the intent leads to a record, even if only by a title that outsiders write."""
         return record in self._hinted or self.reach(record) is not _UNLED
 
+    def read_as_one(self, record: int) -> bool:
+        """Return whether a record was read only as one of many: the texts of others in it are no source."""
+        return record in self._read_as_one and self.collected(record)
+
     def collected(self, record: int) -> bool:
         """Return whether a record is named only because the intent names all records of its kind."""
         return record not in self._chosen
@@ -166,6 +171,8 @@ class Naming:
             covered |= records
             if not reference.collected:
                 self._chosen |= {one.base + record for record in records}
+            if one.one_of_many:
+                self._read_as_one |= {one.base + record for record in records}
             if reference.firm:
                 self._firm |= {one.base + record for record in records}
             if len(self._reach) + len(records) > MAX_REFERRED:

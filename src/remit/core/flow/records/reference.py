@@ -20,7 +20,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, number_of, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.record import ResultLeaf
-from remit.core.flow.records.searches import by_item, hinted, is_title, witnessed
+from remit.core.flow.records.search import by_item, hinted, is_title, witnessed
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Trust
@@ -77,7 +77,7 @@ class NamingOfResult:
         self._reads = tool.effect is Effect.NONE
         self._looked_up = lookup.reach
         self._vague = lookup.vague
-        self._one_of_many = lookup.one_of_many
+        self.one_of_many = lookup.one_of_many
         self._search = lookup.search
         self._asked = frozenset(lookup.asked)
         self.call = call
@@ -200,7 +200,7 @@ class NamingOfResult:
     def references(self, count: int) -> list[Referral]:
         """Return all references of the intent to records of this result."""
         found = self._references(count)
-        if self._one_of_many:
+        if self.one_of_many:
             # Reading each of many chooses none of them for a change.
             found = [msgspec.structs.replace(one, collected=True) for one in found]
         if self._search:
