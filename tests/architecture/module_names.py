@@ -42,7 +42,7 @@ WORDS = {
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation
         push pushed query rate read refreshed registry relational remote rendering renewal report
-        request response result resumption retry rollout rotating rotation round routing rule run
+        request response result resumption retry rollout rotating rotation round routing rule run search
         running runtime safe scaffold schema sdk search second section server service setting silence
         simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor system table target template terminal time timestamp tracing

@@ -89,11 +89,7 @@ def source_of(
 
     All places that are as good as the best one are sources.
     """
-    places = [
-        _found_at(index, one, found, used, tool, name)
-        for one in spots
-        if index.naming.reach(one & RECORD_MASK) is not Reach.NONE
-    ]
+    places = [_found_at(index, one, found, used, tool, name) for one in spots if _leads(index, one)]
     if not places:
         return Justification(_BY_OTHERS)
     rank = max(one.rank for one in places)
@@ -110,6 +106,13 @@ def source_of(
         free=not (rank[1] or described),
         records=frozenset().union(*(one.records for one in best)),
     )
+
+
+def _leads(index: TaskMemory, spot: int) -> bool:
+    """Return whether the intent leads to a place; not to the prose of a record read as one of many."""
+    record, trust = spot & RECORD_MASK, index.kept.trust(spot)
+    led = index.naming.reach(record) is not Reach.NONE
+    return led and (trust is Trust.TRUSTED or not index.naming.read_as_one(record))
 
 
 def _found_at(
@@ -161,11 +164,17 @@ def _is_described(index: TaskMemory, record: int, kind: KindOfValue) -> bool:
     )
 
 
-def contradicts(index: TaskMemory, spots: tuple[int, ...]) -> bool:
+def contradicts(index: TaskMemory, spots: tuple[int, ...], tool: Tool | None, name: str) -> bool:
     """Return whether the intent picks other records than the records that hold a trusted value."""
     trusted = [one for one in spots if index.kept.trust(one) is Trust.TRUSTED]
-    return bool(trusted) and all(
-        index.naming.picked(index.kept.place_of(one).met.call)
-        and index.naming.reach(one & RECORD_MASK) is Reach.NONE
-        for one in trusted
-    )
+    return bool(trusted) and all(_excluded(index, one, tool, name) for one in trusted)
+
+
+def _excluded(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> bool:
+    call, selects = index.kept.place_of(spot).met.call, tool is not None and tool.selects(name)
+    picked = index.naming.picked(call, spot & RECORD_MASK, selects=selects)
+    if not picked or tool is None:
+        return picked is not None
+    # A remark about one record (`Ms Wolters can give a talk`) limits no request that concerns many.
+    said, by = index.statement.utterance, asking(tool)
+    return not (said.asks_of_many(by) and all(said.clauses.only_tell(one, by) for one in picked))

@@ -40,6 +40,7 @@ from remit.core.flow.justification import (
     Provenance,
     Reach,
     Stated,
+    leaves,
 )
 from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
@@ -170,6 +171,7 @@ class Index:
             before = given.get(name) if given else None
             known[name] = for_itself(before or (yield from self.judging(one, tool, name, None)))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
+        lookup.search = self._search_for(arguments, known)
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         reading = Reading(result, tool, self._paths, seen)
         yield from taking.take(reading)
@@ -284,25 +286,48 @@ class Index:
         reached = self._reached(spots, used, tool, name) if spots else None
         if reached is not None and not self.full:
             return reached
-        untrusted = bool(origins) and any(one.trust is _UNTRUSTED for one in origins)
+        untrusted = any(one.trust is _UNTRUSTED for one in origins)
         mention = None if untrusted else self.kept.mentioned(found)
         if mention is not None:
             # Only untrusted text counts as a mention.
             origins = (self.kept.places[mention].met, *origins)[:MAX_MET]
-        if untrusted or mention is not None:
+        if (untrusted or mention is not None) and not self._led_to(spots, used, tool, name):
             return pointed(self, spots, mention, found, used, origins, tool, name)
         if not origins and (used.kind is KindOfValue.URL or found.kind is KindOfValue.URL):
             return self._below_host(text, found, tool, name)
         if not self.full and any(self.kept.trust(one) is not _UNTRUSTED for one in spots):
-            return msgspec.structs.replace(
-                source_of(self, spots, found, used, tool, name),
-                provenance=Provenance.TRUSTED,
-                origins=origins,
-                free=False,
-                closed=contradicts(self, traces),
-            )
+            return self._trusted(spots, traces, found, used, origins, tool, name)
         held = finish(untrusted_part(self, text, tool, name))
         return held or Justification(Provenance.UNKNOWN, None, origins)
+
+    def _trusted(
+        self,
+        spots: tuple[int, ...],
+        traces: tuple[int, ...],
+        found: Destination,
+        used: ExactValue,
+        origins: tuple[Encounter, ...],
+        tool: Tool | None,
+        name: str,
+    ) -> Justification:
+        return msgspec.structs.replace(
+            source_of(self, spots, found, used, tool, name),
+            provenance=Provenance.TRUSTED,
+            origins=origins,
+            free=False,
+            closed=contradicts(self, traces, tool, name),
+        )
+
+    def _led_to(self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str) -> bool:
+        """Return whether a selector is the id of a record to which the intent leads, in a trusted field."""
+        if self.full or tool is None or not tool.selects(name):
+            return False
+        return any(
+            place.met.trust is not _UNTRUSTED
+            and self.naming.leads_to(one & RECORD_MASK)
+            and identifies(used.normal, place.name, place.tool, tool, name)
+            for one, place in ((one, self.kept.place_of(one)) for one in spots)
+        )
 
     def _judge_amount(
         self, text: str, tool: Tool | None, name: str, read: Wholes | None = None
@@ -390,6 +415,8 @@ class Index:
             number = _is_amount(tool, name) and is_number(name_words(place.name))
             if number or not self.statement.meant(self.naming.names(record), used, tool, name):
                 continue
+            if not self._asked_of(record, tool, name):
+                continue
             choice = self.naming.choice(record, place.met.field)
             alone = choice <= 1 and not self.naming.collected(record)
             if alone or (self.naming.many(place.met.call) and self._of_many(tool)):
@@ -398,6 +425,28 @@ class Index:
                 return Justification(
                     Provenance.TRUSTED, None, (met,), Reach.NAMED, calls, max(choice, 1), structured=True
                 )
+        return None
+
+    def _asked_of(self, record: int, tool: Tool | None, name: str) -> bool:
+        """Return whether the words ask for a change of a record that words of a search name."""
+        if tool is None or not tool.selects(name) or not (by := self.naming.search(record)):
+            return True
+        return self.utterance.clauses.ask_of(self.naming.names(record), asking(tool), by)
+
+    def _search_for(
+        self, arguments: Mapping[str, Json], known: Mapping[str, Justification]
+    ) -> tuple[frozenset[str], frozenset[str]] | None:
+        """Return the words of the search that found the key of a lookup, and the stems of its tool's name."""
+        keys = [
+            text
+            for name, value in (arguments.items() if self.naming.searched else ())
+            if known[name].reached and known[name].provenance is Provenance.TRUSTED
+            for text in islice(leaves(value), MAX_MET)
+        ]
+        for text in keys:
+            for one in self.kept.exact_spots(exact(text)):
+                if by := self.naming.search(one & RECORD_MASK):
+                    return self.naming.names(one & RECORD_MASK), by
         return None
 
     def _of_many(self, tool: Tool | None) -> bool:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import NamedTuple
 
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
-from remit.core.flow.language.tool_verbs import AskedBy, verbs_and_nouns
+from remit.core.flow.language.tool_verbs import ASKING, AskedBy, verbs_and_nouns
 from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import plain
@@ -143,6 +144,20 @@ class Clauses:
                 self._known.clear()
             self._known[key] = self._asks_for(value, by, whom=whom)
         return self._known[key]
+
+    def ask_of(self, names: AbstractSet[str], by: AskedBy, generic: AbstractSet[str]) -> bool:
+        """Return whether the words ask for what a tool does with what names denote.
+
+        A clause that asks for it must state a name, or name nothing else: `put a note on the deal`. `generic`
+        are stems of words that name no single thing.
+        """
+        if any(self.asks_for(one, by, whom=False) for one in names):
+            return True
+        verbs, nouns = verbs_and_nouns(by.name)
+        own = ASKING | verbs | nouns | generic | frozenset(map(stem, by.name))
+        own |= stems_in(word for one in (*by.words, *names) for word in one.split())
+        asking = [one for one in self.of(by.starts) if one.asks_for(by)]
+        return bool(asking) and all(stems_in(one.words) - EMPTY <= own for one in asking)
 
     def only_tell(self, value: str, by: AskedBy) -> bool:
         """Return whether all clauses that state a value report something other than what a tool does.

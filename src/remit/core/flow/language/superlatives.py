@@ -15,45 +15,20 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.flow.language.superlative_words import (
+    AFTER_ARTICLE,
+    CHOOSING,
+    GREATEST,
+    LEAST,
+    LESS,
+    MORE,
+    MORE_WORDS,
+    NO_CHOICE,
+    RANK_PREFIXES,
+    RANKS,
+)
 from remit.core.flow.language.word_forms import some, stem
 
-_GREATEST = {
-    "largest": "size",
-    "biggest": "size",
-    "greatest": "size",
-    "heaviest": "weight",
-    "most": "",
-    "highest": "",
-    "maximum": "",
-    "longest": "duration",
-    "latest": "time",
-    "newest": "time",
-    "recent": "time",
-    "last": "time",
-    "best": "rating",
-    "top": "rating",
-    "priciest": "price",
-}
-_LEAST = {
-    "smallest": "size",
-    "least": "",
-    "lowest": "",
-    "minimum": "",
-    "fewest": "",
-    "shortest": "duration",
-    "earliest": "time",
-    "oldest": "time",
-    "first": "time",
-    "cheapest": "price",
-    "worst": "rating",
-}
-#: Words after `last` and `first` where these select nothing from a list.
-_NO_CHOICE = some(
-    "night week month year time name day monday tuesday wednesday thursday friday saturday sunday weekend "
-    "minute hour step of all thing"
-)
-#: Words before `last` and `first` where these select from a list.
-_CHOOSING = some("the my our your his her its their")
 _MEASURES = {
     "size": some("size bytes length amount count total"),
     "weight": some("weight size mass"),
@@ -65,16 +40,20 @@ _MEASURES = {
 _PARTS = re.compile(r"[^\W_]+", re.UNICODE)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?")
 _DAY = 24 * 3600
-#: Words after a superlative that can name its measure.
-_AFTER = 3
+#: Words after a superlative that can name its measure, and words before it in which its article can be.
+_AFTER, _BEFORE = 3, 3
 
 
 class Superlative(msgspec.Struct, frozen=True):
-    """A greatest or least that words ask for, with its measure, or else the stems of the words after it."""
+    """A greatest or least that words ask for, with its measure, or else the stems of the words after it.
+
+    `rank` is its place in the order: 2 for `the second largest`.
+    """
 
     greatest: bool
     measure: str
     after: frozenset[str] = frozenset()
+    rank: int = 1
 
     def fits(self, field: str, text: str) -> bool:
         """Return whether the superlative compares by a field with this name and text."""
@@ -86,27 +65,67 @@ class Superlative(msgspec.Struct, frozen=True):
         return not self.after or not self.after.isdisjoint(map(stem, words))
 
     def pick(self, measured: Sequence[tuple[float, int]]) -> frozenset[int]:
-        """Return the records with the greatest or least value; an empty set for fewer than two records."""
-        if len({record for _, record in measured}) < 2:
+        """Return the records with the value of the rank; an empty set for too few records to choose from."""
+        best: dict[int, float] = {}
+        choose = max if self.greatest else min
+        for value, record in measured:
+            best[record] = choose(value, best.get(record, value))
+        if len(best) < max(self.rank, 2):
             return frozenset()
-        values = [value for value, _ in measured]
-        wanted = max(values) if self.greatest else min(values)
-        return frozenset(record for value, record in measured if value == wanted)
+        wanted = sorted(best.values(), reverse=self.greatest)[self.rank - 1]
+        return frozenset(record for record, value in best.items() if value == wanted)
 
 
 def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[Superlative]:
     """Yield the superlatives of one sentence; `empty` are words that name nothing."""
-    for at, word in enumerate(words):
-        after = words[at + 1 : at + 1 + _AFTER]
-        if word in ("last", "first") and (
-            not after or after[0] in _NO_CHOICE or at == 0 or words[at - 1] not in _CHOOSING
-        ):
+    for at in range(len(words)):
+        rank, bare = _rank(words, at)
+        found = _of_two_words(words, at) or _of_one_word(bare, words, at)
+        if found is None:
             continue
-        for greatest, known in ((True, _GREATEST), (False, _LEAST)):
-            if word in known and not _of_several(after):
-                measure = known[word]
-                named = frozenset() if measure else frozenset(stem(one) for one in after if one not in empty)
-                yield Superlative(greatest, measure, named)
+        greatest, measure, length = found
+        after = words[at + length : at + length + _AFTER]
+        if not _of_several(after):
+            named = frozenset() if measure else frozenset(stem(one) for one in after if one not in empty)
+            yield Superlative(greatest, measure, named, rank)
+
+
+def _rank(words: Sequence[str], at: int) -> tuple[int, str]:
+    """Return the place in the order that a superlative at this place has, and its word without that place."""
+    word, before = words[at], list(words[max(0, at - _BEFORE) : at])
+    for prefix, rank in RANK_PREFIXES.items():
+        rest = word.removeprefix(prefix)
+        if rest != word and (rest in GREATEST or rest in LEAST):
+            return rank, rest
+    if word not in MORE_WORDS:
+        # `The second most recent`, but not `the second of the largest`.
+        before = before[-2:] if before[-1:] == ["most"] else before[-1:]
+    return next((int(RANKS[one]) for one in before if one in RANKS), 1), word
+
+
+def _of_one_word(word: str, words: Sequence[str], at: int) -> tuple[bool, str, int] | None:
+    if (place := AFTER_ARTICLE.get(word)) is not None:
+        following = words[at + 1 : at + 2]
+        chosen = bool(at and following) and words[at - 1] in CHOOSING and following[0] not in NO_CHOICE
+        return (place == "last", "time", 1) if chosen else None
+    for greatest, known in ((True, GREATEST), (False, LEAST)):
+        if word in known:
+            return greatest, known[word], 1
+    return None
+
+
+def _of_two_words(words: Sequence[str], at: int) -> tuple[bool, str, int] | None:
+    """Return what `le plus récent` or `la factura más reciente` selects by.
+
+    Without an article before them, these words only compare.
+    """
+    if words[at] not in MORE_WORDS or CHOOSING.isdisjoint(words[max(0, at - _BEFORE) : at]):
+        return None
+    adjective = words[at + 1] if at + 1 < len(words) else ""
+    for greatest, known in ((True, MORE), (False, LESS)):
+        if adjective in known:
+            return greatest, known[adjective], 2
+    return None
 
 
 def _of_several(after: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ from remit.core.flow.language.dates import Day, day_of, days_in
 from remit.core.flow.language.delegation_phrases import hands_over
 from remit.core.flow.language.people import SaidPeople
 from remit.core.flow.language.phrases import Mood
-from remit.core.flow.language.quantity import of_many
+from remit.core.flow.language.quantity import COLLECTIVE, of_many
 from remit.core.flow.language.quotation import unquoted
 from remit.core.flow.language.superlatives import Superlative, superlatives_in
 from remit.core.flow.language.tool_verbs import AskedBy
@@ -30,6 +30,7 @@ from remit.core.flow.language.word_forms import (
     number_of,
     some,
     stem,
+    stems,
     stems_from,
     stems_of,
     words_of,
@@ -41,7 +42,6 @@ MAX_PHRASE = 24
 
 
 _ENDS = MARKS.replace(":", "")
-_COLLECTIVE = some("all every each both everyone everybody anyone any several")
 _SEVERAL = some("the my our your his her its their these those them us you")
 _LINKS = some("link url hyperlink")
 _NUMBERING = some("id ids no nr num number numbers ref reference")
@@ -50,6 +50,11 @@ _WHOM = some(
     "everyone everybody anyone person people member participant attendee recipient contact colleague user "
     "client customer guest friend employee student teacher parent vendor supplier partner invite team "
     "channel address group sender author owner name email"
+) | stems(
+    "teilnehmer teilnehmerin mitglied mitglieder empfänger kunden kundinnen kollegen kolleginnen gäste "
+    "personen "
+    "participant participante destinataire membre collègue collègues personne clients invités "
+    "participantes destinatario destinatarios miembro miembros compañeros personas clientes invitados"
 )
 _WILD = frozenset("*%?|<>\\^$~{}[]`;")
 _PROPER = re.compile(r"(?<=[\w,:;] )[\"'\u2018\u201c]?[A-Z]\w+")
@@ -204,7 +209,7 @@ def _is_sender(before: Sequence[str]) -> bool:
 
 def _counted_up(words: list[str]) -> Iterator[str]:
     for at, word in enumerate(words):
-        if word in _COLLECTIVE:
+        if word in COLLECTIVE:
             yield word
             following = words[at + 1 : at + 4]
             # `All of customer Bob Stone's orders` are all orders of one customer.

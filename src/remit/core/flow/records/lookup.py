@@ -14,6 +14,7 @@ from remit.core.flow.marks import marking
 from remit.core.flow.records.field_labels import FieldLabels, spelled
 from remit.core.flow.records.people_fields import can_be_id, is_own_id
 from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.records.search import is_container
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.json_value import Json
@@ -40,6 +41,8 @@ class Lookup:
     - `reach`: how the intent leads to every argument that selected something. It is named where the argument
       is from the intent or reached; it is pointed at where the argument is in a source that the intent points
       to.
+    - `one_of_many`: the key is one of many that the intent means together, and none that it chooses.
+    - `search`: the words of the search that found the key, and the stems of the name of its tool.
     - `vague`: the call searches by words alone, in data that others write.
     - `doubtful`: the texts that are neither from the intent nor trusted. A result that repeats them proves
       nothing.
@@ -67,6 +70,8 @@ class Lookup:
         self.reach = _UNLED
         self.vague = False
         self.keys: list[str] = []
+        self.one_of_many = False
+        self.search: tuple[frozenset[str], frozenset[str]] | None = None
         self._echoes: set[str] = set()
         self._repeats_in = frozenset(map(spelled, tool.repeats_in))
         self._fields = FieldLabels(tool.fields if tool.repeats_in else ())
@@ -90,6 +95,7 @@ class Lookup:
         self.asked = {" ".join(one) for one in words.values()} - {""}
         self.reach = _reach(tool, self._arguments, given, self._said, words)
         self.vague = self.reach is _NAMED and self._is_vague()
+        self.one_of_many = any(one.reached and one.candidates > 1 for one in given.values())
         for text in self.doubtful if tool.repeats else ():
             for part in pieces(text):
                 self._echoes.update(words_of(part))
@@ -101,15 +107,28 @@ class Lookup:
 
         Those others can write the same words and so choose what the search finds.
         """
-        return self.tool.label.trust is _UNTRUSTED and not any(
-            one.reached
-            and (
-                one.provenance is Provenance.TRUSTED
-                or (one.stated and one.stated.parameter)
-                or self._tells(self._arguments[name])
+        return (
+            self.tool.label.trust is _UNTRUSTED
+            and not self._only_by_container()
+            and not any(
+                one.reached
+                and (
+                    one.provenance is Provenance.TRUSTED
+                    or (one.stated and one.stated.parameter)
+                    or self._tells(self._arguments[name])
+                )
+                for name, one in self._given.items()
             )
-            for name, one in self._given.items()
         )
+
+    def _only_by_container(self) -> bool:
+        """Return whether containers that the person named are all that the call selects by."""
+        selecting = [
+            name
+            for name in self._given
+            if isinstance(self._arguments[name], _SELECTING) and not isinstance(self._arguments[name], bool)
+        ]
+        return bool(selecting) and all(is_container(one) and self._given[one].reached for one in selecting)
 
     def _tells(self, value: Json) -> bool:
         """Return whether a value can identify one record: an address, a file name, a number."""

@@ -58,6 +58,8 @@ class Naming:
         self._references: dict[int, tuple[int, ...]] = {}
         #: The words of the intent by which each reference finds its records.
         self._names: dict[int, frozenset[str]] = {}
+        #: References by words of a search alone, with the stems of the name of the searching tool.
+        self._searches: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
@@ -74,10 +76,14 @@ class Naming:
         self._free: dict[tuple[int, KindOfValue], int] = {}
         self._wholes = 0
         self._calls: dict[int, Reach] = {}
-        self._picked: set[int] = set()
+        #: Calls of whose records the intent picks some, with the words that pick them (empty: a choice).
+        self._picked: dict[int, frozenset[str]] = {}
+        self._namesakes: set[int] = set()  #: records with the same names as the picked ones
         self._many: set[int] = set()
         self._chosen: set[int] = set()  #: records named by more than a mention of the whole collection
         self._firm: set[int] = set()  #: records named by text that no outsider writes
+        self._read_as_one: set[int] = set()  #: records read by a key that is one of many
+        self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
         self._records = 0
         self._count = 0
         #: Whether there were more records than are remembered.
@@ -86,7 +92,8 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        return len(self._reach) * REFERRED_BYTES + self._wholes * WHOLE_BYTES + self.handed.size_bytes
+        referred = len(self._reach) + len(self._hinted)
+        return referred * REFERRED_BYTES + self._wholes * WHOLE_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin the naming for the result of a call."""
@@ -115,6 +122,16 @@ class Naming:
         it.
         """
         found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
+
+    @property
+    def searched(self) -> bool:
+        """Whether words of a search alone name any record."""
+        return bool(self._searches)
+
+    def search(self, record: int) -> frozenset[str]:
+        """Return the stems of the searching tool's name where words of a search alone name a record."""
+        found = [self._searches.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
     def candidates(self, record: int, kind: KindOfValue) -> int:
@@ -156,6 +173,14 @@ class Naming:
         """Return whether a record is named by text that no outsider writes."""
         return record in self._firm
 
+    def leads_to(self, record: int) -> bool:
+        """Return whether the intent leads to a record, even if only by a title that outsiders write."""
+        return record in self._hinted or self.reach(record) is not _UNLED
+
+    def read_as_one(self, record: int) -> bool:
+        """Return whether a record was read only as one of many: the texts of others in it are no source."""
+        return record in self._read_as_one and self.collected(record)
+
     def collected(self, record: int) -> bool:
         """Return whether a record is named only because the intent names all records of its kind."""
         return record not in self._chosen
@@ -164,9 +189,15 @@ class Naming:
         """Return the best reach of the intent into a call's result."""
         return self._calls.get(call, _UNLED)
 
-    def picked(self, call: int) -> bool:
-        """Return whether the intent picks some of the records of a call, but not all."""
-        return call in self._picked
+    def picked(self, call: int, record: int, *, selects: bool) -> frozenset[str] | None:
+        """Return the words by which the intent picks other records of a call than this one.
+
+        The set is empty where the intent picks by a choice among all; None where the intent does not exclude
+        the record. A record of the same names is not excluded as what a call changes (`selects`). As a
+        recipient it is: outsiders can copy a name.
+        """
+        named = self.reach(record) is not _UNLED or (selects and record in self._namesakes)
+        return None if named else self._picked.get(call)
 
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
         """Store which records of a result the intent refers to."""
@@ -179,6 +210,8 @@ class Naming:
             covered |= records
             if not reference.collected:
                 self._chosen |= {one.base + record for record in records}
+            if one.one_of_many:
+                self._read_as_one |= {one.base + record for record in records}
             if reference.firm:
                 self._firm |= {one.base + record for record in records}
             if len(self._reach) + len(records) > MAX_REFERRED:
@@ -187,6 +220,8 @@ class Naming:
             best = max(best, reference.reach)
             if reference.names:
                 self._names[number] = reference.names
+            if reference.search:
+                self._searches[number] = reference.search
             for record in records:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
@@ -197,9 +232,13 @@ class Naming:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
         if best is not _UNLED:
             self._calls[one.call] = best
+        if len(self._hinted) < MAX_REFERRED:
+            self._hinted |= {one.base + record for record in one.hinted(above)}
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
-            self._picked.add(one.call)
+            words = [reference.names for reference in references]
+            self._picked[one.call] = frozenset().union(*words) if all(words) else frozenset()
+            self._namesakes |= {one.base + record for record in one.namesakes()}
         if one.whole_collection():
             self._many.add(one.call)
 

@@ -15,12 +15,14 @@ import msgspec
 
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.phrases import ACTS
+from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import PARTS, name_stems, number_of, stem, stems_among, stems_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.records.record import ResultLeaf
+from remit.core.flow.records.search import by_item, hinted, is_title, witnessed
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.label import Trust
@@ -42,7 +44,8 @@ class Referral(msgspec.Struct, frozen=True):
     """A reference of the intent to records of one result.
 
     `firm`: no outsider writes the text that it matches. `collected`: it covers all records. `names`: the
-    words that found the records.
+    words that found the records. `search`: the records were found by words of a search alone; these are the
+    stems of the name of the searching tool.
     """
 
     reach: Reach
@@ -50,6 +53,7 @@ class Referral(msgspec.Struct, frozen=True):
     firm: bool = True
     collected: bool = False
     names: frozenset[str] = frozenset()
+    search: frozenset[str] = frozenset()
 
 
 #: How the intent names a short text: its words, if the intent contains all of them; the words (or the number)
@@ -75,6 +79,8 @@ class NamingOfResult:
         self._reads = tool.effect is Effect.NONE
         self._looked_up = lookup.reach
         self._vague = lookup.vague
+        self.one_of_many = lookup.one_of_many
+        self._search = lookup.search
         self._asked = frozenset(lookup.asked)
         self.call = call
         self.base = base
@@ -101,6 +107,8 @@ class NamingOfResult:
         #: Words and numbers of the intent, with the records whose trusted fields hold them; and words of a
         #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
+        #: Words of the intent, with the records whose untrusted titles hold them.
+        self._titles: dict[str, set[int]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._tool_name = tool.name
         self._generic = name_stems(tool.name)
@@ -137,6 +145,8 @@ class NamingOfResult:
             self.ids.setdefault(leaf.record, set()).add(whole[0])
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+            for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
+                self._titles.setdefault(one, set()).add(leaf.record)
         if trust is _UNTRUSTED:
             if self._utterance.delegates:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
@@ -223,6 +233,20 @@ class NamingOfResult:
 
     def references(self, count: int) -> list[Referral]:
         """Return all references of the intent to records of this result."""
+        found = self._references(count)
+        if self.one_of_many:
+            # Reading each of many chooses none of them for a change.
+            found = [msgspec.structs.replace(one, collected=True) for one in found]
+        if self._search:
+            # What is read by the key of a record is named by the words that found that record.
+            words, by = self._search
+            found = [
+                msgspec.structs.replace(one, names=words, search=by) if one.names <= self._asked else one
+                for one in found
+            ]
+        return found
+
+    def _references(self, count: int) -> list[Referral]:
         if not (self._phrases or self._measured or self._words[0] or self._words[1] or self._looked_up):
             # The result contains nothing of the intent, as most results.
             collected = self._reads and self.whole_collection()
@@ -238,11 +262,15 @@ class NamingOfResult:
         found = [*([one for one in said if len(one.records) == 1] if most else said), *most]
         if not found and self._looked_up is Reach.NONE:
             found = self._by_word()
+        if self._looked_up is Reach.NAMED and self._means_all(found):
+            found.append(Referral(Reach.NAMED, frozenset(range(count)), collected=True, names=self._asked))
         if self._looked_up is Reach.POINTED:
             # A record that was found through untrusted text stays pointed, however well it matches.
             found = [Referral(Reach.POINTED, one.records) for one in found]
         if not found and self._looked_up is not Reach.NONE:
             collected = self._vague and self.whole_collection()
+            if self._vague and not collected and (shown := self._shown(count)):
+                return [Referral(Reach.NAMED, shown, names=self._asked, search=self._generic)]
             reach = Reach.POINTED if self._vague and not collected else self._looked_up
             return [Referral(reach, frozenset(range(count)), collected=collected, names=self._asked)]
         if not found and self.whole_collection():
@@ -252,6 +280,30 @@ class NamingOfResult:
     def holding(self, keys: AbstractSet[str]) -> set[int]:
         """Return the records that hold a key of the look-up as a whole field."""
         return {record for key in keys for record in self._phrases.get(key, ())}
+
+    def _means_all(self, found: Sequence[Referral]) -> bool:
+        """Return whether the words name everything that was looked up, and single records elsewhere only."""
+        key = stems_in(word for one in self._asked for word in one.split()) - self._generic
+        names = [one for referral in found for one in referral.names]
+        return (
+            bool(found and key)
+            and all(one.names for one in found)
+            and names_all(self._utterance.clauses.sentences, key, names)
+        )
+
+    def _shown(self, count: int) -> frozenset[int]:
+        """Return the one record that a search found by the words in its trusted fields.
+
+        The whole result is none: a server may repeat there what it was asked.
+        """
+        found = witnessed(self._asked, self._utterance.stems, self._generic, self._words[0])
+        found -= {0} if count > 1 else frozenset()
+        return _scored(self._words[0], found) if len(found) > 1 else found
+
+    def hinted(self, above: Sequence[int]) -> set[int]:
+        """Return the records of the one item with most words of the intent in titles that outsiders write."""
+        items = _scored(by_item(self._titles, above)) if self._titles else frozenset()
+        return hinted(next(iter(items)), self._titles, above) if items else set()
 
     def _by_phrase(self) -> list[Referral]:
         out = []
@@ -265,6 +317,10 @@ class NamingOfResult:
             names = frozenset((phrase,))
             out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
         return out
+
+    def namesakes(self) -> set[int]:
+        """Return the records that hold all phrases of the intent that any record of the result holds."""
+        return set.intersection(*self._phrases.values()) if self._phrases else set()
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
         """Return the records that share further untrusted phrases of the intent with these.
@@ -312,12 +368,16 @@ class NamingOfResult:
         )
 
 
-def _scored(words: dict[str, set[int]]) -> frozenset[int]:
-    """Return the record with the highest score of words that no other record has; empty for a tie."""
+def _scored(words: dict[str, set[int]], among: AbstractSet[int] | None = None) -> frozenset[int]:
+    """Return the record with the highest score of words that no other record has; empty for a tie.
+
+    With `among`, only these records are compared.
+    """
     scores: dict[int, int] = {}
     for word, records in words.items():
-        if len(records) == 1:
-            (record,) = records
+        found = records if among is None else records & among
+        if len(found) == 1:
+            (record,) = found
             scores[record] = scores.get(record, 0) + (2 if word[:1].isdigit() else 1)
     if not scores:
         return frozenset()
