@@ -40,12 +40,14 @@ from remit.core.flow.justification import (
     Provenance,
     Reach,
     Stated,
+    leaves,
 )
 from remit.core.flow.language.amounts import is_number
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, TaskRecords
+from remit.core.flow.one_time_codes import ArrivedCodes
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.record import Paths, Reading
@@ -86,6 +88,8 @@ class Index:
         #: The person's statements.
         self.statement = Statement()
         self.naming = Naming(self.statement.utterance)
+        #: One-time codes: a task and the tasks below it share what they have met and used.
+        self.codes: ArrivedCodes = ArrivedCodes(key) if above is None else above.codes
 
     @property
     def utterance(self) -> Utterance:
@@ -110,7 +114,8 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        return self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        kept = self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        return kept + self.codes.size_bytes if self.above is None else kept
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -127,6 +132,9 @@ class Index:
         way.
         """
         self.statement.take(goal, params)
+        if self.above is None:
+            for text in (goal, *leaves(dict(params))):
+                self.codes.hear(text)
 
     def learn(
         self,
@@ -157,6 +165,7 @@ class Index:
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         yield from taking.take(Reading(result, tool, self._paths, seen))
+        yield from self.codes.take(result, tool)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.
@@ -166,6 +175,8 @@ class Index:
         spent = False
         for name, value in tool.parts(arguments).items():
             spec = tool.arguments.get(name)
+            if spec is not None and spec.one_time is not None and not self.judge(value, tool, name).reached:
+                spent = self.codes.use(value) or spent
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
