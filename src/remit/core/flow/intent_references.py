@@ -55,7 +55,7 @@ def source_of(index: TaskMemory, spots: tuple[int, ...], found: Destination) -> 
         count = (
             index.naming.choice(record, place.met.field)
             if field
-            else index.naming.candidates(record, found.kind)
+            else index.naming.candidates(record, found.kind, place.met.field)
         )
         if (reach, -max(count, 1)) > (best.reach, -best.candidates):
             best = Justification(

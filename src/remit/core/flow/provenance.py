@@ -55,7 +55,7 @@ from remit.core.flow.stated_values import Statement, leads_out
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
-from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
+from remit.core.flow.values.strict_reading import BLANKS, MAX_EXACT, ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
@@ -182,6 +182,8 @@ class Index:
             mine = (tool.id, name)
             # Pieces beyond this limit count as not from the intent.
             for piece in islice(filter(None, walk(value, tool, name)), MAX_ARGUMENT_LEAVES):
+                if tool.effect is Effect.NONE and not is_long(piece):
+                    self.kept.fetched.add(self.kept.digest_exact(exact(piece)))
                 if is_long(piece) or self.statement.of(piece, tool, name) is None:
                     continue
                 if self.statement.spend(piece, mine):
@@ -316,6 +318,16 @@ class Index:
         hosts = [one for one in within(found.normal) if one.kind is _HOST]
         origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
         untrusted = any(one.trust is _UNTRUSTED for one in origins)
+        for one in hosts if untrusted and text.strip(BLANKS).casefold() == found.normal else ():
+            # A host alone is a link where the words speak of a link in that record.
+            used = exact(one.normal)
+            led = tuple(
+                spot
+                for spot in self.kept.exact_spots(used)
+                if found.normal == f"https://{one.normal}" and self.naming.speaks_of_link(spot & RECORD_MASK)
+            )
+            if led:
+                return pointed(self, led, None, one, used, origins[:MAX_MET], in_full=True)
         return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins[:MAX_MET])
 
     def _of_intent(
