@@ -118,3 +118,15 @@ async def test_a_call_is_what_its_arguments_make_of_it(world: FlowWorld) -> None
         assert await world.outcome("send_mail", to="ann@example.com", body="x") is Outcome.PERMIT
     found = [(one["effect"], one["audience"]) for one in await world.facts(EventKind.DECISION_MADE)]
     assert found == [("reversible", "self"), ("irreversible", "external")] * 2
+
+
+async def test_an_address_from_nowhere_is_refused_once_untrusted_data_was_read(world: FlowWorld) -> None:
+    """The agent made it, and an approver cannot know better; but unseen results may have brought it."""
+    await world.open("Look through my mail and send a mail with a summary")
+    await world.run("read_mail", folder="inbox")
+    refused = await world.call("send_mail", to="carl@example.net", body="x")
+    assert refused.outcome is Outcome.DENY
+    assert "flow/destination" in rules(refused)
+    (live,) = world.services.tasks.live.all()
+    live.index.unseen = True
+    assert await world.outcome("send_mail", to="carl@example.net", body="x") is Outcome.DEFER

@@ -117,16 +117,25 @@ def test_an_extension_before_reading_is_the_agents_own_word(story: Rehearsal) ->
 
 
 def test_an_unplanned_call_after_reading_may_be_let_through_alone(story: Rehearsal) -> None:
-    """A human sees that very call; the plan stays as it was."""
+    """The person's words lead to it, so a human sees that very call; the plan stays as it was."""
     task = planned(story, "contracts/read")
     read(task)
     asked = task.call("tickets/comment", NOTE)
     assert asked.outcome is Outcome.DEFER
-    assert "flow/unplanned" in asked.rules
+    assert "flow/ask-unplanned" in asked.rules
     task.approve(asked)
     assert task.read("tickets/comment", NOTE, "done").outcome is Outcome.PERMIT
     assert task.call("tickets/comment", NOTE).outcome is Outcome.DEFER
     assert story.events("plan.extended") == []
+
+
+def test_an_unplanned_call_that_the_words_do_not_lead_to_is_refused(story: Rehearsal) -> None:
+    """No human is asked about another ticket than the one that the person named."""
+    task = planned(story, "contracts/read")
+    read(task)
+    refused = task.call("tickets/comment", NOTE | {"ticket": "T-7"})
+    assert refused.outcome is Outcome.DENY
+    assert "flow/unplanned" in refused.rules
 
 
 def test_planned_arguments_bind(story: Rehearsal) -> None:

@@ -75,6 +75,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `plan`: `planned`, `unplanned`, or `none` where the task has no plan.
     - `tainted`: the task has read untrusted data.
     - `full`: the index could not remember everything.
+    - `unseen`: the result of a permitted call went to the agent unseen: an enforcement point only asked.
     """
 
     destination: str = NO_VALUE
@@ -112,6 +113,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = NO_VALUE
     tainted: bool = False
     full: bool = False
+    unseen: bool = False
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -199,6 +201,7 @@ def judging(
         plan=standing(plan, tool, arguments),
         tainted=tainted,
         full=index.full,
+        unseen=index.unseen,
     )
     return Flow((yield from _with_codes(facts, index, tool, parts, found)), found, read)
 

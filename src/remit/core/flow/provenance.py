@@ -84,6 +84,8 @@ class Index:
             raise ValueError(f"the key of an index is {KEY_BYTES} bytes")
         self.above = above
         self.kept = TaskRecords(key, capacity)
+        #: Whether the result of a permitted call went to the agent unseen.
+        self.unseen = above is not None and above.unseen
         self._paths = Paths()
         #: The person's statements.
         self.statement = Statement()

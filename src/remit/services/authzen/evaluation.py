@@ -153,6 +153,7 @@ class EvaluationSteps(CallState):
             self.deps.late.write(Unit(events=events))
             raise
         recorded.in_flight.sent = True
+        recorded.live.index.unseen = True
         self._given = recorded
         return recorded
 

@@ -213,6 +213,7 @@ class PolicyJudge:
             asked=True,
             plan="planned",
             tainted=tainted,
+            unseen=True,
         )
         if not self._flow_matters:
             return [base]
