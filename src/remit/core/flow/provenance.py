@@ -85,7 +85,7 @@ class Index:
         self.above = above
         self.kept = TaskRecords(key, capacity)
         #: Whether the result of a permitted call went to the agent unseen.
-        self.unseen = above is not None and above.unseen
+        self.unseen: bool = above is not None and above.unseen
         self._paths = Paths()
         #: The person's statements.
         self.statement = Statement()
