@@ -155,7 +155,6 @@ def judging(
     tainted = label().trust is _UNTRUSTED
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
-    # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     spent, near, words, parameters = False, True, False, False
