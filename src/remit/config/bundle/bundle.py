@@ -11,6 +11,7 @@ import msgspec
 
 from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
+from remit.config.bundle.one_time_codes import code_channels
 from remit.config.bundle.task_types import KnownNames, task_type
 from remit.config.bundle.tools import Vocabulary, described_tool
 from remit.config.load import examine_config, first_of
@@ -60,6 +61,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         config.tools, "tools", (".yaml", ".yml"), required=config.tools != "tools"
     ):
         reading.tools_file(path)
+    reading.code_channels()
     for path in reading.folder.list(
         config.tasks, "tasks", (".yaml", ".yml"), required=config.tasks != "tasks"
     ):
@@ -174,6 +176,15 @@ class _Reading:
                 form.upstream, tool_name, tool_form, words=self.words, problems=problems, node=node
             )
         self.found += problems.found
+
+    def code_channels(self) -> None:
+        """Connect the arguments that take one-time codes with the tools that read the codes."""
+        self.tools, missing = code_channels(self.tools)
+        for tool_id, key, fault, way in missing:
+            file, _, line = self._homes[f"tool `{tool_id}`"].rpartition(":")
+            name = tool_id.partition("/")[2]
+            at = f"tools.{name}.arguments.{key}.one_time.read_by"
+            self.found.append(ConfigInvalid(fault, file=file, line=int(line), key=at, remediation=way))
 
     def task_file(self, path: Path) -> None:
         """Read one file of `tasks/`. Tools are read first, so that its grants can be checked against them."""

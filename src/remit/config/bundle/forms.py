@@ -75,6 +75,27 @@ class ArgumentCaseForm(Section, frozen=True, kw_only=True):
     ] = None
 
 
+class OneTimeForm(Section, frozen=True, kw_only=True):
+    """The way in which a one-time code arrives."""
+
+    senders: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            description="Who sends it: an address, the domain of an address (`shop.example`, without what is "
+            "below it), or another name that the field `sender` of the tools in `read_by` can hold.",
+        ),
+    ]
+    read_by: Annotated[
+        tuple[Text, ...],
+        Meta(
+            min_length=1,
+            description="Tools that read the message, each with a `sender`; a tool of another upstream as "
+            "`upstream/tool`.",
+        ),
+    ]
+
+
 class ArgumentForm(Section, frozen=True, kw_only=True):
     """An argument of a tool, or a part of one."""
 
@@ -89,6 +110,13 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
             "`sensitive`, and its value must come from the intent."
         ),
     ] = False
+    one_time: Annotated[
+        OneTimeForm | None,
+        Meta(
+            description="For a `secret`: it is a code that is used once and arrives in a message. It may "
+            "come from that message, if the person has stated everything else of the call."
+        ),
+    ] = None
     personal: Annotated[
         bool,
         Meta(description="Whether it selects a person's record; for a `selector` or a `destination`."),
@@ -255,6 +283,14 @@ class ToolForm(Section, frozen=True, kw_only=True):
         Meta(
             description="The resource that it reads or writes, built from the arguments: "
             "`ticket/{ticket}`. Data written there keeps its label when it is read back."
+        ),
+    ] = ""
+    sender: Annotated[
+        str,
+        Meta(
+            description="The field of its results that names the sender of each message, by path "
+            "(`messages[].from.email`): for one-time codes that arrive there. The trust of this field says "
+            "whether the server checks senders."
         ),
     ] = ""
     sanitizes: Annotated[

@@ -28,6 +28,7 @@ from remit.core.tools.tool import (
     Argument,
     ArgumentCase,
     ArgumentRole,
+    CodeSource,
     Effect,
     FieldLabel,
     StoredDestination,
@@ -71,7 +72,7 @@ def described_tool(
     upstream: str, name: str, form: ToolForm, *, words: Vocabulary, problems: Problems, node: Node
 ) -> Tool:
     """Return a tool as its file describes it; note its problems. `node` is the whole file."""
-    reading = _ToolReading(name, form, words, problems, node)
+    reading = _ToolReading(upstream, name, form, words, problems, node)
     label = reading.label(form.labels, undescribed(upstream, name, words.classes).label, "labels")
     if form.sanitizes is not None:
         label = reading.label(form.sanitizes.to, label, "sanitizes")
@@ -97,6 +98,7 @@ def described_tool(
         resource=form.resource,
         single=form.single,
         sanitizes=form.sanitizes is not None,
+        sender=form.sender,
         described=True,
         surface={"name": name, "inputSchema": form.schema} if form.schema else {},
     )
@@ -128,7 +130,10 @@ def label_of(
 class _ToolReading:
     """A single reading of one tool's description."""
 
-    def __init__(self, name: str, form: ToolForm, words: Vocabulary, problems: Problems, node: Node) -> None:
+    def __init__(
+        self, upstream: str, name: str, form: ToolForm, words: Vocabulary, problems: Problems, node: Node
+    ) -> None:
+        self._upstream = upstream
         self._name = name
         self._form = form
         self._words = words
@@ -155,6 +160,11 @@ class _ToolReading:
         ):
             for word in _PLACE.findall(template):
                 self._check_place(word, place)
+        if form.sender:
+            try:
+                steps(form.sender)
+            except Malformed as fault:
+                self._say(fault.message, "sender", remediation=fault.remediation)
         if form.own_conversation and (form.effect != "none" or form.audience != "self"):
             way = "write `effect: none` and `audience: self`, or remove it"
             self._say(
@@ -192,6 +202,7 @@ class _ToolReading:
                 role=ArgumentRole.DESTINATION if key in stored else form.role,
                 sensitive=form.sensitive or form.secret,
                 secret=form.secret,
+                one_time=self._one_time(key, form),
                 personal=form.personal,
                 hands_over=form.hands_over,
                 handed_class=self._handed_class(key, form),
@@ -204,6 +215,21 @@ class _ToolReading:
                 # Evidence hides whole arguments.
                 out[head] = msgspec.structs.replace(out.get(head, Argument()), sensitive=True)
         return out
+
+    def _one_time(self, key: str, form: ArgumentForm) -> CodeSource | None:
+        """Return how the code that an argument takes arrives; None where the argument takes no such code."""
+        if form.one_time is None:
+            return None
+        if not form.secret:
+            way = "add `secret: true`, or remove `one_time`"
+            self._say("needs `secret`", "arguments", key, "one_time", remediation=way)
+        for place, sender in enumerate(form.one_time.senders):
+            if {"*", "/", " "} & set(sender) or sender.startswith("@"):
+                way = "write an address, or a domain without anything before it: `shop.example`"
+                at = ("arguments", key, "one_time", "senders", str(place))
+                self._say(f"`{sender[:60]}` is not a sender", *at, remediation=way)
+        tools = [one if "/" in one else f"{self._upstream}/{one}" for one in form.one_time.read_by]
+        return CodeSource(form.one_time.senders, tuple(tools))
 
     def _handed_class(self, key: str, form: ArgumentForm) -> str:
         """Return the data class of what the argument hands over; empty where the file names none."""

@@ -17,8 +17,10 @@ from remit.core.flow.argument_narrowing import absent, containers_in, given
 from remit.core.flow.argument_values import values_of
 from remit.core.flow.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
+from remit.core.flow.language.code_words import names_code
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
-from remit.core.flow.language.word_forms import name_words, number_of, some, stem
+from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
+from remit.core.flow.one_time_codes import NO_CODE, entered
 from remit.core.flow.person_arguments import names_person, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.record_facts import selected_facts
@@ -60,6 +62,11 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       sender, a participant), and no prose.
     - `destination_free`: one of them is only in the prose of such sources, or only mentioned there, and the
       words describe no person or link whose only address it is (`their new engineer`).
+    - `secret_code`: each secret that is not reached is an unused one-time code that arrived for its argument
+      from a described sender, and every other argument is reached, at least one destination or selector among
+      them.
+    - `secret_proven`: outsiders cannot have chosen the senders of these codes.
+    - `discloses_code`: another argument carries a one-time code that arrived.
     - `amount_differs`: the intent states an amount, and an amount of the call is neither equal to it, nor
       below a bound that the intent sets, nor reached.
     - `amount_computed`: the words of the intent require a computed amount and set no limit (`the
@@ -114,6 +121,9 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     secret_reached: bool = False
     choice: str = NO_VALUE
     choice_reached: bool = False
+    secret_code: bool = False
+    secret_proven: bool = False
+    discloses_code: bool = False
     amount: str = NO_VALUE
     amount_reached: bool = False
     amount_differs: bool = False
@@ -230,12 +240,31 @@ def judging(
         unseen=index.unseen,
     )
     record = selected_facts(index, tool, parts, found, people)
+    facts = yield from _with_codes(facts, index, tool, parts, found)
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
     """Return whether each destination that is not reached is a whole field of a pointed source."""
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
+
+
+def _with_codes(
+    facts: FlowFacts, index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]
+) -> Steps[FlowFacts]:
+    """Return the facts of a call with those about one-time codes that the task has met."""
+    if not len(index.codes):
+        return facts
+    reached = facts.destination_reached and facts.selector_reached and facts.personal_reached
+    firm = reached and facts.amount_reached and facts.choice_reached and facts.anchored
+    firm = firm and not facts.closed and not facts.spent
+    code = NO_CODE if not firm or index.full else entered(index.codes, tool, parts, found)
+    discloses = tool.audience.name != "self" and (yield from _any_code(index, tool, parts))
+    if discloses and facts.destination != NO_VALUE and facts.destination_reached:
+        discloses = not _asked_for_code(index, tool)
+    return msgspec.structs.replace(
+        facts, secret_code=code.arrived, secret_proven=code.proven, discloses_code=discloses
+    )
 
 
 def _selects(tool: Tool) -> bool:
@@ -410,6 +439,21 @@ def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bo
         if (yield from foreign(index, one, named=named)):
             return True
     return False
+
+
+def _any_code(index: Index, tool: Tool, parts: dict[str, Json]) -> Steps[bool]:
+    """Return whether an argument that is no secret carries a one-time code."""
+    for name, value in parts.items():
+        if not tool.arguments.get(name, _PLAIN).secret and (yield from index.codes.within(value)):
+            return True
+    return False
+
+
+def _asked_for_code(index: Index, tool: Tool) -> bool:
+    """Return whether the person's words ask for what a tool does in a clause about a code."""
+    said = index.utterance
+    words = {one for sentence in said.clauses.sentences for one in words_of(sentence) if names_code(one)}
+    return any(said.asks_for(one, asking(tool)) for one in words)
 
 
 def _handed(index: Index, tool: Tool) -> bool:

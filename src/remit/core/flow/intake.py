@@ -49,6 +49,7 @@ _DIGIT = re.compile("[0-9]")
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
+_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 class ShortText(msgspec.Struct, gc=False):
@@ -56,7 +57,8 @@ class ShortText(msgspec.Struct, gc=False):
 
     `digests` are the digests of its values in normal form, `exact` those in their form for use, `candidates`
     its destinations, `words` its words, `whole` what it is as a whole. `hit` describes how the intent names
-    the text; `mentioned` tells whether the words are already remembered.
+    the text; `mentioned` tells whether the words are already remembered, `link` whether the whole text is a
+    link or a host.
     """
 
     digests: list[int]
@@ -66,6 +68,7 @@ class ShortText(msgspec.Struct, gc=False):
     whole: Whole
     hit: Hit | None
     mentioned: bool = False
+    link: bool = False
 
 
 class Intake:
@@ -167,11 +170,13 @@ class Intake:
         if untrusted or confirmed:
             # A text that repeats a doubtful value, in any spelling, confirms none of its values.
             kept.meet_all(text.exact, spot, trust)
+            if text.link and not untrusted and not kept.full:
+                kept.vouched.update(digests)
         if place is None and kept.held > held:
             # Where every value was already known, the place need not be stored.
             places[leaf.path] = self._place(leaf, trust)
         if text.candidates:
-            now.meet(text.candidates, record)
+            now.meet(text.candidates, record, leaf.path if text.link else "")
         now.see(leaf, trust, text.hit, text.whole, sure=trust is _TRUSTED and confirmed)
 
     def _read(self, text: str) -> ShortText:
@@ -179,6 +184,7 @@ class Intake:
         if not text.isascii():
             self._gone += len(text)
         candidates: Sequence[Destination] = ()
+        link = False
         if kind is _EMAIL:
             # The text is a single word and the only value.
             words = [text.lower()]
@@ -195,6 +201,7 @@ class Intake:
                 as_whole = (used[0], _TEXT)
             else:
                 found, inside = looked_into(text)
+                link = found.kind in _LINKS
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
                 forms = list(dict.fromkeys((*stated_forms(text), *standing(text))))
@@ -203,7 +210,8 @@ class Intake:
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
                 digests.append(kept.digest_of(_TEXT, number))
                 used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
-        short = ShortText(digests, used, candidates, words, as_whole, self.now.match(words, number))
+        hit = self.now.match(words, number)
+        short = ShortText(digests, used, candidates, words, as_whole, hit, link=link)
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short

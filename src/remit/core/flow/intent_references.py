@@ -128,7 +128,7 @@ def _found_at(
         chosen = len(values) == 1 or _is_chosen(index, values[value], path, tool)
         count = 1 if chosen else len(values)
     else:
-        count = naming.candidates(record, found.kind)
+        count = naming.candidates(record, found.kind, path)
     return _Found(
         Reach.POINTED if field else Reach.MENTIONED,
         bool(values),

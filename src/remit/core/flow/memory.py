@@ -61,6 +61,10 @@ class TaskRecords:
         self._met: dict[int, int | tuple[int, ...]] = {}
         self._mentions: dict[int, int] = {}
         self.capacity = capacity
+        #: Digests of links and hosts that are whole fields which no outsider writes.
+        self.vouched: set[int] = set()
+        #: Digests of links that a permitted call has read, in their form for use.
+        self.fetched: set[int] = set()
         self.places: list[FieldPlace] = []
         #: Number of entries that were remembered.
         self.held = 0

@@ -47,6 +47,7 @@ from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, VALUE_BYTES, TaskRecords
+from remit.core.flow.one_time_codes import ArrivedCodes
 from remit.core.flow.person_arguments import origins_of
 from remit.core.flow.record_facts import learn_facts
 from remit.core.flow.records.facts import RecordFacts
@@ -59,7 +60,7 @@ from remit.core.flow.untainted_values import CleanValues, for_itself, improved
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
-from remit.core.flow.values.strict_reading import MAX_EXACT, ExactValue, exact
+from remit.core.flow.values.strict_reading import BLANKS, MAX_EXACT, ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
@@ -100,6 +101,8 @@ class Index:
         #: To whom the records of results belong.
         self.persons = Persons()
         self.facts = RecordFacts()
+        #: One-time codes: a task and the tasks below it share what they have met and used.
+        self.codes: ArrivedCodes = ArrivedCodes(key) if above is None else above.codes
 
     @property
     def utterance(self) -> Utterance:
@@ -125,7 +128,8 @@ class Index:
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
         parts = (self.kept, self.naming, self._paths, self.persons, self.facts)
-        return sum(one.size_bytes for one in parts) + len(self.clean) * VALUE_BYTES
+        kept = sum(one.size_bytes for one in parts) + len(self.clean) * VALUE_BYTES
+        return kept + self.codes.size_bytes if self.above is None else kept
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -143,6 +147,9 @@ class Index:
         """
         self.statement.take(goal, params)
         self.persons.take(params)
+        if self.above is None:
+            for text in (goal, *leaves(dict(params))):
+                self.codes.hear(text)
 
     def learn(
         self,
@@ -179,6 +186,7 @@ class Index:
             origins = origins_of(self, tool, arguments)
             self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
         yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
+        yield from self.codes.take(result, tool)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.
@@ -188,11 +196,15 @@ class Index:
         spent = False
         for name, value in tool.parts(arguments).items():
             spec = tool.arguments.get(name)
+            if spec is not None and spec.one_time is not None and not self.judge(value, tool, name).reached:
+                spent = self.codes.use(value) or spent
             if spec is None or spec.role is not _DESTINATION:
                 continue
             mine = (tool.id, name)
             # Pieces beyond this limit count as not from the intent.
             for piece in islice(filter(None, walk(value, tool, name)), MAX_ARGUMENT_LEAVES):
+                if tool.effect is Effect.NONE and not is_long(piece):
+                    self.kept.fetched.add(self.kept.digest_exact(exact(piece)))
                 if is_long(piece) or self.statement.of(piece, tool, name) is None:
                     continue
                 if self.statement.spend(piece, mine):
@@ -366,6 +378,16 @@ class Index:
         hosts = [one for one in within(found.normal) if one.kind is _HOST]
         origins = tuple(self.kept.place_of(spot).met for one in hosts for spot in self.kept.spots(one))
         untrusted = any(one.trust is _UNTRUSTED for one in origins)
+        for one in hosts if untrusted and text.strip(BLANKS).casefold() == found.normal else ():
+            # A host alone is a link where the words speak of a link in that record.
+            used = exact(one.normal)
+            led = tuple(
+                spot
+                for spot in self.kept.exact_spots(used)
+                if found.normal == f"https://{one.normal}" and self.naming.speaks_of_link(spot & RECORD_MASK)
+            )
+            if led:
+                return pointed(self, led, None, one, used, origins[:MAX_MET], tool, name)
         return Justification(_BY_OTHERS if untrusted else Provenance.UNKNOWN, None, origins[:MAX_MET])
 
     def _of_intent(

@@ -14,6 +14,7 @@ from typing import Protocol
 from remit.core.cooperative_steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
 from remit.core.flow.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
+from remit.core.flow.language.url_words import ask_for_link
 from remit.core.flow.memory import RECORD_MASK, TaskRecords
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.stated_values import Statement
@@ -21,12 +22,12 @@ from remit.core.flow.values.destination import Destination, whole, within
 from remit.core.flow.values.file_names import is_file_name
 from remit.core.flow.values.hosts import host_of
 from remit.core.flow.values.kinds import KindOfValue
-from remit.core.flow.values.strict_reading import exact, pieces
+from remit.core.flow.values.strict_reading import ExactValue, exact, pieces
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Tool
 
-_HOST, _URL = KindOfValue.HOST, KindOfValue.URL
+_HOST, _URL, _PHONE = KindOfValue.HOST, KindOfValue.URL, KindOfValue.PHONE
 _NAME = re.compile(r"[a-z0-9_.-]{4,253}")
 _UNTRUSTED = Trust.UNTRUSTED
 WALK_STEP = 16
@@ -76,8 +77,12 @@ def foreign(index: TaskMemory, value: Json, *, named: bool) -> Steps[bool]:
                 # A host alone may be a file name; the host of a new URL is not.
                 if one.kind is _HOST and (one in known or is_file_name(one.normal)):
                     continue
+                if one.kind is _PHONE and not (one.normal.startswith("+") or "tel:" in leaf.lower()):
+                    continue  # a number such as `2026/311`
                 if not (
-                    brought_by_others(index, one, named=named) or _may_be_foreign(index, one, named=named)
+                    brought_by_others(index, one, named=named)
+                    or _is_host_of_others(index, one, named=named)
+                    or _may_be_foreign(index, one, named=named)
                 ):
                     if index.kept.spots(one):
                         # A trusted source has supplied an address: its host is not foreign.
@@ -136,6 +141,41 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     )
 
 
+def _is_host_of_others(index: TaskMemory, found: Destination, *, named: bool) -> bool:
+    """Return whether untrusted data holds a host, with or without `www.`, that is no whole trusted field.
+
+    A longer trusted text may hold the host, too: it may quote or warn.
+    """
+    if found.kind is not _HOST:
+        return False
+    bare = found.normal.removeprefix("www.")
+    names = (Destination(_HOST, bare), Destination(_HOST, f"www.{bare}"))
+    at: TaskMemory | None = index
+    others = False
+    while at is not None:
+        kept, naming = at.kept, at.naming
+        if any(kept.digest(one) in kept.vouched for one in names):
+            return False
+        others = others or any(
+            kept.trust(spot) is _UNTRUSTED and (named or naming.reach(spot & RECORD_MASK) is not Reach.NAMED)
+            for one in names
+            for spot in kept.spots(one)
+        )
+        at = at.above
+    return others
+
+
+def _may_cite(index: TaskMemory, used: ExactValue) -> bool:
+    """Return whether the task fetched a link, or the link is a whole field of a named record."""
+    if used.kind is not _URL:
+        return False
+    return index.kept.digest_exact(used) in index.kept.fetched or any(
+        index.naming.is_link_field(spot & RECORD_MASK, index.kept.place_of(spot).met.field)
+        and index.naming.reach(spot & RECORD_MASK) is Reach.NAMED
+        for spot in index.kept.exact_spots(used)
+    )
+
+
 def untrusted_part(index: TaskMemory, text: str, tool: Tool | None, name: str) -> Steps[Justification | None]:
     """Return the justification of a destination or code by an untrusted address or link in it; None without
     one.
@@ -161,17 +201,21 @@ def untrusted_part(index: TaskMemory, text: str, tool: Tool | None, name: str) -
 
 
 def _stated(index: TaskMemory, text: str) -> Steps[set[Destination]]:
-    """Return the lenient readings of those pieces of a text that the person stated verbatim."""
+    """Return the lenient readings of those pieces of a text that the person stated verbatim.
+
+    A link counts like a stated one where the person asks to pass a link on, and means this one.
+    """
     out: set[Destination] = set()
     stated = [index.statement]
     above = index.above
     while above is not None:
         stated.append(above.statement)
         above = above.above
+    cites = ask_for_link(index.statement.utterance.clauses.sentences)
     for part in whole_words(text, PIECE):
         for count, piece in enumerate(pieces(part), start=1):
             used = exact(piece)
-            if any(one.holds(used) for one in stated):
+            if any(one.holds(used) for one in stated) or (cites and _may_cite(index, used)):
                 out.update((whole(piece), *chain.from_iterable(_read(piece))))
             if not count % WALK_STEP:
                 yield

@@ -80,14 +80,24 @@ class ToolState(enum.StrEnum):
     GONE = "gone"
 
 
+class CodeSource(msgspec.Struct, frozen=True):
+    """The origin of a secret that is used once: `senders` send it, and the tools in `read_by` read it.
+
+    A sender is an address, the domain of an address (without what is below it), or another name.
+    """
+
+    senders: tuple[str, ...]
+    read_by: tuple[str, ...]
+
+
 class Argument(msgspec.Struct, frozen=True):
     """One argument of a tool, or a part of one, as an administrator described it.
 
     `secret`: the argument carries a secret by nature (a password, a one-time code), which is not a disclosure
-    here; its value comes from the intent, or the call is refused. `personal`: it selects a record about a
-    person, and this applies to reads, too. `hands_over`: the call hands over, by id, the data stored there
-    (share, attach, push), so that the stored label counts; `handed_class` is the data class of that data,
-    where the administrator has named it.
+    here; its value comes from the intent, or the call is refused. `one_time`: it may also come from the
+    message in which it arrived. `personal`: it selects a record about a person, and this applies to reads,
+    too. `hands_over`: the call hands over, by id, the data stored there (share, attach, push), so that the
+    stored label counts; `handed_class` is the data class of that data, where the administrator has named it.
 
     `least`: the value is a power (`role: admin`, `public: true`), and these values have the least of it.
     `within`: the argument that names a container of this item; inside a container to which the intent leads
@@ -97,6 +107,7 @@ class Argument(msgspec.Struct, frozen=True):
     role: ArgumentRole = ArgumentRole.CONTENT
     sensitive: bool = False
     secret: bool = False
+    one_time: CodeSource | None = None
     personal: bool = False
     hands_over: bool = False
     handed_class: str = ""
@@ -215,9 +226,10 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     name does not contain them. `repeats` is true where the results contain the input, even in changed form;
     with `repeats_in`, only these fields contain it.
     `resource` names what the tool reads or writes, over the arguments (`ticket/{id}`): data written there is
-    read back with its label. The results of a tool that `sanitizes` carry only the tool's own label, whatever
-    their input. A tool that is `single` concerns one known object (the caller's own account): left-out
-    selectors leave no choice open.
+    read back with its label. `sender` is the field of the results that names the sender of each message;
+    `code_senders` are the senders of one-time codes that arrive there. The results of a tool that `sanitizes`
+    carry only the tool's own label, whatever their input. A tool that is `single` concerns one known object
+    (the caller's own account): left-out selectors leave no choice open.
     """
 
     upstream: str
@@ -240,6 +252,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     resource: str = ""
     sanitizes: bool = False
     single: bool = False
+    sender: str = ""
+    code_senders: tuple[str, ...] = ()
     described: bool = False
     surface: dict[str, Json] = {}
     surface_digest: str = ""

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from remit.core.flow.justification import Reach
+from remit.core.flow.language.url_words import speak_of_link
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
@@ -37,6 +38,7 @@ REFERRED_BYTES = 250
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
+_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 #: Words of a field's name that do not identify the owner of the address in it.
 _ANYBODYS_WORDS = (
     "address email mail phone telephone tel mobile number iban account url link web website "
@@ -75,6 +77,9 @@ class Naming:
         #: The number of addresses in the prose of each reference's records.
         self._free: dict[tuple[int, KindOfValue], int] = {}
         self._wholes = 0
+        #: The same for links outside fields that are links as a whole, and these fields.
+        self._links: dict[tuple[int, KindOfValue], int] = {}
+        self._link_fields: set[tuple[int, str]] = set()
         self._calls: dict[int, Reach] = {}
         #: Calls of whose records the intent picks some, with the words that pick them (empty: a choice).
         self._picked: dict[int, frozenset[str]] = {}
@@ -134,10 +139,27 @@ class Naming:
         found = [self._searches.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
-    def candidates(self, record: int, kind: KindOfValue) -> int:
-        """Return the number of different destinations of a kind in the records of the same reference."""
-        found = [self._candidates.get((one, kind), 0) for one in self._references.get(record, ())]
+    def candidates(self, record: int, kind: KindOfValue, path: str = "") -> int:
+        """Return the number of different destinations of a kind in the records of the same reference.
+
+        Where the words speak of a link in the record, fields that are links as a whole (`html_url`) are not
+        counted for a link in another field.
+        """
+        references = self._references.get(record, ())
+        found = [self._candidates.get((one, kind), 0) for one in references]
+        if kind in _LINKS and not self.is_link_field(record, path) and self.speaks_of_link(record):
+            found = [self._links.get((one, kind), 0) for one in references]
         return min((one for one in found if one), default=0)
+
+    def is_link_field(self, record: int, path: str) -> bool:
+        """Return whether a field of a record, or of one like it, is a link as a whole."""
+        return any((one, path) in self._link_fields for one in self._references.get(record, ()))
+
+    def speaks_of_link(self, record: int) -> bool:
+        """Return whether the intent names a record and speaks of a link there."""
+        return self.reach(record) is Reach.NAMED and speak_of_link(
+            self._utterance.clauses.sentences, self.names(record)
+        )
 
     def structured(self, record: int, path: str, value: int) -> dict[int, tuple[Name, ...]]:
         """Return the values of a field in the records of one reference, if a value is structured there.
@@ -287,6 +309,10 @@ class Naming:
                 if of_kind is kind and value in fields.get(leaf.path, ())
             }
             self._free[number, kind] = len(all_found - whole_ones)
+        for kind in _LINKS:
+            free = [found for (record, of), found in one.links.items() if of is kind and record in records]
+            self._links[number, kind] = len(set().union(*free))
+        self._link_fields.update((number, path) for path in one.link_fields)
 
     def _of_others(self, values: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
         """Return the fields that hold another person's address.

@@ -38,6 +38,7 @@ MAX_UNSORTED = 1_000
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
+_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -95,7 +96,10 @@ class NamingOfResult:
         self.keys: frozenset[int] = frozenset()
         #: The texts of the lookup, if the intent leads to it.
         self.looked_for = self._asked if lookup.reach is not Reach.NONE else _NONE
-        self._unsorted: list[tuple[int, Sequence[Destination]]] = []
+        self._unsorted: list[tuple[int, Sequence[Destination], str]] = []
+        #: Fields that are links as a whole; and the links and hosts of each record in other texts.
+        self.link_fields: set[str] = set()
+        self.links: dict[tuple[int, KindOfValue], set[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
         #: Untrusted texts, by record, where the intent may delegate to them.
         self.said: dict[int, list[str]] = {}
@@ -113,20 +117,24 @@ class NamingOfResult:
         self._tool_name = tool.name
         self._generic = name_stems(tool.name)
 
-    def meet(self, found: Sequence[Destination], record: int) -> None:
-        """Add destinations of a record."""
+    def meet(self, found: Sequence[Destination], record: int, link_field: str = "") -> None:
+        """Add destinations of a record; `link_field` is a field that is one link as a whole."""
         # The intent refers to nothing in most results: then the destinations need not be counted.
-        self._unsorted.append((record, found))
+        self._unsorted.append((record, found, link_field))
         if len(self._unsorted) > MAX_UNSORTED:
             self.candidates()
 
     def candidates(self) -> dict[tuple[int, KindOfValue], set[str]]:
         """Return the destinations of each record, by kind."""
-        for record, found in self._unsorted:
+        for record, found, link_field in self._unsorted:
+            if link_field:
+                self.link_fields.add(link_field)
             for one in found:
                 # No mark shows where an account number ends: its longer readings are no further destinations.
                 normal = one.normal[:SHORTEST_IBAN] if one.kind is KindOfValue.IBAN else one.normal
                 self._candidates.setdefault((record, one.kind), set()).add(normal)
+                if not link_field and one.kind in _LINKS:
+                    self.links.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
         return self._candidates
 
