@@ -16,7 +16,7 @@ from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.json_value import Json
-from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, audience_fault
+from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, Trust, audience_fault
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.json_path import path_of, steps
@@ -303,7 +303,10 @@ class _ToolReading:
             if rule.may_be_absent:
                 way = "state a value; a missing field never matches"
                 self._say("tests a field that may be missing", *at, "when", name, remediation=way)
-        return FieldLabel(path, label, rules)
+        if form.own and (label.trust is not Trust.TRUSTED or form.when):
+            way = "write `trust: trusted`, and no `when`: it must be the person's own in every result"
+            self._say("cannot be the person's own", *at, "own", remediation=way)
+        return FieldLabel(path, label, rules, form.own)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""

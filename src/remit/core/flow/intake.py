@@ -31,7 +31,7 @@ from remit.core.flow.values.destination import (
 )
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
-from remit.core.flow.values.strict_reading import BLANKS, ExactValue, small, standing, stated_forms
+from remit.core.flow.values.strict_reading import BLANKS, ExactValue, exact, small, standing, stated_forms
 from remit.core.label import Trust
 
 MAX_TEXT = 200
@@ -48,6 +48,11 @@ _DIGIT = re.compile("[0-9]")
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
+
+
+def _is_own(leaf: ResultLeaf, own: AbstractSet[str]) -> bool:
+    """Return whether a leaf is in one of the fields that hold the person's own values."""
+    return leaf.path in own or leaf.path.removeprefix("[].") in own or leaf.name in own
 
 
 class ShortText(msgspec.Struct, gc=False):
@@ -105,7 +110,7 @@ class Intake:
         end.
         """
         kept, lookup = self._kept, self._lookup
-        doubted = lookup.doubts(self._marked)
+        doubted, own = lookup.doubts(self._marked), lookup.tool.own_fields
         for count, leaf in enumerate(reading.steps()):
             if leaf is None or not count % LEAVES or self._gone > STEP:
                 self._gone = 0
@@ -121,6 +126,8 @@ class Intake:
             if kept.full and trust is _TRUSTED:
                 continue
             if len(leaf.text) <= MAX_TEXT:
+                if own and trust is _TRUSTED and _is_own(leaf, own):
+                    kept.keep_own(exact(leaf.text))
                 self._short(leaf, trust)
             else:
                 yield from self._long(leaf, trust)

@@ -99,6 +99,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `mentioned`: words of untrusted text hold the value.
     - `elsewhere`: the intent states the value, but possibly for another purpose.
     - `differs` (amounts): the intent states another amount.
+    - `own`: the value is the person's own account, address or id, and the intent speaks of the person.
     """
 
     provenance: Provenance
@@ -113,12 +114,15 @@ class Justification(msgspec.Struct, frozen=True):
     mentioned: bool = False
     elsewhere: bool = False
     differs: bool = False
+    own: bool = False
 
     @property
     def crossed(self) -> bool:
         """Whether untrusted data holds a value that the intent states."""
         return (
             self.stated is not None
+            # Many texts of others hold the person's own address.
+            and not self.own
             and self.origins != ()
             and any(one.trust is Trust.UNTRUSTED for one in self.origins)
         )
@@ -162,6 +166,7 @@ class Justification(msgspec.Struct, frozen=True):
             self.mentioned or other.mentioned,
             self.elsewhere or other.elsewhere,
             self.differs or other.differs,
+            self.own and other.own,
         )
 
 

@@ -102,12 +102,14 @@ class FieldLabel(msgspec.Struct, frozen=True):
 
     `path` names keys, `[]` for any place of a list (`messages[].body`); a path without dots means every field
     of that name. With `when` the label applies only where neighbouring fields (by name, in the same object)
-    meet these constraints; of several applicable labels the first counts.
+    meet these constraints; of several applicable labels the first counts. `own`: the field holds the account,
+    address or id of the person behind the task.
     """
 
     path: str
     label: Label
     when: dict[str, Constraint] = {}
+    own: bool = False
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -194,6 +196,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def hands_over(self) -> bool:
         """Whether an argument names by id the data that a call hands over."""
         return any(one.hands_over for one in self.arguments.values())
+
+    @functools.cached_property
+    def own_fields(self) -> frozenset[str]:
+        """The paths of result fields that hold the person's own account, address or id."""
+        return frozenset(one.path for one in self.fields if one.own)
 
     def selects(self, name: str) -> bool:
         """Return whether an argument selects the record that a call changes."""

@@ -57,6 +57,8 @@ class Naming:
         self._references: dict[int, tuple[int, ...]] = {}
         #: The words of the intent by which each reference finds its records.
         self._names: dict[int, frozenset[str]] = {}
+        #: The objects that hold these words, by path.
+        self._around: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
@@ -98,12 +100,26 @@ class Naming:
         """
         return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
 
-    def names(self, record: int) -> frozenset[str]:
+    def names(self, record: int, path: str = "") -> frozenset[str]:
         """Return the words by which a record was found; empty where only a choice among all records found
         it.
+
+        With `path`, only those that the object of this field holds.
         """
-        found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        numbers = self.beside(record, path) if path else self._references.get(record, ())
+        found = [self._names.get(one, _NO_NAMES) for one in numbers]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
+
+    def beside(self, record: int, path: str) -> list[int]:
+        """Return the references by which a field is in the object that the intent names, or below it.
+
+        The channel of a message is not the address of the message's author.
+        """
+        return [
+            one
+            for one in self._references.get(record, ())
+            if not (around := self._around.get(one)) or any(_is_below(path, each) for each in around)
+        ]
 
     def candidates(self, record: int, kind: KindOfValue) -> int:
         """Return the number of different destinations of a kind in the records of the same reference."""
@@ -149,6 +165,8 @@ class Naming:
             best = max(best, reference.reach)
             if reference.names:
                 self._names[number] = reference.names
+            if reference.around:
+                self._around[number] = reference.around
             for record in records:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
@@ -198,6 +216,11 @@ class Naming:
             for path, found in count.items()
             if found and not min(count.values())
         )
+
+
+def _is_below(path: str, above: str) -> bool:
+    """Return whether a path is below the path of an object."""
+    return not above or path.startswith((f"{above}.", f"{above}[", f"{above}{{"))
 
 
 def _with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:

@@ -39,7 +39,7 @@ class Referral(msgspec.Struct, frozen=True):
     """A reference of the intent to records of one result.
 
     `firm`: no outsider writes the text that it matches. `collected`: it covers all records. `names`: the
-    words that found the records.
+    words that found the records. `around`: the paths of the objects that hold these words.
     """
 
     reach: Reach
@@ -47,6 +47,7 @@ class Referral(msgspec.Struct, frozen=True):
     firm: bool = True
     collected: bool = False
     names: frozenset[str] = frozenset()
+    around: frozenset[str] = frozenset()
 
 
 #: How the intent names a short text: its words, if the intent contains all of them; the words (or the number)
@@ -91,6 +92,8 @@ class NamingOfResult:
         #: Words and numbers of the intent, with the records whose trusted fields hold them; and words of a
         #: source that the intent delegates to, with the records that hold them in any field.
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
+        #: The paths of the objects that hold words of the intent, by trust of the field.
+        self._around: dict[tuple[str, Trust], set[str]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._generic = name_stems(tool.name)
 
@@ -116,6 +119,8 @@ class NamingOfResult:
         self.values.append(leaf)
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
+            for one in (hit[0], *hit[1]):
+                self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
         if trust is _UNTRUSTED:
             if self._utterance.delegates:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
@@ -224,7 +229,11 @@ class NamingOfResult:
             if not firm:
                 best |= self._alike(best, top)
             names = frozenset((phrase,))
-            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
+            trust = _TRUSTED if firm else _UNTRUSTED
+            around = frozenset(self._around.get((phrase, trust), ()))
+            out.append(
+                Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names, around=around)
+            )
         return out
 
     def _alike(self, records: frozenset[int], score: int) -> frozenset[int]:
@@ -263,7 +272,9 @@ class NamingOfResult:
         """
         for by_word, reach in zip(self._words, (Reach.NAMED, Reach.POINTED), strict=True):
             if found := _scored(by_word):
-                return [Referral(reach, found)]
+                stems = frozenset(one for one, those in by_word.items() if those == found)
+                around = frozenset[str]().union(*(self._around.get((one, _TRUSTED), ()) for one in stems))
+                return [Referral(reach, found, names=self._utterance.spelt(stems), around=around)]
         return []
 
     def whole_collection(self) -> bool:
