@@ -154,13 +154,7 @@ def judging(
     # For each kind of argument: the worst provenance, and whether one argument is not reached.
     worst_of, short = _worst(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
-    spent, near, words, parameters = False, True, False, False
-    for one in destinations:
-        spent = spent or one.spent
-        near = near and (one.reached or one.near)
-        if one.provenance is _INTENT:
-            typed = one.stated is not None and bool(one.stated.parameter)
-            parameters, words = parameters or typed, words or not typed
+    spent, near, parameter = _of_destinations(destinations)
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     said = index.utterance
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
@@ -185,7 +179,7 @@ def judging(
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
-        parameter=parameters and not words,
+        parameter=parameter,
         crossed=any(one.crossed for one in found.values()),
         spent=spent,
         closed=closed,
@@ -246,6 +240,18 @@ def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[s
             if not one.reached:
                 short.add(kind)
     return worst_of, short
+
+
+def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool, bool]:
+    """Return whether any destination is spent, all are near, and those of the intent are typed parameters."""
+    spent, near, words, parameters = False, True, False, False
+    for one in destinations:
+        spent = spent or one.spent
+        near = near and (one.reached or one.near)
+        if one.provenance is _INTENT:
+            typed = one.stated is not None and bool(one.stated.parameter)
+            parameters, words = parameters or typed, words or not typed
+    return spent, near, parameters and not words
 
 
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
