@@ -21,7 +21,7 @@ from remit.core.flow.language.word_forms import name_words, number_of, stem
 from remit.core.flow.provenance import Index
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
-from remit.core.flow.wide_requests import asked_widely
+from remit.core.flow.verb_requests import asked_widely
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
