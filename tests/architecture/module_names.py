@@ -25,8 +25,8 @@ WORDS = {
         takeover unclosed untrusted
     """,
     "terms of language and information flow": """
-        amount clause date echo encoding escape fact inference intake kind language lookup mark name
-        naming note number phrase quantity quotation reading representation strict suggestion
+        amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
+        mark name naming note number phrase quantity quotation reading representation strict suggestion
         superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """

@@ -159,6 +159,10 @@ def test_a_configuration_that_changed_meanwhile_is_not_mixed_in(tmp_path: Path) 
             {"tools/x.yaml": "upstream: files\ntools: {a: {own_conversation: true}}\n"},
             "cannot be combined with an effect",
         ),
+        (
+            {"tools/x.yaml": "upstream: x\ntools: {a: {fields: {mail: {own: true, trust: untrusted}}}}\n"},
+            "`tools.a.fields.mail.own`: cannot be the person's own",
+        ),
     ],
 )
 def test_each_mistake_in_a_folder_is_one_line(

@@ -155,6 +155,14 @@ class ArgumentForm(Section, frozen=True, kw_only=True):
 class FieldForm(LabelForm, frozen=True, kw_only=True):
     """The label of one field of the results; omitted parts come from the tool's `labels`."""
 
+    own: Annotated[
+        bool,
+        Meta(
+            description="Whether it holds the own account, address or id of the person behind the "
+            "task; `me` and `myself` then state it. The field must be `trusted`."
+        ),
+    ] = False
+
     when: Annotated[
         dict[Text, ConstraintForm],
         Meta(description="Condition: a constraint for each of some sibling fields, by name."),

@@ -517,8 +517,11 @@ class _ToolReading:
             if rule.may_be_absent:
                 way = "state a value; a missing field never matches"
                 self._say("tests a field that may be missing", *at, "when", name, remediation=way)
+        if form.own and (label.trust is not Trust.TRUSTED or form.when):
+            way = "write `trust: trusted`, and no `when`: it must be the person's own in every result"
+            self._say("cannot be the person's own", *at, "own", remediation=way)
         withheld = WithheldBy.TOOL if form.withhold else None
-        return FieldLabel(path, label, rules, form.leads, form.fact or "", withheld)
+        return FieldLabel(path, label, rules, form.leads, form.fact or "", withheld, form.own)
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""

@@ -28,6 +28,7 @@ from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.flow.values.strict_reading import exact
+from remit.core.flow.verb_requests import asked_widely
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
@@ -85,7 +86,11 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `content_near`: all such addresses and links come from sources that the intent names.
     - `destination_clean`: the agent used each destination that is not reached before the task read anything
       untrusted.
-    - `anchored`: at least one destination or selector is reached otherwise than by such a use.
+    - `anchored`: at least one destination or selector is reached, neither only by such a use nor only as the
+      person's own.
+    - `to_self`: the call has destinations, and all are the person's own; no argument is undescribed.
+    - `exact`: the destinations are addresses that the intent states letter by letter, and the call carries no
+      other content.
     - `asked`: the person's words ask for what the tool does.
     - `delegated`: the person's words delegate to a text that someone else wrote (`follow the instructions in
       ...`).
@@ -135,6 +140,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
     doubtful: bool = False
     anchored: bool = False
+    to_self: bool = False
+    exact: bool = False
     asked: bool = False
     delegated: bool = False
     handed: bool = False
@@ -231,7 +238,9 @@ def judging(
         closed=closed,
         doubtful=doubtful,
         anchored=anchored,
-        asked=said.asks(asking(tool)),
+        to_self=_to_self(tool, parts, destinations),
+        exact=_is_exact(index, tool, parts, found),
+        asked=said.asks(asking(tool)) or asked_widely(index, tool, parts, found),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -354,6 +363,26 @@ def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
         doubtful = doubtful or _doubtful(one)
         anchored = anchored or one.anchors
     return closed, doubtful, anchored
+
+
+def _to_self(tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
+    """Return whether a call reaches only the person behind the task."""
+    return (
+        bool(destinations)
+        and all(one.own for one in destinations)
+        and all(name in tool.arguments for name in parts)
+    )
+
+
+def _is_exact(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
+    """Return whether a call goes to addresses that the intent states as a whole, and carries nothing else."""
+    return bool(found) and all(
+        one.reached
+        and name in tool.arguments
+        and tool.arguments[name].role is _DESTINATION
+        and all(index.states_address(text) for text in values_of(parts[name], tool, name))
+        for name, one in found.items()
+    )
 
 
 def _doubtful(one: Justification) -> bool:

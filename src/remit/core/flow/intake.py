@@ -52,6 +52,11 @@ _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
 _LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
+def _is_own(leaf: ResultLeaf, own: AbstractSet[str]) -> bool:
+    """Return whether a leaf is in one of the fields that hold the person's own values."""
+    return leaf.path in own or leaf.path.removeprefix("[].") in own or leaf.name in own
+
+
 class ShortText(msgspec.Struct, gc=False):
     """What is found in a short text.
 
@@ -113,7 +118,7 @@ class Intake:
         end.
         """
         kept, lookup = self._kept, self._lookup
-        doubted = lookup.doubts(self._marked)
+        doubted, own = lookup.doubts(self._marked), lookup.tool.own_fields
         for count, leaf in enumerate(reading.steps()):
             if leaf is None or not count % LEAVES or self._gone > STEP:
                 self._gone = 0
@@ -129,6 +134,8 @@ class Intake:
             if kept.full and trust is _TRUSTED:
                 continue
             if len(leaf.text) <= MAX_TEXT:
+                if own and trust is _TRUSTED and _is_own(leaf, own):
+                    kept.keep_own(exact(leaf.text))
                 self._short(leaf, trust)
             else:
                 yield from self._long(leaf, trust)

@@ -105,6 +105,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `parameter` (personal arguments): a typed parameter leads to the value, rather than words alone.
     - `structured`: the value is a whole field of these sources (a sender, a participant), and no prose.
     - `free`: the value is only in the prose of these sources, and the intent describes no one there.
+    - `own`: the value is the person's own account, address or id, and the intent speaks of the person.
     """
 
     provenance: Provenance
@@ -124,12 +125,15 @@ class Justification(msgspec.Struct, frozen=True):
     structured: bool = False
     free: bool = False
     records: frozenset[int] = frozenset()
+    own: bool = False
 
     @property
     def crossed(self) -> bool:
         """Whether untrusted data holds a value that the intent states."""
         return (
             self.stated is not None
+            # Many texts of others hold the person's own address.
+            and not self.own
             and self.origins != ()
             and any(one.trust is Trust.UNTRUSTED for one in self.origins)
         )
@@ -143,8 +147,11 @@ class Justification(msgspec.Struct, frozen=True):
 
     @property
     def anchors(self) -> bool:
-        """Whether the value shows that the call serves the intent: it is reached, and not by earlier use."""
-        return self.reached and not self.clean
+        """Whether the value shows that the call serves the intent.
+
+        It is reached, by more than an earlier use, and is not merely the person's own.
+        """
+        return self.reached and not self.clean and not self.own
 
     @property
     def justified(self) -> bool:
@@ -182,6 +189,7 @@ class Justification(msgspec.Struct, frozen=True):
             structured=worse.structured and (better.structured or better.reached),
             free=self.free or other.free,
             records=worse.records if better.reached else worse.records & better.records,
+            own=self.own and other.own,
         )
 
 

@@ -31,6 +31,8 @@ MENTIONS = 100_000
 """Words of untrusted text that one index remembers."""
 MAX_MENTIONED = 12
 """Most words of a value that is recognised by its words."""
+MAX_OWN = 100
+"""Accounts, addresses and ids of the person's own that are remembered."""
 VALUE_BYTES = 140
 WORD_BYTES = 100
 PLACE_BYTES = 280
@@ -60,6 +62,8 @@ class TaskRecords:
         #: The spots of each value: most values have only one.
         self._met: dict[int, int | tuple[int, ...]] = {}
         self._mentions: dict[int, int] = {}
+        #: Values of fields that hold the person's own accounts, addresses or ids.
+        self._own: set[int] = set()
         self.capacity = capacity
         #: Digests of links and hosts that are whole fields which no outsider writes.
         self.vouched: set[int] = set()
@@ -103,6 +107,15 @@ class TaskRecords:
         """Approximate memory of the stored data."""
         values, words, places = len(self._met), len(self._mentions), len(self.places)
         return values * VALUE_BYTES + words * WORD_BYTES + places * PLACE_BYTES
+
+    def keep_own(self, found: ExactValue) -> None:
+        """Remember an account, an address or an id of the person behind the task."""
+        if len(self._own) < MAX_OWN:
+            self._own.add(self.digest_exact(found))
+
+    def is_own(self, found: ExactValue) -> bool:
+        """Return whether a value is the person's own account, address or id."""
+        return bool(self._own) and self.digest_exact(found) in self._own
 
     def spots(self, found: Destination) -> tuple[int, ...]:
         """Return the spots of a value."""

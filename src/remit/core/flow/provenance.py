@@ -43,7 +43,7 @@ from remit.core.flow.justification import (
     leaves,
 )
 from remit.core.flow.language.amounts import is_number
-from remit.core.flow.language.tool_verbs import asking
+from remit.core.flow.language.tool_verbs import asking, asking_widely
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, number_of
 from remit.core.flow.memory import CAPACITY, RECORD_MASK, VALUE_BYTES, TaskRecords
@@ -402,7 +402,7 @@ class Index:
         statement = self.statement
         stated = statement.of(text, tool, name, used)
         if stated is None:
-            return None
+            return self._oneself(used, tool, name, origins)
         spent = False
         if tool is not None and not stated.parameter:
             # Untrusted data holds the value, too: the value may then be used only for its stated purpose.
@@ -416,6 +416,25 @@ class Index:
             # The person stated the value, but not for this use.
             return Justification(Provenance.UNKNOWN, None, origins)
         return Justification(_INTENT, stated, origins, Reach.NAMED, spent=spent, elsewhere=elsewhere)
+
+    def is_own(self, used: ExactValue) -> bool:
+        """Return whether a value is an account, an address or an id of the person behind the task."""
+        return self.kept.is_own(used) or (self.above is not None and self.above.is_own(used))
+
+    def _oneself(
+        self, used: ExactValue, tool: Tool | None, name: str, origins: tuple[Encounter, ...]
+    ) -> Justification | None:
+        """Return the justification of the person's own value, if the words ask for a call to the person."""
+        if tool is None or not self.is_own(used) or self.statement.holds(used):
+            # What the person states is stated for one purpose, also where it is the person's own.
+            return None
+        # `Delete my notes` does not mean the person's whole account.
+        chosen = tool.selects(name) and tool.effect is Effect.REVERSIBLE
+        if not (chosen or leads_out(tool, name)):
+            return None
+        if not self.utterance.clauses.ask_for_oneself(asking(tool), asking_widely(tool), things=not chosen):
+            return None
+        return Justification(_INTENT, Stated(), origins, Reach.NAMED, own=True)
 
     def _reached(
         self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str
@@ -432,10 +451,14 @@ class Index:
             if used.kind is KindOfValue.TEXT and not self.naming.firm(record) and leads_out(tool, name):
                 # The recipient may have named the record.
                 continue
-            if leads_out(tool, name) and self.naming.is_of_another(record, place.met.field):
+            if leads_out(tool, name) and (
+                self.naming.is_of_another(record, place.met.field)
+                or not self.naming.beside(record, place.met.field)
+            ):
                 continue
             number = _is_amount(tool, name) and is_number(name_words(place.name))
-            if number or not self.statement.meant(self.naming.names(record), used, tool, name):
+            names = self.naming.names(record, place.met.field if leads_out(tool, name) else "")
+            if number or not self.statement.meant(names, used, tool, name):
                 continue
             if not self._asked_of(record, tool, name):
                 continue
@@ -470,6 +493,23 @@ class Index:
                 if by := self.naming.search(one & RECORD_MASK):
                     return self.naming.names(one & RECORD_MASK), by
         return None
+
+    def states_address(self, text: str) -> bool:
+        """Return whether the intent states a whole web address, not only its host."""
+        used = exact(text)
+        return used.kind is KindOfValue.URL and self.statement.holds(used)
+
+    def words_for(self, text: str, tool: Tool, name: str) -> frozenset[str]:
+        """Return the person's words that state a value, or that name the records from which it is reached."""
+        used = exact(text)
+        if (stated := self.statement.of(text, tool, name, used)) is not None:
+            return frozenset((stated.words or text,))
+        found = frozenset[str]()
+        for one in self.kept.exact_spots(used):
+            record, met = one & RECORD_MASK, self.kept.place_of(one).met
+            if met.trust is not _UNTRUSTED and self.naming.reach(record) is Reach.NAMED:
+                found |= self.naming.names(record, met.field)
+        return found
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Return whether a tool may act on many: it only reads, or the words ask for its action on many."""

@@ -242,6 +242,9 @@ class Statement:
                     return True
                 if self.utterance.clauses.only_tell(one, by):
                     return True
+            elif self.utterance.asks_for(one, asking(tool), whom=True) is False:
+                # The words lead to the name in a clause that asks for something else.
+                continue
             elif self._is_address(one) or (
                 wording.states(one)
                 and bool(stems_of(one))

@@ -160,7 +160,8 @@ class FieldLabel(msgspec.Struct, frozen=True):
     meet these constraints; of several applicable labels the first counts. `leads` tells whether the field's
     value leads on from a person's record to what a personal argument selects; None: its name decides. `fact`
     is the type under which policies read the field of a reached record; empty: they do not read it. A field
-    that is `withheld` never reaches the task, and its label does not either.
+    that is `withheld` never reaches the task, and its label does not either. `own`: the field holds the
+    account, address or id of the person behind the task.
     """
 
     path: str
@@ -169,6 +170,7 @@ class FieldLabel(msgspec.Struct, frozen=True):
     leads: bool | None = None
     fact: str = ""
     withheld: WithheldBy | None = None
+    own: bool = False
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -284,6 +286,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def withholds(self) -> bool:
         """Whether a field of the results is withheld."""
         return any(one.withheld is not None for one in self.fields)
+
+    @functools.cached_property
+    def own_fields(self) -> frozenset[str]:
+        """The paths of result fields that hold the person's own account, address or id."""
+        return frozenset(one.path for one in self.fields if one.own)
 
     def selects(self, name: str) -> bool:
         """Return whether an argument selects the record that a call changes."""

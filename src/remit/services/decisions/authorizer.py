@@ -32,7 +32,7 @@ from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.label import Classes, Label, Unseen
+from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import UNPLANNED, departures
@@ -69,6 +69,7 @@ TIER_ASSURANCE = {
     Tier.OPERATOR: Assurance.SHARED_SECRET,
     Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
 }
+_ONESELF = Audience("self")
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -141,6 +142,8 @@ class Authorizer:
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
+        if flow.facts.to_self:
+            tool = msgspec.structs.replace(tool, audience=_ONESELF)
         return AccessRequest(
             principal=principal,
             agent=live.agent,

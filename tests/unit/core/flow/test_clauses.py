@@ -91,7 +91,7 @@ def test_a_later_turn_takes_back_what_was_asked_for() -> None:
     assert clauses.rule_out("T-8", CLOSING)
 
 
-def test_words_of_another_language_leave_it_open() -> None:
+def test_words_of_an_unknown_language_leave_it_open() -> None:
     """The request in them cannot be determined."""
-    assert said("Schließe T-8").asks_for("T-8", CLOSING, whom=False) is None
-    assert [one.mood for one in said("Schließe bitte alles").of()] == [Mood.OPEN]
+    assert said("Zamknij T-8").asks_for("T-8", CLOSING, whom=False) is None
+    assert [one.mood for one in said("Zamknij proszę wszystko").of()] == [Mood.OPEN]

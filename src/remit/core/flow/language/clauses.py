@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import NamedTuple
 
+from remit.core.flow.language.gloss import glossed, said
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
 from remit.core.flow.language.tool_verbs import ASKING, AskedBy, verbs_and_nouns
 from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
@@ -29,12 +30,14 @@ MAX_BACK = 32
 MAX_KNOWN = 1_000
 """Most answers that are cached until more words are added."""
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+_ONESELF, _MINE = some("me myself moi-même yo"), some("my mine")
 _IT = some("both it them him her that this one they its their")
 #: `Send them the agenda`, but not `send them to Bob`.
 _TO_IT = re.compile(
     r" (?:to|with|for|cc|in|at|on|into) (?:it|them|him|her|this|that|there|these|the \w+ one)"
     r"(?: (?:address|account|number|channel|page|url|person|host|site))? "
     r"| (?:them|him|her|there) (?!to |in |at |on |into )"
+    r"| (?:in|to|on) (?:his|her|their|its|that|this|the same) (?:thread|conversation|issue|ticket) "
 )
 _THE_THING = re.compile(
     r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
@@ -53,12 +56,16 @@ _FILLING = EMPTY | stems("please wait mind changed sorry actually anymore longer
 
 
 class SaidClause(NamedTuple):
-    """A clause: its parts as written, its words, the stems by which it can ask, and its mood."""
+    """A clause: its parts as written, its words, the stems by which it can ask, and its mood.
+
+    `heads` are the stems of its verbs of asking alone.
+    """
 
     parts: tuple[str, ...]
     words: list[str]
     stems: frozenset[str]
     mood: Mood
+    heads: frozenset[str] = frozenset()
 
     @property
     def said(self) -> str:
@@ -84,6 +91,13 @@ class SaidClause(NamedTuple):
         """Return whether the clause asks for what a tool does."""
         return self.asks and by.by(self.stems, self.text)
 
+    def asks_by_verb(self, by: AskedBy, *, oneself: bool = False) -> bool:
+        """Return whether a verb of the clause, and no noun, asks for what a tool does.
+
+        With `oneself`, also where it asks to do so for the person.
+        """
+        return self.asks and by.by_verb(self.heads, self.text, oneself=oneself)
+
 
 class Clauses:
     """The clauses of all words of a person so far."""
@@ -95,12 +109,14 @@ class Clauses:
         self._divided: dict[frozenset[str], list[SaidClause]] = {}
         self._parts: dict[tuple[str, frozenset[str]], tuple[SaidClause, ...]] = {}
         self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
+        self._led: dict[tuple[str, AskedBy, bool], bool] = {}
 
     def hear(self, text: str) -> None:
         """Add further words."""
         self.sentences += map(plain, sentences(text))
         self._divided.clear()
         self._known.clear()
+        self._led.clear()
 
     def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
         """Return all clauses; stems in `starts` count as verbs, too."""
@@ -117,7 +133,7 @@ class Clauses:
         if (found := self._parts.get(key)) is None:
             if len(self._parts) >= MAX_KNOWN:
                 self._parts.clear()
-            found = self._parts[key] = tuple(_clauses(sentence.split(), starts))
+            found = self._parts[key] = tuple(_clauses(glossed(sentence.split()), starts))
         return found
 
     def ask(self, by: AskedBy) -> bool:
@@ -158,6 +174,45 @@ class Clauses:
         own |= stems_in(word for one in (*by.words, *names) for word in one.split())
         asking = [one for one in self.of(by.starts) if one.asks_for(by)]
         return bool(asking) and all(stems_in(one.words) - EMPTY <= own for one in asking)
+
+    def ask_by_verb(self, by: AskedBy) -> bool:
+        """Return whether a verb of a clause asks for what a tool does."""
+        return any(one.asks_by_verb(by, oneself=True) for one in self.of(by.starts))
+
+    def lead_by_verb(self, value: str, by: AskedBy, *, whom: bool) -> bool:
+        """Return whether the clause that states a value asks by its verb for what a tool does.
+
+        A clause soon after it counts, too, if it refers to the value; with `whom`, as the recipient.
+        """
+        key = (value, by, whom)
+        if key not in self._led:
+            if len(self._led) >= MAX_KNOWN:
+                self._led.clear()
+            self._led[key] = self._lead_by_verb(value, by, whom=whom)
+        return self._led[key]
+
+    def _lead_by_verb(self, value: str, by: AskedBy, *, whom: bool) -> bool:
+        clauses = self._stating(value, by.starts)
+        for at, clause in enumerate(clauses):
+            if not clause.states or clause.mood is Mood.RULES_OUT:
+                continue
+            later = islice((near for near in clauses[at + 1 :] if near.asks), MAX_CLAUSES)
+            if clause.asks_by_verb(by) or any(
+                near.asks_by_verb(by) and _refers(near, by.name, whom=whom) for near in later
+            ):
+                return True
+        return False
+
+    def ask_for_oneself(self, by: AskedBy, widely: AskedBy, *, things: bool) -> bool:
+        """Return whether a clause that speaks of the person asks for what a tool does.
+
+        With `things`, also where it speaks of what is the person's (`my address`).
+        """
+        words = _ONESELF | _MINE if things else _ONESELF
+        return any(
+            (one.asks_for(by) or one.asks_by_verb(widely, oneself=True)) and not words.isdisjoint(one.words)
+            for one in (*self.of(by.starts), *self.of(widely.starts))
+        )
 
     def only_tell(self, value: str, by: AskedBy) -> bool:
         """Return whether all clauses that state a value report something other than what a tool does.
@@ -243,7 +298,12 @@ def _goes_on(clause: SaidClause, by: AskedBy, *, whom: bool) -> bool:
     """Return whether a clause refers to the value that was stated before it, or only names the action."""
     if {stem(one) for one in clause.words if one} - EMPTY <= by.words.union(*verbs_and_nouns(by.name)):
         return True
-    return _TO_IT.search(clause.text) is not None if whom else _speaks_of_it(clause, by.name)
+    return _refers(clause, by.name, whom=whom)
+
+
+def _refers(clause: SaidClause, name: tuple[str, ...], *, whom: bool) -> bool:
+    """Return whether a clause refers to a value that was stated before it."""
+    return _TO_IT.search(clause.text) is not None if whom else _speaks_of_it(clause, name)
 
 
 def _speaks_of_it(clause: SaidClause, name: tuple[str, ...]) -> bool:
@@ -266,7 +326,7 @@ def _without_withdrawn(clauses: list[SaidClause]) -> list[SaidClause]:
     return clauses
 
 
-def _clauses(tokens: list[str], starts: frozenset[str]) -> Iterator[SaidClause]:
+def _clauses(tokens: Sequence[str], starts: frozenset[str]) -> Iterator[SaidClause]:
     verbs = ACTS | starts
     #: The clause in progress, and the last clause that asked, to which later words can return.
     held: list[ClausePiece] = []
@@ -304,6 +364,7 @@ def _joined(pieces: Sequence[ClausePiece]) -> SaidClause:
     moved = [one for one in pieces if one.mood is not Mood.OPEN]
     reads = next((one.reads for one in pieces if one.mood is Mood.ASKS), bool(moved))
     words = [word for one in pieces for word in one.words if word]
-    parts = tuple(" ".join(one.tokens) for one in pieces)
+    parts = tuple(" ".join(filter(None, map(said, one.tokens))) for one in pieces)
     found = frozenset().union(*(one.stems(nouns=not reads) for one in pieces))
-    return SaidClause(parts, words, found, moved[0].mood if moved else Mood.OPEN)
+    heads = frozenset().union(*(one.heads for one in pieces))
+    return SaidClause(parts, words, found, moved[0].mood if moved else Mood.OPEN, heads)

@@ -13,6 +13,7 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 
+from remit.core.flow.language.conditions import main_clauses
 from remit.core.flow.language.tool_verbs import ASKING, READING, WRITTEN
 from remit.core.flow.language.word_forms import EMPTY, MARKS, bare_word, some, stem, stems, stems_in
 
@@ -59,7 +60,7 @@ _SUBJECTS = some("i we he she they who somebody someone nobody everybody everyon
 _TELLING = _SUBORDINATE | _AUXILIARY | _SUBJECTS | some("what which it this there you did does these those")
 _DONE = some(
     "sent wrote paid gave told bought ran got said came went made took found met left says asks tells reads "
-    "wants gets needs works links names speaks owes belongs comes"
+    "writes wants gets needs works links names speaks owes belongs comes"
 )
 _IN_MAY = re.compile(r"\bmay (?=\d)|(?<=\d )may\b|(?<=\dst )may\b|(?<=\dth )may\b")
 _REPORTING = some("says say said reads wrote writes asks asked tells told")
@@ -70,6 +71,7 @@ ACTS = ASKING | stems("block report leave keep stay compare have remind wait use
 _NOBODY_ELSE = some("i you we it that which what me us")
 _PARTING = _JOINING | _SUBORDINATE | _RULING_OUT
 _AFTER_THAT = _SUBJECTS | some("it the all there")
+_THERE_IS = some("is are was were has have there's there\u2019s")
 _SKIPPED = _JOINING | _BEGINNING
 _NO_ORDER = EMPTY | _TELLING | _LEADING
 _NO_PAST = WRITTEN | _LIKE_DONE
@@ -89,14 +91,17 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
     """Divide the words of a sentence at its joints."""
     piece: list[str] = []
     bare = [one.strip(MARKS) for one in tokens]
+    main = main_clauses(tokens, bare)
     for at, token in enumerate(tokens):
         word, before, after = bare[at], bare[at - 1] if at else "", next(iter(bare[at + 1 : at + 2]), "")
         negated = word in ("do", "does", "did") and after == "not"
         apart = (
             token in POINTS
+            or at in main
             or token[0] == "("
             or negated
-            or word in _PARTING
+            # `If there is no issue, ...` rules nothing out.
+            or (word in _PARTING and not (word == "no" and bare[:1] == ["if"] and before in _THERE_IS))
             # `Reply that it is late`.
             or (word == "that" and after in _AFTER_THAT)
             # `Tell Bob to ...` asks Bob.
@@ -145,7 +150,10 @@ class ClausePiece:
             one in verbs and (at not in self._nouns or self.words[at].endswith("ing"))
             for at, one in enumerate(self._stems)
         )
-        self.reports = self.tokens[-1][-1] == ":" and not _REPORTING.isdisjoint(self.words)
+        # `Bob says: ...`, and `Bob says, ...`.
+        self.reports = (self.tokens[-1][-1] == ":" and not _REPORTING.isdisjoint(self.words)) or (
+            self.tokens[-1][-1] == "," and self.words[-1] in _REPORTING
+        )
 
     @property
     def nouns(self) -> frozenset[str]:
@@ -157,6 +165,14 @@ class ClausePiece:
         gone = () if nouns else self._nouns
         counted = (one for at, one in enumerate(self.words) if one and at not in gone)
         return stems_in(counted) | frozenset(self._idioms())
+
+    @property
+    def heads(self) -> frozenset[str]:
+        """The stems of the verbs by which the piece asks; `tell me` is one by itself."""
+        if self.mood is not Mood.ASKS or self.head < 0:
+            return frozenset(self._idioms() if self.mood is Mood.ASKS else ())
+        me = " me" if self.words[self.head + 1 : self.head + 2] in (["me"], ["us"]) else ""
+        return frozenset((*(f"{one}{me}" for one in self._stems[self.head : self.head + 1]), *self._idioms()))
 
     def resumes(self, asked: Sequence[ClausePiece], told: Sequence[ClausePiece]) -> bool:
         """Return whether the piece continues a request that was interrupted.

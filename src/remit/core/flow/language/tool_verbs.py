@@ -7,9 +7,11 @@ They come from the tool's description, else from the verb of its name or a synon
 from __future__ import annotations
 
 import functools
+import re
 
 import msgspec
 
+from remit.core.flow.language.verb_groups import WIDER_VERBS
 from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
@@ -59,6 +61,10 @@ _MAILING = stems("mail email")
 _TELLING_TOO = stems("reply respond answer inform notify contact")
 
 
+MAX_GAP = 4
+"""Most words of others between two words of a phrase."""
+
+
 class AskedBy(msgspec.Struct, frozen=True):
     """The words that ask for what a tool does: the stems that its description names, else the words of its
     name.
@@ -102,6 +108,18 @@ class AskedBy(msgspec.Struct, frozen=True):
             return not nouns.isdisjoint(stems)
         return not verbs.isdisjoint(stems) and (not nouns or not nouns.isdisjoint(stems))
 
+    def by_verb(self, heads: frozenset[str], text: str, *, oneself: bool = False) -> bool:
+        """Return whether verbs of asking, with the words between blanks around them, ask for the tool.
+
+        `Tell me` counts only with `oneself`.
+        """
+        every = frozenset(one.removesuffix(" me") for one in heads)
+        return not self.words.isdisjoint(every if oneself else heads) or any(
+            stem(one.split()[0]) in every and _with_gaps(one).search(text) is not None
+            for one in self.words
+            if " " in one
+        )
+
 
 def asking(tool: Tool) -> AskedBy:
     """Return the words that ask for what a tool does."""
@@ -114,6 +132,45 @@ def asking(tool: Tool) -> AskedBy:
     if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
         words |= _TELLING_TOO if words.isdisjoint(_MAILING) else _TELLING_TOO | _MAILING
     return AskedBy(words, name, tool.effect is not Effect.NONE)
+
+
+def asking_widely(tool: Tool) -> AskedBy:
+    """Return further verbs that ask for what a tool does, by its effect and the roles of its arguments.
+
+    They count only as the verb of a clause, and only for what that clause leads to.
+    """
+    return _widely(tool.asked_by, name_words(tool.name), _roles_of(tool))
+
+
+@functools.lru_cache(4096)
+def _widely(by: tuple[str, ...], name: tuple[str, ...], roles: frozenset[str]) -> AskedBy:
+    own = frozenset(by or name[:1])
+    words = [
+        more
+        for group in WIDER_VERBS
+        if group.role in roles and not own.isdisjoint(group.triggers)
+        for more in group.verbs
+    ]
+    # `Give access` is said as `give Ann access`.
+    words += [one for one in by if " " in one]
+    return AskedBy(_stems_of(tuple(words)), name)
+
+
+def _roles_of(tool: Tool) -> frozenset[str]:
+    """Return the names of the groups of wider verbs that a tool can have."""
+    if tool.effect is Effect.NONE:
+        return frozenset()
+    if tool.financial:
+        return frozenset(("any", "money"))
+    roles = ["any", *(["person"] if tool.sends else [])]
+    return frozenset((*roles, "undone") if tool.effect is Effect.REVERSIBLE else roles)
+
+
+@functools.lru_cache(4096)
+def _with_gaps(phrase: str) -> re.Pattern[str]:
+    """Return a pattern of a phrase with a few other words between its words."""
+    gap = rf"(?: \S+){{0,{MAX_GAP}}} "
+    return re.compile(rf" {gap.join(map(re.escape, phrase.split()))} ")
 
 
 @functools.lru_cache(4096)

@@ -27,6 +27,7 @@ from remit.core.flow.language.word_forms import (
     MARKS,
     MAX_WORDS,
     PARTS,
+    bare_words,
     number_of,
     some,
     stem,
@@ -92,8 +93,8 @@ class Utterance:
         words = words_of(text)[: MAX_WORDS - self._count]
         self._count += len(words)
         self._marked += [bare for word in folded(text).split() if (bare := word.lstrip(MARKS).rstrip(_ENDS))]
-        said = [one.words for one in divided(text) if one.mood is not Mood.RULES_OUT]
-        meant = [word for one in said for word in one if word][: len(words)]
+        said = [one.said for one in divided(text) if one.mood is not Mood.RULES_OUT]
+        meant = [word for one in said for word in bare_words(one.split())][: len(words)]
         self._text = f"{self._text}{' '.join(meant)} "
         for at, word in enumerate(meant):
             if "@" in word:
@@ -136,6 +137,10 @@ class Utterance:
     def holds(self, joined: str) -> bool:
         """Return whether the words contain this sequence, joined by single blanks."""
         return f" {joined} " in self._text
+
+    def spelt(self, stems: frozenset[str]) -> frozenset[str]:
+        """Return the words, as the person wrote them, that have these stems."""
+        return frozenset(one for one in set(self._text.split()) if not stems.isdisjoint(stems_from((one,))))
 
     def names(self, text: str, words: Sequence[str]) -> bool:
         """Return whether the words name everything that a text with these words names, in any order."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from remit.core.flow.language.gloss import glossed
 from remit.core.flow.language.quotation import divided
 from remit.core.flow.language.word_forms import some
 from remit.core.flow.values.strict_reading import BLANKS, MARKS, composed, small, worded_forms
@@ -22,6 +23,8 @@ MAX_HEARD = 160_000
 """Characters of a person's words that are read; later words state nothing."""
 MAX_VALUE = 400
 """Most characters of a text that the words can state."""
+MAX_KNOWN = 1_000
+"""Most answers that are cached until more words are added."""
 MAX_PLACES = 50
 """Most places in the words that are found for a value."""
 _LINE_END = re.compile(r"(?<![:,.;!?])\n+(?=(?:(?:[-*\u2022]|\d+[.)]) )?[A-Z])")
@@ -87,6 +90,8 @@ _BACK = re.compile(
     r"reimburse|remind|show|contact) (?:them|him|her|it)\b"
 )
 _MAX_BACK = 14
+#: Replaces the value whose place is examined: a private-use character.
+_HERE = "\U000f0001"
 _SENTENCE_END = re.compile(r"[.!?;]\s")
 #: Words after the people to be notified (`let Ann know`, `Bob should get it, too`).
 _TOLD = re.compile(
@@ -103,6 +108,7 @@ class Wording:
         self._said = " "
         #: Long texts in quotation marks: words of others, or a name as a whole.
         self._quoted: set[str] = set()
+        self._addressed: dict[tuple[str, frozenset[str]], bool] = {}
 
     def hear(self, text: str) -> str:
         """Add further words; return them without their quotations."""
@@ -113,6 +119,7 @@ class Wording:
         # A full stop between two user messages: no value is stated across it.
         self._written += f"{written} . "
         self._said += f"{small(written)} . "
+        self._addressed.clear()
         return text
 
     def states(self, value: str) -> bool:
@@ -128,10 +135,15 @@ class Wording:
         `nouns` are the tool's words for it. Where a tool only `reads` there, verbs of reading lead to it,
         too.
         """
-        leading = nouns | _READING if reads else nouns
-        places = list(self._places(value))
-        # A value that is stated in another form (an address without its slash) occurs nowhere verbatim.
-        return not places or any(self._leads_to(start, end, leading) for start, end in places)
+        key = (value, nouns | _READING if reads else nouns)
+        if key not in self._addressed:
+            if len(self._addressed) >= MAX_KNOWN:
+                self._addressed.clear()
+            places = list(self._places(value))
+            # A value that is stated in another form (an address without its slash) occurs nowhere verbatim.
+            led = not places or any(self._leads_to(start, end, key[1]) for start, end in places)
+            self._addressed[key] = led
+        return self._addressed[key]
 
     def count(self, value: str) -> int:
         """Count the occurrences of a value in the words."""
@@ -277,17 +289,20 @@ class Wording:
             return True
         if _TOLD.match(said, end):
             return True
-        after = [one.strip(MARKS) for one in _SENTENCE_END.split(said[end : end + 200])[0].split()]
+        rest = _SENTENCE_END.split(said[end : end + 200])[0]
+        sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
+        read = glossed((*sentence.split(), _HERE, *rest.split()))
+        here = read.index(_HERE)
+        after = [one.strip(MARKS) for one in read[here + 1 :]]
         if after and after[0] in _PLACES and said[end] == " ":
             return True
-        sentence = _SENTENCE_END.split(said[max(0, start - 400) : start])[-1]
         if not sentence.strip(MARKS + BLANKS):
             # A name at the beginning of a sentence: a later sentence may ask to address that person.
             name = "@" in said[start:end] or (
                 self._written[start].isupper() and said[start:end] not in _ELSEWHERE | _LEADING
             )
             return name and _BACK.search(said[end : end + 400]) is not None
-        sentence = sentence.replace(" as well as ", " and ")
+        sentence = f"{' '.join(read[:here])} ".replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
         before = [one for one in before if one]
         near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]

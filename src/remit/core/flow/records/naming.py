@@ -62,6 +62,8 @@ class Naming:
         self._names: dict[int, frozenset[str]] = {}
         #: References by words of a search alone, with the stems of the name of the searching tool.
         self._searches: dict[int, frozenset[str]] = {}
+        #: The objects that hold these words, by path.
+        self._around: dict[int, frozenset[str]] = {}
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
@@ -122,11 +124,14 @@ class Naming:
         """
         return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
 
-    def names(self, record: int) -> frozenset[str]:
+    def names(self, record: int, path: str = "") -> frozenset[str]:
         """Return the words by which a record was found; empty where only a choice among all records found
         it.
+
+        With `path`, only those that the object of this field holds.
         """
-        found = [self._names.get(one, _NO_NAMES) for one in self._references.get(record, ())]
+        numbers = self.beside(record, path) if path else self._references.get(record, ())
+        found = [self._names.get(one, _NO_NAMES) for one in numbers]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
 
     @property
@@ -138,6 +143,17 @@ class Naming:
         """Return the stems of the searching tool's name where words of a search alone name a record."""
         found = [self._searches.get(one, _NO_NAMES) for one in self._references.get(record, ())]
         return _NO_NAMES.union(*found) if all(found) else _NO_NAMES
+
+    def beside(self, record: int, path: str) -> list[int]:
+        """Return the references by which a field is in the object that the intent names, or below it.
+
+        The channel of a message is not the address of the message's author.
+        """
+        return [
+            one
+            for one in self._references.get(record, ())
+            if not (around := self._around.get(one)) or any(_is_below(path, each) for each in around)
+        ]
 
     def candidates(self, record: int, kind: KindOfValue, path: str = "") -> int:
         """Return the number of different destinations of a kind in the records of the same reference.
@@ -244,6 +260,8 @@ class Naming:
                 self._names[number] = reference.names
             if reference.search:
                 self._searches[number] = reference.search
+            if reference.around:
+                self._around[number] = reference.around
             for record in records:
                 at = one.base + record
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
@@ -332,6 +350,11 @@ class Naming:
             for path, found in count.items()
             if found and not min(count.values())
         )
+
+
+def _is_below(path: str, above: str) -> bool:
+    """Return whether a path is below the path of an object."""
+    return not above or path.startswith((f"{above}.", f"{above}[", f"{above}{{"))
 
 
 def with_what_is_below(records: AbstractSet[int], above: Sequence[int]) -> set[int]:

@@ -46,7 +46,7 @@ class Referral(msgspec.Struct, frozen=True):
 
     `firm`: no outsider writes the text that it matches. `collected`: it covers all records. `names`: the
     words that found the records. `search`: the records were found by words of a search alone; these are the
-    stems of the name of the searching tool.
+    stems of the name of the searching tool. `around`: the paths of the objects that hold the words.
     """
 
     reach: Reach
@@ -55,6 +55,7 @@ class Referral(msgspec.Struct, frozen=True):
     collected: bool = False
     names: frozenset[str] = frozenset()
     search: frozenset[str] = frozenset()
+    around: frozenset[str] = frozenset()
 
 
 #: How the intent names a short text: its words, if the intent contains all of them; the words (or the number)
@@ -113,6 +114,8 @@ class NamingOfResult:
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         #: Words of the intent, with the records whose untrusted titles hold them.
         self._titles: dict[str, set[int]] = {}
+        #: The paths of the objects that hold words of the intent, by trust of the field.
+        self._around: dict[tuple[str, Trust], set[str]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
         self._tool_name = tool.name
         self._generic = name_stems(tool.name)
@@ -155,6 +158,8 @@ class NamingOfResult:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
             for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
                 self._titles.setdefault(one, set()).add(leaf.record)
+            for one in (hit[0], *hit[1]):
+                self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
         if trust is _UNTRUSTED:
             if self._utterance.delegates:
                 self.said.setdefault(leaf.record, []).append(leaf.text)
@@ -323,7 +328,11 @@ class NamingOfResult:
             if not firm:
                 best |= self._alike(best, top)
             names = frozenset((phrase,))
-            out.append(Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names))
+            trust = _TRUSTED if firm else _UNTRUSTED
+            around = frozenset(self._around.get((phrase, trust), ()))
+            out.append(
+                Referral(Reach.NAMED if said else self._looked_up, best, firm, names=names, around=around)
+            )
         return out
 
     def namesakes(self) -> set[int]:
@@ -366,7 +375,9 @@ class NamingOfResult:
         """
         for by_word, reach in zip(self._words, (Reach.NAMED, Reach.POINTED), strict=True):
             if found := _scored(by_word):
-                return [Referral(reach, found)]
+                stems = frozenset(one for one, those in by_word.items() if those == found)
+                around = frozenset[str]().union(*(self._around.get((one, _TRUSTED), ()) for one in stems))
+                return [Referral(reach, found, names=self._utterance.spelt(stems), around=around)]
         return []
 
     def whole_collection(self) -> bool:

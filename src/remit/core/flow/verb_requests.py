@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests in other words than those of a tool's description (`let Ann know` for a tool that sends mail).
+
+Such words fit many tools. So they count only as the verb of a clause, and only if that clause leads to where
+the call goes: to each of its destinations, or to one object that it changes where it has no destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remit.core.flow.argument_values import values_of
+from remit.core.flow.argument_walk import is_long
+from remit.core.flow.justification import Justification
+from remit.core.flow.language.tool_verbs import AskedBy, asking_widely
+from remit.core.flow.provenance import Index
+from remit.core.flow.values.strict_reading import exact
+from remit.core.json_value import Json
+from remit.core.tools.tool import ArgumentRole, Tool
+
+MAX_LED = 20
+"""Most values of one argument that the words can lead to."""
+
+
+def asked_widely(
+    index: Index, tool: Tool, parts: Mapping[str, Json], found: Mapping[str, Justification]
+) -> bool:
+    """Return whether the person's words ask for a call in other words than those of its tool."""
+    by = asking_widely(tool)
+    if not by.words or not index.utterance.clauses.ask_by_verb(by):
+        return False
+    roles = {name: tool.arguments[name].role for name in found if name in tool.arguments}
+    leading = {
+        name for name, role in roles.items() if role in (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
+    }
+    if not all(found[name].reached for name in leading):
+        return False
+    places = [name for name in leading if roles[name] is ArgumentRole.DESTINATION]
+    if places:
+        return all(_leads(index, tool, name, parts[name], found[name], by) for name in places)
+    return any(_leads(index, tool, name, parts[name], found[name], by) for name in leading)
+
+
+def _leads(index: Index, tool: Tool, name: str, value: Json, one: Justification, by: AskedBy) -> bool:
+    """Return whether a clause that asks by a verb of `by` leads to each value of an argument."""
+    whom = tool.arguments[name].role is ArgumentRole.DESTINATION
+    if one.own or (one.stated is not None and one.stated.parameter):
+        return True
+    count = 0
+    for text in values_of(value, tool, name):
+        if (count := count + 1) > MAX_LED or not text or is_long(text):
+            return False
+        if not index.is_own(exact(text)) and not any(
+            _led(index, words, by, whom=whom) for words in index.words_for(text, tool, name)
+        ):
+            return False
+    return count > 0
+
+
+def _led(index: Index, words: str, by: AskedBy, *, whom: bool) -> bool:
+    clauses, wording = index.utterance.clauses, index.utterance.wording
+    return clauses.lead_by_verb(words, by, whom=whom) and (not whom or wording.addressed(words))
