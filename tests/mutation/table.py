@@ -106,11 +106,11 @@ NEAREST: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/core/flow/test_strict_reading.py",
         "tests/unit/core/flow/test_strict_reading_edges.py",
     ),
-    "core.flow.argument_values": (
+    "core.flow.arguments.argument_values": (
         "tests/unit/core/flow/test_argument_values.py",
         "tests/unit/core/flow/test_provenance.py",
     ),
-    "core.flow.argument_walk": (
+    "core.flow.arguments.argument_walk": (
         "tests/unit/core/flow/test_argument_walk.py",
         "tests/unit/core/flow/test_provenance.py",
     ),

@@ -22,8 +22,8 @@ from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
 from remit.core.cooperative_steps import LAP, MAX_WORD, PIECE, STEP, Steps, finish, pieces, weight
-from remit.core.flow.argument_values import MAX_LIST, several
-from remit.core.flow.argument_walk import walk
+from remit.core.flow.arguments.argument_values import MAX_LIST, several
+from remit.core.flow.arguments.argument_walk import walk
 from remit.core.flow.language import quotation
 from remit.core.flow.language import word_forms as word
 from remit.core.flow.language.quotation import unquoted

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remit.core.flow.argument_values import several
+from remit.core.flow.arguments.argument_values import several
 from remit.core.flow.justification import leaves
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import (

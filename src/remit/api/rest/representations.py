@@ -107,6 +107,7 @@ class ArgumentView(View, frozen=True, kw_only=True):
     personal: bool
     hands_over: bool
     handed_class: str
+    one_time: dict[str, Json] | None
     least: tuple[Json, ...]
     within: str
     when: tuple[ArgumentCaseView, ...]
@@ -131,6 +132,9 @@ class FieldView(View, frozen=True, kw_only=True):
     label: dict[str, Json]
     when: dict[str, Json]
     withhold: bool
+    own: bool
+    leads: bool | None
+    fact: str
 
 
 class VariantView(View, frozen=True, kw_only=True):
@@ -166,6 +170,7 @@ class ToolView(View, frozen=True, kw_only=True):
     repeats_in: tuple[str, ...]
     stored_destination: dict[str, Json] | None
     single: bool
+    sender: str
     sanitizes: bool
     unlisted: tuple[str, ...]
     strange: tuple[str, ...]
@@ -308,6 +313,9 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
                 label=msgspec.to_builtins(one.label),
                 when=_rules(one.when),
                 withhold=one.withheld is not None,
+                own=one.own,
+                leads=one.leads,
+                fact=one.fact,
             )
             for one in tool.fields
         ),
@@ -327,6 +335,7 @@ def tool_view(tool: Tool, *, observed: bool) -> ToolView:
         if tool.stored_destination is None
         else msgspec.to_builtins(tool.stored_destination),
         single=tool.single,
+        sender=tool.sender,
         sanitizes=tool.sanitizes,
         unlisted=tool.unlisted,
         strange=tool.strange,
@@ -352,7 +361,8 @@ def _argument_view(argument: Argument) -> ArgumentView:
         )
         for one in argument.when
     )
-    return ArgumentView(**{**msgspec.structs.asdict(argument), "when": cases})
+    one_time = None if argument.one_time is None else msgspec.to_builtins(argument.one_time)
+    return ArgumentView(**{**msgspec.structs.asdict(argument), "when": cases, "one_time": one_time})
 
 
 def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:

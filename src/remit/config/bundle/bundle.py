@@ -13,7 +13,8 @@ from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
 from remit.config.bundle.one_time_codes import code_channels
 from remit.config.bundle.task_types import KnownNames, task_type
-from remit.config.bundle.tools import Vocabulary, described_tool
+from remit.config.bundle.tools import described_tool
+from remit.config.bundle.vocabulary import Vocabulary
 from remit.config.load import examine_config, first_of
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, Folder

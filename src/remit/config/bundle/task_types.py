@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remit.config.bundle.forms import BudgetsForm, ParameterForm, TaskFile
-from remit.config.bundle.tools import Vocabulary, label_of
+from remit.config.bundle.vocabulary import Vocabulary, label_of
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -13,12 +12,13 @@ import msgspec
 
 from remit.config.bundle.directory import narrowings
 from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
+from remit.config.bundle.vocabulary import Vocabulary, label_of, or_near
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.flow.records.field_labels import spelled
 from remit.core.json_value import Json
-from remit.core.label import AUDIENCE_RULE, Audience, Classes, Label, Trust, audience_fault
+from remit.core.label import AUDIENCE_RULE, Audience, Label, Trust, audience_fault
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.constraint.base import same
@@ -47,25 +47,6 @@ _LEADING: Final = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _STRICT: Final = (ArgumentRole.CONTENT, ArgumentRole.AMOUNT, *_LEADING, ArgumentRole.CODE)
 FACTS: Final = ("string", "integer", "number", "boolean", "date")
 FACT_NAME: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,62}")
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The vocabulary of an organisation: data classes, trust zones, and groups that can be audiences."""
-
-    classes: Classes
-    zones: Collection[str] = ()
-    groups: Collection[str] = ()
-    directory: Mapping[str, str] = field(default_factory=dict)
-
-    def unknown_group(self, audience: str) -> str:
-        """Return the remediation if an audience is an undeclared group; empty otherwise."""
-        name = audience.removeprefix("group:")
-        if name == audience or name in self.groups or audience in self.classes.clearance:
-            return ""
-        known = [f"group:{group}" for group in self.groups]
-        known += [one for one in self.classes.clearance if one.startswith("group:")]
-        return f"declare it under `groups` or `classes.clearance` in `remit.yaml`{_or_near(audience, known)}"
 
 
 def described_tool(
@@ -101,29 +82,6 @@ def described_tool(
         sender=form.sender,
         described=True,
         surface={"name": name, "inputSchema": form.schema} if form.schema else {},
-    )
-
-
-def label_of(
-    form: LabelForm | None, unless: Label, *, words: Vocabulary, problems: Problems, line: int, key: str
-) -> Label:
-    """Return the label from a file; parts that the file omits come from `unless`."""
-    if form is None:
-        return unless
-    order = words.classes.order
-    data_class = form.data_class or unless.data_class
-    if data_class not in order:
-        way = suggestion(data_class, order)
-        problems.add(f"`{data_class}` is not a data class", line=line, key=f"{key}.class", remediation=way)
-        data_class = unless.data_class
-    if form.zone and form.zone not in words.zones:
-        way = f"declare it under `zones` in `remit.yaml`{_or_near(form.zone, words.zones)}"
-        problems.add(f"`{form.zone}` is not a trust zone", line=line, key=f"{key}.zone", remediation=way)
-    return Label(
-        data_class=data_class,
-        categories=frozenset(form.categories) or unless.categories,
-        trust=form.trust or unless.trust,
-        zones=frozenset({form.zone}) if form.zone else unless.zones,
     )
 
 
@@ -287,7 +245,7 @@ class _ToolReading:
             self._say(f"cannot be combined with the role `{form.role}`", *at, remediation=way)
         elif name not in forms or forms[name].role not in _LEADING:
             known = [one for one, other in forms.items() if one != key and other.role in _LEADING]
-            way = f"name a selector or a destination among its arguments{_or_near(name, known)}"
+            way = f"name a selector or a destination among its arguments{or_near(name, known)}"
             self._say(f"`{name}` cannot be a container", *at, remediation=way)
         elif self._circular(key):
             way = "name the container of the item, and not the item of the container"
@@ -386,7 +344,7 @@ class _ToolReading:
         own, directory = self._form.audience, self._words.directory
         for name in self._form.audience_by:
             if name not in self._known:
-                way = f"add it under `arguments`{_or_near(name, self._known)}"
+                way = f"add it under `arguments`{or_near(name, self._known)}"
                 self._say(f"`{name}` is not one of its arguments", "audience_by", remediation=way)
                 return
         for key, form in self._form.arguments.items() if self._form.audience_by else ():
@@ -440,7 +398,7 @@ class _ToolReading:
         """Note conditions on arguments that the tool does not have."""
         for name in rules:
             if name not in self._known:
-                way = f"add it under `arguments`{_or_near(name, self._known)}"
+                way = f"add it under `arguments`{or_near(name, self._known)}"
                 if len(path_of(name)) > 1:
                     way = "use the whole argument, and write `each` or `fields` for its parts"
                 self._say(f"`{name}` is not one of its arguments", *at, "arguments", name, remediation=way)
@@ -608,8 +566,3 @@ class _ToolReading:
 
     def _say(self, message: str, *at: str, remediation: str) -> None:
         self._problems.add(message, line=self._line(*at), key=self._key(*at), remediation=remediation)
-
-
-def _or_near(word: str, known: Collection[str]) -> str:
-    near = nearest(word, known)
-    return f"; did you mean `{near}`?" if near else ""

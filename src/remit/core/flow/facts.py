@@ -7,18 +7,19 @@ argument, and `FlowFacts`, the few terms that guardrails use. The consequences a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.argument_narrowing import absent, containers_in, given
-from remit.core.flow.argument_values import values_of
-from remit.core.flow.argument_walk import is_long
+from remit.core.flow.arguments.argument_values import values_of
+from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
-from remit.core.flow.language.code_words import names_code
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
+from remit.core.flow.language.vocabulary.code_words import names_code
 from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
 from remit.core.flow.one_time_codes import NO_CODE, entered
 from remit.core.flow.person_arguments import names_person, personal, selected
@@ -175,6 +176,8 @@ _KINDS = {one: one.value for one in ArgumentRole}
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
 _CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
+#: Kinds of arguments that can be reached.
+_REACHED = ("destination", "selector", "personal", "secret", "choice", "amount")
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
@@ -191,6 +194,7 @@ def judging(
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
     kinds |= chosen(index, tool, arguments, found)
+    carries_code = len(index.codes) > 0 and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
     # with them.
@@ -205,30 +209,17 @@ def judging(
         anchored = any(found[name].anchors for name in _leading(tool, found) if name not in around)
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
-        destination=worst_of.get("destination", NO_VALUE),
-        destination_reached="destination" not in short,
+        **_by_kind(worst_of, short),
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
         destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
         destination_structured="destination" in short and _structured(destinations),
         destination_free=any(one.free and not one.reached for one in destinations),
-        selector=worst_of.get("selector", NO_VALUE),
-        selector_reached="selector" not in short,
         selector_pointed=pointed,
-        personal=worst_of.get("personal", NO_VALUE),
-        personal_reached="personal" not in short,
         personal_parameter=all(one.parameter for one in kinds.get("personal", ())),
         personal_given=names_person(index),
-        content=worst_of.get("content", NO_VALUE),
         content_foreign=carries,
         content_near=content_near,
-        code=worst_of.get("code", NO_VALUE),
-        secret=worst_of.get("secret", NO_VALUE),
-        secret_reached="secret" not in short,
-        choice=worst_of.get("choice", NO_VALUE),
-        choice_reached="choice" not in short,
-        amount=worst_of.get("amount", NO_VALUE),
-        amount_reached="amount" not in short,
         amount_differs=any(one.differs for one in kinds.get("amount", ())),
         amount_computed=index.statement.owed.amounts(tool).computed,
         repeated=index.statement.repeats(tool, parts),
@@ -249,7 +240,7 @@ def judging(
         unseen=index.unseen,
     )
     record = selected_facts(index, tool, parts, found, people)
-    facts = yield from _with_codes(facts, index, tool, parts, found)
+    facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
@@ -258,17 +249,32 @@ def _structured(destinations: Sequence[Justification]) -> bool:
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
 
 
+def _by_kind(worst_of: Mapping[str, str], short: Collection[str]) -> dict[str, Any]:
+    """Return the facts that every kind of argument has: its worst provenance, and whether all are reached."""
+    found: dict[str, Any] = {kind: worst_of.get(kind, NO_VALUE) for kind in (*_REACHED, "content", "code")}
+    return found | {f"{kind}_reached": kind not in short for kind in _REACHED}
+
+
 def _with_codes(
-    facts: FlowFacts, index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]
-) -> Steps[FlowFacts]:
-    """Return the facts of a call with those about one-time codes that the task has met."""
+    facts: FlowFacts,
+    index: Index,
+    tool: Tool,
+    parts: dict[str, Json],
+    found: dict[str, Justification],
+    *,
+    discloses: bool,
+) -> FlowFacts:
+    """Return the facts of a call with those about one-time codes that the task has met.
+
+    `discloses` tells whether an argument that is no secret carries one.
+    """
     if not len(index.codes):
         return facts
     reached = facts.destination_reached and facts.selector_reached and facts.personal_reached
     firm = reached and facts.amount_reached and facts.choice_reached and facts.anchored
     firm = firm and not facts.closed and not facts.spent
     code = NO_CODE if not firm or index.full else entered(index.codes, tool, parts, found)
-    discloses = tool.audience.name != "self" and (yield from _any_code(index, tool, parts))
+    discloses = discloses and tool.audience.name != "self"
     if discloses and facts.destination != NO_VALUE and facts.destination_reached:
         discloses = not _asked_for_code(index, tool)
     return msgspec.structs.replace(

@@ -204,7 +204,7 @@ def worst(judged: Iterable[Justification]) -> Provenance | None:
 def leaves(value: Json) -> Iterator[str]:
     """Yield the texts and numbers that an argument holds, and the keys that are values rather than names.
 
-    For searching only. A decision about a value uses `core.flow.argument_values.values_of`.
+    For searching only. A decision about a value uses `core.flow.arguments.argument_values.values_of`.
     """
     if isinstance(value, str):
         yield value

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from remit.core.cooperative_steps import Steps, WorkCount
-from remit.core.flow.argument_walk import found_in
+from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Justification, leaves
-from remit.core.flow.language.code_words import (
+from remit.core.flow.language.vocabulary.code_words import (
     MAX_MESSAGE,
     code_of,
     codes_in,

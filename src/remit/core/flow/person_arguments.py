@@ -14,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from remit.core.flow.argument_walk import is_long, walk
+from remit.core.flow.arguments.argument_walk import is_long, walk
 from remit.core.flow.justification import Justification, Provenance, Reach
 from remit.core.flow.memory import RECORD_MASK
 from remit.core.flow.records.lookup import MAX_NAME

@@ -29,7 +29,7 @@ from itertools import islice
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
-from remit.core.flow.argument_walk import is_long, is_one, walk
+from remit.core.flow.arguments.argument_walk import is_long, is_one, walk
 from remit.core.flow.intake import Intake
 from remit.core.flow.intent_references import contradicts, pointed, source_of
 from remit.core.flow.justification import (

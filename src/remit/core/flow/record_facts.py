@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from remit.core.cooperative_steps import Steps
-from remit.core.flow.argument_walk import is_long
+from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import Justification, leaves
 from remit.core.flow.person_arguments import PersonalMemory, names_person
 from remit.core.flow.records.facts import MAX_TEXT, RecordFacts

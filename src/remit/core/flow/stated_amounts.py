@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain, islice, product
 
-from remit.core.flow.argument_values import several, values_of
-from remit.core.flow.argument_walk import is_long
+from remit.core.flow.arguments.argument_values import several, values_of
+from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.language.amounts import Amounts, amount_of, amounts_in, in_hundredths, is_minor
 from remit.core.flow.language.clauses import Clauses, SaidClause, like, without
 from remit.core.flow.language.dates import Day, day_of, days_in

@@ -14,7 +14,7 @@ from itertools import islice
 import msgspec
 
 from remit.core.flow.argument_narrowing import absent
-from remit.core.flow.argument_values import values_of
+from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, Stated
 from remit.core.flow.language.permissions import says_power
 from remit.core.flow.language.tool_verbs import asking

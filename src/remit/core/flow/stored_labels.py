@@ -214,8 +214,8 @@ def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> La
 def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:
     """Return a tool whose results also carry, in every field, the stored label of what the tool reads.
 
-    With `marked`, values from untrusted sources are recognised by value (`core.flow.marks`). Then a field
-    that no outsider writes, by its description, keeps its trust, and its values are checked.
+    With `marked`, values from untrusted sources are recognised by value (`core.flow.values.marks`). Then a
+    field that no outsider writes, by its description, keeps its trust, and its values are checked.
 
     A declared sanitizer is returned unchanged: its result carries the label of its description, whatever it
     read.

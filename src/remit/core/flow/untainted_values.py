@@ -18,7 +18,7 @@ from itertools import islice
 
 import msgspec
 
-from remit.core.flow.argument_walk import is_long, walk
+from remit.core.flow.arguments.argument_walk import is_long, walk
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
 from remit.core.flow.language.word_forms import name_words, words_of

@@ -12,9 +12,9 @@ from itertools import chain
 from typing import Protocol
 
 from remit.core.cooperative_steps import PIECE, STEP, Steps, WorkCount, weight, whole_words
-from remit.core.flow.argument_walk import found_in
+from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
-from remit.core.flow.language.url_words import ask_for_link
+from remit.core.flow.language.vocabulary.url_words import ask_for_link
 from remit.core.flow.memory import RECORD_MASK, TaskRecords
 from remit.core.flow.records.naming import Naming
 from remit.core.flow.stated_values import Statement

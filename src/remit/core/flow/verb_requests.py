@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from remit.core.flow.argument_values import values_of
-from remit.core.flow.argument_walk import is_long
+from remit.core.flow.arguments.argument_values import values_of
+from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import Justification
 from remit.core.flow.language.tool_verbs import AskedBy, asking_widely
 from remit.core.flow.provenance import Index

@@ -101,7 +101,8 @@ class Argument(msgspec.Struct, frozen=True):
 
     `least`: the value is a power (`role: admin`, `public: true`), and these values have the least of it.
     `within`: the argument that names a container of this item; inside a container to which the intent leads
-    the item is a selector (`core.flow.argument_narrowing`). `when`: what the argument is in certain calls.
+    the item is a selector (`core.flow.argument_narrowing`). `when`: what the argument is in certain
+    calls.
     """
 
     role: ArgumentRole = ArgumentRole.CONTENT

@@ -17,8 +17,8 @@ from itertools import count
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.argument_narrowing import given
 from remit.core.flow.justification import leaves
-from remit.core.flow.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.core.flow.stored_labels import LOOSE, MAX_WRITERS, ROOT, ResourceWrite, StoredLabel, above, missing
+from remit.core.flow.values.marks import MAX_MARKED_CHARS, MAX_MARKS, marks_of
 from remit.core.flow.values.normal_text import size
 from remit.core.json_value import Json
 from remit.core.label import Classes, Trust

@@ -90,7 +90,6 @@ class LiveTask:
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
         self.own = own_accounts(task)
         self.scopes = task.scopes
-        #: The types whose rules about withheld data count.
         self.types = frozenset((task.type, *types))
         self.authority_hash = task.authority_hash
         #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.
@@ -113,8 +112,7 @@ class LiveTask:
         #: Number of permitted calls, which is also the number of the last one.
         self.calls = used.get(task.id, Usage()).calls
         self.index: Index = begun(task, key, calls=self.calls, above=parent.index if parent else None)
-        if self.is_clean:
-            self.index.clean.plan(task.plan or ())
+        self.index.clean.plan((task.plan or ()) if self.is_clean else ())
         #: Bytes of this task already counted in what all tasks remember (`services.flow.memory_limit`).
         self.counted_bytes = 0
         #: Held while a result is taken in: one result at a time, however long it is.

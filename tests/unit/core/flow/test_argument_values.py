@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.argument_values import MAX_DEPTH, MAX_LIST, MAX_REFERENCES, several, values_of
+from remit.core.flow.arguments.argument_values import MAX_DEPTH, MAX_LIST, MAX_REFERENCES, several, values_of
 from remit.core.tools.tool import Tool
 
 Json = Any

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from remit.core.flow.argument_walk import found_in, is_long, is_one, walk
+from remit.core.flow.arguments.argument_walk import found_in, is_long, is_one, walk
 from remit.core.flow.values.destination import MAX_WHOLE
 from remit.core.tools.tool import Tool
 

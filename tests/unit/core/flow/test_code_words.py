@@ -3,7 +3,7 @@
 
 import pytest
 
-from remit.core.flow.language.code_words import code_of, codes_in, only_code, spellings_in
+from remit.core.flow.language.vocabulary.code_words import code_of, codes_in, only_code, spellings_in
 
 
 @pytest.mark.parametrize(

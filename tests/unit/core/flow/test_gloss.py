@@ -8,7 +8,7 @@ import pytest
 from remit.core.flow.language.clauses import Clauses
 from remit.core.flow.language.gloss import glossed, said
 from remit.core.flow.language.tool_verbs import AskedBy
-from remit.core.flow.language.vocabularies import TONGUES
+from remit.core.flow.language.vocabulary.vocabularies import TONGUES
 from remit.core.flow.language.word_forms import stem
 
 

@@ -17,7 +17,7 @@ from typing import Self
 
 import msgspec
 
-from remit.core.flow.language.vocabularies import ENGLISH, TONGUES, Tongue, bare_of_accents
+from remit.core.flow.language.vocabulary.vocabularies import ENGLISH, TONGUES, Tongue, bare_of_accents
 from remit.core.flow.language.word_forms import MARKS, some
 
 _OPENED = "\u00bf\u00a1"

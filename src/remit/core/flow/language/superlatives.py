@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from remit.core.flow.language.superlative_words import (
+from remit.core.flow.language.vocabulary.superlative_words import (
     AFTER_ARTICLE,
     CHOOSING,
     GREATEST,

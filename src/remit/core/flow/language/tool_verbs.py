@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from remit.core.flow.language.verb_groups import WIDER_VERBS
+from remit.core.flow.language.vocabulary.verb_groups import WIDER_VERBS
 from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool

@@ -10,13 +10,13 @@ from remit.core.cooperative_steps import Steps, WorkCount, pieces
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
-from remit.core.flow.marks import marking
 from remit.core.flow.records.field_labels import FieldLabels, spelled
 from remit.core.flow.records.people_fields import can_be_id, is_own_id
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.search import is_container
 from remit.core.flow.values.destination import Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.marks import marking
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import Effect, Tool
@@ -145,7 +145,7 @@ class Lookup:
         """Return the trust of a leaf of the result.
 
         A leaf is untrusted where a tool that repeats its input repeats a doubtful text, and where it holds a
-        value that an untrusted source had written (`core.flow.marks`).
+        value that an untrusted source had written (`core.flow.values.marks`).
         """
         trust, text = leaf.label.trust, leaf.text
         if trust is _UNTRUSTED:

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from remit.core.flow.justification import Reach
-from remit.core.flow.language.url_words import speak_of_link
 from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.vocabulary.url_words import speak_of_link
 from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup

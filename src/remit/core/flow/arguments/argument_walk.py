@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from remit.core.cooperative_steps import WorkCount, weight
-from remit.core.flow.argument_values import several, values_of
+from remit.core.flow.arguments.argument_values import several, values_of
 from remit.core.flow.values.destination import MAX_WHOLE, Destination, searching, within
 from remit.core.flow.values.normal_text import size
 from remit.core.json_value import Json
