@@ -268,8 +268,8 @@ def test_the_smallest_words_of_the_intent_name_nothing(rehearsal: Rehearsal) -> 
     """A channel by the name of such a word was not meant."""
     task = begin(rehearsal, "Read my mail and post in the launch channel how it is", BOB, EVE)
     assert outcome(task, "post", channel="launch", text="noon") == "permit"
-    assert outcome(task, "post", channel="my", text="noon") == "defer"
-    assert outcome(task, "post", channel="it is", text="noon") == "defer"
+    assert outcome(task, "post", channel="my", text="noon") == "deny"
+    assert outcome(task, "post", channel="it is", text="noon") == "deny"
 
 
 def test_to_bury_a_link_below_more_than_is_remembered_gains_nothing(rehearsal: Rehearsal) -> None:

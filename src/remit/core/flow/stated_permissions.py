@@ -90,4 +90,4 @@ def _judged(index: Index, tool: Tool, name: str, value: Json, objects: tuple[str
     if met.provenance is Provenance.INTENT:
         # The word stands elsewhere in the person's words: a person decides.
         return NOTHING
-    return msgspec.structs.replace(met, reach=Reach.NONE, source=0)
+    return msgspec.structs.replace(met, reach=Reach.NONE, sources=frozenset())

@@ -194,7 +194,10 @@ def test_an_answer_names_what_its_rules_read_of_the_flow() -> None:
         ({"destination": "unknown", "tainted": True}, Outcome.DENY),
         ({"destination": "unknown", "tainted": True, "asked": True}, Outcome.DENY),
         ({"destination": "unknown", "tainted": True, "asked": True, "unseen": True}, Outcome.DEFER),
-        ({"destination": "unknown", "destination_clean": True, "tainted": True, "asked": True}, Outcome.DEFER),
+        (
+            {"destination": "unknown", "destination_clean": True, "tainted": True, "asked": True},
+            Outcome.DEFER,
+        ),
         ({"destination": "untrusted", "destination_pointed": True, "tainted": True}, Outcome.DENY),
         ({"destination": "intent", "destination_reached": True, "spent": True}, Outcome.DENY),
         ({"destination": "unknown", "tainted": True, "asked": True, "full": True}, Outcome.DENY),
