@@ -88,8 +88,8 @@ class Withheld:
     def look(self, value: Json, changes: Changes, *, prose: bool = False) -> Steps[None]:
         """Find the withheld fields of a value; add a change for each.
 
-        `prose`: texts of the value belong to no field of the tool's own, so that each that mentions a withheld
-        name may hold the value.
+        `prose`: texts of the value belong to no field of the tool's own, so that each that mentions a
+        withheld name may hold the value.
         """
         yield from self._look(value, (), (), {}, changes, prose=prose)
 
@@ -143,9 +143,9 @@ class Withheld:
     def _part(self, way: Way, part: str, beside: dict[str, Json]) -> WithheldBy | None:
         """Return who withholds the keys of a map, or its values."""
         for wanted, entries in self._hidden:
-            if wanted[-1] == part and (_ends(way, wanted[:-1]) if len(wanted) > 1 else not way):
-                if (by := _applies(entries, beside)) is not None:
-                    return by
+            fits = wanted[-1] == part and (_ends(way, wanted[:-1]) if len(wanted) > 1 else not way)
+            if fits and (by := _applies(entries, beside)) is not None:
+                return by
         return None
 
     def _hide(self, way: Way, value: Json, place: Place, note: str, changes: Changes) -> None:
@@ -157,9 +157,7 @@ class Withheld:
                 raise CannotWithholdError
 
     def _may_hold(self, text: str, *, prose: bool) -> bool:
-        """Return whether a text names a withheld field as a structure does (`"password":`, `password=`), or as
-        prose does.
-        """
+        """Return whether a text names a withheld field, as a structure does (`"password":`) or as prose."""
         pattern = self._mentioned if prose else self._named
         return pattern is not None and spells(text, pattern)
 
@@ -169,8 +167,8 @@ class Withheld:
         """Find the repetitions of withheld values; add a change for each.
 
         A repetition in a field that an outsider may write can be a guess: a note in its place would confirm
-        it. So the result is not divided. An argument of the call can be the agent's guess: where it comes back
-        as it was, it stays, and any other repetition of it prevents the division.
+        it. So the result is not divided. An argument of the call can be the agent's guess: where it comes
+        back as it was, it stays, and any other repetition of it prevents the division.
         """
         if self._pattern is None:
             self._pattern = repeating(self.values)
@@ -200,7 +198,13 @@ class Withheld:
             self._replace(value, place, path, name, beside, changes)
 
     def _replace(
-        self, value: str | float, place: Place, path: str, name: str, beside: dict[str, Json], changes: Changes
+        self,
+        value: str | float,
+        place: Place,
+        path: str,
+        name: str,
+        beside: dict[str, Json],
+        changes: Changes,
     ) -> None:
         text = value if isinstance(value, str) else _number(value)
         pattern = self._pattern

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How texts name withheld fields, and repeat withheld values.
 
-Both are found in each spelling that a reader sees through: case, width, invisible characters, HTML references,
-percent signs, and Unicode escapes.
+Both are found in each spelling that a reader sees through: case, width, invisible characters, HTML
+references, percent signs, and Unicode escapes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def naming(names: Collection[str], *, prose: bool = False) -> re.Pattern[str] | None:
-    """Return the expression that finds names, as a structure inside a text writes them; in `prose`, as a word.
+    """Return the expression that finds names as a structure inside a text writes them; in `prose`, as words.
 
     A structure writes a name in quotation marks, as a tag, before a sign of assignment, or as a cell of a
     table.

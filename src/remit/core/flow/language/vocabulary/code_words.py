@@ -129,7 +129,9 @@ def in_digits(text: str) -> str:
     """Return a text with the digits of other scripts as plain digits."""
     if text.isascii():
         return text
-    return "".join(str(digit) if (digit := unicodedata.decimal(one, None)) is not None else one for one in text)
+    return "".join(
+        str(digit) if (digit := unicodedata.decimal(one, None)) is not None else one for one in text
+    )
 
 
 def spellings_in(text: str) -> Iterator[str]:
