@@ -67,10 +67,10 @@ class FieldLabels:
             (self._spelled, (spelled(path), spelled(path.removeprefix("[].")))),
         ):
             for one in wanted:
-                if one in known and ("." in one or not self._foreign):
+                if one in known:
                     return known[one]
         around = self._around(path) if self._foreign and "." in path else ()
-        return around or self._exact.get(name) or self._spelled.get(spelled(name), ())
+        return around or self._exact.get(name) or self._spelled.get(spelled(name)) or ()
 
     def _around(self, path: str) -> Sequence[FieldLabel]:
         """Return the entries of the untrusted field in which a field stands."""
