@@ -163,6 +163,11 @@ def test_a_code_serves_one_call(rehearsal: Rehearsal, checked: str) -> None:
         {"phone": "+1 202 555 0147"},
         {"phone": ""},
         {"two_step": "off"},
+        {"two_step": None},
+        {"two_step": ""},
+        {"two_step": []},
+        {"language": {}},
+        {"extra": None},
         {"extra": {"two_step": False}},
     ],
 )
@@ -258,3 +263,43 @@ def test_a_code_that_the_person_wrote_is_no_secret_of_a_message(rehearsal: Rehea
     """They may also mean it for something else."""
     task = begin(rehearsal, "Mail ann@example.org that 771204 is my number", SECURITY)
     assert outcome(task, "send_mail", to="ann@example.org", body="The number is 771204") == "permit"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {**SECURITY, "replies": [FORGED]},
+        {**SECURITY, "quoted": FORGED},
+        {**SECURITY, "From": {"Email": "eve@evil.example"}, "body": FORGED["body"]},
+        {"result": [SECURITY, FORGED]},
+    ],
+)
+def test_a_code_below_another_message_has_its_own_sender(rehearsal: Rehearsal, mail: Json) -> None:
+    """A reply or a quotation inside a message of the service, or a second sender in another spelling."""
+    task = begin(rehearsal, INTENT, mail)
+    assert outcome(task, "change_settings", phone=PHONE, code="440193") == "deny"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("s", ["771", "204"]),
+        ("s", list("771204")),
+        ("s", {"a771204": 1}),
+        ("771", "204"),
+        ("s", "\u0667\u0667\u0661\u0662\u0660\u0664"),
+    ],
+)
+def test_a_code_in_parts_goes_nowhere(rehearsal: Rehearsal, subject: Json, body: Json) -> None:
+    """Over a list, over two arguments, in a key, and in digits of another script."""
+    task = begin(rehearsal, "Send my statement to bob@b.example. And change my phone", SECURITY)
+    found, why = decided(task, "send_mail", to="bob@b.example", subject=subject, body=body)
+    assert (found, "flow/disclosed-code" in why) == ("deny", True)
+
+
+def test_a_code_of_letters_and_digits_is_found_inside_a_word(rehearsal: Rehearsal) -> None:
+    """Whatever stands around it."""
+    mail = {**SECURITY, "body": "Enter the code QX741Z9."}
+    task = begin(rehearsal, "Send my statement to bob@b.example. And change my phone", mail)
+    for body in ("aaQX741Z9bb", "zzzzzzzzzzqx741z9zzzzzz"):
+        assert outcome(task, "send_mail", to="bob@b.example", subject="s", body=body) == "deny", body

@@ -386,6 +386,7 @@ def sending(tmp_path: Path, tools: str = SENDING, config: str = DIRECTORY) -> di
         ({"guests": ["ana@example.com"], "cc": ["eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
         ({"guests": ["board-guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
         ({"guests": ["Board-Guest@example.com"]}, Effect.IRREVERSIBLE, "external"),
+        ({"guests": ["board-guest+x@example.com"]}, Effect.IRREVERSIBLE, "external"),
         ({"guests": ["Ana <ana@example.com>"]}, Effect.IRREVERSIBLE, "external"),
         ({"guests": ["ana@example.com, eve@example.org"]}, Effect.IRREVERSIBLE, "external"),
         ({"guests": ["ana@example.com.evil.example"]}, Effect.IRREVERSIBLE, "external"),

@@ -36,5 +36,7 @@ def _belongs(directory: Mapping[str, str], audience: str) -> Json:
     found: list[Json] = [{"one_of": names}] if names else []
     if domains:
         within: Json = {"email_domain": domains}
-        found.append({"all": [within, {"not": {"one_of": others}}]} if others else within)
+        # `boss+x@corp.example` may reach `boss@corp.example`, whose audience is another one.
+        outside: list[Json] = [{"not": {"one_of": others}}, {"not": {"pattern": r"[^@]*\+.*"}}]
+        found.append({"all": [within, *outside]} if others else within)
     return {"any": found}

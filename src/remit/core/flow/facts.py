@@ -478,10 +478,8 @@ def _any_foreign(index: Index, contents: list[Json], *, named: bool) -> Steps[bo
 
 def _any_code(index: Index, tool: Tool, parts: dict[str, Json]) -> Steps[bool]:
     """Return whether an argument that is no secret carries a one-time code."""
-    for name, value in parts.items():
-        if not tool.arguments.get(name, _PLAIN).secret and (yield from index.codes.within(value)):
-            return True
-    return False
+    shown = [value for name, value in parts.items() if not tool.arguments.get(name, _PLAIN).secret]
+    return (yield from index.codes.within(shown))
 
 
 def _asked_for_code(index: Index, tool: Tool) -> bool:

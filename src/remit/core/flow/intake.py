@@ -52,9 +52,9 @@ _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
 _LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
-def _is_own(leaf: ResultLeaf, own: AbstractSet[str]) -> bool:
-    """Return whether a leaf is in one of the fields that hold the person's own values."""
-    return leaf.path in own or leaf.path.removeprefix("[].") in own or leaf.name in own
+def _own_field(leaf: ResultLeaf, own: AbstractSet[str]) -> str:
+    """Return which of the fields that hold the person's own values a leaf is; empty for another leaf."""
+    return next((one for one in (leaf.path, leaf.path.removeprefix("[]."), leaf.name) if one in own), "")
 
 
 class ShortText(msgspec.Struct, gc=False):
@@ -118,7 +118,10 @@ class Intake:
         end.
         """
         kept, lookup = self._kept, self._lookup
-        doubted, own = lookup.doubts(self._marked), lookup.tool.own_fields
+        doubted = lookup.doubts(self._marked)
+        # A call that selects something may return someone else's profile.
+        own = frozenset() if lookup.selects else lookup.tool.own_fields
+        owned: dict[str, set[ExactValue]] = {}
         for count, leaf in enumerate(reading.steps()):
             if leaf is None or not count % LEAVES or self._gone > STEP:
                 self._gone = 0
@@ -134,11 +137,15 @@ class Intake:
             if kept.full and trust is _TRUSTED:
                 continue
             if len(leaf.text) <= MAX_TEXT:
-                if own and trust is _TRUSTED and _is_own(leaf, own):
-                    kept.keep_own(exact(leaf.text))
+                if own and trust is _TRUSTED and (field := _own_field(leaf, own)):
+                    owned.setdefault(field, set()).add(exact(leaf.text))
                 self._short(leaf, trust)
             else:
                 yield from self._long(leaf, trust)
+        for values in owned.values():
+            if len(values) == 1:
+                # Of several, it is not known which are the person's.
+                kept.keep_own(*values)
         self._naming.settle(self.now, reading.above)
         kept.full = kept.full or reading.cut or self._naming.full
 

@@ -10,7 +10,8 @@ INVARIANT: codes are kept as keyed digests, never as text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -18,14 +19,17 @@ from remit.core.cooperative_steps import Steps, WorkCount
 from remit.core.flow.arguments.argument_walk import found_in
 from remit.core.flow.justification import Justification, leaves
 from remit.core.flow.language.vocabulary.code_words import (
+    MAX_CODE,
     MAX_MESSAGE,
     code_of,
     codes_in,
+    in_digits,
     names_code,
     only_code,
     spellings_in,
 )
 from remit.core.flow.language.word_forms import words_of
+from remit.core.flow.records.field_labels import spelled
 from remit.core.flow.records.record import Reading, ResultLeaf
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import folded
@@ -37,6 +41,8 @@ from remit.core.tools.tool import Argument, Tool
 MAX_CODES = 1_000
 """Codes that one task remembers."""
 CODE_BYTES = 600
+MAX_PARTS = 10_000
+"""Texts of one call in which codes are looked for."""
 SPELLINGS = 128
 """Readings of a text in one step."""
 
@@ -149,12 +155,15 @@ class ArrivedCodes:
         """Return whether a value holds a code that the person did not write, in any spelling or encoding."""
         if not any(one.secret for one in self._codes.values()):
             return False
-        for leaf in leaves(value):
+        parts = list(islice(_all_texts(value), MAX_PARTS))
+        # A code in several parts, in their order.
+        whole = " ".join(one for one in parts if len(one) <= MAX_CODE)
+        for leaf in (*parts, whole):
             read: list[str] = []
             for _ in found_in(leaf, read):
                 yield
             for text in read:
-                for count, one in enumerate(spellings_in(folded(text))):
+                for count, one in enumerate(spellings_in(in_digits(folded(text)))):
                     digest = self._digest(one)
                     known = self._codes.get(digest)
                     if known is not None and known.secret and digest not in self._stated:
@@ -167,8 +176,23 @@ class ArrivedCodes:
         return hash((self._key, code))
 
 
+def _all_texts(value: Json) -> Iterator[str]:
+    """Yield the texts of an argument, and each of its keys."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield key
+            yield from _all_texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _all_texts(below)
+    else:
+        yield from leaves(value)
+
+
 def _senders(tool: Tool, message: Sequence[ResultLeaf]) -> list[ResultLeaf]:
-    return [one for one in message if tool.sender in (one.path, one.path.removeprefix("[]."))]
+    """Return the senders of a message, in whatever the server wraps it, and in every spelling of the name."""
+    wanted = "." + spelled(tool.sender)
+    return [one for one in message if f".{spelled(one.path)}".endswith(wanted)]
 
 
 def _codes_of(message: Sequence[ResultLeaf], who: Sequence[ResultLeaf]) -> set[str]:
@@ -219,6 +243,7 @@ def entered(
         known = codes.fitting(value, spec) if spec is not None and spec.secret else None
         if known is not None:
             arrived.append(known)
-        elif one is not None or isinstance(value, bool):
+        else:
+            # An empty value, too, may switch something off.
             return NO_CODE
     return EnteredCode(bool(arrived), all(one.proven for one in arrived)) if arrived else NO_CODE

@@ -8,7 +8,7 @@ counts as the default of the pinned schema, so that leaving it out gains nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
@@ -52,7 +52,11 @@ def chosen(
 
 def _powers(tool: Tool, spec: Argument, name: str, arguments: dict[str, Json]) -> list[Json]:
     """Return the values of a choice other than the least."""
-    value = tool.parts(arguments).get(name)
+    parts = tool.parts(arguments)
+    value = parts.get(name)
+    if absent(value) and name in parts and any(one is True for one in spec.least):
+        # A server may take an empty value of a switch as `false`.
+        return [False]
     if absent(value):
         value = tool.defaults.get(name)
     values = value if isinstance(value, list) else [] if absent(value) else [value]
@@ -61,13 +65,18 @@ def _powers(tool: Tool, spec: Argument, name: str, arguments: dict[str, Json]) -
 
 def _objects(tool: Tool, arguments: dict[str, Json], found: Mapping[str, Justification]) -> tuple[str, ...]:
     """Return the words by which the person names what a call is about."""
-    return tuple(_said_of(tool, tool.parts(arguments), found))
+    parts = tool.parts(arguments)
+    # Who gets the power comes before where: two people may get two powers in one place.
+    who = tuple(_said_of(tool, parts, found, (ArgumentRole.DESTINATION,)))
+    return who or tuple(_said_of(tool, parts, found, _LEADING))
 
 
-def _said_of(tool: Tool, parts: dict[str, Json], found: Mapping[str, Justification]) -> Iterator[str]:
+def _said_of(
+    tool: Tool, parts: dict[str, Json], found: Mapping[str, Justification], roles: Sequence[ArgumentRole]
+) -> Iterator[str]:
     for name, one in found.items():
         spec = tool.arguments.get(name)
-        if spec is not None and spec.role in _LEADING and one.stated is not None and not one.stated.parameter:
+        if spec is not None and spec.role in roles and one.stated is not None and not one.stated.parameter:
             if one.stated.words:
                 yield one.stated.words
             yield from islice(values_of(parts.get(name), tool, name), MAX_CHOICES)

@@ -134,7 +134,9 @@ class Observer:
         chunk = in_numbers(chunk)
         own = request.tool
         if own.withholds:
-            held = await self.turns.take(withholding(chunk, own, begun=of.piece_withheld), of.look)
+            held = await self.turns.take(
+                withholding(chunk, own, request.arguments, begun=of.piece_withheld), of.look
+            )
             of.withheld |= dict.fromkeys(held.fields)
             of.piece_withheld = of.piece_withheld or (held.whole and chunk.method in _PIECES)
             if held.chunk is None or held.whole:

@@ -13,6 +13,8 @@ their numbers pass.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +23,7 @@ import yaml
 
 from remit.core.cooperative_steps import Steps
 from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.flow.justification import leaves
 from remit.core.flow.records.fields import MARK, structuring
 from remit.core.flow.records.json_parsing import decoding, reading
 from remit.core.flow.records.withheld_fields import (
@@ -44,6 +47,11 @@ MAX_YAML_CHARS: Final = 65_536
 _BLOCKS: Final = ("content", "contents")
 _PIECES: Final = frozenset(ReplyPiece)
 _INTERNAL_ERROR: Final = -32603
+#: The codes of errors that JSON-RPC reserves; another code can be a withheld number.
+_RESERVED: Final = range(-32768, -31999)
+#: Texts of a call's arguments that its result is compared with.
+MAX_SAID: Final = 1_000
+NO_ARGUMENTS: Final[Mapping[str, Json]] = {}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -70,6 +78,12 @@ class _Part(msgspec.Struct):
     text: str | None = None
     changes: Changes = {}
 
+    @property
+    def is_prose(self) -> bool:
+        """Whether its texts stand in no field of the tool's own: around the result, or as the whole of it."""
+        whole = isinstance(self.value, dict) and set(self.value) == {"result"} and self.value["result"]
+        return not self.place or isinstance(whole, str)
+
     def written(self) -> Json:
         """Return what stands at the place."""
         if self.text is None:
@@ -77,13 +91,16 @@ class _Part(msgspec.Struct):
         return _written(self.text, self.changes) if self.changes else self.text
 
 
-def withholding(chunk: Chunk, tool: Tool, *, begun: bool = False) -> Steps[WithheldChunk]:
-    """Return a chunk without the withheld fields of its tool.
+def withholding(
+    chunk: Chunk, tool: Tool, arguments: Mapping[str, Json] = NO_ARGUMENTS, *, begun: bool = False
+) -> Steps[WithheldChunk]:
+    """Return a chunk without the withheld fields of its tool; `arguments` are those of the call.
 
     `begun`: an earlier piece of the same body was withheld, and said so.
     """
+    held = Withheld(tool, frozenset(islice(leaves(dict(arguments)), MAX_SAID)))
     if chunk.method in _PIECES:
-        return (yield from _of_reply(chunk, tool, begun=begun))
+        return (yield from _of_reply(chunk, held, begun=begun))
     if chunk.kind is ChunkKind.NOTIFICATION and chunk.method:
         return _of_notification(chunk)
     if len(chunk.body) > MAX_BYTES:
@@ -91,8 +108,7 @@ def withholding(chunk: Chunk, tool: Tool, *, begun: bool = False) -> Steps[Withh
     body: Json = None
     try:
         body = yield from _parsed(chunk.body)
-        held = Withheld(tool)
-        found = yield from _divided(body, held, blocks=chunk.kind is ChunkKind.RESULT)
+        found = yield from _divided(body, held, chunk, tool)
     except (CannotWithholdError, ValueError, RecursionError, yaml.YAMLError):
         return _whole(chunk, tool, body)
     if found is None:
@@ -108,10 +124,15 @@ def without_withheld(tool: Tool) -> Tool:
     return msgspec.structs.replace(tool, fields=fields)
 
 
-def _divided(body: Json, held: Withheld, *, blocks: bool) -> Steps[bytes | None]:
-    """Return the body with notes in place of the withheld fields; None where it has none."""
+def _divided(body: Json, held: Withheld, chunk: Chunk, tool: Tool | None) -> Steps[bytes | None]:
+    """Return the body with notes in place of the withheld fields; None where it has none.
+
+    `tool` is None for a body without the form of MCP: then its names are the tool's own.
+    """
     parts: list[_Part] = []
-    if blocks and isinstance(body, dict):
+    if tool is not None and chunk.kind is ChunkKind.RESULT:
+        if not isinstance(body, dict):
+            raise CannotWithholdError
         if "structuredContent" in body:
             parts.append(_Part(("structuredContent",), body["structuredContent"], changes={}))
         yield from _take_texts(body, parts)
@@ -119,15 +140,20 @@ def _divided(body: Json, held: Withheld, *, blocks: bool) -> Steps[bytes | None]
     rest: Changes = {one.place: None for one in parts}
     every = [_Part((), body, changes=rest), *parts]
     for one in every:
-        yield from held.look(one.value, one.changes)
+        yield from held.look(one.value, one.changes, prose=tool is not None and one.is_prose)
+    without: list[Changes] = []
     for one in every:
         yield from held.search(one.value, one.changes)
+        without.append({**one.changes, **held.echoes})
+        held.echoes.clear()
     if not held.found:
         return None
     rest |= {one.place: one.written() for one in parts}
     found = orjson.dumps(changed(body, rest))
-    clean, _ = yield from Echoes(tuple(held.values)).replaced(found, b"", last=True)
-    if clean != found:
+    # What the agent wrote itself tells it nothing.
+    read = orjson.dumps([changed(one.value, left) for one, left in zip(every, without, strict=True)])
+    clean, _ = yield from Echoes(tuple(held.values)).replaced(read, b"", last=True)
+    if clean != read:
         raise CannotWithholdError
     return found
 
@@ -135,8 +161,10 @@ def _divided(body: Json, held: Withheld, *, blocks: bool) -> Steps[bytes | None]
 def _take_texts(body: dict[str, Json], parts: list[_Part]) -> Steps[None]:
     """Add the texts in the blocks of a result. Raise `CannotWithholdError` for one that is no structure."""
     for name in _BLOCKS:
-        blocks = body.get(name)
-        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
+        blocks = body.get(name, [])
+        if not isinstance(blocks, list):
+            raise CannotWithholdError
+        for at, block in enumerate(blocks):
             holders: list[tuple[Place, Json]] = [((name, at), block)]
             if isinstance(block, dict) and "resource" in block:
                 holders.append(((name, at, "resource"), block["resource"]))
@@ -193,7 +221,8 @@ def _whole(chunk: Chunk, tool: Tool, body: Json) -> WithheldChunk:
         return WithheldChunk(None, (WHOLE,), whole=True)
     if chunk.kind is ChunkKind.ERROR:
         code = body.get("code") if isinstance(body, dict) else None
-        said = {"code": code if isinstance(code, int) else _INTERNAL_ERROR, "message": UNREADABLE}
+        known = isinstance(code, int) and code in _RESERVED
+        said = {"code": code if known else _INTERNAL_ERROR, "message": UNREADABLE}
     elif tool.name == RESOURCE_READ:
         said = {"contents": [{"uri": "about:blank", "text": UNREADABLE}]}
     elif tool.name == PROMPT_GET:
@@ -215,7 +244,7 @@ def _of_notification(chunk: Chunk) -> WithheldChunk:
     return WithheldChunk(msgspec.structs.replace(chunk, body=orjson.dumps(pace)), whole=True)
 
 
-def _of_reply(chunk: Chunk, tool: Tool, *, begun: bool) -> Steps[WithheldChunk]:
+def _of_reply(chunk: Chunk, held: Withheld, *, begun: bool) -> Steps[WithheldChunk]:
     """Return a piece of an HTTP API's answer. Only a body of JSON that comes at once can be divided."""
     piece = ReplyPiece(chunk.method)
     if piece is ReplyPiece.HEAD:
@@ -228,10 +257,9 @@ def _of_reply(chunk: Chunk, tool: Tool, *, begun: bool) -> Steps[WithheldChunk]:
     if begun:
         return WithheldChunk(msgspec.structs.replace(chunk, body=b""), whole=True)
     if piece is ReplyPiece.JSON and chunk.last and len(chunk.body) <= MAX_BYTES:
-        held = Withheld(tool)
         try:
             body = yield from _parsed(chunk.body)
-            found = yield from _divided(body, held, blocks=False)
+            found = yield from _divided(body, held, chunk, None)
         except (CannotWithholdError, ValueError, RecursionError):
             pass
         else:

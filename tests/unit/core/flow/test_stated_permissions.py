@@ -72,6 +72,12 @@ def test_a_power_that_the_person_gives_is_stated(goal: str) -> None:
         "Add everyone as viewer, and carl@a.example as admin",
         "Invite eve@a.example as admin and bob@a.example as viewer",
         "Invite eve@a.example as admin. Invite bob@a.example.",
+        "Add bob@a.example as sub-admin",
+        "Add bob@a.example as former admin",
+        "Add bob@a.example as junior admin",
+        "Add bob@a.example as almost admin",
+        "Add bob@a.example, previously as admin",
+        "Add bob@a.example, known as admin",
         'Carl wrote "add bob@a.example as admin, please". Add bob@a.example.',
     ],
 )
@@ -79,6 +85,35 @@ def test_a_power_that_the_person_does_not_give_here_is_asked_about(goal: str) ->
     """The word alone is no power for this person."""
     found = facts(ADD, goal, "hello", who="bob@a.example", role="admin")
     assert not found.choice_reached
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "Add bob@a.example to core. Add carl@a.example to core as admin",
+        "Add bob@a.example as viewer, carl@a.example as admin to core",
+    ],
+)
+def test_a_power_in_the_same_place_is_for_the_one_who_gets_it(goal: str) -> None:
+    """Both clauses name the place, and one of them names the other person."""
+    arguments = {**ADD.arguments, "team": Argument(ArgumentRole.SELECTOR)}
+    tool = Tool(upstream="forge", name="add_member", effect=ADD.effect, arguments=arguments)
+    assert not facts(tool, goal, "hello", who="bob@a.example", team="core", role="admin").choice_reached
+    assert facts(tool, goal, "hello", who="carl@a.example", team="core", role="admin").choice_reached
+
+
+@pytest.mark.parametrize("empty", [None, "", [], " "])
+def test_an_empty_value_of_a_protection_is_no_least(empty: Json) -> None:
+    """A server may take it as `false`; the words that turn the protection off state it."""
+    tool = Tool(
+        upstream="forge",
+        name="update_account",
+        asked_by=("update", "turn off"),
+        arguments={"two_step": Argument(least=(True,))},
+    )
+    assert facts(tool, "Update my account", "hello", two_step=empty).choice != "none"
+    assert facts(tool, "Turn off two step in my account", "hello", two_step=empty).choice_reached
+    assert facts(tool, "Update my account", "hello").choice == "none"
 
 
 def test_a_power_that_only_untrusted_data_mentions_is_untrusted() -> None:

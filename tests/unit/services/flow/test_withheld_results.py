@@ -246,3 +246,134 @@ def test_a_deferred_call_reports_no_withheld_field(status: Status, brings: Json,
     assert SECRET.encode() not in found.brings
     if expected is not None:
         assert json.loads(found.brings or b"{}") == expected
+
+
+def withheld_at(path: str) -> Tool:
+    """Return a tool with one withheld field."""
+    fields = (FieldLabel(path, TOP, {}, withheld=WithheldBy.TOOL),)
+    return Tool(upstream="bank", name="profile", label=Label("internal"), fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("users.password", {"users": {"ann@x.example": {"password": SECRET}}}),
+        ("cards[].number", {"cards": {"0": {"number": SECRET}}}),
+        ("password", {"@password": SECRET}),
+        ("password", {"$password": SECRET}),
+        ("password", {"password?": SECRET}),
+        ("password", {"pass.word": SECRET}),
+        ("password", {"user->password": SECRET}),
+        ("password", {f"password={SECRET}": 1}),
+        ("bal._keys", {"bal": [{SECRET: 1}]}),
+        ("bal._keys", {"bal": [SECRET]}),
+        ("_keys", {SECRET: 1}),
+        ("bal._values", {"bal": SECRET}),
+        ("bal._values", {"bal": [["ann", SECRET]]}),
+    ],
+)
+def test_another_shape_of_a_withheld_field_is_withheld(path: str, body: Json) -> None:
+    """A map for a list, a list for a map, marks around a name, a name and its value in one key."""
+    found = told({"structuredContent": body}, tool=withheld_at(path))
+    assert found.chunk is not None
+    assert SECRET.encode() not in found.chunk.body
+    assert found.fields
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"password = {SECRET}",
+        f"- password: {SECRET}",
+        f"{{name: Ann, password: {SECRET}}}",
+        f"Name: Ann, password: {SECRET}",
+        f"| password | {SECRET} |",
+        f"<x:password>{SECRET}</x:password>",
+        f'<field name="password">{SECRET}</field>',
+        f'{{"p\\u0061ssword": "{SECRET}"}}',
+        f"password%3D{SECRET}",
+        f"name,password\nann,{SECRET}",
+    ],
+)
+def test_a_structure_in_any_notation_is_withheld_with_its_text(raw: str) -> None:
+    """Lists, tables, tags, assignments, and escapes."""
+    assert left({"structuredContent": {"raw": raw}})["structuredContent"] == {"raw": HOLDS}
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere"),
+    [
+        ("p@ssWord!x", "P@SSWORD!X"),
+        (71500.0, 71500),
+        (71500, "71,500"),
+        ("71500.50", 71500.5),
+        ("+49 30 5550 9920", "+493055509920"),
+        ("4111111111111111", "4111.1111.1111.1111"),
+        ("4111111111111111", "\uff14" + "\uff11" * 15),
+        ("MIIBaaaa\nCxyzbbbb", "MIIBaaaaCxyzbbbb"),
+        ("739", "PIN739"),
+        (2**70, str(2**70)),
+    ],
+)
+def test_a_repetition_in_another_form_does_not_pass(value: Json, elsewhere: Json) -> None:
+    """Numbers as people write them, case, width, ends of lines."""
+    found = told({"structuredContent": {"password": value, "memo": elsewhere}})
+    assert found.chunk is not None
+    memo = json.loads(found.chunk.body).get("structuredContent", {}).get("memo")
+    assert memo is None or REPEATS in memo
+
+
+PROSE = f"The password of Ann is {SECRET}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": {"type": "text", "text": PROSE}},
+        {"content": PROSE},
+        {"toolResult": PROSE},
+        PROSE,
+        [PROSE],
+        {"content": [{"type": "text", "text": [PROSE]}]},
+        {"content": [{"type": "resource_link", "uri": "a:b", "name": "n", "description": PROSE}]},
+        {"structuredContent": PROSE},
+        {"structuredContent": {"result": PROSE}},
+        {"content": [], "_meta": {"note": PROSE}},
+    ],
+)
+def test_prose_in_no_field_is_withheld_if_it_mentions_one(body: Json) -> None:
+    """Wherever a server puts a text that is not the value of a field."""
+    found = told(body)
+    assert found.chunk is not None
+    assert SECRET.encode() not in found.chunk.body
+
+
+def test_an_error_or_a_prompt_in_prose_is_withheld_if_it_mentions_a_field() -> None:
+    """Also a code that is a withheld number."""
+    assert left({"code": -1, "message": PROSE}, ChunkKind.ERROR) == {"code": -1, "message": HOLDS}
+    body = {"code": 73912345, "message": "m", "data": {"password": 73912345, "note": "73912345"}}
+    assert left(body, ChunkKind.ERROR) == {"code": -32603, "message": UNREADABLE}
+    prompt = Tool(upstream="bank", name=PROMPT_GET, label=TOOL.label, fields=FIELDS)
+    asked = {"messages": [{"role": "user", "content": {"type": "text", "text": PROSE}}]}
+    assert left(asked, tool=prompt)["messages"][0]["content"]["text"] == HOLDS
+
+
+def test_a_guess_in_the_arguments_is_not_confirmed() -> None:
+    """The agent's own text comes back as it was; another repetition of it prevents the division."""
+    guesses = "4820 4821 4822"
+    body = {"structuredContent": {"password": "4821", "query": guesses}}
+    for password in ("4821", "9999"):
+        body["structuredContent"]["password"] = password
+        chunk = Chunk(ChunkKind.RESULT, json.dumps(body).encode(), "")
+        found = finish(withholding(chunk, TOOL, {"query": guesses}))
+        assert found.chunk is not None
+        assert json.loads(found.chunk.body)["structuredContent"] == {"password": NOTE, "query": guesses}
+    body["structuredContent"] = {"password": "4821", "query": f"you asked for {guesses}"}
+    chunk = Chunk(ChunkKind.RESULT, json.dumps(body).encode(), "")
+    assert finish(withholding(chunk, TOOL, {"query": guesses})).fields == (WHOLE,)
+
+
+def test_the_names_of_withheld_fields_hold_no_keys_that_are_values() -> None:
+    """Evidence lists them."""
+    body = {"users": {"ann@x.example": {"password": "zzzz"}}, "balances": {"Ann Stone": 71500}}
+    assert told({"structuredContent": body}).fields == ("users.*.*.*.password", "balances.*")

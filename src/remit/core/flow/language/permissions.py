@@ -23,7 +23,10 @@ _ON = stems("enable activate allow require on")
 _SIDES = ("on", "off")
 _FILLING = some("the my our its a an of for me")
 #: Words before a power that take it away.
-_LESS = some("non not no never less without than instead longer except but")
+_LESS = some(
+    "non not no never less without than instead longer except but sub co vice deputy assistant junior former "
+    "formerly previously ex almost acting once known listed removed lost"
+)
 #: Words that may follow a power: others make it a name (`as admin said`).
 _AFTER = some("of in on for to at from with and or now again please too via by so")
 _NAMES_ONE = some("the our my your their his her its this that these those for by from of and or")

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 import msgspec
 
-from remit.core.flow.records.persons import fits_key
+from remit.core.flow.records.persons import fits_key, own_keys
 from remit.core.flow.records.record import ReadFact, ResultLeaf
 from remit.core.json_value import Json
 from remit.core.tools.tool import Tool
@@ -36,13 +36,18 @@ _LONG = 2**63
 
 
 class FactRecord(msgspec.Struct, frozen=True, eq=False):
-    """The facts of one record: its keys, by digest, each with the fields that hold it."""
+    """The facts of one record: its keys, by digest, each with the fields that hold it.
+
+    `own` are the fields with the record's own key, where they can be told: the `return_id` of a return that
+    also holds the `order_id` of an order.
+    """
 
     call: int
     source: Tool
     asked: frozenset[int]
     keys: Mapping[int, tuple[str, ...]]
     values: Mapping[str, Json]
+    own: frozenset[str] = frozenset()
 
 
 class RecordFacts:
@@ -84,13 +89,16 @@ class RecordFacts:
             elif len(of) < MAX_FACTS:
                 of[fact.name] = typed(fact.type, fact.value)
         held: dict[int, dict[int, tuple[str, ...]]] = {}
+        paths: dict[int, set[str]] = {}
         for leaf, digest in keys:
+            paths.setdefault(leaf.record, set()).add(leaf.path)
             of_record = held.setdefault(leaf.record, {})
             if leaf.record in values and (len(of_record) < MAX_KEYS or digest in asked):
                 of_record[digest] = (*of_record.get(digest, ()), leaf.path)
         for record, some in values.items():
             if known := {name: value for name, value in some.items() if value is not None}:
-                self._records[FactRecord(call, source, asked, held.get(record, {}), known)] = None
+                own = own_keys(paths.get(record, ()), source)
+                self._records[FactRecord(call, source, asked, held.get(record, {}), known, own)] = None
         while len(self._records) > MAX_RECORDS:
             del self._records[next(iter(self._records))]
 
@@ -116,9 +124,10 @@ class RecordFacts:
 
 
 def _holds(one: FactRecord, argument: str, digest: int) -> bool:
-    return any(
-        not path.endswith("[]") and fits_key(path, one.source, argument) for path in one.keys.get(digest, ())
-    )
+    paths = one.keys.get(digest, ())
+    if one.own and one.own.isdisjoint(paths):
+        return False
+    return any(not path.endswith("[]") and fits_key(path, one.source, argument) for path in paths)
 
 
 def typed(kind: str, value: Json) -> Json:

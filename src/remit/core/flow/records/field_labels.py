@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from remit.core.flow.values.normal_text import folded
 from remit.core.json_value import Json
+from remit.core.label import Trust
 from remit.core.tools.constraint import Verdict
 from remit.core.tools.tool import FieldLabel
 
@@ -26,7 +27,11 @@ def holds(field: FieldLabel, beside: dict[str, Json]) -> bool:
 
 
 class FieldLabels:
-    """The labels of a tool's fields. The name as written in the file comes before another spelling of it."""
+    """The labels of a tool's fields. The name as written in the file comes before another spelling of it.
+
+    INVARIANT: what stands below a field that is untrusted in every case is untrusted, unless the file has its
+    path: a server may return a structure where it returned a text.
+    """
 
     def __init__(self, fields: Sequence[FieldLabel]) -> None:
         """Take the fields in the order of the file."""
@@ -43,6 +48,11 @@ class FieldLabels:
                 self._spelled.setdefault(f"{spelled(around)}.{last}", []).append(field)
             else:
                 self._spelled.setdefault(spelled(field.path), []).append(field)
+        self._foreign = {
+            name
+            for name, some in self._spelled.items()
+            if all(one.label.trust is Trust.UNTRUSTED and not one.when for one in some)
+        }
 
     def of(self, path: str, name: str) -> Sequence[FieldLabel]:
         """Return the entries of a field, in the order of the file; of a map (`balances{}`), of its values."""
@@ -53,12 +63,22 @@ class FieldLabels:
             if found:
                 return found
         for known, wanted in (
-            (self._exact, (path, path.removeprefix("[]."), name)),
-            (self._spelled, (spelled(path), spelled(path.removeprefix("[].")), spelled(name))),
+            (self._exact, (path, path.removeprefix("[]."))),
+            (self._spelled, (spelled(path), spelled(path.removeprefix("[].")))),
         ):
             for one in wanted:
                 if one in known:
                     return known[one]
+        around = self._around(path) if self._foreign and "." in path else ()
+        return around or self._exact.get(name) or self._spelled.get(spelled(name)) or ()
+
+    def _around(self, path: str) -> Sequence[FieldLabel]:
+        """Return the entries of the untrusted field in which a field stands."""
+        steps = [one.partition("[")[0].partition("{")[0] for one in path.split(".")[:-1]]
+        for count, step in enumerate(steps, 1):
+            for one in (spelled(step), spelled(".".join(steps[:count]))):
+                if one in self._foreign:
+                    return self._spelled[one]
         return ()
 
     def of_keys(self, path: str, name: str) -> Sequence[FieldLabel]:

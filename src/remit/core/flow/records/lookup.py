@@ -19,7 +19,7 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.marks import marking
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.tools.tool import Effect, Tool
+from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(
@@ -29,6 +29,7 @@ MAX_NAME = 200
 """Most characters of an argument that can be a name, or words that are searched for."""
 #: Types of values that can select something.
 _SELECTING = (str, int, list)
+_LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
@@ -49,6 +50,15 @@ class Lookup:
     - `read`: the texts that were read as a whole.
     - `keys`: the ids by which the call reads one record.
     """
+
+    @property
+    def selects(self) -> bool:
+        """Whether an argument may select what is returned."""
+        listed = self.tool.arguments
+        return any(
+            value not in (None, "", [], {}) and (name not in listed or listed[name].role in _LEADING)
+            for name, value in self.tool.parts(dict(self._arguments)).items()
+        )
 
     def __init__(
         self,

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 
 import msgspec
 
@@ -46,6 +48,7 @@ Kind = frozenset[str]
 _KEY_WORDS = stems(
     "id ids uid uuid guid key number no nr num ref reference code index handle slug record object entity"
 )
+_IDS = stems("id uid uuid guid")
 #: Words of arguments that choose how much of a result is returned, not which records.
 _PAGING = stems("limit offset page per size top cursor sort")
 _TRUSTED = Trust.TRUSTED
@@ -57,6 +60,11 @@ _IDENTIFYING = stems(
     "person contact email mail phone telephone mobile ssn passport"
 )
 _NAMES = stems("name first last full family given surname")
+#: Words beside the name of a key that leave it the key of the record itself: `user_email`, `primary email`.
+_OWNERS = stems("user customer client patient subscriber account main primary email mail address")
+_WORDS_IN = re.compile(r"[^\s,;:!?\"'()<>\[\]]+")
+MAX_WRITTEN = 2_000
+"""Words of a call's arguments that are remembered as the agent's own."""
 
 
 class Belonging(enum.IntEnum):
@@ -251,18 +259,15 @@ class Persons:
             records = _numbered(now.base, with_what_is_below(held, above))
         single = frozenset[int]()
         if belonging is not _PARAMETER and self._personal:
-            single = _numbered(now.base, with_what_is_below(self._selected(now, tool, paths), above))
+            chosen = self._selected(now, tool, paths)
+            others = with_what_is_below(_strangers(now, chosen), above) if chosen else set()
+            single = _numbered(now.base, set(with_what_is_below(chosen, above)) - set(others))
         chain: frozenset[Kind] = frozenset()
         if belonging is not _NOT:
             links = [(*origins[one].chain, _kind_of_key(one, arguments[one], now)) for one in keys]
             chain = frozenset(link for some in links for link in some)
-        said = frozenset(
-            small(text.strip(BLANKS))
-            for name, value in arguments.items()
-            if origins[name].belonging is not _PARAMETER
-            for text in leaves(value)
-            if len(text) <= MAX_NAME
-        )
+        own = (value for name, value in arguments.items() if origins[name].belonging is not _PARAMETER)
+        said = frozenset(islice((one for value in own for one in _written(value)), MAX_WRITTEN))
         if tool.effect is not Effect.NONE and len(self._written) < MAX_RECORDS:
             for text in said:
                 self._written.setdefault(text, now.call)
@@ -281,6 +286,20 @@ class Persons:
         return out
 
 
+def _written(value: Json) -> Iterator[str]:
+    """Yield what an agent wrote in an argument: its texts, and the words in them.
+
+    A server may return a part of it.
+    """
+    for text in leaves(value):
+        if len(text) <= MAX_NAME:
+            yield small(text.strip(BLANKS))
+        if text.endswith(".0"):
+            yield text.removesuffix(".0")
+        for word in _WORDS_IN.finditer(text):
+            yield small(word[0].strip(BLANKS).rstrip("."))
+
+
 def fits_key(path: str, source: Tool, argument: str) -> bool:
     """Return whether a field is, by its name, the key that an argument selects by."""
     wanted = kind_of(argument)
@@ -289,11 +308,37 @@ def fits_key(path: str, source: Tool, argument: str) -> bool:
     return _distance(path, source, wanted, frozenset()) == 0
 
 
+def own_keys(paths: Iterable[str], source: Tool) -> frozenset[str]:
+    """Return the fields of a record that hold its own key: a bare `id`, else a key of what the tool returns.
+
+    It is empty where no field does.
+    """
+    keys = [one for one in paths if _is_key(one)]
+    bare = frozenset(one for one in keys if not kind_of(one) and not name_stems(one).isdisjoint(_IDS))
+    nouns = name_stems(source.name) | name_stems(source.resource.partition("{")[0])
+    return bare or frozenset(one for one in keys if (kind := _kind_of_field(one, source)) and kind <= nouns)
+
+
+def _strangers(now: NamingOfResult, chosen: AbstractSet[int]) -> set[int]:
+    """Return the records that hold the key of a person whom the chosen records do not hold."""
+    own = {small(leaf.text) for leaf in now.values if leaf.record in chosen}
+    return {
+        leaf.record
+        for leaf in now.values
+        if leaf.record not in chosen
+        and _is_key(leaf.path)
+        and (kind := kind_of(leaf.name))
+        and kind <= _IDENTIFYING
+        and small(leaf.text) not in own
+    }
+
+
 def _fits_best(leaf: ResultLeaf, tool: Tool, wanted: Kind, paths: Collection[str]) -> bool:
-    mine = _distance(leaf.path, tool, wanted, frozenset())
+    """Return whether a field is the key of its record, and not of someone whom the record mentions."""
+    mine = _distance(leaf.path, tool, wanted, _OWNERS)
     others = [_distance(one, tool, wanted, frozenset()) for one in paths]
-    best = min((one for one in others if one is not None), default=None)
-    return best is None or (mine is not None and mine <= best)
+    fits = any(one is not None for one in others)
+    return mine == 0 if fits else not wanted or wanted <= _NAMES
 
 
 def _keys(tool: Tool, arguments: Mapping[str, Json]) -> list[str]:

@@ -13,7 +13,7 @@ result.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 import orjson
@@ -21,6 +21,7 @@ import orjson
 from remit.core.cooperative_steps import Steps
 from remit.core.flow.records.field_labels import KEYS, VALUES, FieldLabels, holds, spelled
 from remit.core.flow.records.record import is_data
+from remit.core.flow.records.withheld_texts import naming, repeating, spells
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import FieldLabel, Tool, WithheldBy
@@ -41,15 +42,16 @@ WHOLE: Final = "*"
 MAX_DEPTH: Final = 32
 MAX_LEAVES: Final = 20_000
 MAX_VALUES: Final = 200
-#: A shorter value occurs by chance in any text; a value shorter than `_ALONE` is found as a word only.
-_SHORTEST, _ALONE = 3, 5
-_MAX_GROUPED = 64
-#: A value of letters and digits that people write in groups: a card, an account, a telephone number.
-_GROUPED = re.compile(r"[0-9A-Za-z]+(?:[ -][0-9A-Za-z]+)*")
+#: A shorter value occurs by chance in any text.
+_SHORTEST = 3
+#: A greater number may have lost digits when it was read.
+_MAX_EXACT = 2**53
 _LITERALS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off"})
 _STEP = 128
 
 Place = tuple[str | int, ...]
+Way = tuple[tuple[str, bool], ...]
+"""The names on the way to a value, each with whether it may be a value itself, such as a key of a map."""
 Changes = dict[Place, Json]
 
 
@@ -60,92 +62,118 @@ class CannotWithholdError(Exception):
 class Withheld:
     """The withheld fields of one result, and their values."""
 
-    def __init__(self, tool: Tool) -> None:
-        """Take the tool, whose fields say what is withheld."""
+    def __init__(self, tool: Tool, said: Collection[str] = ()) -> None:
+        """Take the tool, whose fields say what is withheld, and the texts in the arguments of the call."""
         self._labels = FieldLabels(tool.fields)
         self._label = tool.label
         groups: dict[str, list[FieldLabel]] = {}
         for one in tool.fields:
             groups.setdefault(one.path, []).append(one)
         hidden = {path: found for path, found in groups.items() if any(one.withheld for one in found)}
-        self._hidden = [(_steps(path), found) for path, found in hidden.items()]
+        self._hidden = [(_names(path), found) for path, found in hidden.items()]
         #: Longer paths to fields of the same names, which are not withheld.
-        self._shown = {_steps(path) for path in groups.keys() - hidden.keys()}
-        self._named = _naming({way[-1] for way, _ in self._hidden} - {KEYS, VALUES})
+        self._shown = {_names(path) for path in groups.keys() - hidden.keys()}
+        names = {way[-1] for way, _ in self._hidden} - {KEYS, VALUES}
+        self._named, self._mentioned = naming(names), naming(names, prose=True)
         self._pattern: re.Pattern[str] | None = None
+        self._said, self._guessed = said, False
         self._left = MAX_LEAVES
         self.found: dict[str, None] = {}
         self.values: set[str] = set()
+        #: The places of texts that repeat an argument of the call letter by letter.
+        self.echoes: Changes = {}
 
     # The first reading.
 
-    def look(self, value: Json, changes: Changes) -> Steps[None]:
-        """Find the withheld fields of a value; add a change for each."""
-        yield from self._look(value, (), (), {}, changes)
+    def look(self, value: Json, changes: Changes, *, prose: bool = False) -> Steps[None]:
+        """Find the withheld fields of a value; add a change for each.
+
+        `prose`: texts of the value belong to no field of the tool's own, so that each that mentions a
+        withheld name may hold the value.
+        """
+        yield from self._look(value, (), (), {}, changes, prose=prose)
 
     def _look(
-        self, value: Json, place: Place, way: tuple[str, ...], beside: dict[str, Json], changes: Changes
+        self, value: Json, place: Place, way: Way, beside: dict[str, Json], changes: Changes, *, prose: bool
     ) -> Steps[None]:
         yield from self._count(place)
         if place in changes:
             return
         if isinstance(value, dict):
-            for key, below in value.items():
-                steps = (*way, *_steps(key))
-                if (by := self._withheld(steps, way, value)) is not None:
-                    self._hide(steps, below, (*place, key), NOTES[by], changes)
-                elif (by := self._keys_withheld(steps, value)) is not None and isinstance(below, dict):
-                    self._hide(steps, below, (*place, key), NOTES[by], changes)
-                    self.values.update(_telling(below))
-                else:
-                    yield from self._look(below, (*place, key), steps, value, changes)
+            yield from self._look_in(value, place, way, changes, prose=prose)
         elif isinstance(value, list):
             for at, below in enumerate(value):
-                yield from self._look(below, (*place, at), way, beside, changes)
-        elif isinstance(value, str) and self._may_hold(value):
+                yield from self._look(below, (*place, at), way, beside, changes, prose=prose)
+        elif isinstance(value, str) and self._may_hold(value, prose=prose or not way):
             self._hide(way, value, place, HOLDS, changes)
 
-    def _withheld(
-        self, steps: tuple[str, ...], around: tuple[str, ...], beside: dict[str, Json]
-    ) -> WithheldBy | None:
+    def _look_in(
+        self, value: dict[str, Json], place: Place, way: Way, changes: Changes, *, prose: bool
+    ) -> Steps[None]:
+        if self._part(way, KEYS, value) is not None:
+            # The keys of a map inside a list, or of the whole result.
+            raise CannotWithholdError
+        for key, below in value.items():
+            steps, at = (*way, *_steps(key)), (*place, key)
+            by = self._withheld(steps, way, key, value) or self._part(steps, KEYS, value)
+            if by is None and not isinstance(below, dict):
+                # A list, or a single value, where the file expects a map.
+                by = self._part(steps, VALUES, value) if not _holds_map(below) else None
+            if by is None and self._may_hold(key, prose=False):
+                raise CannotWithholdError
+            if by is None:
+                yield from self._look(below, at, steps, value, changes, prose=prose)
+                continue
+            self._hide(steps, below, at, NOTES[by], changes)
+            if isinstance(below, dict) and self._part(steps, KEYS, value) is not None:
+                self.values.update(_telling(below))
+
+    def _withheld(self, steps: Way, around: Way, key: str, beside: dict[str, Json]) -> WithheldBy | None:
         """Return who withholds a field: by any path that ends like one of the file."""
+        if (by := self._part(around, VALUES, beside)) is not None:
+            return by
+        whole = (*around, (re.sub(r"\W", "", spelled(key)), False))
+        shown = tuple(name for name, _ in steps) in self._shown
         for wanted, entries in self._hidden:
-            if wanted[-1] == VALUES:
-                fits = around[-len(wanted) + 1 :] == wanted[:-1] if len(wanted) > 1 else not around
-            else:
-                fits = steps[-len(wanted) :] == wanted and not (len(wanted) == 1 and steps in self._shown)
+            fits = _ends(steps, wanted) or _ends(whole, wanted)
+            if fits and not (len(wanted) == 1 and shown) and (by := _applies(entries, beside)) is not None:
+                return by
+        return None
+
+    def _part(self, way: Way, part: str, beside: dict[str, Json]) -> WithheldBy | None:
+        """Return who withholds the keys of a map, or its values."""
+        for wanted, entries in self._hidden:
+            fits = wanted[-1] == part and (_ends(way, wanted[:-1]) if len(wanted) > 1 else not way)
             if fits and (by := _applies(entries, beside)) is not None:
                 return by
         return None
 
-    def _keys_withheld(self, steps: tuple[str, ...], beside: dict[str, Json]) -> WithheldBy | None:
-        for wanted, entries in self._hidden:
-            if wanted[-1] == KEYS and steps[-len(wanted) + 1 :] == wanted[:-1] and len(wanted) > 1:
-                return _applies(entries, beside)
-        return None
-
-    def _hide(self, steps: tuple[str, ...], value: Json, place: Place, note: str, changes: Changes) -> None:
-        self.found[".".join(steps)] = None
+    def _hide(self, way: Way, value: Json, place: Place, note: str, changes: Changes) -> None:
+        self.found[".".join("*" if data else name for name, data in way)] = None
         changes[place] = note
         if note is not HOLDS:
             self.values.update(_values(value))
             if len(self.values) > MAX_VALUES:
                 raise CannotWithholdError
 
-    def _may_hold(self, text: str) -> bool:
-        """Return whether a text names a withheld field as a structure does: `"password":`, `password=`."""
-        return self._named is not None and self._named.search(text) is not None
+    def _may_hold(self, text: str, *, prose: bool) -> bool:
+        """Return whether a text names a withheld field, as a structure does (`"password":`) or as prose."""
+        pattern = self._mentioned if prose else self._named
+        return pattern is not None and spells(text, pattern)
 
     # The second reading.
 
-    def search(self, value: Json, changes: Changes) -> Steps[None]:
+    def search(self, value: Json, changes: Changes, place: Place = ()) -> Steps[None]:
         """Find the repetitions of withheld values; add a change for each.
 
         A repetition in a field that an outsider may write can be a guess: a note in its place would confirm
-        it. So the result is not divided.
+        it. So the result is not divided. An argument of the call can be the agent's guess: where it comes
+        back as it was, it stays, and any other repetition of it prevents the division.
         """
         if self._pattern is None:
-            self._pattern = _finding(self.values)
+            self._pattern = repeating(self.values)
+            if self._pattern is not None:
+                self._guessed = any(spells(one, self._pattern) for one in self._said)
         yield from self._search(value, (), "", "", {}, changes)
 
     def _search(
@@ -157,7 +185,7 @@ class Withheld:
             return
         if isinstance(value, dict):
             for key, below in value.items():
-                if pattern.search(key):
+                if spells(key, pattern):
                     raise CannotWithholdError
                 at = f"{path}{{}}" if is_data(key) else f"{path}.{key}" if path else key
                 yield from self._search(
@@ -167,14 +195,30 @@ class Withheld:
             for at_place, below in enumerate(value):
                 yield from self._search(below, (*place, at_place), f"{path}[]", name, beside, changes)
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            text = value if isinstance(value, str) else _number(value)
-            if pattern.search(text):
-                fields = self._labels.of(path, name)
-                label = next((one.label for one in fields if holds(one, beside)), self._label)
-                if label.trust is Trust.UNTRUSTED:
-                    raise CannotWithholdError
-                self.found[path] = None
-                changes[place] = pattern.sub(REPEATS, text)
+            self._replace(value, place, path, name, beside, changes)
+
+    def _replace(
+        self,
+        value: str | float,
+        place: Place,
+        path: str,
+        name: str,
+        beside: dict[str, Json],
+        changes: Changes,
+    ) -> None:
+        text = value if isinstance(value, str) else _number(value)
+        pattern = self._pattern
+        if pattern is None or not spells(text, pattern):
+            return
+        if text in self._said:
+            self.echoes[place] = None
+            return
+        fields = self._labels.of(path, name)
+        label = next((one.label for one in fields if holds(one, beside)), self._label)
+        if self._guessed or label.trust is Trust.UNTRUSTED or not pattern.search(text):
+            raise CannotWithholdError
+        self.found[path] = None
+        changes[place] = pattern.sub(REPEATS, text)
 
     def _count(self, place: Place) -> Steps[None]:
         self._left -= 1
@@ -195,10 +239,33 @@ def changed(value: Json, changes: Changes, place: Place = ()) -> Json:
     return value
 
 
-def _steps(path: str) -> tuple[str, ...]:
-    """Return the names of a path or of a key, as spelled: `user[0].pass_word` is `user`, `0`, `password`."""
-    parts = [one for one in re.split(r"[.\[\]{}:/]+", path) if one]
+def _names(path: str) -> tuple[str, ...]:
+    """Return the names of a path, as spelled: `user[].pass_word` is `user`, `password`."""
+    parts = [one for one in re.split(r"[^\w\s-]+", path) if one.strip()]
     return tuple(one if one in (KEYS, VALUES) else spelled(one) for one in parts) or (spelled(path),)
+
+
+def _steps(key: str) -> Way:
+    """Return the names in a key of a result, each with whether it may be a value."""
+    data = is_data(key)
+    return tuple((one, data) for one in _names(key))
+
+
+def _ends(way: Way, wanted: tuple[str, ...]) -> bool:
+    """Return whether a way ends like a path: a key that may be a value is no name that the path must have."""
+    left = list(wanted)
+    for name, data in reversed(way):
+        if not left:
+            break
+        if name == left[-1]:
+            left.pop()
+        elif not data or len(left) == len(wanted):
+            return False
+    return not left
+
+
+def _holds_map(value: Json) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
 
 def _applies(entries: list[FieldLabel], beside: dict[str, Json]) -> WithheldBy | None:
@@ -233,37 +300,10 @@ def _leaves(value: Json) -> Iterator[str]:
     elif isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, float) and abs(value) >= _MAX_EXACT:
+            raise CannotWithholdError
         yield _number(value)
 
 
 def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else orjson.dumps(value).decode()
-
-
-def _finding(values: set[str]) -> re.Pattern[str] | None:
-    """Return the expression that finds values, also in groups of digits and letters."""
-    if not values:
-        return None
-    parts = []
-    for one in sorted(values, key=len, reverse=True):
-        signs = re.sub(r"[ -]", "", one)
-        if _ALONE < len(signs) <= _MAX_GROUPED and _GROUPED.fullmatch(one):
-            parts.append(f"(?i:{'[ -]?'.join(map(re.escape, signs))})")
-        elif len(one) < _ALONE:
-            parts.append(rf"(?<!\w){re.escape(one)}(?!\w)")
-        else:
-            parts.append(re.escape(one))
-    return re.compile("|".join(parts))
-
-
-def _naming(names: set[str]) -> re.Pattern[str] | None:
-    """Return the expression that finds withheld names, as a structure inside a text writes them."""
-    if not names:
-        return None
-    words = "|".join("[ _-]?".join(map(re.escape, name)) for name in sorted(names))
-    quote = r"[\"'\\]{1,8}"
-    return re.compile(
-        rf"(?i:{quote}(?:{words}){quote}\s{{0,8}}[:=,]|(?<![^\W_])(?:{words})=|<(?:{words})[\s>/]"
-        rf"|^\s{{0,80}}(?:{words})\s{{0,8}}:)",
-        re.MULTILINE,
-    )

@@ -9,6 +9,7 @@ Its normal form has neither case nor separators.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from remit.core.flow.values.normal_text import folded
@@ -17,6 +18,8 @@ MAX_CODE = 12
 """Most letters and digits of a code."""
 MIN_DIGITS, MIN_MIXED = 4, 6
 """Least digits of a code of digits; least letters and digits of another code, of which half are digits."""
+MAX_MIXED = 64
+"""Longest word inside of which a code of letters and digits is looked for."""
 MAX_GROUPS = 4
 """Most groups of digits in which a code is written."""
 NEAR = 12
@@ -122,6 +125,15 @@ def _is_long(found: str) -> bool:
     )
 
 
+def in_digits(text: str) -> str:
+    """Return a text with the digits of other scripts as plain digits."""
+    if text.isascii():
+        return text
+    return "".join(
+        str(digit) if (digit := unicodedata.decimal(one, None)) is not None else one for one in text
+    )
+
+
 def spellings_in(text: str) -> Iterator[str]:
     """Yield the normal form of everything in a folded text that can be a code, in one word or in several.
 
@@ -138,6 +150,10 @@ def spellings_in(text: str) -> Iterator[str]:
                 yield joined
         if part.isdecimal() and len(part) <= MIN_DIGITS:
             continue
+        if MAX_CODE < len(part) <= MAX_MIXED or (not part.isdecimal() and MIN_MIXED < len(part) <= MAX_CODE):
+            for length in range(MIN_MIXED, MAX_CODE + 1):
+                for start in range(len(part) - length + 1):
+                    yield part[start : start + length]
         for run in _DIGITS.findall(part):
             if len(run) >= MIN_DIGITS:
                 yield run[: MAX_CODE + 1]
