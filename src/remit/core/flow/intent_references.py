@@ -205,9 +205,8 @@ def _is_described(index: TaskMemory, record: int, kind: KindOfValue, tool: Tool 
         return False
     if kind is KindOfValue.IBAN:
         return tool is not None and tool.financial and _asks_of_file(index, record, tool)
-    return (link or kind in (KindOfValue.EMAIL, KindOfValue.PHONE)) and people.describes(
-        found_by, link=link
-    )
+    person = kind in (KindOfValue.EMAIL, KindOfValue.PHONE)
+    return (person and several) or ((person or link) and people.describes(found_by, link=link))
 
 
 def _asks_of_file(index: TaskMemory, record: int, tool: Tool) -> bool:

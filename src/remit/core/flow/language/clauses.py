@@ -42,7 +42,7 @@ _TO_IT = re.compile(
 _THE_THING = re.compile(
     r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
 )
-_ONE_THING = re.compile(r" (?:the|this|that|my|our|his|her|their)(?: \w+){0,2}? (\w+)(?= )")
+_THE_ONE = some("the this that my our his her their")
 #: The points of a list belong to the sentence that introduces them.
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
 
@@ -184,10 +184,12 @@ class Clauses:
         """Return whether a clause that asks for what a tool does speaks of one thing (`the tent order`)."""
         _, nouns = verbs_and_nouns(by.name)
         return any(
-            stem(one[1]) in nouns and not one[1].endswith("s")
+            stem(after) in nouns and not after.endswith("s")
             for clause in self.of(by.verb.starts)
             if clause.asks_for(by.verb)
-            for one in _ONE_THING.finditer(clause.text)
+            for at, word in enumerate(clause.words)
+            if word in _THE_ONE
+            for after in clause.words[at + 1 : at + 4]
         )
 
     def ask_by_verb(self, by: AskedBy) -> bool:
