@@ -37,8 +37,8 @@ _PIECES = re.compile(r"[:;,](?=\s)|\s[\u2013\u2014-]\s")
 def delegating(sentences: Sequence[str]) -> Iterator[str]:
     """Yield the words of each piece of a sentence that delegates, with blanks around them.
 
-    Where the piece alone does not delegate, the whole sentence counts. Words of the sentence before it follow,
-    as the text may be named there (`Read Ann's mail. Do what it says`).
+    Where the piece alone does not delegate, the whole sentence counts. Words of the sentence before it
+    follow, as the text may be named there (`Read Ann's mail. Do what it says`).
     """
     before = ""
     for sentence in sentences:

@@ -58,7 +58,8 @@ MAX_BETWEEN = 3
 """Most words from a determiner to its noun."""
 _SEVERAL = re.compile(r" (?:all who|all of them|them all|both of (?:them|you|us)|beiden?|ambos) ")
 _MANY_WHO = re.compile(
-    r" (?:everybody|everyone|anybody|anyone|those|people|all|alle|tous ceux|toutes celles|todos los|todas las)"
+    r" (?:everybody|everyone|anybody|anyone|those|people|all|alle|tous ceux|toutes celles"
+    r"|todos los|todas las)"
     r" (?:who|that|die|qui|que) "
 )
 _PRONOUNS = some("him her them")

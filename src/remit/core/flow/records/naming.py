@@ -20,7 +20,7 @@ from collections.abc import Set as AbstractSet
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.url_words import speak_of_link
-from remit.core.flow.language.word_forms import name_stems, stem, stems_of
+from remit.core.flow.language.word_forms import name_stems, stem, stems, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
@@ -47,6 +47,8 @@ _ANYBODYS_WORDS = (
     "default name value"
 )
 _ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
+#: Words of fields that hold the author of a text.
+_AUTHORS = stems("user from sender author creator by poster writer owner reporter")
 
 
 class Naming:
@@ -296,14 +298,7 @@ class Naming:
                 self._hand(one, reference, records)
         if best is not _UNLED:
             self._calls[one.call] = best
-        if len(self._hinted) < MAX_REFERRED and (hinted := one.hinted(above)):
-            self._hinted |= {one.base + record for record in hinted}
-            self._hints[one.call] = frozenset(one.titles)
-            self._titled |= {one.base + record for record in with_titles(one.titles, above)}
-        if len(above) > 2:
-            self._lists[one.call] = one.base
-        elif best is Reach.NAMED:
-            self._wholes_of[one.call] = one.base
+        self._hint(one, above)
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             words = [reference.names for reference in references]
@@ -312,18 +307,29 @@ class Naming:
         if one.whole_collection():
             self._many.add(one.call)
 
+    def _hint(self, one: NamingOfResult, above: Sequence[int]) -> None:
+        """Store at which records of a result titles hint, and whether the result is a list."""
+        if len(self._hinted) < MAX_REFERRED and (hinted := one.hinted(above)):
+            self._hinted |= {one.base + record for record in hinted}
+            self._hints[one.call] = frozenset(one.titles)
+            self._titled |= {one.base + record for record in with_titles(one.titles, above)}
+        if len(above) > 2:
+            self._lists[one.call] = one.base
+        elif self.best(one.call) is Reach.NAMED:
+            self._wholes_of[one.call] = one.base
+
     def _hand(self, one: NamingOfResult, reference: Referral, records: AbstractSet[int]) -> None:
         """Hear the texts of the record that the words delegate to."""
         named = reference.reach is Reach.NAMED and not reference.collected
         if not named or not self._utterance.delegates_to(reference.names | one.looked_for):
             return
-        # The author's name is in the object of the text or below it. The topic of a channel is not the text of
-        # the channel's members.
+        # The author's name is in the object of the text, or in the author's object below it. The topic of a
+        # channel is not the text of the channel's members.
         texts = {
             path: text
             for at in sorted(records & one.said.keys())
             for path, text in one.said[at]
-            if not reference.around or any(_is_in(each, path) for each in reference.around)
+            if not reference.around or any(_is_author(each, path) for each in reference.around)
         }
         self.handed.hear(texts.values())
         if reference.firm:
@@ -427,10 +433,13 @@ class Naming:
         )
 
 
-def _is_in(around: str, path: str) -> bool:
-    """Return whether an object is the one around a field, or below that."""
+def _is_author(around: str, path: str) -> bool:
+    """Return whether an object is the one around a text, or describes the author of that text."""
     parent = path.rpartition(".")[0]
-    return around == parent or _is_below(around, parent)
+    if around == parent or not _is_below(around, parent):
+        return around == parent
+    first = around.removeprefix(parent).lstrip(".[]{}").partition(".")[0]
+    return not name_stems(first).isdisjoint(_AUTHORS)
 
 
 def _is_below(path: str, above: str) -> bool:

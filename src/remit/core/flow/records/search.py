@@ -4,10 +4,10 @@
 A search by words alone finds what others have written. It names a record only where a field that outsiders
 do not write holds the searched words, or where the person named a container and searched it for nothing else.
 
-A title that outsiders write only *hints* at its record. A hint makes no value reached and points to no source.
-It has two consequences. An id in a trusted field stays trusted although untrusted text repeats it, so a
-person is asked about that id. And where the clause that asks for a call holds the word of the title, a record
-without any such word is not meant.
+A title that outsiders write only *hints* at its record. A hint makes no value reached and points to no
+source. It has two consequences. An id in a trusted field stays trusted although untrusted text repeats it, so
+a person is asked about that id. And where the words ask for a change of one thing, a record without any word
+of the intent in its titles is not meant beside one with such a word.
 """
 
 from __future__ import annotations
