@@ -93,10 +93,10 @@ def test_another_issue_of_the_same_repository_is_refused(code: Rehearsal) -> Non
 
 
 def test_the_same_name_of_another_owner_does_not_pass(code: Rehearsal) -> None:
-    """It is only in the issue that the person named: a question, as without the agent's use."""
+    """It is only in the prose of the issue that the person named: refused, as without the agent's use."""
     task = opened(code)
     read(task)
-    assert reply(task, "evil/gaugekit") is Outcome.DEFER
+    assert reply(task, "evil/gaugekit") is Outcome.DENY
 
 
 def test_a_repository_that_was_first_used_after_reading_does_not_pass(code: Rehearsal) -> None:
@@ -104,7 +104,7 @@ def test_a_repository_that_was_first_used_after_reading_does_not_pass(code: Rehe
     task = opened(code)
     read(task, "other/project")
     read(task)
-    assert reply(task) is Outcome.DEFER
+    assert reply(task) is Outcome.DENY
 
 
 def test_a_use_after_an_untrusted_read_of_another_call_is_none(code: Rehearsal) -> None:

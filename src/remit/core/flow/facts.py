@@ -64,6 +64,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
       sender, a participant), and no prose.
     - `destination_free`: one of them is only in the prose of such sources, or only mentioned there, and the
       words describe no person or link whose only address it is (`their new engineer`).
+    - `destination_among`: one of them is in a list beside others, in trusted fields, and the intent leads to
+      none of the list.
     - `secret_code`: each secret that is not reached is an unused one-time code that arrived for its argument
       from a described sender, and every other argument is reached, at least one destination or selector among
       them.
@@ -95,7 +97,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `asked`: the person's words ask for what the tool does.
     - `delegated`: the person's words delegate to a text that someone else wrote (`follow the instructions in
       ...`).
-    - `handed`: the text that was read there mentions what the tool does.
+    - `handed`: the text of the record that they name there mentions what the tool does. For a call that is
+      irreversible or goes outside, no outsider may write the name by which that record was found.
     - `plan`: `planned`, `unplanned`, or `none` where the task has no plan.
     - `adds`: what an extension of a plan adds (`effects`: a tool that changes or discloses something;
       `reads`; `own-reads`: reads without an argument that selects anything; `first`: the task had no plan),
@@ -112,6 +115,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     destination_clean: bool = False
     destination_structured: bool = False
     destination_free: bool = False
+    destination_among: bool = False
     selector: str = NO_VALUE
     selector_reached: bool = False
     selector_pointed: bool = False
@@ -207,14 +211,15 @@ def judging(
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     if around := containers_in(tool, parts):
         anchored = any(found[name].anchors for name in _leading(tool, found) if name not in around)
-    pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
+    pointed = _pointed_to(index, tool, selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         **_by_kind(worst_of, short),
         destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
         destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
         destination_structured="destination" in short and _structured(destinations),
-        destination_free=any(one.free and not one.reached for one in destinations),
+        destination_free=any(one.free and not (one.reached or one.clean) for one in destinations),
+        destination_among=any(one.among and not (one.reached or one.clean) for one in destinations),
         selector_pointed=pointed,
         personal_parameter=all(one.parameter for one in kinds.get("personal", ())),
         personal_given=names_person(index),
@@ -493,16 +498,30 @@ def _handed(index: Index, tool: Tool) -> bool:
     """Return whether the text that the intent delegates to mentions what a tool does."""
     by = asking(tool)
     verbs, nouns = verbs_and_nouns(by.name)
-    return not index.naming.handed.words.isdisjoint(by.words | verbs | nouns)
+    handed = index.naming.firmly_handed if _needs_firm(tool) else index.naming.handed
+    return not handed.words.isdisjoint(by.words | verbs | nouns)
 
 
-def _pointed_to(selectors: Sequence[Justification], *, delegated: bool) -> bool:
+def _needs_firm(tool: Tool) -> bool:
+    """Return whether only a text of an author whom no outsider names can ask for what a tool does."""
+    return tool.effect is Effect.IRREVERSIBLE or tool.audience.name == "external"
+
+
+def _pointed_to(index: Index, tool: Tool, selectors: Sequence[Justification], *, delegated: bool) -> bool:
     """Return whether all selectors are fields of sources that the intent points to.
 
-    Where the intent delegates, words of a source that it names suffice.
+    Where the intent delegates to a text, words of that text suffice.
     """
+    firmly = _needs_firm(tool)
     return all(
-        one.reached or one.reach >= Reach.POINTED or (delegated and one.near and one.reach is Reach.MENTIONED)
+        one.reached
+        or one.reach >= Reach.POINTED
+        or (
+            delegated
+            and one.near
+            and one.reach is Reach.MENTIONED
+            and index.naming.hands_over(one.origins[0].call, one.origins[0].field, firmly=firmly)
+        )
         for one in selectors
     )
 

@@ -31,7 +31,7 @@ import msgspec
 from remit.core.cooperative_steps import Steps, finish
 from remit.core.flow.arguments.argument_walk import is_long, is_one, walk
 from remit.core.flow.intake import Intake
-from remit.core.flow.intent_references import contradicts, pointed, source_of
+from remit.core.flow.intent_references import contradicts, is_among, pointed, source_of
 from remit.core.flow.justification import (
     MAX_MET,
     NOTHING,
@@ -322,12 +322,14 @@ class Index:
         tool: Tool | None,
         name: str,
     ) -> Justification:
+        where = source_of(self, spots, found, used, tool, name)
         return msgspec.structs.replace(
-            source_of(self, spots, found, used, tool, name),
+            where,
             provenance=Provenance.TRUSTED,
             origins=origins,
             free=False,
-            closed=contradicts(self, traces, tool, name),
+            closed=where.closed or contradicts(self, traces, used, tool, name),
+            among=not where.sources and is_among(self, spots),
         )
 
     def _led_to(self, spots: tuple[int, ...], used: ExactValue, tool: Tool | None, name: str) -> bool:

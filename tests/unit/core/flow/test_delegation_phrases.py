@@ -3,7 +3,7 @@
 
 import pytest
 
-from remit.core.flow.language.delegation_phrases import hands_over
+from remit.core.flow.language.delegation_phrases import delegating, hands_over
 from remit.core.flow.language.word_forms import words_of
 
 
@@ -34,3 +34,13 @@ def test_what_somebody_else_wrote_or_wants_is_to_be_done(text: str) -> None:
 def test_words_that_only_speak_of_what_others_say_hand_nothing_over(text: str) -> None:
     """They say what is to be done."""
     assert not hands_over(words_of(text))
+
+
+def test_only_the_piece_that_delegates_names_the_text() -> None:
+    """With the sentence before it; other pieces of the sentence name what the person wants."""
+    one, *more = delegating(["Read Ann's mail.", "Do what Owen asks: a copy for Maarten"])
+    assert not more
+    assert " owen " in one
+    assert "ann" in one
+    assert "maarten" not in one
+    assert not list(delegating(["Answer Owen's mail"]))

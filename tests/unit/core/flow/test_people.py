@@ -174,3 +174,19 @@ def test_a_described_person_is_not_free_where_the_source_shows_one() -> None:
         assert facts(goal, ANN, mail | {"more": body}).destination_free
         fuller = mail | {"body": f"{mail['body']} {body}"}
         assert facts(goal, ANN, mail, fuller).destination_free
+
+
+def test_people_who_are_described_as_many_are_one_in_each_record() -> None:
+    """Beside the name of the source, which may be a name of several parts."""
+    people = said("Invite everybody who volunteered in info-inbox").people
+    assert people.described_as_many
+    assert people.describes(frozenset({"info", "inbox"}), link=False, several=True)
+    assert not people.describes(frozenset({"info", "outbox"}), link=False, several=True)
+    assert not said("Invite Ann from info-inbox").people.described_as_many
+
+
+def test_the_recipients_of_a_request_are_names_after_its_verb() -> None:
+    """At the beginning of a sentence, too, and in four languages."""
+    for words in ("Tell Lotte", "Please tell Lotte", "Schreib Lotte die Zahl", "Escribe a Lotte"):
+        assert ("lotte",) in dict(said(words).people.addressed()), words
+    assert list(said("Answer Lotte's mail").people.addressed()) == []

@@ -42,6 +42,7 @@ _TO_IT = re.compile(
 _THE_THING = re.compile(
     r" (?:the|these|those|all) (\w+) (?=(?:(?:please|now|today|again|then|too|first|for me|as well) )*$)"
 )
+_THE_ONE = some("the this that my our his her their")
 #: The points of a list belong to the sentence that introduces them.
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?![-*\u2022] )|\n+(?!\s*[-*\u2022] )")
 
@@ -174,6 +175,22 @@ class Clauses:
         own |= stems_in(word for one in (*by.words, *names) for word in one.split())
         asking = [one for one in self.of(by.starts) if one.asks_for(by)]
         return bool(asking) and all(stems_in(one.words) - EMPTY <= own for one in asking)
+
+    def ask_beside(self, value: str, by: AskedBy) -> bool:
+        """Return whether a clause that states a value asks for what a tool does, by itself."""
+        return any(one.states and one.asks_for(by.verb) for one in self._stating(value, by.verb.starts))
+
+    def mean_one(self, by: AskedBy) -> bool:
+        """Return whether a clause that asks for what a tool does speaks of one thing (`the tent order`)."""
+        _, nouns = verbs_and_nouns(by.name)
+        return any(
+            stem(after) in nouns and not after.endswith("s")
+            for clause in self.of(by.verb.starts)
+            if clause.asks_for(by.verb)
+            for at, word in enumerate(clause.words)
+            if word in _THE_ONE
+            for after in clause.words[at + 1 : at + 4]
+        )
 
     def ask_by_verb(self, by: AskedBy) -> bool:
         """Return whether a verb of a clause asks for what a tool does."""

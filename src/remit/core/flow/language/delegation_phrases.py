@@ -6,9 +6,10 @@ Example: `do what she asks for`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
-from remit.core.flow.language.word_forms import stem
+from remit.core.flow.language.word_forms import stem, words_of
 
 
 def _stems(words: str) -> frozenset[str]:
@@ -28,6 +29,24 @@ _WHAT = frozenset(("what", "whatever", "everything", "anything"))
 _MYSELF = frozenset(("i", "we", "you", "i've", "we've", "i'd", "we'd"))
 _FAR = 5
 """Most words from `as` or `what` to the verb that describes the other person's wish."""
+
+
+_PIECES = re.compile(r"[:;,](?=\s)|\s[\u2013\u2014-]\s")
+
+
+def delegating(sentences: Sequence[str]) -> Iterator[str]:
+    """Yield the words of each piece of a sentence that delegates, with blanks around them.
+
+    Where the piece alone does not delegate, the whole sentence counts. Words of the sentence before it
+    follow, as the text may be named there (`Read Ann's mail. Do what it says`).
+    """
+    before = ""
+    for sentence in sentences:
+        words = words_of(sentence)
+        pieces = [one for one in map(words_of, _PIECES.split(sentence)) if hands_over(one)]
+        for one in pieces or ([words] if hands_over(words) else []):
+            yield f" {' '.join(one)} {before} "
+        before = " ".join(words)
 
 
 def hands_over(words: Sequence[str]) -> bool:

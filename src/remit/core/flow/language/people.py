@@ -28,7 +28,11 @@ _AFTER_A_NAME = some(
     "and in on too also as says said asks asked wants wanted needs wrote writes mentions mentioned sent"
 )
 #: Words before the name of a recipient, and stems of requests whose recipient is the sender of a message.
-_TO_WHOM = some("to cc bcc tell send mail email message forward invite inform notify ask dm ping write")
+_TO_WHOM = some(
+    "to cc bcc tell send mail email message forward invite inform notify ask dm ping write "
+    "schick schicke sende send schreib schreibe sag sage frag frage antworte an "
+    "envoie écris dis demande réponds à envía escribe di pregunta dile a"
+)
 _ANSWERING = stems("answer reply respond antworte beantworte réponds répondre responde")
 _PERSON_NOUNS = (
     "person colleague assistant engineer journalist reporter editor planner accountant lawyer doctor nurse "
@@ -53,6 +57,11 @@ _LINK_STEMS = stems("link linked links url page site website webpage hyperlink l
 MAX_BETWEEN = 3
 """Most words from a determiner to its noun."""
 _SEVERAL = re.compile(r" (?:all who|all of them|them all|both of (?:them|you|us)|beiden?|ambos) ")
+_MANY_WHO = re.compile(
+    r" (?:everybody|everyone|anybody|anyone|those|people|all|alle|tous ceux|toutes celles"
+    r"|todos los|todas las)"
+    r" (?:who|that|die|qui|que) "
+)
 _PRONOUNS = some("him her them")
 
 
@@ -72,8 +81,10 @@ class SaidPeople:
         self._names: dict[tuple[str, ...], list[_Mention]] = {}
         #: Whether the words mean several people (`both`, `him and Priya`, `the same participants`).
         self.several = False
-        #: The words of each sentence, and whether it describes a person, and a link.
-        self._described: list[tuple[frozenset[str], bool, bool]] = []
+        #: Whether the words describe people as many (`everybody who volunteered`).
+        self.described_as_many = False
+        #: The words of each sentence, and whether it describes a person, a link, and many people.
+        self._described: list[tuple[frozenset[str], bool, bool, bool]] = []
 
     def hear(self, text: str) -> None:
         """Add further words."""
@@ -85,7 +96,9 @@ class SaidPeople:
             self.several = self.several or self._means_several(words)
             said = frozenset(map(stem, words))
             link = not said.isdisjoint(_LINK_STEMS)
-            self._described.append((said, _describes_person(words), link))
+            many = _MANY_WHO.search(f" {' '.join(words)} ") is not None
+            self.described_as_many = self.described_as_many or many
+            self._described.append((said, many or _describes_person(words), link, many))
 
     @property
     def names(self) -> Iterable[tuple[str, ...]]:
@@ -99,18 +112,26 @@ class SaidPeople:
         """
         return [one.said for one in self._names.get(name, ()) if not (of_sender and one.addressed)]
 
-    def describes(self, source: frozenset[str], *, link: bool) -> bool:
+    def addressed(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield the names to which the words send something (`tell Bram`), each with a form as said."""
+        for name, mentions in self._names.items():
+            yield from ((name, one.said) for one in mentions if one.addressed)
+
+    def describes(self, source: frozenset[str], *, link: bool, several: bool = False) -> bool:
         """Return whether the words describe a person (or a `link`) beside a name of the source.
 
+        With `several`, only people that they describe as many count.
         Beside: in the same sentence or in the one before it. `source` are stems of the words that found the
         source; only names count.
         """
         # A search for any other word of the sentence would make its own result the source.
         names = {stem(word) for of in self._names.values() for one in of for word in one.said.split()}
-        source = source & names
         before: frozenset[str] = frozenset()
-        for said, person, linked in self._described:
-            if (linked if link else person) and not source.isdisjoint(said | before):
+        for said, person, linked, many in self._described:
+            here = said | before
+            if not (linked if link else many if several else person):
+                pass
+            elif not (source & names).isdisjoint(here) or (several and _names_place(here, source)):
                 return True
             before = said
         return False
@@ -160,10 +181,10 @@ def _names_in(sentence: str) -> Iterator[tuple[tuple[str, ...], _Mention]]:
         if end == at:
             at += 1
             continue
-        addressed = not answers and at > 0 and bare[at - 1].lower() in _TO_WHOM
         for start in _starts(tokens, bare, at, end):
             words = [one for one in map(_unowned, bare[start:end]) if one.lower().rstrip(".") not in _TITLES]
             name = tuple(map(normal_name, words))
+            addressed = not answers and start > 0 and bare[start - 1].lower() in _TO_WHOM
             if name and all(len(one) >= SHORTEST_NAME for one in name):
                 yield name, _Mention(" ".join(words).lower(), addressed)
         at = end
@@ -174,7 +195,7 @@ def _starts(tokens: Sequence[str], bare: Sequence[str], at: int, end: int) -> It
     if at > 0:
         yield at
         return
-    if stem(bare[0].lower()) not in ACTS and bare[0].lower() not in EMPTY:
+    if stem(bare[0].lower()) not in ACTS and bare[0].lower() not in EMPTY | _TO_WHOM:
         following = bare[1].lower() if len(bare) > 1 else ""
         if end > 1 or tokens[0].rstrip(MARKS).endswith(("'s", "\u2019s")) or following in _AFTER_A_NAME:
             yield 0
@@ -188,6 +209,11 @@ def _is_capital(word: str) -> bool:
 
 def _unowned(word: str) -> str:
     return next((word[: -len(one)] for one in _OWNED if word.endswith(one)), word)
+
+
+def _names_place(said: frozenset[str], source: frozenset[str]) -> bool:
+    """Return whether one of the words is a name of several parts (`info-inbox`) that the source has, too."""
+    return any(len(parts := PARTS.findall(one)) > 1 and source.issuperset(map(stem, parts)) for one in said)
 
 
 def _describes_person(words: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from remit.core.flow.language.clauses import Clauses, divided, sentences
 from remit.core.flow.language.dates import Day, day_of, days_in
-from remit.core.flow.language.delegation_phrases import hands_over
+from remit.core.flow.language.delegation_phrases import delegating
 from remit.core.flow.language.people import SaidPeople
 from remit.core.flow.language.phrases import Mood
 from remit.core.flow.language.quantity import COLLECTIVE, of_many
@@ -82,8 +82,9 @@ class Utterance:
         self.superlatives: tuple[Superlative, ...] = ()
         #: Stems of what the words name as many (`each person`, `all files`).
         self.many: frozenset[str] = frozenset()
-        #: Whether the words delegate to a text that someone else wrote (`follow the instructions`).
-        self.delegates = False
+        #: The pieces of sentences that delegate to a text that someone else wrote (`do what Owen asks`), each
+        #: with the sentence before it, where `it` may refer to the text.
+        self.delegating: tuple[str, ...] = ()
         #: Words with a capital inside a sentence: mostly names.
         self.proper: frozenset[str] = frozenset()
 
@@ -108,8 +109,17 @@ class Utterance:
         most = [found for one in spoken for found in superlatives_in(one, EMPTY)]
         self.superlatives = tuple(dict.fromkeys((*self.superlatives, *most)))
         self.many |= frozenset(_counted_up(meant))
-        self.delegates = self.delegates or any(map(hands_over, spoken))
+        self.delegating += tuple(delegating(sentences(text)))
         self.proper |= {found for one in _PROPER.findall(text) for found in words_of(one)}
+
+    @property
+    def delegates(self) -> bool:
+        """Whether the words delegate to a text that someone else wrote (`follow the instructions`)."""
+        return bool(self.delegating)
+
+    def delegates_to(self, names: Iterable[str]) -> bool:
+        """Return whether the words delegate to a text by one of these names of its record."""
+        return any(f" {one} " in said for one in names for said in self.delegating)
 
     def only_sends(self, address: str) -> bool:
         """Return whether the words name an address only as a sender, and another address otherwise."""

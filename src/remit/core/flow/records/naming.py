@@ -20,11 +20,12 @@ from collections.abc import Set as AbstractSet
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.url_words import speak_of_link
-from remit.core.flow.language.word_forms import name_stems, stem, stems_of
+from remit.core.flow.language.word_forms import name_stems, stem, stems, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
 from remit.core.flow.records.reference import NamingOfResult, Referral
+from remit.core.flow.records.search import with_titles
 from remit.core.flow.values.destination import whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.tools.tool import Tool
@@ -46,6 +47,8 @@ _ANYBODYS_WORDS = (
     "default name value"
 )
 _ANYBODYS = frozenset(map(stem, _ANYBODYS_WORDS.split()))
+#: Words of fields that hold the author of a text.
+_AUTHORS = stems("user from sender author creator by poster writer owner reporter")
 
 
 class Naming:
@@ -54,8 +57,11 @@ class Naming:
     def __init__(self, utterance: Utterance) -> None:
         """Begin without results."""
         self._utterance = utterance
-        #: Words of pointed sources that the intent delegates to.
+        #: Words of the named sources that the intent delegates to; and of those that no outsider names.
         self.handed = DelegatedWords()
+        self.firmly_handed = DelegatedWords()
+        #: The fields of such sources, by call, and whether no outsider names the source.
+        self._handing: dict[tuple[int, str], bool] = {}
         self._reach: dict[int, Reach] = {}
         self._references: dict[int, tuple[int, ...]] = {}
         #: The words of the intent by which each reference finds its records.
@@ -78,6 +84,8 @@ class Naming:
         self._words: dict[int, frozenset[str]] = {}
         #: The number of addresses in the prose of each reference's records.
         self._free: dict[tuple[int, KindOfValue], int] = {}
+        #: The same by record, where the words describe people as many.
+        self._free_alone: dict[tuple[int, KindOfValue], int] = {}
         self._wholes = 0
         #: The same for links outside fields that are links as a whole, and these fields.
         self._links: dict[tuple[int, KindOfValue], int] = {}
@@ -91,6 +99,13 @@ class Naming:
         self._firm: set[int] = set()  #: records named by text that no outsider writes
         self._read_as_one: set[int] = set()  #: records read by a key that is one of many
         self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
+        #: By call, the words of titles that hint at an item; and the items whose titles hold such words.
+        self._hints: dict[int, frozenset[str]] = {}
+        self._titled: set[int] = set()
+        #: By call, the number of the whole result: where that holds several records, and where it is the one
+        #: record that the intent names.
+        self._wholes_of: dict[int, int] = {}
+        self._lists: dict[int, int] = {}
         self._records = 0
         self._count = 0
         #: Whether there were more records than are remembered.
@@ -100,7 +115,8 @@ class Naming:
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
         referred = len(self._reach) + len(self._hinted)
-        return referred * REFERRED_BYTES + self._wholes * WHOLE_BYTES + self.handed.size_bytes
+        handed = self.handed.size_bytes + self.firmly_handed.size_bytes
+        return referred * REFERRED_BYTES + self._wholes * WHOLE_BYTES + handed
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
         """Begin the naming for the result of a call."""
@@ -199,8 +215,13 @@ class Naming:
         own = (self._found.get(one, _NO_NAMES) for one in self._references.get(record, ()))
         return _NO_NAMES.union(*own, *(self._words.get(one, _NO_NAMES) for one in self.ids(record)))
 
-    def in_prose(self, record: int, kind: KindOfValue) -> int:
-        """Return the most destinations of a kind that the prose of one reference's records holds."""
+    def in_prose(self, record: int, kind: KindOfValue, *, alone: bool = False) -> int:
+        """Return the most destinations of a kind that the prose of one reference's records holds.
+
+        With `alone`, return the number in this record.
+        """
+        if alone:
+            return self._free_alone.get((record, kind), 0)
         return max((self._free.get((one, kind), 0) for one in self._references.get(record, ())), default=0)
 
     def many(self, call: int) -> bool:
@@ -227,15 +248,20 @@ class Naming:
         """Return the best reach of the intent into a call's result."""
         return self._calls.get(call, _UNLED)
 
-    def picked(self, call: int, record: int, *, selects: bool) -> frozenset[str] | None:
+    def picked(self, call: int, record: int, path: str, *, selects: bool) -> frozenset[str] | None:
         """Return the words by which the intent picks other records of a call than this one.
 
         The set is empty where the intent picks by a choice among all; None where the intent does not exclude
         the record. A record of the same names is not excluded as what a call changes (`selects`). As a
-        recipient it is: outsiders can copy a name.
+        recipient it is: outsiders can copy a name. With `path`, the object of this field must be named.
         """
-        named = self.reach(record) is not _UNLED or (selects and record in self._namesakes)
+        led = self.reach(record) is not _UNLED and (not path or bool(self.beside(record, path)))
+        named = led or (selects and record in self._namesakes)
         return None if named else self._picked.get(call)
+
+    def picked_words(self, call: int) -> frozenset[str]:
+        """Return the words by which the intent picks some records of a call."""
+        return self._picked.get(call, _NO_NAMES)
 
     def settle(self, one: NamingOfResult, above: Sequence[int]) -> None:
         """Store which records of a result the intent refers to."""
@@ -269,11 +295,10 @@ class Naming:
             self._identify(one, reference, records, above, number)
             self._weigh(one, records, number)
             if self._utterance.delegates:
-                self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
+                self._hand(one, reference, records)
         if best is not _UNLED:
             self._calls[one.call] = best
-        if len(self._hinted) < MAX_REFERRED:
-            self._hinted |= {one.base + record for record in one.hinted(above)}
+        self._hint(one, above)
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             words = [reference.names for reference in references]
@@ -281,6 +306,59 @@ class Naming:
             self._namesakes |= {one.base + record for record in one.namesakes()}
         if one.whole_collection():
             self._many.add(one.call)
+
+    def _hint(self, one: NamingOfResult, above: Sequence[int]) -> None:
+        """Store at which records of a result titles hint, and whether the result is a list."""
+        if len(self._hinted) < MAX_REFERRED and (hinted := one.hinted(above)):
+            self._hinted |= {one.base + record for record in hinted}
+            self._hints[one.call] = frozenset(one.titles)
+            self._titled |= {one.base + record for record in with_titles(one.titles, above)}
+        if len(above) > 2:
+            self._lists[one.call] = one.base
+        elif self.best(one.call) is Reach.NAMED:
+            self._wholes_of[one.call] = one.base
+
+    def _hand(self, one: NamingOfResult, reference: Referral, records: AbstractSet[int]) -> None:
+        """Hear the texts of the record that the words delegate to."""
+        named = reference.reach is Reach.NAMED and not reference.collected
+        if not named or not self._utterance.delegates_to(reference.names | one.looked_for):
+            return
+        # The author's name is in the object of the text, or in the author's object below it. The topic of a
+        # channel is not the text of the channel's members.
+        texts = {
+            path: text
+            for at in sorted(records & one.said.keys())
+            for path, text in one.said[at]
+            if not reference.around or any(_is_author(each, path) for each in reference.around)
+        }
+        self.handed.hear(texts.values())
+        if reference.firm:
+            self.firmly_handed.hear(texts.values())
+        for path in texts:
+            key = (one.call, path)
+            self._handing[key] = self._handing.get(key, False) or reference.firm
+
+    def hands_over(self, call: int, path: str, *, firmly: bool) -> bool:
+        """Return whether a field holds a text that the intent delegates to, `firmly`: by a name that no
+        outsider writes.
+        """
+        firm = self._handing.get((call, path))
+        return firm is not None and (firm or not firmly)
+
+    def hints_elsewhere(self, call: int, record: int) -> frozenset[str]:
+        """Return the words of titles (stems) that hint at another item of a call's result than this one.
+
+        It is empty where the titles of this item hold a word of the intent, too.
+        """
+        return _NO_NAMES if record in self._titled else self._hints.get(call, _NO_NAMES)
+
+    def alone(self, call: int) -> int | None:
+        """Return the record that is a call's whole result; None where the result holds several."""
+        return self._wholes_of.get(call)
+
+    def is_one_of_many(self, call: int, record: int) -> bool:
+        """Return whether a record is one of several items of a call's result."""
+        return self._lists.get(call, record) != record
 
     def _identify(
         self,
@@ -327,6 +405,9 @@ class Naming:
                 if of_kind is kind and value in fields.get(leaf.path, ())
             }
             self._free[number, kind] = len(all_found - whole_ones)
+            for record in records if self._utterance.people.described_as_many else ():
+                free_here = one.candidates().get((record, kind), set()) - whole_ones
+                self._free_alone[one.base + record, kind] = len(free_here)
         for kind in _LINKS:
             free = [found for (record, of), found in one.links.items() if of is kind and record in records]
             self._links[number, kind] = len(set().union(*free))
@@ -350,6 +431,15 @@ class Naming:
             for path, found in count.items()
             if found and not min(count.values())
         )
+
+
+def _is_author(around: str, path: str) -> bool:
+    """Return whether an object is the one around a text, or describes the author of that text."""
+    parent = path.rpartition(".")[0]
+    if around == parent or not _is_below(around, parent):
+        return around == parent
+    first = around.removeprefix(parent).lstrip(".[]{}").partition(".")[0]
+    return not name_stems(first).isdisjoint(_AUTHORS)
 
 
 def _is_below(path: str, above: str) -> bool:

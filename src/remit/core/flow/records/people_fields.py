@@ -96,13 +96,12 @@ def by_path(
     for leaf, (digest, kind) in leaves:
         if may_hold(leaf.name, kind) and leaf.text.count(" ") < MAX_WORDS:
             out.setdefault(leaf.path, {})[digest] = ()
-    if not any(len(found) > 1 for found in out.values()) or not (wanted := list(names)):
+    if not out or not (wanted := list(names)):
         return out
     beside = _names_beside(leaves)
     for path, found in out.items():
-        if len(found) > 1:
-            mine = [one for one in leaves if one[0].path == path and one[1][0] in found]
-            _choose(found, mine, beside, wanted)
+        mine = [one for one in leaves if one[0].path == path and one[1][0] in found]
+        _choose(found, mine, beside, wanted)
     return out
 
 

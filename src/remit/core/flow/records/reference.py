@@ -102,8 +102,8 @@ class NamingOfResult:
         self.link_fields: set[str] = set()
         self.links: dict[tuple[int, KindOfValue], set[str]] = {}
         self._candidates: dict[tuple[int, KindOfValue], set[str]] = {}
-        #: Untrusted texts, by record, where the intent may delegate to them.
-        self.said: dict[int, list[str]] = {}
+        #: Untrusted texts with their paths, by record, where the intent may delegate to them.
+        self.said: dict[int, list[tuple[str, str]]] = {}
         self._phrases: dict[str, set[int]] = {}
         self._score: dict[int, int] = {}
         #: Records whose untrusted fields contain words of the intent; and (phrase, record) of trusted fields.
@@ -162,9 +162,14 @@ class NamingOfResult:
                 self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
         if trust is _UNTRUSTED:
             if self._utterance.delegates:
-                self.said.setdefault(leaf.record, []).append(leaf.text)
+                self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
         elif self._utterance.superlatives:
             self._measure(leaf)
+
+    @property
+    def titles(self) -> dict[str, set[int]]:
+        """Words of the intent (stems), with the records whose untrusted titles hold them."""
+        return self._titles
 
     def _is_request(self, phrase: str) -> bool:
         """Return whether a phrase is one word by which people ask: a stranger may sign as `Mail`."""
@@ -189,7 +194,7 @@ class NamingOfResult:
     def hear(self, leaf: ResultLeaf) -> None:
         """Add an untrusted text."""
         if self._utterance.delegates:
-            self.said.setdefault(leaf.record, []).append(leaf.text)
+            self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
 
     def match(self, words: Sequence[str], number: str) -> Hit | None:
         """Return how the intent names a short text with these words; `number` is the text's number or

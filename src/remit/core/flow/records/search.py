@@ -4,9 +4,10 @@
 A search by words alone finds what others have written. It names a record only where a field that outsiders
 do not write holds the searched words, or where the person named a container and searched it for nothing else.
 
-A title that outsiders write only *hints* at its record. A hint makes no value reached, points to no source,
-and excludes no other record. It has one consequence: an id in a trusted field stays trusted although
-untrusted text repeats it, so a person is asked about that id.
+A title that outsiders write only *hints* at its record. A hint makes no value reached and points to no
+source. It has two consequences. An id in a trusted field stays trusted although untrusted text repeats it, so
+a person is asked about that id. And where the words ask for a change of one thing, a record without any word
+of the intent in its titles is not meant beside one with such a word.
 """
 
 from __future__ import annotations
@@ -62,6 +63,14 @@ def hinted(item: int, titles: Mapping[str, set[int]], above: Sequence[int]) -> s
     """Return an item, the records in it whose titles hold words of the intent, and the records between."""
     paths = (_path(one, above) for records in titles.values() for one in records)
     return {one for path in paths if path[-1] == item for one in path}
+
+
+def with_titles(titles: Mapping[str, set[int]], above: Sequence[int]) -> set[int]:
+    """Return all records of the items with words of the intent in their titles, or in titles of what they
+    hold.
+    """
+    items = {_path(one, above)[-1] for records in titles.values() for one in records}
+    return {one for one in range(len(above)) if _path(one, above)[-1] in items}
 
 
 def _path(record: int, above: Sequence[int]) -> list[int]:
