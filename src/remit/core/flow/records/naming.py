@@ -23,7 +23,7 @@ from remit.core.flow.language.vocabulary.url_words import speak_of_link
 from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
+from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path, under_other_names
 from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.values.destination import whole
 from remit.core.flow.values.kinds import KindOfValue
@@ -67,6 +67,8 @@ class Naming:
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
+        #: Addresses of each reference's records that stand under another person's name.
+        self._misnamed: dict[int, frozenset[tuple[int, str]]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         #: The structured values of each reference's records, by path, with the names that choose them.
         self._fields: dict[tuple[int, str], dict[int, tuple[Name, ...]]] = {}
@@ -122,7 +124,10 @@ class Naming:
         """Return whether a field holds another person's address (`manager_email`) than the one the intent
         names.
         """
-        return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
+        return all(
+            path in self._others.get(one, ()) or (record, path) in self._misnamed.get(one, ())
+            for one in self._references.get(record, ())
+        )
 
     def names(self, record: int, path: str = "") -> frozenset[str]:
         """Return the words by which a record was found; empty where only a choice among all records found
@@ -267,7 +272,7 @@ class Naming:
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
                 self._references[at] = (*self._references.get(at, ()), number)
             self._identify(one, reference, records, above, number)
-            self._weigh(one, records, number)
+            self._weigh(one, records, number, reference.names)
             if self._utterance.delegates:
                 self.handed.hear(text for at in sorted(records & one.said.keys()) for text in one.said[at])
         if best is not _UNLED:
@@ -301,8 +306,12 @@ class Naming:
             for value in found:
                 self._words[value] = self._words.get(value, _NO_NAMES) | words
 
-    def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
+    def _weigh(
+        self, one: NamingOfResult, records: AbstractSet[int], number: int, names: AbstractSet[str]
+    ) -> None:
         here = [pair for pair in zip(one.values, one.wholes, strict=True) if pair[0].record in records]
+        if misnamed := under_other_names(here, names, self._utterance.people.names):
+            self._misnamed[number] = frozenset((one.base + at, path) for at, path in misnamed)
         fields = by_path(here, self._utterance.people.names)
         for path, found_here in fields.items():
             self._fields[number, path] = found_here

@@ -364,7 +364,7 @@ class NamingOfResult:
                 ]
                 found = frozenset.intersection(*picked)
                 if len(found) == 1:
-                    out.append(Referral(Reach.NAMED, found))
+                    out.append(Referral(Reach.NAMED, found, names=frozenset((one.said,))))
         return out
 
     def _by_word(self) -> list[Referral]:
