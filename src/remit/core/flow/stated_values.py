@@ -261,8 +261,11 @@ class Statement:
             return False
         own = words_of_name(name)
         others = [form for one in said.people.names if own.isdisjoint(one) for form in said.people.said(one)]
+        of = said.wording.is_origin(name)
         return not self._another(found, name, tool) and not any(
-            said.wording.addressed(one) and said.asks_for(one, asking(tool), whom=True) for one in others
+            (said.wording.addressed(one) or (of and not said.wording.is_origin(one)))
+            and said.asks_for(one, asking(tool), whom=True)
+            for one in others
         )
 
     def _is_address(self, text: str) -> bool:

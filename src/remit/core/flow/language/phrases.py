@@ -66,6 +66,11 @@ _IN_MAY = re.compile(r"\bmay (?=\d)|(?<=\d )may\b|(?<=\dst )may\b|(?<=\dth )may\
 _REPORTING = some("says say said reads wrote writes asks asked tells told")
 _LIKE_DONE = some("named called entitled titled attached dated including following regarding concerning")
 _ORDERING = some("ask tell remind advise instruct invite warn")
+#: Words after which `that` begins what somebody is told.
+_KNOWING = some("tell know remind inform notify")
+#: Verbs of asking that need an object; before these words they are nouns (`message to Ann`).
+_TRANSITIVE = some("message text dm ping")
+_AFTER_NOUNS = some("to for from of")
 _LEADING = some("to from for on at in with")
 ACTS = ASKING | stems("block report leave keep stay compare have remind wait use do ask take turn put call")
 _NOBODY_ELSE = some("i you we it that which what me us")
@@ -104,6 +109,7 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
             or (word in _PARTING and not (word == "no" and bare[:1] == ["if"] and before in _THERE_IS))
             # `Reply that it is late`.
             or (word == "that" and after in _AFTER_THAT)
+            or (word == "that" and not _KNOWING.isdisjoint(one.strip(MARKS) for one in piece))
             # `Tell Bob to ...` asks Bob.
             or (word == "to" and not _ORDERING.isdisjoint(one.strip(MARKS) for one in piece[:-1]))
             # `Pay 2 instead of 3 to ...`.
@@ -217,6 +223,11 @@ class ClausePiece:
         """Return whether a clause begins with a verb that asks."""
         word, after = self.words[at], self.words[at + 1 : at + 3]
         if not _AUXILIARY.isdisjoint(after) or not self.tokens[at].strip(MARKS).replace("-", "").isalpha():
+            return False
+        if word in _TRANSITIVE and after[:1] and after[0] in _AFTER_NOUNS:
+            return False
+        if self.tokens[-1].endswith("?") and _SUBORDINATE.isdisjoint(self.words) and "what" not in self.words:
+            # `Reply to Bob still open?`
             return False
         if self._stems[at] not in self._verbs:
             return self._is_unknown_order(at, begins=begins)

@@ -72,8 +72,11 @@ _SUBORDINATE = some(
     "that what who whom whose which whether if because since unless although though why how when where than"
 )
 #: Verbs after their subject (`answer Ann, Bob has time`).
-_AFTER_SUBJECT = some("is are was were has had will would can could may might must says said wants asked asks")
+_AFTER_SUBJECT = some(
+    "is are was were has had will would can could may might must says said wants asked asks"
+)
 _TOPICS = some("about regarding concerning as like") | _SUBORDINATE
+_ORIGINS = some("of from")
 _READING = some(
     "read open summarise summarize fetch download load visit see check browse search look review get at in "
     "on from"
@@ -102,7 +105,8 @@ _HERE = "\U000f0001"
 _SENTENCE_END = re.compile(r"[.!?;]\s")
 #: Words after the people to be notified (`let Ann know`, `Bob should get it, too`).
 _TOLD = re.compile(
-    r"[)>\]\"'`]* (?:in b?cc|in copy|know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
+    r"[)>\]\"'`]* (?:in b?cc|in copy|know|informed|notified|posted|"
+    r"(?:should|must) (?:also )?(?:get|receive|be))\b"
 )
 
 
@@ -185,14 +189,22 @@ class Wording:
 
     def tells_about(self, value: str) -> bool:
         """Return whether the words only speak about a value: it follows `about`, `that` or the like."""
-        found = list(self._places(value))
-        return bool(found) and all(self._is_topic(start) for start, _ in found)
+        return self._only_after(value, _TOPICS)
 
-    def _is_topic(self, start: int) -> bool:
+    def is_origin(self, value: str) -> bool:
+        """Return whether a value is only the origin of something else (`the number of Bob`)."""
+        return self._only_after(value, _ORIGINS)
+
+    def _only_after(self, value: str, words: frozenset[str]) -> bool:
+        found = list(self._places(value))
+        return bool(found) and all(self._nearest(start, words | _LEADING) in words for start, _ in found)
+
+    def _nearest(self, start: int, words: frozenset[str]) -> str:
+        """Return the last of some words before a place in the same sentence; empty where there is none."""
         sentence = _SENTENCE_END.split(self._said[max(0, start - 400) : start])[-1]
         read = glossed((*sentence.split(), _HERE))
         before = [one.strip(MARKS) for one in read[: read.index(_HERE)]][-_MAX_BACK:]
-        return next((one for one in reversed(before) if one in _TOPICS | _LEADING), "") in _TOPICS
+        return next((one for one in reversed(before) if one in words), "")
 
     def is_code(self, value: str) -> bool:
         """Return whether the words identify a value as code to be run."""

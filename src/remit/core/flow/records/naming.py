@@ -250,6 +250,8 @@ class Naming:
         for reference in references:
             number, self._count = self._count, self._count + 1
             records = with_what_is_below(reference.records, above)
+            if reference.collected:
+                records -= with_what_is_below(one.ruled_out(), above)
             covered |= records
             if not reference.collected:
                 self._chosen |= {one.base + record for record in records}
