@@ -356,7 +356,7 @@ def _clauses(tokens: Sequence[str], starts: frozenset[str]) -> Iterator[SaidClau
             done.append(held)
         held.append(piece)
         asked = held if piece.mood is Mood.ASKS else asked
-        reported = reported or (piece.mood is Mood.TELLS and piece.reports)
+        reported = reported or (piece.mood in (Mood.TELLS, Mood.OPEN) and piece.reports)
     yield from map(_joined, done)
 
 

@@ -26,7 +26,8 @@ _MARKS = MARKS + _OPENED
 _ENDS = tuple(",;:.!?)")
 _JOINTS = some("and or but then")
 _EXCLUDING = some("without instead")
-_REPORTING = some("says said writes wrote asks asked")
+_REPORTING = some("says said writes wrote asks asked according")
+_WANTING = some("wants would")
 #: Words after which a negation belongs to another clause.
 _GOVERNING = some("that which who if whether because before after how why when")
 _NEGATIONS = some("not no never neither")
@@ -40,9 +41,21 @@ _GOVERNED = (
     | some("she it is are was were has had have will wants would can could must should not no never")
 )
 #: Phrases that exclude some after a word for all.
-_EXCEPTING = frozenset(
-    ("but", "save", "bar", "besides", "other than", "apart from", "aside from", "bis auf", "mit ausnahme von")
-    + ("hormis", "menos", "à l'exception de", "a excepción de")
+_INSTEAD = frozenset(
+    (
+        "in place of",
+        "en vez de",
+        "en lugar de",
+        "au lieu de",
+        "à la place de",
+        "anstelle von",
+        "an stelle von",
+    )
+)
+_OF_INSTEAD = some("place vez lugar lieu anstelle stelle todo tout alles")
+_ALL_OF_IT = some("todo tout alles")
+_EXCEPTING = some("but save bar besides hormis menos") | frozenset(
+    ("other than", "apart from", "aside from", "bis auf", "mit ausnahme von")
 )
 _OF_NOUNS = some("of for from")
 _AFTER_NOUNS = _OF_NOUNS | some("to the")
@@ -93,21 +106,26 @@ def said(token: str) -> str:
 
 def glossed(tokens: Sequence[str]) -> Sequence[str]:
     """Return the words of a sentence as clauses are read; English words stay as they are."""
-    tokens = _excepting(tokens)
+    tokens = _excluding(tokens)
     tongue = _tongue_of(tokens)
     return tokens if tongue is None else list(_Sentence(tongue, tokens))
 
 
-def _excepting(tokens: Sequence[str]) -> Sequence[str]:
-    """Return the words of a sentence, with `except` for what excludes some of all (`everyone but Bob`)."""
-    if COLLECTIVE.isdisjoint(tokens):
+def _excluding(tokens: Sequence[str]) -> Sequence[str]:
+    """Return the words of a sentence, with `except` and `instead` for phrases of that meaning.
+
+    `But` excludes some only after a word for all (`everyone but Bob`).
+    """
+    if COLLECTIVE.isdisjoint(tokens) and _OF_INSTEAD.isdisjoint(tokens):
         return tokens
     out, at = list[str](), 0
     while at < len(tokens):
-        after = out[-1] in COLLECTIVE if out else False
-        size = next((n for n in (3, 2, 1) if after and " ".join(tokens[at : at + n]) in _EXCEPTING), 0)
-        out.append(GlossedWord("except", " ".join(tokens[at : at + size])) if size else tokens[at])
-        at += size or 1
+        known = _INSTEAD | (_EXCEPTING if out and out[-1] in COLLECTIVE | _ALL_OF_IT else frozenset())
+        phrases = [" ".join(tokens[at : at + size]) for size in range(_LONGEST_WISH, 0, -1)]
+        phrase = next((one for one in phrases if one in known), "")
+        word = "instead" if phrase in _INSTEAD else "except"
+        out.append(GlossedWord(word, phrase) if phrase else tokens[at])
+        at += len(phrase.split()) or 1
     return out
 
 
@@ -211,7 +229,9 @@ class _Sentence:
             self._words[n] in self._tongue.after or self._english[n] in _NEGATIONS
             for n in range(start, governed)
         )
-        clause.reports = not clause.verb and not _REPORTING.isdisjoint(english) and "that" not in english
+        wants = said(self._tokens[end - 1]).endswith(":") and not _WANTING.isdisjoint(english)
+        reports = wants or not _REPORTING.isdisjoint(english)
+        clause.reports = not clause.verb and reports and "that" not in english
         # `Send Ann and Bob the file, and ...` goes on after its second name.
         aside = not clause.verb and _GOVERNED.isdisjoint(english) and before.goes_on
         clause.goes_on = bool(clause.verb) or aside or (begins and self._english[head] == "if")
@@ -290,6 +310,8 @@ class _Sentence:
             token, word = self._tokens[at], self._english[at]
             if not word and self._words[at] in self._tongue.after:
                 word = "not"
+            if at == start and self._words[at] in self._tongue.nouns:
+                yield GlossedWord("the", "")
             if negated and (word in _NEGATIONS or word == "please"):
                 yield GlossedWord("there", said(token))
             else:

@@ -47,7 +47,8 @@ _WISH = re.compile(
 #: Words that begin an exclusion.
 _RULING_OUT = some(
     "not don't dont don\u2019t never no nobody nothing neither nor without instead rather except excluding "
-    "avoid refuse refrain hands beware cannot can't can\u2019t mustn't shouldn't won't"
+    "avoid refuse refrain ignore skip exclude omit "
+    "hands beware cannot can't can\u2019t mustn't shouldn't won't"
 )
 #: Words that begin a report or a question.
 _SUBORDINATE = some(
@@ -63,9 +64,14 @@ _DONE = some(
     "writes wants gets needs works links names speaks owes belongs comes"
 )
 _IN_MAY = re.compile(r"\bmay (?=\d)|(?<=\d )may\b|(?<=\dst )may\b|(?<=\dth )may\b")
-_REPORTING = some("says say said reads wrote writes asks asked tells told")
+_REPORTING = some(
+    "says say said reads wrote writes asks asked tells told insists insisted suggests suggested replied "
+    "answered demanded requested proposes proposed claimed according"
+)
 _LIKE_DONE = some("named called entitled titled attached dated including following regarding concerning")
 _ORDERING = some("ask tell remind advise instruct invite warn")
+#: Words that begin an indirect question.
+_INDIRECT = _SUBORDINATE | some("what which")
 #: Words after which `that` begins what somebody is told.
 _KNOWING = some("tell know remind inform notify")
 #: Verbs of asking that need an object; before these words they are nouns (`message to Ann`).
@@ -212,6 +218,9 @@ class ClausePiece:
         if any(self._idioms()):
             return Mood.ASKS
         if self._is_order(at, begins=begins):
+            if self.tokens[-1].endswith("?") and _INDIRECT.isdisjoint(words):
+                # `Reply to Bob still open?`
+                return Mood.TELLS
             self.head = at
             return Mood.ASKS
         tells = self._says(words, at) or (
@@ -225,9 +234,6 @@ class ClausePiece:
         if not _AUXILIARY.isdisjoint(after) or not self.tokens[at].strip(MARKS).replace("-", "").isalpha():
             return False
         if word in _TRANSITIVE and after[:1] and after[0] in _AFTER_NOUNS:
-            return False
-        if self.tokens[-1].endswith("?") and _SUBORDINATE.isdisjoint(self.words) and "what" not in self.words:
-            # `Reply to Bob still open?`
             return False
         if self._stems[at] not in self._verbs:
             return self._is_unknown_order(at, begins=begins)

@@ -335,8 +335,9 @@ class Wording:
         sentence = f"{' '.join(read[:here])} ".replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
         before = [one for one in before if one]
-        if after[:1] and after[0] in _AFTER_SUBJECT:
+        if after[:1] and (after[0] in _AFTER_SUBJECT or after[0].endswith("ed")):
             return False
+        owns = said[end : end + 2] in ("'s", "\u2019s")
         near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
         if near and near[-1] in nouns:
             return True
@@ -344,6 +345,9 @@ class Wording:
             if word in _ELSEWHERE or word in _SUBORDINATE:
                 return False
             if word in _LEADING:
+                if owns and word == "with":
+                    # `Answer Ann with Bob's number`.
+                    return False
                 # `send Bob the summary`, but `send the summary to Bob`.
                 return word not in _DITRANSITIVE or (back == 0 and "to" not in after[:8])
         return False

@@ -175,7 +175,8 @@ can: kann
 could: könnte konnte
 must: muss müssen
 should: soll sollte sollen
-says: sagt meint
+says: sagt meint steht lautet findet antwortet fordert schlägt besteht insistiert
+according: laut
 said: sagte meinte gesagt
 writes: schreibt
 wrote: schrieb geschrieben
@@ -287,7 +288,8 @@ can: peut
 could: pourrait
 must: doit
 should: devrait
-says: dit
+says: dit insiste propose répond affirme exige réclame
+according: selon
 writes: écrit
 asks: demande
 asked: demandait demandé
@@ -393,7 +395,8 @@ would: quería
 can: puede
 could: podría
 must: debe
-says: dice
+says: dice insiste propone responde afirma exige reza
+according: según
 said: dijo dicho
 writes: escribe
 wrote: escribió escrito
