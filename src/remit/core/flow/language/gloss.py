@@ -136,7 +136,8 @@ def _tongue_of(tokens: Sequence[str]) -> Tongue | None:
     best, top = None, len(words & ENGLISH)
     for tongue in TONGUES:
         verb = _verb_at(tongue, first) or _with_pronouns(tongue, first)[0]
-        shown = len(words & tongue.common) + (verb != "")
+        known = sum(1 for one in words if one in tongue.shown)
+        shown = len(words & tongue.common) + (verb != "") + known
         if shown > top:
             best, top = tongue, shown
     return best

@@ -226,7 +226,9 @@ class ClausePiece:
         tells = self._says(words, at) or (
             first == "to" and not self._verbs.isdisjoint(self._stems[at + 1 : at + 2])
         )
-        return Mood.TELLS if tells else Mood.OPEN
+        # `Message to Bob still open?`
+        asks = begins and self.tokens[-1].endswith("?") and len(words) > at + 2
+        return Mood.TELLS if tells or asks else Mood.OPEN
 
     def _is_order(self, at: int, *, begins: bool) -> bool:
         """Return whether a clause begins with a verb that asks."""

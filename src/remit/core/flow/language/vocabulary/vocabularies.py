@@ -12,6 +12,7 @@ import unicodedata
 
 import msgspec
 
+from remit.core.flow.language.tool_verbs import WRITTEN
 from remit.core.flow.language.word_forms import some
 from remit.core.flow.values.normal_text import plain
 
@@ -25,6 +26,7 @@ class Tongue(msgspec.Struct, frozen=True):
     - `words`: joints, pronouns, articles, negations, auxiliaries, reporting verbs.
     - `after`: words that negate the verb before them.
     - `wishes`: phrases that make the next infinitive a request.
+    - `shown`: other words that show the language: its longer verbs and reporting words.
     - `nouns`: verbs that are nouns, too.
     - `clitics`: pronouns that can be attached to a verb.
     - `late`: whether an infinitive ends its clause.
@@ -37,8 +39,13 @@ class Tongue(msgspec.Struct, frozen=True):
     after: frozenset[str]
     wishes: frozenset[str]
     clitics: dict[str, str]
+    shown: frozenset[str] = frozenset()
     nouns: frozenset[str] = frozenset()
     late: bool = False
+
+
+SHORTEST_SHOWN = 4
+"""Fewest letters of a verb or another known word that shows its language."""
 
 
 def bare_of_accents(word: str) -> str:
@@ -425,6 +432,7 @@ def _tongue(
     whole, parted = _verbs(verbs)
     attached = dict(one.split("=") for one in clitics.split())
     known = frozenset(map(plain, wishes))
+    shows = frozenset(one for one in (*whole, *_words(words)) if len(one) >= SHORTEST_SHOWN)
     return Tongue(
         some(plain(common)),
         whole,
@@ -433,6 +441,7 @@ def _tongue(
         some(plain(after)),
         known,
         attached,
+        shows - some(plain(common)) - WRITTEN - {"please", "dice", "sans", "resume"},
         some(plain(nouns)),
         late,
     )
