@@ -73,7 +73,7 @@ _ORDERING = some("ask tell remind advise instruct invite warn")
 #: Words that begin an indirect question.
 _INDIRECT = _SUBORDINATE | some("what which")
 #: Words after which `that` begins what somebody is told.
-_KNOWING = some("tell know remind inform notify")
+_KNOWING = some("tell know remind inform notify reply answer respond")
 #: Verbs of asking that need an object; before these words they are nouns (`message to Ann`).
 _TRANSITIVE = some("message text dm ping")
 _AFTER_NOUNS = some("to for from of")

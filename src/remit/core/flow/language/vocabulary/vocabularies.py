@@ -402,7 +402,7 @@ would: quería
 can: puede
 could: podría
 must: debe
-says: dice insiste propone responde afirma exige reza
+says: dice insiste propone afirma exige reza
 according: según
 said: dijo dicho
 writes: escribe
