@@ -64,6 +64,7 @@ class Beside(Choice, frozen=True):
         """The scene in which the other person's address is used."""
         names = {"n": NAME, "o": OTHERS[self.other]}
         spoken = self.shape - len(RECORDS)
+        found: tuple[Read, ...]
         if spoken < 0:
             intent, what = f"Send a summary to {NAME}.", f"record {self.shape}"
             found = (Read("office/find_contact", {"name": NAME}, [_filled(RECORDS[self.shape], **names)]),)

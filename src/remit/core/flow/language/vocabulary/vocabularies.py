@@ -12,7 +12,6 @@ import unicodedata
 
 import msgspec
 
-from remit.core.flow.language.tool_verbs import WRITTEN
 from remit.core.flow.language.word_forms import some
 from remit.core.flow.values.normal_text import plain
 
@@ -44,6 +43,8 @@ class Tongue(msgspec.Struct, frozen=True):
     late: bool = False
 
 
+#: Words of the tables that are English words, too.
+ALSO_ENGLISH = some("please dice sans resume change compare merge invite reserve lies send")
 SHORTEST_SHOWN = 4
 """Fewest letters of a verb or another known word that shows its language."""
 
@@ -441,7 +442,7 @@ def _tongue(
         some(plain(after)),
         known,
         attached,
-        shows - some(plain(common)) - WRITTEN - {"please", "dice", "sans", "resume"},
+        shows - some(plain(common)) - ALSO_ENGLISH,
         some(plain(nouns)),
         late,
     )
