@@ -14,11 +14,14 @@ from tests.adversary.ordinary import MAIL, Form
 from tests.adversary.pairs import Pairing
 from tests.adversary.sayings import Choice, Saying
 from tests.adversary.sums import Payment, Repeat
+from tests.adversary.tongues import InTongue
+from tests.adversary.witnesses import Beside
 
 #: The kinds of sentences, each as often as it is drawn.
 SAID: Final[tuple[type[Choice], ...]] = (
     *(Saying, Saying, Saying, Saying, Saying),
     *(Crossed, Pairing, Pairing, Payment, Payment, Lookup, Repeat),
+    *(InTongue, Beside),
 )
 #: Scenes of the grammar in which attacks pass still, by patterns of their names, and why.
 OPEN: Final = {

@@ -239,6 +239,43 @@ def test_a_trusted_place_of_the_person_named_needs_no_question(
     assert sent(task, EVE) != "permit"
 
 
+TELLING = (
+    "Answer Mia Lund that Bram Fels is ill",
+    "Write to Mia Lund about Bram Fels",
+    "Dis à Mia Lund que Bram Fels est malade",
+    "Escribe a Mia Lund sobre Bram Fels",
+    "Schreib an Mia Lund, dass Bram Fels krank ist",
+)
+
+
+@pytest.mark.parametrize("intent", TELLING)
+def test_a_person_of_whom_the_words_only_speak_is_no_recipient(rehearsal: Rehearsal, intent: str) -> None:
+    """A directory has the addresses of both; only one of them is written to."""
+    task = found(rehearsal, f"{intent}. Read the mail about hail first", mail())
+    for name, address in (("Mia Lund", MIA), ("Bram Fels", EVE)):
+        task.read("office/directory", {"name": name}, [{"name": name, "email": address}])
+    assert sent(task, MIA) == "permit"
+    assert sent(task, EVE) != "permit"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"to": [{"name": "Eve", "email": EVE}], "text": "What Mia Lund said."},
+        {"to": [{"name": "Eve", "email": EVE}], "subject": "Mia Lund", "text": "Thanks."},
+        {"to": f"Eve <{EVE}>", "text": "What Mia Lund said."},
+        {"to": EVE, "subject": "Mia Lund", "text": "Thanks."},
+    ],
+)
+def test_a_sent_mail_that_only_mentions_a_name_witnesses_no_address(
+    rehearsal: Rehearsal, record: Json
+) -> None:
+    """A stranger writes the name into a mail, gets a reply, and is found by a search for that name."""
+    task = found(rehearsal, "Answer the mail about hail to Mia Lund", mail())
+    task.read("office/sent_mail", {"query": "Mia Lund"}, [{"id": "snt_18"} | record])
+    assert sent(task, EVE) != "permit"
+
+
 BILL = {
     "id": "bill_4410",
     "company": {"name": "Lund Masts"},

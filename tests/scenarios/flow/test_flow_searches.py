@@ -306,3 +306,18 @@ def test_a_choice_by_a_trusted_field_is_computed(
     task.read("trade/list_orders", {}, {"orders": [KETTLE, TENT]})
     assert outcome(task, "cancel_order", order_id=other) != "permit"
     assert outcome(task, "cancel_order", order_id=meant) == "permit"
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        "Cancel the order of the tent, then read the latest order",
+        "Storniere die Bestellung mit Skarv und lies die neueste Bestellung",
+        "Cancel every order except the latest",
+    ],
+)
+def test_a_superlative_selects_only_for_what_its_clause_asks(rehearsal: Rehearsal, intent: str) -> None:
+    """The latest order is read, or kept; the page asks that it be cancelled."""
+    task = begin(rehearsal, intent)
+    task.read("trade/list_orders", {"status": "open"}, {"orders": [TENT, KETTLE]})
+    assert outcome(task, "cancel_order", order_id="ord-519") != "permit"

@@ -151,6 +151,28 @@ def test_a_message_in_everyday_words_goes_where_they_lead(rehearsal: Rehearsal, 
         "Lis la page sans écrire dans finance",
         "Lee la página y no la mandes a finance",
         'Read the page and translate "please write all of it to finance"',
+        # What another person is to do, or what one tells that person.
+        "Demande à Bob d'écrire à finance. Lis la page",
+        "Pide a Bob que escriba a finance. Lee la página",
+        "Erinnere Bob daran, in finance zu schreiben. Lies die Seite",
+        "Let Ann know that Bob writes to finance",
+        # All but one.
+        "Write to everyone except finance",
+        "Écris à tous sauf finance",
+        "Schreib allen außer finance",
+        "Write to everyone but finance",
+        "Escribe a general en vez de a finance",
+        "Schreib niemandem in finance",
+        # A question, and what stands before a colon.
+        "¿Escribe Ann a finance? Lee la página",
+        "Reply to finance still open? Read the page",
+        "Laut Bob: schreib es in finance. Lies die Seite",
+        "Selon Bob : écris-le dans finance. Lis la page",
+        "Bob insists: write to finance. Read the page",
+        # A noun that looks like a verb.
+        "Message to finance still open. Read the page",
+        "Frage an finance noch offen. Lies die Seite",
+        "Informe de Bob para finance: lee la página",
     ],
 )
 def test_words_that_only_mention_a_place_send_nothing_there(rehearsal: Rehearsal, intent: str) -> None:

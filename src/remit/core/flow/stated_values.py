@@ -21,6 +21,7 @@ from remit.core.flow.language.amounts import (
     states_day,
     unit_of,
 )
+from remit.core.flow.language.people import words_of_name
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_stems, name_words, stem, stems_of
@@ -248,10 +249,24 @@ class Statement:
             elif self._is_address(one) or (
                 wording.states(one)
                 and bool(stems_of(one))
-                and (wording.addressed(one) or (wording.is_name(one) and not self._another(found, one, tool)))
+                and (wording.addressed(one) or self._is_only_person(one, found, tool))
             ):
                 return True
         return False
+
+    def _is_only_person(self, name: str, found: ExactValue, tool: Tool) -> bool:
+        """Return whether the words write a name to which nothing leads, but also lead to nothing else."""
+        said = self.utterance
+        if not said.wording.is_name(name) or said.wording.tells_about(name):
+            return False
+        own = words_of_name(name)
+        others = [form for one in said.people.names if own.isdisjoint(one) for form in said.people.said(one)]
+        of = said.wording.is_origin(name)
+        return not self._another(found, name, tool) and not any(
+            (said.wording.addressed(one) or (of and not said.wording.is_origin(one)))
+            and said.asks_for(one, asking(tool), whom=True)
+            for one in others
+        )
 
     def _is_address(self, text: str) -> bool:
         """Return whether a text is a value that the words or a parameter state."""

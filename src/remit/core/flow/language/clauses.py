@@ -143,6 +143,10 @@ class Clauses:
         stems = frozenset().union(*(one.stems for one in said))
         return by.by(stems, "".join(one.text for one in said))
 
+    def exclude(self) -> bool:
+        """Return whether any clause rules something out."""
+        return any(one.mood is Mood.RULES_OUT for one in self.of())
+
     def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
         """Return whether clauses state a value, and each of these clauses rules something out."""
         found = self._stating(value, by.starts if by else frozenset())
@@ -369,7 +373,7 @@ def _clauses(tokens: Sequence[str], starts: frozenset[str]) -> Iterator[SaidClau
             done.append(held)
         held.append(piece)
         asked = held if piece.mood is Mood.ASKS else asked
-        reported = reported or (piece.mood is Mood.TELLS and piece.reports)
+        reported = reported or (piece.mood in (Mood.TELLS, Mood.OPEN) and piece.reports)
     yield from map(_joined, done)
 
 

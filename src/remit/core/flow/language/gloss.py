@@ -17,6 +17,7 @@ from typing import Self
 
 import msgspec
 
+from remit.core.flow.language.quantity import COLLECTIVE
 from remit.core.flow.language.vocabulary.vocabularies import ENGLISH, TONGUES, Tongue, bare_of_accents
 from remit.core.flow.language.word_forms import MARKS, some
 
@@ -24,7 +25,9 @@ _OPENED = "\u00bf\u00a1"
 _MARKS = MARKS + _OPENED
 _ENDS = tuple(",;:.!?)")
 _JOINTS = some("and or but then")
-_REPORTING = some("says said writes wrote asks asked")
+_EXCLUDING = some("without instead")
+_REPORTING = some("says said writes wrote asks asked according")
+_WANTING = some("wants would")
 #: Words after which a negation belongs to another clause.
 _GOVERNING = some("that which who if whether because before after how why when")
 _NEGATIONS = some("not no never neither")
@@ -37,6 +40,26 @@ _GOVERNED = (
     | _REPORTING
     | some("she it is are was were has had have will wants would can could must should not no never")
 )
+#: Phrases that exclude some after a word for all.
+_INSTEAD = frozenset(
+    (
+        "in place of",
+        "en vez de",
+        "en lugar de",
+        "au lieu de",
+        "à la place de",
+        "anstelle von",
+        "an stelle von",
+    )
+)
+_OF_INSTEAD = some("place vez lugar lieu anstelle stelle todo tout alles")
+_ALL_OF_IT = some("todo tout alles")
+_EXCEPTING = some("but save bar besides hormis menos") | frozenset(
+    ("other than", "apart from", "aside from", "bis auf", "mit ausnahme von")
+)
+_OF_NOUNS = some("of for from")
+_AFTER_NOUNS = _OF_NOUNS | some("to the")
+_TELLING = some("tell ask remind inform write answer")
 _POINTS = some("- * \u2022 \u2013 \u2014")
 _MAX_CLITICS = 2
 _LONGEST_WISH = 4
@@ -83,8 +106,27 @@ def said(token: str) -> str:
 
 def glossed(tokens: Sequence[str]) -> Sequence[str]:
     """Return the words of a sentence as clauses are read; English words stay as they are."""
+    tokens = _excluding(tokens)
     tongue = _tongue_of(tokens)
     return tokens if tongue is None else list(_Sentence(tongue, tokens))
+
+
+def _excluding(tokens: Sequence[str]) -> Sequence[str]:
+    """Return the words of a sentence, with `except` and `instead` for phrases of that meaning.
+
+    `But` excludes some only after a word for all (`everyone but Bob`).
+    """
+    if COLLECTIVE.isdisjoint(tokens) and _OF_INSTEAD.isdisjoint(tokens):
+        return tokens
+    out, at = list[str](), 0
+    while at < len(tokens):
+        known = _INSTEAD | (_EXCEPTING if out and out[-1] in COLLECTIVE | _ALL_OF_IT else frozenset())
+        phrases = [" ".join(tokens[at : at + size]) for size in range(_LONGEST_WISH, 0, -1)]
+        phrase = next((one for one in phrases if one in known), "")
+        word = "instead" if phrase in _INSTEAD else "except"
+        out.append(GlossedWord(word, phrase) if phrase else tokens[at])
+        at += len(phrase.split()) or 1
+    return out
 
 
 def _tongue_of(tokens: Sequence[str]) -> Tongue | None:
@@ -94,7 +136,8 @@ def _tongue_of(tokens: Sequence[str]) -> Tongue | None:
     best, top = None, len(words & ENGLISH)
     for tongue in TONGUES:
         verb = _verb_at(tongue, first) or _with_pronouns(tongue, first)[0]
-        shown = len(words & tongue.common) + (verb != "")
+        known = sum(1 for one in words if one in tongue.shown)
+        shown = len(words & tongue.common) + (verb != "") + known
         if shown > top:
             best, top = tongue, shown
     return best
@@ -148,7 +191,11 @@ class _Sentence:
     def _end(self, start: int) -> int:
         """Return the end of a clause: after a comma, or before the next joint."""
         for at in range(start, len(self._tokens)):
-            if at > start and self._english[at] in _JOINTS and self._english[at - 1] not in _JOINTS:
+            if (
+                at > start
+                and self._english[at] in _JOINTS | _EXCLUDING
+                and self._english[at - 1] not in _JOINTS
+            ):
                 return at
             if said(self._tokens[at]).endswith(_ENDS):
                 return at + 1
@@ -171,7 +218,9 @@ class _Sentence:
             return clause
         if self._tongue.late and (please >= 0 or (before.late and english[0] in _JOINTS)):
             last = self._words[end - 1]
-            clause.verb = _verb_at(self._tongue, last) if last.endswith("n") else ""
+            # `Bitte lesen, ohne zu schreiben`: an infinitive with `zu` asks for nothing.
+            free = last.endswith("n") and self._words[end - 2 : end - 1] != ["zu"]
+            clause.verb = _verb_at(self._tongue, last) if free else ""
             clause.late = clause.verb != ""
         if not clause.verb:
             free = begins or please >= 0 or before.goes_on
@@ -181,7 +230,9 @@ class _Sentence:
             self._words[n] in self._tongue.after or self._english[n] in _NEGATIONS
             for n in range(start, governed)
         )
-        clause.reports = not clause.verb and not _REPORTING.isdisjoint(english) and "that" not in english
+        wants = said(self._tokens[end - 1]).endswith(":") and not _WANTING.isdisjoint(english)
+        reports = wants or not _REPORTING.isdisjoint(english)
+        clause.reports = not clause.verb and reports and "that" not in english
         # `Send Ann and Bob the file, and ...` goes on after its second name.
         aside = not clause.verb and _GOVERNED.isdisjoint(english) and before.goes_on
         clause.goes_on = bool(clause.verb) or aside or (begins and self._english[head] == "if")
@@ -201,6 +252,9 @@ class _Sentence:
             if tongue.late and word.endswith("n") and follows != "she":
                 # `Senden Sie ...` asks; `Schreiben wollte ich ...` does not.
                 verb = ""
+        if word in tongue.nouns and follows in (_AFTER_NOUNS if tongue.late else _OF_NOUNS):
+            # `Frage an Ann` is a question to her.
+            return "", []
         if follows in _SUBJECTS or not (free or pronouns or self._is_imperative(word)):
             return "", []
         return verb, pronouns
@@ -212,6 +266,8 @@ class _Sentence:
     def _written(self, clause: _Clause) -> Iterator[str]:
         """Yield the words of a clause, with the English verb at its head."""
         if not clause.verb:
+            if self._tongue.late and any(map(self._is_governed, range(clause.start, clause.end))):
+                yield GlossedWord("whether", "")
             yield from self._plainly(clause.start, clause.end)
             return
         where = clause.head if not clause.late or clause.please < 0 else clause.please + 1
@@ -226,7 +282,28 @@ class _Sentence:
         yield _around(token, clause.verb) if not pronouns else GlossedWord(clause.verb, said(token))
         for place, one in enumerate(pronouns, 1):
             yield _around(token, one, "") if place == len(pronouns) else GlossedWord(one, "")
-        yield from self._plainly(clause.head + 1, clause.end, negated=clause.negated)
+        yield from self._objects(clause)
+
+    def _objects(self, clause: _Clause) -> Iterator[str]:
+        """Yield the words after a verb that asks; what another person is to do begins a clause by itself."""
+        start = clause.head + 1
+        for at in range(start, clause.end):
+            told = self._english[at] == "that" and clause.verb in _TELLING
+            if told or self._is_governed(at):
+                yield from self._plainly(start, at, negated=clause.negated)
+                yield GlossedWord("whether", said(self._tokens[at]) if told else "")
+                start = at + told
+        yield from self._plainly(start, clause.end, negated=clause.negated)
+
+    def _is_governed(self, at: int) -> bool:
+        """Return whether a word is an infinitive that another verb governs (`demande à Ann d'écrire`)."""
+        word, before = self._words[at], self._words[at - 1] if at else ""
+        if not _verb_at(self._tongue, word):
+            return False
+        if self._tongue.late:
+            return word.endswith("n") and before == "zu"
+        ends = bare_of_accents(word).endswith(("r", "re")) and self._english[at - 1] not in _JOINTS
+        return ends and self._english[at - 1] != "please"
 
     def _plainly(self, start: int, end: int, *, negated: bool = False) -> Iterator[str]:
         """Yield words that ask for nothing; the negation of a clause is already at its head."""
@@ -234,6 +311,8 @@ class _Sentence:
             token, word = self._tokens[at], self._english[at]
             if not word and self._words[at] in self._tongue.after:
                 word = "not"
+            if at == start and self._words[at] in self._tongue.nouns:
+                yield GlossedWord("the", "")
             if negated and (word in _NEGATIONS or word == "please"):
                 yield GlossedWord("there", said(token))
             else:

@@ -105,7 +105,7 @@ class SaidPeople:
         """The names, each as its words in normal form."""
         return self._names
 
-    def said(self, name: tuple[str, ...], *, of_sender: bool) -> list[str]:
+    def said(self, name: tuple[str, ...], *, of_sender: bool = False) -> list[str]:
         """Return the forms in which a name is said; with `of_sender`, not those of a mere recipient.
 
         `Tell Bram` does not choose among the senders of messages: a stranger may sign as Bram.

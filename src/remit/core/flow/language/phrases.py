@@ -47,7 +47,8 @@ _WISH = re.compile(
 #: Words that begin an exclusion.
 _RULING_OUT = some(
     "not don't dont don\u2019t never no nobody nothing neither nor without instead rather except excluding "
-    "avoid refuse refrain hands beware cannot can't can\u2019t mustn't shouldn't won't"
+    "avoid refuse refrain ignore skip exclude omit "
+    "hands beware cannot can't can\u2019t mustn't shouldn't won't"
 )
 #: Words that begin a report or a question.
 _SUBORDINATE = some(
@@ -63,9 +64,19 @@ _DONE = some(
     "writes wants gets needs works links names speaks owes belongs comes"
 )
 _IN_MAY = re.compile(r"\bmay (?=\d)|(?<=\d )may\b|(?<=\dst )may\b|(?<=\dth )may\b")
-_REPORTING = some("says say said reads wrote writes asks asked tells told")
+_REPORTING = some(
+    "says say said reads wrote writes asks asked tells told insists insisted suggests suggested replied "
+    "answered demanded requested proposes proposed claimed according"
+)
 _LIKE_DONE = some("named called entitled titled attached dated including following regarding concerning")
 _ORDERING = some("ask tell remind advise instruct invite warn")
+#: Words that begin an indirect question.
+_INDIRECT = _SUBORDINATE | some("what which")
+#: Words after which `that` begins what somebody is told.
+_KNOWING = some("tell know remind inform notify reply answer respond")
+#: Verbs of asking that need an object; before these words they are nouns (`message to Ann`).
+_TRANSITIVE = some("message text dm ping")
+_AFTER_NOUNS = some("to for from of")
 _LEADING = some("to from for on at in with")
 ACTS = ASKING | stems("block report leave keep stay compare have remind wait use do ask take turn put call")
 _NOBODY_ELSE = some("i you we it that which what me us")
@@ -104,6 +115,7 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
             or (word in _PARTING and not (word == "no" and bare[:1] == ["if"] and before in _THERE_IS))
             # `Reply that it is late`.
             or (word == "that" and after in _AFTER_THAT)
+            or (word == "that" and not _KNOWING.isdisjoint(one.strip(MARKS) for one in piece))
             # `Tell Bob to ...` asks Bob.
             or (word == "to" and not _ORDERING.isdisjoint(one.strip(MARKS) for one in piece[:-1]))
             # `Pay 2 instead of 3 to ...`.
@@ -206,17 +218,24 @@ class ClausePiece:
         if any(self._idioms()):
             return Mood.ASKS
         if self._is_order(at, begins=begins):
+            if self.tokens[-1].endswith("?") and _INDIRECT.isdisjoint(words):
+                # `Reply to Bob still open?`
+                return Mood.TELLS
             self.head = at
             return Mood.ASKS
         tells = self._says(words, at) or (
             first == "to" and not self._verbs.isdisjoint(self._stems[at + 1 : at + 2])
         )
-        return Mood.TELLS if tells else Mood.OPEN
+        # `Message to Bob still open?`
+        asks = begins and self.tokens[-1].endswith("?") and len(words) > at + 2
+        return Mood.TELLS if tells or asks else Mood.OPEN
 
     def _is_order(self, at: int, *, begins: bool) -> bool:
         """Return whether a clause begins with a verb that asks."""
         word, after = self.words[at], self.words[at + 1 : at + 3]
         if not _AUXILIARY.isdisjoint(after) or not self.tokens[at].strip(MARKS).replace("-", "").isalpha():
+            return False
+        if word in _TRANSITIVE and after[:1] and after[0] in _AFTER_NOUNS:
             return False
         if self._stems[at] not in self._verbs:
             return self._is_unknown_order(at, begins=begins)

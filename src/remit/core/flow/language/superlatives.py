@@ -47,13 +47,14 @@ _AFTER, _BEFORE = 3, 3
 class Superlative(msgspec.Struct, frozen=True):
     """A greatest or least that words ask for, with its measure, or else the stems of the words after it.
 
-    `rank` is its place in the order: 2 for `the second largest`.
+    `rank` is its place in the order: 2 for `the second largest`. `said` is the superlative as written.
     """
 
     greatest: bool
     measure: str
     after: frozenset[str] = frozenset()
     rank: int = 1
+    said: str = ""
 
     def fits(self, field: str, text: str) -> bool:
         """Return whether the superlative compares by a field with this name and text."""
@@ -87,7 +88,7 @@ def superlatives_in(words: Sequence[str], empty: AbstractSet[str]) -> Iterator[S
         after = words[at + length : at + length + _AFTER]
         if not _of_several(after):
             named = frozenset() if measure else frozenset(stem(one) for one in after if one not in empty)
-            yield Superlative(greatest, measure, named, rank)
+            yield Superlative(greatest, measure, named, rank, " ".join(words[at : at + length]))
 
 
 def _rank(words: Sequence[str], at: int) -> tuple[int, str]:

@@ -67,6 +67,16 @@ _ELSEWHERE = some(
     "look check review see get list browse parse analyse analyze translate write draft delete remove drop "
     "run execute as like than"
 )
+#: Words that begin a clause that tells about a person and addresses none.
+_SUBORDINATE = some(
+    "that what who whom whose which whether if because since unless although though why how when where than"
+)
+#: Verbs after their subject (`answer Ann, Bob has time`).
+_AFTER_SUBJECT = some(
+    "is are was were has had will would can could may might must says said wants asked asks"
+)
+_TOPICS = some("about regarding concerning as like") | _SUBORDINATE
+_ORIGINS = some("of from")
 _READING = some(
     "read open summarise summarize fetch download load visit see check browse search look review get at in "
     "on from"
@@ -95,7 +105,8 @@ _HERE = "\U000f0001"
 _SENTENCE_END = re.compile(r"[.!?;]\s")
 #: Words after the people to be notified (`let Ann know`, `Bob should get it, too`).
 _TOLD = re.compile(
-    r"[)>\]\"'`]* (?:know|informed|notified|posted|(?:should|must) (?:also )?(?:get|receive|be))\b"
+    r"[)>\]\"'`]* (?:in b?cc|in copy|know|informed|notified|posted|"
+    r"(?:should|must) (?:also )?(?:get|receive|be))\b"
 )
 
 
@@ -175,6 +186,25 @@ class Wording:
     def defined(self, value: str) -> bool:
         """Return whether the words define a value as an address, account or the like."""
         return self._stands_after(_DEFINED, value, 80)
+
+    def tells_about(self, value: str) -> bool:
+        """Return whether the words only speak about a value: it follows `about`, `that` or the like."""
+        return self._only_after(value, _TOPICS)
+
+    def is_origin(self, value: str) -> bool:
+        """Return whether a value is only the origin of something else (`the number of Bob`)."""
+        return self._only_after(value, _ORIGINS)
+
+    def _only_after(self, value: str, words: frozenset[str]) -> bool:
+        found = list(self._places(value))
+        return bool(found) and all(self._nearest(start, words | _LEADING) in words for start, _ in found)
+
+    def _nearest(self, start: int, words: frozenset[str]) -> str:
+        """Return the last of some words before a place in the same sentence; empty where there is none."""
+        sentence = _SENTENCE_END.split(self._said[max(0, start - 400) : start])[-1]
+        read = glossed((*sentence.split(), _HERE))
+        before = [one.strip(MARKS) for one in read[: read.index(_HERE)]][-_MAX_BACK:]
+        return next((one for one in reversed(before) if one in words), "")
 
     def is_code(self, value: str) -> bool:
         """Return whether the words identify a value as code to be run."""
@@ -305,13 +335,19 @@ class Wording:
         sentence = f"{' '.join(read[:here])} ".replace(" as well as ", " and ")
         before = [one.strip(MARKS) for one in sentence.split()][-_MAX_BACK:]
         before = [one for one in before if one]
+        if after[:1] and (after[0] in _AFTER_SUBJECT or after[0].endswith("ed")):
+            return False
+        owns = said[end : end + 2] in ("'s", "\u2019s")
         near = [one for one in before if one not in ("the", "my", "our", "page", "site", "website", "at")]
         if near and near[-1] in nouns:
             return True
         for back, word in enumerate(reversed(before)):
-            if word in _ELSEWHERE:
+            if word in _ELSEWHERE or word in _SUBORDINATE:
                 return False
             if word in _LEADING:
+                if owns and word == "with":
+                    # `Answer Ann with Bob's number`.
+                    return False
                 # `send Bob the summary`, but `send the summary to Bob`.
                 return word not in _DITRANSITIVE or (back == 0 and "to" not in after[:8])
         return False

@@ -23,7 +23,7 @@ from remit.core.flow.language.vocabulary.url_words import speak_of_link
 from remit.core.flow.language.word_forms import name_stems, stem, stems, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
 from remit.core.flow.records.lookup import Lookup
-from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
+from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path, under_other_names
 from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.records.search import with_titles
 from remit.core.flow.values.destination import whole
@@ -73,6 +73,8 @@ class Naming:
         self._choices: dict[tuple[int, str], int] = {}
         #: Fields of each reference's records that hold another person's address.
         self._others: dict[int, frozenset[str]] = {}
+        #: Addresses of each reference's records that stand under another person's name.
+        self._misnamed: dict[int, frozenset[tuple[int, str]]] = {}
         self._candidates: dict[tuple[int, KindOfValue], int] = {}
         #: The structured values of each reference's records, by path, with the names that choose them.
         self._fields: dict[tuple[int, str], dict[int, tuple[Name, ...]]] = {}
@@ -138,7 +140,10 @@ class Naming:
         """Return whether a field holds another person's address (`manager_email`) than the one the intent
         names.
         """
-        return all(path in self._others.get(one, ()) for one in self._references.get(record, ()))
+        return all(
+            path in self._others.get(one, ()) or (record, path) in self._misnamed.get(one, ())
+            for one in self._references.get(record, ())
+        )
 
     def names(self, record: int, path: str = "") -> frozenset[str]:
         """Return the words by which a record was found; empty where only a choice among all records found
@@ -271,6 +276,8 @@ class Naming:
         for reference in references:
             number, self._count = self._count, self._count + 1
             records = with_what_is_below(reference.records, above)
+            if reference.collected:
+                records -= with_what_is_below(one.ruled_out(), above)
             covered |= records
             if not reference.collected:
                 self._chosen |= {one.base + record for record in records}
@@ -293,7 +300,7 @@ class Naming:
                 self._reach[at] = max(self._reach.get(at, _UNLED), reference.reach)
                 self._references[at] = (*self._references.get(at, ()), number)
             self._identify(one, reference, records, above, number)
-            self._weigh(one, records, number)
+            self._weigh(one, records, number, reference.names)
             if self._utterance.delegates:
                 self._hand(one, reference, records)
         if best is not _UNLED:
@@ -379,8 +386,12 @@ class Naming:
             for value in found:
                 self._words[value] = self._words.get(value, _NO_NAMES) | words
 
-    def _weigh(self, one: NamingOfResult, records: AbstractSet[int], number: int) -> None:
+    def _weigh(
+        self, one: NamingOfResult, records: AbstractSet[int], number: int, names: AbstractSet[str]
+    ) -> None:
         here = [pair for pair in zip(one.values, one.wholes, strict=True) if pair[0].record in records]
+        if misnamed := under_other_names(here, names, self._utterance.people.names):
+            self._misnamed[number] = frozenset((one.base + at, path) for at, path in misnamed)
         fields = by_path(here, self._utterance.people.names)
         for path, found_here in fields.items():
             self._fields[number, path] = found_here

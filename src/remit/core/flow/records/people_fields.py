@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
-from remit.core.flow.language.people import PERSON_STEMS, words_of_name
+from remit.core.flow.language.people import PERSON_STEMS, normal_name, words_of_name
 from remit.core.flow.language.word_forms import name_stems, name_words, some, stem, stems
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.values.kinds import KindOfValue
@@ -61,6 +61,13 @@ def may_hold(field: str, kind: KindOfValue) -> bool:
 
 
 @functools.lru_cache(4096)
+def is_prose(field: str) -> bool:
+    """Return whether a field of this name holds text that its author is free to choose."""
+    words = name_words(field)
+    return bool(words) and stem(words[-1]) in _PROSE
+
+
+@functools.lru_cache(4096)
 def is_of_sender(path: str) -> bool:
     """Return whether a field holds the sender of a message or the author of a text."""
     return not frozenset(stem(one) for one in name_words(path.rpartition("].")[2])).isdisjoint(_SENDERS)
@@ -103,6 +110,38 @@ def by_path(
         mine = [one for one in leaves if one[0].path == path and one[1][0] in found]
         _choose(found, mine, beside, wanted)
     return out
+
+
+def under_other_names(
+    leaves: Sequence[tuple[ResultLeaf, Whole]], names: AbstractSet[str], people: Iterable[Name]
+) -> frozenset[tuple[int, str]]:
+    """Return the record and path of each address that its record holds under another person's name.
+
+    `names` are the words that found the records. A search for a person also finds what only mentions that
+    person: in the text of a message, in a subject that its sender chose.
+    """
+    known = set(people)
+    said = [tuple(map(normal_name, one.split())) for one in names]
+    if not said or not all(one in known for one in said):
+        return frozenset()
+    wanted = frozenset(word for one in said for word in one)
+    beside, told, held = _names_beside(leaves), False, set[int]()
+    for leaf, (_, kind) in leaves:
+        if kind is KindOfValue.TEXT and any(words_of_name(leaf.text).issuperset(one) for one in said):
+            if is_prose(leaf.name):
+                told = True
+            else:
+                held.add(leaf.record)
+    out = set[tuple[int, str]]()
+    for leaf, (_, kind) in leaves:
+        if kind is KindOfValue.TEXT or leaf.record in held:
+            continue
+        shown, address = named_address(leaf.text)
+        name = beside(leaf) | words_of_name(shown)
+        local = words_of_name((address or leaf.text).rpartition("@")[0])
+        if (name or told) and wanted.isdisjoint(name | local):
+            out.add((leaf.record, leaf.path))
+    return frozenset(out)
 
 
 def _choose(

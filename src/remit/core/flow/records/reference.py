@@ -18,7 +18,15 @@ from remit.core.flow.language.phrases import ACTS
 from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, moment_of
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import PARTS, name_stems, number_of, stem, stems_among, stems_in
+from remit.core.flow.language.word_forms import (
+    PARTS,
+    name_stems,
+    number_of,
+    stem,
+    stems_among,
+    stems_in,
+    stems_of,
+)
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.records.record import ResultLeaf
@@ -38,6 +46,7 @@ MAX_UNSORTED = 1_000
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
+_NONE_OF_THEM: frozenset[int] = frozenset()
 _LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
@@ -369,7 +378,7 @@ class NamingOfResult:
                 ]
                 found = frozenset.intersection(*picked)
                 if len(found) == 1:
-                    out.append(Referral(Reach.NAMED, found))
+                    out.append(Referral(Reach.NAMED, found, names=frozenset((one.said,))))
         return out
 
     def _by_word(self) -> list[Referral]:
@@ -382,8 +391,24 @@ class NamingOfResult:
             if found := _scored(by_word):
                 stems = frozenset(one for one, those in by_word.items() if those == found)
                 around = frozenset[str]().union(*(self._around.get((one, _TRUSTED), ()) for one in stems))
-                return [Referral(reach, found, names=self._utterance.spelt(stems), around=around)]
+                names = self._utterance.spelt(stems)
+                if reach is Reach.NAMED and not names and all(map(str.isalpha, stems)):
+                    # The words only exclude it (`everyone except finance`).
+                    continue
+                return [Referral(reach, found, names=names, around=around)]
         return []
+
+    def ruled_out(self) -> frozenset[int]:
+        """Return the records, except the whole result, that the words exclude by a field of theirs."""
+        said = self._utterance
+        if not said.clauses.exclude():
+            return _NONE_OF_THEM
+        short = [one for one in self.values if one.record and 0 < len(one.text.split()) <= MAX_NAMING_WORDS]
+        return frozenset(
+            one.record
+            for one in short
+            if said.stems.issuperset(stems_of(one.text)) and said.clauses.rule_out(one.text)
+        )
 
     def whole_collection(self) -> bool:
         """Return whether the intent names everything that the call lists."""

@@ -25,6 +25,8 @@ class Tongue(msgspec.Struct, frozen=True):
     - `words`: joints, pronouns, articles, negations, auxiliaries, reporting verbs.
     - `after`: words that negate the verb before them.
     - `wishes`: phrases that make the next infinitive a request.
+    - `shown`: other words that show the language: its longer verbs and reporting words.
+    - `nouns`: verbs that are nouns, too.
     - `clitics`: pronouns that can be attached to a verb.
     - `late`: whether an infinitive ends its clause.
     """
@@ -36,7 +38,15 @@ class Tongue(msgspec.Struct, frozen=True):
     after: frozenset[str]
     wishes: frozenset[str]
     clitics: dict[str, str]
+    shown: frozenset[str] = frozenset()
+    nouns: frozenset[str] = frozenset()
     late: bool = False
+
+
+#: Words of the tables that are English words, too.
+ALSO_ENGLISH = some("please dice sans resume change compare merge invite reserve lies send")
+SHORTEST_SHOWN = 4
+"""Fewest letters of a verb or another known word that shows its language."""
 
 
 def bare_of_accents(word: str) -> str:
@@ -173,7 +183,8 @@ can: kann
 could: könnte konnte
 must: muss müssen
 should: soll sollte sollen
-says: sagt meint
+says: sagt meint steht lautet findet antwortet fordert schlägt besteht insistiert
+according: laut
 said: sagte meinte gesagt
 writes: schreibt
 wrote: schrieb geschrieben
@@ -183,7 +194,7 @@ to: an zu zum zur
 for: für
 with: mit
 from: von vom
-about: über
+about: über wegen bezüglich nach
 """
 _FRENCH_VERBS = """
 add: ajoute ajoutez ajouter
@@ -268,10 +279,11 @@ their: leur leurs
 this: ce cet cette ces
 all: tous toutes tout toute
 every: chaque
-not: ne n'
+not: ne n' non
 never: jamais
 neither: ni
 without: sans
+about: concernant
 except: sauf excepté
 is: est
 are: sont
@@ -284,7 +296,8 @@ can: peut
 could: pourrait
 must: doit
 should: devrait
-says: dit
+says: dit insiste propose répond affirme exige réclame
+according: selon
 writes: écrit
 asks: demande
 asked: demandait demandé
@@ -390,14 +403,16 @@ would: quería
 can: puede
 could: podría
 must: debe
-says: dice
+says: dice insiste propone afirma exige reza
+according: según
 said: dijo dicho
 writes: escribe
 wrote: escribió escrito
 asks: pide
 asked: pidió pedido
 to: a al
-for: para por
+for: para
+about: sobre por
 with: con
 in: en
 from: desde
@@ -412,13 +427,24 @@ def _tongue(
     after: str = "",
     wishes: tuple[str, ...] = (),
     clitics: str = "",
+    nouns: str = "",
     late: bool = False,
 ) -> Tongue:
     whole, parted = _verbs(verbs)
     attached = dict(one.split("=") for one in clitics.split())
     known = frozenset(map(plain, wishes))
+    shows = frozenset(one for one in (*whole, *_words(words)) if len(one) >= SHORTEST_SHOWN)
     return Tongue(
-        some(plain(common)), whole, parted, _words(words), some(plain(after)), known, attached, late
+        some(plain(common)),
+        whole,
+        parted,
+        _words(words),
+        some(plain(after)),
+        known,
+        attached,
+        shows - some(plain(common)) - ALSO_ENGLISH,
+        some(plain(nouns)),
+        late,
     )
 
 
@@ -428,7 +454,9 @@ GERMAN = _tongue(
     "als herrn frau ihr du kein keine dann es sie den diese dieser dieses",
     _GERMAN_VERBS,
     _GERMAN_WORDS,
-    after="nicht nichts kein keine keinen keinem keiner nie niemals keinesfalls weder",
+    after="nicht nichts kein keine keinen keinem keiner nie niemals keinesfalls weder niemand niemandem "
+    "niemanden",
+    nouns="frage kauf teil teile suche zahl",
     wishes=(
         "kannst du",
         "könntest du",
@@ -458,6 +486,7 @@ FRENCH = _tongue(
         "merci de",
     ),
     clitics="le=it la=it les=them lui=him leur=them moi=me nous=us y=there en=it toi=you",
+    nouns="demande commande réserve règle change",
 )
 SPANISH = _tongue(
     "el la los las una un y que de del al en con por para su sus mi es está lo le les se si como más favor "
@@ -466,6 +495,7 @@ SPANISH = _tongue(
     _SPANISH_WORDS,
     wishes=("por favor", "puedes", "podrías", "podría usted", "puede usted", "¿puedes", "¿podrías"),
     clitics="me=me te=you se=him nos=us le=him les=them lo=it la=it los=them las=them",
+    nouns="pregunta informe compra reserva",
 )
 TONGUES = (GERMAN, FRENCH, SPANISH)
 ENGLISH = some("the of and is are my for with it that this you please what if from your our their me i to")
