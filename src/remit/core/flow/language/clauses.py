@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from remit.core.flow.language.gloss import glossed, said
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
-from remit.core.flow.language.tool_verbs import ASKING, AskedBy, verbs_and_nouns
+from remit.core.flow.language.tool_verbs import ASKING, AskedBy, ObjectWords, verbs_and_nouns
 from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import plain
@@ -141,6 +141,13 @@ class Clauses:
         said = [one for one in self.of(by.starts) if one.mood in (Mood.ASKS, Mood.OPEN)]
         stems = frozenset().union(*(one.stems for one in said))
         return by.by(stems, "".join(one.text for one in said))
+
+    def ask_by_object(self, by: ObjectWords) -> bool:
+        """Return whether a clause asks by its verb, and by an object of that verb."""
+        starts = by.verbs
+        return bool(starts) and any(
+            one.asks and by.by(one.heads, stems_in(one.words)) for one in self.of(starts)
+        )
 
     def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
         """Return whether clauses state a value, and each of these clauses rules something out."""
