@@ -18,7 +18,7 @@ from remit.core.flow.argument_narrowing import absent, containers_in, given
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
-from remit.core.flow.language.tool_verbs import asking, verbs_and_nouns
+from remit.core.flow.language.tool_verbs import asking, object_words, verbs_and_nouns
 from remit.core.flow.language.vocabulary.code_words import names_code
 from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
 from remit.core.flow.one_time_codes import NO_CODE, entered
@@ -236,7 +236,9 @@ def judging(
         anchored=anchored,
         to_self=_to_self(tool, parts, destinations),
         exact=_is_exact(index, tool, parts, found),
-        asked=said.asks(asking(tool)) or asked_widely(index, tool, parts, found),
+        asked=said.asks(asking(tool))
+        or said.clauses.ask_by_object(object_words(tool))
+        or asked_widely(index, tool, parts, found),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),

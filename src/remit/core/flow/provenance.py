@@ -412,7 +412,9 @@ class Index:
             spent = crossed and statement.spent_by_others(text, (tool.id, name))
             if (crossed or tool.selects(name)) and tool.effect is not Effect.NONE:
                 words = stated.words or text
-                spent = spent or self.utterance.asks_for(words, asking(tool)) is False
+                # What the words define is meant for a request in another clause.
+                led = leads_out(tool, name) and statement.defines(words, used)
+                spent = spent or (not led and self.utterance.asks_for(words, asking(tool)) is False)
         elsewhere = statement.elsewhere(text, stated, tool, name, used)
         if elsewhere and not leads_out(tool, name):
             # The person stated the value, but not for this use.

@@ -121,6 +121,13 @@ class Statement:
             if many or self.owed.astray(tool, one, self._named(one[0]))
         )
 
+    def defines(self, words: str, found: ExactValue) -> bool:
+        """Return whether the words define an address (`her address is ...`), and state no other like it."""
+        return self.utterance.wording.defined(words) and not any(
+            other.kind is found.kind and stated.words and stated.words != words
+            for other, stated in self._values.items()
+        )
+
     def repeats(self, tool: Tool, parts: dict[str, Json]) -> bool:
         """Return whether a call makes a payment more often than the person stated."""
         return self.owed.repeats(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from remit.core.flow.language.gloss import glossed, said
 from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
-from remit.core.flow.language.tool_verbs import ASKING, AskedBy, verbs_and_nouns
+from remit.core.flow.language.tool_verbs import ASKING, AskedBy, ObjectWords, verbs_and_nouns
 from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.normal_text import plain
@@ -146,6 +146,13 @@ class Clauses:
     def exclude(self) -> bool:
         """Return whether any clause rules something out."""
         return any(one.mood is Mood.RULES_OUT for one in self.of())
+
+    def ask_by_object(self, by: ObjectWords) -> bool:
+        """Return whether a clause asks by its verb, and by an object of that verb."""
+        starts = by.verbs
+        return bool(starts) and any(
+            one.asks and by.by(one.heads, stems_in(one.words)) for one in self.of(starts)
+        )
 
     def rule_out(self, value: str, by: AskedBy | None = None) -> bool:
         """Return whether clauses state a value, and each of these clauses rules something out."""

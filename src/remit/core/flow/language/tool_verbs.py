@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from remit.core.flow.language.vocabulary.object_nouns import ADDING, MONEY, PAYING, SAME_OBJECTS, SENDING
 from remit.core.flow.language.vocabulary.verb_groups import WIDER_VERBS
 from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
@@ -140,6 +141,55 @@ def asking_widely(tool: Tool) -> AskedBy:
     They count only as the verb of a clause, and only for what that clause leads to.
     """
     return _widely(tool.asked_by, name_words(tool.name), _roles_of(tool))
+
+
+class ObjectWords(msgspec.Struct, frozen=True):
+    """The words that ask for what a tool does where its description names none.
+
+    A clause asks if one of the `alone` verbs is its verb, or if one of the verbs of a pair in `pairs` is, and
+    one of the objects of that pair is in it.
+    """
+
+    pairs: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
+    alone: frozenset[str] = frozenset()
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """All verbs."""
+        return self.alone.union(*(verbs for verbs, _ in self.pairs))
+
+    def by(self, heads: frozenset[str], stems: frozenset[str]) -> bool:
+        """Return whether a clause asks; `heads` are the stems of its verbs, `stems` all its stems."""
+        return not self.alone.isdisjoint(heads) or any(
+            not verbs.isdisjoint(heads) and not objects.isdisjoint(stems) for verbs, objects in self.pairs
+        )
+
+
+NO_OBJECTS = ObjectWords()
+
+
+def object_words(tool: Tool) -> ObjectWords:
+    """Return the verbs and objects that ask for what a tool does, by its name, its place and its effect."""
+    if tool.asked_by or tool.effect is Effect.NONE:
+        return NO_OBJECTS
+    return _object_words(name_words(tool.name), name_words(tool.upstream), tool.financial)
+
+
+@functools.lru_cache(4096)
+def _object_words(name: tuple[str, ...], upstream: tuple[str, ...], financial: bool) -> ObjectWords:
+    verbs, nouns = verbs_and_nouns(name)
+    if not verbs:
+        return NO_OBJECTS
+    if financial and not verbs.isdisjoint(PAYING):
+        # The first word of `send_money` also asks for mail.
+        return ObjectWords(((verbs & SENDING, MONEY | nouns),), PAYING)
+    same = frozenset[str]().union(*(group for group in SAME_OBJECTS if not group.isdisjoint(nouns)))
+    if financial:
+        return ObjectWords(((verbs, same),))
+    # `Add it to the list in the drive` names the place of the list.
+    own = frozenset((stem(name[0]),))
+    placed = own if own.isdisjoint(ADDING) else ADDING
+    return ObjectWords(((verbs, same), (placed, frozenset(map(stem, upstream)))))
 
 
 @functools.lru_cache(4096)
