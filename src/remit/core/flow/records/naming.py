@@ -26,7 +26,7 @@ from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
 from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.values.destination import whole
-from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.tools.tool import Tool
 
 MAX_REFERRED = 200_000
@@ -38,7 +38,6 @@ REFERRED_BYTES = 250
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
-_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 #: Words of a field's name that do not identify the owner of the address in it.
 _ANYBODYS_WORDS = (
     "address email mail phone telephone tel mobile number iban account url link web website "
@@ -163,7 +162,7 @@ class Naming:
         """
         references = self._references.get(record, ())
         found = [self._candidates.get((one, kind), 0) for one in references]
-        if kind in _LINKS and not self.is_link_field(record, path) and self.speaks_of_link(record):
+        if kind in LINKS and not self.is_link_field(record, path) and self.speaks_of_link(record):
             found = [self._links.get((one, kind), 0) for one in references]
         return min((one for one in found if one), default=0)
 
@@ -327,7 +326,7 @@ class Naming:
                 if of_kind is kind and value in fields.get(leaf.path, ())
             }
             self._free[number, kind] = len(all_found - whole_ones)
-        for kind in _LINKS:
+        for kind in LINKS:
             free = [found for (record, of), found in one.links.items() if of is kind and record in records]
             self._links[number, kind] = len(set().union(*free))
         self._link_fields.update((number, path) for path in one.link_fields)
