@@ -85,7 +85,7 @@ NAMES = (
     "read_file list_channels list_orders read_messages post invite_guest pay cancel_order delete_file rate"
 )
 BILL, OTHER = "DE89370400440532013000", "GB82WEST12345698765432"
-CHANNELS = [
+CHANNELS: list[dict[str, Json]] = [
     {"id": "C0TECH01", "name": "tech", "topic": "Lamps"},
     {"id": "C0TOUR02", "name": "tour-north", "topic": "Load-in at ten"},
     {"id": "D0OWEN03", "name": "", "topic": "", "with": {"handle": "owen"}},
@@ -153,7 +153,7 @@ def test_people_who_are_described_as_many_are_a_question_each(rehearsal: Rehears
 
 def test_a_channel_that_no_word_means_gets_nothing_of_what_was_read(rehearsal: Rehearsal) -> None:
     """A word in its topic means it as little as its place in the list; the named channel goes on."""
-    channels = ("list_channels", {}, CHANNELS)
+    channels: tuple[str, Json, Json] = ("list_channels", {}, CHANNELS)
     task = begin(rehearsal, "Tell the tech channel when load-in is", channels)
     assert outcome(task, "post", channel="C0TECH01", text="At ten.") != "deny"
     assert outcome(task, "post", channel="C0TOUR02", text="The budget is 900.") == "deny"

@@ -56,16 +56,15 @@ def placed(index: Index, tool: Tool, arguments: dict[str, Json]) -> Steps[Tool]:
 
     Not where money moves: there the item may decide who gets it.
     """
-    inner = {name: spec for name, spec in tool.arguments.items() if spec.within}
-    if not inner or tool.financial:
+    if not tool.contained or tool.financial:
         return tool
     parts = given(tool, arguments)
     out = dict(tool.arguments)
-    for name, spec in inner.items():
-        around = parts.get(spec.within)
+    for name, within in tool.contained.items():
+        spec, around = out[name], parts.get(within)
         if spec.role is not ArgumentRole.DESTINATION or absent(around):
             continue
-        if (yield from index.judging(around, tool, spec.within, None)).reached:
+        if (yield from index.judging(around, tool, within, None)).reached:
             out[name] = msgspec.structs.replace(spec, role=ArgumentRole.SELECTOR)
     return msgspec.structs.replace(tool, arguments=out)
 
@@ -75,6 +74,4 @@ def containers_in(tool: Tool, parts: dict[str, Json]) -> frozenset[str]:
 
     A container to which the intent leads says nothing of the item in it.
     """
-    return frozenset(
-        spec.within for name, spec in tool.arguments.items() if spec.within and not absent(parts.get(name))
-    )
+    return frozenset(around for name, around in tool.contained.items() if not absent(parts.get(name)))

@@ -7,7 +7,7 @@ argument, and `FlowFacts`, the few terms that guardrails use. The consequences a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Any
 
@@ -178,10 +178,13 @@ _WORDS = {one: one.value for one in Provenance}
 _KINDS = {one: one.value for one in ArgumentRole}
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
-_CONTENT, _DESTINATION = ArgumentRole.CONTENT, ArgumentRole.DESTINATION
+_CONTENT, _DESTINATION, _CODE = ArgumentRole.CONTENT, ArgumentRole.DESTINATION, ArgumentRole.CODE
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
-#: Kinds of arguments that can be reached.
-_REACHED = ("destination", "selector", "personal", "secret", "choice", "amount")
+#: Kinds of arguments that can be reached, each with the name of that fact.
+_REACHED = {
+    kind: f"{kind}_reached" for kind in ("destination", "selector", "personal", "secret", "choice", "amount")
+}
+_EVERY_REACHED: dict[str, Any] = dict.fromkeys(_REACHED.values(), True)
 
 
 def judged(index: Index, tool: Tool, arguments: dict[str, Json], *, label: Label, plan: Plan | None) -> Flow:
@@ -198,26 +201,27 @@ def judging(
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
     kinds |= chosen(index, tool, arguments, found)
-    carries_code = len(index.codes) > 0 and (yield from _any_code(index, tool, parts))
+    carries_code = index.codes.met and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
     # task runs from here on. Content that is foreign without the sources that the intent names is foreign
     # with them.
     tainted, said = label().trust is _UNTRUSTED, index.utterance
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
-    worst_of, short = _worst(kinds)
+    by_kind = _by_kind(kinds)
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     near, parameters = _of_destinations(destinations)
+    unreached = not by_kind["destination_reached"]
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     if around := containers_in(tool, parts):
         anchored = any(found[name].anchors for name in _leading(tool, found) if name not in around)
     pointed = _pointed_to(index, tool, selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
-        **_by_kind(worst_of, short),
-        destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
+        **by_kind,
+        destination_pointed=unreached and pointed and _pointed(index, tool, parts, destinations),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
-        destination_structured="destination" in short and _structured(destinations),
+        destination_clean=unreached and all(one.reached or one.clean for one in destinations),
+        destination_structured=unreached and _structured(destinations),
         destination_free=any(one.free and not (one.reached or one.clean) for one in destinations),
         destination_among=any(one.among and not (one.reached or one.clean) for one in destinations),
         selector_pointed=pointed,
@@ -246,20 +250,15 @@ def judging(
         full=index.full,
         unseen=index.unseen,
     )
+    if index.codes.met:
+        facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
     record = selected_facts(index, tool, parts, found, people)
-    facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
     """Return whether each destination that is not reached is a whole field of a pointed source."""
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
-
-
-def _by_kind(worst_of: Mapping[str, str], short: Collection[str]) -> dict[str, Any]:
-    """Return the facts that every kind of argument has: its worst provenance, and whether all are reached."""
-    found: dict[str, Any] = {kind: worst_of.get(kind, NO_VALUE) for kind in (*_REACHED, "content", "code")}
-    return found | {f"{kind}_reached": kind not in short for kind in _REACHED}
 
 
 def _with_codes(
@@ -275,8 +274,6 @@ def _with_codes(
 
     `discloses` tells whether an argument that is no secret carries one.
     """
-    if not len(index.codes):
-        return facts
     reached = facts.destination_reached and facts.selector_reached and facts.personal_reached
     firm = reached and facts.amount_reached and facts.choice_reached and facts.anchored
     firm = firm and not facts.closed and not facts.spent
@@ -337,19 +334,15 @@ def _of_selected(
     return not known or all(not known.isdisjoint(one.records) for one in open_ones)
 
 
-def _worst(kinds: dict[str, list[Justification]]) -> tuple[dict[str, str], set[str]]:
-    """Return the worst provenance of each kind of argument, and the kinds with an argument that is not
-    reached.
-    """
-    worst_of: dict[str, str] = {}
-    short: set[str] = set()
+def _by_kind(kinds: dict[str, list[Justification]]) -> dict[str, Any]:
+    """Return the facts that every kind of argument has: its worst provenance, and whether all are reached."""
+    facts = _EVERY_REACHED.copy()
     for kind, ones in kinds.items():
         found = ones[0].provenance if len(ones) == 1 else worst(ones)
-        worst_of[kind] = _WORDS[found or Provenance.UNKNOWN]
-        for one in ones:
-            if not one.reached:
-                short.add(kind)
-    return worst_of, short
+        facts[kind] = _WORDS[found or Provenance.UNKNOWN]
+        if kind in _REACHED:
+            facts[_REACHED[kind]] = all(one.reached for one in ones)
+    return facts
 
 
 def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool]:
@@ -420,12 +413,12 @@ def _of_arguments(
     for name, value in parts.items():
         spec = tool.arguments.get(name, _PLAIN)
         role = spec.role
-        used = role is ArgumentRole.CODE or spec.secret
+        used = role is _CODE or spec.secret
         if (absent(value) and not (used and value)) or (
             isinstance(value, bool) and role is _CONTENT and not used
         ):
             continue
-        if together is not None and role is ArgumentRole.CODE:
+        if together is not None and role is _CODE:
             one = together
         else:
             one = yield from index.judging(value, tool, name, read)
@@ -456,9 +449,9 @@ def _code_together(index: Index, tool: Tool, parts: dict[str, Json]) -> Justific
     """Return what is known of a command that is given in several pieces, where the person stated the whole
     command.
     """
-    names = [
-        name for name, spec in tool.arguments.items() if spec.role is ArgumentRole.CODE and name in parts
-    ]
+    names = [name for name, spec in tool.arguments.items() if spec.role is _CODE and name in parts]
+    if not names:
+        return None
     texts = [text for name in names for text in islice(values_of(parts[name], tool, name), MAX_PIECES)]
     if not 1 < len(texts) <= MAX_PIECES or not all(texts):
         return None

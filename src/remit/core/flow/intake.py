@@ -30,7 +30,7 @@ from remit.core.flow.values.destination import (
     searching,
     whole,
 )
-from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
 from remit.core.flow.values.strict_reading import BLANKS, ExactValue, exact, small, standing, stated_forms
 from remit.core.label import Trust
@@ -49,7 +49,6 @@ _DIGIT = re.compile("[0-9]")
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _EMAIL, _TEXT = KindOfValue.EMAIL, KindOfValue.TEXT
-_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 def _own_field(leaf: ResultLeaf, own: AbstractSet[str]) -> str:
@@ -215,7 +214,7 @@ class Intake:
                 as_whole = (used[0], _TEXT)
             else:
                 found, inside = looked_into(text)
-                link = found.kind in _LINKS
+                link = found.kind in LINKS
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
                 forms = list(dict.fromkeys((*stated_forms(text), *standing(text))))

@@ -14,14 +14,12 @@ from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
 from remit.core.flow.values.destination import Destination
 from remit.core.flow.values.file_names import is_file_name
-from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue
 from remit.core.label import Trust
 from remit.core.tools.tool import Effect, Tool
 
 _BY_OTHERS = Provenance.UNTRUSTED
-#: INVARIANT: a link of a named source may be read without a question, so all links there are candidates.
-_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 def pointed(
@@ -115,7 +113,7 @@ def source_of(
         _BY_OTHERS,
         reach=rank[0],
         sources=frozenset(one.call for one in best),
-        candidates=1 if described and found.kind not in _LINKS else best[0].count,
+        candidates=1 if described and found.kind not in LINKS else best[0].count,
         near=any(one.near for one in best),
         structured=rank[1],
         free=not (rank[1] or described or all(one.handed for one in best)),
@@ -149,7 +147,7 @@ def _found_at(
     values = naming.structured(record, path, value)
     if field:
         count = naming.choice(record, path)
-    elif values and found.kind not in _LINKS:
+    elif values and found.kind not in LINKS:
         chosen = len(values) == 1 or _is_chosen(index, values[value], path, tool)
         count = 1 if chosen else len(values)
     else:
@@ -197,7 +195,7 @@ def _is_described(index: TaskMemory, record: int, kind: KindOfValue, tool: Tool 
     `Their new engineer` means the one address that is in the text of the named mail, and `pay bill.txt` the
     one account in that file.
     """
-    link = kind in _LINKS
+    link = kind in LINKS
     people = index.statement.utterance.people
     found_by = index.naming.found_by(record)
     several = not link and people.describes(found_by, link=False, several=True)

@@ -76,9 +76,10 @@ class ArrivedCodes:
         #: Codes that the person wrote: they may go where the person says.
         self._stated: set[int] = set()
 
-    def __len__(self) -> int:
-        """Return the number of codes."""
-        return len(self._codes)
+    @property
+    def met(self) -> bool:
+        """Whether any code is known."""
+        return bool(self._codes)
 
     @property
     def size_bytes(self) -> int:

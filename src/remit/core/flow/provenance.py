@@ -56,7 +56,7 @@ from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
-from remit.core.flow.untainted_values import CleanValues, for_itself, improved
+from remit.core.flow.untainted_values import CleanValues, counts, for_itself, improved
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
@@ -271,7 +271,7 @@ class Index:
     ) -> Justification:
         """Return where a text came from; `found` and `used` are the results of its two readings."""
         judged = self._met(text, found, used, tool, name)
-        if tool is None or judged.provenance not in _DOUBTED or self.full:
+        if tool is None or judged.provenance not in _DOUBTED or self.full or not counts(tool, name):
             return judged
         return improved(judged, self.untainted_values(), text, used, tool, name)
 
@@ -486,9 +486,11 @@ class Index:
         self, arguments: Mapping[str, Json], known: Mapping[str, Justification]
     ) -> tuple[frozenset[str], frozenset[str]] | None:
         """Return the words of the search that found the key of a lookup, and the stems of its tool's name."""
+        if not self.naming.searched:
+            return None
         keys = [
             text
-            for name, value in (arguments.items() if self.naming.searched else ())
+            for name, value in arguments.items()
             if known[name].reached and known[name].provenance is Provenance.TRUSTED
             for text in islice(leaves(value), MAX_MET)
         ]

@@ -88,11 +88,12 @@ def learn_facts(
 ) -> Steps[None]:
     """Take in the facts of a result, and forget those that a call with an effect may have changed."""
     tool = lookup.tool
-    asked = frozenset(digest for _, digest in _keys(index, tool, parts))
-    if tool.effect is not Effect.NONE and index.facts:
-        index.facts.forget(asked)
-    if not reading.facts:
+    changes = tool.effect is not Effect.NONE and bool(index.facts)
+    if not (changes or reading.facts):
         return
+    asked = frozenset(digest for _, digest in _keys(index, tool, parts))
+    if changes:
+        index.facts.forget(asked)
     switches = any(isinstance(one, bool) for one in parts.values())
     kept: list[ReadFact] = []
     for fact in reading.facts:

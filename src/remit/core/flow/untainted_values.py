@@ -56,7 +56,7 @@ class CleanValues:
     def use(self, tool: Tool, arguments: dict[str, Json], statement: Statement) -> None:
         """Remember the values of a permitted call."""
         for name, value in tool.parts(arguments).items():
-            if _leads(tool, name):
+            if counts(tool, name):
                 pieces = islice(filter(None, walk(value, tool, name)), MAX_CLEAN)
                 for piece in (one for one in pieces if not is_long(one)):
                     self._add(exact(piece), tool.upstream, tool.name, name)
@@ -108,8 +108,6 @@ def improved(
 
     `held` has the clean values of the task and of the tasks above it, each with what was stated there.
     """
-    if not _leads(tool, name):
-        return found
     clean = any(one.holds(used, tool, name) for one in held)
     if not clean and not any(one.owns(used, tool, name) for one in held):
         return found
@@ -126,8 +124,8 @@ def for_itself(one: Justification) -> Justification:
     return Justification(Provenance.UNKNOWN, None, one.origins) if one.clean else one
 
 
-def _leads(tool: Tool, name: str) -> bool:
-    """Return whether an argument is a destination or selector that no stricter rule covers."""
+def counts(tool: Tool, name: str) -> bool:
+    """Return whether an earlier use counts for an argument: a destination or selector that is no secret."""
     spec = tool.arguments.get(name)
     return spec is not None and spec.role in _LEADING and not spec.secret
 

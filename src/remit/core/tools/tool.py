@@ -284,6 +284,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return any(one.hands_over for one in self.arguments.values())
 
     @functools.cached_property
+    def contained(self) -> dict[str, str]:
+        """The arguments that name an item within a container, each with the argument of the container."""
+        return {name: one.within for name, one in self.arguments.items() if one.within}
+
+    @functools.cached_property
     def withholds(self) -> bool:
         """Whether a field of the results is withheld."""
         return any(one.withheld is not None for one in self.fields)
@@ -298,7 +303,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         spec = self.arguments.get(name)
         return self.effect is not Effect.NONE and spec is not None and spec.role is ArgumentRole.SELECTOR
 
-    @property
+    @functools.cached_property
     def sends(self) -> bool:
         """Whether a call changes something and has a destination, in an argument or stored."""
         return self.effect is not Effect.NONE and (

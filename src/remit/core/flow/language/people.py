@@ -21,6 +21,7 @@ from remit.core.flow.language.word_forms import EMPTY, MARKS, PARTS, some, stem,
 MAX_NAMES = 200
 """Names in a person's words that are remembered."""
 SHORTEST_NAME = 3
+_RUN = re.compile(r"[^\W\d_]+")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _OWNED = ("'s", "\u2019s", "'", "\u2019")
 _TITLES = some("ms mr mrs miss dr prof sir madam frau herr herrn madame monsieur mme señor señora sr sra don")
@@ -158,13 +159,15 @@ def normal_name(word: str) -> str:
 
     Only canonical marks are removed: a letter of another script stays another letter.
     """
+    if word.isascii():
+        return word.lower()
     apart = unicodedata.normalize("NFD", word)
     return "".join(one for one in apart if not unicodedata.combining(one)).lower()
 
 
 def words_of_name(text: str) -> frozenset[str]:
     """Return the words of a name or of the local part of an address, in normal form."""
-    return frozenset(normal_name(one) for part in PARTS.findall(text) for one in _LETTERS.findall(part))
+    return frozenset(map(normal_name, _RUN.findall(text)))
 
 
 def _names_in(sentence: str) -> Iterator[tuple[tuple[str, ...], _Mention]]:

@@ -124,15 +124,20 @@ class AskedBy(msgspec.Struct, frozen=True):
 
 def asking(tool: Tool) -> AskedBy:
     """Return the words that ask for what a tool does."""
-    name = name_words(tool.name)
-    by = tool.asked_by
-    if not by and tool.sends and not verbs_and_nouns(name)[0]:
+    return _asking(tool.asked_by, name_words(tool.name), tool.effect, tool.sends, tool.financial)
+
+
+@functools.lru_cache(4096)
+def _asking(
+    by: tuple[str, ...], name: tuple[str, ...], effect: Effect, sends: bool, financial: bool
+) -> AskedBy:
+    if not by and sends and not verbs_and_nouns(name)[0]:
         # The name has no verb that people ask with: the general verbs of sending ask for the tool.
         by = _SENDING + name
     words = _stems_of(by)
-    if tool.sends and not tool.financial and not words.isdisjoint(_TELLING):
+    if sends and not financial and not words.isdisjoint(_TELLING):
         words |= _TELLING_TOO if words.isdisjoint(_MAILING) else _TELLING_TOO | _MAILING
-    return AskedBy(words, name, tool.effect is not Effect.NONE)
+    return AskedBy(words, name, effect is not Effect.NONE)
 
 
 def asking_widely(tool: Tool) -> AskedBy:
@@ -140,7 +145,7 @@ def asking_widely(tool: Tool) -> AskedBy:
 
     They count only as the verb of a clause, and only for what that clause leads to.
     """
-    return _widely(tool.asked_by, name_words(tool.name), _roles_of(tool))
+    return _widely(tool.asked_by, name_words(tool.name), tool.effect, tool.sends, tool.financial)
 
 
 class ObjectWords(msgspec.Struct, frozen=True):
@@ -193,8 +198,10 @@ def _object_words(name: tuple[str, ...], upstream: tuple[str, ...], financial: b
 
 
 @functools.lru_cache(4096)
-def _widely(by: tuple[str, ...], name: tuple[str, ...], roles: frozenset[str]) -> AskedBy:
-    own = frozenset(by or name[:1])
+def _widely(
+    by: tuple[str, ...], name: tuple[str, ...], effect: Effect, sends: bool, financial: bool
+) -> AskedBy:
+    own, roles = frozenset(by or name[:1]), _roles_of(effect, sends=sends, financial=financial)
     words = [
         more
         for group in WIDER_VERBS
@@ -206,14 +213,14 @@ def _widely(by: tuple[str, ...], name: tuple[str, ...], roles: frozenset[str]) -
     return AskedBy(_stems_of(tuple(words)), name)
 
 
-def _roles_of(tool: Tool) -> frozenset[str]:
+def _roles_of(effect: Effect, *, sends: bool, financial: bool) -> frozenset[str]:
     """Return the names of the groups of wider verbs that a tool can have."""
-    if tool.effect is Effect.NONE:
+    if effect is Effect.NONE:
         return frozenset()
-    if tool.financial:
+    if financial:
         return frozenset(("any", "money"))
-    roles = ["any", *(["person"] if tool.sends else [])]
-    return frozenset((*roles, "undone") if tool.effect is Effect.REVERSIBLE else roles)
+    roles = ["any", *(["person"] if sends else [])]
+    return frozenset((*roles, "undone") if effect is Effect.REVERSIBLE else roles)
 
 
 @functools.lru_cache(4096)

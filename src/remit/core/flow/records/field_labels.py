@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from remit.core.flow.values.normal_text import folded
@@ -16,6 +17,7 @@ KEYS, VALUES = "_keys", "_values"
 _SEPARATORS = str.maketrans("", "", " _-")
 
 
+@functools.lru_cache(4096)
 def spelled(name: str) -> str:
     """Return a name without case, spaces, underscores and hyphens: `Postal code` is `postal_code`."""
     return folded(name).translate(_SEPARATORS) or name
@@ -100,6 +102,9 @@ class FieldLabels:
             if found := self._spelled.get(f"{spelled(one)}.{part}"):
                 return () if below else found
         return ()
+
+
+NO_LABELS = FieldLabels(())
 
 
 def _bare(path: str) -> str:

@@ -10,7 +10,7 @@ from remit.core.cooperative_steps import Steps, WorkCount, pieces
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.word_forms import name_words, stem, words_of
-from remit.core.flow.records.field_labels import FieldLabels, spelled
+from remit.core.flow.records.field_labels import NO_LABELS, FieldLabels, spelled
 from remit.core.flow.records.people_fields import can_be_id, is_own_id
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.search import is_container
@@ -84,7 +84,7 @@ class Lookup:
         self.search: tuple[frozenset[str], frozenset[str]] | None = None
         self._echoes: set[str] = set()
         self._repeats_in = frozenset(map(spelled, tool.repeats_in))
-        self._fields = FieldLabels(tool.fields if tool.repeats_in else ())
+        self._fields = FieldLabels(tool.fields) if tool.repeats_in else NO_LABELS
 
     def take(self) -> Steps[Lookup]:
         """Read the arguments. The caller must run it to the end."""

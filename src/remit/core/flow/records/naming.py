@@ -27,7 +27,7 @@ from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path, un
 from remit.core.flow.records.reference import NamingOfResult, Referral
 from remit.core.flow.records.search import with_titles
 from remit.core.flow.values.destination import whole
-from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.tools.tool import Tool
 
 MAX_REFERRED = 200_000
@@ -39,7 +39,6 @@ REFERRED_BYTES = 250
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNLED = Reach.NONE
 _NO_NAMES: frozenset[str] = frozenset()
-_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 #: Words of a field's name that do not identify the owner of the address in it.
 _ANYBODYS_WORDS = (
     "address email mail phone telephone tel mobile number iban account url link web website "
@@ -184,7 +183,7 @@ class Naming:
         """
         references = self._references.get(record, ())
         found = [self._candidates.get((one, kind), 0) for one in references]
-        if kind in _LINKS and not self.is_link_field(record, path) and self.speaks_of_link(record):
+        if kind in LINKS and not self.is_link_field(record, path) and self.speaks_of_link(record):
             found = [self._links.get((one, kind), 0) for one in references]
         return min((one for one in found if one), default=0)
 
@@ -419,7 +418,7 @@ class Naming:
             for record in records if self._utterance.people.described_as_many else ():
                 free_here = one.candidates().get((record, kind), set()) - whole_ones
                 self._free_alone[one.base + record, kind] = len(free_here)
-        for kind in _LINKS:
+        for kind in LINKS:
             free = [found for (record, of), found in one.links.items() if of is kind and record in records]
             self._links[number, kind] = len(set().union(*free))
         self._link_fields.update((number, path) for path in one.link_fields)

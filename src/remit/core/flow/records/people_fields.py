@@ -24,6 +24,8 @@ Whole = tuple[int, KindOfValue]
 Name = tuple[str, ...]
 WHOLE_BYTES = 120
 """Approximate memory of a structured value of a record that the intent refers to."""
+_EMAIL = KindOfValue.EMAIL
+_NO_WORDS: frozenset[str] = frozenset()
 MAX_WORDS = 12
 """Most words of a structured field."""
 SHORTEST_ID = 3
@@ -100,15 +102,16 @@ def by_path(
     A name chooses a value if it is the name of this one and of no other value of the path.
     """
     out: dict[str, dict[int, tuple[Name, ...]]] = {}
+    at: dict[str, list[tuple[ResultLeaf, Whole]]] = {}
     for leaf, (digest, kind) in leaves:
+        at.setdefault(leaf.path, []).append((leaf, (digest, kind)))
         if may_hold(leaf.name, kind) and leaf.text.count(" ") < MAX_WORDS:
             out.setdefault(leaf.path, {})[digest] = ()
     if not out or not (wanted := list(names)):
         return out
     beside = _names_beside(leaves)
     for path, found in out.items():
-        mine = [one for one in leaves if one[0].path == path and one[1][0] in found]
-        _choose(found, mine, beside, wanted)
+        _choose(found, [one for one in at[path] if one[1][0] in found], beside, wanted)
     return out
 
 
@@ -148,13 +151,16 @@ def _choose(
     found: dict[int, tuple[Name, ...]],
     leaves: Sequence[tuple[ResultLeaf, Whole]],
     beside: Callable[[ResultLeaf], frozenset[str]],
-    names: Iterable[Name],
+    names: Sequence[Name],
 ) -> None:
+    wanted = frozenset(word for name in names for word in name)
     known: list[tuple[int, frozenset[str], frozenset[str]]] = []
     for leaf, (digest, kind) in leaves:
-        shown, address = named_address(leaf.text)
-        local = (address or leaf.text).rpartition("@")[0] if kind is KindOfValue.EMAIL else ""
-        known.append((digest, beside(leaf) | words_of_name(shown), words_of_name(local)))
+        text, address = named_address(leaf.text)
+        local = words_of_name((address or leaf.text).rpartition("@")[0]) if kind is _EMAIL else _NO_WORDS
+        shown = beside(leaf) | words_of_name(text) if text else beside(leaf)
+        if not (wanted.isdisjoint(shown) and wanted.isdisjoint(local)):
+            known.append((digest, shown, local))
     for name in names:
         owners = {digest for digest, shown, local in known if _is_name_of(name, shown, local)}
         if len(owners) == 1:
@@ -172,18 +178,18 @@ def _is_name_of(name: Name, shown: AbstractSet[str], local: AbstractSet[str]) ->
 
 def _names_beside(leaves: Sequence[tuple[ResultLeaf, Whole]]) -> Callable[[ResultLeaf], frozenset[str]]:
     """Return a function that returns the words of the names in the object around a leaf."""
-    found: dict[tuple[int, str, frozenset[str]], frozenset[str]] = {}
+    found: dict[tuple[int, tuple[str, frozenset[str]]], frozenset[str]] = {}
     for leaf, _ in leaves:
         if is_of_name(leaf.name):
-            key = _object_of(leaf)
-            found[key] = found.get(key, frozenset()) | words_of_name(leaf.text)
-    return lambda leaf: found.get(_object_of(leaf), frozenset())
+            key = leaf.record, _object_of(leaf.path, leaf.name)
+            found[key] = found.get(key, _NO_WORDS) | words_of_name(leaf.text)
+    return lambda leaf: found.get((leaf.record, _object_of(leaf.path, leaf.name)), _NO_WORDS)
 
 
-def _object_of(leaf: ResultLeaf) -> tuple[int, str, frozenset[str]]:
-    """Return the object around a leaf: its record, its path, and the owner in the field's name.
+@functools.lru_cache(4096)
+def _object_of(path: str, name: str) -> tuple[str, frozenset[str]]:
+    """Return the object around a field: its path, and the owner in the field's name.
 
     `manager_email` belongs to `manager_name`, and not to `name`.
     """
-    parent = leaf.path.removesuffix("[]").rpartition(".")[0]
-    return leaf.record, parent, name_stems(leaf.name) - _ANYBODYS
+    return path.removesuffix("[]").rpartition(".")[0], name_stems(name) - _ANYBODYS

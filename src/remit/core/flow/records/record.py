@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from remit.core.flow.records.field_labels import FieldLabels, holds
+from remit.core.flow.records.field_labels import NO_LABELS, FieldLabels, holds
 from remit.core.flow.records.fields import structuring
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
@@ -194,7 +194,7 @@ class Reading:
         self._result = result
         self._names = (paths or Paths()).of(tool)
         self._label = tool.label
-        self._labels = FieldLabels(tool.fields)
+        self._labels = FieldLabels(tool.fields) if tool.fields else NO_LABELS
         self._fields = tool.fields
         self._left = MAX_LEAVES
         self.cut = False

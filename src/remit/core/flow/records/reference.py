@@ -32,7 +32,7 @@ from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, 
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.search import by_item, hinted, is_title, witnessed
 from remit.core.flow.values.destination import Destination
-from remit.core.flow.values.kinds import KindOfValue
+from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.label import Trust
 from remit.core.tools.tool import Effect, Tool
 
@@ -47,7 +47,6 @@ MAX_UNSORTED = 1_000
 _TRUSTED, _UNTRUSTED = Trust.TRUSTED, Trust.UNTRUSTED
 _NONE: frozenset[str] = frozenset()
 _NONE_OF_THEM: frozenset[int] = frozenset()
-_LINKS = (KindOfValue.URL, KindOfValue.HOST)
 
 
 class Referral(msgspec.Struct, frozen=True):
@@ -145,7 +144,7 @@ class NamingOfResult:
                 # No mark shows where an account number ends: its longer readings are no further destinations.
                 normal = one.normal[:SHORTEST_IBAN] if one.kind is KindOfValue.IBAN else one.normal
                 self._candidates.setdefault((record, one.kind), set()).add(normal)
-                if not link_field and one.kind in _LINKS:
+                if not link_field and one.kind in LINKS:
                     self.links.setdefault((record, one.kind), set()).add(normal)
         self._unsorted.clear()
         return self._candidates

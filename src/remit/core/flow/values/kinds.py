@@ -18,3 +18,7 @@ class KindOfValue(enum.StrEnum):
     IBAN = "iban"
     PHONE = "phone"
     TEXT = "text"
+
+
+#: INVARIANT: a link of a named source may be read without a question, so all links there are candidates.
+LINKS = (KindOfValue.URL, KindOfValue.HOST)
