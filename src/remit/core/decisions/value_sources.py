@@ -89,6 +89,8 @@ def _source(index: Index, text: str, used: ExactValue, request: AccessRequest) -
     """Return the place that a person is told of: among those of others, one to which the words lead."""
     holder: Index | None = index
     found = whole(text)
+    spots: tuple[int, ...] = ()
+    whole_ones: tuple[int, ...] = ()
     while holder is not None:
         whole_ones = holder.kept.exact_spots(used)
         spots = tuple(dict.fromkeys((*whole_ones, *holder.kept.spots(found))))
