@@ -2,7 +2,7 @@
 """The screen of a question: the exact call, and what a person needs to know of the values in question.
 
 INVARIANT: each argument of each call is on the screen as a whole, with hidden characters made visible. What
-remit says of a value has rows of its own, so that no argument can imitate it.
+remit says of a value has separate rows, so that no argument can imitate it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from remit.cli.output import terminal
 from remit.cli.safe_text import plain
+from remit.core.flow.justification import bare
 from remit.core.json_value import Json
 
 MAX_SHOWN = 60
@@ -103,7 +104,8 @@ def _rules(one: Json) -> Iterator[Row]:
 def _about(one: Json) -> Iterator[Row]:
     """Yield what is known of the values in question; values with the same source share a row."""
     for value, texts in _by_source(one):
-        shown = ", ".join(plain(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…") for text in texts)
+        short = (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…" for text in texts)
+        shown = ", ".join(f"`{bare(plain(text))}`" for text in short)
         yield "asks about", _told(value, shown)
 
 

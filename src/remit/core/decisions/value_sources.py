@@ -29,6 +29,8 @@ from remit.core.tools.tool import Argument, ArgumentRole
 
 MAX_VALUES: Final = 20
 """Most values of one argument that are described."""
+MAX_READ: Final = 200
+"""Most values of one argument that are looked at."""
 MAX_WORDS: Final = 8
 """Most words of a person that are named for one source."""
 _PLAIN: Final = Argument()
@@ -61,7 +63,7 @@ def questioned(index: Index, request: AccessRequest, reasons: dict[str, str]) ->
 
 def _open(index: Index, request: AccessRequest, name: str) -> Iterator[tuple[str, ValueSource | None, bool]]:
     """Yield the values of an argument that the person's words do not reach."""
-    for text in walk(request.tool.parts(request.arguments)[name], request.tool, name):
+    for text in _read(request, name):
         if not text or len(text) > MAX_WHOLE:
             continue
         one = index.judge_one(text, request.tool, name)
@@ -76,13 +78,17 @@ def _carried(
 ) -> Iterator[tuple[str, ValueSource | None, bool]]:
     """Yield the addresses and links of others that a text carries."""
     found: dict[str, Destination] = {}
-    for text in walk(request.tool.parts(request.arguments)[name], request.tool, name):
+    for text in _read(request, name):
         for one in (one for some in found_in((text or "")[:MAX_WHOLE]) for one in some):
             if not index.statement.holds(exact(one.normal)) and brought_by_others(index, one, named=True):
                 found[one.normal] = one
     for normal, one in found.items():
         if one.kind is not KindOfValue.HOST or not any(normal in other for other in found if other != normal):
             yield normal, _source(index, normal, exact(normal), request), False
+
+
+def _read(request: AccessRequest, name: str) -> Iterator[str | None]:
+    return islice(walk(request.tool.parts(request.arguments)[name], request.tool, name), MAX_READ)
 
 
 def _source(index: Index, text: str, used: ExactValue, request: AccessRequest) -> ValueSource | None:
