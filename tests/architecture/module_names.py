@@ -21,13 +21,13 @@ WORDS = {
     "terms of governance and evidence": """
         accountability alarm audit checkpoint conjunction control declassification delegated denial end
         ending erasure evaluation evidence expiry extension governance justification leak log observation
-        outcome reach reachability reaction refusal revalidation scrubbing separation shared spent stated
-        takeover unclosed untrusted
+        outcome question reach reachability reaction refusal revalidation scrubbing separation shared spent
+        stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
-        mark name naming note number phrase quantity quotation reading representation strict suggestion
-        superlative text untainted verb verbatim vocabulary
+        mark name naming note number phrase proposal quantity quotation reading representation strict
+        suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind
@@ -43,7 +43,7 @@ WORDS = {
         pinned placeholder polling pool priority private probe problem process program propagation
         push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
-        running runtime safe scaffold schema sdk search second section server service setting silence
+        running runtime safe scaffold schema screen sdk second section server service setting silence
         simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write

@@ -304,6 +304,29 @@ def test_on_a_terminal_the_answer_is_asked_for(services: Remit, task: str) -> No
     assert services.ask("approvals", "--state", "denied", "--task", task)["items"][0]["id"] == approval
 
 
+def test_calls_that_belong_together_are_answered_together(services: Remit, task: str) -> None:
+    """They are listed as one group; the answer names the digest of each, and nothing else is answered."""
+    for text in ("x", "y", "z"):
+        assert "error" in services.call(task, "write_note", {"name": "shopping", "text": text})
+    waiting = services.ask("approvals", "--task", task, by="omar")["items"]
+    last, second, first = [one["id"] for one in waiting]
+    digests = {one["id"]: one["call"] for one in waiting}
+    listed = services("approvals", "--task", task, by="omar").out
+    assert f"remit approve {last} {second} {first}" in listed
+    piped = services("approve", first, second, by="omar")
+    assert piped.code == 2
+    assert f"--confirm {digests[first]} --confirm {digests[second]}" in piped.err
+    assert f"remit approve {first} {second} {last}" in piped.out
+    one = ("--confirm", digests[first])
+    assert services("approve", first, second, *one, by="omar").code == 1
+    assert services("approve", first, second, *one, "--confirm", digests[last], by="omar").code == 1
+    both = services.ask("approve", first, second, *one, "--confirm", digests[second], by="omar")["items"]
+    assert [(one["id"], one["state"]) for one in both] == [(first, "approved"), (second, "approved")]
+    assert services("deny", last, second, *one, by="omar").code == 1
+    (left,) = services.ask("approvals", "--task", task, by="omar")["items"]
+    assert left["id"] == last
+
+
 def test_what_has_expired_or_was_answered_names_no_time_to_come(services: Remit, task: str) -> None:
     """A question whose task has ended is over at that time; a denied one is good at no time."""
     for text in ("x", "y"):

@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```yaml\n# ([a-z./]+)\n(.*?)^```", re.DOTALL | re.MULTILIN
 SHOWN = [(found[1], found[2]) for found in BLOCK.finditer(PAGE)]
 (CONFIG,) = [text for name, text in SHOWN if name == "remit.yaml"]
 FILES = [(name, text) for name, text in SHOWN if name != "remit.yaml"]
-CAREFUL, OPEN, PROFILE, ANSWER, BY_ARGUMENT, CALENDAR, FORGE, MAIL, BANK, TICKETS, WEB = (
+FIRST, OPEN, CHAT, PROFILE, ANSWER, CALENDAR, FORGE, SHOP, MAIL, BANK, TICKETS, WEB = (
     text for _, text in FILES
 )
 
@@ -79,6 +79,15 @@ def test_guests_of_the_house_are_internal(tmp_path: Path) -> None:
     assert moved.called_with({"event_id": 1}).arguments["event_id"].role == "destination"
 
 
+def test_the_own_address_and_the_code_mean_what_the_guide_says(tmp_path: Path) -> None:
+    """The profile holds the person's own, and a code arrives from one sender."""
+    found, _ = bundle(tmp_path, CHAT, SHOP)
+    assert found.tools["chat/my_profile"].own_fields == {"user.id", "user.email"}
+    code = found.tools["shop/confirm_order"].arguments["code"].one_time
+    assert code is not None
+    assert found.tools["shop/read_inbox"].sender == "from.email"
+
+
 def test_the_four_servers_load_together(tmp_path: Path) -> None:
     """As one bundle."""
     found, problems = bundle(tmp_path, MAIL, BANK, TICKETS, WEB)
@@ -105,7 +114,7 @@ ODD = {"messages": [{"id": 1, "from": "Ana <ana@example.com>", "body": "y"}, {"i
 
 def test_the_body_of_a_message_from_outside_is_untrusted(tmp_path: Path) -> None:
     """Also where the sender is odd or missing; what is not listed is untrusted."""
-    read = bundle(tmp_path, CAREFUL)[0].tools["mail/read_message"]
+    read = bundle(tmp_path, FIRST)[0].tools["mail/read_message"]
     assert trust_of(read, OURS) == {
         "messages[].id": "trusted",
         "messages[].from": "trusted",
@@ -148,10 +157,8 @@ def test_mail_to_colleagues_alone_is_internal(
     tmp_path: Path, arguments: dict[str, Json], audience: str
 ) -> None:
     """One recipient from outside, or a list that cannot be read, makes it external."""
-    for number, text in enumerate((BY_ARGUMENT, MAIL)):
-        (tmp_path / str(number)).mkdir()
-        send = bundle(tmp_path / str(number), text)[0].tools["mail/send_message"]
-        assert str(send.called_with(arguments).audience) == audience
+    send = bundle(tmp_path, FIRST)[0].tools["mail/send_message"]
+    assert str(send.called_with(arguments).audience) == audience
 
 
 def test_account_numbers_count_only_where_we_have_chosen_them(tmp_path: Path) -> None:

@@ -42,10 +42,14 @@ class ApprovalFilter(Body, frozen=True, kw_only=True):
 
 
 class ApprovalAnswer(Body, frozen=True, kw_only=True):
-    """A human's answer to an approval."""
+    """A human's answer to an approval.
+
+    `call` is the digest of the call that the human was shown: with another call, there is no answer.
+    """
 
     approve: bool
     comment: str = ""
+    call: str = ""
 
 
 async def _visible(
@@ -86,7 +90,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
     done = await errand.rooms.decisions.approvals.answer(
-        approval.id, errand.someone, approve=answer.approve, comment=answer.comment
+        approval.id, errand.someone, approve=answer.approve, comment=answer.comment, call=answer.call
     )
     return approval_view(done)
 

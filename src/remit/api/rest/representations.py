@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from remit.core.decisions.approval import Approval
+from remit.core.decisions.question import QuestionedValue
 from remit.core.endings.closure import Cause, Closing, Closure, Indeterminate
 from remit.core.identity.principals import Agent, AgentState, Person, Role
 from remit.core.identity.workload import Binding
@@ -188,7 +189,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     """A question to a human about one exact call, and the answer.
 
     `rules` are pairs of ID and digest. `expires` is the time until which it may be answered and used; for an
-    expired one, the time at which it expired.
+    expired one, the time at which it expired. `questioned` are the values in question, each with its source.
     """
 
     id: str
@@ -200,6 +201,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     arguments: dict[str, Json]
     rules: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
+    questioned: tuple[QuestionedValue, ...]
     state: str
     requested: Moment
     expires: Moment

@@ -7,14 +7,16 @@ import sys
 from typing import Literal
 
 import msgspec
-from rich.panel import Panel
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import confirmed
+from remit.cli.decisions.question_screen import show, together, until
+from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
-from remit.cli.parser import Switch, verb
+from remit.cli.parser import Several, Switch, verb
 from remit.cli.rest_client import Client, connect
-from remit.cli.safe_text import escaped, plain
+from remit.cli.safe_text import escaped
+from remit.core.errors import Conflict
 from remit.core.json_value import Json
 
 Wanted = Literal["pending", "approved", "denied", "expired", "consumed", "all"]
@@ -48,11 +50,13 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
     if terminal.is_json():
         terminal.answer(found)
         return
+    groups = together(found["items"])
     terminal.table(
         ("APPROVAL", "STATE", "TOOL", "AGENT", "FOR", "ASKED", "UNTIL"),
-        (_row(one) for one in found["items"]),
+        (_row(one) for group in groups for one in group),
         empty="no pending approvals" if state == "pending" else "none",
     )
+    _invite(groups)
 
 
 def _row(one: Json) -> tuple[object, ...]:
@@ -63,13 +67,16 @@ def _row(one: Json) -> tuple[object, ...]:
         one["agent"],
         one["requested_for"],
         terminal.moment(one["requested"]),
-        _until(one),
+        until(one),
     )
 
 
-def _until(one: Json) -> Text:
-    """Return until when an approval is open or usable, or when it expired; empty once used or refused."""
-    return terminal.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
+def _invite(groups: list[list[Json]]) -> None:
+    """Name the questions of one task about one tool, which one screen shows together."""
+    for group in groups:
+        if len(group) > 1 and group[0]["state"] == "pending":
+            terminal.say(f"\n{len(group)} of `{group[0]['tool']}` in {group[0]['task']} belong together:")
+            terminal.copyable(f"  remit approve {' '.join(one['id'] for one in group)}", style="dim")
 
 
 def _watch(client: Client) -> None:
@@ -98,26 +105,30 @@ def _watch(client: Client) -> None:
 
 
 @app.default
-def approve(id: str, /, *, comment: str = "", confirm: str = "") -> int:
+def approve(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> int:
     """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
 
     For example, an agent wants to mail a contract to the other party: read the recipient and the text here,
-    then permit exactly that mail. Any other call needs its own approval.
+    then permit exactly that mail. Any other call needs its own approval. Name several of one task and one
+    tool (three invitations) to see and answer them together.
 
     Parameters
     ----------
     id
         The approval's id, from `remit approvals`.
+    more
+        Further ones of the same task and tool.
     comment
         A comment for the evidence.
     confirm
-        The call's digest, which confirms that you looked at this exact call; needed without a terminal.
+        The call's digest, which confirms that you looked at this exact call; needed without a terminal, for
+        each call.
     """
-    return _answer(id, approve=True, comment=comment, given=confirm)
+    return _answer((id, *more), approve=True, comment=comment, given=confirm)
 
 
 @deny_app.default
-def deny(id: str, /, *, comment: str = "", confirm: str = "") -> int:
+def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> int:
     """Refuse one exact call. Shows the call first and asks you.
 
     For example, refuse a payment to an account that you do not know, and give the reason in `--comment`.
@@ -126,61 +137,81 @@ def deny(id: str, /, *, comment: str = "", confirm: str = "") -> int:
     ----------
     id
         The approval's id, from `remit approvals`.
+    more
+        Further ones of the same task and tool.
     comment
         A comment for the evidence.
     confirm
-        The call's digest, which confirms that you looked at this exact call; needed without a terminal.
+        The call's digest, which confirms that you looked at this exact call; needed without a terminal, for
+        each call.
     """
-    return _answer(id, approve=False, comment=comment, given=confirm)
+    return _answer((id, *more), approve=False, comment=comment, given=confirm)
 
 
-def _answer(approval: str, *, approve: bool, comment: str, given: str) -> int:
+def _answer(ids: tuple[str, ...], *, approve: bool, comment: str, given: tuple[str, ...]) -> int:
     client = connect()
-    asked = client.get("approvals", approval)
+    ids = tuple(dict.fromkeys(ids))
+    asked = [client.get("approvals", one) for one in ids]
+    if len(asked) > 1:
+        _check_together(asked)
     if not terminal.is_json():
-        _show(asked)
-    question = "Approve exactly this call, once?" if approve else "Refuse this call?"
-    if asked["state"] == "pending" and not confirmed(question, asked["call"], given):
-        terminal.remark("the approval is still pending")
+        show(asked)
+        _remind(client, asked, "approve" if approve else "deny")
+    if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve):
+        terminal.remark("still pending: nothing was answered")
         return 1
-    done = client.post("approvals", approval, approve=approve, comment=comment)
+    done = []
+    for one in asked:
+        # The digest binds the answer to the call that was on the screen.
+        answer = client.post("approvals", one["id"], approve=approve, comment=comment, call=one["call"])
+        done.append(answer)
+        if not terminal.is_json():
+            until_when: list[str | Text] = (
+                [", valid once, until ", terminal.moment(answer["expires"])] if approve else []
+            )
+            name = f"{one['id']}: " if len(asked) > 1 else ""
+            terminal.say(name, terminal.state(answer["state"]), f" by {answer['decided_by']}", *until_when)
     if terminal.is_json():
-        terminal.answer(done)
-        return 0
-    until: list[str | Text] = [", valid once, until ", terminal.moment(done["expires"])] if approve else []
-    terminal.say(terminal.state(done["state"]), f" by {done['decided_by']}", *until)
+        terminal.answer(done[0] if len(done) == 1 else {"items": done})
     return 0
 
 
-def _show(asked: Json) -> None:
-    """Show the exact call: write hidden characters of an argument visibly, and cut nothing off."""
-    grid = terminal.facts(
-        [
-            ("call", terminal.text(asked["tool"], "bold")),
-            *(
-                (f"  {name}", plain(_argument(value), lines=True))
-                for name, value in asked["arguments"].items()
-            ),
-            ("by", f"{asked['agent']} for {asked['requested_for'] or 'itself'}, in {asked['task']}"),
-            *(("because", reason) for reason in asked["reasons"]),
-            ("waives", ", ".join(f"{rule}" for rule, _ in asked["rules"])),
-            ("asked", terminal.moment(asked["requested"])),
-            ("expired" if asked["state"] == "expired" else "until", _until(asked)),
-            ("state", terminal.state(asked["state"])),
-            ("digest", asked["call"]),
-        ],
-        lines=True,
-    )
-    terminal.picture(
-        Panel(
-            grid,
-            title=terminal.text(asked["id"], "bold"),
-            title_align="left",
-            border_style="yellow",
-            expand=False,
+def _check_together(asked: list[Json]) -> None:
+    """Refuse several ids that no single screen can show, or of which one cannot be answered any more."""
+    if len({(one["task"], one["tool"]) for one in asked}) > 1:
+        raise UsageFault(
+            "these approvals are of several tasks or tools", remediation="answer them one by one"
         )
-    )
+    for one in asked:
+        if one["state"] != "pending":
+            raise Conflict(f"approval `{one['id']}` is already {one['state']}")
 
 
-def _argument(value: Json) -> str:
-    return value if isinstance(value, str) else terminal.compact(value)
+def _confirmed(asked: list[Json], given: tuple[str, ...], *, approve: bool) -> bool:
+    """Ask once for all questions on the screen; without a terminal, each call's digest must be given."""
+    count = len(asked)
+    if count == 1:
+        question = "Approve exactly this call, once?" if approve else "Refuse this call?"
+    else:
+        question = (
+            f"Approve exactly these {count} calls, each once?" if approve else f"Refuse these {count} calls?"
+        )
+    digests = [one["call"] for one in asked]
+    # In the order of the screen; the digests that are given may have any order.
+    wanted = " --confirm ".join(digests)
+    return confirmed(question, wanted, wanted if set(given) == set(digests) else " ".join(given))
+
+
+def _remind(client: Client, asked: list[Json], command: str) -> None:
+    """Name the further open questions that belong to this one."""
+    first = asked[0]
+    if first["state"] != "pending":
+        return
+    more = client.get("approvals", state="pending", task=first["task"])["items"]
+    others = [one["id"] for one in more if one["tool"] == first["tool"]]
+    missing = [one for one in others if one not in {each["id"] for each in asked}]
+    if missing:
+        what = "question waits" if len(missing) == 1 else "questions wait"
+        terminal.say(f"{len(missing)} more {what} about this tool in this task. All on one screen:")
+        ids = " ".join((*(one["id"] for one in asked), *missing))
+        terminal.copyable(f"  remit {command} {ids}", style="dim")

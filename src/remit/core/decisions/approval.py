@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from remit.core.decisions.decision import RuleRef
+from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import Conflict, Forbidden
 from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
@@ -38,9 +39,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
     `call` is the digest of task, tool and arguments. `rules` are exactly the rules that the human was shown.
-    `expires` is the end of the time in which the request may be answered and used, or the time at which it
-    expired. `requested_for` is the person behind the task, `requested_by` the person who stated its intent:
-    neither ever answers.
+    `questioned` are the values in question, each with its source. `expires` is the end of the time in which
+    the request may be answered and used, or the time at which it expired. `requested_for` is the person
+    behind the task, `requested_by` the person who stated its intent: neither ever answers.
     """
 
     tenant: str
@@ -53,6 +54,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Json]
     rules: tuple[RuleRef, ...]
     reasons: tuple[str, ...] = ()
+    questioned: tuple[QuestionedValue, ...] = ()
     state: ApprovalState = ApprovalState.PENDING
     requested: datetime
     expires: datetime

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import RemitError
 
 
@@ -71,7 +72,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     exactly the set that an approval would waive. `waived` are the rules that an approval waived, and
     `approval` names the approval. `observed` is true when a refusal was recorded but not enforced. `bundle`
     is the digest of the configuration behind the decision. `valid_until` is set on a permit for a call that
-    another party carries out: that permit is outside the fence, and is void after that moment.
+    another party carries out: that permit is outside the fence, and is void after that moment. `questioned`
+    are the values that a Defer asks a person about.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     observed: bool = False
     valid_until: datetime | None = None
+    questioned: tuple[QuestionedValue, ...] = ()
 
     @property
     def proceeds(self) -> bool:

@@ -92,6 +92,17 @@ class TaskRecords:
         """Return the trust of the field at a spot."""
         return self.places[spot >> RECORD_BITS].met.trust
 
+    def records_at(self, spot: int) -> int:
+        """Return the number of records with a value in the field at a spot; reads the whole memory."""
+        place = spot >> RECORD_BITS
+        held = (
+            one
+            for met in self._met.values()
+            for one in ((met,) if isinstance(met, int) else met)
+            if one >> RECORD_BITS == place
+        )
+        return len({one & RECORD_MASK for one in held})
+
     def untrusted(self, most: int) -> list[Encounter]:
         """Return sources of untrusted data: one place for each of the first `most` calls that returned
         some.

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.decision import Decision
-from remit.core.errors import Busy, Forbidden, NotFound
+from remit.core.errors import Busy, Conflict, Forbidden, NotFound
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
@@ -103,6 +103,7 @@ class Approvals:
             arguments=unsensitive(request.tool, request.arguments),
             rules=decision.rules,
             reasons=tuple(reason.text for reason in decision.reasons),
+            questioned=decision.questioned,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -153,10 +154,19 @@ class Approvals:
         current = [self._current(one) for one in reversed(listed)]
         return [one for one in current if state is None or one.state is state]
 
-    async def answer(self, approval_id: str, person: Person, *, approve: bool, comment: str = "") -> Approval:
-        """Record a person's answer; raise `Forbidden` or `Conflict` if the answer is not admissible."""
+    async def answer(
+        self, approval_id: str, person: Person, *, approve: bool, comment: str = "", call: str = ""
+    ) -> Approval:
+        """Record a person's answer; raise `Forbidden` or `Conflict` if the answer is not admissible.
+
+        `call` is the digest of the call that the person was shown; empty: not stated.
+        """
         now = self._clock.now()
         found = await self.get(approval_id)
+        if call and call != found.call:
+            raise Conflict(
+                "the digest does not match the call", code="digest-mismatch", remediation="review it again"
+            )
         answered = found.answered(person, approve, now, comment)
         task = await self._store.task(self._tenant, found.task) if approve else None
         if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):

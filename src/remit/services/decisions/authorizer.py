@@ -14,6 +14,7 @@ The order of a decision, each a refusal if it fails:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +24,8 @@ from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
+from remit.core.decisions.question import QuestionedValue
+from remit.core.decisions.value_sources import questioned
 from remit.core.errors import BudgetExhausted
 from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
@@ -216,6 +219,7 @@ class Authorizer:
             obligations=answer.obligations,
             bundle=applied.digest,
             observed=request.observed and outcome is not _PERMIT,
+            questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
         )
         return Ruling(decision, takes, approval if decision.approval else None)
 
@@ -423,6 +427,20 @@ def _written(request: AccessRequest, argument: str) -> str:
         if (written := request.rest.through.get(met.decision)) is not None:
             return f"; that had read {written}"
     return ""
+
+
+def _questioned(
+    request: AccessRequest, answer: PolicyAnswer, reasons: Sequence[Reason], index: Index
+) -> tuple[QuestionedValue, ...]:
+    """Return the values that a deferred call asks a person about."""
+    said = {one.argument: one.text for one in reasons if one.code == "flow" and one.argument}
+    if any(fact == "content_foreign" for _, fact in answer.flow):
+        # A text of the agent can carry a link of others, and is explained by no reason itself.
+        carrying = {
+            name for name in request.flow.arguments if "content" in _kinds(request.tool.arguments.get(name))
+        }
+        said |= dict.fromkeys(sorted(carrying - said.keys()), "")
+    return questioned(index, request, said) if said else ()
 
 
 def _departures(request: AccessRequest) -> list[Reason]:

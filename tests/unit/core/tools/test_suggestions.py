@@ -345,3 +345,119 @@ def test_each_tool_of_a_file_says_how_much_is_to_be_reviewed() -> None:
     text = tools_text("up", drafts)
     marked = sum("# review: " in line for line in text.splitlines() if not line.strip().startswith("#"))
     assert f"# {marked} guesses are marked" in text
+
+
+def gives(**properties: Json) -> Json:
+    """Return the schema of a result with these fields."""
+    return {"type": "object", "properties": properties}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "cardNumber",
+        "card_number",
+        "access_token",
+        "refresh_token",
+        "otp",
+        "api_key",
+        "cvv",
+        "pin",
+    ],
+)
+def test_a_secret_in_a_result_is_withheld(name: str, tmp_path: Path) -> None:
+    """Until a person has looked: no agent gets it."""
+    one = draft("get_profile", gives=gives(**{name: STRING, "city": STRING}))
+    tool = loaded(tmp_path, [one])["up/get_profile"]
+    assert [field.path for field in tool.fields if field.withheld] == [name]
+    assert one.fields[0].trust.review
+
+
+@pytest.mark.parametrize("name", ["next_page_token", "password_updated_date", "city", "token_count"])
+def test_what_only_sounds_like_a_secret_is_given(name: str) -> None:
+    """A cursor and a date are no secrets, and a number cannot hold the note in its place."""
+    assert not any(one.withhold for one in draft("get_profile", gives=gives(**{name: STRING})).fields)
+    number = gives(pin={"type": "integer"})
+    assert not any(one.withhold for one in draft("get_profile", gives=number).fields)
+
+
+def test_one_name_in_two_spellings_is_one_field(tmp_path: Path) -> None:
+    """As tool files compare names: the worse guess counts for both."""
+    one = draft("get_profile", gives=gives(createdAt={"type": "integer"}, created_at=STRING, passWord=STRING))
+    assert [field.name for field in one.fields] == ["passWord"]
+    assert "up/get_profile" in loaded(tmp_path, [one])
+
+
+def test_the_keys_of_a_map_are_values(tmp_path: Path) -> None:
+    """They are untrusted until a person has looked."""
+    one = draft("get_balances", gives=gives(balances={"type": "object", "additionalProperties": STRING}))
+    tool = loaded(tmp_path, [one])["up/get_balances"]
+    assert [(field.path, field.label.trust.value) for field in tool.fields] == [
+        ("balances._keys", "untrusted")
+    ]
+
+
+def uncommented(tmp_path: Path, drafts: list[ToolDraft], *words: str) -> dict[str, Tool]:
+    """Load drafts in which the proposals with these words count."""
+    text = tools_text("up", drafts)
+    lines = [
+        line.replace("# ", "  " if line.strip().startswith("#   ") else "", 1)
+        if any(f"# {word}" in line or f"#   {word}" in line for word in words)
+        else line
+        for line in text.splitlines()
+    ]
+    loaded(tmp_path, drafts)
+    (tmp_path / "tools/up.yaml").write_text("\n".join(lines), encoding="utf-8")
+    return load_bundle(load_config(tmp_path)).tools
+
+
+@pytest.mark.parametrize("name", ["whoami", "get_me", "my_profile", "getCurrentUser"])
+def test_the_callers_own_address_is_proposed_as_own(name: str, tmp_path: Path) -> None:
+    """As a comment: it would let `myself` state a destination."""
+    one = draft(
+        name,
+        gives=gives(
+            user=gives(email=STRING, city=STRING), friends={"type": "array", "items": gives(email=STRING)}
+        ),
+    )
+    text = tools_text("up", [one])
+    assert '#   "user.email": {trust: trusted, own: true}  # review: its name contains' in text
+    assert "friends" not in text
+    tool = uncommented(tmp_path, [one], "fields:", '"user.email"')[f"up/{name}"]
+    assert tool.own_fields == {"user.email"}
+
+
+def test_the_profile_of_someone_else_holds_nothing_of_ones_own() -> None:
+    """Nor does a change of the own profile."""
+    result = gives(email=STRING)
+    assert draft("get_user", {"user_id": STRING}, gives=result).own == ()
+    assert draft("update_my_profile", gives=result).own == ()
+
+
+def test_a_code_is_proposed_with_the_tools_that_read_its_message(tmp_path: Path) -> None:
+    """Beside a tool that reads messages, and nowhere else; both as comments."""
+    message = {"type": "array", "items": gives(**{"from": gives(email=STRING, name=STRING), "body": STRING})}
+    mail = draft("read_mail", gives=gives(messages=message))
+    confirm = draft("confirm_order", {"order_id": STRING, "verification_code": STRING})
+    assert "one_time" not in tools_text("up", [confirm])
+    text = tools_text("up", [mail, confirm])
+    assert '# sender: "messages[].from.email"  # review: if one-time codes arrive there' in text
+    assert "# one_time: {senders: [codes@service.example], read_by: [read_mail]}  # review: of `ver" in text
+    read = uncommented(tmp_path, [mail, confirm], "sender:")["up/read_mail"]
+    assert read.sender == "messages[].from.email"
+    assert draft("send_mail", gives=gives(messages=message)).sender is None
+
+
+def test_what_is_stored_may_be_the_destination(tmp_path: Path) -> None:
+    """Rescheduling reaches the participants; with others named, these."""
+    moved = draft("reschedule_event", {"event_id": STRING, "start_time": STRING})
+    assert "# stored_destination: {by: [event_id]}  # review: if it reaches those" in tools_text(
+        "up", [moved]
+    )
+    named = draft("update_meeting", {"meeting_id": STRING, "attendees": {"type": "array", "items": STRING}})
+    assert "# stored_destination: {by: [meeting_id], unless: [attendees]}" in tools_text("up", [named])
+    tool = uncommented(tmp_path, [moved], "stored_destination:")["up/reschedule_event"]
+    assert tool.called_with({"event_id": "e"}).arguments["event_id"].role == "destination"
+    for other in (draft("update_file", {"file_id": STRING}), draft("get_event", {"event_id": STRING})):
+        assert other.stored is None

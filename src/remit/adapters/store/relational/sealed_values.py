@@ -16,6 +16,7 @@ from remit.adapters.store.relational.sql import Sql
 from remit.adapters.store.relational.subject_keys import SealOpener, SubjectKeys
 from remit.adapters.store.relational.timestamps import text
 from remit.core.decisions.approval import Approval
+from remit.core.decisions.question import QuestionedValue
 from remit.core.json_value import Json
 from remit.core.sealing import seal, unseal
 from remit.core.tasks.delegation_record import Delegation
@@ -48,6 +49,7 @@ class _TaskAsks(msgspec.Struct, frozen=True):
 class _ApprovalAsks(msgspec.Struct, frozen=True):
     arguments: dict[str, Json]
     reasons: tuple[str, ...]
+    questioned: tuple[QuestionedValue, ...] = ()
 
 
 class _ApprovalSaid(msgspec.Struct, frozen=True):
@@ -80,10 +82,10 @@ def parted(row: Row) -> tuple[Row, Parts]:
             "asks": (row.subject, asks),
         }
     if isinstance(row, Approval):
-        parts: Parts = {"asks": (row.subject, _ApprovalAsks(row.arguments, row.reasons))}
+        parts: Parts = {"asks": (row.subject, _ApprovalAsks(row.arguments, row.reasons, row.questioned))}
         if row.comment:
             parts["said"] = (row.decided_by, _ApprovalSaid(row.comment))
-        return msgspec.structs.replace(row, arguments={}, reasons=(), comment=""), parts
+        return msgspec.structs.replace(row, arguments={}, reasons=(), questioned=(), comment=""), parts
     said = _DelegationSaid(row.goal, row.params)
     return msgspec.structs.replace(row, goal="", params={}), {"said": (row.person, said)}
 

@@ -18,10 +18,12 @@ from remit.core.tools.suggestions.inference import (
     ArgumentGuess,
     FieldGuess,
     Guess,
+    Proposal,
     argument,
     fields,
     placed,
 )
+from remit.core.tools.suggestions.proposals import own_fields, sender_field, stored_destination
 from remit.core.tools.suggestions.schema import SchemaPart, parts
 from remit.core.tools.tool import (
     COMPLETION,
@@ -71,6 +73,9 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
     financial: Guess | None = None
     repeats: Guess | None = None
     single: bool = False
+    own: tuple[Proposal, ...] = ()
+    sender: Proposal | None = None
+    stored: Proposal | None = None
 
     @property
     def to_review(self) -> int:
@@ -112,6 +117,9 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
         single=changes and _on_one(name, arguments),
+        own=own_fields(name, results),
+        sender=sender_field(name, results, reads=not changes),
+        stored=stored_destination(name, arguments) if changes else None,
     )
 
 

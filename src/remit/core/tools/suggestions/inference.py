@@ -16,6 +16,7 @@ from remit.core.tools.suggestions.schema import MAX_NAME, SchemaPart
 from remit.core.tools.tool import ArgumentRole, Effect
 
 _SERVER_FORMATS: Final = frozenset({"uuid", "date-time"})
+_BLANKS: Final = str.maketrans("", "", " _-")
 MAX_KINDS: Final = 40
 TEXTLESS: Final = frozenset({"integer", "number", "boolean", "null"})
 
@@ -48,10 +49,19 @@ class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
-    """The guess for a field of the results, from its name."""
+    """The guess for a field of the results, from its name; `withhold`: no agent needs it."""
 
     name: str
     trust: Guess
+    withhold: bool = False
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A field or an argument, why a form is proposed for it, and the arguments that replace it."""
+
+    path: str
+    why: str
+    unless: tuple[str, ...] = ()
 
 
 def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> ArgumentGuess:
@@ -170,9 +180,16 @@ def field(part: SchemaPart) -> FieldGuess | None:
     if not part.leaf:
         return None
     name = vocabulary.tokens(part.name)
+    untrusted = Trust.UNTRUSTED.value
+    if "string" in part.types and (word := _withheld(name)):
+        why = f"`{word}` is a secret: no agent gets it; does a task need it?"
+        return FieldGuess(name=part.name, trust=Guess(untrusted, why, review=True), withhold=True)
+    if isinstance(part.about.get("additionalProperties"), dict):
+        why = "the keys of this map are values; could an outsider have chosen them?"
+        return FieldGuess(name=f"{part.path}._keys", trust=Guess(untrusted, why, review=True))
     if word := vocabulary.known(name, vocabulary.PROSE):
         why = f"`{word}`: text that anyone may have written"
-        return FieldGuess(name=part.name, trust=Guess(Trust.UNTRUSTED.value, why))
+        return FieldGuess(name=part.name, trust=Guess(untrusted, why))
     word = vocabulary.known(tuple(reversed(name)), vocabulary.SET_BY_SERVER)
     if word and (part.about.get("format") in _SERVER_FORMATS or (part.types <= TEXTLESS and part.types)):
         why = f"`{word}`: not text, usually set by the server itself; is it?"
@@ -180,20 +197,44 @@ def field(part: SchemaPart) -> FieldGuess | None:
     return None
 
 
+def _withheld(name: tuple[str, ...]) -> str:
+    """Return the words of a field that hold a secret: a password, a token, the number of a card."""
+    if {"card", "number"} <= set(name) or {"card", "pan"} <= set(name):
+        return "_".join(name)
+    if vocabulary.known(name, vocabulary.SCHEDULE | frozenset({"count", "next", "page"})):
+        return ""  # `password_updated_at`, `next_page_token`
+    joined = "".join(name)  # `passWord`
+    return _secret((*name, joined), ()) or vocabulary.known((*name[-1:], joined), vocabulary.WITHHELD)
+
+
 def fields(found: Sequence[SchemaPart]) -> list[FieldGuess]:
-    """Return the guesses for fields by name; for several fields of one name the worse guess, or none."""
+    """Return the guesses for fields by name; for several fields of one name the worse guess, or none.
+
+    Names are one in all spellings in which tool files compare them (`postalCode`, `Postal code`).
+    """
     by_name: dict[str, FieldGuess | None] = {}
     for part in found:
         if not part.leaf:
             continue
         guess = field(part)
-        if part.name in by_name:
-            known = by_name[part.name]
-            worse = guess if known is None or guess is None or guess.trust.value == "untrusted" else known
-            by_name[part.name] = None if known is None or guess is None else worse
+        name = guess.name if guess is not None and "." in guess.name else _spelled(part.name)
+        if name in by_name:
+            by_name[name] = _worse(by_name[name], guess)
         else:
-            by_name[part.name] = guess
+            by_name[name] = guess
     return [guess for guess in by_name.values() if guess is not None]
+
+
+def _worse(known: FieldGuess | None, guess: FieldGuess | None) -> FieldGuess | None:
+    if known is None or guess is None:
+        return None
+    if known.withhold or guess.withhold:
+        return known if known.withhold else guess
+    return guess if guess.trust.value == "untrusted" else known
+
+
+def _spelled(name: str) -> str:
+    return name.casefold().translate(_BLANKS)
 
 
 def _plain(part: SchemaPart, role: Guess, word: str = "") -> ArgumentGuess:

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
 
 REVIEW: Final = "review"
 MAX_SAID: Final = 160
+MAX_READERS: Final = 8
 _BARE: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _TAKEN: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -41,6 +43,7 @@ def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
 
 
 def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
+    readers = [draft.name for draft in drafts if draft.sender is not None]
     for draft in drafts:
         yield f"  {quoted(draft.name)}:"
         if said := spoken(draft.says):
@@ -59,14 +62,17 @@ def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
         if draft.fields:
             yield "    fields:"
             for field in draft.fields:
-                value = f"{{trust: {field.trust.value}}}"
+                value = "{withhold: true}" if field.withhold else f"{{trust: {field.trust.value}}}"
                 yield "  " + _line(quoted(field.name), field.trust, value)
+        yield from _own(draft)
         if draft.arguments:
             yield "    arguments:"
             for one in draft.arguments:
                 yield "  " + _line(quoted(one.path), one.role, _argument(one))
                 if one.kinds[1]:
                     yield from _kinds(one)
+                if readers and one.secret and one.word in vocabulary.ONE_TIME:
+                    yield from _one_time(one, readers)
         yield from _templates(draft)
         yield from _variant(draft)
 
@@ -80,9 +86,31 @@ def _kinds(one: ArgumentGuess) -> Iterator[str]:
     yield "      #     personal: false"
 
 
+def _own(draft: ToolDraft) -> Iterator[str]:
+    """Yield, as comments, the fields that hold the caller's own account or address."""
+    if draft.own and not draft.fields:
+        yield "    # fields:"
+    for one in draft.own:
+        yield f"    #   {quoted(one.path)}: {{trust: trusted, own: true}}  # {REVIEW}: {clean(one.why)}"
+
+
+def _one_time(one: ArgumentGuess, readers: Sequence[str]) -> Iterator[str]:
+    """Yield, as a comment, how the code in an argument arrives."""
+    by = ", ".join(map(quoted, readers[:MAX_READERS]))
+    form = f"one_time: {{senders: [codes@service.example], read_by: [{by}]}}"
+    why = "if the code arrives in a message, and counts once for this account"
+    yield f"      # {form}  # {REVIEW}: of `{clean(one.path)}`, {why}"
+
+
 def _templates(draft: ToolDraft) -> Iterator[str]:
     if draft.single:
         yield f"    # single: true  # {REVIEW}: if it always concerns the one object of its caller"
+    if draft.sender:
+        yield f"    # sender: {quoted(draft.sender.path, force=True)}  # {REVIEW}: {clean(draft.sender.why)}"
+    if draft.stored:
+        unless = ", ".join(map(quoted, draft.stored.unless))
+        form = f"{{by: [{quoted(draft.stored.path)}]" + (f", unless: [{unless}]}}" if unless else "}")
+        yield f"    # stored_destination: {form}  # {REVIEW}: {clean(draft.stored.why)}"
     if draft.repeats:
         yield _line("repeats", draft.repeats, "true")
     if draft.resource:

@@ -145,6 +145,20 @@ CONTAINERS: Final = _set("repo repository project workspace board notebook sprea
 ITEMS: Final = _set("number no iid index row card")
 OWN: Final = _set("my me own account profile settings preferences cart basket password")
 """Words for the one object of the caller."""
+ONESELF: Final = _set("me whoami myself self my current")
+"""Words for the profile of the caller."""
+OWN_VALUES: Final = _set("id uid email mail login username handle account iban phone address")
+WITHHELD: Final = _set("token jwt cookie salt hash privatekey refreshtoken accesstoken sessionid")
+"""Words of result fields, beside those for secrets, that no task needs."""
+ONE_TIME: Final = _set("otp code totp mfa passcode")
+MESSAGES: Final = _set("mail email message sms inbox")
+SENDERS: Final = _set("from sender")
+ALTERS: Final = _set("reschedule update change edit modify move cancel postpone resend remind delete confirm")
+STORES_PARTY: Final = _set(
+    "event meeting appointment calendar invite invitation booking reservation order payment subscription "
+    "transfer delivery shipment campaign mailing"
+)
+"""Records that store who is told of a change, or paid."""
 NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
 """Words that denote a name or number without denoting the kind of thing."""
 NOUNS: Final = {

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The screen of a question: the exact call, and what a person needs to know of the values in question.
+
+INVARIANT: each argument of each call is on the screen as a whole, with hidden characters made visible. What
+remit says of a value has separate rows, so that no argument can imitate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.panel import Panel
+from rich.text import Text
+
+from remit.cli.output import terminal
+from remit.cli.safe_text import plain
+from remit.core.flow.justification import bare
+from remit.core.json_value import Json
+
+MAX_SHOWN = 60
+"""Most characters of a value in a sentence about it; the value stands among the arguments as a whole."""
+
+Row = tuple[str, object]
+
+
+def show(asked: Sequence[Json]) -> None:
+    """Show questions about one tool in one task; what all of them share is shown once."""
+    first, many = asked[0], len(asked) > 1
+    if not many:
+        rows = [*_call(first), *_values(first["arguments"]), *_rest(first), *_about(first), *_rules(first)]
+        _panel(first, [*rows, *_times(first), ("state", terminal.state(first["state"]))])
+        return
+    same = {name: value for name, value in first["arguments"].items() if _shared(asked, name, value)}
+    above = [_rest, _rules, _about_alike, _times]
+    alike = [one for one in above if all(_plain(one(each)) == _plain(one(first)) for each in asked)]
+    times = Text.assemble(terminal.text(first["tool"], "bold"), f", {len(asked)} times")
+    rows = [("calls", times), *_values(same)]
+    terminal.picture(terminal.facts([*rows, *(row for one in alike for row in one(first))], lines=True))
+    for one in asked:
+        own: list[Row] = list(_values({k: v for k, v in one["arguments"].items() if k not in same}))
+        for part in above:
+            own += () if part in alike else (_about if part is _about_alike else part)(one)
+        _panel(one, own)
+
+
+def together(items: Sequence[Json]) -> list[list[Json]]:
+    """Return approvals in groups of one task and one tool, in the order of the first of each group."""
+    groups: dict[tuple[str, str, str], list[Json]] = {}
+    for one in items:
+        groups.setdefault((one["task"], one["tool"], one["state"]), []).append(one)
+    return list(groups.values())
+
+
+def until(one: Json) -> Text:
+    """Return until when an approval is open or usable, or when it expired; empty once used or refused."""
+    return terminal.moment("" if one["state"] in ("denied", "consumed") else one["expires"])
+
+
+def _shared(asked: Sequence[Json], name: str, value: Json) -> bool:
+    return all(name in one["arguments"] and one["arguments"][name] == value for one in asked)
+
+
+def _panel(one: Json, rows: list[Row]) -> None:
+    terminal.picture(
+        Panel(
+            terminal.facts([*rows, ("digest", one["call"])], lines=True),
+            title=terminal.text(one["id"], "bold"),
+            title_align="left",
+            border_style="yellow",
+            expand=False,
+        )
+    )
+
+
+def _plain(rows: Iterator[Row]) -> list[tuple[str, str]]:
+    return [(name, value.plain if isinstance(value, Text) else str(value)) for name, value in rows]
+
+
+def _times(one: Json) -> Iterator[Row]:
+    yield "asked", terminal.moment(one["requested"])
+    yield "expired" if one["state"] == "expired" else "until", until(one)
+
+
+def _call(one: Json) -> Iterator[Row]:
+    yield "call", terminal.text(one["tool"], "bold")
+
+
+def _values(values: dict[str, Json]) -> Iterator[Row]:
+    for name, value in values.items():
+        yield f"  {name}", plain(value if isinstance(value, str) else terminal.compact(value), lines=True)
+
+
+def _rest(one: Json) -> Iterator[Row]:
+    """Yield who calls and why, without the reasons that are told in full beside the values."""
+    yield "by", f"{one['agent']} for {one['requested_for'] or 'itself'}, in {one['task']}"
+    told = {value["reason"] for value in one["questioned"]}
+    yield from (("because", reason) for reason in one["reasons"] if reason not in told)
+
+
+def _rules(one: Json) -> Iterator[Row]:
+    yield "waives", ", ".join(f"{rule}" for rule, _ in one["rules"])
+
+
+def _about(one: Json) -> Iterator[Row]:
+    """Yield what is known of the values in question; values with the same source share a row."""
+    for value, texts in _by_source(one):
+        short = (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…" for text in texts)
+        shown = ", ".join(f"`{bare(plain(text))}`" for text in short)
+        yield "asks about", _told(value, shown)
+
+
+def _about_alike(one: Json) -> Iterator[Row]:
+    """Yield the same without the values."""
+    for value, _ in _by_source(one):
+        yield "asks about", _told(value, "")
+
+
+def _by_source(one: Json) -> list[tuple[Json, list[str]]]:
+    found: dict[str, tuple[Json, list[str]]] = {}
+    for value in one["questioned"]:
+        key = terminal.compact([value["argument"], value["stated"], value["source"]])
+        texts = found.setdefault(key, (value, []))[1]
+        texts += [value["value"]] if value["value"] else []
+    return list(found.values())
+
+
+def _told(value: Json, shown: str) -> Text:
+    source = value["source"]
+    lines = [_words(value), *([_place(source), _trust(source)] if source else ())]
+    head = Text.assemble((plain(value["argument"]), "bold"), f": {shown}" if shown else "")
+    return Text("\n").join([head, *map(Text, lines)])
+
+
+def _words(value: Json) -> str:
+    """Say whether the person's words name the value, and the words by which they lead to its source."""
+    source = value["source"]
+    if source is None and not value["stated"]:
+        return "Neither the person's words nor the data that this task has read contain it."
+    if value["stated"]:
+        return "The person's words contain it, but not for this call."
+    if not source["leads"]:
+        return "The person's words lead neither to it nor to its source."
+    words = ", ".join(f"`{plain(one)}`" for one in source["words"])
+    verb = "name" if source["leads"] == "named" else "lead to"
+    return (
+        f"The person's words {verb} its source" + (f" ({words})" if words else "") + ", not the value itself."
+    )
+
+
+def _place(source: Json) -> str:
+    """Say where the value stood, and how many others like it stood there."""
+    where = f"Call {source['call']}, `{plain(source['tool'])}`"
+    where += f", field `{plain(source['field'])}`" if source["field"] else ""
+    alike, elsewhere = source["alike"], source["elsewhere"]
+    if source["stood"] == "text":
+        beside = {None: "", 0: ", the only one like it"}.get(
+            alike, f", with {alike} more like it in the source"
+        )
+        return f"{where}: in the middle of a text{beside}."
+    beside = {None: "", 0: ", the only value there"}.get(alike, f", one of {(alike or 0) + 1} values there")
+    more = f"; {elsewhere} more like it elsewhere in the source" if elsewhere else ""
+    return f"{where}: a field for itself{beside}{more}."
+
+
+def _trust(source: Json) -> str:
+    wrote = f" That call read {plain(source['wrote'])}." if source["wrote"] else ""
+    return ("Others can have written it." if source["by_others"] else "Outsiders cannot write it.") + wrote
