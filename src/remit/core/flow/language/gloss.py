@@ -18,6 +18,7 @@ from typing import Self
 import msgspec
 
 from remit.core.flow.language.quantity import COLLECTIVE
+from remit.core.flow.language.tool_verbs import WRITTEN
 from remit.core.flow.language.vocabulary.vocabularies import ENGLISH, TONGUES, Tongue, bare_of_accents
 from remit.core.flow.language.word_forms import MARKS, some
 
@@ -136,8 +137,8 @@ def _tongue_of(tokens: Sequence[str]) -> Tongue | None:
     best, top = None, len(words & ENGLISH)
     for tongue in TONGUES:
         verb = _verb_at(tongue, first) or _with_pronouns(tongue, first)[0]
-        known = sum(1 for one in words if one in tongue.shown)
-        shown = len(words & tongue.common) + (verb != "") + known
+        known = sum(1 for one in words if one in tongue.shown and one not in WRITTEN)
+        shown = len(words & tongue.common) + (verb != "") + known - (not verb and first in WRITTEN)
         if shown > top:
             best, top = tongue, shown
     return best
