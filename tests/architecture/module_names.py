@@ -26,7 +26,7 @@ WORDS = {
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
-        mark name naming note number phrase proposal quantity quotation reading representation strict
+        mark name naming noun note number object phrase proposal quantity quotation reading representation strict
         suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
