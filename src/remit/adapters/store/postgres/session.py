@@ -149,6 +149,11 @@ class PostgresSession:
             self._pipeline = pipeline
             try:
                 yield
+            except psycopg.Error as fault:
+                if is_loss(fault):
+                    # The driver would wait for the rest of the pipeline, which the server never sends.
+                    self.cut()
+                raise
             finally:
                 self._pipeline = None
 
