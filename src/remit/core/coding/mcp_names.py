@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from remit.core.coding.calls import CLIENTS
 from remit.core.tools.tool import is_tool_name
 
 _PREFIX: Final = "mcp__"
@@ -26,4 +27,6 @@ def mcp_tool(name: str) -> McpTool | None:
     upstream = re.sub(r"[^a-z0-9-]+", "-", server.lower()).strip("-")[:60]
     if not upstream or not is_tool_name(tool):
         return None
+    if upstream in CLIENTS:
+        upstream = f"mcp-{upstream}"
     return McpTool(upstream, tool)
