@@ -142,6 +142,8 @@ class Account(msgspec.Struct):
         for name, value in call.arguments.items():
             if isinstance(value, str):
                 self.secrets_in(value, call.session, f"{call.name} `{name}`")
+        if made is not None and made.text and "content" not in call.arguments:
+            self.secrets_in(made.text, call.session, f"a file that {call.name} wrote")
         outcome = call.decision.outcome
         if outcome is Outcome.DENY:
             self._stop(call)

@@ -83,7 +83,7 @@ def look(paths: list[Path], *, progress: bool = False) -> Hindsight:
         tools = bundle.write(folder, found)
         with Rehearsal(folder) as rehearsal:
             rehearsal.run(rehearsal.stage.add_type(bundle.task_type(tools), open_to_all=True))
-            replay = Replay(rehearsal, account, prompts)
+            replay = Replay(rehearsal, found, account, prompts)
             with _shown(sum(one.size_bytes for one in files.files), progress=progress) as step:
                 for file in files.files:
                     replay.file(file)

@@ -83,7 +83,11 @@ def _arguments(name: str, use: ToolUse) -> dict[str, Json] | None:
         roots = _most(use.roots)
         inside: list[Json] = [_under(one) for one in roots]
         made: dict[str, Json] = {"paths": {"each": inside[0] if len(inside) == 1 else {"any": inside}}}
-        return made | ({"content": anything} if "write" in name else {})
+        if name == "file.write":
+            made["content_sha256"] = anything
+        elif "write" in name:
+            made["content"] = anything
+        return made
     if name.startswith(_SHELL):
         arguments = {one: anything for one in _FREE}
         arguments["programs"] = {"each": {"one_of": list(_most(use.programs))}}

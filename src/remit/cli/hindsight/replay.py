@@ -13,12 +13,14 @@ from typing import Final
 
 from remit.cli.hindsight.account import Account, Decided
 from remit.cli.hindsight.prompts import Prompts
+from remit.cli.hindsight.survey import Survey, mentions
 from remit.cli.hindsight.transcript_files import TranscriptFile, lines
 from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.core.coding.calls import CodingCall, coding_call
 from remit.core.coding.mcp_names import mcp_tool
 from remit.core.errors import RemitError
 from remit.core.json_value import Json
+from remit.core.label import Trust
 from remit.core.tasks.task import TaskState
 from remit.core.transcripts.turns import Answer, Call, Mode, Origin, Result, TranscriptReader, Turn, Words
 from remit.rehearse.call import RehearsedCall, finish
@@ -43,9 +45,10 @@ class _Chain:
 class Replay:
     """Replays transcripts through one rehearsal, and adds what happened to an account."""
 
-    def __init__(self, rehearsal: Rehearsal, account: Account, prompts: Prompts) -> None:
-        """Take the rehearsal, whose task type `coding` grants every tool."""
+    def __init__(self, rehearsal: Rehearsal, found: Survey, account: Account, prompts: Prompts) -> None:
+        """Take the rehearsal, whose task type `coding` grants every tool, and what the first reading found."""
         self._r = rehearsal
+        self.found = found
         self._account = account
         self._prompts = prompts
         self._seen: set[int] = set()
@@ -113,6 +116,7 @@ class _Session:
         self._chains: dict[str, _Chain] = {}
         self._services = replay.rehearsal.stage.services
         self._own: list[str] = []
+        self._words_judged = replay.found.words.get(file.path, set())
         self._modes: dict[str, str] = {}
 
     async def take(self, turn: Turn) -> None:
@@ -196,6 +200,9 @@ class _Session:
         if not call.permitted:
             return
         text = turn.text if turn.answer is Answer.DONE else ""
+        request = call.request
+        if request is not None and request.tool.label.trust is not Trust.UNTRUSTED:
+            text = text if mentions(text, self._words_judged) else ""
         try:
             await finish(call.run, text, error=turn.error)
         except RemitError:

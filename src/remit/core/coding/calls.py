@@ -8,6 +8,7 @@ describes these tools. A tool that is not listed here stays undescribed, which i
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from typing import Final
@@ -103,7 +104,8 @@ _RANK: Final = tuple(reversed(PathKind))
 class CodingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call in remit's terms: `tool` is described, `arguments` are what its description knows.
 
-    `described` is false for a tool that is unknown, or was called with arguments of an unknown form.
+    `described` is false for a tool that is unknown, or was called with arguments of an unknown form. `text` is
+    what the call writes to a file.
     """
 
     tool: str
@@ -112,6 +114,7 @@ class CodingCall(msgspec.Struct, frozen=True, kw_only=True):
     command: ShellCommand | None = None
     paths: tuple[str, ...] = ()
     to: tuple[str, ...] = ()
+    text: str = ""
 
 
 def coding_call(client: str, name: str, given: Json, *, cwd: str, workspace: str) -> CodingCall:
@@ -219,7 +222,13 @@ def _file(kind: str, given: dict[str, Json], cwd: str, workspace: str) -> Coding
 def _written(found: list[str], text: str, workspace: str) -> CodingCall:
     worst = _worst(found, workspace, write=True)
     paths: list[Json] = [relative(one, workspace) for one in found]
-    return CodingCall(tool=_WRITES[worst], arguments={"paths": paths, "content": text}, paths=tuple(found))
+    arguments: dict[str, Json] = {"paths": paths}
+    if _WRITES[worst] == "file.write":
+        # In the workspace the text decides nothing; its digest binds an approval to it.
+        arguments["content_sha256"] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    else:
+        arguments["content"] = text
+    return CodingCall(tool=_WRITES[worst], arguments=arguments, paths=tuple(found), text=text)
 
 
 def _worst(paths: list[str], workspace: str, *, write: bool) -> PathKind:
