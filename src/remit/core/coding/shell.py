@@ -207,7 +207,8 @@ class _Reading:
                     self.worst()
                 if name in RUNNERS and not _names_known(rest):
                     self.does(Deed.INSTALL)
-                words = _inner(rest)
+                    self.packages.update({one: None for one, _ in _inner(rest, runner=True)[:1]})
+                words = _inner(rest, runner=name in RUNNERS)
                 wrapped = True
                 if not words and name not in ("env", "command", "exec"):
                     self.worst()
@@ -342,7 +343,7 @@ class _Reading:
             self.to[match[1]] = None
 
 
-def _inner(rest: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+def _inner(rest: list[tuple[str, bool]], *, runner: bool = False) -> list[tuple[str, bool]]:
     """Return the command of a wrapper: what follows its options, settings and numbers."""
     at = 0
     while at < len(rest):
@@ -351,6 +352,7 @@ def _inner(rest: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
             # A short option may take the next word: `-u ben`, `-n 1`. A known program is never its value.
             follows = rest[at + 1][0] if at + 1 < len(rest) else ""
             lone = len(word) == 2 and follows and not follows.startswith("-")
+            lone = word == "-p" if runner else lone
             at += 2 if lone and follows not in PROGRAMS and follows not in SHELLS | INTERPRETERS else 1
         elif word == "--" or "=" in word.partition("/")[0] or re.fullmatch(r"\d+(?:\.\d+)?[smhd]?", word):
             at += 1
@@ -361,7 +363,7 @@ def _inner(rest: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
 
 def _names_known(words: list[tuple[str, bool]]) -> bool:
     """Return whether a runner of packages is given a program that projects usually have installed."""
-    inner = _inner(words)
+    inner = _inner(words, runner=True)
     return bool(inner) and inner[0][0] in PROGRAMS
 
 
