@@ -164,11 +164,23 @@ def code(rng: random.Random, size: int) -> str:
     return "\n".join(lines)
 
 
-def ordinary(session: str, rng: random.Random, *, calls: int = 25) -> Claude:
-    """Return a session of ordinary work in a workspace, of about 4 kB a call."""
+def ordinary(session: str, rng: random.Random, *, calls: int = 17) -> Claude:
+    """Return a session of ordinary work in a workspace, of about 6 kB a call.
+
+    One in eight reads a page that the person names, one in eight runs code in its command line, one in twenty
+    asks a tracker.
+    """
     topic = rng.choice(_TOPICS)
     made = Claude(session)
-    made.human(rng.choice(_TASKS).format(topic), mode=rng.choice(("default", "acceptEdits")))
+    page = f"https://docs.shop.example/{topic}" if rng.random() < 0.125 else ""
+    said = rng.choice(_TASKS).format(topic)
+    made.human(f"{said}. Read {page} first" if page else said, mode=rng.choice(("default", "acceptEdits")))
+    if page:
+        made.call("WebFetch", {"url": page, "prompt": "how does it work"}, code(rng, 4000))
+    if rng.random() < 0.05:
+        made.call("mcp__tracker__get_issue", {"number": rng.randint(1, 999)}, code(rng, 800))
+    if rng.random() < 0.125:
+        made.call("Bash", {"command": f"python3 -c 'import {topic}; print({topic}.total())'"}, "42")
     for number in range(calls):
         kind = rng.random()
         file = f"{WORKSPACE}/src/{rng.choice(_TOPICS)}.py"

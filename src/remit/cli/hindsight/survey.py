@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first reading: which tools the sessions called, so that the rehearsal can have a description of each.
 
-It also notes the words of all arguments whose source a decision asks for: destinations, selectors, packages.
-A trusted result without any of these words confirms no argument of its session, so the replay need not index
-it. Untrusted results are always indexed.
+It also notes a word of each argument whose source a decision asks for: destinations, selectors, packages. A
+trusted result without any of these words cannot hold one of the arguments, so the replay need not index it.
+Untrusted results are always indexed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.cli.hindsight.account import host_of
 from remit.cli.hindsight.transcript_files import TranscriptFile, lines
 from remit.core.coding.calls import coding_call
 from remit.core.coding.mcp_names import McpTool, mcp_tool
@@ -24,8 +25,6 @@ MAX_TOOLS: Final = 2_000
 MAX_WORDS: Final = 2_000
 """Distinct words of the arguments of one transcript; with more of them, everything is indexed."""
 _WORD: Final = re.compile(r"[^\W_]{3,}")
-#: Words that most addresses share.
-_COMMON: Final = frozenset({"http", "https", "www", "com", "org", "net", "html"})
 #: Arguments of the built-in descriptions whose source counts.
 _JUDGED: Final = ("to", "outside", "packages", "secret_files")
 _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
@@ -95,10 +94,11 @@ def _note(made: Survey, client: str, call: Call, workspace: str, words: set[str]
 
 
 def _add_words(value: object, words: set[str]) -> None:
-    """Add the words of all texts in a value."""
+    """Add the longest word of each text in a value; of an address, the longest one of its host."""
     if isinstance(value, str):
-        if len(words) <= MAX_WORDS:
-            words.update(set(_WORD.findall(folded(value))) - _COMMON)
+        found = _WORD.findall(folded(host_of(value)))
+        if found and len(words) <= MAX_WORDS:
+            words.add(max(found, key=len))
     elif isinstance(value, dict):
         for one in value.values():
             _add_words(one, words)
