@@ -33,6 +33,13 @@ COMMANDS: tuple[Command, ...] = (
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
     Command("doctor", "Start", "", "check this installation for problems", "remit.cli.doctor.command"),
+    Command(
+        "hindsight",
+        "Start",
+        "[PATH...]",
+        "show what coding assistants did, and what remit would have done",
+        "remit.cli.hindsight.command",
+    ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(
