@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An MCP client with several servers, as a process of its own: it obeys one line of JSON after the other.
+"""An MCP client with several servers, as a separate process: it obeys one line of JSON after the other.
 
     {"open": [NAME, COMMAND, ...]}    starts a server and lists its tools
     {"call": [NAME, TOOL, {...}]}     calls a tool

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.config.credentials.lease import check_lease
+from remit.config.folders import find_config
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
 from remit.config.reading.secret_reference import looks_secret
@@ -40,8 +41,7 @@ _OWN_HEADERS = frozenset(
 
 def config_path(where: Path | str) -> Path:
     """Return the absolute path of the configuration: a file, or the `remit.yaml` of a folder."""
-    path = Path(os.path.abspath(where))
-    return path / CONFIG_NAME if path.is_dir() else path
+    return find_config(str(where))
 
 
 def load_config(where: Path | str = CONFIG_NAME) -> Config:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from remit.config.credentials.lease import LeaseSection
+from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sections.governance import AgentsSection, PeopleSection
@@ -358,7 +359,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     def at(self, path: str) -> Path:
         """Return a path of the configuration, made absolute."""
-        return self.folder / path
+        return placed(self.folder, path)
 
     @property
     def governed(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client session is one task over all its servers.
 
-The threat: each server of a client has a task of its own, so that a chain over two servers is never seen, and
+The threat: each server of a client has a separate task, so that a chain over two servers is never seen, and
 ending the task of one leaves the other at work; or, the other way round, two clients or two users share one.
 """
 
@@ -117,7 +117,7 @@ def relays(client: int) -> list[int]:
                 words = (path / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"--doors=" in words and f",{client},".encode() in words:
+            if b"--shims=" in words and f",{client},".encode() in words:
                 found.append(int(path.name))
     return found
 
@@ -125,7 +125,7 @@ def relays(client: int) -> list[int]:
 def test_servers_that_start_at_once_share_one_task_and_one_relay(
     gateway: LiveGateway, before: set[str]
 ) -> None:
-    """A client starts four servers at the same moment: one task, one relay; each door is served."""
+    """A client starts four servers at the same moment: one task, one relay; each shim is served."""
     with Desktop(gateway) as client:
         said = client.ask(all=[{"open": client.entry(name)} for name in "abcd"])
         assert said == {"ok": [["list_notes"]] * 4}
@@ -135,7 +135,7 @@ def test_servers_that_start_at_once_share_one_task_and_one_relay(
         client.close()
     until(lambda: [task.state for task in opened(gateway, before)] == [TaskState.COMPLETED])
     until(lambda: not relays(client.pid))
-    assert [path.name for path in run_folder(gateway).iterdir()] == ["doors.lock"]
+    assert [path.name for path in run_folder(gateway).iterdir()] == ["shims.lock"]
 
 
 def test_ending_the_task_ends_every_server_of_the_client(gateway: LiveGateway, before: set[str]) -> None:
@@ -178,7 +178,7 @@ def test_two_clients_at_once_have_two_tasks(gateway: LiveGateway, before: set[st
         assert len(opened(gateway, before)) == 3
 
 
-def test_a_launcher_between_client_and_door_does_not_separate_them(
+def test_a_launcher_between_client_and_shim_does_not_separate_them(
     gateway: LiveGateway, before: set[str]
 ) -> None:
     """A server that is started through a shell is of the same client."""
@@ -190,11 +190,11 @@ def test_a_launcher_between_client_and_door_does_not_separate_them(
         assert len(opened(gateway, before)) == 1
 
 
-def test_a_killed_door_is_only_one_door(gateway: LiveGateway, before: set[str]) -> None:
-    """The first door's death leaves the others at work; it is not the relay."""
+def test_a_killed_shim_is_only_one_shim(gateway: LiveGateway, before: set[str]) -> None:
+    """The first shim's death leaves the others at work; it is not the relay."""
     with Desktop(gateway) as client:
         client.open("a")
-        (first,) = doors(client.pid)
+        (first,) = shims(client.pid)
         client.open("b")
         os.kill(first, signal.SIGKILL)
         assert client.ask(call=["b", "list_notes", {}])["ok"][0] is False
@@ -203,18 +203,18 @@ def test_a_killed_door_is_only_one_door(gateway: LiveGateway, before: set[str]) 
 
 
 def test_a_killed_relay_is_followed_by_another(gateway: LiveGateway, before: set[str]) -> None:
-    """Its doors end; the server that the client starts again gets a new relay, in a new task."""
+    """Its shims end; the server that the client starts again gets a new relay, in a new task."""
     with Desktop(gateway) as client:
         client.open("a")
         (relay,) = relays(client.pid)
         os.kill(relay, signal.SIGKILL)
-        until(lambda: not doors(client.pid))
+        until(lambda: not shims(client.pid))
         assert client.open("b") == {"ok": ["list_notes"]}
         assert len(opened(gateway, before)) == 2
 
 
-def doors(client: int) -> list[int]:
-    """Return the doors of a client."""
+def shims(client: int) -> list[int]:
+    """Return the shims of a client."""
     children = Path(f"/proc/{client}/task/{client}/children").read_text().split()
     return [int(pid) for pid in children if b"--upstream" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
@@ -240,16 +240,16 @@ def test_a_stranger_is_not_served(gateway: LiveGateway, before: set[str]) -> Non
 
 
 def test_a_session_that_cannot_begin_says_why_and_leaves_nothing(gateway: LiveGateway) -> None:
-    """The refusal of the relay is the door's, with its exit code; the folder is as before."""
+    """The refusal of the relay is the shim's, with its exit code; the folder is as before."""
     words = ("--agent", "note-bot", "--task", "no-such-task", "--alone", "--upstream", "notes")
     done = gateway.remit("connect", *words, input="")
     assert done.returncode == 2
     assert "no-such-task" in done.stderr
-    assert {path.name for path in run_folder(gateway).iterdir()} <= {"doors.lock"}
+    assert {path.name for path in run_folder(gateway).iterdir()} <= {"shims.lock"}
 
 
 def test_a_folder_that_others_can_enter_is_refused(gateway: LiveGateway, tmp_path: Path) -> None:
-    """A socket there could be anyone's: no door is opened, and the message names the command."""
+    """A socket there could be anyone's: no shim is opened, and the message names the command."""
     folder = tmp_path / "remit" / "run"
     folder.mkdir(parents=True)
     folder.chmod(0o755)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client process that started this command. Imports the standard library only: a door stays small."""
+"""The client process that started this command. Imports the standard library only: a shim stays small."""
 
 from __future__ import annotations
 

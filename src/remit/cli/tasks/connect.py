@@ -38,7 +38,7 @@ def connect(
     work: WorkOptions | None = None,
     http: Switch = False,
     start: Switch = False,
-    doors: Annotated[str, Parameter(show=False)] = "",
+    shims: Annotated[str, Parameter(show=False)] = "",
 ) -> int:
     """Connect an interactive MCP client, which starts this command and speaks MCP over its standard streams.
 
@@ -60,8 +60,8 @@ def connect(
         Serve a relay over HTTP until interrupted, and print its address, for clients that need a URL.
     start
         Start `remit up` in the background if it is not running; for a gateway on this machine.
-    doors
-        The listening socket of a client session, from its first door.
+    shims
+        The listening socket of a client session, from its first shim.
     """
     import asyncio
 
@@ -70,7 +70,7 @@ def connect(
     # This process holds the key, the tokens and a person's session.
     hide_this_process()
     work = work or WorkOptions()
-    with _session(doors) as session:
+    with _session(shims) as session:
         wanted = work.wanted(agent or _only_agent(work.key or work.token_file), task, LEASE_S)
         if start:
             from remit.cli.serve.background import ensure_running
@@ -80,14 +80,14 @@ def connect(
 
 
 @contextmanager
-def _session(doors: str) -> Iterator[ClientSession | None]:
-    """Yield the client session whose first door started this process; None without doors."""
-    if not doors:
+def _session(shims: str) -> Iterator[ClientSession | None]:
+    """Yield the client session whose first shim started this process; None without shims."""
+    if not shims:
         yield None
         return
     from remit.cli.tasks.session_relay import ClientSession
 
-    with ClientSession(doors) as session:
+    with ClientSession(shims) as session:
         yield session
 
 
@@ -96,7 +96,9 @@ def _only_agent(key: Path | None) -> str:
         raise UsageFault("`--key` and `--token-file` need `--agent`", remediation="give `--agent`")
     # Without a configuration, report exactly that.
     current().base_url()
-    folder = current().config_file.parent / ".remit" / "agents"
+    from remit.config import state_of
+
+    folder = state_of(current().config_file.parent) / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:
         what = (

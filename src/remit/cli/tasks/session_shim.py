@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit connect --upstream NAME` as a client starts it: a door to the session that its servers share.
+"""`remit connect --upstream NAME` as a client starts it: a shim to the session that its servers share.
 
-A client starts one process for each server. All of one client's doors lead to one relay process
-(`session_relay`), which holds the key and one task. A door gives its standard streams to the relay over a
+A client starts one process for each server. All of one client's shims lead to one relay process
+(`session_relay`), which holds the key and one task. A shim gives its standard streams to the relay over a
 Unix socket and waits; it reads no message, holds no secret, and imports only the standard library.
 
-    door --bind, start, connect--> relay    the first one; a file lock decides which
-    door --connect---------------> relay    every other one
-    1. the door sends the upstream's name with its three standard streams
+    shim --bind, start, connect--> relay    the first one; a file lock decides which
+    shim --connect---------------> relay    every other one
+    1. the shim sends the upstream's name with its three standard streams
     2. the relay answers `+`: it serves them
-    3. the door closes its side on a signal; the relay sends the exit code when it has finished
+    3. the shim closes its side on a signal; the relay sends the exit code when it has finished
 
-The relay ends after its last door. A door that arrives at that moment reads an end instead of `+` and begins
+The relay ends after its last shim. A shim that arrives at that moment reads an end instead of `+` and begins
 again, so it never stays without a relay, nor do two relays hold one socket (`session_relay`).
 """
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     import subprocess
 
 #: The option that tells the relay its listening socket.
-DOORS: Final = "--doors"
-#: Option words that a door cannot serve: `connect` itself handles them.
-_NOT_HERE: Final = frozenset(("--", "--help", "-h", "--http", DOORS))
+SHIMS: Final = "--shims"
+#: Option words that a shim cannot serve: `connect` itself handles them.
+_NOT_HERE: Final = frozenset(("--", "--help", "-h", "--http", SHIMS))
 _UPSTREAM: Final = "--upstream"
 SERVED: Final = b"+"
 _ATTEMPTS: Final = 5
@@ -49,19 +49,19 @@ _SETTINGS: Final = ("REMIT_", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME")
 UNREACHABLE: Final = 3
 
 
-class DoorFault(Exception):
-    """The door cannot lead anywhere; the message names the remediation."""
+class ShimFault(Exception):
+    """The shim cannot lead anywhere; the message names the remediation."""
 
 
 class Request(NamedTuple):
-    """A command line: the upstream, and the words that all doors of one session have in common."""
+    """A command line: the upstream, and the words that all shims of one session have in common."""
 
     upstream: str
     words: list[str]
 
 
 def requested(argv: Sequence[str]) -> Request | None:
-    """Return the request for a door that a command line makes; None if it asks for anything else."""
+    """Return the request for a shim that a command line makes; None if it asks for anything else."""
     if not hasattr(socket, "send_fds") or not argv or argv[0] != "connect" or _NOT_HERE.intersection(argv):
         return None
     upstream, rest, words = "", [], list(argv[1:])
@@ -90,7 +90,7 @@ def run(request: Request) -> int:
             if code is not None:
                 return code
         fault = "the relay of this client's session ends before it serves: run `remit doctor`"
-    except DoorFault as found:
+    except ShimFault as found:
         fault = str(found)
     except OSError as found:
         fault = f"the relay of this client's session cannot be reached ({found.strerror}): run `remit doctor`"
@@ -108,17 +108,17 @@ def runtime_folder() -> str:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as fault:
-        raise DoorFault(f"`{folder}` cannot be made ({fault.strerror}): set XDG_STATE_HOME") from None
+        raise ShimFault(f"`{folder}` cannot be made ({fault.strerror}): set XDG_STATE_HOME") from None
     if not _is_private(folder):
-        raise DoorFault(f"`{folder}` must be a folder that only you can open: run `chmod 700 {folder}`")
+        raise ShimFault(f"`{folder}` must be a folder that only you can open: run `chmod 700 {folder}`")
     return folder
 
 
 def session_name(request: Request, folder: str) -> str:
     """Return the name of the session: one for each client process, and each way to open its task."""
     client = client_of(os.getpid(), ("connect", _UPSTREAM, request.upstream))
-    # A door whose client is unknown has a session to itself.
-    pid, started = (client.pid, client.started) if client is not None else (os.getpid(), "door")
+    # A shim whose client is unknown has a session to itself.
+    pid, started = (client.pid, client.started) if client is not None else (os.getpid(), "shim")
     settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(_SETTINGS))
     facts = "\0".join((_boot(), str(pid), started, folder, *request.words, "", *settings))
     return f"{pid}-{hashlib.sha256(facts.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}"
@@ -144,21 +144,21 @@ def _is_private(folder: str) -> bool:
 
 
 def _once(request: Request, name: str, there: str) -> int | None:
-    """Return the exit code; None if the relay ended before it served this door."""
+    """Return the exit code; None if the relay ended before it served this shim."""
     relay = None
-    door = _connected(f"{name}.sock")
-    if door is None:
-        lock = os.open("doors.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    shim = _connected(f"{name}.sock")
+    if shim is None:
+        lock = os.open("shims.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _hold(lock)
-            door = _connected(f"{name}.sock")
-            if door is None:
-                door, relay = _started(request, name, there)
+            shim = _connected(f"{name}.sock")
+            if shim is None:
+                shim, relay = _started(request, name, there)
         finally:
             os.close(lock)
-    with door:
-        if _is_served(door, request.upstream):
-            return _last_word(door)
+    with shim:
+        if _is_served(shim, request.upstream):
+            return _last_word(shim)
     if relay is not None and (code := relay.wait()):
         # The relay could not open the session: its words are this command's.
         log = Path(f"{name}.log")
@@ -175,19 +175,19 @@ def _hold(lock: int) -> None:
 
 
 def _connected(address: str) -> socket.socket | None:
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    shim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        door.connect(address)
+        shim.connect(address)
     except (ConnectionRefusedError, FileNotFoundError):
-        door.close()
+        shim.close()
         return None
-    return door
+    return shim
 
 
 def _started(request: Request, name: str, there: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Start the relay of a session; the caller holds the lock. Return the first door to it.
+    """Start the relay of a session; the caller holds the lock. Return the first shim to it.
 
-    This process listens until the relay has inherited the socket, so no door ever finds the address closed.
+    This process listens until the relay has inherited the socket, so no shim ever finds the address closed.
     """
     import subprocess
 
@@ -196,12 +196,12 @@ def _started(request: Request, name: str, there: str) -> tuple[socket.socket, su
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(draft)
         listener.listen(_BACKLOG)
-        door = _connected(draft)
-        assert door is not None
+        shim = _connected(draft)
+        assert shim is not None
         os.replace(draft, f"{name}.sock")
         facts = f"{listener.fileno()},{name.partition('-')[0]},{os.path.abspath(name)}"
         # -P: the client's folder must not be searched for modules.
-        words = [sys.executable, "-P", "-m", "remit", "connect", *request.words, f"{DOORS}={facts}"]
+        words = [sys.executable, "-P", "-m", "remit", "connect", *request.words, f"{SHIMS}={facts}"]
         try:
             relay = subprocess.Popen(  # noqa: S603 - our own program
                 words, cwd=there, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
@@ -209,32 +209,32 @@ def _started(request: Request, name: str, there: str) -> tuple[socket.socket, su
             )  # fmt: skip
         finally:
             os.close(log)
-    return door, relay
+    return shim, relay
 
 
-def _is_served(door: socket.socket, upstream: str) -> bool:
+def _is_served(shim: socket.socket, upstream: str) -> bool:
     try:
-        socket.send_fds(door, [upstream.encode() + b"\n"], [0, 1, 2])
-        return door.recv(1) == SERVED
+        socket.send_fds(shim, [upstream.encode() + b"\n"], [0, 1, 2])
+        return shim.recv(1) == SERVED
     except (BrokenPipeError, ConnectionResetError):
         return False
 
 
-def _last_word(door: socket.socket) -> int:
-    """Wait until the relay has finished with this door; a signal asks it to finish now."""
+def _last_word(shim: socket.socket) -> int:
+    """Wait until the relay has finished with this shim; a signal asks it to finish now."""
     pending: list[int] = []
 
     def hang_up(number: int, _: FrameType | None) -> None:
         if pending:
             os._exit(128 + number)
         pending.append(number)
-        door.shutdown(socket.SHUT_WR)
+        shim.shutdown(socket.SHUT_WR)
 
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, hang_up)
     said = b""
     try:
-        while part := door.recv(16):
+        while part := shim.recv(16):
             said += part
     except ConnectionResetError:
         said = b""
