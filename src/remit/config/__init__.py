@@ -14,6 +14,7 @@ from remit.config.own_files import bases_of, own_places
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.sections.keys import KeysSection, OpenBaoSection
 from remit.config.sections.listen import ListenSection, TlsSection
+from remit.config.sections.secret_sources import references
 from remit.config.sections.signals import ReceiverSection, TransmitterSection
 from remit.config.sections.store import StoreSection
 from remit.config.sections.trust import IssuerSection, TrustDomainSection, TrustSection
@@ -70,6 +71,7 @@ __all__ = [
     "load_config",
     "own_places",
     "problems",
+    "references",
     "state_of",
     "user_config",
 ]

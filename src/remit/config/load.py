@@ -26,7 +26,7 @@ from remit.config.sections.store import check_store
 from remit.config.sections.trust import check_trust
 from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
-from remit.config.upstream_process import check_foreign, check_programs, check_variables
+from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
@@ -169,6 +169,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
                 key=at,
                 remediation="remove it; remit writes the framing",
             )
+    check_arguments(upstream, key, node, problems)
     check_variables(upstream, key, node, problems)
 
 

@@ -140,6 +140,20 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         dict[str, SecretRef],
         Meta(description="Environment of the program: literals, or secrets by name."),
     ] = {}
+    arguments: Annotated[
+        dict[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretRef],
+        Meta(
+            description="Values of `${NAME}` in `command`, put in when the program starts. Other users of "
+            "the machine can read the arguments of a process; prefer `env` where the program reads it."
+        ),
+    ] = {}
+    environment: Annotated[
+        Literal["minimal", "inherit"],
+        Meta(
+            description="What the program gets beside `env`. `minimal`: PATH, HOME and LANG. `inherit`: all "
+            "variables of remit, without remit's own and those that this file names as secrets."
+        ),
+    ] = "minimal"
     cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
     url: Annotated[
         str,
