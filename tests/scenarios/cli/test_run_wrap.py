@@ -17,7 +17,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from remit.cli.serve.background import READY, stop
-from remit.config import load_bundle, load_config
+from remit.config import Config, load_bundle, load_config
+from remit.config.scaffold import scaffold
 from tests.servers.ports import free_port
 
 Json = Any
@@ -29,8 +30,13 @@ class Desk:
     """A person's project folder with a client's file in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / ".mcp.json"
+        self.folder = folder / "project"
+        self.folder.mkdir()
+        self.home = folder / "home"
+        self.config = self.home / "config" / "remit"
+        self.state = self.home / "state" / "remit"
+        self.file = self.folder / ".mcp.json"
+        folder = self.folder
         notes = folder / "my-notes"
         notes.mkdir()
         (notes / "shopping.md").write_text("- bread\n")
@@ -43,7 +49,12 @@ class Desk:
     def environment(self) -> dict[str, str]:
         """The environment of everything that runs here."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
-        return env | {"PYTHONPATH": str(ROOT / "src"), "XDG_CONFIG_HOME": str(self.folder / "config")}
+        return env | {
+            "PYTHONPATH": str(ROOT / "src"),
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "XDG_STATE_HOME": str(self.home / "state"),
+        }
 
     def wrap(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `remit wrap`."""
@@ -52,6 +63,10 @@ class Desk:
             cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
 
+    def loaded(self) -> Config:
+        """Return the user's configuration."""
+        return load_config(self.config)
+
     def entry(self, name: str = "My Notes") -> Json:
         """Return a server as the client would start it."""
         text = "\n".join(line for line in self.file.read_text().splitlines() if not line.startswith("//"))
@@ -59,7 +74,7 @@ class Desk:
 
     def beside(self) -> list[str]:
         """Return the names of backups and manifests."""
-        return sorted(path.name for path in self.folder.iterdir() if ".before-remit-" in path.name)
+        return sorted(path.name for path in (self.state / "wrapped").iterdir())
 
 
 @pytest.fixture
@@ -67,7 +82,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     """A desk that stops what it started."""
     one = Desk(tmp_path)
     yield one
-    stop(tmp_path / "remit.yaml")
+    stop(one.config / "remit.yaml")
+    stop(one.folder / "remit.yaml")
 
 
 def test_one_command_in_and_one_back(desk: Desk) -> None:
@@ -78,7 +94,7 @@ def test_one_command_in_and_one_back(desk: Desk) -> None:
     assert "isolation: none" in done.stdout
     assert desk.entry()["args"][-2:] == ["--upstream", "my-notes"]
     assert desk.file.read_text().startswith("// do not lose this\n")
-    config = load_config(desk.folder)
+    config = desk.loaded()
     assert config.upstreams["my-notes"].mode == "observe"
     everyday = load_bundle(config).task_types["everyday"]
     assert (everyday.run_by, everyday.requested_by) == (("mcp-client",), ("agent:mcp-client",))
@@ -90,17 +106,66 @@ def test_one_command_in_and_one_back(desk: Desk) -> None:
 
 
 def test_secrets_move_to_where_only_their_owner_reads_them(desk: Desk) -> None:
-    """A credential stands in its own file, the backup and nowhere else; all of these are closed to others."""
-    desk.wrap()
-    stored_label = [
-        path for path in desk.folder.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
+    """A credential stands in one file and the backup, in the user's state folder, closed to others."""
+    assert desk.wrap().returncode == 0
+    found = [
+        path for path in desk.home.parent.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
     ]
-    assert {path.name.partition(".before")[0] for path in stored_label} == {
-        ".mcp.json",
-        "my-notes.API_KEY",
+    assert {path.parent for path in found} == {desk.state / "secrets", desk.state / "wrapped"}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in found)
+    assert len(found) == 3  # the secret, the backup, and its manifest
+
+
+def test_a_project_holds_nothing_of_remit(desk: Desk) -> None:
+    """Configuration, keys, store and backups are in the user's folders; a project's `remit.yaml` counts."""
+    desk.wrap()
+    assert sorted(path.name for path in desk.folder.iterdir()) == [".mcp.json", "my-notes"]
+    assert (desk.config / "remit.yaml").is_file()
+    assert {"agents", "keys", "remit.db", "secrets"} <= {path.name for path in desk.state.iterdir()}
+    assert desk.state.stat().st_mode & 0o077 == 0
+    desk.wrap("--undo")
+    scaffold(desk.folder, sample=False)
+    (desk.folder / "remit.yaml").write_text("upstreams:\n  own: {command: [x]}\n")
+    assert desk.wrap().returncode == 0
+    assert set(load_config(desk.folder).upstreams) == {"own", "my-notes"}
+
+
+def test_all_problems_are_told_in_one_run(desk: Desk) -> None:
+    """Each server that cannot be carried over is named with its reasons, and nothing is changed."""
+    servers = {
+        "a": {"command": "x", "envFile": ".env", "args": ["${NOT_SET}"]},
+        "b": {"type": "sse", "url": "x"},
     }
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in stored_label)
-    assert desk.file not in stored_label
+    desk.file.write_text(json.dumps({"mcpServers": servers}))
+    before = desk.file.read_bytes()
+    done = desk.wrap()
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in ("envFile", "NOT_SET", "sse", "--skip a", "--skip b"))
+    assert desk.file.read_bytes() == before
+    assert not desk.config.exists()
+
+
+def test_a_link_stays_a_link_and_a_folder_without_write_permission_is_told(desk: Desk) -> None:
+    """The file behind a link changes; a folder that cannot be written is told before any change."""
+    real = desk.home.parent / "dotfiles.json"
+    desk.file.rename(real)
+    desk.file.symlink_to(real)
+    assert desk.wrap().returncode == 0
+    assert desk.file.is_symlink()
+    assert "connect" in real.read_text()
+    assert desk.wrap("--undo").returncode == 0
+    assert (desk.file.is_symlink(), real.read_bytes()) == (True, desk.original)
+
+
+def test_a_shared_file_has_no_absolute_path(desk: Desk) -> None:
+    """With `--portable` the entry names commands and `~` alone, so that it can be committed."""
+    done = desk.wrap("--portable", "--json")
+    assert done.returncode == 0, done.stderr
+    entry = desk.entry()
+    assert entry["command"] == "remit"
+    assert not any(word.startswith("/") for word in entry["args"])
+    assert entry["args"][:3] == ["connect", "--config", "~/config/remit/remit.yaml"]
+    assert "env" not in entry
 
 
 def test_wrapping_twice_changes_nothing_and_a_new_server_is_added(desk: Desk) -> None:
@@ -132,11 +197,11 @@ def test_a_server_that_is_switched_off_is_left_as_it_is(desk: Desk) -> None:
     assert done.returncode == 0
     assert "switched off" in done.stdout
     assert desk.entry("old") == off
-    assert list(load_config(desk.folder / "remit.yaml").upstreams) == ["my-notes"]
+    assert list(desk.loaded().upstreams) == ["my-notes"]
     assert "old: switched off" in desk.wrap().stdout
     desk.file.write_text(desk.file.read_text().replace('"disabled": true', '"disabled": false'))
     assert json.loads(desk.wrap("--json").stdout)["off"] == []
-    assert set(load_config(desk.folder / "remit.yaml").upstreams) == {"my-notes", "old"}
+    assert set(desk.loaded().upstreams) == {"my-notes", "old"}
 
 
 def test_a_file_that_changed_since_gets_only_its_entries_back(desk: Desk) -> None:
@@ -177,17 +242,19 @@ async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(des
     """The client starts its entry as it always did: the gateway comes up behind it, nothing is refused."""
     port = free_port()
     assert desk.wrap().returncode == 0
-    config = desk.folder / "remit.yaml"
+    config = desk.config / "remit.yaml"
     text = "\n".join(line for line in config.read_text().splitlines() if not line.startswith("listen:"))
     config.write_text(f"{text}\nlisten: {{port: {port}}}\n")
     entry = desk.entry()
-    start = StdioServerParameters(command=entry["command"], args=entry["args"], env=desk.environment, cwd="/")
+    start = StdioServerParameters(
+        command=entry["command"], args=entry["args"], env=desk.environment | entry["env"], cwd="/"
+    )
     async with Client(start, mode=mode, read_timeout_seconds=120) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert "write_note" in names
         result = await client.call_tool("write_note", {"name": "plan", "text": "rest"})
         assert not result.is_error
     assert (desk.folder / "my-notes" / "plan.md").read_text().strip() == "rest"
-    running = json.loads((desk.folder / READY).read_bytes())
+    running = json.loads((desk.config / READY).read_bytes())
     assert running["url"] == f"http://127.0.0.1:{port}"
     assert "Stopped the remit" in desk.wrap("--undo").stdout
