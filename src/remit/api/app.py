@@ -75,6 +75,7 @@ def app(
         identity=services.identity,
         oauth=services.oauth,
         points=services.answers.points,
+        governed=services.guard.governs_connection,
         reload=reload,
         waiting=waiting,
         remote_sign_in=remote_sign_in,

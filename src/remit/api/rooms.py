@@ -11,6 +11,7 @@ from remit.api.rest.approvals import ApprovalRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
 from remit.api.rest.findings import FindingRooms
+from remit.api.rest.guards import GuardRooms
 from remit.api.rest.identity.agents import AgentRooms
 from remit.api.rest.identity.delegations import DelegationRooms
 from remit.api.rest.identity.keys import KeyRooms
@@ -47,6 +48,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
             people=services.people,
         ),
         UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
+        GuardRooms(guard=services.guard),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),

@@ -40,6 +40,13 @@ COMMANDS: tuple[Command, ...] = (
         "show what coding assistants did, and what remit would have done",
         "remit.cli.hindsight.command",
     ),
+    Command(
+        "guard",
+        "Start",
+        "...",
+        "put coding assistants under guard: their own tools ask remit",
+        "remit.cli.guard.command",
+    ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from remit.adapters.policy.cedar import cedar_apart
+from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
+from remit.adapters.runtime.loopback_peers import ProcessTable
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
@@ -38,6 +40,8 @@ from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.guard.assembly import GuardSettings
+from remit.services.guard.guarded_client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.svid_issuing import SvidIssuing
@@ -94,6 +98,8 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         brokers=opened.brokers,
         processes=starters_of(opened.upstreams),
         own_files=PathsOfRemit(own_places(config), bases_of(config)),
+        running=ProcessTable() if config.guards else None,
+        transcripts=ClaudeTranscripts() if config.guards else None,
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
         forwarder=forwarder_of(config),
@@ -124,6 +130,7 @@ def _settings(config: Config, opened: OpenedProcess, public_url: str, address: s
             permit_ttl_s=int(config.authzen.permit_ttl_s),
             report_within_s=int(config.authzen.report_within_s),
         ),
+        guard=GuardSettings(clients=guarded_clients(config)),
         people=people_settings(config, opened.connections),
     )
 
@@ -139,9 +146,19 @@ def _credential_settings(config: Config) -> CredentialSettings:
 
 def _decision_settings(config: Config) -> DecisionSettings:
     return DecisionSettings(
-        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+        # A client that asks its person makes the call where the person says yes, whatever remit decided.
+        observed=frozenset(
+            (
+                *(name for name, one in config.upstreams.items() if one.observed),
+                *(name for name, one in config.guards.items() if one.mode != "enforce"),
+            )
+        ),
+        # A client under guard holds no token that could be copied: its process is looked at instead.
         unconstrained=frozenset(
-            name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
+            (
+                *(name for name, one in config.upstreams.items() if one.sender_constraint == "optional"),
+                *config.guards,
+            )
         ),
         approval_ttl_s=int(config.limits.approval_ttl_s),
     )
@@ -168,6 +185,23 @@ def _token_settings(config: Config) -> TokenSettings:
         leeway_s=int(config.oauth.clock_skew_s),
         introspectors=frozenset(config.oauth.introspectors),
     )
+
+
+def guarded_clients(config: Config) -> dict[str, GuardedClient]:
+    """Return the coding assistants under guard, by name."""
+    return {
+        name: GuardedClient(
+            name=name,
+            agent=section.agent,
+            task_type=section.task,
+            person=section.person,
+            mode=GuardMode(section.mode),
+            secret_digest=section.secret_sha256,
+            silent_permits=section.permits == "silent",
+            headless_words=section.headless == "person",
+        )
+        for name, section in config.guards.items()
+    }
 
 
 def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:

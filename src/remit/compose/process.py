@@ -35,7 +35,8 @@ from remit.gateway.asgi import (
     counting,
     raw_path,
 )
-from remit.gateway.endpoints import http_endpoint, mcp_endpoint
+from remit.gateway.endpoints import hooks_endpoint, http_endpoint, mcp_endpoint
+from remit.gateway.hooks import HooksLimits
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
 from remit.gateway.request_target import own_target_only
@@ -135,6 +136,7 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
 
 async def _end(services: Services) -> None:
     """Write what is left to be written, and sign the log once more."""
+    await services.guard.close()
     await services.mediation.deferrals.stop()
     await services.credentials.leases.stop()
     await services.mediation.mediator.count_refusals()
@@ -232,6 +234,9 @@ def application(services: Services, config: Config) -> Application:
             max_calls_in_flight=config.limits.max_calls_in_flight,
         ),
     )
+    hooks = hooks_endpoint(
+        services, in_hand=in_hand, limits=HooksLimits(max_body_bytes=config.limits.max_result_bytes)
+    )
     management = api.app(
         services,
         reload=lambda: load_bundle(load_config(config.file)),
@@ -244,6 +249,8 @@ def application(services: Services, config: Config) -> Application:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and http.owns(raw_path(scope)):
             await http(scope, receive, send)
+        elif scope["type"] == "http" and hooks.owns(raw_path(scope)):
+            await hooks(scope, receive, send)
         elif scope["type"] == "http" and endpoint.owns(scope["path"]):
             await endpoint(scope, receive, send)
         else:
@@ -293,6 +300,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         )
     upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)
     upkeep.every("close unreported calls", 1.0, services.answers.sweep)
+    upkeep.every("end surplus sessions", 60.0, services.guard.sessions.sweep)
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)

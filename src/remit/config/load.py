@@ -27,6 +27,7 @@ from remit.config.sections.trust import check_trust
 from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
+from remit.core.coding.calls import CLIENTS
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
@@ -84,10 +85,36 @@ def _in_order(found: list[ConfigInvalid]) -> list[ConfigInvalid]:
     return sorted(found, key=lambda problem: problem.line or 0)
 
 
+def _check_guards(config: Config, node: Node, problems: Problems) -> None:
+    if not config.upstreams and not config.guards:
+        problems.add(
+            "there is nothing to govern: `upstreams` is empty",
+            line=node.line_of("upstreams"),
+            key="upstreams",
+            remediation="name a server, or guard a coding assistant with `remit guard install`",
+        )
+    for name in config.guards:
+        if name not in CLIENTS:
+            problems.add(
+                f"`{name}` is no client that remit can guard",
+                line=node.line_of("guards"),
+                key=f"guards.{name}",
+                remediation=f"use one of {', '.join(CLIENTS)}",
+            )
+        if name in config.upstreams:
+            problems.add(
+                f"`{name}` is an upstream, too",
+                line=node.line_of("guards"),
+                key=f"guards.{name}",
+                remediation="rename the upstream",
+            )
+
+
 def _check(config: Config, node: Node, problems: Problems) -> None:
     """Check rules across several values."""
     for name, upstream in config.upstreams.items():
         _check_upstream(f"upstreams.{name}", upstream, node, problems)
+    _check_guards(config, node, problems)
     if (own := PLAN_TOOL.upstream) in config.governed:
         # An approval of a call there could be used to extend a plan.
         key = f"upstreams.{own}" if own in config.upstreams else "enforcement_points"

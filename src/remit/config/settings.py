@@ -285,6 +285,43 @@ class EnforcementPointSection(Section, frozen=True, kw_only=True):
     ] = "required"
 
 
+class GuardSection(Section, frozen=True, kw_only=True):
+    """A coding assistant whose hooks ask remit; `remit guard install` writes this."""
+
+    agent: Annotated[
+        Name,
+        Meta(
+            description="The client as an agent; its subagents are the agent of this name with `-subagent`."
+        ),
+    ]
+    person: Annotated[Name, Meta(description="The person whose client it is, and whose words are intent.")]
+    secret_sha256: Annotated[
+        str,
+        Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, in hex, of the secret that the hooks carry."),
+    ]
+    task: Annotated[Name, Meta(description="The task type of its sessions, with a parameter `session`.")] = (
+        "coding"
+    )
+    mode: Annotated[
+        Literal["observe", "ask", "enforce"],
+        Meta(
+            description="What a refusal does: `observe` only records it, `ask` lets the client ask the "
+            "person, `enforce` stops the call."
+        ),
+    ] = "ask"
+    permits: Annotated[
+        Literal["silent", "allow"],
+        Meta(
+            description="Whether the client's own rules still apply to what remit permits (`silent`), or "
+            "remit's permit is enough (`allow`)."
+        ),
+    ] = "silent"
+    headless: Annotated[
+        Literal["unknown", "person"],
+        Meta(description="Whose words the prompts of runs without a terminal are."),
+    ] = "unknown"
+
+
 class AuthzenSection(Section, frozen=True, kw_only=True):
     """The answers to other enforcement points."""
 
@@ -351,13 +388,18 @@ class Config(Section, frozen=True, kw_only=True):
     agents: AgentsSection = AgentsSection()
     people: PeopleSection = PeopleSection()
     upstreams: Annotated[
-        dict[UpstreamName, UpstreamSection], Meta(min_length=1, description="The governed servers, by name.")
-    ]
+        dict[UpstreamName, UpstreamSection],
+        Meta(description="The governed servers, by name; at least one, unless there are `guards`."),
+    ] = {}
     enforcement_points: Annotated[
         dict[Name, EnforcementPointSection],
         Meta(description="Registered agents that may ask for decisions (AuthZEN), by name."),
     ] = {}
     authzen: AuthzenSection = AuthzenSection()
+    guards: Annotated[
+        dict[UpstreamName, GuardSection],
+        Meta(description="Coding assistants under guard, by name (`claude-code`)."),
+    ] = {}
     initiatives: Annotated[dict[Name, InitiativeSection], Meta(description="AI programmes, by name.")] = {}
     groups: Annotated[
         dict[Name, tuple[Text, ...]],
@@ -377,9 +419,9 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def governed(self) -> tuple[str, ...]:
-        """The possible owners of tools: the upstreams, and what other enforcement points guard."""
+        """The possible owners of tools: upstreams, clients under guard, what other enforcement points guard."""
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
-        return tuple(dict.fromkeys((*self.upstreams, *guarded)))
+        return tuple(dict.fromkeys((*self.upstreams, *self.guards, *guarded)))
 
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.

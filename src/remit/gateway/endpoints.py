@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from remit.gateway.asgi import Application, RequestsInProgress
 from remit.gateway.forwarding import ForwardingFront
+from remit.gateway.hooks import HooksEndpoint, HooksLimits
 from remit.gateway.http import HttpEndpoint, HttpLimits
 from remit.gateway.http.endpoint import PREFIX as HTTP
 from remit.gateway.mcp import McpEndpoint, McpLimits
@@ -45,6 +46,13 @@ def http_endpoint(
         limits=limits,
         in_hand=in_hand,
     )
+
+
+def hooks_endpoint(
+    services: Services, *, in_hand: RequestsInProgress, limits: HooksLimits | None = None
+) -> HooksEndpoint:
+    """Return the endpoint for the hooks of coding assistants."""
+    return HooksEndpoint(services.guard, services.identity.authenticator, in_hand=in_hand, limits=limits)
 
 
 def mcp_endpoint(

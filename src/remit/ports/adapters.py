@@ -13,7 +13,7 @@ from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
-from remit.ports.runtime import Clock, Entropy, OwnFiles
+from remit.ports.runtime import Clock, Entropy, OwnFiles, Processes, Transcripts
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
@@ -25,7 +25,7 @@ class Adapters:
 
     `brokers` and `processes` are by upstream: where its credentials come from, and what starts processes that
     serve one task. `fleet` and `forwarder` are there where several processes may serve one store, `own_files`
-    where remit has files on this machine.
+    where remit has files on this machine; `running` and `transcripts` are what it sees of clients there.
     """
 
     clock: Clock
@@ -39,6 +39,8 @@ class Adapters:
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     processes: Mapping[str, Broker] = field(default_factory=dict)
     own_files: OwnFiles | None = None
+    running: Processes | None = None
+    transcripts: Transcripts | None = None
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
     forwarder: Forwarder | None = None

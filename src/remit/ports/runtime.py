@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clock, entropy and remit's own files: things of the machine that core may never access directly."""
+"""Clock, entropy, processes and remit's own files: things of the machine that core may never access directly."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from remit.core.cooperative_steps import Steps
 from remit.core.json_value import Json
@@ -41,5 +41,40 @@ class OwnFiles(Protocol):
         """Return the name of an argument that names one of the files, or a place below one of the folders.
 
         Empty if there is none. A step reads the file system's links for a few texts; it never raises.
+        """
+        ...
+
+
+class RunningProcess(NamedTuple):
+    """A process of this machine; `started` tells it from a later one with the same id."""
+
+    pid: int
+    started: str
+
+
+class Processes(Protocol):
+    """Knows the processes of this machine, where the system shows them. Safe to use from any thread at once.
+
+    Nothing raises: what cannot be seen is None or empty.
+    """
+
+    def behind(
+        self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
+    ) -> RunningProcess | None:
+        """Return the process at the other end of a loopback connection; `likely` are looked at first."""
+        ...
+
+    def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
+        """Return the parent of a process, its parent, and so on."""
+        ...
+
+
+class Transcripts(Protocol):
+    """Reads what a client has written of its sessions. Safe to use from any thread at once; never raises."""
+
+    def marks(self, path: str, prompt: str, text: str) -> list[tuple[str, str]]:
+        """Return origin and source of each entry of a prompt: by its id where entries have one, else by text.
+
+        Only the end of a file of the same user in the client's folder is read.
         """
         ...

@@ -118,6 +118,7 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
             if scheme == "dpop":
                 jkt, nonce = desk.oauth.presented.proven(shown_by(request, desk.public_url), secret)
                 request.state.nonce, errand = nonce, errand.proven_by(jkt)
+            _refuse_governed(request, desk)
             known = await _person(errand, endpoint, secret)
             body_of(request.scope, f"person {known.someone.name}")
             return known
@@ -129,6 +130,23 @@ async def received(request: Request, endpoint: Endpoint[S], desk: RestServices, 
         with contextlib.suppress(RemitError):  # the refusal holds even if the store cannot record it
             await desk.identity.authenticator.refused(error, "api")
         raise
+
+
+def _refuse_governed(request: Request, desk: RestServices) -> None:
+    """Refuse a person's session that a program of a coding assistant under guard presents.
+
+    The assistant's commands run as the person and can read the person's session.
+    """
+    server = request.scope.get("server")
+    if request.client is None or not server or not server[1]:
+        return
+    if desk.governed((request.client.host, request.client.port), (str(server[0]), int(server[1]))):
+        raise Forbidden(
+            "a coding assistant under guard has started this program: it must not act as a person",
+            code="governed-process",
+            remediation="run the command in a terminal of your own",
+            step=1,
+        )
 
 
 async def still(errand: RestRequest[S], endpoint: Endpoint[S]) -> RestRequest[S]:

@@ -40,7 +40,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestServices:
-    """What all endpoints work with; `points` are the agents that may ask for decisions.
+    """What all endpoints work with; `points` are the agents that may ask for decisions. `governed` says of a
+    connection (the caller's end, this end) whether a process of a guarded session holds it.
 
     `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
     sections of the configuration that have changed since the start and count after the next one (slow, too).
@@ -56,6 +57,7 @@ class RestServices:
     identity: IdentityServices
     oauth: AuthorizationServer
     points: Collection[str]
+    governed: Callable[[tuple[str, int], tuple[str, int]], bool]
     reload: Callable[[], Bundle]
     waiting: Callable[[], tuple[str, ...]]
     remote_sign_in: bool

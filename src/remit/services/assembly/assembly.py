@@ -16,6 +16,7 @@ from remit.services.endings.assembly import ending_services
 from remit.services.evidence.assembly import evidence_services
 from remit.services.findings.assembly import finding_services
 from remit.services.flow.assembly import flow_services
+from remit.services.guard.assembly import guard_of
 from remit.services.identity.assembly import identity_services
 from remit.services.inspection.assembly import inspection_services
 from remit.services.mediation.assembly import mediation_services
@@ -85,6 +86,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         ),
         signals=signal_services(*at, settings.signals, findings, evidence, endings, identity),
         answers=answers_of(*at, settings.evaluations, mediation.parts),
+        guard=guard_of(*at, settings.guard, tasks, endings, identity, mediation),
         people=people_services(
             *(*at, settings.people, policies, tools, findings, evidence, tasks, endings, identity, oauth)
         ),

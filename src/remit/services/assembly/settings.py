@@ -11,6 +11,7 @@ from remit.core.replicas.replica import Replica
 from remit.services.authzen.assembly import EvaluationSettings
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
+from remit.services.guard.assembly import GuardSettings
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.mediation.assembly import CallSettings
 from remit.services.oauth.assembly import TokenSettings
@@ -42,4 +43,5 @@ class Settings:
     tokens: TokenSettings = field(default_factory=TokenSettings)
     signals: SignalSettings = field(default_factory=SignalSettings)
     evaluations: EvaluationSettings = field(default_factory=EvaluationSettings)
+    guard: GuardSettings = field(default_factory=GuardSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes at the other end of loopback connections, from Linux's /proc.
+
+A secret in a client's settings can be read by all that the client starts. The system's own table says which
+process really holds a connection. Elsewhere nothing is known, and callers must not assume anything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Collection, Iterable
+
+from remit.ports.runtime import RunningProcess
+
+_DEEPEST = 64
+_LITTLE = sys.byteorder == "little"
+
+
+class ProcessTable:
+    """`ports.runtime.Processes` of Linux; on other systems it knows nothing."""
+
+    def behind(
+        self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
+    ) -> RunningProcess | None:
+        """Return the process that holds the client's end of a connection."""
+        try:
+            inode = _inode(client, server)
+            if not inode:
+                return None
+            wanted = f"socket:[{inode}]"
+            for pid in (*likely, *_others(likely)):
+                if _holds(pid, wanted):
+                    return process_of(pid)
+        except (OSError, ValueError):
+            return None
+        return None
+
+    def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
+        """Return the ancestors of a process, the parent first."""
+        found: list[RunningProcess] = []
+        pid = process.pid
+        try:
+            while len(found) < _DEEPEST and (pid := int(_fields(pid)[1])) > 0:
+                found.append(process_of(pid))
+        except (OSError, ValueError, IndexError):
+            pass
+        return tuple(found)
+
+
+def process_of(pid: int) -> RunningProcess:
+    """Return a process with its start time; raises `OSError` where it is gone."""
+    return RunningProcess(pid, _fields(pid)[19])
+
+
+def _fields(pid: int) -> list[str]:
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as opened:
+        # The second field is a name in parentheses with any characters, even parentheses.
+        return opened.read().rpartition(")")[2].split()
+
+
+def _inode(client: tuple[str, int], server: tuple[str, int]) -> str:
+    """Return the inode of the client's socket; empty where the table has no such connection."""
+    for name in ("tcp6", "tcp") if ":" in client[0] else ("tcp", "tcp6"):
+        ends = _written(client, name), _written(server, name)
+        with open(f"/proc/net/{name}", encoding="ascii") as opened:
+            next(opened)
+            for line in opened:
+                fields = line.split()
+                if (fields[1], fields[2]) == ends:
+                    return fields[9] if fields[9] != "0" else ""
+    return ""
+
+
+def _written(address: tuple[str, int], table: str) -> str:
+    """Return an address as the kernel writes it: 32-bit words in the byte order of the machine."""
+    ip = ipaddress.ip_address(address[0])
+    if table == "tcp6" and ip.version == 4:
+        ip = ipaddress.ip_address(f"::ffff:{ip}")
+    packed = ip.packed
+    words = (packed[at : at + 4] for at in range(0, len(packed), 4))
+    return "".join((word[::-1] if _LITTLE else word).hex() for word in words).upper() + f":{address[1]:04X}"
+
+
+def _others(likely: Collection[int]) -> Iterable[int]:
+    # The newest first: a client has just connected.
+    pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
+    return (pid for pid in pids if pid not in likely)
+
+
+def _holds(pid: int, wanted: str) -> bool:
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False  # it is gone, or another user's
+    for name in names:
+        try:
+            if os.readlink(f"{folder}/{name}") == wanted:
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit guard`: puts coding assistants under guard, by hooks in their settings."""

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`remit guard`: install, uninstall, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from remit.cli.global_options import current
+from remit.cli.output import terminal
+from remit.cli.parser import Switch, noun
+
+if TYPE_CHECKING:
+    from remit.cli.guard.hook_settings import Inserted
+
+app = noun("guard", "Coding assistants under guard: their own tools ask remit, by hooks in their settings.")
+
+
+@app.command
+def install(
+    client: str,
+    /,
+    *,
+    managed: Switch = False,
+    mode: Literal["observe", "ask", "enforce"] = "ask",
+    person: str = "",
+    headless: Switch = False,
+    allow: Switch = False,
+) -> None:
+    """Let a client's hooks ask remit before each call of its own tools, and report what came of it.
+
+    Needs no MCP server. The user's settings are changed, with a backup; other hooks and comments stay. In the
+    mode `ask` a call that remit would refuse is put to you by the client. For example, install it, restart the
+    client, and watch `remit audit log`.
+
+    Parameters
+    ----------
+    client
+        The client: `claude-code`.
+    managed
+        Write the system's managed settings, which the user and the agent cannot change. Needs administrator
+        rights.
+    mode
+        What a refusal does: only recorded, put to you, or the call does not happen.
+    person
+        The person whose client it is (default: you).
+    headless
+        Take the prompts of runs without a terminal (`claude -p`) for that person's words.
+    allow
+        Let remit's permit be enough: the client does not ask you on its own about what remit permits.
+    """
+    import asyncio
+    import secrets
+
+    from remit.cli.guard import clients, hook_settings
+    from remit.cli.guard.enrolment import enrol
+    from remit.cli.guard.remit_files import with_clearance, with_guard, write_bundle
+    from remit.cli.wrap import folder
+    from remit.cli.wrap.backup import digest, replace_file
+    from remit.config import load_bundle, load_config
+    from remit.services.guard.guarded_client import SUBAGENT
+
+    found = clients.client(client)
+    config = _config()
+    file = found.managed if managed else found.user
+    for done in hook_settings.installed(client):
+        if done.managed == managed:
+            hook_settings.take_out(done)
+    before = file.read_text(encoding="utf-8") if file.exists() else "{}\n"
+    secret = secrets.token_hex(32)
+    with folder.one_at_a_time(config):
+        folder.prepared(config)
+        bundle = [config.parent / name for name in (f"tools/{client}.yaml", "tasks/coding.yaml")]
+        with folder.all_or_nothing([config, *bundle]):
+            section = {
+                "agent": client,
+                "person": person or "unknown",
+                "mode": mode,
+                "permits": "allow" if allow else "silent",
+                "headless": "person" if headless else "unknown",
+                "secret_sha256": digest(secret.encode()),
+            }
+            text = with_clearance(config.read_text(encoding="utf-8"))
+            replace_file(config, with_guard(text, client, section).encode("utf-8"))
+            read = load_config(config)
+            section["person"] = asyncio.run(enrol(read, [client, client + SUBAGENT], person))
+            replace_file(config, with_guard(text, client, section).encode("utf-8"))
+            read = load_config(config)
+            write_bundle(read, client, client, str(section["person"]))
+            load_bundle(read)
+            url = f"{read.listen.url}/hooks/{client}"
+            changed, texts = hook_settings.with_hooks(before, file.name, url, secret)
+            done = hook_settings.put_in(file, client, changed, texts, managed=managed)
+    _tell(done, config, mode, str(section["person"]))
+
+
+@app.command
+def uninstall(client: str, /) -> None:
+    """Take a client's hooks out of its settings, and its section out of remit's configuration.
+
+    What the client did stays in the evidence. For example, before you give the machine away.
+
+    Parameters
+    ----------
+    client
+        The client: `claude-code`.
+    """
+    from remit.cli.guard import hook_settings
+    from remit.cli.guard.remit_files import without_guard
+    from remit.cli.wrap.backup import replace_file
+    from remit.core.errors import Conflict
+
+    left: list[str] = []
+    files = hook_settings.the_one(client)
+    for done in files:
+        left += hook_settings.take_out(done)
+    config = _config()
+    if config.is_file():
+        text = without_guard(config.read_text(encoding="utf-8"), client)
+        replace_file(config, text.encode("utf-8"))
+    if left:
+        raise Conflict(
+            f"{len(left)} hooks of remit were changed since, and are still in {files[0].file}",
+            remediation=f"remove what names `/hooks/{client}` by hand; the copy is {files[0].backup}",
+        )
+    if terminal.is_json():
+        terminal.answer({"client": client, "restored": [one.file for one in files]})
+        return
+    terminal.say(f"{client} is no longer under guard: {', '.join(one.file for one in files)} is as before.")
+
+
+@app.command
+def status(client: Annotated[str, Parameter()] = "", /) -> None:
+    """Show which clients are under guard, what holds, and what does not.
+
+    For example, after an update of the client: a version that remit was not tested with is named here.
+
+    Parameters
+    ----------
+    client
+        One client (default: all).
+    """
+    from remit.cli.guard.report import guards_of, told
+
+    found = guards_of(_config(), client)
+    if terminal.is_json():
+        terminal.answer({"items": found})
+        return
+    told(found)
+
+
+def _config() -> Path:
+    """Return the configuration to extend: the one that commands find here, else the user's."""
+    from remit.config import user_config
+
+    found = current().config_file
+    return found if current().config or found.is_file() else user_config()
+
+
+def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
+    from remit.cli.guard.report import MODES
+
+    if terminal.is_json():
+        terminal.answer(
+            {
+                "client": done.client,
+                "file": done.file,
+                "backup": done.backup,
+                "managed": done.managed,
+                "mode": mode,
+                "config": str(config),
+                "person": person,
+            }
+        )
+        return
+    terminal.picture(
+        terminal.facts(
+            [
+                ("under guard", done.client),
+                ("hooks", f"{done.file}" + (f" (backup: {done.backup})" if done.backup else " (new)")),
+                ("configuration", str(config)),
+                ("whose words", f"{person}'s, where the client and its transcript say that a person typed"),
+                ("mode", f"{mode}: {MODES[mode]}"),
+            ]
+        )
+    )
+    if not done.managed:
+        terminal.say(
+            "NOT ENFORCED against the client's own user: these settings can be edited. `--managed` writes them "
+            "where only an administrator can.",
+            style="yellow",
+        )
+    terminal.say("")
+    terminal.say("Start `remit up` (or restart it), then restart the client. Then:", style="bold")
+    for command, why in (
+        ("remit guard status", "what holds, and the last sign of life"),
+        ("remit audit log", "each call, with its decision"),
+        (f"remit guard uninstall {done.client}", "to undo"),
+    ):
+        terminal.copyable(f"  {command:<32} ", terminal.text(f"# {why}", "dim"))

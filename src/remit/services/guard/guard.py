@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What remit answers to the events of guarded clients.
+
+1. a call is described, decided and recorded like any other, with the arguments that the client's own tool has
+   in remit's terms; the client carries out what is permitted
+2. its result is observed with its values before the model can act on it
+3. a person's words become intent; words of another or unknown origin do not
+4. a subagent is a child task, and a session's end is the end of its task
+5. no call may change what guards the client, nor act as a person towards remit, whatever the rules say
+
+A call of an MCP server that remit governs is decided by remit's own endpoint for MCP, not here as well; its
+result is observed here, too, so that rules see what it brought to the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from remit.core.coding.calls import CodingCall, coding_call
+from remit.core.coding.guarded_files import acts_as_person, steers_client
+from remit.core.coding.mcp_names import McpTool, mcp_tool
+from remit.core.decisions.decision import Reason
+from remit.core.decisions.mediation import Chunk, ChunkKind
+from remit.core.errors import RemitError
+from remit.core.hooks.event import PASS, Answer, HookEvent, HookKind, Verdict, refusal_text
+from remit.core.json_value import Json
+from remit.core.transcripts.turns import Origin
+from remit.ports.runtime import Processes, RunningProcess, Transcripts
+from remit.services.flow.observation import Observation
+from remit.services.guard.guarded_client import GuardedClient, GuardMode
+from remit.services.guard.hooked_call import NO_SINK, HookedCall, HookedSteps
+from remit.services.guard.sessions import Chain, GuardSession, GuardSessions, give_up
+from remit.services.guard.words import origin_by_event, origin_by_marks
+from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.dependencies import Dependencies
+from remit.services.mediation.mediator import Mediator
+from remit.services.tasks.tasks import MAX_GOAL_CHARS
+
+#: Where clients keep what commands in the background have written.
+_LATER: Final = re.compile(r"/tasks/[^/]+\.output$")
+_LATER_TOOL: Final = "later"
+_LOOKS: Final = frozenset({"file.read", "file.read-outside", "shell.look", "shell.look-outside"})
+
+
+class GuardActivity(msgspec.Struct):
+    """What a client has reported since this remit began."""
+
+    last: datetime | None = None
+    events: int = 0
+    answers: Counter[str] = msgspec.field(default_factory=Counter)
+    fault: str = ""
+
+
+class Guard:
+    """Answers events. For one event loop."""
+
+    def __init__(
+        self,
+        *,
+        clients: Mapping[str, GuardedClient],
+        sessions: GuardSessions,
+        mediator: Mediator,
+        parts: Dependencies,
+        processes: Processes | None,
+        transcripts: Transcripts | None,
+        governed: Collection[str],
+    ) -> None:
+        """Take the dependencies; `governed` are the upstreams whose calls remit decides at its own endpoint."""
+        self.clients = clients
+        self.sessions = sessions
+        self.activity = {name: GuardActivity() for name in clients}
+        self._mediator = mediator
+        self._parts = parts
+        self._processes = processes
+        self._transcripts = transcripts
+        self._governed = governed
+        self._running: set[asyncio.Task[Any]] = set()
+        self._notices = 0
+
+    async def answer(
+        self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
+    ) -> Verdict:
+        """Return the verdict on an event that came over a connection (the client's end, remit's end).
+
+        Raises `Forbidden` where another process than the session's client sent it, and what opening a task
+        raises: each is a refusal.
+        """
+        activity = self.activity[client.name]
+        activity.last, activity.events = self._parts.clock.now(), activity.events + 1
+        session = self._session(client, event, connection)
+        verdict = await self._take(session, event)
+        activity.answers[verdict.answer.value] += 1
+        return verdict
+
+    def _session(
+        self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
+    ) -> GuardSession:
+        known = self.sessions.processes()
+        process, inside = None, False
+        if self._processes is not None:
+            process = self._processes.behind(*connection, likely=[one.pid for one in known])
+            inside = process is not None and self.governs(process)
+        return self.sessions.of(client, event.session, process, event.cwd, inside=inside)
+
+    def governs(self, process: RunningProcess) -> bool:
+        """Return whether a client's session has started a process, itself or by others."""
+        known = self.sessions.processes()
+        if not known or self._processes is None:
+            return False
+        return any(one in known for one in self._processes.above(process))
+
+    def governs_connection(self, client: tuple[str, int], server: tuple[str, int]) -> bool:
+        """Return whether a guarded session's client, or what it has started, holds a connection's other end."""
+        known = self.sessions.processes()
+        if not known or self._processes is None:
+            return False
+        process = self._processes.behind(client, server)
+        return process is not None and (process in known or self.governs(process))
+
+    async def _take(self, session: GuardSession, event: HookEvent) -> Verdict:
+        match event.kind:
+            case HookKind.CALL:
+                await self._resolve_words(session)
+                return await self._call(session, event)
+            case HookKind.RESULT:
+                await self._result(session, event)
+            case HookKind.WORDS:
+                return await self._words(session, event)
+            case HookKind.SUBAGENT_BEGINS:
+                await self._resolve_words(session)
+                await self.sessions.chain(session, event.agent)
+            case HookKind.SUBAGENT_ENDS:
+                await self.sessions.end(session, event.agent)
+            case HookKind.TURN_ENDS:
+                if (chain := session.chains.get("")) is not None:
+                    give_up(chain)
+            case HookKind.SESSION_ENDS:
+                await self.sessions.end(session)
+            case HookKind.SETTINGS:
+                return _settings(event)
+        return PASS
+
+    # Calls.
+
+    async def _call(self, session: GuardSession, event: HookEvent) -> Verdict:
+        if self._mcp(event) is not None:
+            return PASS
+        made = self.described(session, event)
+        run = await self._decided(session, event.agent, event.call, made, _forbidden(made, event))
+        return self._verdict(session.client, event, run)
+
+    async def _decided(
+        self, session: GuardSession, agent: str, call: str, made: CodingCall, forbidden: Reason | None = None
+    ) -> HookedCall:
+        """Take a call up to step 7."""
+        chain = await self.sessions.chain(session, agent)
+        claims = await self.sessions.claims(chain.task)
+        asked = RequestedCall(
+            token="", upstream=session.client.name, name=made.tool, arguments=made.arguments
+        )
+        run = chain.pending[call] = HookedCall()
+        run.driven = asyncio.get_running_loop().create_task(
+            self._mediator.run(asked, NO_SINK, partial(HookedSteps, run, claims, forbidden))
+        )
+        self._running.add(run.driven)
+        run.driven.add_done_callback(partial(self._over, run, chain, call))
+        await run.settled
+        return run
+
+    def _over(self, run: HookedCall, chain: Chain, call: str, driven: asyncio.Task[Any]) -> None:
+        self._running.discard(driven)
+        if chain.pending.get(call) is run:
+            del chain.pending[call]
+        if not driven.cancelled():
+            driven.exception()  # retrieved: a call whose result was lost is awaited by no one
+        run.settle()
+
+    def described(self, session: GuardSession, event: HookEvent) -> CodingCall:
+        """Return a client's call in remit's terms."""
+        made = coding_call(
+            session.client.name, event.tool, event.arguments, cwd=event.cwd, workspace=session.workspace
+        )
+        if made.tool in _LOOKS and any(_LATER.search(path) for path in made.paths):
+            # What a command in the background has written is worth what the command has read.
+            return CodingCall(tool=_LATER_TOOL, arguments={}, paths=made.paths)
+        return made
+
+    def _verdict(self, client: GuardedClient, event: HookEvent, run: HookedCall) -> Verdict:
+        refusal = run.refusal
+        if refusal is None:
+            return PASS if client.silent_permits else Verdict(answer=Answer.ALLOW, text="permitted by remit")
+        if run.sent:
+            if client.mode is GuardMode.ASK:
+                return Verdict(answer=Answer.ASK, text=refusal_text(event.tool, refusal))
+            return PASS
+        return Verdict(answer=Answer.DENY, text=refusal_text(event.tool, refusal))
+
+    # Results.
+
+    async def _result(self, session: GuardSession, event: HookEvent) -> None:
+        mcp = self._mcp(event)
+        if mcp is not None:
+            await self._observe(session, event, mcp)
+            return
+        chain = session.chains.get(event.agent)
+        run = chain.pending.get(event.call) if chain is not None else None
+        if run is not None:
+            await run.close(event.text, error=event.error)
+
+    def _mcp(self, event: HookEvent) -> McpTool | None:
+        """Return the tool of a governed MCP server that a call is about."""
+        found = mcp_tool(event.tool)
+        return found if found is not None and found.upstream in self._governed else None
+
+    async def _observe(self, session: GuardSession, event: HookEvent, mcp: McpTool) -> None:
+        """Take in the result of a call that remit decided at its own endpoint."""
+        chain = await self.sessions.chain(session, event.agent)
+        parts, now = self._parts, self._parts.clock.now()
+        claims = await self.sessions.claims(chain.task)
+        live = await parts.live.bind(claims, now)
+        given: dict[str, Json] = event.arguments if isinstance(event.arguments, dict) else {}
+        steps = parts.authorizer.describing(claims.principal, live, mcp.upstream, mcp.name, given, now)
+        request = await parts.observer.turns.take(steps)
+        told = {"content": [{"type": "text", "text": event.text}], "isError": event.error}
+        chunk = Chunk(ChunkKind.RESULT, msgspec.json.encode(told), is_error=event.error)
+        await parts.observer.observe(Observation(live, request, 0, "", lambda: None), chunk)
+
+    # Words.
+
+    async def _words(self, session: GuardSession, event: HookEvent) -> Verdict:
+        chain = await self.sessions.chain(session, "")
+        headless = session.client.headless_words
+        origin = origin_by_event(event, inside=session.inside, headless=headless)
+        if origin is Origin.HUMAN:
+            give_up(chain)  # the person goes on: what was rejected or broken off is not reported
+            await self.sessions.state(session, event.text[:MAX_GOAL_CHARS])
+        elif origin is Origin.UNKNOWN:
+            session.unknown.append((event.transcript, event.prompt, event.text))
+        else:
+            return await self._notice(session, event)
+        return PASS
+
+    async def _resolve_words(self, session: GuardSession) -> None:
+        """Ask the transcript about words of unknown origin: the client writes it after its event."""
+        if not session.unknown or self._transcripts is None:
+            return
+        waiting, session.unknown = session.unknown, []
+        headless = session.client.headless_words
+        for path, prompt, text in waiting:
+            marks = await asyncio.to_thread(self._transcripts.marks, path, prompt, text)
+            if origin_by_marks(marks, headless=headless) is Origin.HUMAN:
+                await self.sessions.state(session, text[:MAX_GOAL_CHARS])
+
+    async def _notice(self, session: GuardSession, event: HookEvent) -> Verdict:
+        """Take in words that are not the person's as data: a notice may repeat what a subagent has read."""
+        self._notices += 1
+        made = CodingCall(tool=_LATER_TOOL, arguments={})
+        run = await self._decided(session, event.agent, f"notice {self._notices}", made)
+        if not run.sent and (refusal := run.refusal) is not None:
+            return Verdict(answer=Answer.DENY, text=refusal_text("a notice of the client", refusal))
+        await run.close(event.text, error=False)
+        return PASS
+
+    async def close(self) -> None:
+        """Stop waiting for results."""
+        for session in tuple(self.sessions.open.values()):
+            for chain in session.chains.values():
+                give_up(chain)
+        if self._running:
+            await asyncio.wait(self._running)
+
+    def failed(self, client: GuardedClient, fault: RemitError) -> None:
+        """Keep what went wrong with a client's hook, for `status`."""
+        self.activity[client.name].fault = f"{fault.code}: {fault.message}"
+
+
+def _forbidden(made: CodingCall, event: HookEvent) -> Reason | None:
+    """Return why no rule may permit a call."""
+    if path := steers_client(made, event.cwd):
+        return Reason(
+            code="guarded-file",
+            text=f"`{path[:200]}` decides which hooks a client runs, and so what remit sees",
+            rule="remit's guard",
+            remediation="a person changes that file in their own editor",
+        )
+    if acts_as_person(made):
+        return Reason(
+            code="governed-process",
+            text="commands of remit by which a person acts are not for agents",
+            rule="remit's guard",
+            remediation="a person runs it in a terminal of their own",
+        )
+    return None
+
+
+def _settings(event: HookEvent) -> Verdict:
+    """Block a change of settings while a session is open: it could switch the hooks off."""
+    if event.source == "skills":
+        return PASS
+    return Verdict(
+        answer=Answer.DENY,
+        text="remit guards this session, so that changed settings take effect in the next session only",
+    )

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One call that a client carries out itself, through all nine steps.
+
+The client's hook before the call takes steps 1 to 7: "written" means that the client was told to go on. Its
+hook after the call brings the result, for steps 8 and 9. A call that the client never reports again ends with
+an unknown outcome; its label has risen in step 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision, Outcome, Reason
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery, End
+from remit.core.errors import RemitError, UpstreamUnreachable
+from remit.core.label import Trust
+from remit.core.oauth.access_token import AccessClaims
+from remit.ports.store.units import Unit
+from remit.services.credentials.scrubbing import NO_SCRUBBER
+from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.call_steps import CallSteps
+from remit.services.mediation.dependencies import Dependencies, Sink
+from remit.services.mediation.steps.bind import BoundTask
+from remit.services.mediation.steps.decide import RuledCall, decide_call
+from remit.services.mediation.steps.describe import DescribedCall
+from remit.services.mediation.steps.forward import ForwardedCall
+from remit.services.mediation.steps.lease import LeasedCall
+from remit.services.mediation.steps.record import RecordedCall
+
+#: The longest that a client may take for one call: subagents work for hours.
+PATIENCE_S: Final = 86_400.0
+
+
+class HookedCall:
+    """A call in a client's hands. It is its own exchange (`ports.upstream.Exchange`): nothing is sent."""
+
+    def __init__(self) -> None:
+        """Begin before step 1; `settled` is done once the call was refused or the client may go on."""
+        loop = asyncio.get_running_loop()
+        self.settled: asyncio.Future[None] = loop.create_future()
+        self.result: asyncio.Future[Chunk] = loop.create_future()
+        self.request: AccessRequest | None = None
+        self.decision: Decision | None = None
+        self.driven: asyncio.Task[End] | None = None
+        self.sent = False
+
+    def settle(self) -> None:
+        """Let the hook answer."""
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+    @property
+    def refusal(self) -> Decision | None:
+        """Why the client may not simply go on; `None` for a permit. A fault is a refusal."""
+        driven = self.driven
+        fault = None
+        if not self.sent and driven is not None and driven.done():
+            fault = None if driven.cancelled() else driven.exception()
+            if fault is not None and not isinstance(fault, RemitError):
+                raise fault
+        if fault is None:
+            assert self.decision is not None
+            return None if self.decision.outcome is Outcome.PERMIT else self.decision
+        reason = Reason(
+            code=fault.code, text=fault.message, remediation=fault.remediation, step=fault.step or 0
+        )
+        return Decision(id=self.decision.id if self.decision else "", outcome=Outcome.DENY, reasons=(reason,))
+
+    async def close(self, text: str, *, error: bool) -> None:
+        """Bring the result, and wait until its values and its label are known to the task."""
+        if not self.result.done():
+            told = {"content": [{"type": "text", "text": text}], "isError": error}
+            body = msgspec.json.encode(told)
+            self.result.set_result(Chunk(ChunkKind.RESULT, body, is_error=error))
+        if self.driven is not None:
+            await asyncio.wait({self.driven})
+
+    # `ports.upstream.Exchange`
+
+    def send(self) -> None:
+        """The client is told to go on."""
+        self.sent = True
+
+    async def receive(self) -> Chunk:
+        """Return the result, once the client reports it."""
+        return await asyncio.shield(self.result)
+
+    def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
+        """Do nothing: a client's tool asks nothing."""
+
+    def cancel(self, reason: str) -> None:
+        """Stop the wait for a result."""
+        self.release()
+
+    def release(self) -> None:
+        """Stop the wait: no result is taken any more."""
+        if not self.result.done():
+            lost = UpstreamUnreachable("the client reported no result", sent=self.sent, code="no-result")
+            self.result.set_exception(lost)
+            self.result.exception()  # retrieved: the result may never be awaited
+
+
+class _NoSink:
+    async def release(self, chunk: Delivery) -> None:
+        """Do nothing: the client has the result already."""
+
+
+NO_SINK: Final[Sink] = _NoSink()
+
+
+class HookedSteps(CallSteps):
+    """The nine steps of a call that the client carries out. `claims` are those of the session's task."""
+
+    def __init__(
+        self,
+        run: HookedCall,
+        claims: AccessClaims,
+        forbidden: Reason | None,
+        deps: Dependencies,
+        asked: RequestedCall,
+        sink: Sink,
+    ) -> None:
+        """Begin before step 1; `forbidden` refuses the call whatever the rules say."""
+        super().__init__(deps, asked, sink)
+        self._run = run
+        self._claims = claims
+        self._forbidden = forbidden
+
+    async def identify(self) -> AccessClaims:
+        """Step 1. The client's secret and its process were checked by the endpoint."""
+        return self._claims
+
+    async def describe(self, bound: BoundTask) -> DescribedCall:
+        """Step 3. Return the access request of a call of the client's own tool."""
+        asked, deps = self.asked, self.deps
+        steps = deps.authorizer.describing(
+            bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, self.now
+        )
+        request = await deps.observer.turns.take(steps)
+        return DescribedCall(bound, await deps.stored_labels.seen(request))
+
+    async def decide(self, described: DescribedCall) -> RuledCall:
+        """Step 4. What is forbidden to every agent is refused in every mode."""
+        ruled = await decide_call(self, described)
+        if self._forbidden is None:
+            return ruled
+        before = ruled.decision
+        reasons = (self._forbidden, *(before.reasons if before.outcome is not Outcome.PERMIT else ()))
+        decision = msgspec.structs.replace(before, outcome=Outcome.DENY, reasons=reasons, observed=False)
+        return msgspec.structs.replace(ruled, decision=decision, takes=(), approval=None, asking=Unit())
+
+    async def refuse(self, ruled: RuledCall) -> None:
+        """Step 5. Keep what was decided."""
+        self._run.request, self._run.decision = ruled.request, ruled.decision
+        await super().refuse(ruled)
+
+    async def record(self, ruled: RuledCall) -> RecordedCall:
+        """Step 5. Keep what was decided."""
+        self._run.request, self._run.decision = ruled.request, ruled.decision
+        return await super().record(ruled)
+
+    async def lease(self, recorded: RecordedCall) -> LeasedCall:
+        """Step 6. A client's own tools take no credential."""
+        self.look(recorded.live, recorded.in_flight)
+        self.exchange = self._run
+        return LeasedCall(recorded, None, NO_SCRUBBER, self._run)
+
+    async def forward(self, leased: LeasedCall) -> ForwardedCall:
+        """Step 7. Let the hook answer that the client may go on."""
+        forwarded = await super().forward(leased)
+        self._run.settle()
+        return msgspec.structs.replace(forwarded, deadline_s=self.deps.clock.boot_s() + PATIENCE_S)
+
+    def failed(self, fault: BaseException) -> None:
+        """Keep in mind that the model may have read a foreign result that remit has not."""
+        super().failed(fault)
+        request, live = self._run.request, self.live
+        if self._run.sent and request is not None and live is not None:
+            live.index.unseen |= request.tool.label.trust is Trust.UNTRUSTED

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sessions of guarded clients, each with its task and a child task for each subagent.
+
+A session is bound to the client's process: another process cannot speak for it. What a session has read stays
+with it: a session that remit does not know (after a restart of remit) or that is resumed gets the task, or at
+least the label, that it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from remit.core.errors import Forbidden
+from remit.core.identity.principals import Actor, Person
+from remit.core.identity.workload import Assurance
+from remit.core.oauth.access_token import AccessClaims
+from remit.core.tasks.task import Task, TaskState
+from remit.ports.runtime import Clock, RunningProcess
+from remit.services.endings.assembly import EndingServices
+from remit.services.guard.guarded_client import SESSION, GuardedClient
+from remit.services.guard.hooked_call import HookedCall
+from remit.services.identity.directory import Directory
+from remit.services.tasks.assembly import TaskServices
+from remit.services.tasks.opening_rules import DelegatedOpening, Opening
+
+#: A session without an event for this long has ended: its client did not say so.
+IDLE_S = 12 * 3600
+#: Tasks of a client among which a session's earlier one is looked for.
+LOOKED_AT = 200
+#: Sessions that are kept; the oldest ones end first.
+MAX_SESSIONS = 2000
+BY = "guard"
+
+
+@dataclass(slots=True)
+class Chain:
+    """One line of work: the session itself, or a subagent. `pending` are its calls in the client's hands."""
+
+    task: str
+    pending: dict[str, HookedCall] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class GuardSession:
+    """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin."""
+
+    id: str
+    client: GuardedClient
+    process: RunningProcess | None
+    workspace: str
+    inside: bool = False
+    chains: dict[str, Chain] = field(default_factory=dict)
+    unknown: list[tuple[str, str, str]] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class GuardSessions:
+    """The sessions that are open. For one event loop."""
+
+    def __init__(
+        self, *, tasks: TaskServices, directory: Directory, endings: EndingServices, clock: Clock, tenant: str
+    ) -> None:
+        """Begin without sessions."""
+        self._tasks = tasks
+        self._directory = directory
+        self._endings = endings
+        self._clock = clock
+        self._tenant = tenant
+        self.open: OrderedDict[tuple[str, str], GuardSession] = OrderedDict()
+
+    def of(
+        self, client: GuardedClient, name: str, process: RunningProcess | None, cwd: str, *, inside: bool
+    ) -> GuardSession:
+        """Return a session, new or known; raises `Forbidden` where it belongs to another process."""
+        found = self.open.get((client.name, name))
+        if found is None:
+            found = GuardSession(name, client, process, cwd, inside)
+            self.open[client.name, name] = found
+        elif found.process != process:
+            if found.process is not None and (process is None or inside):
+                raise Forbidden(
+                    "this session belongs to another process of the client",
+                    code="hook-process",
+                    remediation="leave the hook to the client itself",
+                )
+            # The person has resumed the session in another process.
+            found.process, found.inside = process, inside
+        self.open.move_to_end((client.name, name))
+        return found
+
+    def processes(self) -> dict[RunningProcess, GuardSession]:
+        """Return the client processes of all sessions."""
+        return {one.process: one for one in self.open.values() if one.process is not None}
+
+    async def chain(self, session: GuardSession, agent: str) -> Chain:
+        """Return the session's chain, or a subagent's; its task is opened if it has none that is open."""
+        async with session.lock:
+            found = session.chains.get(agent)
+            if found is not None and await self._is_open(found.task):
+                return found
+            task = await (self._child(session) if agent else self._root(session))
+            made = Chain(task.id, found.pending if found else {})
+            session.chains[agent] = made
+            return made
+
+    async def _is_open(self, task_id: str) -> bool:
+        """Return whether a task goes on. One that a person ended stays the session's: calls are refused."""
+        live = self._tasks.live.get(task_id)
+        task = live.task if live is not None else await self._tasks.tasks.find(task_id)
+        return task is not None and (task.state is TaskState.REVOKED or task.active_at(self._clock.now()))
+
+    async def _root(self, session: GuardSession) -> Task:
+        client = session.client
+        earlier = [
+            one
+            for one in await self._tasks.tasks.newest(agent=client.agent, limit=LOOKED_AT)
+            if one.intent.params.get(SESSION) == session.id
+        ]
+        if earlier and earlier[0].active_at(self._clock.now()):
+            return earlier[0]
+        person = await self.person(client)
+        opening = Opening(
+            agent=client.agent,
+            task_type=client.task_type,
+            params={SESSION: session.id},
+            on_behalf_of=client.person,
+            idle_s=IDLE_S,
+        )
+        task = await self._tasks.tasks.open(
+            opening, person=person, label=earlier[0].label if earlier else None
+        )
+        if earlier:
+            live = await self._tasks.live.load(task.id)
+            live.index.unseen = True
+        return task
+
+    async def _child(self, session: GuardSession) -> Task:
+        root = session.chains.get("")
+        if root is None or not await self._is_open(root.task):
+            root = Chain((await self._root(session)).id, root.pending if root else {})
+            session.chains[""] = root
+        heir = await self._directory.agent(session.client.subagent)
+        return await self._tasks.tasks.open_child(root.task, heir, DelegatedOpening())
+
+    async def person(self, client: GuardedClient) -> Person:
+        """Return the person whose client it is."""
+        return await self._directory.person(client.person)
+
+    async def claims(self, task_id: str) -> AccessClaims:
+        """Return the claims for a call in a task: what a token of the task would say."""
+        live = self._tasks.live.get(task_id) or await self._tasks.live.load(task_id)
+        task, now = live.task, self._clock.now()
+        return AccessClaims(
+            issuer=BY,
+            audience=(),
+            subject=task.on_behalf_of or task.agent,
+            client_id=task.agent,
+            token_id="",
+            issued=int(now.timestamp()),
+            expires=int(task.deadline.timestamp()),
+            tenant=self._tenant,
+            task=task.id,
+            chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
+            assurance=Assurance.SHARED_SECRET,
+        )
+
+    async def state(self, session: GuardSession, text: str) -> None:
+        """Add a person's words to the intent of a session and of the subagents that are at work."""
+        person = await self.person(session.client)
+        await self.chain(session, "")
+        for chain in tuple(session.chains.values()):
+            await self._tasks.tasks.add_message(chain.task, text, person)
+
+    async def end(self, session: GuardSession, agent: str = "") -> None:
+        """End a session with its subagents, or one subagent."""
+        chain = session.chains.get(agent)
+        for name, one in tuple(session.chains.items()):
+            if name == agent or not agent:
+                give_up(one)
+                del session.chains[name]
+        if not agent:
+            self.open.pop((session.client.name, session.id), None)
+        if chain is not None:
+            await self._endings.revocations.end_task(
+                chain.task, reason="the client's session ended", by=BY, state=TaskState.COMPLETED
+            )
+
+    async def sweep(self) -> None:
+        """End sessions beyond the limit, and those whose task has ended on its own."""
+        while len(self.open) > MAX_SESSIONS:
+            await self.end(next(iter(self.open.values())))
+
+
+def give_up(chain: Chain) -> None:
+    """Close calls that the client will not report any more: their outcome is unknown."""
+    for call in chain.pending.values():
+        call.release()
+    chain.pending.clear()
