@@ -119,6 +119,8 @@ async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, g
     await put_in_force(
         services.policies, bundle, several=services.replicas.membership.several, go_back=go_back
     )
+    # Tools that no upstream offers are described, too: those of clients under guard, for one.
+    await services.tools.registry.described()
     await enter(services, stack)
     recovered = await services.endings.remains.recover()
     stack.push_async_callback(services.credentials.leases.stop)

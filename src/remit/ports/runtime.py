@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clock, entropy, processes and remit's own files: things of the machine that core may never access directly."""
+"""Clock, entropy, processes and files: things of the machine that core may never access directly."""
 
 from __future__ import annotations
 

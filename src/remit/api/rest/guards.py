@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coding assistants under guard: their last sign of life, their open sessions, and what they were answered."""
+"""Coding assistants under guard: their last sign of life, open sessions, and what they were answered."""
 
 from __future__ import annotations
 

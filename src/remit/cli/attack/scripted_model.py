@@ -82,14 +82,28 @@ def _text(content: object) -> str:
     return "\n".join(str(one.get("text", "")) for one in content if isinstance(one, dict))
 
 
+def _message(
+    number: str, model: str, content: list[dict[str, object]], stop: str | None
+) -> dict[str, object]:
+    return {
+        "id": number,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": stop,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }
+
+
 def _events(
     number: str, blocks: list[dict[str, object]], model: str
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the events of one streamed message."""
     usage = {"input_tokens": 1, "output_tokens": 1}
     stop = "tool_use" if any(one["type"] == "tool_use" for one in blocks) else "end_turn"
-    head = {"id": number, "type": "message", "role": "assistant", "model": model, "content": [],
-            "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
+    head = _message(number, model, [], None)
     yield "message_start", {"type": "message_start", "message": head}
     for index, block in enumerate(blocks):
         called = block["type"] == "tool_use"
@@ -130,9 +144,7 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
                 self._send(200, text.encode(), "text/event-stream")
                 return
             stop = "tool_use" if blocks[0]["type"] == "tool_use" else "end_turn"
-            whole = {"id": number, "type": "message", "role": "assistant", "model": name, "content": blocks,
-                     "stop_reason": stop, "stop_sequence": None,
-                     "usage": {"input_tokens": 1, "output_tokens": 1}}  # fmt: skip
+            whole = _message(number, name, blocks, stop)
             self._send(200, json.dumps(whole).encode(), "application/json")
 
         def do_GET(self) -> None:

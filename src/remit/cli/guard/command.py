@@ -32,8 +32,8 @@ def install(
     """Let a client's hooks ask remit before each call of its own tools, and report what came of it.
 
     Needs no MCP server. The user's settings are changed, with a backup; other hooks and comments stay. In the
-    mode `ask` a call that remit would refuse is put to you by the client. For example, install it, restart the
-    client, and watch `remit audit log`.
+    mode `ask` a call that remit would refuse is put to you by the client. For example, install it, restart
+    the client, and watch `remit audit log`.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
     )
     if not done.managed:
         terminal.say(
-            "NOT ENFORCED against the client's own user: these settings can be edited. `--managed` writes them "
-            "where only an administrator can.",
+            "NOT ENFORCED against the client's own user: these settings can be edited. `--managed` writes "
+            "them where only an administrator can.",
             style="yellow",
         )
     terminal.say("")

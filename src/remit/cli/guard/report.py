@@ -91,7 +91,7 @@ def told(found: list[dict[str, Json]]) -> None:
 def _rows(one: dict[str, Json]) -> list[tuple[str, object]]:
     missing = one["missing"]
     hooks = str(one["file"]) if not missing else f"MISSING in {one['file']}: {', '.join(missing)}"
-    life = "unknown: no remit that runs answers you here (`remit up`, `remit login`)"
+    life: object = "unknown: no remit that runs answers you here (`remit up`, `remit login`)"
     if one["running"]:
         answers = ", ".join(f"{count} {answer}" for answer, count in sorted(one["answers"].items())) or "none"
         last = terminal.moment(one["last"]) if one["last"] else "none since remit started"
@@ -115,8 +115,8 @@ def not_enforced(one: dict[str, Json]) -> list[str]:
         lines.append(f"NOT GUARDED: run `remit guard install {one['client']}`.")
     elif not one["managed"]:
         lines.append(
-            "NOT ENFORCED against the client's own user: the settings can be edited while no session is open, "
-            "or by a program that an agent was allowed to run. `--managed` prevents that."
+            "NOT ENFORCED against the client's own user: the settings can be edited while no session is "
+            "open, or by a program that an agent was allowed to run. `--managed` prevents that."
         )
     if one["mode"] != "enforce":
         lines.append(f"NOT ENFORCED in mode `{one['mode']}`: {MODES[str(one['mode'])]}.")

@@ -72,10 +72,7 @@ def task_type(account: Account, person: str, agent: str) -> str:
             out += [f"      {key}: {_json(value)}" for key, value in arguments.items()]
     if len(out) and out[-1] == "grants:":
         out[-1] = "grants: []"
-    out += [
-        f"# No description fits {_json(one)}: describe it in tools/ before you grant it."
-        for one in undescribed
-    ]
+    out += [f"# No description fits {_json(one)}: describe it in tools/ before you grant it." for one in undescribed]
     return "\n".join(out) + "\n"
 
 
@@ -92,7 +89,7 @@ def _arguments(name: str, use: ToolUse) -> dict[str, Json] | None:
             made["content"] = anything
         return made
     if name.startswith(_SHELL):
-        arguments = dict.fromkeys(_FREE, anything)
+        arguments = {one: anything for one in _FREE}
         arguments["programs"] = {"each": {"one_of": list(_most(use.programs))}}
         if not use.programs:
             arguments["programs"] = anything

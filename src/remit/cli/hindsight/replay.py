@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.cli.hindsight.account import Account, Decided
-from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.cli.hindsight.prompts import Prompts
 from remit.cli.hindsight.survey import Survey, mentions
 from remit.cli.hindsight.transcript_files import TranscriptFile, lines
+from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.core.coding.calls import CodingCall, coding_call
 from remit.core.coding.mcp_names import mcp_tool
 from remit.core.errors import RemitError

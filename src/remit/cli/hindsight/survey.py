@@ -27,14 +27,7 @@ MAX_WORDS: Final = 2_000
 _WORD: Final = re.compile(r"[^\W_]{3,}")
 #: Arguments of the built-in descriptions whose source counts.
 _JUDGED: Final = ("to", "outside", "packages", "secret_files")
-_TYPES: Final = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "object",
-}
+_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 
 
 class Survey(msgspec.Struct):

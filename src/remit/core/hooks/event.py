@@ -81,8 +81,8 @@ def refusal_text(tool: str, decision: Decision) -> str:
     lines += [f"Also: {one.text}{_rule_of(one)}." for one in reasons[1:]]
     if waits:
         lines.append(
-            f"To get it permitted: an approver runs `remit approve {decision.approval}` in a terminal of their "
-            "own. Then make the same call again, unchanged; go on with other work meanwhile."
+            f"To get it permitted: an approver runs `remit approve {decision.approval}` in a terminal of "
+            "their own. Then make the same call again, unchanged; go on with other work meanwhile."
         )
     elif first.remediation:
         lines.append(f"What would help: {first.remediation}.")

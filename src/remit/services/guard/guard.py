@@ -36,7 +36,7 @@ from remit.core.transcripts.turns import Origin
 from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
 from remit.services.guard.guarded_client import GuardedClient, GuardMode
-from remit.services.guard.hooked_call import NO_SINK, HookedCall, HookedSteps
+from remit.services.guard.hooked_call import LATER, NO_SINK, HookedCall, HookedSteps
 from remit.services.guard.sessions import Chain, GuardSession, GuardSessions, give_up
 from remit.services.guard.words import origin_by_event, origin_by_marks
 from remit.services.mediation.call import RequestedCall
@@ -46,7 +46,6 @@ from remit.services.tasks.tasks import MAX_GOAL_CHARS
 
 #: Where clients keep what commands in the background have written.
 _LATER: Final = re.compile(r"/tasks/[^/]+\.output$")
-_LATER_TOOL: Final = "later"
 _LOOKS: Final = frozenset({"file.read", "file.read-outside", "shell.look", "shell.look-outside"})
 
 
@@ -73,7 +72,7 @@ class Guard:
         transcripts: Transcripts | None,
         governed: Collection[str],
     ) -> None:
-        """Take the dependencies; `governed` are the upstreams whose calls remit decides at its own endpoint."""
+        """Take the dependencies; `governed` are the upstreams whose calls remit's own endpoint decides."""
         self.clients = clients
         self.sessions = sessions
         self.activity = {name: GuardActivity() for name in clients}
@@ -118,7 +117,7 @@ class Guard:
         return any(one in known for one in self._processes.above(process))
 
     def governs_connection(self, client: tuple[str, int], server: tuple[str, int]) -> bool:
-        """Return whether a guarded session's client, or what it has started, holds a connection's other end."""
+        """Return whether a guarded session's client, or what it started, holds the other end of a connection."""
         known = self.sessions.processes()
         if not known or self._processes is None:
             return False
@@ -190,7 +189,7 @@ class Guard:
         )
         if made.tool in _LOOKS and any(_LATER.search(path) for path in made.paths):
             # What a command in the background has written is worth what the command has read.
-            return CodingCall(tool=_LATER_TOOL, arguments={}, paths=made.paths)
+            return CodingCall(tool=LATER, arguments={}, paths=made.paths)
         return made
 
     def _verdict(self, client: GuardedClient, event: HookEvent, run: HookedCall) -> Verdict:
@@ -262,7 +261,7 @@ class Guard:
     async def _notice(self, session: GuardSession, event: HookEvent) -> Verdict:
         """Take in words that are not the person's as data: a notice may repeat what a subagent has read."""
         self._notices += 1
-        made = CodingCall(tool=_LATER_TOOL, arguments={})
+        made = CodingCall(tool=LATER, arguments={})
         run = await self._decided(session, event.agent, f"notice {self._notices}", made)
         if not run.sent and (refusal := run.refusal) is not None:
             return Verdict(answer=Answer.DENY, text=refusal_text("a notice of the client", refusal))

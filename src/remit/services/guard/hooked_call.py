@@ -30,9 +30,13 @@ from remit.services.mediation.steps.describe import DescribedCall
 from remit.services.mediation.steps.forward import ForwardedCall
 from remit.services.mediation.steps.lease import LeasedCall
 from remit.services.mediation.steps.record import RecordedCall
+from remit.services.tasks.live_tasks import LiveTask
 
 #: The longest that a client may take for one call: subagents work for hours.
 PATIENCE_S: Final = 86_400.0
+#: Tools that report what the session itself has done: subagents, commands in the background, notices.
+LATER: Final = "later"
+_OWN_WORK: Final = frozenset({"agent", LATER})
 
 
 class HookedCall:
@@ -56,19 +60,25 @@ class HookedCall:
     @property
     def refusal(self) -> Decision | None:
         """Why the client may not simply go on; `None` for a permit. A fault is a refusal."""
-        driven = self.driven
-        fault = None
-        if not self.sent and driven is not None and driven.done():
-            fault = None if driven.cancelled() else driven.exception()
-            if fault is not None and not isinstance(fault, RemitError):
-                raise fault
+        fault = self._fault()
         if fault is None:
             assert self.decision is not None
             return None if self.decision.outcome is Outcome.PERMIT else self.decision
         reason = Reason(
             code=fault.code, text=fault.message, remediation=fault.remediation, step=fault.step or 0
         )
-        return Decision(id=self.decision.id if self.decision else "", outcome=Outcome.DENY, reasons=(reason,))
+        name = self.decision.id if self.decision else ""
+        return Decision(id=name, outcome=Outcome.DENY, reasons=(reason,))
+
+    def _fault(self) -> RemitError | None:
+        """Return what ended the call before the client was told to go on; a defect is raised."""
+        driven = self.driven
+        if self.sent or driven is None or not driven.done() or driven.cancelled():
+            return None
+        fault = driven.exception()
+        if fault is not None and not isinstance(fault, RemitError):
+            raise fault
+        return fault
 
     async def close(self, text: str, *, error: bool) -> None:
         """Bring the result, and wait until its values and its label are known to the task."""
@@ -112,6 +122,16 @@ class _NoSink:
 NO_SINK: Final[Sink] = _NoSink()
 
 
+def inheriting(request: AccessRequest, live: LiveTask) -> AccessRequest:
+    """Return a request for a report of the session's own work with the label that the work has.
+
+    INVARIANT: what a subagent or a command in the background reads has raised the label of this task before.
+    """
+    if request.tool.name not in _OWN_WORK:
+        return request
+    return msgspec.structs.replace(request, tool=msgspec.structs.replace(request.tool, label=live.label))
+
+
 class HookedSteps(CallSteps):
     """The nine steps of a call that the client carries out. `claims` are those of the session's task."""
 
@@ -140,7 +160,7 @@ class HookedSteps(CallSteps):
         steps = deps.authorizer.describing(
             bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, self.now
         )
-        request = await deps.observer.turns.take(steps)
+        request = inheriting(await deps.observer.turns.take(steps), bound.live)
         return DescribedCall(bound, await deps.stored_labels.seen(request))
 
     async def decide(self, described: DescribedCall) -> RuledCall:
@@ -174,6 +194,13 @@ class HookedSteps(CallSteps):
         forwarded = await super().forward(leased)
         self._run.settle()
         return msgspec.structs.replace(forwarded, deadline_s=self.deps.clock.boot_s() + PATIENCE_S)
+
+    async def observe(self, forwarded: ForwardedCall, chunk: Chunk) -> Delivery | None:
+        """Step 8. What a subagent or a command in the background brings has the label of now."""
+        of = forwarded.observation
+        of.request = inheriting(of.request, of.live)
+        of.label = of.request.tool.label
+        return await super().observe(forwarded, chunk)
 
     def failed(self, fault: BaseException) -> None:
         """Keep in mind that the model may have read a foreign result that remit has not."""

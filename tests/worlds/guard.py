@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A remit without upstreams that guards a coding assistant, whose hooks a test sends itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from remit.cli.guard.enrolment import enrol
+from remit.cli.guard.remit_files import with_clearance, with_guard, write_bundle
+from remit.compose import application, open_services
+from remit.config import load_config
+from remit.config.scaffold import scaffold
+from remit.gateway.asgi import Application
+from remit.ports.runtime import RunningProcess
+from remit.services.assembly.services import Services
+from remit.services.identity.authenticator import secret_digest
+
+Json = Any
+
+SECRET = "the-secret-of-these-hooks"
+CLIENT = RunningProcess(1000, "1")
+WORKSPACE = "/home/mia/project"
+
+
+class SeenProcesses:
+    """The processes that a test says there are: `sender` is at the other end, `parents` are above it."""
+
+    def __init__(self) -> None:
+        self.sender: RunningProcess | None = CLIENT
+        self.parents: tuple[RunningProcess, ...] = ()
+
+    def behind(
+        self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
+    ) -> RunningProcess | None:
+        return self.sender
+
+    def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
+        return self.parents
+
+
+class SeenMarks:
+    """The marks that the transcript has for every prompt."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = [("human", "typed")]
+
+    def marks(self, path: str, prompt: str, text: str) -> list[tuple[str, str]]:
+        return self.found
+
+
+class GuardWorld:
+    """The guarded client of one person, and its hooks."""
+
+    def __init__(self, services: Services, asgi: Application) -> None:
+        self.services = services
+        self.asgi = asgi
+        self.processes = SeenProcesses()
+        self.marks = SeenMarks()
+        services.guard._processes = self.processes
+        services.guard._transcripts = self.marks
+        self._calls = 0
+
+    async def send(
+        self,
+        body: Json,
+        *,
+        secret: str = SECRET,
+        peer: str = "127.0.0.1",
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        path: str = "/hooks/claude-code",
+    ) -> tuple[int, Json]:
+        """Send one hook; return status and body of the answer."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [
+                (b"host", b"127.0.0.1:8700"),
+                (b"x-remit-guard", secret.encode()),
+                (b"content-type", b"application/json"),
+                *headers,
+            ],
+            "client": (peer, 4321),
+            "server": ("127.0.0.1", 8700),
+        }
+        out: list[Json] = []
+
+        async def receive() -> Json:
+            return {"type": "http.request", "body": raw, "more_body": False}
+
+        async def send(message: Json) -> None:
+            out.append(message)
+
+        await self.asgi(scope, receive, send)
+        text = b"".join(one.get("body", b"") for one in out)
+        return out[0]["status"], json.loads(text)
+
+    async def event(self, name: str, *, session: str = "s1", agent: str = "", **more: Json) -> Json:
+        """Send an event of the client, and return the answer."""
+        told = {"hook_event_name": name, "session_id": session, "cwd": WORKSPACE, **more}
+        told |= {"agent_id": agent} if agent else {}
+        status, answer = await self.send(told)
+        assert status == 200, answer
+        return answer
+
+    async def say(self, text: str, **more: Json) -> None:
+        """Let the client report a prompt."""
+        await self.event("UserPromptSubmit", prompt=text, transcript_path="/t", prompt_id="p", **more)
+
+    async def before(self, tool: str, given: Json, **more: Json) -> tuple[str, str, str]:
+        """Ask before a call; return its id, the answer (empty: nothing was said) and the text."""
+        self._calls += 1
+        call = f"toolu_{self._calls}"
+        answer = await self.event("PreToolUse", tool_name=tool, tool_input=given, tool_use_id=call, **more)
+        told = answer.get("hookSpecificOutput", {})
+        return call, told.get("permissionDecision", ""), told.get("permissionDecisionReason", "")
+
+    async def run(self, tool: str, given: Json, result: Json, **more: Json) -> str:
+        """Make a whole call; return the answer before it. A call that was denied is not made."""
+        call, answer, text = await self.before(tool, given, **more)
+        if answer != "deny":
+            await self.event(
+                "PostToolUse",
+                tool_name=tool,
+                tool_input=given,
+                tool_use_id=call,
+                tool_response=result,
+                **more,
+            )
+        return answer or text
+
+    async def bash(self, command: str, output: str = "", **more: Json) -> str:
+        """Run a shell command."""
+        return await self.run("Bash", {"command": command}, {"stdout": output, "stderr": ""}, **more)
+
+    async def tasks(self) -> list[Json]:
+        """Return all tasks, newest first."""
+        return list(await self.services.tasks.tasks.newest())
+
+    async def settle(self) -> None:
+        """Let everything that waits go on."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def guard_world(folder: Path, mode: str = "enforce", **more: str) -> AsyncIterator[GuardWorld]:
+    """Yield a remit that was set up as `remit guard install` does it."""
+    scaffold(folder, sample=False)
+    config = folder / "remit.yaml"
+    section: dict[str, Json] = {
+        "agent": "claude-code",
+        "person": "mia",
+        "mode": mode,
+        "secret_sha256": secret_digest(SECRET),
+        **more,
+    }
+    text = with_clearance(config.read_text(encoding="utf-8"))
+    config.write_text(with_guard(text, "claude-code", section), encoding="utf-8")
+    assert yaml.safe_load(config.read_text(encoding="utf-8"))["guards"]
+    read = load_config(config)
+    await enrol(read, ["claude-code", "claude-code-subagent"], "mia")
+    write_bundle(read, "claude-code", "claude-code", "mia")
+    async with open_services(load_config(config)) as services:
+        yield GuardWorld(services, application(services, read))
