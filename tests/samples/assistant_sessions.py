@@ -15,8 +15,8 @@ from typing import Any
 
 WORKSPACE = "/home/ada/shop"
 REJECTED = (
-    "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, "
-    "the new_string was NOT written to the file). STOP what you are doing and wait for the user."
+    "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file "
+    "edit, the new_string was NOT written to the file). STOP what you are doing and wait for the user."
 )
 
 
@@ -201,7 +201,7 @@ def ordinary(session: str, rng: random.Random, *, calls: int = 17) -> Claude:
         if number % 10 == 9:
             made.human("Good, go on", mode="default")
         thought = {"type": "thinking", "thinking": code(rng, 300), "signature": "Eq" * 200}
-        made._add("assistant", message={"role": "assistant", "content": [thought]})  # noqa: SLF001 - its own module
+        made._add("assistant", message={"role": "assistant", "content": [thought]})
     return made
 
 

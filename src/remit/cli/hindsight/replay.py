@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.cli.hindsight.account import Account, Decided
+from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.cli.hindsight.prompts import Prompts
 from remit.cli.hindsight.survey import Survey, mentions
 from remit.cli.hindsight.transcript_files import TranscriptFile, lines
-from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.core.coding.calls import CodingCall, coding_call
 from remit.core.coding.mcp_names import mcp_tool
 from remit.core.errors import RemitError
@@ -46,7 +46,7 @@ class Replay:
     """Replays transcripts through one rehearsal, and adds what happened to an account."""
 
     def __init__(self, rehearsal: Rehearsal, found: Survey, account: Account, prompts: Prompts) -> None:
-        """Take the rehearsal, whose task type `coding` grants every tool, and what the first reading found."""
+        """Take the rehearsal, whose task type grants every tool, and what the first reading found."""
         self._r = rehearsal
         self.found = found
         self._account = account

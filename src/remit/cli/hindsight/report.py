@@ -234,9 +234,10 @@ def _questions(made: Hindsight) -> None:
     _section("Questions to you")
     known = prompts.least or prompts.most
     span = f"{prompts.least} to {prompts.most}, derived from modes and today's rules" if known else ""
+    refused = terminal.counted(prompts.rejected, "time") if prompts.rejected else "never, as far as recorded"
     rows: list[tuple[str, object]] = [
         ("the clients asked", span),
-        ("you said no", terminal.counted(prompts.rejected, "time") if prompts.rejected else "never, as far as recorded"),
+        ("you said no", refused),
         ("not known", f"for {terminal.counted(prompts.unknown, 'call')}" if prompts.unknown else ""),
         ("remit would have asked", f"{made.asked_by_remit}" + _hundredth(made.asked_by_remit, account.calls)),
         ("about", _top(account.questions, 5)),

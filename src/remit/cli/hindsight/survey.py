@@ -27,11 +27,13 @@ MAX_WORDS: Final = 2_000
 _WORD: Final = re.compile(r"[^\W_]{3,}")
 #: Arguments of the built-in descriptions whose source counts.
 _JUDGED: Final = ("to", "outside", "packages", "secret_files")
-_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_TYPES: Final = {
+    str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
+}  # fmt: skip
 
 
 class Survey(msgspec.Struct):
-    """The tools that were called: of MCP servers with the arguments seen, and those that no file describes."""
+    """The tools that were called: MCP tools with the arguments seen, and those that no file describes."""
 
     clients: set[str] = set()
     mcp: dict[McpTool, dict[str, str]] = {}

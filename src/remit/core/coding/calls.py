@@ -104,8 +104,8 @@ _RANK: Final = tuple(reversed(PathKind))
 class CodingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call in remit's terms: `tool` is described, `arguments` are what its description knows.
 
-    `described` is false for a tool that is unknown, or was called with arguments of an unknown form. `text` is
-    what the call writes to a file.
+    `described` is false for a tool that is unknown, or was called with arguments of an unknown form. `text`
+    is what the call writes to a file.
     """
 
     tool: str

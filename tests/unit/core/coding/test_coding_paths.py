@@ -31,8 +31,8 @@ def test_a_path_is_what_its_place_and_name_say(path: str, kind: PathKind) -> Non
 @pytest.mark.parametrize(
     "path",
     [
-        ".claude/settings.json", "~/.claude.json", ".mcp.json", ".git/hooks/pre-commit", "~/.bashrc", "remit.yaml",
-        ".remit/token", "~/.codex/config.toml", ".vscode/tasks.json",
+        ".claude/settings.json", "~/.claude.json", ".mcp.json", ".git/hooks/pre-commit", "~/.bashrc",
+        "remit.yaml", ".remit/token", "~/.codex/config.toml", ".vscode/tasks.json",
     ],
 )  # fmt: skip
 def test_what_steers_an_assistant_is_guarded_against_writes(path: str) -> None:
