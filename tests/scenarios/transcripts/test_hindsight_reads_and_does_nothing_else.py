@@ -78,7 +78,7 @@ def _digest(folder: Path) -> str:
 
 
 def test_nothing_is_started_connected_to_or_written_outside_a_temporary_folder(tmp_path: Path) -> None:
-    """The audit hook sees no process and no connection, and writes only in a temporary folder, which is gone."""
+    """The audit hook sees no process, no connection, and writes in a temporary folder alone."""
     home, kept = tmp_path / "home", tmp_path / "kept"
     home.mkdir()
     kept.mkdir()

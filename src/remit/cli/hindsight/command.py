@@ -54,7 +54,7 @@ def look(paths: list[Path], *, progress: bool = False) -> Hindsight:
     """Read and replay everything at these paths; raises `NotFound` if there is no transcript."""
     from remit.cli.hindsight import bundle
     from remit.cli.hindsight.account import Account
-    from remit.cli.hindsight.configurations import read_home
+    from remit.cli.hindsight.client_config import read_home
     from remit.cli.hindsight.patch import patch
     from remit.cli.hindsight.prompts import Prompts
     from remit.cli.hindsight.replay import Replay

@@ -19,7 +19,7 @@ from remit.cli.hindsight.transcript_files import TranscriptFile, lines
 from remit.core.coding.calls import coding_call
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.flow.values.normal_text import folded
-from remit.core.transcripts.turns import Call
+from remit.core.transcripts.turns import CallTurn
 
 MAX_TOOLS: Final = 2_000
 MAX_WORDS: Final = 2_000
@@ -61,7 +61,7 @@ def survey(files: list[TranscriptFile]) -> Survey:
                 if line is None or not _may_call(line):
                     continue
                 for turn in reader.read(line):
-                    if isinstance(turn, Call):
+                    if isinstance(turn, CallTurn):
                         _note(made, file.client, turn, reader.workspace, words)
         except OSError:
             continue
@@ -72,7 +72,7 @@ def _may_call(line: bytes) -> bool:
     return b"tool_use" in line or b"_call" in line or b"toolCalls" in line
 
 
-def _note(made: Survey, client: str, call: Call, workspace: str, words: set[str]) -> None:
+def _note(made: Survey, client: str, call: CallTurn, workspace: str, words: set[str]) -> None:
     given = call.arguments if isinstance(call.arguments, dict) else {}
     tool = mcp_tool(call.name)
     if tool is None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.coding.paths import PathKind, absolute, kind_of, relative
+from remit.core.coding.paths import CodingPathKind, absolute, kind_of, relative
 from remit.core.coding.programs import Deed
 from remit.core.coding.shell import ShellCommand, parse
 from remit.core.json_value import Json
@@ -82,23 +82,23 @@ _SHELL: Final = {
     Deed.ANY: "shell.any",
 }
 _READS: Final = {
-    PathKind.WORKSPACE: "file.read",
-    PathKind.SYSTEM: "file.read",
-    PathKind.FOREIGN: "file.read-foreign",
-    PathKind.OUTSIDE: "file.read-outside",
-    PathKind.SECRET: "file.read-secret",
-    PathKind.GUARDED: "file.read-secret",
+    CodingPathKind.WORKSPACE: "file.read",
+    CodingPathKind.SYSTEM: "file.read",
+    CodingPathKind.FOREIGN: "file.read-foreign",
+    CodingPathKind.OUTSIDE: "file.read-outside",
+    CodingPathKind.SECRET: "file.read-secret",
+    CodingPathKind.GUARDED: "file.read-secret",
 }
 _WRITES: Final = {
-    PathKind.WORKSPACE: "file.write",
-    PathKind.FOREIGN: "file.write",
-    PathKind.SECRET: "file.write",
-    PathKind.SYSTEM: "file.write-outside",
-    PathKind.OUTSIDE: "file.write-outside",
-    PathKind.GUARDED: "file.write-guarded",
+    CodingPathKind.WORKSPACE: "file.write",
+    CodingPathKind.FOREIGN: "file.write",
+    CodingPathKind.SECRET: "file.write",
+    CodingPathKind.SYSTEM: "file.write-outside",
+    CodingPathKind.OUTSIDE: "file.write-outside",
+    CodingPathKind.GUARDED: "file.write-guarded",
 }
 #: The worst kind first.
-_RANK: Final = tuple(reversed(PathKind))
+_RANK: Final = tuple(reversed(CodingPathKind))
 
 
 class CodingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,10 +176,12 @@ def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
     tool = _SHELL[read.deed]
     if read.deed is Deed.LOOK and read.secrets:
         tool = "shell.secret"
-    elif read.deed is Deed.LOOK and any(kind_of(one, workspace) is PathKind.OUTSIDE for one in read.reads):
+    elif read.deed is Deed.LOOK and any(
+        kind_of(one, workspace) is CodingPathKind.OUTSIDE for one in read.reads
+    ):
         tool = "shell.look-outside"
     elif read.deed <= Deed.WORK and outside:
-        guarded = any(kind_of(one, workspace, write=True) is PathKind.GUARDED for one in outside)
+        guarded = any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in outside)
         tool = "shell.guarded" if guarded else "shell.outside"
     elif read.deed is Deed.WORK and read.secrets:
         tool = "shell.secret"
@@ -231,7 +233,7 @@ def _written(found: list[str], text: str, workspace: str) -> CodingCall:
     return CodingCall(tool=_WRITES[worst], arguments=arguments, paths=tuple(found), text=text)
 
 
-def _worst(paths: list[str], workspace: str, *, write: bool) -> PathKind:
+def _worst(paths: list[str], workspace: str, *, write: bool) -> CodingPathKind:
     kinds = {kind_of(one, workspace, write=write) for one in paths}
     return next(one for one in _RANK if one in kinds)
 

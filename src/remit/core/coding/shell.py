@@ -16,7 +16,7 @@ import msgspec
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from remit.core.coding.paths import PathKind, absolute, kind_of, within
+from remit.core.coding.paths import CodingPathKind, absolute, kind_of, within
 from remit.core.coding.programs import (
     INLINE,
     INTERPRETERS,
@@ -85,7 +85,7 @@ class ShellCommand(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(
             one
             for one in self.writes
-            if kind_of(one, workspace, write=True) not in (PathKind.WORKSPACE, PathKind.FOREIGN)
+            if kind_of(one, workspace, write=True) not in (CodingPathKind.WORKSPACE, CodingPathKind.FOREIGN)
             and not any(one == root or one.startswith(root + "/") for root in _WRITABLE)
         )
 
@@ -113,7 +113,7 @@ class _Reading:
             reads=reads,
             writes=tuple(self.writes),
             to=tuple(self.to),
-            secrets=tuple(one for one in reads if kind_of(one, self.workspace) is PathKind.SECRET),
+            secrets=tuple(one for one in reads if kind_of(one, self.workspace) is CodingPathKind.SECRET),
             packages=tuple(self.packages),
             parsed=self.parsed,
         )
@@ -370,7 +370,7 @@ def _names_known(words: list[tuple[str, bool]]) -> bool:
 def _path_like(word: str) -> bool:
     if "://" in word or _AT_HOST.match(word) or len(word) > 1024 or "\n" in word:
         return False
-    return "/" in word or word.startswith(("~", ".")) or kind_of("/" + word, "") is PathKind.SECRET
+    return "/" in word or word.startswith(("~", ".")) or kind_of("/" + word, "") is CodingPathKind.SECRET
 
 
 def _path_like_file(word: str) -> bool:

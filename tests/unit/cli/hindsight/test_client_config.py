@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remit.cli.hindsight.configurations import read_home
+from remit.cli.hindsight.client_config import read_home
 
 TOKEN = "ghp_" + "a1B2" * 9
 
