@@ -154,7 +154,8 @@ _COMMANDS = (
 
 def code(rng: random.Random, size: int) -> str:
     """Return about `size` characters that look like numbered source code."""
-    lines, length = [], 0
+    lines: list[str] = []
+    length = 0
     while length < size:
         name = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
         begin = rng.choice(("return", "value =", "self." + name, "def " + name))

@@ -19,6 +19,7 @@ from remit.cli.hindsight.transcript_files import TranscriptFile, lines
 from remit.core.coding.calls import coding_call
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.flow.values.normal_text import folded
+from remit.core.json_value import Json
 from remit.core.transcripts.turns import CallTurn
 
 MAX_TOOLS: Final = 2_000
@@ -80,7 +81,7 @@ def _note(made: Survey, client: str, call: CallTurn, workspace: str, words: set[
         other = made.others.setdefault(client, set())
         if not read.described and len(other) < MAX_TOOLS:
             other.add(read.tool)
-        judged = {name: read.arguments[name] for name in _JUDGED if name in read.arguments}
+        judged: dict[str, Json] = {name: read.arguments[name] for name in _JUDGED if name in read.arguments}
         if read.tool in ("file.write-outside", "file.write-guarded"):
             judged = {"paths": read.arguments["paths"]}
         _add_words(judged if read.described else given, words)

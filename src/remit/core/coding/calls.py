@@ -74,8 +74,6 @@ _TEXTS: Final = ("content", "new_string", "new_source", "code_edit", "edits")
 _PATCHED: Final = re.compile(r"^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$", re.MULTILINE)
 _URL: Final = re.compile(r"https?://[^\s'\"<>)\]]+")
 _SHELL: Final = {
-    Deed.LOOK: "shell.look",
-    Deed.WORK: "shell.work",
     Deed.FETCH: "shell.fetch",
     Deed.INSTALL: "shell.install",
     Deed.SEND: "shell.send",
@@ -173,18 +171,7 @@ def _shell(given: dict[str, Json], cwd: str, workspace: str) -> CodingCall | Non
 def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
     """Return the call of a parsed shell command."""
     outside = read.outside(workspace)
-    tool = _SHELL[read.deed]
-    if read.deed is Deed.LOOK and read.secrets:
-        tool = "shell.secret"
-    elif read.deed is Deed.LOOK and any(
-        kind_of(one, workspace) is CodingPathKind.OUTSIDE for one in read.reads
-    ):
-        tool = "shell.look-outside"
-    elif read.deed <= Deed.WORK and outside:
-        guarded = any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in outside)
-        tool = "shell.guarded" if guarded else "shell.outside"
-    elif read.deed is Deed.WORK and read.secrets:
-        tool = "shell.secret"
+    tool = _shell_tool(read, outside, workspace)
     arguments: dict[str, Json] = {"command": said, "programs": list(read.programs)}
     if read.to and read.deed >= Deed.FETCH:
         arguments["to"] = list(read.to)
@@ -196,6 +183,22 @@ def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
         arguments["outside"] = list(outside)
     paths = tuple(dict.fromkeys((*read.reads, *read.writes)))
     return CodingCall(tool=tool, arguments=arguments, command=read, paths=paths, to=read.to)
+
+
+def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) -> str:
+    """Return the tool that describes a command: by its worst program, and the worst of its paths."""
+    if any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in read.writes):
+        return "shell.guarded" if read.deed <= Deed.WORK else "shell.any"
+    if read.deed is Deed.LOOK:
+        if read.secrets:
+            return "shell.secret"
+        away = any(kind_of(one, workspace) is CodingPathKind.OUTSIDE for one in read.reads)
+        return "shell.look-outside" if away else "shell.look"
+    if read.deed is Deed.WORK:
+        return "shell.work-secret" if read.secrets else "shell.outside" if outside else "shell.work"
+    if outside:
+        return "shell.any"
+    return "shell.fetch-file" if read.deed is Deed.FETCH and read.writes else _SHELL[read.deed]
 
 
 def _patch(text: str, cwd: str, workspace: str) -> CodingCall | None:

@@ -41,6 +41,11 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>|;`$\\]+")
 _AT_HOST: Final = re.compile(r"^(?:[\w.+-]+@)([A-Za-z0-9.-]+)(?::.*)?$")
 _HOST_PATH: Final = re.compile(r"^([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?(?:/.*)?$")
 _QUIET: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+#: Options with which clients of the web save what they read.
+_SAVES: Final = {
+    "curl": ("-o", "--output", "--output-dir"),
+    "wget": ("-O", "--output-document", "-P", "--directory-prefix"),
+}
 #: Programs whose words are texts or patterns, not paths.
 _TEXT: Final = frozenset(
     {"echo", "printf", "test", "[", "expr", "jq", "yq", "true", "false", "sleep", "export"}
@@ -314,6 +319,8 @@ class _Reading:
         if program.hosts or name == "git":
             for word in found if name != "git" else found[1:]:
                 self.host(word, program.hosts)
+        if name == "git" and deed is Deed.FETCH and found[:1] != ["ls-remote"]:
+            self.path(".", write=True)
         if deed is Deed.INSTALL:
             for word in found[1:] if found[1:2] != ["install"] else found[2:]:
                 if not word.startswith((".", "/")):
@@ -326,6 +333,7 @@ class _Reading:
                     if program.writes:
                         self.reads[absolute(word, self.cwd)] = None
         elif program.hosts:
+            self.saved(name, texts)
             for word in texts:
                 bare = word.partition("=")[2] or word
                 bare = bare.removeprefix("@")
@@ -333,6 +341,18 @@ class _Reading:
                     self.path(bare)
                 elif _path_like(word) and "://" not in word and not _HOST_PATH.match(word):
                     self.path(word)
+
+    def saved(self, name: str, texts: list[str]) -> None:
+        """Note where a client of the web saves what it reads; without a name, in this folder."""
+        for at, word in enumerate(texts):
+            option, _, value = word.partition("=")
+            if option in _SAVES.get(name, ()):
+                target = value or (texts[at + 1] if at + 1 < len(texts) else ".")
+                if target != "-" and target not in _QUIET:
+                    self.path(target, write=True)
+                return
+        if name == "wget" or (name == "curl" and any(one in ("-O", "--remote-name") for one in texts)):
+            self.path(".", write=True)
 
     def host(self, word: str, bare: bool) -> None:
         if "://" in word:
