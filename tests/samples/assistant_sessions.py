@@ -174,12 +174,15 @@ def ordinary(session: str, rng: random.Random, *, calls: int = 17) -> Claude:
     topic = rng.choice(_TOPICS)
     made = Claude(session)
     page = f"https://docs.shop.example/{topic}" if rng.random() < 0.125 else ""
+    issue = rng.randint(1, 999) if rng.random() < 0.05 else 0
     said = rng.choice(_TASKS).format(topic)
-    made.human(f"{said}. Read {page} first" if page else said, mode=rng.choice(("default", "acceptEdits")))
+    said += f". Get issue {issue} first" if issue else ""
+    said += f". Read {page} first" if page else ""
+    made.human(said, mode=rng.choice(("default", "acceptEdits")))
     if page:
         made.call("WebFetch", {"url": page, "prompt": "how does it work"}, code(rng, 4000))
-    if rng.random() < 0.05:
-        made.call("mcp__tracker__get_issue", {"number": rng.randint(1, 999)}, code(rng, 800))
+    if issue:
+        made.call("mcp__tracker__get_issue", {"number": issue}, code(rng, 800))
     if rng.random() < 0.125:
         made.call("Bash", {"command": f"python3 -c 'import {topic}; print({topic}.total())'"}, "42")
     for number in range(calls):
