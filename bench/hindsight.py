@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `remit hindsight` takes for 1,000 sessions of about 100 MB: seconds, and the most memory it held.
 
-The transcripts are made up (`tests.samples.assistant_sessions`). The command runs as a process of its own, as
+The transcripts are made up (`tests.samples.assistant_sessions`). The command runs as a separate process, as
 a person starts it, in a home that holds nothing else.
 """
 

@@ -15,8 +15,8 @@ from typing import Any
 
 WORKSPACE = "/home/ada/shop"
 REJECTED = (
-    "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, "
-    "the new_string was NOT written to the file). STOP what you are doing and wait for the user."
+    "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file "
+    "edit, the new_string was NOT written to the file). STOP what you are doing and wait for the user."
 )
 
 
@@ -154,7 +154,8 @@ _COMMANDS = (
 
 def code(rng: random.Random, size: int) -> str:
     """Return about `size` characters that look like numbered source code."""
-    lines, length = [], 0
+    lines: list[str] = []
+    length = 0
     while length < size:
         name = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
         begin = rng.choice(("return", "value =", "self." + name, "def " + name))
@@ -173,12 +174,15 @@ def ordinary(session: str, rng: random.Random, *, calls: int = 17) -> Claude:
     topic = rng.choice(_TOPICS)
     made = Claude(session)
     page = f"https://docs.shop.example/{topic}" if rng.random() < 0.125 else ""
+    issue = rng.randint(1, 999) if rng.random() < 0.05 else 0
     said = rng.choice(_TASKS).format(topic)
-    made.human(f"{said}. Read {page} first" if page else said, mode=rng.choice(("default", "acceptEdits")))
+    said += f". Get issue {issue} first" if issue else ""
+    said += f". Read {page} first" if page else ""
+    made.human(said, mode=rng.choice(("default", "acceptEdits")))
     if page:
         made.call("WebFetch", {"url": page, "prompt": "how does it work"}, code(rng, 4000))
-    if rng.random() < 0.05:
-        made.call("mcp__tracker__get_issue", {"number": rng.randint(1, 999)}, code(rng, 800))
+    if issue:
+        made.call("mcp__tracker__get_issue", {"number": issue}, code(rng, 800))
     if rng.random() < 0.125:
         made.call("Bash", {"command": f"python3 -c 'import {topic}; print({topic}.total())'"}, "42")
     for number in range(calls):
@@ -201,7 +205,7 @@ def ordinary(session: str, rng: random.Random, *, calls: int = 17) -> Claude:
         if number % 10 == 9:
             made.human("Good, go on", mode="default")
         thought = {"type": "thinking", "thinking": code(rng, 300), "signature": "Eq" * 200}
-        made._add("assistant", message={"role": "assistant", "content": [thought]})  # noqa: SLF001 - its own module
+        made._add("assistant", message={"role": "assistant", "content": [thought]})
     return made
 
 

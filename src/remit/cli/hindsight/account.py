@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.core.coding.calls import CodingCall
-from remit.core.coding.paths import PathKind, kind_of, relative
+from remit.core.coding.paths import CodingPathKind, kind_of, relative
 from remit.core.credentials.known_secrets import FoundSecret, known_secrets
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.json_value import Json
-from remit.core.transcripts.turns import Answer, Result
+from remit.core.transcripts.turns import CallAnswer, ResultTurn
 
 MAX_NAMES: Final = 20_000
 """Distinct names that one counter keeps; later ones count as `(more)`."""
@@ -135,9 +135,9 @@ class Account(msgspec.Struct):
             self._tally(self.hosts, host)
         for path in made.paths if made is not None else ():
             kind = kind_of(path, call.workspace)
-            if kind is PathKind.SECRET:
+            if kind is CodingPathKind.SECRET:
                 self._tally(self.secret_files, relative(path, call.workspace)[:200])
-            elif kind is PathKind.OUTSIDE:
+            elif kind is CodingPathKind.OUTSIDE:
                 self._tally(self.outside, relative(path, call.workspace)[:200])
         for name, value in call.arguments.items():
             if isinstance(value, str):
@@ -152,10 +152,10 @@ class Account(msgspec.Struct):
         else:
             self.permitted += 1
 
-    def answered(self, call: Decided, turn: Result) -> None:
+    def answered(self, call: Decided, turn: ResultTurn) -> None:
         """Add what came back for a call."""
         self.secrets_in(turn.text, call.session, f"a result of {call.name}")
-        if turn.answer is Answer.DONE and call.decision.outcome is not Outcome.DENY:
+        if turn.answer is CallAnswer.DONE and call.decision.outcome is not Outcome.DENY:
             self._use(call)
 
     def secrets_in(self, text: str, session: str, where: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy bundle of the rehearsal: the built-in descriptions, and drafts for the MCP tools that were used."""
+"""The bundle of the rehearsal: the built-in descriptions, and drafts for the MCP tools that were used."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def look(paths: list[Path], *, progress: bool = False) -> Hindsight:
     """Read and replay everything at these paths; raises `NotFound` if there is no transcript."""
     from remit.cli.hindsight import bundle
     from remit.cli.hindsight.account import Account
-    from remit.cli.hindsight.configurations import read_home
+    from remit.cli.hindsight.client_config import read_home
     from remit.cli.hindsight.patch import patch
     from remit.cli.hindsight.prompts import Prompts
     from remit.cli.hindsight.replay import Replay
@@ -81,7 +81,7 @@ def look(paths: list[Path], *, progress: bool = False) -> Hindsight:
     with tempfile.TemporaryDirectory(prefix="remit-hindsight-", ignore_cleanup_errors=True) as kept:
         folder = Path(kept, "bundle")
         tools = bundle.write(folder, found)
-        with Rehearsal(folder) as rehearsal:
+        with Rehearsal(folder, own_policies=True) as rehearsal:
             rehearsal.run(rehearsal.stage.add_type(bundle.task_type(tools), open_to_all=True))
             replay = Replay(rehearsal, found, account, prompts)
             with _shown(sum(one.size_bytes for one in files.files), progress=progress) as step:

@@ -13,6 +13,7 @@ from typing import Final
 from remit.cli.hindsight.account import Account, ToolUse
 from remit.cli.hindsight.bundle import PURPOSE, TASK_TYPE, client_tools, drafts
 from remit.cli.hindsight.survey import Survey
+from remit.cli.output.terminal import counted
 from remit.cli.safe_text import escaped
 from remit.core.coding.calls import CLIENTS, OTHER
 from remit.core.errors import ConfigInvalid
@@ -47,7 +48,7 @@ def task_type(account: Account, person: str, agent: str) -> str:
     """Return the text of the task type; each grant with the number of calls behind it."""
     out = [
         "# SPDX-License-Identifier: Apache-2.0",
-        f"# Drafted by `remit hindsight` from {account.calls} calls. Each grant says how many calls are behind it.",
+        f"# Drafted by `remit hindsight` from {account.calls} calls. Each grant names the calls behind it.",
         "# Review every line: drop what no session needs again, and what should have been a question.",
         f"task: {TASK_TYPE}",
         f"purpose: {PURPOSE}",
@@ -63,7 +64,7 @@ def task_type(account: Account, person: str, agent: str) -> str:
         if tool.partition("/")[0] in CLIENTS and name.partition(".")[0] == OTHER:
             undescribed.append(tool)
             continue
-        out += [f"  # {use.calls} calls", f"  - tool: {_json(tool)}"]
+        out += [f"  # {counted(use.calls, 'call')}", f"  - tool: {_json(tool)}"]
         arguments = _arguments(name, use) if tool.partition("/")[0] in CLIENTS else None
         if arguments is None:
             out.append("    other_arguments: true")
@@ -72,7 +73,8 @@ def task_type(account: Account, person: str, agent: str) -> str:
             out += [f"      {key}: {_json(value)}" for key, value in arguments.items()]
     if len(out) and out[-1] == "grants:":
         out[-1] = "grants: []"
-    out += [f"# No description fits {_json(one)}: describe it in tools/ before you grant it." for one in undescribed]
+    for one in undescribed:
+        out.append(f"# No description fits {_json(one)}: describe it in tools/ before you grant it.")
     return "\n".join(out) + "\n"
 
 
@@ -89,7 +91,7 @@ def _arguments(name: str, use: ToolUse) -> dict[str, Json] | None:
             made["content"] = anything
         return made
     if name.startswith(_SHELL):
-        arguments = {one: anything for one in _FREE}
+        arguments = dict.fromkeys(_FREE, anything)
         arguments["programs"] = {"each": {"one_of": list(_most(use.programs))}}
         if not use.programs:
             arguments["programs"] = anything

@@ -16,7 +16,7 @@ import msgspec
 from remit.cli.hindsight.account import Decided
 from remit.core.coding.calls import CLAUDE_CODE, CODEX
 from remit.core.coding.claude_permissions import Asks, PermissionRules, asks
-from remit.core.transcripts.turns import Answer, Call, Result
+from remit.core.transcripts.turns import CallAnswer, CallTurn, ResultTurn
 
 MAX_KINDS: Final = 200_000
 
@@ -39,7 +39,7 @@ class Prompts(msgspec.Struct):
         project = self.rules.get(workspace)
         return user if project is None else user.joined(project)
 
-    def called(self, decided: Decided, mode: str, turn: Call) -> None:
+    def called(self, decided: Decided, mode: str, turn: CallTurn) -> None:
         """Count the question that a call needed."""
         self.modes[mode or "unknown"] = self.modes.get(mode or "unknown", 0) + 1
         answer = Asks.UNKNOWN
@@ -57,10 +57,10 @@ class Prompts(msgspec.Struct):
                 self._kinds.add(kind)
                 self.least += 1
 
-    def answered(self, decided: Decided, turn: Result) -> None:
+    def answered(self, decided: Decided, turn: ResultTurn) -> None:
         """Count a refusal by the person, or by the client's own rules."""
-        self.rejected += turn.answer is Answer.REJECTED
-        self.refused += turn.answer is Answer.REFUSED
+        self.rejected += turn.answer is CallAnswer.REJECTED
+        self.refused += turn.answer is CallAnswer.REFUSED
 
 
 def _kind(decided: Decided) -> tuple[str, ...]:

@@ -12,17 +12,26 @@ from collections.abc import Iterator
 from typing import Final
 
 from remit.cli.hindsight.account import Account, Decided
+from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.cli.hindsight.prompts import Prompts
 from remit.cli.hindsight.survey import Survey, mentions
 from remit.cli.hindsight.transcript_files import TranscriptFile, lines
-from remit.cli.hindsight.bundle import TASK_TYPE
 from remit.core.coding.calls import CodingCall, coding_call
 from remit.core.coding.mcp_names import mcp_tool
 from remit.core.errors import RemitError
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tasks.task import TaskState
-from remit.core.transcripts.turns import Answer, Call, Mode, Origin, Result, TranscriptReader, Turn, Words
+from remit.core.transcripts.turns import (
+    CallAnswer,
+    CallTurn,
+    ModeTurn,
+    ResultTurn,
+    TranscriptReader,
+    Turn,
+    WordsOrigin,
+    WordsTurn,
+)
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.rehearsal import AGENT, PERSON, Rehearsal
 from remit.rehearse.stage import BY
@@ -46,7 +55,7 @@ class Replay:
     """Replays transcripts through one rehearsal, and adds what happened to an account."""
 
     def __init__(self, rehearsal: Rehearsal, found: Survey, account: Account, prompts: Prompts) -> None:
-        """Take the rehearsal, whose task type `coding` grants every tool, and what the first reading found."""
+        """Take the rehearsal, whose task type grants every tool, and what the first reading found."""
         self._r = rehearsal
         self.found = found
         self._account = account
@@ -120,19 +129,19 @@ class _Session:
         self._modes: dict[str, str] = {}
 
     async def take(self, turn: Turn) -> None:
-        if isinstance(turn, Words):
+        if isinstance(turn, WordsTurn):
             await self._words(turn)
-        elif isinstance(turn, Mode):
+        elif isinstance(turn, ModeTurn):
             self._modes[turn.chain] = turn.mode
-        elif isinstance(turn, Call):
+        elif isinstance(turn, CallTurn):
             await self._call(turn)
-        elif isinstance(turn, Result):
+        elif isinstance(turn, ResultTurn):
             await self._result(turn)
 
-    async def _words(self, turn: Words) -> None:
+    async def _words(self, turn: WordsTurn) -> None:
         account = self._replay.account
         account.words[turn.origin] += 1
-        if turn.origin is not Origin.HUMAN:
+        if turn.origin is not WordsOrigin.HUMAN:
             return
         account.secrets_in(turn.text, self._reader.session, "the person's words")
         text = turn.text[:MAX_WORDS]
@@ -166,7 +175,7 @@ class _Session:
             account.sessions[self._file.client] += 1
         return made
 
-    async def _call(self, turn: Call) -> None:
+    async def _call(self, turn: CallTurn) -> None:
         chain = await self._chain(turn.chain)
         client = self._file.client
         made, tool, arguments = _as_called(client, turn, self._reader.workspace)
@@ -188,7 +197,7 @@ class _Session:
         if turn.id:
             chain.waiting[turn.id] = call, decided
 
-    async def _result(self, turn: Result) -> None:
+    async def _result(self, turn: ResultTurn) -> None:
         chain = self._chains.get(turn.chain)
         call, decided = chain.waiting.pop(turn.id, (None, None)) if chain else (None, None)
         account = self._replay.account
@@ -199,7 +208,7 @@ class _Session:
         self._replay.prompts.answered(decided, turn)
         if not call.permitted:
             return
-        text = turn.text if turn.answer is Answer.DONE else ""
+        text = turn.text if turn.answer is CallAnswer.DONE else ""
         request = call.request
         if request is not None and request.tool.label.trust is not Trust.UNTRUSTED:
             text = text if mentions(text, self._words_judged) else ""
@@ -219,7 +228,7 @@ class _Session:
         await self._replay.rehearsal.stage.restore()
 
 
-def _as_called(client: str, turn: Call, workspace: str) -> tuple[CodingCall | None, str, dict[str, Json]]:
+def _as_called(client: str, turn: CallTurn, workspace: str) -> tuple[CodingCall | None, str, dict[str, Json]]:
     """Return the call in remit's terms, with the id of its tool and its arguments."""
     found = mcp_tool(turn.name)
     if found is not None:

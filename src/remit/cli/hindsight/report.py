@@ -7,16 +7,18 @@ from collections import Counter
 from typing import Final
 
 import msgspec
+from rich.padding import Padding
 from rich.panel import Panel
 
 from remit.cli.hindsight.account import Account, Stopped
-from remit.cli.hindsight.configurations import Configured
+from remit.cli.hindsight.client_config import Configured
 from remit.cli.hindsight.prompts import Prompts
 from remit.cli.hindsight.survey import Survey
 from remit.cli.hindsight.transcript_files import FoundFiles
 from remit.cli.output import terminal
+from remit.core.credentials.known_secrets import FoundSecret
 from remit.core.json_value import Json
-from remit.core.transcripts.turns import Origin
+from remit.core.transcripts.turns import WordsOrigin
 
 TOP: Final = 12
 TOP_STOPPED: Final = 8
@@ -46,24 +48,12 @@ class Hindsight(msgspec.Struct, frozen=True, kw_only=True):
 
 def wire(made: Hindsight) -> Json:
     """Return the exact report."""
-    account, prompts = made.account, made.prompts
+    account = made.account
     return {
-        "read": {
-            "files": account.files,
-            "bytes": account.size_bytes,
-            "lines": account.lines,
-            "unreadable_lines": account.unreadable,
-            "unreadable_files": account.unreadable_files + made.found.unreadable,
-            "links_passed_over": made.found.links,
-            "too_many_files": made.found.too_many,
-            "repeated_entries": account.repeated,
-            "texts_cut": account.cut,
-            "results_without_call": account.stray_results,
-            "calls_without_result": account.unfinished,
-        },
+        "read": _read(made),
         "sessions": dict(account.sessions),
         "subagents": account.subagents,
-        "messages": {one.value: account.words[one] for one in Origin},
+        "messages": {one.value: account.words[one] for one in WordsOrigin},
         "did": {
             "calls": account.calls,
             "tools": _ranked(account.tools),
@@ -81,17 +71,7 @@ def wire(made: Hindsight) -> Json:
             "policies": dict(made.configured.policies),
             "unreadable": list(made.configured.unreadable),
         },
-        "questions": {
-            "clients": {
-                "rejected_by_person": prompts.rejected,
-                "refused_by_client": prompts.refused,
-                "derived_at_least": prompts.least,
-                "derived_at_most": prompts.most,
-                "unknown_calls": prompts.unknown,
-                "modes": dict(prompts.modes),
-            },
-            "remit": {"asked": made.asked_by_remit, "by_rule": _ranked(account.questions)},
-        },
+        "questions": _asked(made),
         "decisions": {
             "permitted": account.permitted,
             "asked": made.asked_by_remit,
@@ -100,29 +80,53 @@ def wire(made: Hindsight) -> Json:
             "stopped_by_rule": _ranked(account.rules),
         },
         "stopped": [msgspec.to_builtins(one) for one in account.stopped],
-        "secrets": [
-            {
-                "kind": one.found.kind,
-                "fingerprint": one.found.fingerprint,
-                "begins": one.found.shown,
-                "times": one.times,
-                "first_seen_in": one.where,
-                "session": one.session,
-            }
-            for one in account.secrets.values()
-        ]
-        + [
-            {
-                "kind": one.kind,
-                "fingerprint": one.fingerprint,
-                "begins": one.shown,
-                "times": 1,
-                "first_seen_in": place,
-                "session": "",
-            }
-            for place, one in made.configured.secrets
-        ],
+        "secrets": [_secret(one.found, one.times, one.where, one.session) for one in account.secrets.values()]
+        + [_secret(one, 1, place, "") for place, one in made.configured.secrets],
         "patch": made.patch,
+    }
+
+
+def _read(made: Hindsight) -> Json:
+    account = made.account
+    return {
+        "files": account.files,
+        "bytes": account.size_bytes,
+        "lines": account.lines,
+        "unreadable_lines": account.unreadable,
+        "unreadable_files": account.unreadable_files + made.found.unreadable,
+        "links_passed_over": made.found.links,
+        "too_many_files": made.found.too_many,
+        "repeated_entries": account.repeated,
+        "texts_cut": account.cut,
+        "results_without_call": account.stray_results,
+        "calls_without_result": account.unfinished,
+    }
+
+
+def _asked(made: Hindsight) -> Json:
+    prompts = made.prompts
+    clients = {
+        "rejected_by_person": prompts.rejected,
+        "refused_by_client": prompts.refused,
+        "derived_at_least": prompts.least,
+        "derived_at_most": prompts.most,
+        "unknown_calls": prompts.unknown,
+        "modes": dict(prompts.modes),
+    }
+    return {
+        "clients": clients,
+        "remit": {"asked": made.asked_by_remit, "by_rule": _ranked(made.account.questions)},
+    }
+
+
+def _secret(found: FoundSecret, times: int, where: str, session: str) -> Json:
+    return {
+        "kind": found.kind,
+        "fingerprint": found.fingerprint,
+        "begins": found.shown,
+        "times": times,
+        "first_seen_in": where,
+        "session": session,
     }
 
 
@@ -234,15 +238,16 @@ def _questions(made: Hindsight) -> None:
     _section("Questions to you")
     known = prompts.least or prompts.most
     span = f"{prompts.least} to {prompts.most}, derived from modes and today's rules" if known else ""
+    refused = terminal.counted(prompts.rejected, "time") if prompts.rejected else "never, as far as recorded"
     rows: list[tuple[str, object]] = [
         ("the clients asked", span),
-        ("you said no", terminal.counted(prompts.rejected, "time") if prompts.rejected else "never, as far as recorded"),
+        ("you said no", refused),
         ("not known", f"for {terminal.counted(prompts.unknown, 'call')}" if prompts.unknown else ""),
         ("remit would have asked", f"{made.asked_by_remit}" + _hundredth(made.asked_by_remit, account.calls)),
         ("about", _top(account.questions, 5)),
     ]
     terminal.picture(terminal.facts(rows))
-    if unmarked := account.words[Origin.UNKNOWN]:
+    if unmarked := account.words[WordsOrigin.UNKNOWN]:
         terminal.say(
             f"{terminal.counted(unmarked, 'message')} did not say who wrote them, and did not count as your "
             "words. With your words, remit asks less.",
@@ -266,8 +271,6 @@ def _stopped(account: Account) -> None:
         terminal.say(terminal.text(f"{one.name}  ", "bold red"), terminal.text(one.call))
         why = f"{one.why}; {one.source}" if one.source else one.why
         rows = [("why", why), ("rule", one.rule), ("permitted if", one.remediation), ("session", one.session)]
-        from rich.padding import Padding
-
         terminal.picture(Padding(terminal.facts(rows), (0, 0, 0, 2)))
     shown = min(len(first), TOP_STOPPED)
     if account.stopped_calls > shown:
@@ -298,7 +301,7 @@ def _next(made: Hindsight) -> None:
     grants = sum(1 for line in made.patch.splitlines() if line.startswith("+  - tool:"))
     steps = (
         ("remit hindsight --patch > coding.patch", f"a task type that fits: {grants} grants to review"),
-        ("remit init && patch -p1 < coding.patch", "apply it to a new folder"),
+        ("mkdir review && patch -p1 -d review < coding.patch", "read it, and rehearse it"),
     )
     for command, why in steps:
-        terminal.copyable(f"  {command:<41}  ", terminal.text(f"# {why}", "dim"))
+        terminal.copyable(f"  {command:<52}  ", terminal.text(f"# {why}", "dim"))

@@ -19,7 +19,8 @@ from remit.cli.hindsight.transcript_files import TranscriptFile, lines
 from remit.core.coding.calls import coding_call
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.flow.values.normal_text import folded
-from remit.core.transcripts.turns import Call
+from remit.core.json_value import Json
+from remit.core.transcripts.turns import CallTurn
 
 MAX_TOOLS: Final = 2_000
 MAX_WORDS: Final = 2_000
@@ -27,11 +28,13 @@ MAX_WORDS: Final = 2_000
 _WORD: Final = re.compile(r"[^\W_]{3,}")
 #: Arguments of the built-in descriptions whose source counts.
 _JUDGED: Final = ("to", "outside", "packages", "secret_files")
-_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_TYPES: Final = {
+    str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
+}  # fmt: skip
 
 
 class Survey(msgspec.Struct):
-    """The tools that were called: of MCP servers with the arguments seen, and those that no file describes."""
+    """The tools that were called: MCP tools with the arguments seen, and those that no file describes."""
 
     clients: set[str] = set()
     mcp: dict[McpTool, dict[str, str]] = {}
@@ -59,7 +62,7 @@ def survey(files: list[TranscriptFile]) -> Survey:
                 if line is None or not _may_call(line):
                     continue
                 for turn in reader.read(line):
-                    if isinstance(turn, Call):
+                    if isinstance(turn, CallTurn):
                         _note(made, file.client, turn, reader.workspace, words)
         except OSError:
             continue
@@ -70,7 +73,7 @@ def _may_call(line: bytes) -> bool:
     return b"tool_use" in line or b"_call" in line or b"toolCalls" in line
 
 
-def _note(made: Survey, client: str, call: Call, workspace: str, words: set[str]) -> None:
+def _note(made: Survey, client: str, call: CallTurn, workspace: str, words: set[str]) -> None:
     given = call.arguments if isinstance(call.arguments, dict) else {}
     tool = mcp_tool(call.name)
     if tool is None:
@@ -78,7 +81,7 @@ def _note(made: Survey, client: str, call: Call, workspace: str, words: set[str]
         other = made.others.setdefault(client, set())
         if not read.described and len(other) < MAX_TOOLS:
             other.add(read.tool)
-        judged = {name: read.arguments[name] for name in _JUDGED if name in read.arguments}
+        judged: dict[str, Json] = {name: read.arguments[name] for name in _JUDGED if name in read.arguments}
         if read.tool in ("file.write-outside", "file.write-guarded"):
             judged = {"paths": read.arguments["paths"]}
         _add_words(judged if read.described else given, words)

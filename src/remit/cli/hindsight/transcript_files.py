@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transcripts below a folder, found and read line by line. Links are not followed; only files are opened."""
+"""Transcripts below a folder, found and read line by line. Links are not followed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _walk(folder: Path, found: FoundFiles) -> None:
 
     for at, folders, names in os.walk(folder, onerror=failed, followlinks=False):
         folders.sort()
-        found.links += sum(os.path.islink(os.path.join(at, one)) for one in folders)  # noqa: PTH114,PTH118 - fast
+        found.links += sum(os.path.islink(os.path.join(at, one)) for one in folders)
         for name in sorted(names):
             if len(found.files) >= MAX_FILES:
                 found.too_many = True
@@ -119,7 +119,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
     Raises `OSError` if the file cannot be opened, or is not a file any more.
     """
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
-    with open(opened, "rb", buffering=_CHUNK) as file:  # noqa: PTH123 - opened without following links
+    with open(opened, "rb", buffering=_CHUNK) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("is not a file")
         while line := file.readline(MAX_LINE):

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.coding.paths import PathKind, absolute, kind_of, relative
+from remit.core.coding.paths import CodingPathKind, absolute, kind_of, relative
 from remit.core.coding.programs import Deed
 from remit.core.coding.shell import ShellCommand, parse
 from remit.core.json_value import Json
@@ -74,38 +74,36 @@ _TEXTS: Final = ("content", "new_string", "new_source", "code_edit", "edits")
 _PATCHED: Final = re.compile(r"^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$", re.MULTILINE)
 _URL: Final = re.compile(r"https?://[^\s'\"<>)\]]+")
 _SHELL: Final = {
-    Deed.LOOK: "shell.look",
-    Deed.WORK: "shell.work",
     Deed.FETCH: "shell.fetch",
     Deed.INSTALL: "shell.install",
     Deed.SEND: "shell.send",
     Deed.ANY: "shell.any",
 }
 _READS: Final = {
-    PathKind.WORKSPACE: "file.read",
-    PathKind.SYSTEM: "file.read",
-    PathKind.FOREIGN: "file.read-foreign",
-    PathKind.OUTSIDE: "file.read-outside",
-    PathKind.SECRET: "file.read-secret",
-    PathKind.GUARDED: "file.read-secret",
+    CodingPathKind.WORKSPACE: "file.read",
+    CodingPathKind.SYSTEM: "file.read",
+    CodingPathKind.FOREIGN: "file.read-foreign",
+    CodingPathKind.OUTSIDE: "file.read-outside",
+    CodingPathKind.SECRET: "file.read-secret",
+    CodingPathKind.GUARDED: "file.read-secret",
 }
 _WRITES: Final = {
-    PathKind.WORKSPACE: "file.write",
-    PathKind.FOREIGN: "file.write",
-    PathKind.SECRET: "file.write",
-    PathKind.SYSTEM: "file.write-outside",
-    PathKind.OUTSIDE: "file.write-outside",
-    PathKind.GUARDED: "file.write-guarded",
+    CodingPathKind.WORKSPACE: "file.write",
+    CodingPathKind.FOREIGN: "file.write",
+    CodingPathKind.SECRET: "file.write",
+    CodingPathKind.SYSTEM: "file.write-outside",
+    CodingPathKind.OUTSIDE: "file.write-outside",
+    CodingPathKind.GUARDED: "file.write-guarded",
 }
 #: The worst kind first.
-_RANK: Final = tuple(reversed(PathKind))
+_RANK: Final = tuple(reversed(CodingPathKind))
 
 
 class CodingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call in remit's terms: `tool` is described, `arguments` are what its description knows.
 
-    `described` is false for a tool that is unknown, or was called with arguments of an unknown form. `text` is
-    what the call writes to a file.
+    `described` is false for a tool that is unknown, or was called with arguments of an unknown form. `text`
+    is what the call writes to a file.
     """
 
     tool: str
@@ -173,16 +171,7 @@ def _shell(given: dict[str, Json], cwd: str, workspace: str) -> CodingCall | Non
 def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
     """Return the call of a parsed shell command."""
     outside = read.outside(workspace)
-    tool = _SHELL[read.deed]
-    if read.deed is Deed.LOOK and read.secrets:
-        tool = "shell.secret"
-    elif read.deed is Deed.LOOK and any(kind_of(one, workspace) is PathKind.OUTSIDE for one in read.reads):
-        tool = "shell.look-outside"
-    elif read.deed <= Deed.WORK and outside:
-        guarded = any(kind_of(one, workspace, write=True) is PathKind.GUARDED for one in outside)
-        tool = "shell.guarded" if guarded else "shell.outside"
-    elif read.deed is Deed.WORK and read.secrets:
-        tool = "shell.secret"
+    tool = _shell_tool(read, outside, workspace)
     arguments: dict[str, Json] = {"command": said, "programs": list(read.programs)}
     if read.to and read.deed >= Deed.FETCH:
         arguments["to"] = list(read.to)
@@ -194,6 +183,22 @@ def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
         arguments["outside"] = list(outside)
     paths = tuple(dict.fromkeys((*read.reads, *read.writes)))
     return CodingCall(tool=tool, arguments=arguments, command=read, paths=paths, to=read.to)
+
+
+def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) -> str:
+    """Return the tool that describes a command: by its worst program, and the worst of its paths."""
+    if any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in read.writes):
+        return "shell.guarded" if read.deed <= Deed.WORK else "shell.any"
+    if read.deed is Deed.LOOK:
+        if read.secrets:
+            return "shell.secret"
+        away = any(kind_of(one, workspace) is CodingPathKind.OUTSIDE for one in read.reads)
+        return "shell.look-outside" if away else "shell.look"
+    if read.deed is Deed.WORK:
+        return "shell.work-secret" if read.secrets else "shell.outside" if outside else "shell.work"
+    if outside:
+        return "shell.any"
+    return "shell.fetch-file" if read.deed is Deed.FETCH and read.writes else _SHELL[read.deed]
 
 
 def _patch(text: str, cwd: str, workspace: str) -> CodingCall | None:
@@ -231,7 +236,7 @@ def _written(found: list[str], text: str, workspace: str) -> CodingCall:
     return CodingCall(tool=_WRITES[worst], arguments=arguments, paths=tuple(found), text=text)
 
 
-def _worst(paths: list[str], workspace: str, *, write: bool) -> PathKind:
+def _worst(paths: list[str], workspace: str, *, write: bool) -> CodingPathKind:
     kinds = {kind_of(one, workspace, write=write) for one in paths}
     return next(one for one in _RANK if one in kinds)
 

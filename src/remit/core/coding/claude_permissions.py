@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.core.coding.calls import CodingCall
-from remit.core.coding.paths import PathKind, kind_of, relative
+from remit.core.coding.paths import CodingPathKind, kind_of, relative
 from remit.core.coding.programs import Deed
 
 _EDITS: Final = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
@@ -77,7 +77,7 @@ def _guarded(name: str, call: CodingCall | None, mode: str, workspace: str) -> b
     if call is None:
         return False
     kinds = {kind_of(one, workspace) for one in call.paths}
-    inside = kinds <= {PathKind.WORKSPACE, PathKind.FOREIGN, PathKind.SECRET}
+    inside = kinds <= {CodingPathKind.WORKSPACE, CodingPathKind.FOREIGN, CodingPathKind.SECRET}
     if name in _EDITS:
         return not (mode == "acceptEdits" and inside)
     if name in _READS:

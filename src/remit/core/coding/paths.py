@@ -39,7 +39,7 @@ _SYSTEM: Final = ("/tmp", "/var/tmp", "/private/tmp", "/usr", "/opt", "/lib", "/
 _DRIVE: Final = re.compile(r"^[A-Za-z]:[\\/]")
 
 
-class PathKind(enum.StrEnum):
+class CodingPathKind(enum.StrEnum):
     """What a path is, seen from a workspace; the worst one that applies."""
 
     WORKSPACE = "workspace"
@@ -79,20 +79,20 @@ def within(path: str, workspace: str) -> bool:
     return bool(workspace) and (path == root or path.startswith(root + "/"))
 
 
-def kind_of(path: str, workspace: str, *, write: bool = False) -> PathKind:
+def kind_of(path: str, workspace: str, *, write: bool = False) -> CodingPathKind:
     """Return what an absolute path is. Files that steer an assistant are guarded against writes only."""
     names = [one for one in path.split("/") if one]
     if write and _steers(path, names):
-        return PathKind.GUARDED
+        return CodingPathKind.GUARDED
     if _holds_secrets(names):
-        return PathKind.SECRET
+        return CodingPathKind.SECRET
     if within(path, workspace):
         root = absolute(workspace, "/").rstrip("/")
         below = path[len(root) :].split("/")
-        return PathKind.FOREIGN if _FOREIGN.intersection(below[:-1]) else PathKind.WORKSPACE
+        return CodingPathKind.FOREIGN if _FOREIGN.intersection(below[:-1]) else CodingPathKind.WORKSPACE
     if any(path == one or path.startswith(one + "/") for one in _SYSTEM):
-        return PathKind.SYSTEM
-    return PathKind.FOREIGN if _FOREIGN.intersection(names[:-1]) else PathKind.OUTSIDE
+        return CodingPathKind.SYSTEM
+    return CodingPathKind.FOREIGN if _FOREIGN.intersection(names[:-1]) else CodingPathKind.OUTSIDE
 
 
 def _steers(path: str, names: list[str]) -> bool:

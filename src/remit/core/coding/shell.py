@@ -16,7 +16,7 @@ import msgspec
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from remit.core.coding.paths import PathKind, absolute, kind_of, within
+from remit.core.coding.paths import CodingPathKind, absolute, kind_of, within
 from remit.core.coding.programs import (
     INLINE,
     INTERPRETERS,
@@ -41,6 +41,11 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>|;`$\\]+")
 _AT_HOST: Final = re.compile(r"^(?:[\w.+-]+@)([A-Za-z0-9.-]+)(?::.*)?$")
 _HOST_PATH: Final = re.compile(r"^([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?(?:/.*)?$")
 _QUIET: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+#: Options with which clients of the web save what they read.
+_SAVES: Final = {
+    "curl": ("-o", "--output", "--output-dir"),
+    "wget": ("-O", "--output-document", "-P", "--directory-prefix"),
+}
 #: Programs whose words are texts or patterns, not paths.
 _TEXT: Final = frozenset(
     {"echo", "printf", "test", "[", "expr", "jq", "yq", "true", "false", "sleep", "export"}
@@ -85,7 +90,7 @@ class ShellCommand(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(
             one
             for one in self.writes
-            if kind_of(one, workspace, write=True) not in (PathKind.WORKSPACE, PathKind.FOREIGN)
+            if kind_of(one, workspace, write=True) not in (CodingPathKind.WORKSPACE, CodingPathKind.FOREIGN)
             and not any(one == root or one.startswith(root + "/") for root in _WRITABLE)
         )
 
@@ -113,7 +118,7 @@ class _Reading:
             reads=reads,
             writes=tuple(self.writes),
             to=tuple(self.to),
-            secrets=tuple(one for one in reads if kind_of(one, self.workspace) is PathKind.SECRET),
+            secrets=tuple(one for one in reads if kind_of(one, self.workspace) is CodingPathKind.SECRET),
             packages=tuple(self.packages),
             parsed=self.parsed,
         )
@@ -314,6 +319,8 @@ class _Reading:
         if program.hosts or name == "git":
             for word in found if name != "git" else found[1:]:
                 self.host(word, program.hosts)
+        if name == "git" and deed is Deed.FETCH and found[:1] != ["ls-remote"]:
+            self.path(".", write=True)
         if deed is Deed.INSTALL:
             for word in found[1:] if found[1:2] != ["install"] else found[2:]:
                 if not word.startswith((".", "/")):
@@ -326,6 +333,7 @@ class _Reading:
                     if program.writes:
                         self.reads[absolute(word, self.cwd)] = None
         elif program.hosts:
+            self.saved(name, texts)
             for word in texts:
                 bare = word.partition("=")[2] or word
                 bare = bare.removeprefix("@")
@@ -333,6 +341,18 @@ class _Reading:
                     self.path(bare)
                 elif _path_like(word) and "://" not in word and not _HOST_PATH.match(word):
                     self.path(word)
+
+    def saved(self, name: str, texts: list[str]) -> None:
+        """Note where a client of the web saves what it reads; without a name, in this folder."""
+        for at, word in enumerate(texts):
+            option, _, value = word.partition("=")
+            if option in _SAVES.get(name, ()):
+                target = value or (texts[at + 1] if at + 1 < len(texts) else ".")
+                if target != "-" and target not in _QUIET:
+                    self.path(target, write=True)
+                return
+        if name == "wget" or (name == "curl" and any(one in ("-O", "--remote-name") for one in texts)):
+            self.path(".", write=True)
 
     def host(self, word: str, bare: bool) -> None:
         if "://" in word:
@@ -370,7 +390,7 @@ def _names_known(words: list[tuple[str, bool]]) -> bool:
 def _path_like(word: str) -> bool:
     if "://" in word or _AT_HOST.match(word) or len(word) > 1024 or "\n" in word:
         return False
-    return "/" in word or word.startswith(("~", ".")) or kind_of("/" + word, "") is PathKind.SECRET
+    return "/" in word or word.startswith(("~", ".")) or kind_of("/" + word, "") is CodingPathKind.SECRET
 
 
 def _path_like_file(word: str) -> bool:

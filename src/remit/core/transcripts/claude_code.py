@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from remit.core.coding.calls import CLAUDE_CODE
 from remit.core.transcripts.turns import (
-    Answer,
-    Call,
-    Mode,
-    Origin,
+    CallAnswer,
+    CallTurn,
+    ModeTurn,
     ReadCounts,
-    Result,
+    ResultTurn,
     Turn,
-    Words,
+    WordsOrigin,
+    WordsTurn,
     decoded,
     sound,
     string,
@@ -92,7 +92,7 @@ class ClaudeCodeReader:
         if not mode or self._mode.get(chain) == mode:
             return []
         self._mode[chain] = mode
-        return [Mode(mode=mode, chain=chain)]
+        return [ModeTurn(mode=mode, chain=chain)]
 
     def _called(self, content: object, cwd: str, chain: str) -> list[Turn]:
         found: list[Turn] = []
@@ -104,7 +104,7 @@ class ClaudeCodeReader:
                 self.counts.unreadable += not name or not sound(given)
                 continue
             self._calls.add(number)
-            found.append(Call(id=number, name=name, arguments=given, cwd=cwd, chain=chain))
+            found.append(CallTurn(id=number, name=name, arguments=given, cwd=cwd, chain=chain))
         return found
 
     def _answered(self, entry: dict[str, Any], content: object, chain: str) -> list[Turn]:
@@ -117,26 +117,28 @@ class ClaudeCodeReader:
         if results:
             return results
         text = text_of(content, self.counts)
-        return [Words(text=text, origin=self._origin(entry, chain), chain=chain)] if text.strip() else []
+        return [WordsTurn(text=text, origin=self._origin(entry, chain), chain=chain)] if text.strip() else []
 
-    def _result(self, block: dict[str, Any], chain: str) -> Result:
+    def _result(self, block: dict[str, Any], chain: str) -> ResultTurn:
         text = text_of(block.get("content"), self.counts)
         error = block.get("is_error") is True
-        answer = Answer.DONE
+        answer = CallAnswer.DONE
         if error and text.startswith(_REJECTED):
-            answer = Answer.REJECTED
+            answer = CallAnswer.REJECTED
         elif error and text.startswith(_REFUSED):
-            answer = Answer.REFUSED
-        return Result(id=string(block.get("tool_use_id")), text=text, error=error, answer=answer, chain=chain)
+            answer = CallAnswer.REFUSED
+        return ResultTurn(
+            id=string(block.get("tool_use_id")), text=text, error=error, answer=answer, chain=chain
+        )
 
-    def _origin(self, entry: dict[str, Any], chain: str) -> Origin:
+    def _origin(self, entry: dict[str, Any], chain: str) -> WordsOrigin:
         """Return whose words an entry holds. Each of its marks must say so, and one mark is needed."""
         if chain or self._subagent or entry.get("isMeta") is True or entry.get("isCompactSummary") is True:
-            return Origin.SYSTEM
+            return WordsOrigin.SYSTEM
         origin, source = entry.get("origin"), entry.get("promptSource")
         kind = origin.get("kind") if isinstance(origin, dict) else None
         if kind is None and source is None:
-            return Origin.UNKNOWN
+            return WordsOrigin.UNKNOWN
         if kind not in (None, "human") or source not in (None, *_TYPED):
-            return Origin.SYSTEM
-        return Origin.HUMAN
+            return WordsOrigin.SYSTEM
+        return WordsOrigin.HUMAN

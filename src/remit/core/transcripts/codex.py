@@ -16,14 +16,14 @@ import msgspec
 from remit.core.coding.calls import CODEX
 from remit.core.json_value import Json
 from remit.core.transcripts.turns import (
-    Answer,
-    Call,
-    Mode,
-    Origin,
+    CallAnswer,
+    CallTurn,
+    ModeTurn,
     ReadCounts,
-    Result,
+    ResultTurn,
     Turn,
-    Words,
+    WordsOrigin,
+    WordsTurn,
     decoded,
     sound,
     string,
@@ -100,19 +100,19 @@ class CodexReader:
         if not mode or mode == self._mode:
             return []
         self._mode = mode
-        return [Mode(mode=mode)]
+        return [ModeTurn(mode=mode)]
 
     def _event(self, payload: dict[str, Any]) -> list[Turn]:
         if payload.get("type") != "user_message":
             return []
         text = text_of(payload.get("message"), self.counts)
         plain = payload.get("kind") in (None, "plain")
-        origin = Origin.UNKNOWN
+        origin = WordsOrigin.UNKNOWN
         if self._source == "subagent" or not plain:
-            origin = Origin.SYSTEM
+            origin = WordsOrigin.SYSTEM
         elif self._source in _INTERACTIVE:
-            origin = Origin.HUMAN
-        return [Words(text=text, origin=origin)] if text.strip() else []
+            origin = WordsOrigin.HUMAN
+        return [WordsTurn(text=text, origin=origin)] if text.strip() else []
 
     def _item(self, payload: dict[str, Any]) -> list[Turn]:
         kind = string(payload.get("type"))
@@ -155,9 +155,9 @@ class CodexReader:
         escalated = isinstance(given, dict) and (
             given.get("with_escalated_permissions") is True or given.get("sandbox_permissions") == _ESCALATED
         )
-        return [Call(id=number, name=name, arguments=given, cwd=self._cwd, escalated=escalated)]
+        return [CallTurn(id=number, name=name, arguments=given, cwd=self._cwd, escalated=escalated)]
 
-    def _result(self, number: str, output: object) -> Result:
+    def _result(self, number: str, output: object) -> ResultTurn:
         error = False
         if isinstance(output, str) and output[:1] == "{":
             # A result that only looks like JSON is a text.
@@ -169,4 +169,6 @@ class CodexReader:
             error = (isinstance(code, int) and code != 0) or output.get("success") is False
         text = text_of(output, self.counts)
         rejected = text.strip()[:80].lower().startswith(_REJECTED)
-        return Result(id=number, text=text, error=error, answer=Answer.REJECTED if rejected else Answer.DONE)
+        return ResultTurn(
+            id=number, text=text, error=error, answer=CallAnswer.REJECTED if rejected else CallAnswer.DONE
+        )

@@ -12,13 +12,13 @@ from typing import Any
 
 from remit.core.coding.calls import GEMINI
 from remit.core.transcripts.turns import (
-    Answer,
-    Call,
-    Origin,
+    CallAnswer,
+    CallTurn,
     ReadCounts,
-    Result,
+    ResultTurn,
     Turn,
-    Words,
+    WordsOrigin,
+    WordsTurn,
     decoded,
     sound,
     string,
@@ -67,8 +67,8 @@ class GeminiReader:
             self._said.add(number)
             text = text_of(message.get("content"), self.counts)
             system = text.lstrip().startswith("<session_context>")
-            origin = Origin.SYSTEM if system else Origin.UNKNOWN
-            return [Words(text=text, origin=origin)] if text.strip() else []
+            origin = WordsOrigin.SYSTEM if system else WordsOrigin.UNKNOWN
+            return [WordsTurn(text=text, origin=origin)] if text.strip() else []
         calls = message.get("toolCalls")
         return [turn for one in calls for turn in self._call(one)] if isinstance(calls, list) else []
 
@@ -83,11 +83,11 @@ class GeminiReader:
             self.counts.unreadable += 1
             return []
         self._called.add(number)
-        answer = Answer.REJECTED if status == "cancelled" else Answer.DONE
+        answer = CallAnswer.REJECTED if status == "cancelled" else CallAnswer.DONE
         text = text_of(call.get("resultDisplay"), self.counts) or self._response(call.get("result"))
         return [
-            Call(id=number, name=name, arguments=given, cwd=self.workspace),
-            Result(id=number, text=text, error=status == "error", answer=answer),
+            CallTurn(id=number, name=name, arguments=given, cwd=self.workspace),
+            ResultTurn(id=number, text=text, error=status == "error", answer=answer),
         ]
 
     def _response(self, result: object) -> str:

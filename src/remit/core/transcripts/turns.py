@@ -16,7 +16,7 @@ MAX_DEPTH: Final = 64
 """Deepest nesting of a call's arguments; deeper ones are unreadable."""
 
 
-class Origin(enum.StrEnum):
+class WordsOrigin(enum.StrEnum):
     """Where words come from, as far as a transcript marks it. Only a person's words are intent."""
 
     HUMAN = "human"
@@ -24,7 +24,7 @@ class Origin(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-class Answer(enum.StrEnum):
+class CallAnswer(enum.StrEnum):
     """How a call ended: with a result, refused by the person, or refused by the client's own rules."""
 
     DONE = "done"
@@ -32,15 +32,15 @@ class Answer(enum.StrEnum):
     REFUSED = "refused"
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
+class WordsTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the assistant. `chain` is empty for the session itself, else it names a subagent."""
 
     text: str
-    origin: Origin
+    origin: WordsOrigin
     chain: str = ""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class CallTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a tool, under the client's name for it, made in the folder `cwd`.
 
     `escalated`: the call itself asks for more than the client's sandbox permits.
@@ -54,24 +54,24 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     escalated: bool = False
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class ResultTurn(msgspec.Struct, frozen=True, kw_only=True):
     """What came back for a call."""
 
     id: str
     text: str
     error: bool = False
-    answer: Answer = Answer.DONE
+    answer: CallAnswer = CallAnswer.DONE
     chain: str = ""
 
 
-class Mode(msgspec.Struct, frozen=True, kw_only=True):
+class ModeTurn(msgspec.Struct, frozen=True, kw_only=True):
     """The permission mode, or approval policy, of the following turns."""
 
     mode: str
     chain: str = ""
 
 
-Turn = Words | Call | Result | Mode
+Turn = WordsTurn | CallTurn | ResultTurn | ModeTurn
 
 
 class ReadCounts(msgspec.Struct):

@@ -41,7 +41,7 @@ def _asks(name: str, given: Any, mode: str, rules: dict[str, Any]) -> Asks:
         ("Read", {"file_path": "a.py"}, "default", {}, Asks.NO),
         ("Read", {"file_path": "/home/ada/b.py"}, "default", {}, Asks.YES),
         ("WebFetch", {"url": "https://docs.example/a"}, "default", {}, Asks.YES),
-        ("WebFetch", {"url": "https://docs.example/a"}, "default", {"allow": ("WebFetch(domain:docs.example)",)}, Asks.NO),
+        ("WebFetch", {"url": "https://a.example"}, "plan", {"allow": ("WebFetch(domain:*)",)}, Asks.NO),
         ("mcp__tracker__create", {}, "default", {}, Asks.YES),
         ("mcp__tracker__create", {}, "default", {"allow": ("mcp__tracker",)}, Asks.NO),
     ],

@@ -72,7 +72,7 @@ def test_what_cannot_be_read_off_a_command_is_the_worst_case(command: str) -> No
 
 
 def test_paths_are_resolved_along_the_changes_of_folder() -> None:
-    """A path is below the folder that the command has entered by then, and a subshell's change ends with it."""
+    """A path is below the folder that the command has entered by then; a subshell's change ends with it."""
     assert parse("cd src && rm -rf ../build", HOME, HOME).outside(HOME) == ()
     assert parse("cd / && rm -rf home/ben", HOME, HOME).outside(HOME) == ("/home/ben",)
     assert parse("(cd web && make); rm -rf ../..", HOME, HOME).outside(HOME) == ("/home",)

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from remit.core.transcripts.codex import CodexReader
-from remit.core.transcripts.turns import Answer, Call, Mode, Origin, Result, Turn, Words
+from remit.core.transcripts.turns import (
+    CallAnswer,
+    CallTurn,
+    ModeTurn,
+    ResultTurn,
+    Turn,
+    WordsOrigin,
+    WordsTurn,
+)
 from tests.samples.assistant_sessions import WORKSPACE, Codex
 
 
@@ -22,30 +30,30 @@ def test_a_session_is_words_calls_and_results() -> None:
     reader = CodexReader("file")
     words, mode, call, result, patch, done = _read(made, reader)
     assert (reader.session, reader.workspace) == ("c-1", WORKSPACE)
-    assert words == Words(text="Add a README", origin=Origin.HUMAN)
-    assert mode == Mode(mode="on-request")
-    assert isinstance(call, Call)
+    assert words == WordsTurn(text="Add a README", origin=WordsOrigin.HUMAN)
+    assert mode == ModeTurn(mode="on-request")
+    assert isinstance(call, CallTurn)
     assert (call.name, call.arguments, call.cwd) == ("shell", {"command": ["ls"]}, WORKSPACE)
-    assert isinstance(result, Result)
+    assert isinstance(result, ResultTurn)
     assert result.text == "a"
-    assert isinstance(patch, Call)
+    assert isinstance(patch, CallTurn)
     assert patch.arguments == "*** Begin Patch"
-    assert isinstance(done, Result)
+    assert isinstance(done, ResultTurn)
 
 
 @pytest.mark.parametrize(
     ("source", "origin"),
     [
-        ("cli", Origin.HUMAN),
-        ("vscode", Origin.HUMAN),
-        ("exec", Origin.UNKNOWN),
-        (None, Origin.UNKNOWN),
-        ({"subagent": {"thread_spawn": {"parent_thread_id": "p"}}}, Origin.SYSTEM),
+        ("cli", WordsOrigin.HUMAN),
+        ("vscode", WordsOrigin.HUMAN),
+        ("exec", WordsOrigin.UNKNOWN),
+        (None, WordsOrigin.UNKNOWN),
+        ({"subagent": {"thread_spawn": {"parent_thread_id": "p"}}}, WordsOrigin.SYSTEM),
     ],
 )
-def test_only_an_interactive_session_has_a_persons_words(source: Any, origin: Origin) -> None:
+def test_only_an_interactive_session_has_a_persons_words(source: Any, origin: WordsOrigin) -> None:
     """A program or another agent may have started the session; then its words are no intent."""
-    found = [turn for turn in _read(Codex(source=source).human("Go")) if isinstance(turn, Words)]
+    found = [turn for turn in _read(Codex(source=source).human("Go")) if isinstance(turn, WordsTurn)]
     assert [turn.origin for turn in found] == [origin]
 
 
@@ -63,12 +71,12 @@ def test_outcomes_are_read_from_structured_outputs() -> None:
         Codex().call("exec_command", given, failed).call("shell", {}, "exec command rejected by user")
     )
     first, result, _, rejected = turns
-    assert isinstance(first, Call)
+    assert isinstance(first, CallTurn)
     assert first.escalated
-    assert isinstance(result, Result)
+    assert isinstance(result, ResultTurn)
     assert (result.text, result.error) == ("no such file", True)
-    assert isinstance(rejected, Result)
-    assert rejected.answer is Answer.REJECTED
+    assert isinstance(rejected, ResultTurn)
+    assert rejected.answer is CallAnswer.REJECTED
 
 
 def test_the_form_without_envelopes_is_read() -> None:
@@ -85,15 +93,15 @@ def test_the_form_without_envelopes_is_read() -> None:
     ]
     call, result = [turn for one in lines for turn in reader.read(json.dumps(one).encode())]
     assert reader.session == "old"
-    assert isinstance(call, Call)
+    assert isinstance(call, CallTurn)
     assert call.arguments == {"command": ["ls"], "workdir": "/a"}
-    assert isinstance(result, Result)
+    assert isinstance(result, ResultTurn)
 
 
 @pytest.mark.parametrize("arguments", ["{", "[" * 5000, 7, None, {"a": [[[]]]}])
 def test_unreadable_arguments_do_not_hide_a_call(arguments: Any) -> None:
     """A call with arguments that are no JSON stays a call."""
     item = {"type": "function_call", "name": "shell", "arguments": arguments, "call_id": "1"}
-    assert [turn.name for turn in _read(Codex().add("response_item", item)) if isinstance(turn, Call)] == [
-        "shell"
-    ]
+    assert [
+        turn.name for turn in _read(Codex().add("response_item", item)) if isinstance(turn, CallTurn)
+    ] == ["shell"]

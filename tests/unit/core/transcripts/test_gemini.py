@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from remit.core.transcripts.gemini import GeminiReader
-from remit.core.transcripts.turns import Answer, Call, Origin, Result, Turn, Words
+from remit.core.transcripts.turns import CallAnswer, CallTurn, ResultTurn, Turn, WordsOrigin, WordsTurn
 
 CALL = {
     "id": "1",
@@ -28,10 +28,10 @@ def test_a_session_in_one_object_is_read() -> None:
         {"id": "m2", "type": "gemini", "toolCalls": [CALL]},
     ]
     words, call, result = _read({"sessionId": "s", "projectHash": "h", "messages": messages})
-    assert words == Words(text="List", origin=Origin.UNKNOWN)
-    assert isinstance(call, Call)
+    assert words == WordsTurn(text="List", origin=WordsOrigin.UNKNOWN)
+    assert isinstance(call, CallTurn)
     assert call.arguments == {"command": "ls"}
-    assert result == Result(id="1", text="a.py")
+    assert result == ResultTurn(id="1", text="a.py")
 
 
 def test_a_message_that_is_written_again_counts_once() -> None:
@@ -39,14 +39,14 @@ def test_a_message_that_is_written_again_counts_once() -> None:
     waiting = {"id": "m2", "type": "gemini", "toolCalls": [{**CALL, "status": "executing"}]}
     done = {"id": "m2", "type": "gemini", "toolCalls": [CALL]}
     turns = _read(waiting, done, {"$set": {"messages": [done]}}, {"$set": {"summary": "x"}})
-    assert [type(turn) for turn in turns] == [Call, Result]
+    assert [type(turn) for turn in turns] == [CallTurn, ResultTurn]
 
 
 def test_a_cancelled_call_was_rejected() -> None:
     """The person cancelled it, so it did not run."""
     _, result = _read({"id": "m", "type": "gemini", "toolCalls": [{**CALL, "status": "cancelled"}]})
-    assert isinstance(result, Result)
-    assert result.answer is Answer.REJECTED
+    assert isinstance(result, ResultTurn)
+    assert result.answer is CallAnswer.REJECTED
 
 
 def test_the_context_of_a_session_is_no_message_of_the_person() -> None:
@@ -54,5 +54,5 @@ def test_the_context_of_a_session_is_no_message_of_the_person() -> None:
     (words,) = _read(
         {"id": "m", "type": "user", "content": [{"text": "<session_context>tree</session_context>"}]}
     )
-    assert isinstance(words, Words)
-    assert words.origin is Origin.SYSTEM
+    assert isinstance(words, WordsTurn)
+    assert words.origin is WordsOrigin.SYSTEM

@@ -96,7 +96,9 @@ def _rules(settings: Mapping[str, Any]) -> PermissionRules:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one[:1000] for one in value[:5000] if isinstance(one, str)) if isinstance(value, list) else ()
+    return (
+        tuple(one[:1000] for one in value[:5000] if isinstance(one, str)) if isinstance(value, list) else ()
+    )
 
 
 def _servers(written: object, client: str, place: str, found: Configured, off: tuple[str, ...] = ()) -> None:
@@ -153,7 +155,7 @@ def _object(path: Path, found: Configured) -> dict[str, Any]:
     except (OSError, ValueError):
         found.unreadable.append(str(path))
         return {}
-    with open(opened, "rb") as file:  # noqa: PTH123 - opened without following links
+    with open(opened, "rb") as file:  # opened without following links
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             found.unreadable.append(str(path))
             return {}
