@@ -3,7 +3,8 @@
 
 Lists are served from learned and reviewed data, never by asking an upstream: a tool is shown with its pinned
 description. The content of a list counts as read data, like a result (`services.mediation.lists`). An
-upstream's free text about itself (`instructions`) is not shown, because it has not been reviewed.
+upstream's free text about itself (`instructions`) has not been reviewed: only observe mode shows it, as it
+shows tools that were not reviewed.
 """
 
 from __future__ import annotations
@@ -126,6 +127,15 @@ class Listing:
         ):
             out |= CAPABILITY
         return out
+
+    def instructions(self, place: Place) -> dict[str, Json]:
+        """Return what an observed upstream says about its use; a path with several upstreams says nothing."""
+        upstream = place.upstreams[0]
+        if place.joined or not self._lists.observes(upstream):
+            return {}
+        catalogue = self._tools.catalogue(upstream)
+        text = catalogue.instructions if catalogue is not None else ""
+        return {"instructions": text} if text else {}
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
         """Return whether any upstream where the task has an operation offers a capability."""

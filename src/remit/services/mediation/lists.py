@@ -180,6 +180,10 @@ class Lists:
 
     # Step 4.
 
+    def observes(self, upstream: str) -> bool:
+        """Return whether an upstream is only observed, so that nothing of it is kept from an agent."""
+        return self._m.authorizer.observes(upstream)
+
     def holds(self, live: LiveTask, upstream: str, name: str) -> bool:
         """Return whether a task may know of a tool or operation.
 
