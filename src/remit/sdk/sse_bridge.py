@@ -11,11 +11,11 @@ connection; remit starts it again.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from typing import Any, Final
 
-import anyio
 from mcp.client.sse import sse_client
 from mcp.server.stdio import stdio_server
 
@@ -30,7 +30,6 @@ async def carry(url: str, headers: dict[str, str]) -> None:
     async with (
         sse_client(url, headers, timeout=_CONNECT_S, sse_read_timeout=_SILENCE_S) as (from_server, to_server),
         stdio_server() as (from_remit, to_remit),
-        anyio.create_task_group() as both,
     ):
 
         async def pass_on(source: Any, target: Any) -> None:
@@ -38,10 +37,15 @@ async def carry(url: str, headers: dict[str, str]) -> None:
                 if isinstance(message, Exception):
                     raise message
                 await target.send(message)
-            both.cancel_scope.cancel()
 
-        both.start_soon(pass_on, from_server, to_remit)
-        both.start_soon(pass_on, from_remit, to_server)
+        out = asyncio.create_task(pass_on(from_remit, to_server))
+        back = asyncio.create_task(pass_on(from_server, to_remit))
+        await asyncio.wait({out, back}, return_when=asyncio.FIRST_COMPLETED)
+        if back.done():
+            # The server is gone. Closing the input would wait for a line that may never come.
+            os._exit(1)
+        back.cancel()
+        await asyncio.gather(back, return_exceptions=True)
 
 
 def main() -> None:
@@ -49,7 +53,7 @@ def main() -> None:
     headers = {
         name.removeprefix(_HEADER): value for name, value in os.environ.items() if name.startswith(_HEADER)
     }
-    anyio.run(carry, sys.argv[1], headers)
+    asyncio.run(carry(sys.argv[1], headers))
 
 
 if __name__ == "__main__":

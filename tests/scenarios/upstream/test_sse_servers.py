@@ -27,7 +27,9 @@ def address() -> Iterator[str]:
     @server.tool()
     def greet(name: str, ctx: Context) -> str:
         """Greet."""
-        return f"hello {name}, {ctx.request_context.request.headers['x-key']}"
+        request = ctx.request_context.request
+        assert request is not None
+        return f"hello {name}, {request.headers['x-key']}"
 
     port = free_port()
     running = uvicorn.Server(uvicorn.Config(server.sse_app(), port=port, log_level="error", lifespan="off"))
