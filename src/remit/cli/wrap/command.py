@@ -291,7 +291,8 @@ async def _enrol(config: Config, agent: str) -> None:
         try:
             await register_agent(config, agent, key.public_jwk)
         except StoreUnavailable:
-            _register_where_it_runs(agent, PURPOSE, key.public_jwk)
+            if made:  # a key is kept only with its registration
+                _register_where_it_runs(agent, PURPOSE, key.public_jwk)
     except BaseException:
         if made:
             place.unlink(missing_ok=True)
@@ -360,7 +361,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) 
     if _home(plan.file) != Path.home():
         shared = "has no absolute path: you may commit it" if words[0] == _PORTABLE else ""
         rows.append(
-            ("the file", shared or "names paths of this machine: put `remit` on the PATH to share it")
+            ("the file", shared or "names paths of this machine; to share it, wrap with `--portable`")
         )
     if plan.skipped:
         rows.insert(1, ("left unchanged", f"{', '.join(plan.skipped)}: remit does not see them"))
