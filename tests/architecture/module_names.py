@@ -43,7 +43,7 @@ WORDS = {
         pinned placeholder polling pool priority private probe problem process program propagation
         push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
-        running runtime safe scaffold schema screen sdk second section server service setting shim silence
+        running runtime safe scaffold schema screen sdk second section server service setting silence
         simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import orjson
+
 from remit import __version__
 from remit.core.decisions.deferred_call import CAPABILITY, EXTENSION
 from remit.core.errors import ConfigInvalid, NotFound
@@ -21,7 +23,7 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.messages import MODERN_VERSIONS
-from remit.services.mediation.lists import Lists
+from remit.services.mediation.lists import WORDS, Lists
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -128,14 +130,10 @@ class Listing:
             out |= CAPABILITY
         return out
 
-    def instructions(self, place: Place) -> dict[str, Json]:
+    async def words(self, claims: AccessClaims, live: LiveTask, place: Place) -> dict[str, Json]:
         """Return what an observed upstream says about its use; a path with several upstreams says nothing."""
-        upstream = place.upstreams[0]
-        if place.joined or not self._lists.observes(upstream):
-            return {}
-        catalogue = self._tools.catalogue(upstream)
-        text = catalogue.instructions if catalogue is not None else ""
-        return {"instructions": text} if text else {}
+        body = b"" if place.joined else await self.entries(claims, live, place, WORDS)
+        return orjson.loads(body) if body else {}
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
         """Return whether any upstream where the task has an operation offers a capability."""

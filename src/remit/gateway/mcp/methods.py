@@ -167,7 +167,7 @@ class Methods:
                 "resultType": "complete",
                 "supportedVersions": [*LEGACY_VERSIONS, *MODERN_VERSIONS],
                 "capabilities": self._listing.capabilities(live, visit.place, modern=True),
-                **self._listing.instructions(visit.place),
+                **await self._listing.words(visit.claims, live, visit.place),
                 **_CACHED,
                 "_meta": {META_SERVER: server_info(visit.place)},
             },
@@ -190,7 +190,7 @@ class Methods:
                 "protocolVersion": version,
                 "capabilities": self._listing.capabilities(live, visit.place, modern=False),
                 "serverInfo": server_info(visit.place),
-                **self._listing.instructions(visit.place),
+                **await self._listing.words(visit.claims, live, visit.place),
             },
             ((SESSION, session_id.encode()),),
         )
