@@ -135,7 +135,7 @@ CODEX = """# my models
 model = "o3" # keep
 
 [mcp_servers.notes] # mine
-command = "npx"
+command = "npx" # why
 args = ["-y", "notes"]
 startup_timeout_sec = 20
 
@@ -163,6 +163,7 @@ def test_a_codex_file_keeps_everything_but_the_entries(ending: str) -> None:
     assert after.entries == fresh
     assert after.entries["notes"]["startup_timeout_sec"] == 20
     assert "hunter2" not in changed
+    assert 'command = "remit" # why' in changed
     head = text[: text.index("command")]
     assert changed.startswith(head)
     assert changed.endswith(text[text.index("[tui]") :])
