@@ -42,7 +42,7 @@ class Invocation(NamedTuple):
             raise ConfigInvalid(
                 "does not exist",
                 file=str(path) if self.config else path.name,
-                remediation="run `remit init`, wrap a client, or give `--config`",
+                remediation="run `remit init`, or give `--config`",
             )
         return load_config(path)
 

@@ -134,13 +134,13 @@ def test_all_problems_are_told_in_one_run(desk: Desk) -> None:
     """Each server that cannot be carried over is named with its reasons, and nothing is changed."""
     servers = {
         "a": {"command": "x", "envFile": ".env", "args": ["${NOT_SET}"]},
-        "b": {"type": "sse", "url": "x"},
+        "b": {"type": "ws", "url": "x"},
     }
     desk.file.write_text(json.dumps({"mcpServers": servers}))
     before = desk.file.read_bytes()
     done = desk.wrap()
     assert done.returncode == 2
-    assert all(word in done.stderr for word in ("envFile", "NOT_SET", "sse", "--skip a", "--skip b"))
+    assert all(word in done.stderr for word in ("envFile", "NOT_SET", "`ws`", "--skip a", "--skip b"))
     assert desk.file.read_bytes() == before
     assert not desk.config.exists()
 
@@ -254,6 +254,7 @@ async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(des
         assert "write_note" in names
         result = await client.call_tool("write_note", {"name": "plan", "text": "rest"})
         assert not result.is_error
+        assert client.instructions == "Short notes, one file each."
     assert (desk.folder / "my-notes" / "plan.md").read_text().strip() == "rest"
     running = json.loads((desk.config / READY).read_bytes())
     assert running["url"] == f"http://127.0.0.1:{port}"

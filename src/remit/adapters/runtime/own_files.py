@@ -35,6 +35,11 @@ _BETWEEN: Final = re.compile(r"[\s'\"`=:;,|&<>(){}\[\]$]+")
 _WILD: Final = re.compile(r"[*?\[{]")
 #: Arguments that servers run: each word in them may be a path.
 _RUN: Final = re.compile(r"command|cmd|code|script|shell|args?|argv|arguments", re.IGNORECASE)
+#: Names of arguments that take files or folders.
+_OF_FILES: Final = re.compile(
+    r"path|file|dir|folder|root|cwd|location|uri|source|src|destination|dest|dst|target", re.IGNORECASE
+)
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 Identity = tuple[int, int]
 
@@ -61,8 +66,13 @@ class PathsOfRemit:
         identities = {found for place in self._places if (found := _identity(place)) is not None}
         count = WorkCount()
         for name, value in arguments.items():
-            runs = _RUN.fullmatch(name) is not None
+            runs, names_files = _RUN.fullmatch(name) is not None, _OF_FILES.search(name) is not None
             for text in _texts(value):
+                # A folder of remit may have a common word as its name (`tasks`): where the argument is not of
+                # files, the word is only its name if a link says so.
+                word = not names_files and _WORD.fullmatch(text) is not None
+                if word and not any(os.path.islink(os.path.join(base, text)) for base in bases):
+                    continue
                 if any(self._is_own(one, bases, identities) for one in _candidates(text, runs=runs)):
                     return name
                 if count.over(text):

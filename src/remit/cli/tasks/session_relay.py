@@ -89,6 +89,8 @@ class ClientSession:
         def gone(task: asyncio.Task[None], shim: socket.socket) -> None:
             self._open.discard(task)
             self._ended.append(shim)
+            if not task.cancelled() and (fault := task.exception()) is not None:
+                notice(f"a server of this client was cut off: {type(fault).__name__}")
             if not self._open and not self._all_gone.is_set():
                 arrived()  # a shim may have connected since
             if self._open:
@@ -161,6 +163,8 @@ async def _until(work: Coroutine[Any, Any, None], left: asyncio.Event) -> None:
         running.cancel()
         leaving.cancel()
         await asyncio.gather(running, leaving, return_exceptions=True)
+    if not running.cancelled():
+        running.result()  # raises what ended it
 
 
 def _received(shim: socket.socket, client: Process | None) -> tuple[str, tuple[int, int, int]] | None:

@@ -11,7 +11,6 @@ context_servers                  Zed's settings
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -180,15 +179,19 @@ class _Toml:
     def _with(self, fresh: Mapping[str, Json]) -> str:
         document = tomlkit.parse(self._text)
         servers: Any = document[_TOML[0]]
+        ending = "\r\n" if "\r\n" in self._text else "\n"
         for name, value in fresh.items():
             entry = servers[name]
-            for key in list(entry):
-                if key not in value or entry[key] != value[key]:
-                    del entry[key]
+            for key in [key for key in entry if key not in value]:
+                del entry[key]
             for key, one in value.items():
                 if key not in entry:
-                    entry[key] = one
-        out = tomlkit.dumps(document)
-        if "\r\n" in self._text and not re.search(r"(?<!\r)\n", self._text):
-            out = re.sub(r"(?<!\r)\n", "\r\n", out)
-        return self._bom + out
+                    item = tomlkit.item(one)
+                    if isinstance(one, dict):  # on one line, so that the entry stays in one place
+                        item = tomlkit.inline_table()
+                        item.update(one)
+                    item.trivia.trail = ending
+                    entry[key] = item
+                elif entry[key] != one:
+                    entry[key] = one  # keeps the comment of its line
+        return self._bom + tomlkit.dumps(document)

@@ -105,7 +105,7 @@ def wrap(
         Let the client start `remit up` in the background when needed.
     portable
         Write entries without absolute paths, which can be committed (default: in a project's file, if `remit`
-        is on the PATH).
+        is installed as a command of its user or machine).
     """
     from remit.core.errors import NotFound
 
@@ -269,6 +269,12 @@ def _folders_of_user() -> dict[str, str]:
     return {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME") if os.environ.get(name)}
 
 
+def _is_installed() -> bool:
+    """Return whether clients find this command by name: not only in an environment that a shell activated."""
+    found = shutil.which(_PORTABLE)
+    return found is not None and Path(found).parent != Path(sys.executable).parent
+
+
 async def _enrol(config: Config, agent: str) -> None:
     """Make the client's key if there is none, and register it: here, or at the running remit."""
     from remit.cli.wrap.folder import PURPOSE, register_agent
@@ -285,7 +291,8 @@ async def _enrol(config: Config, agent: str) -> None:
         try:
             await register_agent(config, agent, key.public_jwk)
         except StoreUnavailable:
-            _register_where_it_runs(agent, PURPOSE, key.public_jwk)
+            if made:  # a key is kept only with its registration
+                _register_where_it_runs(agent, PURPOSE, key.public_jwk)
     except BaseException:
         if made:
             place.unlink(missing_ok=True)
@@ -317,7 +324,7 @@ def _connect_command(
     """
     words = ["connect", "--config", str(config), "--agent", agent, "--alone"]
     words += ["--start"] if start else []
-    if portable or (portable is None and _home(file) != Path.home() and shutil.which(_PORTABLE)):
+    if portable or (portable is None and _home(file) != Path.home() and _is_installed()):
         if config.parent == _home(file):
             words[2] = "."
         elif config.is_relative_to(Path.home()):
@@ -354,7 +361,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) 
     if _home(plan.file) != Path.home():
         shared = "has no absolute path: you may commit it" if words[0] == _PORTABLE else ""
         rows.append(
-            ("the file", shared or "names paths of this machine: put `remit` on the PATH to share it")
+            ("the file", shared or "names paths of this machine; to share it, wrap with `--portable`")
         )
     if plan.skipped:
         rows.insert(1, ("left unchanged", f"{', '.join(plan.skipped)}: remit does not see them"))

@@ -11,6 +11,7 @@ Clients write the same server in different ways; `common` brings them into one:
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
@@ -155,6 +156,9 @@ class _Reading:
             self._refuse(f"needs a mapping as its `{kind}`")
             given = {}
         values = {key: self._value(key, value, header=not runs) for key, value in given.items()}
+        if not runs and "command" in section:
+            # An SSE server, behind a program: it gets the headers by its environment.
+            kind, values = "env", {f"HEADER_{key}": value for key, value in values.items()}
         if values:
             section[kind] = values
         if runs:
@@ -215,17 +219,17 @@ class _Reading:
         hidden = any(part and _SECRET_QUERY.search(part.name) for _, part in parts_of(url))
         url = self._filled(url, "url")
         parts = urlsplit(url)
-        if kind == "sse" or ("type" not in entry and parts.path.rstrip("/").endswith("/sse")):
-            what = "uses `sse`, the transport before March 2025; remit speaks streamable HTTP"
-            self._refuse(what, "ask its provider for that address, or ")
-        elif kind not in _HTTP:
-            self._refuse(f"uses `{str(kind)[:40]}`; remit speaks streamable HTTP")
+        older = kind == "sse" or ("type" not in entry and parts.path.rstrip("/").endswith("/sse"))
+        if not older and kind not in _HTTP:
+            self._refuse(f"uses `{str(kind)[:40]}`; remit speaks streamable HTTP and SSE")
         if (
             hidden
             or "@" in parts.netloc
             or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query))
         ):
             self._refuse("has a secret in its URL", "pass it under `headers`, or ")
+        if older:
+            return {"command": [sys.executable, "-P", "-m", "remit.sdk.sse_bridge", url]}
         return {"url": url}
 
     def _value(self, key: str, value: Json, *, header: bool) -> str:

@@ -179,8 +179,8 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
-        grant, reasons = self._refusals(request)
-        reasons[:0] = own = _own_files(request)
+        own = _own_files(request)
+        grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         # The whole decision uses one version of the policies, even if another is applied in the meantime.
         applied = self._policies.applied

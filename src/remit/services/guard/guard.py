@@ -32,7 +32,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import RemitError
 from remit.core.hooks.event import PASS, Answer, HookEvent, HookKind, Verdict, refusal_text
 from remit.core.json_value import Json
-from remit.core.transcripts.turns import Origin
+from remit.core.transcripts.turns import WordsOrigin
 from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
 from remit.services.guard.guarded_client import GuardedClient, GuardMode
@@ -238,10 +238,10 @@ class Guard:
         chain = await self.sessions.chain(session, "")
         headless = session.client.headless_words
         origin = origin_by_event(event, inside=session.inside, headless=headless)
-        if origin is Origin.HUMAN:
+        if origin is WordsOrigin.HUMAN:
             give_up(chain)  # the person goes on: what was rejected or broken off is not reported
             await self.sessions.state(session, event.text[:MAX_GOAL_CHARS])
-        elif origin is Origin.UNKNOWN:
+        elif origin is WordsOrigin.UNKNOWN:
             session.unknown.append((event.transcript, event.prompt, event.text))
         else:
             return await self._notice(session, event)
@@ -255,7 +255,7 @@ class Guard:
         headless = session.client.headless_words
         for path, prompt, text in waiting:
             marks = await asyncio.to_thread(self._transcripts.marks, path, prompt, text)
-            if origin_by_marks(marks, headless=headless) is Origin.HUMAN:
+            if origin_by_marks(marks, headless=headless) is WordsOrigin.HUMAN:
                 await self.sessions.state(session, text[:MAX_GOAL_CHARS])
 
     async def _notice(self, session: GuardSession, event: HookEvent) -> Verdict:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 from remit.core.hooks.event import HookEvent
-from remit.core.transcripts.turns import Origin
+from remit.core.transcripts.turns import WordsOrigin
 
 #: Words that clients put around what no person typed.
 _OF_THE_CLIENT: Final = ("<task-notification>", "<system-reminder>", "<command-message>", "<local-command-")
@@ -28,34 +28,34 @@ _PERSON: Final = "user"
 _HEADLESS: Final = "sdk"
 
 
-def origin_by_event(event: HookEvent, *, inside: bool, headless: bool) -> Origin:
+def origin_by_event(event: HookEvent, *, inside: bool, headless: bool) -> WordsOrigin:
     """Return the origin as far as the event shows it.
 
     `inside`: a governed session has started the client. `headless`: prompts of runs without a terminal count
     as the person's.
     """
     if inside or event.agent or event.text.lstrip().startswith(_OF_THE_CLIENT):
-        return Origin.SYSTEM
+        return WordsOrigin.SYSTEM
     if event.source == _PERSON:
-        return Origin.HUMAN
+        return WordsOrigin.HUMAN
     if event.source == _HEADLESS:
-        return Origin.HUMAN if headless else Origin.UNKNOWN
-    return Origin.SYSTEM if event.source else Origin.UNKNOWN
+        return WordsOrigin.HUMAN if headless else WordsOrigin.UNKNOWN
+    return WordsOrigin.SYSTEM if event.source else WordsOrigin.UNKNOWN
 
 
-def origin_by_marks(marks: list[tuple[str, str]], *, headless: bool) -> Origin:
+def origin_by_marks(marks: list[tuple[str, str]], *, headless: bool) -> WordsOrigin:
     """Return the origin by a transcript's entries of one prompt: kind of origin and source of each."""
     if not marks:
-        return Origin.UNKNOWN
+        return WordsOrigin.UNKNOWN
     found = [_origin(kind, source, headless=headless) for kind, source in marks]
-    if Origin.SYSTEM in found:
-        return Origin.SYSTEM
-    return Origin.HUMAN if all(one is Origin.HUMAN for one in found) else Origin.UNKNOWN
+    if WordsOrigin.SYSTEM in found:
+        return WordsOrigin.SYSTEM
+    return WordsOrigin.HUMAN if all(one is WordsOrigin.HUMAN for one in found) else WordsOrigin.UNKNOWN
 
 
-def _origin(kind: str, source: str, *, headless: bool) -> Origin:
+def _origin(kind: str, source: str, *, headless: bool) -> WordsOrigin:
     if kind not in ("", "human") or source not in ("", "typed", "queued", _HEADLESS):
-        return Origin.SYSTEM
+        return WordsOrigin.SYSTEM
     if source == _HEADLESS:
-        return Origin.HUMAN if headless else Origin.UNKNOWN
-    return Origin.HUMAN if kind == "human" or source else Origin.UNKNOWN
+        return WordsOrigin.HUMAN if headless else WordsOrigin.UNKNOWN
+    return WordsOrigin.HUMAN if kind == "human" or source else WordsOrigin.UNKNOWN

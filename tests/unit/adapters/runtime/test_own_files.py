@@ -66,6 +66,21 @@ def test_every_word_of_a_command_is_read(home: Path, line: str) -> None:
     assert reached(home, {"command": line}) == "command"
 
 
+def test_a_common_word_is_a_folder_only_where_files_are_named(tmp_path: Path) -> None:
+    """`tasks` may be remit's folder and any other word: the argument, or a link, tells which."""
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "way").symlink_to("tasks")
+    guard = PathsOfRemit([tmp_path / "tasks"], {"files": [tmp_path]})
+    for arguments, found in (
+        ({"query": "tasks"}, ""),
+        ({"labels": {"tasks": ["tasks"]}}, ""),
+        ({"directory": "tasks"}, "directory"),
+        ({"query": "tasks/everyday.yaml"}, "query"),
+        ({"name": "way"}, "name"),
+    ):
+        assert finish(guard.reached_by("files", arguments)) == found
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -135,7 +135,7 @@ CODEX = """# my models
 model = "o3" # keep
 
 [mcp_servers.notes] # mine
-command = "npx"
+command = "npx" # why
 args = ["-y", "notes"]
 startup_timeout_sec = 20
 
@@ -163,6 +163,7 @@ def test_a_codex_file_keeps_everything_but_the_entries(ending: str) -> None:
     assert after.entries == fresh
     assert after.entries["notes"]["startup_timeout_sec"] == 20
     assert "hunter2" not in changed
+    assert 'command = "remit" # why' in changed
     head = text[: text.index("command")]
     assert changed.startswith(head)
     assert changed.endswith(text[text.index("[tui]") :])
@@ -202,6 +203,15 @@ def test_what_codex_and_zed_write_is_carried_over() -> None:
     assert fresh == {"command": {"path": "remit", "args": ["connect", "--upstream", "a"]}, "source": "custom"}
     assert is_ours(fresh)
     assert is_off({"command": "a", "enabled": False})
+
+
+@pytest.mark.parametrize("entry", [{"type": "sse", "url": "https://a.org/x"}, {"url": "https://a.org/sse"}])
+def test_a_server_of_the_older_transport_is_behind_a_program(entry: Json) -> None:
+    """Its headers are variables of the program, and secrets among them references."""
+    section = carried("a", entry | {"headers": {"Authorization": "Bearer abc"}}, "a").section
+    assert section["command"][1:] == ["-P", "-m", "remit.sdk.sse_bridge", entry["url"]]
+    assert section["env"] == {"HEADER_Authorization": "Bearer file:.remit/secrets/a.Authorization"}
+    assert "headers" not in section
 
 
 def test_windows_shaped_entries_are_carried_over() -> None:
@@ -323,8 +333,7 @@ def test_what_clients_write_in_their_own_ways_is_carried_over() -> None:
         {"command": "a", "env": {"X": "pre-${VAR}"}},
         {"command": "a", "env": {"KEY": "-----BEGIN\nPRIVATE"}},
         {"command": "a", "env": {"KEY": ["a"]}},
-        {"type": "sse", "url": "https://a.example.org/sse"},
-        {"url": "https://a.example.org/sse"},
+        {"type": "websocket", "url": "wss://a.example.org"},
         {"url": "https://a.example.org/mcp", "httpUrl": "https://a.example.org/mcp"},
         {"command": "a", "env": {"API_TOKEN": ""}},
         {"url": "https://a.example.org/mcp", "headers": {"X-Team": ""}},
