@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 
@@ -23,9 +23,14 @@ Turn = Sequence[tuple[str, Mapping[str, object]]]
 class ScriptedModel:
     """The server; used as a context manager. `results` are what came back for calls, by their number."""
 
-    def __init__(self, script: Mapping[str, Sequence[Turn]]) -> None:
-        """Take the turns of each part by its mark."""
+    def __init__(
+        self,
+        script: Mapping[str, Sequence[Turn]],
+        before: Callable[[str, int], None] = lambda mark, turn: None,
+    ) -> None:
+        """Take the turns of each part by its mark; `before` is called with mark and number before a turn."""
         self._script = script
+        self._before = before
         self.results: dict[str, str] = {}
         # Clients take messages with the same id for one message.
         self.ids = itertools.count(1)
@@ -61,6 +66,7 @@ class ScriptedModel:
             return [{"type": "text", "text": CLOSING}]
         turns = self._script[mark]
         number = sum(message.get("role") == "assistant" for message in messages)
+        self._before(mark, number)
         if number >= len(turns):
             return [{"type": "text", "text": CLOSING}]
         return [

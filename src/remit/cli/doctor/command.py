@@ -16,14 +16,29 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fail": ("FAIL", "b
 
 
 @app.default
-def doctor() -> int:
+def doctor(*, attack: str = "", cell: str = "") -> int:
     """Check program, configuration, keys, store, upstreams and isolation, and report what is wrong.
 
     `remit doctor` also asks a running remit. If you are signed in there, it reports for each upstream since
     when it is reachable, or why it is not. The command changes nothing. It exits 1 if a check fails; a note
     is information, not a failure. For example, run it after a change of `remit.yaml`, or when an agent's
     calls suddenly fail.
+
+    With `--attack claude-code` it attacks the guard of that client instead: the real program, a scripted
+    model on loopback, a home of its own, and where the system gives it, a network of its own. It prints
+    what held.
+
+    Parameters
+    ----------
+    attack
+        The client whose guard to attack.
+    cell
+        Only the attacks whose name contains this text.
     """
+    if attack:
+        from remit.cli.attack.attack import attack as attacked
+
+        return attacked(attack, cell)
     from remit.cli.doctor.checks import examine_all
 
     findings = examine_all(current())

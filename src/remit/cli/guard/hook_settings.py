@@ -42,13 +42,13 @@ class Inserted(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
-def entry(event: str, url: str, secret: str) -> Json:
+def entry(event: str, url: str, secret: str, timeout_s: int = TIMEOUT_S) -> Json:
     """Return the hook of one event, in the form of Claude Code."""
     hook: dict[str, Json] = {
         "type": "http",
         "url": url,
         "headers": {SECRET_HEADER: secret},
-        "timeout": TIMEOUT_S,
+        "timeout": timeout_s,
     }
     if event in claude_code.BLOCKING:
         # INVARIANT: a hook that fails lets nothing happen.
@@ -56,12 +56,14 @@ def entry(event: str, url: str, secret: str) -> Json:
     return {"hooks": [hook]}
 
 
-def with_hooks(text: str, file: str, url: str, secret: str) -> tuple[str, tuple[str, ...]]:
+def with_hooks(
+    text: str, file: str, url: str, secret: str, timeout_s: int = TIMEOUT_S
+) -> tuple[str, tuple[str, ...]]:
     """Return settings with the hooks, and the inserted texts; raises `ConfigInvalid`."""
     root = parse(text, file)
     if not isinstance(root.value, dict):
         raise ConfigInvalid("is not a mapping", file=file, remediation="correct it; nothing was changed")
-    made = {name: json.dumps(entry(name, url, secret)) for name in claude_code.EVENTS}
+    made = {name: json.dumps(entry(name, url, secret, timeout_s)) for name in claude_code.EVENTS}
     hooks = root.at(("hooks",))
     if hooks is None:
         whole = ", ".join(f"{json.dumps(name)}: [{one}]" for name, one in made.items())
