@@ -14,6 +14,7 @@ from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, THREE_P99, fleet
 from bench.governed import Governed
 from bench.hindsight import MEMORY, SECONDS, hindsight
+from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
 from bench.provenance import (
     CALL,
@@ -55,6 +56,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "ends": ends,
     "sinks": sinks,
     "hindsight": hindsight,
+    "hooks": hooks,
     "replicas": fleet,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
@@ -75,6 +77,8 @@ RATIOS = {
 GOALS = [
     Goal(name=SECONDS, at_most=60),
     Goal(name=MEMORY, at_most=300),
+    Goal(name=HOOK_P99, at_most=20),
+    Goal(name=RESULT_P99, at_most=20),
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),
     Goal(
         name="remit-durable: calls at concurrency 16",
