@@ -46,7 +46,8 @@ def entry(event: str, url: str, secret: str, timeout_s: int = TIMEOUT_S) -> Json
     """Return the hook of one event, in the form of Claude Code."""
     hook: dict[str, Json] = {
         "type": "http",
-        "url": url,
+        # The event in the address makes each inserted text another one, so that each can be taken out.
+        "url": f"{url}?{event}",
         "headers": {SECRET_HEADER: secret},
         "timeout": timeout_s,
     }
