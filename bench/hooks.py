@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a hook of a guarded coding assistant takes, with a real `remit up`: one working session.
 
-Each call is two hooks, before and after it, each on a connection of its own, as the clients make them. The
+Each call is two hooks, before and after it, each on a separate connection, as the clients make them. The
 sender is one process, whose sockets remit looks up as it does a client's.
 """
 

@@ -11,6 +11,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 CATCH_ALL: dict[str, str] = {
     "src/remit/api/app.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/api/spiffe/listener.py": "an endpoint: bytes that break a library end one connection",
+    "src/remit/gateway/hooks/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/http/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/mcp/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",

@@ -12,15 +12,17 @@ from typing import Any
 
 import yaml
 
-from remit.cli.guard.enrolment import enrol
-from remit.cli.guard.remit_files import with_clearance, with_guard, write_bundle
+from remit.cli.guard.bundle import with_clearance, with_guard, write_bundle
+from remit.cli.guard.registration import enrol
 from remit.compose import application, open_services
 from remit.config import load_config
 from remit.config.scaffold import scaffold
+from remit.core.identity.principals import Role
 from remit.gateway.asgi import Application
 from remit.ports.runtime import RunningProcess
 from remit.services.assembly.services import Services
 from remit.services.identity.authenticator import secret_digest
+from remit.services.identity.directory import NewPerson
 
 Json = Any
 
@@ -75,12 +77,13 @@ class GuardWorld:
         peer: str = "127.0.0.1",
         headers: tuple[tuple[bytes, bytes], ...] = (),
         path: str = "/hooks/claude-code",
+        method: str = "POST",
     ) -> tuple[int, Json]:
-        """Send one hook; return status and body of the answer."""
+        """Send one hook, or another request; return status and body of the answer."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         scope = {
             "type": "http",
-            "method": "POST",
+            "method": method,
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
@@ -104,6 +107,13 @@ class GuardWorld:
         await self.asgi(scope, receive, send)
         text = b"".join(one.get("body", b"") for one in out)
         return out[0]["status"], json.loads(text)
+
+    async def as_person(self, method: str, path: str, body: Json = b"") -> tuple[int, Json]:
+        """Send a request with the session of the person, who has every role."""
+        authenticator = self.services.identity.authenticator
+        secret, _, _ = await authenticator.sign_in(await authenticator.make_code("admin", by="remit"))
+        shown = (b"authorization", f"Bearer {secret}".encode())
+        return await self.send(body, path=path, method=method, headers=(shown,))
 
     async def event(self, name: str, *, session: str = "s1", agent: str = "", **more: Json) -> Json:
         """Send an event of the client, and return the answer."""
@@ -172,4 +182,5 @@ async def guard_world(folder: Path, mode: str = "enforce", **more: str) -> Async
     await enrol(read, ["claude-code", "claude-code-subagent"], "mia")
     write_bundle(read, "claude-code", "claude-code", "mia")
     async with open_services(load_config(config)) as services:
+        await services.identity.directory.add_person(NewPerson(name="admin", roles=tuple(Role)), by="remit")
         yield GuardWorld(services, application(services, read))

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from remit.adapters.policy.cedar import cedar_apart, cedar_here
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
-from remit.adapters.runtime.loopback_peers import ProcessTable
 from remit.adapters.runtime.own_files import PathsOfRemit
+from remit.adapters.runtime.peer_processes import ProcessTable
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
@@ -41,7 +41,7 @@ from remit.services.authzen.enforcement_points import EnforcementPoint
 from remit.services.credentials.assembly import CredentialSettings
 from remit.services.decisions.assembly import DecisionSettings
 from remit.services.guard.assembly import GuardSettings
-from remit.services.guard.guarded_client import GuardedClient, GuardMode
+from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.identity.assembly import IdentitySettings
 from remit.services.identity.attestation import Attestors, NoIssuers
 from remit.services.identity.svid_issuing import SvidIssuing

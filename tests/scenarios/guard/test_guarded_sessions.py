@@ -203,6 +203,30 @@ async def test_only_the_clients_own_process_speaks_for_a_session(tmp_path: Path)
         assert [one.text for one in task.intent.messages] == []
 
 
+async def test_a_program_of_a_session_cannot_use_the_persons_session(tmp_path: Path) -> None:
+    """Whatever program the assistant starts, and however it found the person's session: it is refused."""
+    async with guard_world(tmp_path) as world:
+        await world.say(ASKED)
+        assert not await world.bash("ls")
+        (task,) = await world.tasks()
+        client, end, whole = world.processes.sender, "/api/v1/end", {"name": task.id, "reason": "x"}
+        assert client is not None
+        for sender, parents in (
+            (client, ()),
+            (RunningProcess(3000, "3"), (RunningProcess(2999, "3"), client)),
+        ):
+            world.processes.sender, world.processes.parents = sender, parents
+            status, answer = await world.as_person("POST", end, whole)
+            assert (status, answer["code"]) == (403, "governed-process")
+        world.processes.sender, world.processes.parents = RunningProcess(4000, "4"), (RunningProcess(1, "0"),)
+        status, found = await world.as_person("GET", "/api/v1/guards")
+        assert status == 200
+        (one,) = found["items"]
+        assert (one["name"], one["sessions"], one["mode"]) == ("claude-code", 1, "enforce")
+        assert one["answers"]["pass"] >= 1
+        assert (await world.as_person("POST", end, whole))[0] == 200
+
+
 async def test_a_client_inside_a_session_is_guarded_and_its_words_are_no_persons(tmp_path: Path) -> None:
     """An assistant that starts another one cannot give it intent."""
     async with guard_world(tmp_path) as world:

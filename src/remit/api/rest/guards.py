@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, Items, RestRequest
-from remit.services.guard.guard import Guard
+from remit.services.guard.guard import CodingGuard
 from remit.services.identity.permissions import Duty
 
 
@@ -15,7 +15,7 @@ from remit.services.identity.permissions import Duty
 class GuardRooms:
     """The rooms that these endpoints work with."""
 
-    guard: Guard
+    guard: CodingGuard
 
 
 class GuardView(View, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ class CellResult(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell. `run` returns the client's run; `expected` is false where hooks in user settings cannot hold."""
+    """A cell. `run` returns the client's run; `user_holds`: hooks in the user's settings can hold it."""
 
     name: str
     run: Callable[[AttackStage], ClientRun]

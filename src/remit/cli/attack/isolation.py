@@ -16,14 +16,15 @@ from typing import Final
 #: Tells the inner process that it is inside.
 INSIDE: Final = "REMIT_ATTACK_INSIDE"
 _SETUP: Final = (
-    "set -e; ip link set lo up; place=$(mktemp -d); mount -t tmpfs tmpfs $place; cp -a /etc $place/ 2>/dev/null || true; "
+    "set -e; ip link set lo up; place=$(mktemp -d); mount -t tmpfs tmpfs $place; "
+    "cp -a /etc $place/ 2>/dev/null || true; "
     'mkdir -p $place/etc/claude-code; mount --bind $place/etc /etc; exec "$@"'
 )
 _TRYING_S: Final = 30
 
 
 def is_inside() -> bool:
-    """Return whether this process has namespaces of its own."""
+    """Return whether this process has separate namespaces."""
     return os.environ.get(INSIDE) == "1"
 
 
@@ -39,7 +40,7 @@ def can_isolate() -> bool:
 
 
 def run_inside(words: list[str], work: Path) -> int:
-    """Run a command in namespaces of its own; return its exit code."""
+    """Run a command in separate namespaces; return its exit code."""
     env = {**os.environ, INSIDE: "1", "TMPDIR": str(work)}
     return subprocess.run(_wrapped(words), env=env, check=False).returncode  # noqa: S603 - this program itself
 

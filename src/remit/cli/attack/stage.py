@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from remit.cli.attack.scripted_model import ScriptedModel, Turn
 from remit.cli.guard import hook_settings
-from remit.cli.guard.remit_files import with_guard
+from remit.cli.guard.bundle import with_guard
 from remit.cli.wrap.backup import digest
 from remit.core.errors import UpstreamUnreachable
 

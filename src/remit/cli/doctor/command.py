@@ -25,8 +25,8 @@ def doctor(*, attack: str = "", cell: str = "") -> int:
     calls suddenly fail.
 
     With `--attack claude-code` it attacks the guard of that client instead: the real program, a scripted
-    model on loopback, a home of its own, and where the system gives it, a network of its own. It prints
-    what held.
+    model on loopback, a separate home, and where the system gives it, a separate network. It prints what
+    held.
 
     Parameters
     ----------

@@ -55,12 +55,12 @@ def install(
     import secrets
 
     from remit.cli.guard import clients, hook_settings
-    from remit.cli.guard.enrolment import enrol
-    from remit.cli.guard.remit_files import with_clearance, with_guard, write_bundle
+    from remit.cli.guard.bundle import with_clearance, with_guard, write_bundle
+    from remit.cli.guard.registration import enrol
     from remit.cli.wrap import folder
     from remit.cli.wrap.backup import digest, replace_file
     from remit.config import load_bundle, load_config
-    from remit.services.guard.guarded_client import SUBAGENT
+    from remit.services.guard.client import SUBAGENT
 
     found = clients.client(client)
     config = _config()
@@ -108,7 +108,7 @@ def uninstall(client: str, /) -> None:
         The client: `claude-code`.
     """
     from remit.cli.guard import hook_settings
-    from remit.cli.guard.remit_files import without_guard
+    from remit.cli.guard.bundle import without_guard
     from remit.cli.wrap.backup import replace_file
     from remit.core.errors import Conflict
 

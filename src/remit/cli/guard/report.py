@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the guard: hooks, version, what holds against whom, and the last sign of life."""
+"""The state of the guard: hooks, version, what holds and what does not, and the last sign of life."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
 
 
 def _hooks(name: str, url: str, digest: str) -> dict[str, Json]:
-    """Return where the hooks are, which are missing, and against whom they hold."""
+    """Return where the hooks are, which are missing, and whether they are managed."""
     settings = clients.client(name)
     known: dict[str, Json] = {}
     for managed, file in ((True, settings.managed), (False, settings.user)):

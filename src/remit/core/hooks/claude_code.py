@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from remit.core.errors import Malformed
-from remit.core.hooks.event import Answer, HookEvent, HookKind, Verdict
+from remit.core.hooks.event import HookAnswer, HookEvent, HookKind, HookVerdict
 from remit.core.json_value import Json
 
 KNOWN_VERSION: Final = "2.1.332"
@@ -114,10 +114,10 @@ def _words(value: object, depth: int = 0) -> str:
     return ""
 
 
-def written(name: str, verdict: Verdict) -> Json:
+def written(name: str, verdict: HookVerdict) -> Json:
     """Return the body of the answer to an event."""
     answer, text = verdict.answer, verdict.text
-    if answer is Answer.PASS:
+    if answer is HookAnswer.PASS:
         return {}
     if name == "PreToolUse":
         told: dict[str, Json] = {
@@ -126,6 +126,6 @@ def written(name: str, verdict: Verdict) -> Json:
             "permissionDecisionReason": text,
         }
         return {"hookSpecificOutput": told}
-    if answer is Answer.DENY:
+    if answer is HookAnswer.DENY:
         return {"decision": "block", "reason": text}
     return {}

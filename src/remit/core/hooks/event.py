@@ -50,7 +50,7 @@ class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
     background: bool = False
 
 
-class Answer(enum.StrEnum):
+class HookAnswer(enum.StrEnum):
     """What the client is to do: its own rules apply (`pass`), or remit's word counts."""
 
     PASS = "pass"
@@ -59,14 +59,14 @@ class Answer(enum.StrEnum):
     DENY = "deny"
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class HookVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to an event; `text` says why, for the model or the person."""
 
-    answer: Answer = Answer.PASS
+    answer: HookAnswer = HookAnswer.PASS
     text: str = ""
 
 
-PASS: Final = Verdict()
+PASS: Final = HookVerdict()
 
 
 def refusal_text(tool: str, decision: Decision) -> str:
@@ -81,8 +81,8 @@ def refusal_text(tool: str, decision: Decision) -> str:
     lines += [f"Also: {one.text}{_rule_of(one)}." for one in reasons[1:]]
     if waits:
         lines.append(
-            f"To get it permitted: an approver runs `remit approve {decision.approval}` in a terminal of "
-            "their own. Then make the same call again, unchanged; go on with other work meanwhile."
+            f"To get it permitted: an approver runs `remit approve {decision.approval}` in another "
+            "terminal. Then make the same call again, unchanged; go on with other work meanwhile."
         )
     elif first.remediation:
         lines.append(f"What would help: {first.remediation}.")

@@ -25,7 +25,7 @@ import orjson
 
 from remit.core.errors import Forbidden, Malformed, NotFound, RemitError, Unauthenticated
 from remit.core.hooks import claude_code
-from remit.core.hooks.event import Answer, HookEvent, Verdict
+from remit.core.hooks.event import HookAnswer, HookEvent, HookVerdict
 from remit.core.json_value import Json
 from remit.gateway.asgi import (
     Receive,
@@ -37,8 +37,8 @@ from remit.gateway.asgi import (
     read_body,
     respond,
 )
-from remit.services.guard.guard import Guard
-from remit.services.guard.guarded_client import GuardedClient
+from remit.services.guard.client import GuardedClient
+from remit.services.guard.guard import CodingGuard
 from remit.services.identity.authenticator import Authenticator, secret_digest
 from remit.services.limits.deadlines import Deadlines
 
@@ -62,7 +62,7 @@ class ClientForm(msgspec.Struct, frozen=True):
     """How a client writes its events, and reads answers."""
 
     read: Callable[[dict[str, Any]], HookEvent]
-    written: Callable[[str, Verdict], Json]
+    written: Callable[[str, HookVerdict], Json]
 
 
 FORMS: Final[Mapping[str, ClientForm]] = {
@@ -75,7 +75,7 @@ class HooksEndpoint:
 
     def __init__(
         self,
-        guard: Guard,
+        guard: CodingGuard,
         authenticator: Authenticator,
         *,
         in_hand: RequestsInProgress,
@@ -177,10 +177,11 @@ def _object(body: bytes) -> dict[str, Any]:
     return told
 
 
-def _refused(fault: RemitError) -> Verdict:
+def _refused(fault: RemitError) -> HookVerdict:
     way = f"\nWhat would help: {fault.remediation}." if fault.remediation else ""
-    return Verdict(
-        answer=Answer.DENY, text=f"remit could not decide, so nothing was permitted: {fault.message}.{way}"
+    return HookVerdict(
+        answer=HookAnswer.DENY,
+        text=f"remit could not decide, so nothing was permitted: {fault.message}.{way}",
     )
 
 

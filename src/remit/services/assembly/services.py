@@ -17,7 +17,7 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.findings.assembly import FindingServices
 from remit.services.flow.assembly import FlowServices
-from remit.services.guard.guard import Guard
+from remit.services.guard.guard import CodingGuard
 from remit.services.identity.assembly import IdentityServices
 from remit.services.inspection.assembly import InspectionServices
 from remit.services.mediation.assembly import MediationServices
@@ -57,5 +57,5 @@ class Services:
     inspection: InspectionServices
     signals: SignalServices
     answers: AuthzenEvaluations
-    guard: Guard
+    guard: CodingGuard
     people: PeopleServices

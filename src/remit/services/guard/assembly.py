@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.endings.assembly import EndingServices
-from remit.services.guard.guard import Guard
-from remit.services.guard.guarded_client import GuardedClient
+from remit.services.guard.client import GuardedClient
+from remit.services.guard.guard import CodingGuard
 from remit.services.guard.sessions import GuardSessions
 from remit.services.identity.assembly import IdentityServices
 from remit.services.mediation.assembly import MediationServices
@@ -32,7 +32,7 @@ def guard_of(
     endings: EndingServices,
     identity: IdentityServices,
     mediation: MediationServices,
-) -> Guard:
+) -> CodingGuard:
     """Return the guard."""
     sessions = GuardSessions(
         tasks=tasks,
@@ -41,7 +41,7 @@ def guard_of(
         clock=adapters.clock,
         tenant=deployment.tenant,
     )
-    return Guard(
+    return CodingGuard(
         clients=settings.clients,
         sessions=sessions,
         mediator=mediation.mediator,

@@ -30,14 +30,14 @@ from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.decisions.decision import Reason
 from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import RemitError
-from remit.core.hooks.event import PASS, Answer, HookEvent, HookKind, Verdict, refusal_text
+from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.json_value import Json
 from remit.core.transcripts.turns import WordsOrigin
 from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
-from remit.services.guard.guarded_client import GuardedClient, GuardMode
-from remit.services.guard.hooked_call import LATER, NO_SINK, HookedCall, HookedSteps
-from remit.services.guard.sessions import Chain, GuardSession, GuardSessions, give_up
+from remit.services.guard.call import LATER, NO_SINK, HookedCall, HookedSteps
+from remit.services.guard.client import GuardedClient, GuardMode
+from remit.services.guard.sessions import GuardSession, GuardSessions, WorkChain, give_up
 from remit.services.guard.words import origin_by_event, origin_by_marks
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.dependencies import Dependencies
@@ -58,7 +58,7 @@ class GuardActivity(msgspec.Struct):
     fault: str = ""
 
 
-class Guard:
+class CodingGuard:
     """Answers events. For one event loop."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Guard:
 
     async def answer(
         self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
-    ) -> Verdict:
+    ) -> HookVerdict:
         """Return the verdict on an event that came over a connection (the client's end, remit's end).
 
         Raises `Forbidden` where another process than the session's client sent it, and what opening a task
@@ -124,7 +124,7 @@ class Guard:
         process = self._processes.behind(client, server)
         return process is not None and (process in known or self.governs(process))
 
-    async def _take(self, session: GuardSession, event: HookEvent) -> Verdict:
+    async def _take(self, session: GuardSession, event: HookEvent) -> HookVerdict:
         match event.kind:
             case HookKind.CALL:
                 await self._resolve_words(session)
@@ -149,7 +149,7 @@ class Guard:
 
     # Calls.
 
-    async def _call(self, session: GuardSession, event: HookEvent) -> Verdict:
+    async def _call(self, session: GuardSession, event: HookEvent) -> HookVerdict:
         if self._mcp(event) is not None:
             return PASS
         made = self.described(session, event)
@@ -174,7 +174,7 @@ class Guard:
         await run.settled
         return run
 
-    def _over(self, run: HookedCall, chain: Chain, call: str, driven: asyncio.Task[Any]) -> None:
+    def _over(self, run: HookedCall, chain: WorkChain, call: str, driven: asyncio.Task[Any]) -> None:
         self._running.discard(driven)
         if chain.pending.get(call) is run:
             del chain.pending[call]
@@ -192,15 +192,19 @@ class Guard:
             return CodingCall(tool=LATER, arguments={}, paths=made.paths)
         return made
 
-    def _verdict(self, client: GuardedClient, event: HookEvent, run: HookedCall) -> Verdict:
+    def _verdict(self, client: GuardedClient, event: HookEvent, run: HookedCall) -> HookVerdict:
         refusal = run.refusal
         if refusal is None:
-            return PASS if client.silent_permits else Verdict(answer=Answer.ALLOW, text="permitted by remit")
+            return (
+                PASS
+                if client.silent_permits
+                else HookVerdict(answer=HookAnswer.ALLOW, text="permitted by remit")
+            )
         if run.sent:
             if client.mode is GuardMode.ASK:
-                return Verdict(answer=Answer.ASK, text=refusal_text(event.tool, refusal))
+                return HookVerdict(answer=HookAnswer.ASK, text=refusal_text(event.tool, refusal))
             return PASS
-        return Verdict(answer=Answer.DENY, text=refusal_text(event.tool, refusal))
+        return HookVerdict(answer=HookAnswer.DENY, text=refusal_text(event.tool, refusal))
 
     # Results.
 
@@ -234,7 +238,7 @@ class Guard:
 
     # Words.
 
-    async def _words(self, session: GuardSession, event: HookEvent) -> Verdict:
+    async def _words(self, session: GuardSession, event: HookEvent) -> HookVerdict:
         chain = await self.sessions.chain(session, "")
         headless = session.client.headless_words
         origin = origin_by_event(event, inside=session.inside, headless=headless)
@@ -258,13 +262,13 @@ class Guard:
             if origin_by_marks(marks, headless=headless) is WordsOrigin.HUMAN:
                 await self.sessions.state(session, text[:MAX_GOAL_CHARS])
 
-    async def _notice(self, session: GuardSession, event: HookEvent) -> Verdict:
+    async def _notice(self, session: GuardSession, event: HookEvent) -> HookVerdict:
         """Take in words that are not the person's as data: a notice may repeat what a subagent has read."""
         self._notices += 1
         made = CodingCall(tool=LATER, arguments={})
         run = await self._decided(session, event.agent, f"notice {self._notices}", made)
         if not run.sent and (refusal := run.refusal) is not None:
-            return Verdict(answer=Answer.DENY, text=refusal_text("a notice of the client", refusal))
+            return HookVerdict(answer=HookAnswer.DENY, text=refusal_text("a notice of the client", refusal))
         await run.close(event.text, error=False)
         return PASS
 
@@ -295,16 +299,16 @@ def _forbidden(made: CodingCall, event: HookEvent) -> Reason | None:
             code="governed-process",
             text="commands of remit by which a person acts are not for agents",
             rule="remit's guard",
-            remediation="a person runs it in a terminal of their own",
+            remediation="a person runs it in another terminal",
         )
     return None
 
 
-def _settings(event: HookEvent) -> Verdict:
+def _settings(event: HookEvent) -> HookVerdict:
     """Block a change of settings while a session is open: it could switch the hooks off."""
     if event.source == "skills":
         return PASS
-    return Verdict(
-        answer=Answer.DENY,
+    return HookVerdict(
+        answer=HookAnswer.DENY,
         text="remit guards this session, so that changed settings take effect in the next session only",
     )

@@ -19,8 +19,8 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, RunningProcess
 from remit.services.endings.assembly import EndingServices
-from remit.services.guard.guarded_client import SESSION, GuardedClient
-from remit.services.guard.hooked_call import HookedCall
+from remit.services.guard.call import HookedCall
+from remit.services.guard.client import SESSION, GuardedClient
 from remit.services.identity.directory import Directory
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tasks.opening_rules import DelegatedOpening, Opening
@@ -35,7 +35,7 @@ BY = "guard"
 
 
 @dataclass(slots=True)
-class Chain:
+class WorkChain:
     """One line of work: the session itself, or a subagent. `pending` are its calls in the client's hands."""
 
     task: str
@@ -51,7 +51,7 @@ class GuardSession:
     process: RunningProcess | None
     workspace: str
     inside: bool = False
-    chains: dict[str, Chain] = field(default_factory=dict)
+    chains: dict[str, WorkChain] = field(default_factory=dict)
     unknown: list[tuple[str, str, str]] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -94,14 +94,14 @@ class GuardSessions:
         """Return the client processes of all sessions."""
         return {one.process: one for one in self.open.values() if one.process is not None}
 
-    async def chain(self, session: GuardSession, agent: str) -> Chain:
+    async def chain(self, session: GuardSession, agent: str) -> WorkChain:
         """Return the session's chain, or a subagent's; its task is opened if it has none that is open."""
         async with session.lock:
             found = session.chains.get(agent)
             if found is not None and await self._is_open(found.task):
                 return found
             task = await (self._child(session) if agent else self._root(session))
-            made = Chain(task.id, found.pending if found else {})
+            made = WorkChain(task.id, found.pending if found else {})
             session.chains[agent] = made
             return made
 
@@ -139,7 +139,7 @@ class GuardSessions:
     async def _child(self, session: GuardSession) -> Task:
         root = session.chains.get("")
         if root is None or not await self._is_open(root.task):
-            root = Chain((await self._root(session)).id, root.pending if root else {})
+            root = WorkChain((await self._root(session)).id, root.pending if root else {})
             session.chains[""] = root
         heir = await self._directory.agent(session.client.subagent)
         return await self._tasks.tasks.open_child(root.task, heir, DelegatedOpening())
@@ -193,7 +193,7 @@ class GuardSessions:
             await self.end(next(iter(self.open.values())))
 
 
-def give_up(chain: Chain) -> None:
+def give_up(chain: WorkChain) -> None:
     """Close calls that the client will not report any more: their outcome is unknown."""
     for call in chain.pending.values():
         call.release()

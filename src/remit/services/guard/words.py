@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose words a client reports. Only a person's words are intent.
 
-A client reports a person's prompts, notices of its own, subagents' reports and prompts that the model has
+A client reports a person's prompts, its own notices, subagents' reports and prompts that the model has
 scheduled by the same event. What tells them apart, each of which must agree:
 
 1. the process: words of a client that a governed session has started are never the person's

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from remit.core.errors import Malformed
 from remit.core.hooks import claude_code
-from remit.core.hooks.event import PASS, Answer, HookKind, Verdict
+from remit.core.hooks.event import PASS, HookAnswer, HookKind, HookVerdict
 
 BASE: dict[str, Any] = {"session_id": "4a11", "cwd": "/p", "transcript_path": "/t.jsonl", "prompt_id": "3b3e"}
 CALL = {"tool_name": "Bash", "tool_input": {"command": "ls"}, "tool_use_id": "toolu_1"}
@@ -79,7 +79,7 @@ def test_nothing_that_a_client_sends_breaks_the_reading(value: Any) -> None:
 
 def test_answers_are_in_the_clients_form() -> None:
     """A decision before a call, a block elsewhere, and nothing where the client's own rules apply."""
-    deny = Verdict(answer=Answer.DENY, text="no")
+    deny = HookVerdict(answer=HookAnswer.DENY, text="no")
     assert claude_code.written("PreToolUse", deny) == {
         "hookSpecificOutput": {
             "hookEventName": "PreToolUse",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import getpass
 
-from remit.cli.guard.remit_files import PURPOSE
+from remit.cli.guard.bundle import PURPOSE
 from remit.config import Config, state_of
 from remit.core.errors import StoreUnavailable, Unauthenticated
 from remit.sdk.key import AgentKey

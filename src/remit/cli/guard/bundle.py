@@ -13,7 +13,7 @@ from remit.cli.wrap.backup import replace_file
 from remit.config import Config
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
-from remit.services.guard.guarded_client import SESSION, SUBAGENT
+from remit.services.guard.client import SESSION, SUBAGENT
 
 TASK_TYPE: Final = "coding"
 PURPOSE: Final = "a coding assistant on this machine"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from remit.cli.guard.remit_files import with_clearance, with_guard, without_guard
+from remit.cli.guard.bundle import with_clearance, with_guard, without_guard
 
 EMPTY = "# mine\nupstreams:\n\n  # nothing yet\n\n# listen: {}\n"
 FULL = "upstreams:\n  notes:\n    command: [notes]\n"

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from remit.adapters.runtime.loopback_peers import ProcessTable, process_of
+from remit.adapters.runtime.peer_processes import ProcessTable, process_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the owners of connections")
 _DIAL = "import socket,sys; s=socket.create_connection(({host!r}, {port})); sys.stdin.read()"
