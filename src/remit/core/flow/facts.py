@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
-from remit.core.flow.argument_narrowing import absent, containers_in, given
+from remit.core.flow.argument_narrowing import absent, containers_in, given, of_items
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
@@ -86,7 +86,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `content_foreign`: a content carries an address or link that untrusted data brought in.
     - `content_near`: all such addresses and links come from sources that the intent names.
     - `destination_clean`: the agent used each destination that is not reached before the task read anything
-      untrusted.
+      untrusted; or it is in a trusted field of a source that the intent points to, and no link or address
+      from untrusted data goes there.
     - `anchored`: at least one destination or selector is reached, neither only by such a use nor only as the
       person's own.
     - `to_self`: the call has destinations, and all are the person's own; no argument is undescribed.
@@ -193,6 +194,9 @@ def judging(
     read: Wholes = {}
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
+    for name, one in of_items(index, tool, parts, found).items():
+        ones = kinds[_KINDS[tool.arguments[name].role]]
+        ones[ones.index(found[name])] = found[name] = one
     kinds |= chosen(index, tool, arguments, found)
     carries_code = len(index.codes) > 0 and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
@@ -210,9 +214,10 @@ def judging(
     pointed = _pointed_to(selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         **_by_kind(worst_of, short),
-        destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, destinations),
+        destination_pointed="destination" in short and pointed and _pointed(index, tool, parts, kinds),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_clean="destination" in short and all(one.reached or one.clean for one in destinations),
+        destination_clean="destination" in short
+        and all(one.reached or one.clean or (_is_led_to(one) and not carries) for one in destinations),
         destination_structured="destination" in short and _structured(destinations),
         destination_free=any(one.free and not one.reached for one in destinations),
         selector_pointed=pointed,
@@ -249,6 +254,11 @@ def _structured(destinations: Sequence[Justification]) -> bool:
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
 
 
+def _is_led_to(one: Justification) -> bool:
+    """Return whether a value is in a trusted field of a source that the intent points to."""
+    return one.provenance is Provenance.TRUSTED and one.pointed
+
+
 def _by_kind(worst_of: Mapping[str, str], short: Collection[str]) -> dict[str, Any]:
     """Return the facts that every kind of argument has: its worst provenance, and whether all are reached."""
     found: dict[str, Any] = {kind: worst_of.get(kind, NO_VALUE) for kind in (*_REACHED, "content", "code")}
@@ -270,8 +280,9 @@ def _with_codes(
     """
     if not len(index.codes):
         return facts
-    reached = facts.destination_reached and facts.selector_reached and facts.personal_reached
-    firm = reached and facts.amount_reached and facts.choice_reached and facts.anchored
+    reached = facts.destination_reached and facts.selector_reached and facts.anchored
+    firm = reached or (tool.effect is not Effect.NONE and _is_hinted(tool, found))
+    firm = firm and facts.personal_reached and facts.amount_reached and facts.choice_reached
     firm = firm and not facts.closed and not facts.spent
     code = NO_CODE if not firm or index.full else entered(index.codes, tool, parts, found)
     discloses = discloses and tool.audience.name != "self"
@@ -279,6 +290,14 @@ def _with_codes(
         discloses = not _asked_for_code(index, tool)
     return msgspec.structs.replace(
         facts, secret_code=code.arrived, secret_proven=code.proven, discloses_code=discloses
+    )
+
+
+def _is_hinted(tool: Tool, found: Mapping[str, Justification]) -> bool:
+    """Return whether hints lead to what a call concerns, as far as it is not reached: a person is asked."""
+    leading = [found[name] for name in _leading(tool, found)]
+    return any(one.hinted for one in leading) and all(
+        one.reached or (one.hinted and one.candidates == 1) for one in leading
     )
 
 
@@ -290,14 +309,17 @@ def _selects(tool: Tool) -> bool:
     )
 
 
-def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
+def _pointed(
+    index: Index, tool: Tool, parts: dict[str, Json], kinds: Mapping[str, Sequence[Justification]]
+) -> bool:
     """Return whether the destinations that are not reached come from one source that the intent points to.
 
-    Each must be the only one like it there, and the amounts of the call must be there or in the intent. So a
-    person is asked about a whole action, not about a destination that was inserted into another action. Calls
-    that read the same record by its id are one source.
+    Each must be the only one like it there, and the amounts of the call must be there or in the intent, or
+    the intent must refer to an amount elsewhere. So a person is asked about a whole action, not about a
+    destination that was inserted into another action. Calls that read the same record by its id are one
+    source.
     """
-    open_ones = [one for one in destinations if not one.reached]
+    open_ones = [one for one in kinds["destination"] if not one.reached]
     if not open_ones or not all(one.pointed for one in open_ones):
         return False
     said = index.utterance
@@ -309,10 +331,17 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
     if not (calls or records) or not _of_selected(index, tool, parts, open_ones):
         return False
     read = calls or frozenset().union(*(one.sources for one in open_ones))
+    if index.statement.owed.amounts(tool).referred and _by_agent(kinds.get("amount", ())):
+        return True  # `the same amount as ...` is stated in another source
     numbers = _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
     return any(
         all(number in said.numbers or index.holds_number(number, call) for number in numbers) for call in read
     )
+
+
+def _by_agent(amounts: Sequence[Justification]) -> bool:
+    """Return whether no untrusted data brought in any of the amounts."""
+    return all(one.provenance is not Provenance.UNTRUSTED for one in amounts)
 
 
 def _of_selected(
@@ -392,7 +421,7 @@ def _is_exact(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str,
 
 
 def _doubtful(one: Justification) -> bool:
-    return not one.reached and (one.candidates > 1 or one.spent or one.reach is Reach.MENTIONED)
+    return not one.reached and (one.candidates > 1 or one.spent or one.hinted or one.reach is Reach.MENTIONED)
 
 
 def _of_arguments(

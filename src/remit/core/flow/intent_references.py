@@ -9,6 +9,7 @@ from remit.core.flow.justification import Encounter, Justification, Provenance, 
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import words_of
 from remit.core.flow.memory import RECORD_MASK
+from remit.core.flow.records.naming import is_below
 from remit.core.flow.records.people_fields import Name, is_of_sender
 from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
@@ -90,6 +91,11 @@ def source_of(
     All places that are as good as the best one are sources.
     """
     places = [_found_at(index, one, found, used, tool, name) for one in spots if _leads(index, one)]
+    hinted = not places
+    if hinted:
+        led = [one for one in spots if _is_hinted(index, one, tool, name)]
+        places = [_found_at(index, one, found, used, tool, name) for one in led]
+        places = [one for one in places if one.structured]
     if not places:
         return Justification(_BY_OTHERS)
     rank = max(one.rank for one in places)
@@ -105,6 +111,7 @@ def source_of(
         structured=rank[1],
         free=not (rank[1] or described),
         records=frozenset().union(*(one.records for one in best)),
+        hinted=hinted,
     )
 
 
@@ -113,6 +120,18 @@ def _leads(index: TaskMemory, spot: int) -> bool:
     record, trust = spot & RECORD_MASK, index.kept.trust(spot)
     led = index.naming.reach(record) is not Reach.NONE
     return led and (trust is Trust.TRUSTED or not index.naming.read_as_one(record))
+
+
+def _is_hinted(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> bool:
+    """Return whether a hint leads to a place: to what no outsider writes, or into an object of that name.
+
+    No hint leads to a payee.
+    """
+    hint = index.naming.hint(spot & RECORD_MASK)
+    if hint is None or tool is None or (tool.financial and leads_out(tool, name)):
+        return False
+    path = index.kept.place_of(spot).met.field
+    return index.kept.trust(spot) is Trust.TRUSTED or any(is_below(path, one) for one in hint.named)
 
 
 def _found_at(

@@ -106,6 +106,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `structured`: the value is a whole field of these sources (a sender, a participant), and no prose.
     - `free`: the value is only in the prose of these sources, and the intent describes no one there.
     - `own`: the value is the person's own account, address or id, and the intent speaks of the person.
+    - `hinted`: only words of titles or names that outsiders write lead to these sources.
     """
 
     provenance: Provenance
@@ -126,6 +127,7 @@ class Justification(msgspec.Struct, frozen=True):
     free: bool = False
     records: frozenset[int] = frozenset()
     own: bool = False
+    hinted: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -190,6 +192,7 @@ class Justification(msgspec.Struct, frozen=True):
             free=self.free or other.free,
             records=worse.records if better.reached else worse.records & better.records,
             own=self.own and other.own,
+            hinted=self.hinted or other.hinted,
         )
 
 

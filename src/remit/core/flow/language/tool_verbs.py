@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from remit.core.flow.language.vocabulary.verb_groups import WIDER_VERBS
+from remit.core.flow.language.vocabulary.verb_groups import TELLING, WIDER_VERBS
 from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
@@ -163,6 +163,8 @@ def _roles_of(tool: Tool) -> frozenset[str]:
     if tool.financial:
         return frozenset(("any", "money"))
     roles = ["any", *(["person"] if tool.sends else [])]
+    if TELLING.isdisjoint(tool.asked_by) and any(map(tool.selects, tool.arguments)):
+        roles.append("thing")
     return frozenset((*roles, "undone") if tool.effect is Effect.REVERSIBLE else roles)
 
 

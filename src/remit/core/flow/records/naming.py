@@ -22,6 +22,7 @@ from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.url_words import speak_of_link
 from remit.core.flow.language.word_forms import name_stems, stem, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
+from remit.core.flow.records.hints import Hint
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path
 from remit.core.flow.records.reference import NamingOfResult, Referral
@@ -91,6 +92,9 @@ class Naming:
         self._firm: set[int] = set()  #: records named by text that no outsider writes
         self._read_as_one: set[int] = set()  #: records read by a key that is one of many
         self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
+        #: Records that only a hint leads to, with its number; and the hints by number.
+        self._hint_of: dict[int, int] = {}
+        self._hints: dict[int, Hint] = {}
         self._records = 0
         self._count = 0
         #: Whether there were more records than are remembered.
@@ -99,7 +103,7 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        referred = len(self._reach) + len(self._hinted)
+        referred = len(self._reach) + len(self._hinted) + len(self._hint_of)
         return referred * REFERRED_BYTES + self._wholes * WHOLE_BYTES + self.handed.size_bytes
 
     def begin(self, call: int, tool: Tool, lookup: Lookup) -> NamingOfResult:
@@ -110,12 +114,22 @@ class Naming:
         """Return how the intent leads to a record."""
         return self._reach.get(record, _UNLED)
 
+    def _numbers(self, record: int) -> tuple[int, ...]:
+        """Return the references to a record, or the hint that leads to it."""
+        hint = self._hint_of.get(record)
+        return self._references.get(record, () if hint is None else (hint,))
+
+    def hint(self, record: int) -> Hint | None:
+        """Return the hint that leads to a record, if nothing else does."""
+        hint = self._hint_of.get(record)
+        return None if hint is None or self.reach(record) is not _UNLED else self._hints[hint]
+
     def choice(self, record: int, path: str) -> int:
         """Return the number of different values that a field has in the records of the same reference.
 
         It is 1 where the intent's reference leaves no choice.
         """
-        found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
+        found = [self._choices.get((one, path), 0) for one in self._numbers(record)]
         return min((one for one in found if one), default=0)
 
     def is_of_another(self, record: int, path: str) -> bool:
@@ -152,7 +166,7 @@ class Naming:
         return [
             one
             for one in self._references.get(record, ())
-            if not (around := self._around.get(one)) or any(_is_below(path, each) for each in around)
+            if not (around := self._around.get(one)) or any(is_below(path, each) for each in around)
         ]
 
     def candidates(self, record: int, kind: KindOfValue, path: str = "") -> int:
@@ -183,7 +197,7 @@ class Naming:
         Each comes with the names of the intent that choose it. Of several references, the one with the fewest
         values counts.
         """
-        found = [self._fields.get((one, path), {}) for one in self._references.get(record, ())]
+        found = [self._fields.get((one, path), {}) for one in self._numbers(record)]
         return min((one for one in found if value in one), key=len, default={})
 
     def ids(self, record: int) -> frozenset[int]:
@@ -274,6 +288,7 @@ class Naming:
             self._calls[one.call] = best
         if len(self._hinted) < MAX_REFERRED:
             self._hinted |= {one.base + record for record in one.hinted(above)}
+        self._settle_hints(one, above)
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             words = [reference.names for reference in references]
@@ -281,6 +296,16 @@ class Naming:
             self._namesakes |= {one.base + record for record in one.namesakes()}
         if one.whole_collection():
             self._many.add(one.call)
+
+    def _settle_hints(self, one: NamingOfResult, above: Sequence[int]) -> None:
+        for hint in one.hints(above):
+            records = with_what_is_below(hint.records, above) if hint.named else hint.records
+            if len(self._hint_of) + len(records) > MAX_REFERRED:
+                return
+            number, self._count = self._count, self._count + 1
+            self._hints[number] = hint
+            self._hint_of.update((one.base + record, number) for record in records)
+            self._weigh(one, records, number)
 
     def _identify(
         self,
@@ -352,7 +377,7 @@ class Naming:
         )
 
 
-def _is_below(path: str, above: str) -> bool:
+def is_below(path: str, above: str) -> bool:
     """Return whether a path is below the path of an object."""
     return not above or path.startswith((f"{above}.", f"{above}[", f"{above}{{"))
 
