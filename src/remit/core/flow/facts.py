@@ -194,9 +194,7 @@ def judging(
     read: Wholes = {}
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
-    for name, one in of_items(index, tool, parts, found).items():
-        ones = kinds[_KINDS[tool.arguments[name].role]]
-        ones[ones.index(found[name])] = found[name] = one
+    _place_containers(index, tool, parts, found, kinds)
     kinds |= chosen(index, tool, arguments, found)
     carries_code = len(index.codes) > 0 and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
@@ -252,6 +250,20 @@ def judging(
 def _structured(destinations: Sequence[Justification]) -> bool:
     """Return whether each destination that is not reached is a whole field of a pointed source."""
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
+
+
+def _place_containers(
+    index: Index,
+    tool: Tool,
+    parts: dict[str, Json],
+    found: dict[str, Justification],
+    kinds: dict[str, list[Justification]],
+) -> None:
+    """Replace the justifications of clean containers to which the items in them lead."""
+    for name, one in of_items(index, tool, parts, found).items():
+        ones = kinds.get(_KINDS[tool.arguments[name].role], [])
+        if found[name] in ones:
+            ones[ones.index(found[name])] = found[name] = one
 
 
 def _is_led_to(one: Justification) -> bool:
