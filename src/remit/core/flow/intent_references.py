@@ -9,6 +9,7 @@ from remit.core.flow.justification import Encounter, Justification, Provenance, 
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import stem, words_of
 from remit.core.flow.memory import RECORD_MASK
+from remit.core.flow.records.naming import is_below
 from remit.core.flow.records.people_fields import Name, is_of_sender
 from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
@@ -103,6 +104,11 @@ def source_of(
         for one in spots
         if _leads(index, one, used, out=leads_out(tool, name))
     ]
+    hinted = not places
+    if hinted:
+        led = [one for one in spots if _is_hinted(index, one, tool, name)]
+        places = [_found_at(index, one, found, used, tool, name) for one in led]
+        places = [one for one in places if one.structured]
     if not places:
         return Justification(_BY_OTHERS)
     rank = max(one.rank for one in places)
@@ -119,6 +125,7 @@ def source_of(
         free=not (rank[1] or described or all(one.handed for one in best)),
         closed=used.kind is KindOfValue.TEXT and all(one.unaddressed for one in best),
         records=frozenset().union(*(one.records for one in best)),
+        hinted=hinted,
     )
 
 
@@ -136,6 +143,18 @@ def _leads(index: TaskMemory, spot: int, used: ExactValue, *, out: bool) -> bool
     if not out or used.kind is not KindOfValue.TEXT:
         return True
     return bool(naming.beside(record, index.kept.place_of(spot).met.field))
+
+
+def _is_hinted(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> bool:
+    """Return whether a hint leads to a place: to what no outsider writes, or into an object of that name.
+
+    No hint leads to a payee.
+    """
+    hint = index.naming.hint(spot & RECORD_MASK)
+    if hint is None or tool is None or (tool.financial and leads_out(tool, name)):
+        return False
+    path = index.kept.place_of(spot).met.field
+    return index.kept.trust(spot) is Trust.TRUSTED or any(is_below(path, one) for one in hint.named)
 
 
 def _found_at(

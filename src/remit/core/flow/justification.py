@@ -107,6 +107,7 @@ class Justification(msgspec.Struct, frozen=True):
     - `free`: the value is only in the prose of these sources, and the intent describes no one there.
     - `own`: the value is the person's own account, address or id, and the intent speaks of the person.
     - `among`: the value is one of several items of a list, of which the intent leads to none.
+    - `hinted`: only words of titles or names that outsiders write lead to these sources.
     """
 
     provenance: Provenance
@@ -128,6 +129,7 @@ class Justification(msgspec.Struct, frozen=True):
     records: frozenset[int] = frozenset()
     own: bool = False
     among: bool = False
+    hinted: bool = False
 
     @property
     def crossed(self) -> bool:
@@ -193,6 +195,7 @@ class Justification(msgspec.Struct, frozen=True):
             records=worse.records if better.reached else worse.records & better.records,
             own=self.own and other.own,
             among=self.among or other.among,
+            hinted=self.hinted or other.hinted,
         )
 
 

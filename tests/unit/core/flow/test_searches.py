@@ -8,7 +8,8 @@ import pytest
 from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, superlatives_in
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import EMPTY, words_of
+from remit.core.flow.language.word_forms import EMPTY, stem, words_of
+from remit.core.flow.records.hints import hints_in
 from remit.core.flow.records.search import by_item, hinted, is_container, is_title, witnessed
 
 #: A result with two orders (1 and 3), and a line in each (2 and 4).
@@ -120,3 +121,14 @@ def test_words_name_many_recipients_in_other_languages(words: str, many: bool) -
     said = Utterance()
     said.hear(words)
     assert said.speaks_of_many() is many
+
+
+def test_an_item_whose_title_shares_no_word_of_the_intent_is_told_apart() -> None:
+    """Where two items share a word, neither is; a result with one item tells nothing apart."""
+    above = (0, 0, 0, 0)
+    (found,) = hints_in({"lat": {1}, "bug": {2, 3}, "approv": {3}}, {}, above, ["LAT", "bug"])
+    assert (set(found.words), set(found.records), set(found.named)) == ({"lat"}, {1}, set())
+    assert not hints_in({"lat": {0}}, {}, (0,), ["lat"])
+    (named,) = hints_in({"camp": {2}}, {("camp", 2): {"lists[]"}}, above, ["camp"])
+    assert (set(named.said), set(named.named)) == ({"camp"}, {"lists[]"})
+    assert not hints_in({stem("everyone"): {2}}, {}, above, ["everyone"])
