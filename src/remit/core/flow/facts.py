@@ -201,7 +201,6 @@ def judging(
     read: Wholes = {}
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
-    place_containers(index, tool, parts, found, kinds)
     kinds |= chosen(index, tool, arguments, found)
     carries_code = index.codes.met and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
@@ -243,9 +242,7 @@ def judging(
         anchored=anchored,
         to_self=_to_self(tool, parts, destinations),
         exact=_is_exact(index, tool, parts, found),
-        asked=said.asks(asking(tool))
-        or said.clauses.ask_by_object(object_words(tool))
-        or asked_widely(index, tool, parts, found),
+        asked=_asked(index, tool, parts, found),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -257,6 +254,14 @@ def judging(
         facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
     record = selected_facts(index, tool, parts, found, people)
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
+
+
+def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
+    """Return whether the person's words ask for what a tool does."""
+    said = index.utterance
+    if said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool)):
+        return True
+    return asked_widely(index, tool, parts, found)
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
@@ -471,6 +476,7 @@ def _of_arguments(
     left_open = "personal" not in kinds and tool.personal
     if left_open and (names_person(index) or not _speaks_of_all(index, tool)):
         kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
+    place_containers(index, tool, parts, found, kinds)
     return found, kinds, contents
 
 
