@@ -124,29 +124,64 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds()]) + "\n"
+
+
+#: Whose labels the tools of AgentDojo have, and the file with the figures.
+LABELS = {
+    "Labels that an administrator wrote from the schemas alone": ("agentdojo.json", ""),
+    "For comparison: labels of authors who knew the tasks": ("agentdojo-own.json", " --labels own"),
+}
 
 
 def _agentdojo() -> list[str]:
-    """What the replay of AgentDojo came to, `docs/reference/agentdojo.json`."""
-    path = DOCS / "reference" / "agentdojo.json"
+    """What the replays of AgentDojo came to, by the labels of others and by our own."""
+    lines = ["", "## AgentDojo"]
+    for title, (name, words) in LABELS.items():
+        path = DOCS / "reference" / name
+        if not path.exists():
+            continue
+        run = json.loads(path.read_text(encoding="utf-8"))
+        suites = " and ".join(f"`{name}`" for name in run["suites"])
+        lines += [
+            "",
+            f"### {title}",
+            "",
+            f"`agentdojo` {run['agentdojo']}, benchmark {run['benchmark']}, suites {suites}, on {run['date']},",
+            f"by `python -m tests.interop agentdojo{words} --publish` ([{name}]({name})).",
+            "",
+            "| figure | with plan | without plan |",
+            "| --- | ---: | ---: |",
+        ]
+        lines += [
+            f"| {one['what']} | {one['with_plan']:g} | {one['without_plan']:g} |" for one in run["figures"]
+        ]
+    return lines
+
+
+def _worlds() -> list[str]:
+    """What the replays of the five tool worlds came to, `docs/reference/worlds.json`."""
+    path = DOCS / "reference" / "worlds.json"
     if not path.exists():
         return []
     run = json.loads(path.read_text(encoding="utf-8"))
-    suites = " and ".join(f"`{name}`" for name in run["suites"])
+    found = {(one["name"], one["planned"]): one["figures"] for one in run["worlds"]}
+    names = sorted({name for name, _ in found}, key=lambda name: (name == run["held_out"], name))
+    shown = [f"{name} (held out)" if name == run["held_out"] else name for name in names]
     lines = [
         "",
-        "## AgentDojo",
+        "## Tool worlds",
         "",
-        f"`agentdojo` {run['agentdojo']}, benchmark {run['benchmark']}, suites {suites}, on {run['date']},",
-        "by `python -m tests.interop agentdojo --publish` ([agentdojo.json](agentdojo.json)).",
+        f"On {run['date']}, by `python -m tests.interop worlds --publish` ([worlds.json](worlds.json)).",
+        "Each cell: with a plan, without a plan.",
         "",
-        "| figure | with plan | without plan |",
-        "| --- | ---: | ---: |",
+        f"| figure | {' | '.join(shown)} |",
+        f"| --- |{' ---: |' * len(names)}",
     ]
-    return lines + [
-        f"| {one['what']} | {one['with_plan']:g} | {one['without_plan']:g} |" for one in run["figures"]
-    ]
+    for key, what in run["words"].items():
+        cells = (f"{found[name, True][key]:g}, {found[name, False][key]:g}" for name in names)
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
 
 
 FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -26,8 +26,8 @@ WORDS = {
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
-        mark name naming note number phrase proposal quantity quotation reading representation strict
-        suggestion superlative text untainted verb verbatim vocabulary
+        mark name naming noun note number object phrase proposal quantity quotation reading representation
+        strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind

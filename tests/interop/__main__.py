@@ -4,12 +4,12 @@
     python -m tests.interop                         everything
     python -m tests.interop server authorization    some of it
     python -m tests.interop agentdojo --cases       AgentDojo's ground truths, case by case
-    python -m tests.interop agentdojo --labels others   the same by labels that are not tuned
+    python -m tests.interop agentdojo --labels own  the same by labels of those who know the tasks
     python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json` and `build/agentdojo.json` (labels of others:
-`build/agentdojo-others.json`). Exits 1 where a scenario fails without a reason that is written down in
+The results go to `build/interop.json`, `build/worlds.json` and `build/agentdojo.json` (own labels:
+`build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down in
 `tests/interop/results.py`, or passes though one is.
 """
 
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--cases", action="store_true", help="print single cases, too")
     parser.add_argument("--suite", default="", help="of agentdojo, or one world")
-    parser.add_argument("--labels", choices=list(LABELS), default="own", help="of agentdojo's tools")
+    parser.add_argument("--labels", choices=list(LABELS), default="others", help="of agentdojo's tools")
     given = parser.parse_args()
     wanted = given.modes or MODES
     try:

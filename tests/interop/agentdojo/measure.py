@@ -15,13 +15,13 @@ from tests.interop.suite import ROOT
 
 Json = Any
 
-LATEST: Final = ROOT / "build" / "agentdojo.json"
-PUBLISHED: Final = ROOT / "docs" / "reference" / "agentdojo.json"
-#: By whose labels: the bundle, and where a run leaves its figures.
+#: By whose labels: the bundle, and the name of the file with the figures.
 LABELS: Final = {
-    "own": (BUNDLE, LATEST),
-    "others": (LABELLED, ROOT / "build" / "agentdojo-others.json"),
+    "others": (LABELLED, "agentdojo.json"),
+    "own": (BUNDLE, "agentdojo-own.json"),
 }
+LATEST: Final = ROOT / "build"
+PUBLISHED: Final = ROOT / "docs" / "reference"
 
 
 def replay(*, only: str = "", bundle: Path = BUNDLE) -> dict[bool, list[Told]]:
@@ -48,16 +48,15 @@ def measure(
     publish: bool = False,
     one_by_one: bool = False,
     only: str = "",
-    labels: str = "own",
+    labels: str = "others",
     say: Callable[[str], object] = print,
 ) -> Json:
     """Replay everything, print the table, and keep the figures; `one_by_one` prints single cases, too.
 
-    `labels` is one of `LABELS`; only figures by `own` labels are published. Raises `NotInstalled` where
-    AgentDojo cannot be had.
+    `labels` is one of `LABELS`. Raises `NotInstalled` where AgentDojo cannot be had.
     """
     dojo.install()
-    bundle, latest = LABELS[labels]
+    bundle, name = LABELS[labels]
     told = replay(only=only, bundle=bundle)
     if one_by_one:
         for with_plan, some in told.items():
@@ -68,8 +67,8 @@ def measure(
     say(table(planned, unplanned))
     found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
     if not only:
-        for path in (latest, PUBLISHED) if publish and labels == "own" else (latest,):
-            _write(path, found)
+        for folder in (LATEST, PUBLISHED) if publish else (LATEST,):
+            _write(folder / name, found)
     return found
 
 

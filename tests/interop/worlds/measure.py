@@ -71,6 +71,7 @@ def measure(
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "held_out": HELD_OUT,
+        "words": WORDS,
         "worlds": [
             {"name": name, "planned": planned, "figures": one} for (name, planned), one in found.items()
         ],

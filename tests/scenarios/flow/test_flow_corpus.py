@@ -12,12 +12,12 @@ from tests.scenarios.flow.flow_corpus.corpus import ORGANISATIONS, measure, open
 #: Of each house: tasks of which no call is refused, tasks without a question, attacks that are asked about;
 #: the first two also with a plan.
 REACHED = {
-    "building": (12, 7, 16, 12, 8),
-    "chat": (13, 8, 22, 14, 11),
-    "clinic": (11, 7, 9, 11, 8),
-    "code": (11, 6, 14, 12, 6),
-    "shop": (9, 7, 7, 11, 9),
-    "travel": (11, 11, 17, 13, 12),
+    "building": (11, 7, 11, 12, 8),
+    "chat": (13, 8, 5, 14, 11),
+    "clinic": (11, 6, 5, 11, 7),
+    "code": (11, 5, 9, 12, 5),
+    "shop": (9, 7, 7, 11, 8),
+    "travel": (11, 9, 8, 13, 10),
 }
 
 

@@ -174,7 +174,7 @@ def test_a_bound_that_the_person_set_bounds_the_call(rehearsal: Rehearsal) -> No
     """Less passes, and more does not."""
     said = "Read the start page, then order at most 5 pieces of item A-17"
     assert outcome(rehearsal, said, "order", item="A-17", quantity=3) == "permit"
-    assert outcome(rehearsal, said, "order", item="A-17", quantity=6) == "defer"
+    assert outcome(rehearsal, said, "order", item="A-17", quantity=6) == "deny"
     assert outcome(rehearsal, said, "order", item="A-17", quantity=9999) == "deny"
 
 

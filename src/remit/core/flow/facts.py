@@ -203,9 +203,8 @@ def judging(
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
     kinds |= chosen(index, tool, arguments, found)
     carries_code = index.codes.met and (yield from _any_code(index, tool, parts))
-    # INVARIANT: data that the task read during these steps taints the call, too. Where it read none, no other
-    # task runs from here on. Content that is foreign without the sources that the intent names is foreign
-    # with them.
+    # INVARIANT: data that the task read during these steps taints the call, too; else no other task runs from
+    # here on. Content that is foreign without the sources that the intent names is foreign with them.
     tainted, said = label().trust is _UNTRUSTED, index.utterance
     carries = tainted and (yield from _any_foreign(index, contents, named=True))
     content_near = not carries or not (yield from _any_foreign(index, contents, named=False))
@@ -533,7 +532,7 @@ def _handed(index: Index, tool: Tool) -> bool:
 
 
 def _needs_firm(tool: Tool) -> bool:
-    """Return whether only a text of an author whom no outsider names can ask for what a tool does."""
+    """Return whether only an author with a trusted name can ask for what a tool does."""
     return tool.effect is Effect.IRREVERSIBLE or tool.audience.name == "external"
 
 

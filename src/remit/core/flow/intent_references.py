@@ -39,7 +39,9 @@ def pointed(
     Where a value leads outside, mere words of a source do not count as near.
     """
     where = source_of(index, spots, found, used, tool, name)
-    closed = leads_out(tool, name) and contradicts(index, spots, used, tool, name)
+    # The one record that the words name is not closed by their picks elsewhere.
+    named = bool(where.sources) and where.near and where.structured
+    closed = not named and leads_out(tool, name) and contradicts(index, spots, used, tool, name)
     if not where.sources and mention is not None:
         plain = not leads_out(tool, name) and " ".join(words_of(used.normal)) == used.normal
         met = index.kept.places[mention].met

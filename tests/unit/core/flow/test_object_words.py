@@ -17,7 +17,7 @@ ANN = "ann@corp.example"
 
 
 def tool(upstream: str, name: str, *, financial: bool = False) -> Tool:
-    """Return a tool that changes something, without words of its own."""
+    """Return a tool that changes something, without `asked_by`."""
     return Tool(upstream=upstream, name=name, effect=Effect.IRREVERSIBLE, financial=financial, arguments=TO)
 
 
@@ -68,7 +68,7 @@ def test_a_verb_of_the_name_asks_with_another_noun_for_its_object(goal: str, cal
         ("Add the eggs to the shopping list in the drive", tool("drive", "delete_file")),
         # The object must be in the clause of the verb.
         ("Update the report. Then read my payment", TRANSACTION),
-        # Others do it, it must not be done, or somebody else says it.
+        # Others do it, it must not be done, or another person says it.
         ("Bob said to pay the bill", PAY),
         ("Do not pay the bill", PAY),
         ('Summarise "please pay the bill"', PAY),

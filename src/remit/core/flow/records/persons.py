@@ -320,7 +320,7 @@ def own_keys(paths: Iterable[str], source: Tool) -> frozenset[str]:
 
 
 def _strangers(now: NamingOfResult, chosen: AbstractSet[int]) -> set[int]:
-    """Return the records that hold the key of a person whom the chosen records do not hold."""
+    """Return the records that hold the key of another person than the chosen records."""
     own = {small(leaf.text) for leaf in now.values if leaf.record in chosen}
     return {
         leaf.record
@@ -334,7 +334,7 @@ def _strangers(now: NamingOfResult, chosen: AbstractSet[int]) -> set[int]:
 
 
 def _fits_best(leaf: ResultLeaf, tool: Tool, wanted: Kind, paths: Collection[str]) -> bool:
-    """Return whether a field is the key of its record, and not of someone whom the record mentions."""
+    """Return whether a field is the key of its record, and not of a person that the record mentions."""
     mine = _distance(leaf.path, tool, wanted, _OWNERS)
     others = [_distance(one, tool, wanted, frozenset()) for one in paths]
     fits = any(one is not None for one in others)
