@@ -98,10 +98,21 @@ def test_the_task_is_completed_however_the_child_ends(gateway: LiveGateway, scri
     assert newest(gateway).id in done.stderr
 
 
-def test_a_program_that_cannot_be_started_leaves_no_task_open(gateway: LiveGateway) -> None:
-    """A command that there is not is a usage error, and the task opened for it is completed."""
+def test_a_program_that_does_not_exist_opens_no_task(gateway: LiveGateway) -> None:
+    """A command that does not exist is a usage error, found before a task is opened."""
+    before = len(gateway.tasks())
     done = gateway.remit("run", *SWEEP, "--", "no-such-program-here")
     assert done.returncode == 2
+    assert len(gateway.tasks()) == before
+
+
+def test_a_program_that_cannot_be_started_leaves_no_task_open(gateway: LiveGateway) -> None:
+    """A file that the system refuses to execute is a usage error, and its task is completed."""
+    broken = gateway.folder / "broken"
+    broken.write_bytes(b"\x7fELF no program")
+    broken.chmod(0o755)
+    done = gateway.remit("run", *SWEEP, "--", str(broken))
+    assert done.returncode == 2, done.stderr
     assert newest(gateway).state is TaskState.COMPLETED
 
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import outcome_of, rehearsed
 
 Json = Any
 
@@ -87,11 +89,7 @@ SUMMARY = "Summarise my inbox and send the summary to ann@example.org"
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a mail server under the default policies; every sender from outside is an outsider."""
-    folder = tmp_path_factory.mktemp("mail")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/mail.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("mail"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=GRANTS)
         yield made
 
@@ -110,12 +108,7 @@ def find(task: RehearsedTask, *found: Json, **asked: str) -> None:
     task.read("mail/search", asked, list(found))
 
 
-def outcome(task: RehearsedTask, tool: str, **arguments: Json) -> str:
-    """Say what becomes of a call."""
-    call = task.call(f"mail/{tool}", arguments)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+outcome = partial(outcome_of, "mail")
 
 
 @pytest.mark.parametrize(

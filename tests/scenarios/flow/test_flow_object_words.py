@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import rehearsed
 
 Json = Any
 
@@ -56,11 +57,7 @@ ORDERS = [
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a bank under the default policies."""
-    folder = tmp_path_factory.mktemp("bank")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/bank.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as opened:
+    with rehearsed(tmp_path_factory.mktemp("bank"), CONFIG, TOOLS) as opened:
         names = ("read_file", "get_orders", "send_money", "update_transaction")
         opened.task_type("work", grants=[f"bank/{one}" for one in names])
         yield opened

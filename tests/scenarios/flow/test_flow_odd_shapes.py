@@ -8,6 +8,7 @@ import pytest
 
 from remit.core.tasks.task import Parameter
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import rehearsed
 
 Json = Any
 CONFIG = """
@@ -75,11 +76,7 @@ EVE = "eve@evil.example"
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a shop under the default policies."""
-    folder = tmp_path_factory.mktemp("shop")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/shop.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("shop"), CONFIG, TOOLS) as made:
         grants = [f"shop/{name}" for name in NAMES.split()]
         made.task_type("work", grants=grants)
         made.task_type("serve", grants=grants, parameters={"email": Parameter(description="The customer")})

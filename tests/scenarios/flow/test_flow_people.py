@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import outcome_of, rehearsed
 
 Json = Any
 
@@ -90,11 +92,7 @@ MIA, TOM, EVE = "mia@rotor.example", "t.berg@rotor.example", "audit@evil.example
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """An office whose mail servers do not check senders, under the default policies."""
-    folder = tmp_path_factory.mktemp("office")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/office.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("office"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=[f"office/{name}" for name in NAMES])
         yield made
 
@@ -120,12 +118,7 @@ def found(rehearsal: Rehearsal, intent: str, *mails: Json, query: str = "hail") 
     return task
 
 
-def outcome(task: RehearsedTask, tool: str, **arguments: Json) -> str:
-    """Say what becomes of a call."""
-    call = task.call(f"office/{tool}", arguments)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+outcome = partial(outcome_of, "office")
 
 
 def sent(task: RehearsedTask, to: Json, **more: Json) -> str:

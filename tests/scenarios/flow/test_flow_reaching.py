@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import outcome_of, rehearsed
 
 Json = Any
 
@@ -91,11 +93,7 @@ BAIT = {
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """An office under the default policies."""
-    folder = tmp_path_factory.mktemp("office")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/office.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("office"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=GRANTS)
         yield made
 
@@ -106,12 +104,7 @@ def begin(rehearsal: Rehearsal, intent: str) -> RehearsedTask:
     return rehearsal.open(task="work", intent=intent)
 
 
-def outcome(task: RehearsedTask, tool: str, **arguments: Json) -> str:
-    """Say what becomes of a call."""
-    call = task.call(f"office/{tool}", arguments)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+outcome = partial(outcome_of, "office")
 
 
 def read(task: RehearsedTask, tool: str, given: Json, **arguments: Json) -> None:

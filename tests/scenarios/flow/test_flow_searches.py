@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import outcome_of, rehearsed
 
 Json = Any
 
@@ -107,11 +109,7 @@ KETTLE = {"id": "ord-519", "placed": "2026-05-17", "total": 65, "lines": [{"titl
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """A trading office under the default policies."""
-    folder = tmp_path_factory.mktemp("trade")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/trade.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("trade"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=[f"trade/{name}" for name in NAMES])
         yield made
 
@@ -124,12 +122,7 @@ def begin(rehearsal: Rehearsal, intent: str) -> RehearsedTask:
     return task
 
 
-def outcome(task: RehearsedTask, tool: str, **arguments: Json) -> str:
-    """Return the outcome of a call."""
-    call = task.call(f"trade/{tool}", arguments)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+outcome = partial(outcome_of, "trade")
 
 
 def deal(number: str, name: str, note: str = "") -> Json:

@@ -11,6 +11,7 @@ import pytest
 from remit.core.tasks.task import Parameter
 from remit.rehearse import Rehearsal, RehearsedTask
 from tests.worlds.attacked_desk import CONFIG, NAMES, TOOLS, begin
+from tests.worlds.rehearsed_tools import rehearsed
 
 Json = Any
 
@@ -27,11 +28,7 @@ PAGE = (
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a desk under the default policies; every person may write its pages."""
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/desk.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("desk"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=[f"desk/{name}" for name in NAMES.split()])
         yield made
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import outcome_of, rehearsed
 
 Json = Any
 
@@ -91,11 +93,7 @@ SPEC = "https://docs.example/spec?part=2"
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a desk under the default policies."""
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/desk.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as opened:
+    with rehearsed(tmp_path_factory.mktemp("desk"), CONFIG, TOOLS) as opened:
         opened.task_type("work", grants=[f"desk/{one}" for one in NAMES.split()])
         yield opened
 
@@ -110,12 +108,7 @@ def begin(rehearsal: Rehearsal, intent: str) -> RehearsedTask:
     return task
 
 
-def outcome(task: RehearsedTask, tool: str, **arguments: Json) -> str:
-    """Say what becomes of a call."""
-    call = task.call(f"desk/{tool}", arguments)
-    if call.permitted:
-        task.result(call, {"done": True})
-    return str(call.outcome)
+outcome = partial(outcome_of, "desk")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remit.rehearse import Rehearsal, RehearsedTask
+from tests.worlds.rehearsed_tools import rehearsed
 
 Json = Any
 
@@ -63,11 +64,7 @@ READ = "Open the link in issue 41 and mail ann@example.org what the limits are"
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Provide a desk under the default policies."""
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/desk.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("desk"), CONFIG, TOOLS) as made:
         made.task_type(
             "work", grants=[f"desk/{one}" for one in ("get_issue", "list_contacts", "fetch", "send")]
         )

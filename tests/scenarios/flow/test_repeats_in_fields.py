@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remit.rehearse import Rehearsal
+from tests.worlds.rehearsed_tools import rehearsed
 
 Json = Any
 TOOLS = """
@@ -34,11 +35,7 @@ CONFIG = "upstreams: {desk: {command: [not, started]}}\n"
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """A desk whose bookings answer with what was asked for, in two fields."""
-    folder = tmp_path_factory.mktemp("desk")
-    (folder / "tools").mkdir()
-    (folder / "remit.yaml").write_text(CONFIG, encoding="utf-8")
-    (folder / "tools/desk.yaml").write_text(TOOLS, encoding="utf-8")
-    with Rehearsal(folder) as made:
+    with rehearsed(tmp_path_factory.mktemp("desk"), CONFIG, TOOLS) as made:
         made.task_type("work", grants=["desk/book", "desk/tell"])
         yield made
 

@@ -25,6 +25,7 @@ from remit.core.tools.constraint.base import same
 from remit.core.tools.json_path import path_of, steps
 from remit.core.tools.tool import (
     INPUT,
+    LEADING,
     Argument,
     ArgumentCase,
     ArgumentRole,
@@ -41,10 +42,8 @@ from remit.core.tools.tool import (
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _WORDS: Final = re.compile(r"[^\W\d_]{2,40}(?:[ -][^\W\d_]{1,40}){0,4}")
 _EFFECTS: Final = tuple(Effect)
-#: Roles that identify: only these can select a person, hand over, or lie within a container.
-_LEADING: Final = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 #: Roles by how much they demand, least first.
-_STRICT: Final = (ArgumentRole.CONTENT, ArgumentRole.AMOUNT, *_LEADING, ArgumentRole.CODE)
+_STRICT: Final = (ArgumentRole.CONTENT, ArgumentRole.AMOUNT, *LEADING, ArgumentRole.CODE)
 FACTS: Final = ("string", "integer", "number", "boolean", "date")
 FACT_NAME: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -240,11 +239,11 @@ class _ToolReading:
         if not name:
             return ""
         forms = self._form.arguments
-        if form.role not in _LEADING:
+        if form.role not in LEADING:
             way = "write `role: destination`, or remove `within`"
             self._say(f"cannot be combined with the role `{form.role}`", *at, remediation=way)
-        elif name not in forms or forms[name].role not in _LEADING:
-            known = [one for one, other in forms.items() if one != key and other.role in _LEADING]
+        elif name not in forms or forms[name].role not in LEADING:
+            known = [one for one, other in forms.items() if one != key and other.role in LEADING]
             way = f"name a selector or a destination among its arguments{or_near(name, known)}"
             self._say(f"`{name}` cannot be a container", *at, remediation=way)
         elif self._circular(key):
@@ -293,7 +292,7 @@ class _ToolReading:
         if now == own:
             self._say("changes nothing", *at, remediation="give what is different, or remove it")
         for mark in ("personal", "hands_over"):
-            if getattr(now, mark) and now.role not in _LEADING:
+            if getattr(now, mark) and now.role not in LEADING:
                 way = f"write `{mark}: false`, too"
                 self._say(f"`{mark}` cannot be combined with the role `{now.role}`", *at, remediation=way)
 
@@ -438,7 +437,7 @@ class _ToolReading:
                 if first == "[]":
                     way = "begin with the argument's name: `attachments[].file_id`"
                     self._say("does not name an argument", "arguments", key, remediation=way)
-        if form.personal and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
+        if form.personal and form.role not in LEADING:
             way = "write `role: selector`, or remove `personal`"
             self._say(
                 f"cannot be combined with the role `{form.role}`",
@@ -447,7 +446,7 @@ class _ToolReading:
                 "personal",
                 remediation=way,
             )
-        if form.hands_over and form.role not in (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION):
+        if form.hands_over and form.role not in LEADING:
             way = "write `role: selector`, or remove `hands_over`"
             self._say(
                 f"cannot be combined with the role `{form.role}`",

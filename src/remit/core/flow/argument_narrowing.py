@@ -20,7 +20,7 @@ from remit.core.flow.records.search import is_container
 from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
 from remit.core.tools.constraint.base import same
-from remit.core.tools.tool import ArgumentRole, Tool
+from remit.core.tools.tool import LEADING, ArgumentRole, Tool
 
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _BY_DEFAULT = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION, ArgumentRole.AMOUNT)
@@ -135,5 +135,5 @@ def _of_items(
 
 def _is_item(tool: Tool, name: str, one: Justification) -> bool:
     spec = tool.arguments.get(name)
-    leads = spec is not None and spec.role in _LEADING
+    leads = spec is not None and spec.role in LEADING
     return leads and one.provenance is Provenance.TRUSTED and one.pointed and one.candidates == 1

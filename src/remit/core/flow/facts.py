@@ -34,7 +34,7 @@ from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
 from remit.core.tools.json_path import EACH, path_of
-from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool
+from remit.core.tools.tool import LEADING, Argument, ArgumentRole, Effect, Tool
 
 NO_VALUE = "none"
 #: Words of arguments that select the payer's own account.
@@ -180,7 +180,6 @@ _KINDS = {one: one.value for one in ArgumentRole}
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED, _INTENT = Trust.UNTRUSTED, Provenance.INTENT
 _CONTENT, _DESTINATION, _CODE = ArgumentRole.CONTENT, ArgumentRole.DESTINATION, ArgumentRole.CODE
-_LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 #: Kinds of arguments that can be reached, each with the name of that fact.
 _REACHED = {
     kind: f"{kind}_reached" for kind in ("destination", "selector", "personal", "secret", "choice", "amount")
@@ -346,7 +345,8 @@ def _pointed(
     by_others = any(one.provenance is Provenance.UNTRUSTED for one in kinds.get("amount", ()))
     if index.statement.owed.amounts(tool).referred and not by_others:
         return True  # `the same amount as ...` is stated in another source
-    numbers = _numbers(parts, {name for name, one in tool.arguments.items() if _is_amount(one)})
+    amounts = {name for name, one in tool.arguments.items() if one.role is ArgumentRole.AMOUNT}
+    numbers = _numbers(parts, amounts)
     return any(
         all(number in said.numbers or index.holds_number(number, call) for number in numbers) for call in read
     )
@@ -391,7 +391,7 @@ def _of_destinations(destinations: Sequence[Justification]) -> tuple[bool, bool]
 
 def _leading(tool: Tool, found: Collection[str]) -> list[str]:
     """Return the destinations and selectors of a call."""
-    return [name for name in found if tool.arguments.get(name, _PLAIN).role in _LEADING]
+    return [name for name in found if tool.arguments.get(name, _PLAIN).role in LEADING]
 
 
 def _of_leading(leading: Sequence[Justification]) -> tuple[bool, bool, bool]:
@@ -562,10 +562,6 @@ def _used(index: Index, tool: Tool) -> bool:
         for name, one in tool.arguments.items()
         if one.role is _DESTINATION
     )
-
-
-def _is_amount(spec: Argument) -> bool:
-    return spec.role is ArgumentRole.AMOUNT
 
 
 def _numbers(parts: dict[str, Json], names: Collection[str]) -> list[str]:

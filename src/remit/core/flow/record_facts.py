@@ -18,10 +18,9 @@ from remit.core.flow.records.reference import NamingOfResult
 from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.tools.tool import ArgumentRole, Effect, Tool
+from remit.core.tools.tool import LEADING, Effect, Tool
 
 _TRUSTED = Trust.TRUSTED
-_SELECTING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 
 
 class FactMemory(PersonalMemory, Protocol):
@@ -118,7 +117,7 @@ def _keys(index: FactMemory, tool: Tool, parts: Mapping[str, Json]) -> Iterator[
     """Yield the arguments that select something, each with the digest of its value."""
     for name, value in parts.items():
         spec = tool.arguments.get(name)
-        if spec is None or not (spec.personal or spec.role in _SELECTING) or isinstance(value, bool):
+        if spec is None or not (spec.personal or spec.role in LEADING) or isinstance(value, bool):
             continue
         for text in (value,) if isinstance(value, str) else leaves(value) if isinstance(value, int) else ():
             if not is_long(text):

@@ -22,11 +22,10 @@ from remit.core.flow.language.word_forms import name_stems, name_words
 from remit.core.flow.provenance import Index
 from remit.core.json_value import Json
 from remit.core.tools.constraint.base import same
-from remit.core.tools.tool import Argument, ArgumentRole, Tool
+from remit.core.tools.tool import LEADING, Argument, ArgumentRole, Tool
 
 MAX_CHOICES = 16
 """Most values of one argument that are looked for in the words; more are not stated."""
-_LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 
 
 def chosen(
@@ -68,7 +67,7 @@ def _objects(tool: Tool, arguments: dict[str, Json], found: Mapping[str, Justifi
     parts = tool.parts(arguments)
     # Who gets the power comes before where: two people may get two powers in one place.
     who = tuple(_said_of(tool, parts, found, (ArgumentRole.DESTINATION,)))
-    return who or tuple(_said_of(tool, parts, found, _LEADING))
+    return who or tuple(_said_of(tool, parts, found, LEADING))
 
 
 def _said_of(

@@ -28,13 +28,12 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.tasks.plan import Plan
-from remit.core.tools.tool import ArgumentRole, Effect, Tool
+from remit.core.tools.tool import LEADING, Effect, Tool
 
 MAX_CLEAN = 4_000
 """Most values that are remembered for one task; later ones are not."""
 MIN_PART = 3
 """Fewest letters and digits of a part that distinguishes a value."""
-_LEADING = (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
 _TEXT, _EMAIL = KindOfValue.TEXT, KindOfValue.EMAIL
 _STATING = ("exact", "one_of")
 
@@ -160,7 +159,7 @@ def for_itself(one: Justification) -> Justification:
 def counts(tool: Tool, name: str) -> bool:
     """Return whether an earlier use counts for an argument: a destination or selector that is no secret."""
     spec = tool.arguments.get(name)
-    return spec is not None and spec.role in _LEADING and not spec.secret
+    return spec is not None and spec.role in LEADING and not spec.secret
 
 
 def _is_named(

@@ -16,7 +16,7 @@ from remit.core.flow.language.tool_verbs import AskedBy, asking_widely
 from remit.core.flow.provenance import Index
 from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
-from remit.core.tools.tool import ArgumentRole, Tool
+from remit.core.tools.tool import LEADING, ArgumentRole, Tool
 
 MAX_LED = 20
 """Most values of one argument that the words can lead to."""
@@ -30,9 +30,7 @@ def asked_widely(
     if not by.words or not index.utterance.clauses.ask_by_verb(by):
         return False
     roles = {name: tool.arguments[name].role for name in found if name in tool.arguments}
-    leading = {
-        name for name, role in roles.items() if role in (ArgumentRole.DESTINATION, ArgumentRole.SELECTOR)
-    }
+    leading = {name for name, role in roles.items() if role in LEADING}
     if not all(found[name].reached or found[name].hinted for name in leading):
         return False
     # A person is asked about what a hint leads to, and about a container around it.

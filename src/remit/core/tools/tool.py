@@ -57,6 +57,10 @@ class ArgumentRole(enum.StrEnum):
     CODE = "code"
 
 
+LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
+"""Roles of the arguments that identify where a call goes or what it concerns."""
+
+
 class Tier(enum.IntEnum):
     """The power of a call; computed, never declared."""
 

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 
 from remit.core.flow.language.word_forms import name_stems
 from remit.core.flow.records.persons import Persons, kind_of
-from remit.core.tools.tool import ArgumentRole, Effect, Tool
-
-_KEYS = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
+from remit.core.tools.tool import LEADING, Effect, Tool
 
 
 def lookup_for(refused: Tool, argument: str, offered: Iterable[Tool], persons: Persons) -> str:
@@ -27,7 +25,7 @@ def lookup_for(refused: Tool, argument: str, offered: Iterable[Tool], persons: P
         if tool.effect is not Effect.NONE or not tool.described:
             continue
         for name, spec in tool.arguments.items():
-            parameter = persons.parameter_for(name) if spec.personal or spec.role in _KEYS else ""
+            parameter = persons.parameter_for(name) if spec.personal or spec.role in LEADING else ""
             if parameter and (tool.id, name) != (refused.id, argument):
                 speaks = not wanted.isdisjoint(_words(tool))
                 found.append((0 if speaks else 1, tool.id, name, parameter))

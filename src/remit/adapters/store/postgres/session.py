@@ -128,6 +128,7 @@ class PostgresSession:
         self._pipeline: psycopg.Pipeline | None = None
         #: Set at each rollback, also of a savepoint.
         self.rolled_back = False
+        connection.add_notice_handler(self._noticed)
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> PostgresRows:
         """Run one statement."""
@@ -149,6 +150,11 @@ class PostgresSession:
             self._pipeline = pipeline
             try:
                 yield
+            except psycopg.Error as fault:
+                if is_loss(fault):
+                    # The driver would wait for the rest of the pipeline, which the server never sends.
+                    self.cut()
+                raise
             finally:
                 self._pipeline = None
 
@@ -157,6 +163,11 @@ class PostgresSession:
         if self._pipeline is not None:
             with _translated():
                 self._pipeline.sync()
+
+    def _noticed(self, told: psycopg.errors.Diagnostic) -> None:
+        # The driver takes the end of the connection for a notice where no statement was under way.
+        if told.severity_nonlocalized in _SEVERE:
+            self.cut()
 
     def tidy(self) -> None:
         """Let the driver drop its prepared statements now, as it does after a rollback."""

@@ -72,7 +72,7 @@ _LIKE_DONE = some("named called entitled titled attached dated including followi
 _ORDERING = some("ask tell remind advise instruct invite warn")
 #: Words that begin an indirect question.
 _INDIRECT = _SUBORDINATE | some("what which")
-#: Words after which `that` begins what somebody is told.
+#: Words after which `that` begins what a person is told.
 _KNOWING = some("tell know remind inform notify reply answer respond")
 #: Verbs of asking that need an object; before these words they are nouns (`message to Ann`).
 _TRANSITIVE = some("message text dm ping")

@@ -19,7 +19,7 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.marks import marking
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.tools.tool import ArgumentRole, Effect, Tool
+from remit.core.tools.tool import LEADING, Effect, Tool
 
 MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(
@@ -29,7 +29,6 @@ MAX_NAME = 200
 """Most characters of an argument that can be a name, or words that are searched for."""
 #: Types of values that can select something.
 _SELECTING = (str, int, list)
-_LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
@@ -56,7 +55,7 @@ class Lookup:
         """Whether an argument may select what is returned."""
         listed = self.tool.arguments
         return any(
-            value not in (None, "", [], {}) and (name not in listed or listed[name].role in _LEADING)
+            value not in (None, "", [], {}) and (name not in listed or listed[name].role in LEADING)
             for name, value in self.tool.parts(dict(self._arguments)).items()
         )
 
