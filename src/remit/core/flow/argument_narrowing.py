@@ -23,6 +23,7 @@ from remit.core.tools.constraint.base import same
 from remit.core.tools.tool import LEADING, ArgumentRole, Tool
 
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
+_NONE: frozenset[int] = frozenset()
 _BY_DEFAULT = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION, ArgumentRole.AMOUNT)
 
 
@@ -93,9 +94,34 @@ def place_containers(
 ) -> None:
     """Replace the justifications of clean containers to which the items in them lead."""
     for name, one in _of_items(index, tool, parts, found).items():
-        ones = kinds.get(tool.arguments[name].role.value, [])
-        if found[name] in ones:
-            ones[ones.index(found[name])] = found[name] = one
+        _replace(tool, name, one, found, kinds)
+
+
+def drop_rivals(
+    index: Index, tool: Tool, found: dict[str, Justification], kinds: dict[str, list[Justification]]
+) -> None:
+    """Drop the hints to some of several items of which the words do not choose."""
+    hints = frozenset().union(*(one.hints for one in found.values()))
+    if not index.naming.rivals(hints):
+        return
+    for name, one in list(found.items()):
+        if one.hints and name in tool.arguments:
+            unled = msgspec.structs.replace(
+                one, reach=Reach.NONE, sources=frozenset(), records=frozenset(), structured=False, hints=_NONE
+            )
+            _replace(tool, name, unled, found, kinds)
+
+
+def _replace(
+    tool: Tool,
+    name: str,
+    one: Justification,
+    found: dict[str, Justification],
+    kinds: dict[str, list[Justification]],
+) -> None:
+    ones = kinds.get(tool.arguments[name].role.value, [])
+    if found[name] in ones:
+        ones[ones.index(found[name])] = found[name] = one
 
 
 def _of_items(
@@ -122,13 +148,13 @@ def _of_items(
         if calls := index.clean.looked_up(calls, exact(value), tool, name):
             out[name] = msgspec.structs.replace(
                 one,
-                reach=Reach.POINTED,
+                reach=Reach.MENTIONED,  # a person is asked
                 sources=calls,
                 records=frozenset(),
                 candidates=1,
                 near=all(item.near or item.reached for item in items),
                 structured=True,
-                hinted=any(item.hinted for item in items),
+                hints=frozenset().union(*(item.hints for item in items)),
             )
     return out
 

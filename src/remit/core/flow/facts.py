@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
-from remit.core.flow.argument_narrowing import absent, containers_in, given, place_containers
+from remit.core.flow.argument_narrowing import absent, containers_in, drop_rivals, given, place_containers
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
@@ -291,9 +291,8 @@ def _with_codes(
 
     `discloses` tells whether an argument that is no secret carries one.
     """
-    reached = facts.destination_reached and facts.selector_reached and facts.anchored
-    firm = reached or (tool.effect is not Effect.NONE and _is_hinted(tool, found))
-    firm = firm and facts.personal_reached and facts.amount_reached and facts.choice_reached
+    reached = facts.destination_reached and facts.selector_reached and facts.personal_reached
+    firm = reached and facts.amount_reached and facts.choice_reached and facts.anchored
     firm = firm and not facts.closed and not facts.spent
     code = NO_CODE if not firm or index.full else entered(index.codes, tool, parts, found)
     discloses = discloses and tool.audience.name != "self"
@@ -301,14 +300,6 @@ def _with_codes(
         discloses = not _asked_for_code(index, tool)
     return msgspec.structs.replace(
         facts, secret_code=code.arrived, secret_proven=code.proven, discloses_code=discloses
-    )
-
-
-def _is_hinted(tool: Tool, found: Mapping[str, Justification]) -> bool:
-    """Return whether hints lead to what a call concerns, as far as it is not reached: a person is asked."""
-    leading = [found[name] for name in _leading(tool, found)]
-    return any(one.hinted for one in leading) and all(
-        one.reached or (one.hinted and one.candidates == 1) for one in leading
     )
 
 
@@ -475,6 +466,7 @@ def _of_arguments(
     left_open = "personal" not in kinds and tool.personal
     if left_open and (names_person(index) or not _speaks_of_all(index, tool)):
         kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
+    drop_rivals(index, tool, found, kinds)
     place_containers(index, tool, parts, found, kinds)
     return found, kinds, contents
 

@@ -106,11 +106,12 @@ def source_of(
         for one in spots
         if _leads(index, one, used, out=leads_out(tool, name))
     ]
-    hinted = not places
-    if hinted:
-        led = [one for one in spots if _is_hinted(index, one, tool, name)]
-        places = [_found_at(index, one, found, used, tool, name) for one in led]
-        places = [one for one in places if one.structured]
+    hints: list[int] = []
+    if not places:
+        led = [(one, hint) for one in spots if (hint := _hint_to(index, one, tool, name)) is not None]
+        by_hint = [(_found_at(index, one, found, used, tool, name), hint) for one, hint in led]
+        places = [one for one, _ in by_hint if one.structured]
+        hints = [hint for one, hint in by_hint if one.structured]
     if not places:
         return Justification(_BY_OTHERS)
     rank = max(one.rank for one in places)
@@ -127,7 +128,7 @@ def source_of(
         free=not (rank[1] or described or all(one.handed for one in best)),
         closed=used.kind is KindOfValue.TEXT and all(one.unaddressed for one in best),
         records=frozenset().union(*(one.records for one in best)),
-        hinted=hinted,
+        hints=frozenset(hints),
     )
 
 
@@ -147,16 +148,17 @@ def _leads(index: TaskMemory, spot: int, used: ExactValue, *, out: bool) -> bool
     return bool(naming.beside(record, index.kept.place_of(spot).met.field))
 
 
-def _is_hinted(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> bool:
-    """Return whether a hint leads to a place: to what no outsider writes, or into an object of that name.
+def _hint_to(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> int | None:
+    """Return the hint that leads to a place: to what no outsider writes, or into an object of that name.
 
     No hint leads to a payee.
     """
     hint = index.naming.hint(spot & RECORD_MASK)
     if hint is None or tool is None or (tool.financial and leads_out(tool, name)):
-        return False
-    path = index.kept.place_of(spot).met.field
-    return index.kept.trust(spot) is Trust.TRUSTED or any(is_below(path, one) for one in hint.named)
+        return None
+    path, named = index.kept.place_of(spot).met.field, index.naming.hinted(hint).named
+    led = index.kept.trust(spot) is Trust.TRUSTED or any(is_below(path, one) for one in named)
+    return hint if led else None
 
 
 def _found_at(

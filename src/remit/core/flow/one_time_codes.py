@@ -239,7 +239,7 @@ def entered(
     arrived: list[ArrivedCode] = []
     for name, value in parts.items():
         spec, one = tool.arguments.get(name), found.get(name)
-        if one is not None and (one.reached or (one.hinted and tool.selects(name))):
+        if one is not None and one.reached:
             continue
         known = codes.fitting(value, spec) if spec is not None and spec.secret else None
         if known is not None:

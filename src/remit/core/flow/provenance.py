@@ -515,8 +515,8 @@ class Index:
             record, met = one & RECORD_MASK, self.kept.place_of(one).met
             if met.trust is not _UNTRUSTED and self.naming.reach(record) is Reach.NAMED:
                 found |= self.naming.names(record, met.field)
-            elif hint := self.naming.hint(record):
-                found |= hint.said
+            elif (hint := self.naming.hint(record)) is not None:
+                found |= self.naming.hinted(hint).said
         part = named_part(self.untainted_values(), text, tool, name)
         return found | {part} if part else found
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import msgspec
+
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.url_words import speak_of_link
@@ -136,10 +138,22 @@ class Naming:
         hint = self._hint_of.get(record)
         return self._references.get(record, () if hint is None else (hint,))
 
-    def hint(self, record: int) -> Hint | None:
-        """Return the hint that leads to a record, if nothing else does."""
-        hint = self._hint_of.get(record)
-        return None if hint is None or self.reach(record) is not _UNLED else self._hints[hint]
+    def hint(self, record: int) -> int | None:
+        """Return the number of the hint that leads to a record, if nothing else does."""
+        return self._hint_of.get(record) if self.reach(record) is _UNLED else None
+
+    def hinted(self, number: int) -> Hint:
+        """Return a hint by its number."""
+        return self._hints[number]
+
+    def rivals(self, numbers: AbstractSet[int]) -> frozenset[int]:
+        """Return the hints that compete with some hints, unless a call concerns these as well."""
+        ours = [self._hints[one] for one in numbers]
+        return frozenset(
+            number
+            for number, one in self._hints.items()
+            if any(mine.rivals(one) for mine in ours) and not any(mine.is_of(one) for mine in ours)
+        )
 
     def choice(self, record: int, path: str) -> int:
         """Return the number of different values that a field has in the records of the same reference.
@@ -319,7 +333,8 @@ class Naming:
         if best is not _UNLED:
             self._calls[one.call] = best
         self._hint(one, above)
-        self._settle_hints(one, above)
+        if not covered:
+            self._settle_hints(one, above)
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             words = [reference.names for reference in references]
@@ -387,7 +402,8 @@ class Naming:
             if len(self._hint_of) + len(records) > MAX_REFERRED:
                 return
             number, self._count = self._count, self._count + 1
-            self._hints[number] = hint
+            ids = frozenset().union(*(one.ids.get(record, ()) for record in hint.records))
+            self._hints[number] = msgspec.structs.replace(hint, tool=one.tool_name, ids=ids)
             self._hint_of.update((one.base + record, number) for record in records)
             self._weigh(one, records, number, _NO_NAMES)
 

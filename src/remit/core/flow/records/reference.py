@@ -26,9 +26,8 @@ from remit.core.flow.language.word_forms import (
     stems_among,
     stems_in,
     stems_of,
-    words_of,
 )
-from remit.core.flow.records.hints import Hint, hints_in
+from remit.core.flow.records.hints import Hint, hints_in, nouns_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.records.record import ResultLeaf
@@ -129,7 +128,7 @@ class NamingOfResult:
         #: The paths of the objects that hold words of the intent, by trust of the field.
         self._around: dict[tuple[str, Trust], set[str]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
-        self._tool_name = tool.name
+        self.tool_name = tool.name
         self._generic = name_stems(tool.name)
 
     def meet(self, found: Sequence[Destination], record: int, link_field: str = "") -> None:
@@ -164,7 +163,7 @@ class NamingOfResult:
         self.wholes.append(whole)
         if hit is not None and trust is _UNTRUSTED and is_of_name(leaf.name) and self._is_request(hit[0]):
             hit = None
-        if sure and is_own_id(leaf.name, self._tool_name) and can_be_id(leaf.text):
+        if sure and is_own_id(leaf.name, self.tool_name) and can_be_id(leaf.text):
             self.ids.setdefault(leaf.record, set()).add(whole[0])
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
@@ -342,8 +341,7 @@ class NamingOfResult:
         titles = {one: held for one, held in self._titles.items() if one not in ACTS}
         if not titles or not self._reads:
             return []
-        spoken = (word for one in self._utterance.clauses.sentences for word in words_of(one))
-        return hints_in(titles, self._named, above, spoken)
+        return hints_in(titles, self._named, above, nouns_in(self._utterance.clauses.of()))
 
     def _by_phrase(self) -> list[Referral]:
         out = []
