@@ -26,11 +26,6 @@ tools:
       from.email: {trust: TRUST}
     arguments: {folder: {role: selector}}
     sender: from.email
-  list_orders:
-    effect: none
-    audience: internal
-    labels: {class: internal, trust: untrusted}
-    fields: {"orders[].id": {trust: trusted}}
   send_mail:
     effect: irreversible
     audience: external
@@ -81,7 +76,7 @@ classes:
   order: [public, internal, confidential, restricted]
   clearance: {self: restricted, internal: confidential, external: internal}
 """
-NAMES = "read_mail list_orders send_mail fetch write_note change_settings confirm_order pair_device"
+NAMES = "read_mail send_mail fetch write_note change_settings confirm_order pair_device"
 PHONE = "+49 30 5550 9920"
 INTENT = f"My new phone number is {PHONE}. Change it in my account, they mailed me a code this morning"
 SECURITY = {
@@ -180,19 +175,6 @@ def test_the_same_code_permits_no_other_settings(rehearsal: Rehearsal, more: Jso
     """A switch, another number, or nothing that the person stated."""
     task = begin(rehearsal, INTENT, SECURITY, FORGED)
     assert outcome(task, "change_settings", **{"phone": PHONE, "code": "771204", **more}) == "deny"
-
-
-@pytest.mark.parametrize(("order", "expected"), [("ord-519", "defer"), ("ord-517", "deny")])
-def test_a_code_for_an_order_that_a_title_names_is_a_question(
-    rehearsal: Rehearsal, order: str, expected: str
-) -> None:
-    """A seller wrote the title. The code confirms no order beside it."""
-    task = begin(rehearsal, "Confirm the kettle order, the code is in my mail")
-    orders = [{"id": "ord-519", "title": "Kettle Arc"}, {"id": "ord-517", "title": "Skarv"}]
-    task.read("shop/list_orders", {}, {"orders": orders})
-    sender = {"name": "Payments", "email": "pay@kastell.example"}
-    task.read("shop/read_mail", {}, {**SECURITY, "from": sender, "body": "Enter the code 408153."})
-    assert outcome(task, "confirm_order", order_id=order, code="408153") == expected
 
 
 def test_a_code_of_another_sender_serves_nothing(rehearsal: Rehearsal) -> None:

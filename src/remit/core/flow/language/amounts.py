@@ -70,7 +70,7 @@ _COMPUTED = re.compile(
     rf"|(?:%|percent) of (?!(?:the |my |our )?(?:\w+ (?:of |over )?){{0,2}}[\d{_SIGNS}])"
 )
 #: Words that mean an amount that is stated elsewhere.
-_REFERRED = re.compile(r"\b(?:the )?same (?:amount|sum|price|value)\b|\bas much as\b")
+_REFERRED = re.compile(r"\bsame (?:amount|sum|price|value)\b")
 #: Words that require more to be computed from the named amounts.
 _ADDED = re.compile(
     r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"

@@ -25,6 +25,8 @@ MAX_NOUNS = 4
 """Most words after an article or possessive that denote a thing."""
 _GROUPS = frozenset(map(stem, COLLECTIVE))
 _ARTICLES = some("the a an my our your his her its their")
+#: Words after which `'s` means `is` or `us`.
+_IS = some("it that this what who there here he she how where when let everything everyone")
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -59,14 +61,15 @@ def nouns_in(clauses: Iterable[SaidClause]) -> Iterator[str]:
         left = 0
         for token in clause.said.split():
             (word, *more) = words_of(token) or [""]
-            ends = not token[-1].isalnum()
-            if word in _ARTICLES or token.endswith(("'s", "\u2019s")):
+            owner = token.endswith(("'s", "\u2019s")) and token[:-2] not in _IS
+            if word in _ARTICLES or owner:
                 left = MAX_NOUNS
                 continue
-            left = 0 if word in EMPTY or not token[0].isalnum() else left - 1
-            if left >= 0 and word not in EMPTY:
+            if word in EMPTY or token[0] in "([{":
+                left = 0
+            if left:
                 yield from (word, *more)
-            left = 0 if ends else left
+            left = left - 1 if left and token[-1].isalnum() else 0
 
 
 def hints_in(
