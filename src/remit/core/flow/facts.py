@@ -270,11 +270,13 @@ def _structured(destinations: Sequence[Justification]) -> bool:
 def _clean(destinations: Sequence[Justification], *, carries: bool) -> bool:
     """Return whether each destination that is not reached was used while the task was clean.
 
-    One in a trusted field of a pointed source counts, too, if the call `carries` nothing untrusted there.
+    A trusted one counts, too, if the intent points to all of them (also to the container around it), and the
+    call `carries` nothing untrusted there.
     """
-    return all(
-        one.reached or one.clean or (one.provenance is Provenance.TRUSTED and one.pointed and not carries)
-        for one in destinations
+    unreached = [one for one in destinations if not one.reached]
+    return all(one.clean for one in unreached) or (
+        not carries
+        and all(one.pointed and (one.clean or one.provenance is Provenance.TRUSTED) for one in unreached)
     )
 
 
