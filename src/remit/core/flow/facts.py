@@ -335,8 +335,8 @@ def _pointed(
     if not (calls or records) or not _of_selected(index, tool, parts, open_ones):
         return False
     read = calls or frozenset().union(*(one.sources for one in open_ones))
-    by_others = any(one.provenance is Provenance.UNTRUSTED for one in kinds.get("amount", ()))
-    if index.statement.owed.amounts(tool).referred and not by_others:
+    trusted = all(one.provenance is Provenance.TRUSTED for one in kinds.get("amount", ()))
+    if index.statement.owed.amounts(tool).referred and trusted:
         return True  # `the same amount as ...` is stated in another source
     amounts = {name for name, one in tool.arguments.items() if one.role is ArgumentRole.AMOUNT}
     numbers = _numbers(parts, amounts)
