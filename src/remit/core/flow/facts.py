@@ -335,8 +335,9 @@ def _pointed(
     if not (calls or records) or not _of_selected(index, tool, parts, open_ones):
         return False
     read = calls or frozenset().union(*(one.sources for one in open_ones))
-    trusted = all(one.provenance is Provenance.TRUSTED for one in kinds.get("amount", ()))
-    if index.statement.owed.amounts(tool).referred and trusted:
+    by_others = any(one.provenance is Provenance.UNTRUSTED for one in kinds.get("amount", ()))
+    referred = index.statement.owed.amounts(tool).referred and all(one.structured for one in open_ones)
+    if referred and not by_others:
         return True  # `the same amount as ...` is stated in another source
     amounts = {name for name, one in tool.arguments.items() if one.role is ArgumentRole.AMOUNT}
     numbers = _numbers(parts, amounts)
