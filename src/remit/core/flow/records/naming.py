@@ -402,7 +402,8 @@ class Naming:
             if len(self._hint_of) + len(records) > MAX_REFERRED:
                 return
             number, self._count = self._count, self._count + 1
-            ids = frozenset().union(*(one.ids.get(record, ()) for record in hint.records))
+            item = min(hint.records)  # the first: other items can hold the same records
+            ids = frozenset(one.ids.get(item, ()))
             self._hints[number] = msgspec.structs.replace(hint, tool=one.tool_name, ids=ids)
             self._hint_of.update((one.base + record, number) for record in records)
             self._weigh(one, records, number, _NO_NAMES)
