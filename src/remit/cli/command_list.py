@@ -29,6 +29,17 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("init", "Start", "[FOLDER]", "write a small working configuration", "remit.cli.serve.init"),
     Command("up", "Start", "", "run everything in one process", "remit.cli.serve.up"),
+    Command("status", "Start", "", "show what runs, and what needs attention", "remit.cli.service.status"),
+    Command("stop", "Start", "", "stop remit", "remit.cli.service.stop"),
+    Command(
+        "restart", "Start", "", "start remit again, at its address", "remit.cli.service.stop:restart_app"
+    ),
+    Command(
+        "reload", "Start", "", "put changed files in force, without a restart", "remit.cli.service.reload"
+    ),
+    Command(
+        "logs", "Start", "", "show the log of the service, a line for each call", "remit.cli.service.logs"
+    ),
     Command(
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
@@ -72,6 +83,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("unlock", "Three questions", "X", "let new tasks open again", "remit.cli.endings.end:unlock_app"),
     Command("login", "People", "", "sign in, with a code or at the browser", "remit.cli.identity.login"),
     Command("logout", "People", "", "sign out", "remit.cli.identity.login:logout_app"),
+    Command("whoami", "People", "", "show who is signed in here", "remit.cli.identity.whoami"),
     Command("person", "People", "VERB", "people and their roles", "remit.cli.identity.person"),
     Command(
         "delegation",
