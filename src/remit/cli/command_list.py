@@ -29,22 +29,36 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("init", "Start", "[FOLDER]", "write a small working configuration", "remit.cli.serve.init"),
     Command("up", "Start", "", "run everything in one process", "remit.cli.serve.up"),
-    Command("status", "Start", "", "show what runs, and what needs attention", "remit.cli.service.status"),
-    Command("stop", "Start", "", "stop remit", "remit.cli.service.stop"),
-    Command(
-        "restart", "Start", "", "start remit again, at its address", "remit.cli.service.stop:restart_app"
-    ),
-    Command(
-        "reload", "Start", "", "put changed files in force, without a restart", "remit.cli.service.reload"
-    ),
-    Command(
-        "logs", "Start", "", "show the log of the service, a line for each call", "remit.cli.service.logs"
-    ),
     Command(
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
-    Command("doctor", "Start", "", "check this installation for problems", "remit.cli.doctor.command"),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
+    Command(
+        "status", "The service", "", "show what runs, and what needs attention", "remit.cli.service.status"
+    ),
+    Command("stop", "The service", "", "stop remit", "remit.cli.service.stop"),
+    Command(
+        "restart",
+        "The service",
+        "",
+        "start remit again, at its address",
+        "remit.cli.service.stop:restart_app",
+    ),
+    Command(
+        "reload",
+        "The service",
+        "",
+        "put changed files in force, without a restart",
+        "remit.cli.service.reload",
+    ),
+    Command(
+        "logs",
+        "The service",
+        "",
+        "show the log of the service, a line for each call",
+        "remit.cli.service.logs",
+    ),
+    Command("doctor", "The service", "", "check this installation for problems", "remit.cli.doctor.command"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(
         "connect",

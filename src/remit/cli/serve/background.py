@@ -42,6 +42,7 @@ def ensure_running(config: Path, base_url: str) -> None:
     try:
         hold(lock)
         if not answers(base_url):
+            _refuse_elsewhere(config, base_url)
             _start(config, base_url, log_of(config))
     finally:
         os.close(lock)
@@ -61,6 +62,16 @@ def stop(config: Path) -> bool:
     """End the process that `ensure_running` started for `config`; return whether there was one."""
     found = running(config)
     return found is not None and found.background and send(config, found, signal.SIGTERM)
+
+
+def _refuse_elsewhere(config: Path, base_url: str) -> None:
+    """Raise `Unreachable` if remit runs for this configuration, but at another address."""
+    found = running(config)
+    if found is not None and found.url not in ("", base_url):
+        raise Unreachable(
+            f"remit runs at {found.url}, and not at {base_url}",
+            remediation="run `remit stop` and start it without `--port`, or set `listen.port`",
+        )
 
 
 def _start(config: Path, base_url: str, log: Path) -> None:
@@ -83,7 +94,8 @@ def _start(config: Path, base_url: str, log: Path) -> None:
     while time.monotonic() < until:
         if answers(base_url):
             return
-        if process.poll() is not None:
+        # It ends at once if a person has started remit in the meantime, which may take as long.
+        if process.poll() is not None and running(config) is None:
             break
         time.sleep(0.1)
     raise Unreachable(

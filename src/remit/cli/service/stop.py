@@ -18,7 +18,6 @@ from remit.cli.serve.instance import PAUSE_S, RESTART, Instance, lives, running,
 
 #: Seconds for an ordinary stop: calls in progress, then credentials and the last signed head.
 STOP_S = 60.0
-MOST_WAIT_S = 3600
 
 T = TypeVar("T")
 
