@@ -346,11 +346,20 @@ async def test_a_search_finds_what_was_committed_a_little_late(store: Store) -> 
     assert [one.index for one in part.entries] == expected
 
 
-async def test_a_search_opens_values_and_shows_what_was_changed(store: Store) -> None:
-    """What cannot be compared any more is shown to readers, who are told."""
+async def test_a_search_opens_values(store: Store) -> None:
+    """As far as they can still be read."""
     await _of_two_days(store)
     part = await store.search(TENANT, EventSearch(outcome="deny"), limit=1)
     assert part.entries[0].opened == {"arguments": {"path": "contracts/C-42.md"}, "amount": 1.5}
+
+
+async def test_an_event_that_uses_a_name_for_something_else_is_no_match(store: Store) -> None:
+    """Of an opened task, `tools` is a number."""
+    facts = {"tools": 3, "outcome": {"a": 1}, "tool": ["files/read"]}
+    await store.commit(Unit(events=(an_event(EventKind.TASK_OPENED, facts=facts), a_permit("call_1"))))
+    for wanted in (EventSearch(tool="files/read"), EventSearch(outcome="permit")):
+        found = await store.search(TENANT, wanted)
+        assert [one.index for one in found.entries] == [1]
 
 
 async def test_calls_are_counted_by_tool_and_day(store: Store) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from remit.api.http_messages import HEADERS
-from remit.api.rest.representations import Moment, View
+from remit.api.rest.representations import MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed
@@ -51,8 +51,8 @@ class EventFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     kinds: str = ""
     task: str = ""
-    since: Moment | None = None
-    until: Moment | None = None
+    since: MomentText = ""
+    until: MomentText = ""
     agent: str = ""
     person: str = ""
     tool: str = ""
@@ -77,8 +77,8 @@ class EventPage(View, frozen=True, kw_only=True):
 class SummaryFilter(Body, frozen=True, kw_only=True):
     """Which calls to count, as in `EventFilter`; `zone_min` is the time zone of the days, in minutes east."""
 
-    since: Moment | None = None
-    until: Moment | None = None
+    since: MomentText = ""
+    until: MomentText = ""
     agent: str = ""
     person: str = ""
     tool: str = ""
@@ -165,8 +165,8 @@ async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
 
 def _sought(wanted: EventFilter | SummaryFilter, kinds: tuple[str, ...] = ()) -> EventSearch:
     return EventSearch(
-        since=wanted.since,
-        until=wanted.until,
+        since=read_moment(wanted.since),
+        until=read_moment(wanted.until),
         kinds=kinds,
         task=wanted.task,
         agent=wanted.agent,

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import remit
 from remit.api.rest.policy import Unsettled, unsettled
-from remit.api.rest.representations import Moment, View
+from remit.api.rest.representations import Moment, MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, FilesNow, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.findings.finding import FindingState
@@ -51,7 +51,7 @@ class ServiceRooms:
 class ServiceFilter(Body, frozen=True, kw_only=True):
     """From when on calls are counted; by default, from the beginning of the day in UTC."""
 
-    since: Moment | None = None
+    since: MomentText = ""
 
 
 class ServedUpstream(View, frozen=True, kw_only=True):
@@ -162,7 +162,7 @@ async def status(errand: RestRequest[ServiceRooms]) -> ServiceView:
     rooms, desk = errand.rooms, errand.desk
     wanted: ServiceFilter = errand.query
     now = desk.clock.now()
-    since = wanted.since or now.replace(hour=0, minute=0, second=0, microsecond=0)
+    since = read_moment(wanted.since) or now.replace(hour=0, minute=0, second=0, microsecond=0)
     tasks = await desk.tasks.newest(state=TaskState.ACTIVE, limit=MOST_TASKS)
     return ServiceView(
         version=remit.__version__,

@@ -20,7 +20,7 @@ from remit.core.decisions.approval import Approval
 from remit.core.endings.closure import Closure, Fence
 from remit.core.errors import Malformed, VerificationFailed
 from remit.core.evidence.event import Event, EventKind, timestamp
-from remit.core.evidence.merkle import consistency_proof, inclusion_proof
+from remit.core.evidence.merkle import consistency_proof, inclusion_proof, leaf_hash
 from remit.core.identity.principals import Person
 from remit.core.label import Label
 from remit.core.sealing import Openings
@@ -269,6 +269,11 @@ class _Facts(msgspec.Struct):
     count: Any = 0
     tools: Any = ()
 
+    @property
+    def several(self) -> list[str]:
+        """The tools, where they are listed and not only counted."""
+        return self.tools if isinstance(self.tools, list) else []
+
 
 class _Leaf(msgspec.Struct):
     kind: str
@@ -299,7 +304,7 @@ class _Sought:
             and wanted.agent in ("", leaf.agent)
             and wanted.outcome in ("", facts.outcome)
             and wanted.task in ("", task)
-            and (not wanted.tool or any(map(self._is_tool, (facts.tool, *facts.tools))))
+            and (not wanted.tool or any(map(self._is_tool, (facts.tool, *facts.several))))
             and (not wanted.person or wanted.person == subject or self._person(task))
         )
 
@@ -321,15 +326,25 @@ def _first_at(connection: Sql, tenant: str, at: datetime, low: int, high: int) -
     """Return an index between `low` and `high` by halving: the events before it are from before `at`."""
     sought = timestamp(at)
     while low < high:
-        middle = (low + high) // 2
-        row = connection.execute(
-            "select leaf from events where tenant = ? and idx = ?", (tenant, middle)
-        ).fetchone()
-        if row is not None and _leaf(row[0]).at < sought:
-            low = middle + 1
+        probe = middle = (low + high) // 2
+        # An event that was changed in the store has no time: the one after it counts.
+        while probe < high and (found := _time_of(connection, tenant, probe)) is None:
+            probe += 1
+        if probe < high and found is not None and found < sought:
+            low = probe + 1
         else:
             high = middle
     return low
+
+
+def _time_of(connection: Sql, tenant: str, index: int) -> str | None:
+    row = connection.execute(
+        "select leaf from events where tenant = ? and idx = ?", (tenant, index)
+    ).fetchone()
+    try:
+        return _leaf(row[0]).at if row is not None else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _bounds(
@@ -394,10 +409,13 @@ def _kinds(kinds: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _is_sought(sought: _Sought, row: tuple[Any, ...]) -> bool:
+    # What was changed in the store is found by every search, and readers are told.
+    if leaf_hash(row[3]) != row[4]:
+        return True
     try:
         leaf = _leaf(row[3])
     except msgspec.DecodeError:
-        return True  # it was changed in the store, and readers are told
+        return True
     return sought.matches(leaf, row[2], row[7] or "")
 
 
@@ -431,7 +449,7 @@ def tally(
 def _count(counts: dict[tuple[str, str], tuple[Counter[str], Counter[str]]], leaf: _Leaf, day: str) -> None:
     facts = leaf.facts
     counted = leaf.kind == EventKind.REFUSALS_COUNTED
-    tool = (facts.tools[0] if len(facts.tools) == 1 else "") if counted else facts.tool
+    tool = (facts.several[0] if len(facts.several) == 1 else "") if counted else facts.tool
     decided, ended = counts.setdefault((day, tool), (Counter(), Counter()))
     if counted:
         decided["deny"] += facts.count
