@@ -115,19 +115,19 @@ def _call(said: Json) -> Text:
     who = said.get("agent", "")
     if said.get("person"):
         who += f" for {said['person']}"
-    outcome = "would " + said.get("code", "") if said.get("observed") else said["outcome"]
-    style = terminal.STATES.get(said["outcome"], "red")
     told = Text.assemble(
         terminal.clock(said.get("at", "")),
         "  ",
-        (f"{plain(outcome):<15} ", "bold yellow" if said.get("observed") else style),
+        (f"{plain(said['outcome']):<14} ", terminal.STATES.get(said["outcome"], "red")),
         (f"{plain(said.get('tool', '')):<28} ", "bold"),
         f"{plain(who):<24} ",
-        (f"{plain(said.get('task', '')):<26} ", "dim"),
+        (f"{plain(said.get('task', '')):<20} ", "dim"),
         f"{said.get('ms', 0):>8} ms",
     )
     why = said.get("rule") or said.get("code", "")
-    return told.append(f"  {plain(why)}", style) if why else told
+    if said.get("observed"):
+        return told.append(f"  would be refused: {plain(why)}", "bold yellow")
+    return told.append(f"  {plain(why)}", "red" if said["outcome"] != "defer" else "yellow") if why else told
 
 
 def _message(said: Json) -> Text:
@@ -135,5 +135,5 @@ def _message(said: Json) -> Text:
     style = {"warning": "yellow", "error": "red", "critical": "bold red"}.get(level, "")
     told = Text.assemble(terminal.clock(said["at"]), "  ") if "at" in said else Text("")
     if level:
-        told.append(f"{level:<15} ", style)
+        told.append(f"{level:<14} ", style)
     return told.append(plain(said.get("message", ""), lines=True), style)
