@@ -346,6 +346,13 @@ async def test_a_search_finds_what_was_committed_a_little_late(store: Store) -> 
     assert [one.index for one in part.entries] == expected
 
 
+async def test_the_events_of_one_call_are_found(store: Store) -> None:
+    """Its decision and its outcome, and nothing of any other."""
+    await store.commit(Unit(events=(a_permit("call_1"), a_permit("call_2"), an_outcome("call_1"))))
+    found = await store.search(TENANT, EventSearch(call="call_1"))
+    assert [one.index for one in found.entries] == [0, 2]
+
+
 async def test_a_search_opens_values(store: Store) -> None:
     """As far as they can still be read."""
     await _of_two_days(store)

@@ -85,6 +85,13 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.decisions.can",
     ),
     Command(
+        "explain",
+        "Three questions",
+        "ID",
+        "explain a decision: what was called, and why it was refused",
+        "remit.cli.decisions.explain",
+    ),
+    Command(
         "end", "Three questions", "X", "end a task, and show how long the end took", "remit.cli.endings.end"
     ),
     Command(

@@ -43,7 +43,7 @@ class EventFilter(Body, frozen=True, kw_only=True):
     Either the first events from index `start` (negative: counted from the end), or the last events below
     index `before`. `kinds` are separated by commas. `since` is included, `until` is not. `tool` is a tool's
     id, or an upstream for all of its tools. `person` is the person of the event's task, or the subject of its
-    values, such as the person who acted.
+    values, such as the person who acted. `call` is a decision's id.
     """
 
     start: int = 0
@@ -57,6 +57,7 @@ class EventFilter(Body, frozen=True, kw_only=True):
     person: str = ""
     tool: str = ""
     outcome: str = ""
+    call: str = ""
 
 
 class EventPage(View, frozen=True, kw_only=True):
@@ -173,6 +174,7 @@ def _sought(wanted: EventFilter | SummaryFilter, kinds: tuple[str, ...] = ()) ->
         person=wanted.person,
         tool=wanted.tool,
         outcome=wanted.outcome if isinstance(wanted, EventFilter) else "",
+        call=wanted.call if isinstance(wanted, EventFilter) else "",
     )
 
 

@@ -264,7 +264,7 @@ class Calls:
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat() if approval else "")
+        return refusal(end, approval.expires.isoformat(timespec="seconds") if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""

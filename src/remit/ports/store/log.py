@@ -45,7 +45,7 @@ class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
 
     `since` is included, `until` is not. `tool` is the id of a tool, or the name of an upstream for all of its
     tools. `person` is the person of the event's task, or the subject of its values, such as the person who
-    acted.
+    acted. `call` is the id of a decision: its events are those of one call.
     """
 
     since: datetime | None = None
@@ -56,6 +56,7 @@ class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
     person: str = ""
     tool: str = ""
     outcome: str = ""
+    call: str = ""
 
 
 class FoundEvents(msgspec.Struct, frozen=True, kw_only=True):

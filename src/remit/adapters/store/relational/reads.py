@@ -280,6 +280,7 @@ class _Leaf(msgspec.Struct):
     at: str
     facts: _Facts
     agent: str = ""
+    call: str = ""
 
 
 _leaf = msgspec.json.Decoder(_Leaf).decode
@@ -303,6 +304,7 @@ class _Sought:
             and (not self._until or leaf.at < self._until)
             and wanted.agent in ("", leaf.agent)
             and wanted.outcome in ("", facts.outcome)
+            and wanted.call in ("", leaf.call)
             and wanted.task in ("", task)
             and (not wanted.tool or any(map(self._is_tool, (facts.tool, *facts.several))))
             and (not wanted.person or wanted.person == subject or self._person(task))
