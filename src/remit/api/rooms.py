@@ -93,6 +93,7 @@ def _service_rooms(services: Services) -> ServiceRooms:
         decisions=services.decisions,
         evidence=services.evidence,
         findings=services.findings,
+        mediation=services.mediation,
     )
 
 

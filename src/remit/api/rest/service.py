@@ -25,6 +25,7 @@ from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.event_search import EventSearch, summed
 from remit.services.findings.assembly import FindingServices
 from remit.services.identity.permissions import Duty
+from remit.services.mediation.assembly import MediationServices
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tools.assembly import ToolServices
@@ -46,6 +47,7 @@ class ServiceRooms:
     decisions: DecisionServices
     evidence: EvidenceServices
     findings: FindingServices
+    mediation: MediationServices
 
 
 class ServiceFilter(Body, frozen=True, kw_only=True):
@@ -86,6 +88,17 @@ class CallFigures(View, frozen=True, kw_only=True):
     complete: bool
 
 
+class ToolListFigures(View, frozen=True, kw_only=True):
+    """What the tool lists of tasks weigh, in bytes of JSON, since the start.
+
+    `tasks` asked for a list. They were shown `shown_bytes` of the `offered_bytes` of their upstreams.
+    """
+
+    tasks: int
+    shown_bytes: int
+    offered_bytes: int
+
+
 class FilesView(View, frozen=True, kw_only=True):
     """How the files differ from what is in force.
 
@@ -116,6 +129,7 @@ class ServiceView(View, frozen=True, kw_only=True):
     approvals: int
     findings: int
     calls: CallFigures
+    tool_lists: ToolListFigures
     files: FilesView
 
 
@@ -164,6 +178,7 @@ async def status(errand: RestRequest[ServiceRooms]) -> ServiceView:
     now = desk.clock.now()
     since = read_moment(wanted.since) or now.replace(hour=0, minute=0, second=0, microsecond=0)
     tasks = await desk.tasks.newest(state=TaskState.ACTIVE, limit=MOST_TASKS)
+    sizes = rooms.mediation.lists.sizes
     return ServiceView(
         version=remit.__version__,
         pid=os.getpid(),
@@ -175,6 +190,9 @@ async def status(errand: RestRequest[ServiceRooms]) -> ServiceView:
         approvals=await rooms.decisions.approvals.waiting(),
         findings=len(await rooms.findings.findings.about(state=FindingState.OPEN)),
         calls=await _figures(rooms, since),
+        tool_lists=ToolListFigures(
+            tasks=sizes.tasks, shown_bytes=sizes.shown_bytes, offered_bytes=sizes.offered_bytes
+        ),
         files=await _files(errand),
     )
 

@@ -97,6 +97,9 @@ async def step_2(stage: Stage, tell: Narrator) -> tuple[str, str]:
         tell.claim(
             names == expected, "the agent sees the tools of its task, and no others", ", ".join(sorted(names))
         )
+        sizes = (await stage.ask("GET", "/api/v1/service", by="admin"))["tool_lists"]
+        shown, offered = sizes["shown_bytes"] / 1000, sizes["offered_bytes"] / 1000
+        tell.say(f"Its model reads {shown:.1f} kB of tool descriptions instead of {offered:.1f} kB.")
         contract = text_of(await client.call_tool("contracts__read", {"path": "contracts/C-42.md"}))
         tell.claim("Halvard Mills" in contract, f"it reads contracts/C-42.md ({len(contract)} characters)")
         await client.call_tool("contracts__write_summary", {"contract": "C-42", "text": SUMMARY})

@@ -213,6 +213,16 @@ def _work(told: Json) -> Iterator[tuple[str, object]]:
         if calls[name]
     ]
     yield "today", ", ".join(parts) + ("" if calls["complete"] else ", and more")
+    if told["tool_lists"]["tasks"]:
+        yield "tool lists", _lists(told["tool_lists"])
+
+
+def _lists(sizes: Json) -> str:
+    """Return what a task's tool list weighs beside the full one; a token of JSON is about four bytes."""
+    shown, offered = (sizes[name] / sizes["tasks"] for name in ("shown_bytes", "offered_bytes"))
+    spared = round((offered - shown) / 4, -2)
+    weight = f"{shown / 1000:.1f} of {offered / 1000:.1f} kB for each task"
+    return f"{weight}, about {spared:,.0f} tokens fewer" if spared > 0 else weight
 
 
 def _upstream(one: Json) -> tuple[object, ...]:
