@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from remit.adapters.policy.cedar import cedar_apart
+from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
@@ -16,7 +17,7 @@ from remit.compose.signals import signal_settings
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
-from remit.config import Config, load_bundle, load_config
+from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
@@ -92,6 +93,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         upstreams=opened.upstreams,
         brokers=opened.brokers,
         processes=starters_of(opened.upstreams),
+        own_files=PathsOfRemit(own_places(config), bases_of(config)),
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
         forwarder=forwarder_of(config),

@@ -20,7 +20,7 @@ from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store
 from remit.compose.trust import trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, upstreams_of
-from remit.config import Config, load_bundle, load_config
+from remit.config import Config, load_bundle, load_config, state_of
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
 from remit.core.evidence.event import Event, EventBody
@@ -71,7 +71,7 @@ async def open_services(
         keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
         store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
         stack.push_async_callback(store.close)
-        keep_from_git(config.folder / ".remit")
+        keep_from_git(state_of(config.folder))
         upkeep = Upkeep()
         reached = UpstreamReachability(clock)
         url = public_url or config.listen.url

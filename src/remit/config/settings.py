@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from remit.config.credentials.lease import LeaseSection
+from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sections.governance import AgentsSection, PeopleSection
@@ -140,6 +141,20 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         dict[str, SecretRef],
         Meta(description="Environment of the program: literals, or secrets by name."),
     ] = {}
+    arguments: Annotated[
+        dict[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretRef],
+        Meta(
+            description="Values of `${NAME}` in `command`, put in when the program starts. Other users of "
+            "the machine can read the arguments of a process; prefer `env` where the program reads it."
+        ),
+    ] = {}
+    environment: Annotated[
+        Literal["minimal", "inherit"],
+        Meta(
+            description="What the program gets beside `env`. `minimal`: PATH, HOME and LANG. `inherit`: all "
+            "variables of remit, without remit's own and those that this file names as secrets."
+        ),
+    ] = "minimal"
     cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
     url: Annotated[
         str,
@@ -366,7 +381,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     def at(self, path: str) -> Path:
         """Return a path of the configuration, made absolute."""
-        return self.folder / path
+        return placed(self.folder, path)
 
     @property
     def governed(self) -> tuple[str, ...]:

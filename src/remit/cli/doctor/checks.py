@@ -26,7 +26,7 @@ from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
 from remit.cli.global_options import Invocation
 from remit.cli.host.isolation import isolation
 from remit.cli.session_file import session_for, sessions_file
-from remit.config import Config, examine_config
+from remit.config import Config, examine_config, state_of
 from remit.core.errors import (
     ConfigInvalid,
     KeyUnavailable,
@@ -120,7 +120,7 @@ def _configuration(path: Path) -> Iterator[Check]:
 
 
 def _keys(config: Config) -> Iterator[Check]:
-    places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
+    places = [config.at(config.keys.path), state_of(config.folder) / "agents"]
     found = 0
     for folder in places:
         if not folder.is_dir():

@@ -10,6 +10,7 @@ from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import verb
 from remit.cli.rest_client import connect
+from remit.config import state_of
 
 app = verb("whoami")
 
@@ -57,7 +58,7 @@ def whoami() -> None:
 
 def _keys() -> list[Path]:
     """Return the keys of agents beside the configuration, where `remit run` looks for them."""
-    return sorted((current().config_file.parent / ".remit" / "agents").glob("*.key.json"))
+    return sorted((state_of(current().config_file.parent) / "agents").glob("*.key.json"))
 
 
 def _agent(place: Path) -> str:

@@ -16,11 +16,13 @@ from urllib.request import ProxyHandler, build_opener
 from remit.cli.private_files import hold
 from remit.cli.rest_client import Unreachable
 from remit.cli.serve.instance import log_of, running, send
+from remit.config import state_of
 from remit.core.errors import ConfigInvalid
 
 #: The longest start: upstreams that are downloaded first (`npx`, `uvx`) take time.
 START_S = 60.0
-_UP = (sys.executable, "-m", "remit", "up")
+# Without its working folder: a module that lies there would be imported.
+_UP = (sys.executable, "-P", "-m", "remit", "up")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,8 +38,8 @@ def ensure_running(config: Path, base_url: str) -> None:
         raise ConfigInvalid(
             f"`--start` is for a gateway on this machine, not {base_url}", remediation="start remit there"
         )
-    folder = config.parent / ".remit"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = state_of(config.parent)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         hold(lock)

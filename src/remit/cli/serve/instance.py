@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 import remit
+from remit.config import state_of
 from remit.config.settings import CONFIG_NAME
 from remit.core.errors import ConfigInvalid, Forbidden
 from remit.core.evidence.event import timestamp
@@ -62,12 +63,12 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
 def record_of(config: Path) -> Path:
     """Return the place of the record of a configuration."""
-    return config.parent / ".remit" / f"{_stem(config)}.json"
+    return state_of(config.parent) / f"{_stem(config)}.json"
 
 
 def log_of(config: Path) -> Path:
     """Return the place of the log of a configuration."""
-    return config.parent / ".remit" / f"{_stem(config)}.log"
+    return state_of(config.parent) / f"{_stem(config)}.log"
 
 
 def _stem(config: Path) -> str:

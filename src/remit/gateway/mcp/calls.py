@@ -258,7 +258,7 @@ class Calls:
         return msgspec.structs.replace(asked, arguments={**first, INPUT: given})
 
     async def _refusal(self, visit: CallVisit, message: Incoming, end: Refused) -> WireFault:
-        if not end.request.grants:
+        if not end.request.grants and not end.request.observed:
             # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return unknown(visit, message, end.decision.id)
         if end.decision.outcome is not Outcome.DEFER:

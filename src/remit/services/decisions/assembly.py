@@ -57,6 +57,7 @@ def decision_services(
         tenant=deployment.tenant,
         observed=settings.observed,
         unconstrained=settings.unconstrained,
+        own_files=adapters.own_files,
     )
     approvals = Approvals(
         store=store,

@@ -47,6 +47,8 @@ TOOLS: Final = "tools"
 RESOURCES: Final = "resources"
 TEMPLATES: Final = "resourceTemplates"
 PROMPTS: Final = "prompts"
+#: What an upstream says of its use, as a list of one entry. It is not reviewed: only observe mode shows it.
+WORDS: Final = "instructions"
 #: The operation that reads an entry of each list, and the argument that names the entry.
 _READ_BY: Final = {
     RESOURCES: (RESOURCE_READ, "uri"),
@@ -258,6 +260,8 @@ class Lists:
             plan = tools_of(live.task.plan)
             foreseen = plan is None or tool.id in plan or self._m.authorizer.observes(upstream)
             return foreseen and self.sees(live, tool)
+        if kind == WORDS:
+            return self._m.authorizer.observes(upstream)
         operation, argument = _READ_BY[kind]
         if not self.holds(live, upstream, operation):
             return False
@@ -285,6 +289,8 @@ class Lists:
     def _made_of(self, upstream: str, kind: str) -> tuple[object, ...]:
         if kind == TOOLS:
             return self._tools.version(upstream)
+        if kind == WORDS:
+            return (self._tools.catalogue(upstream),)
         return (self._catalogued(upstream, kind),)
 
     def _catalogued(self, upstream: str, kind: str) -> tuple[dict[str, Json], ...]:
@@ -302,6 +308,11 @@ class Lists:
             for tool in self._tools.of(upstream):
                 if "inputSchema" in tool.surface:
                     yield self._entry(kind, before, tool.name, self.told(tool), tool)
+            return
+        if kind == WORDS:
+            catalogue = self._tools.catalogue(upstream)
+            if catalogue is not None and catalogue.instructions:
+                yield self._entry(kind, before, kind, {kind: catalogue.instructions})
             return
         _, argument = _READ_BY[kind]
         for wire in self._catalogued(upstream, kind):
