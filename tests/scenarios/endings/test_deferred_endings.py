@@ -15,6 +15,7 @@ import pytest
 from remit.core.evidence.event import EventKind
 from remit.core.scope import ScopeKind
 from remit.services.mediation import deferred_calls as deferrals
+from tests.refusals import failure
 from tests.servers.deferring_mcp import (
     KNOWS,
     OWN_ID,
@@ -79,7 +80,7 @@ async def test_an_end_cuts_who_is_just_looking(world: DeferringWorld) -> None:
     closure = await world.services.endings.revocations.end_task(world.gateway.task, reason="r", by="lena")
     told = await asyncio.wait_for(looking, 30)
     assert told.json["error"]["code"] == -31003
-    assert told.json["error"]["data"]["outcome"] == "unknown"
+    assert failure(told.json)["outcome"] == "unknown"
     assert len(closure.indeterminate) == 1
     assert await world.outcomes() == [("unknown", "fence")]
 

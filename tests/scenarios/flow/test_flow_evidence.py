@@ -10,6 +10,7 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.evidence.event import EventKind
 from remit.gateway.endpoints import mcp_endpoint
+from tests.refusals import failure
 from tests.samples.tokens import task_token
 from tests.worlds.flow import FlowWorld, flow_world
 from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
@@ -108,7 +109,7 @@ async def test_the_agent_is_told_the_chain_on_the_wire(world: FlowWorld) -> None
     told = await exchange(
         endpoint, "POST", "/mcp/office", list(headers.items()), json.dumps(body).encode(), "127.0.0.1"
     )
-    reasons = told.json["error"]["data"]["reasons"]
+    reasons = failure(told.json)["reasons"]
     (one,) = [reason for reason in reasons if reason["code"] == "flow"]
     assert one["argument"] == "to"
     assert "result of call 1, `office/read_mail`, field `[].body`, untrusted" in one["text"]

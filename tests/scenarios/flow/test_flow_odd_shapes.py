@@ -2,6 +2,7 @@
 """Threat: results in an unexpected shape make a stranger's value count as the person's."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,10 +74,10 @@ IDA = "ida@shop.example"
 EVE = "eve@evil.example"
 
 
-@pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """Provide a shop under the default policies."""
-    with rehearsed(tmp_path_factory.mktemp("shop"), CONFIG, TOOLS) as made:
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
+    """Provide a shop under the default policies, without the stored labels of other tests."""
+    with rehearsed(tmp_path, CONFIG, TOOLS) as made:
         grants = [f"shop/{name}" for name in NAMES.split()]
         made.task_type("work", grants=grants)
         made.task_type("serve", grants=grants, parameters={"email": Parameter(description="The customer")})

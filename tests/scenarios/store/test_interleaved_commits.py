@@ -23,6 +23,7 @@ from remit.ports.store.units import Unit
 from remit.services.assembly import upkeep as upkeep_module
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.tasks.tasks import Opening
+from tests.refusals import failure
 from tests.samples.tokens import task_token
 from tests.worlds.mcp_endpoint import GatewayWorld, a_bundle, a_tool, gateway_world, messages
 from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys
@@ -64,7 +65,7 @@ async def test_a_suspended_agent_calls_nothing_though_its_end_was_lost(world: Ga
     await services.store.commit(Unit((PutAgent(msgspec.structs.replace(agent, state=AgentState.SUSPENDED)),)))
     services.tasks.live.drop(world.task)
     told = await world.call("echo", {"text": "ok"})
-    assert told.json["error"]["data"]["code"] == "agent-state"
+    assert failure(told.json)["code"] == "agent-state"
     with pytest.raises(Fenced):
         await task_token(services, world.task)
 

@@ -64,10 +64,9 @@ async def fill_and_recover(folder: Path, store: SqliteStore, free: Callable[[], 
     acknowledged: list[int] = []
     n = await commit_until_full(store, acknowledged, 16, 0)
     assert len(acknowledged) > 16
-    n = await commit_until_full(store, acknowledged, 1, n)  # what is left for a small one
-    for _ in range(3):
-        with pytest.raises(StoreUnavailable):
-            await store.commit(a_call(n))
+    # What is left for a small one; a checkpoint that ends late makes room once more.
+    for _ in range(4):
+        n = await commit_until_full(store, acknowledged, 1, n)
     await check_whole_while_full(store, acknowledged)
     free()
     for k in range(n, n + 200):

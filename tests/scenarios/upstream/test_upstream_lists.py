@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from remit.core.label import Label, Trust
+from tests.refusals import failure
 from tests.samples.policy_requests import guardrails
 from tests.servers.hostile_mcp import results
 from tests.worlds.hostile_upstream import ASKED, LISTS, UPSTREAMS, HostileWorld, a_bundle, hostile_world
@@ -169,7 +170,7 @@ async def test_lists_are_paid_for(tmp_path: Path) -> None:
         server.gives = {"resources/list": {"resources": notes(21)}}
         await world.learn("modern")
         told = await world.ask("modern", "resources/list", {})
-        assert told.json["error"]["data"]["code"] == "budget-exhausted"
+        assert failure(told.json)["code"] == "budget-exhausted"
         server.gives = {"tools/call": {"resultType": "complete", "content": []}}
         told = await world.ask("modern", "tools/call", ASKED["tools/call"])
-        assert told.json["error"]["data"]["code"] == "budget-exhausted"
+        assert failure(told.json)["code"] == "budget-exhausted"
