@@ -41,7 +41,7 @@ WORDS = {
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health hint host ids idle in init injection input insert inspection introspection known
         last layer limit line list listen listener listening listing live load local loop main manifest
-        mapping mediation mediator memory message method model narrowing node normal notify offer patch
+        mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation
         prompt push pushed query rate read refreshed registry relational remote rendering renewal report
@@ -51,7 +51,7 @@ WORDS = {
         subscription subset supervisor survey system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write
     """,
-    "commands of remit": "approve can data rehearse serve welcome who wrap",
+    "commands of remit": "approve can data rehearse reload serve stop welcome who whoami wrap",
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

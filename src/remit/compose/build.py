@@ -139,7 +139,7 @@ def _credential_settings(config: Config) -> CredentialSettings:
 
 def _decision_settings(config: Config) -> DecisionSettings:
     return DecisionSettings(
-        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+        observed=config.observed,
         unconstrained=frozenset(
             name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
         ),

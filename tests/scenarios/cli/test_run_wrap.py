@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from remit.cli.serve.background import READY, stop
+from remit.cli.serve.background import stop
+from remit.cli.serve.instance import running
 from remit.config import load_bundle, load_config
 from tests.servers.ports import free_port
 
@@ -188,6 +189,8 @@ async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(des
         result = await client.call_tool("write_note", {"name": "plan", "text": "rest"})
         assert not result.is_error
     assert (desk.folder / "my-notes" / "plan.md").read_text().strip() == "rest"
-    running = json.loads((desk.folder / READY).read_bytes())
-    assert running["url"] == f"http://127.0.0.1:{port}"
+    found = running(desk.folder / "remit.yaml")
+    assert found is not None
+    assert found.url == f"http://127.0.0.1:{port}"
+    assert found.background
     assert "Stopped the remit" in desk.wrap("--undo").stdout

@@ -298,12 +298,12 @@ class Bridge:
         except ValueError:
             told = None
         error = told.get("error") if isinstance(told, dict) else None
-        if isinstance(error, dict) and (answer.status in (401, 403) or answer.status >= 500):
-            if message.method == "tools/call":
-                data = error.get("data")
-                code = data.get("code") if isinstance(data, dict) else ""
-                await self._failed(message, str(error.get("message")), str(code or ""))
-                return
+        on_the_way = answer.status in (401, 403) or answer.status >= 500
+        if isinstance(error, dict) and on_the_way and message.method == "tools/call":
+            data = error.get("data")
+            code = data.get("code") if isinstance(data, dict) else ""
+            await self._failed(message, str(error.get("message")), str(code or ""))
+            return
         if isinstance(told, dict) and isinstance(error, dict):
             told["id"] = message.id
             await self._out.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"))
