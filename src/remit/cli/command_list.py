@@ -32,6 +32,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
+    Command(
+        "hindsight",
+        "Start",
+        "[PATH...]",
+        "show what coding assistants did, and what remit would have done",
+        "remit.cli.hindsight.command",
+    ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
     Command(
         "status", "The service", "", "show what runs, and what needs attention", "remit.cli.service.status"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from remit.adapters.policy.cedar import cedar_apart
+from remit.adapters.policy.cedar import cedar_apart, cedar_here
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
@@ -64,6 +64,8 @@ class OpenedProcess:
     issuing: SvidIssuing | None = None
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
+    #: The policies are remit's own, so no process apart needs to read them first.
+    own_policies: bool = False
 
 
 def build(config: Config, opened: OpenedProcess, public_url: str, address: str = "") -> Services:
@@ -88,7 +90,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         store=opened.store,
         heads=opened.heads,
         keys=opened.keys,
-        engine=policy_engine(config),
+        engine=cedar_here(config.data_classes) if opened.own_policies else policy_engine(config),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,

@@ -146,11 +146,12 @@ async def _end(services: Services) -> None:
 
 @asynccontextmanager
 async def open_records(
-    config: Config, upstreams: Mapping[str, Upstream] | None = None
+    config: Config, upstreams: Mapping[str, Upstream] | None = None, *, own_policies: bool = False
 ) -> AsyncIterator[Services]:
     """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
-    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. Raises
+    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. With
+    `own_policies`, the policies came with remit, and no process is started to read them. Raises
     `StoreUnavailable` while another process has the store open.
     """
     clock, entropy = SystemClock(), SystemEntropy()
@@ -169,6 +170,7 @@ async def open_records(
                 store=store,
                 heads=heads,
                 upstreams=upstreams or {},
+                own_policies=own_policies,
             ),
             config.listen.url,
         )
