@@ -23,7 +23,7 @@ WORDS = {
     """,
     "terms of governance and evidence": """
         accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry extension governance justification leak log observation
+        ending erasure evaluation evidence expiry extension failure governance justification leak log observation
         outcome question reach reachability reaction refusal revalidation scrubbing separation shared spent
         stated takeover unclosed untrusted
     """,
