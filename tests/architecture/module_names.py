@@ -22,10 +22,10 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry extension failure governance justification leak log observation
-        outcome question reach reachability reaction refusal revalidation scrubbing separation shared spent
-        stated takeover unclosed untrusted
+        accountability alarm audit checkpoint conjunction control declassification delegated denial
+        end ending erasure evaluation evidence expiry extension failure governance justification leak
+        log observation outcome question reach reachability reaction refusal revalidation scrubbing
+        separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
