@@ -7,6 +7,7 @@ a person starts it, in a home that holds nothing else.
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from tests.samples.assistant_sessions import many
 SESSIONS = 1_000
 SECONDS = "hindsight: 1,000 sessions"
 MEMORY = "hindsight: memory"
+PROCESSOR = "hindsight: processor time"
 #: Runs the command, and writes the most memory that its process held to standard error.
 _PROGRAM = (
     "import resource, sys\n"
@@ -35,10 +37,10 @@ def hindsight(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="remit-bench-") as kept:
         home = Path(kept)
         size = many(home, sessions=count)
-        began = time.perf_counter()
+        before, began = _used(), time.perf_counter()
         command = [sys.executable, "-c", _PROGRAM, "hindsight", kept, "--json"]
         done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "HOME": kept})
-        seconds = time.perf_counter() - began
+        seconds, processor = time.perf_counter() - began, _used() - before
     answer = json.loads(done.stdout)
     if answer["sessions"] != {"claude-code": count} or answer["decisions"]["stopped"]:
         raise RuntimeError(f"a replay went wrong: {answer['decisions']}")
@@ -47,5 +49,12 @@ def hindsight(quick: bool) -> list[Figure]:
     name = SECONDS if not quick else f"hindsight: {count} sessions"
     return [
         Figure(name=name, value=seconds, unit="s", how=how),
+        Figure(name=PROCESSOR, value=processor, unit="s", how=how),
         Figure(name=MEMORY, value=peak_mb, unit="MB", how=f"{how}; the most that the process held"),
     ]
+
+
+def _used() -> float:
+    """Return the processor time of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -22,10 +22,10 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry extension governance justification leak log observation
-        outcome question reach reachability reaction refusal revalidation scrubbing separation shared spent
-        stated takeover unclosed untrusted
+        accountability alarm attack audit cell checkpoint conjunction control declassification delegated denial
+        end ending erasure evaluation evidence expiry extension failure governance justification leak
+        log observation outcome question reach reachability reaction refusal revalidation scrubbing
+        separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
@@ -39,19 +39,19 @@ WORDS = {
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
-        head header health hint host ids idle in init injection input insert inspection introspection known
+        head header health hint hook host ids idle in init injection input insert inspection introspection known
         last layer limit line list listen listener listening listing live load local loop main manifest
-        mapping mediation mediator memory message method model narrowing node normal notify offer patch
+        mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation
         prompt push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
-        running runtime safe scaffold schema screen sdk second section server service setting shell shim silence
-        simplify slice socket source ssrf stand state static status stdio step store structure
+        running runtime safe scaffold schema screen scripted sdk second section server service setting silence
+        shell simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor survey system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write
     """,
-    "commands of remit": "approve can data rehearse serve welcome who wrap",
+    "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

@@ -41,9 +41,11 @@ class SeenProcesses:
     def behind(
         self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
     ) -> RunningProcess | None:
+        """Return the sender."""
         return self.sender
 
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
+        """Return the parents."""
         return self.parents
 
 
@@ -54,6 +56,7 @@ class SeenMarks:
         self.found: list[tuple[str, str]] = [("human", "typed")]
 
     def marks(self, path: str, prompt: str, text: str) -> list[tuple[str, str]]:
+        """Return the marks."""
         return self.found
 
 

@@ -148,13 +148,7 @@ def _credential_settings(config: Config) -> CredentialSettings:
 
 def _decision_settings(config: Config) -> DecisionSettings:
     return DecisionSettings(
-        # A client that asks its person makes the call where the person says yes, whatever remit decided.
-        observed=frozenset(
-            (
-                *(name for name, one in config.upstreams.items() if one.observed),
-                *(name for name, one in config.guards.items() if one.mode != "enforce"),
-            )
-        ),
+        observed=config.observed,
         # A client under guard holds no token that could be copied: its process is looked at instead.
         unconstrained=frozenset(
             (

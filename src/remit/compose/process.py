@@ -11,6 +11,7 @@ from functools import partial
 
 from remit import __version__, api
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.api.rest.route import FilesNow
 from remit.compose.build import OpenedProcess, build, log_origin
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
@@ -244,7 +245,7 @@ def application(services: Services, config: Config) -> Application:
     management = api.app(
         services,
         reload=lambda: load_bundle(load_config(config.file)),
-        waiting=lambda: load_config(config.file).waiting(config),
+        reread=partial(_files_now, config),
         remote_sign_in=config.sign_in.remote_codes,
         max_body_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,
@@ -262,6 +263,12 @@ def application(services: Services, config: Config) -> Application:
 
     endpoints = own_target_only(front(services, config, serve), services.public_url)
     return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+
+
+def _files_now(running: Config) -> FilesNow:
+    """Read the files of a running remit again; raises `ConfigInvalid`."""
+    now = load_config(running.file)
+    return FilesNow(bundle=load_bundle(now), observed=now.observed, waiting=now.waiting(running))
 
 
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:

@@ -5,6 +5,7 @@ these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -342,7 +343,14 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
 
 
 #: Sections that `remit policy apply` reads again, and fields that are not sections.
-_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256"})
+_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256", "upstreams"})
+
+
+def _changed_upstreams(here: dict[str, UpstreamSection], there: dict[str, UpstreamSection]) -> Iterator[str]:
+    for name in dict.fromkeys((*here, *there)):
+        mine, running = here.get(name), there.get(name)
+        if mine is None or running is None or msgspec.structs.replace(mine, mode=running.mode) != running:
+            yield f"upstreams.{name}"
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -426,17 +434,28 @@ class Config(Section, frozen=True, kw_only=True):
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.
 
-        The port does not count: `remit up --port` may have chosen another.
+        Of the upstreams, name each one; the mode does not count, because a reload takes it over. The port
+        does not count: `remit up --port` may have chosen another.
         """
         if self.file_sha256 == running.file_sha256:
             return ()
         listen = msgspec.structs.replace(self.listen, port=running.listen.port)
         mine = msgspec.structs.replace(self, listen=listen)
-        return tuple(
+        sections = [
             name
             for name in self.__struct_fields__
             if name not in _READ_ANEW and getattr(mine, name) != getattr(running, name)
-        )
+        ]
+        return (*sections, *_changed_upstreams(self.upstreams, running.upstreams))
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """The upstreams in observe mode.
+
+        A client that asks its person makes the call where the person says yes, whatever remit decided.
+        """
+        asking = (name for name, one in self.guards.items() if one.mode != "enforce")
+        return frozenset((*(name for name, one in self.upstreams.items() if one.observed), *asking))
 
     @property
     def data_classes(self) -> Classes:

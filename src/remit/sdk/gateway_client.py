@@ -18,6 +18,8 @@ from remit.sdk.wire import TASK_HEADER, Gateway, segment
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 #: The header that marks the HTTP endpoint's own answers; an API cannot set it.
 REFUSED: Final = "Remit-Refused"
+#: The member of `_meta` by which a result tells programs that its call failed at remit, and how.
+FAILURE: Final = "remit/failure"
 
 
 class Tokens(Protocol):
@@ -78,7 +80,8 @@ class GatewayClient:
         path += below or ""
         token = await self._tokens.token(upstream=upstream, endpoint=endpoint)
         answer = await self._send(method, path, headers, body, token)
-        if answer.status not in (401, 403, 409) or (below is not None and REFUSED not in answer.headers):
+        own = answer.headers.get(REFUSED, "")
+        if own not in ENDED and (answer.status not in (401, 403, 409) or (below is not None and not own)):
             # INVARIANT: an API's own answer is never taken for a refusal after which the request is sent
             # again.
             return answer
@@ -116,10 +119,14 @@ class GatewayClient:
 def _says_ended(refusal: bytes) -> bool:
     try:
         told = json.loads(refusal)
-        # JSON-RPC, or a problem of the HTTP endpoint.
-        data = told["error"]["data"] if "error" in told else told
+        # JSON-RPC (an error, or the result of a failed call), or a problem of the HTTP endpoint.
+        if "result" in told:
+            result = told["result"]
+            data = result.get("structuredContent") or result["_meta"][FAILURE]
+        else:
+            data = told["error"]["data"] if "error" in told else told
         return data["code"] in ENDED and data["outcome"] == "not-sent"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -5,20 +5,17 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from tests.interop.suite import HOME, NotInstalled
+from tests.interop.environments import Environment
 
 Json = Any
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
-PLACE = HOME / "agentdojo"
-PYTHON = PLACE / "bin" / "python"
-#: Written once everything that the requirements name is there.
-_DONE = PLACE / "installed.txt"
+ENVIRONMENT = Environment("agentdojo", REQUIREMENTS)
+PYTHON = ENVIRONMENT.python
 
 
 class Spot(NamedTuple):
@@ -48,24 +45,9 @@ def version() -> str:
     return next(line.partition("==")[2] for line in lines if line.startswith("agentdojo=="))
 
 
-def installed() -> bool:
-    """Whether exactly what the requirements pin is installed."""
-    return _DONE.exists() and _DONE.read_text(encoding="utf-8") == REQUIREMENTS.read_text(encoding="utf-8")
-
-
 def install() -> None:
     """Install AgentDojo where it is not yet; raises `NotInstalled`."""
-    if installed():
-        return
-    venv.create(PLACE, with_pip=True, clear=True)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(REQUIREMENTS)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
-    except subprocess.TimeoutExpired:
-        raise NotInstalled("pip did not end in half an hour") from None
-    if done.returncode != 0:
-        raise NotInstalled(f"pip could not install agentdojo: {done.stderr.strip()[-300:]}")
-    _DONE.write_text(REQUIREMENTS.read_text(encoding="utf-8"), encoding="utf-8")
+    ENVIRONMENT.ready()
 
 
 class Dojo:

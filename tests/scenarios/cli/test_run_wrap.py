@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 
-from remit.cli.serve.background import READY, stop
+from remit.cli.serve.background import stop
+from remit.cli.serve.instance import running
 from remit.config import Config, load_bundle, load_config
 from remit.config.scaffold import scaffold
 from tests.servers.ports import free_port
@@ -157,6 +158,70 @@ def test_a_link_stays_a_link_and_a_folder_without_write_permission_is_told(desk:
     assert (desk.file.is_symlink(), real.read_bytes()) == (True, desk.original)
 
 
+def test_two_clients_are_wrapped_at_once(desk: Desk) -> None:
+    """Commands that run at the same moment wait for each other: each server has its own upstream."""
+    other = desk.folder / "other.json"
+    other.write_bytes(desk.original)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "remit", "wrap", str(file)],
+            cwd=desk.folder, env=desk.environment, stdout=subprocess.DEVNULL,
+        )
+        for file in (desk.file, other)
+    ]  # fmt: skip
+    assert [one.wait(300) for one in running] == [0, 0]
+    assert set(desk.loaded().upstreams) == {"my-notes", "my-notes-2"}
+    assert load_bundle(desk.loaded()).task_types["everyday"].run_by == ("mcp-client", "other")
+    for file in (desk.file, other):  # wrapped again, each server finds its upstream
+        words = [sys.executable, "-m", "remit", "wrap", str(file)]
+        for more in (["--undo"], []):
+            subprocess.run(
+                [*words, *more], cwd=desk.folder, env=desk.environment, stdout=subprocess.DEVNULL, check=True
+            )
+    assert set(desk.loaded().upstreams) == {"my-notes", "my-notes-2"}
+
+
+async def test_servers_of_one_wrapped_client_share_one_relay(desk: Desk) -> None:
+    """The entries that wrapping writes lead to one session, whose file server never reaches remit's files."""
+    files = {"command": sys.executable, "args": [str(SERVER), "."]}
+    text = desk.file.read_text().replace(
+        '"mcpServers": {', '"mcpServers": {"Files": ' + json.dumps(files) + ","
+    )
+    desk.file.write_text(text)
+    port = free_port()
+    assert desk.wrap().returncode == 0
+    config = desk.config / "remit.yaml"
+    text = "\n".join(line for line in config.read_text().splitlines() if not line.startswith("listen:"))
+    config.write_text(f"{text}\nlisten: {{port: {port}}}\n")
+
+    def client(name: str) -> Client:
+        entry = desk.entry(name)
+        env = desk.environment | entry["env"]
+        start = StdioServerParameters(command=entry["command"], args=entry["args"], env=env, cwd="/")
+        return Client(start, mode="legacy", read_timeout_seconds=120)
+
+    key = os.path.relpath(desk.state / "keys" / "token.json", desk.folder)  # noqa: ASYNC240 - no file is read
+    async with client("Files") as one, client("My Notes") as other:
+        assert not (await one.call_tool("list_notes", {})).is_error
+        assert not (await other.call_tool("list_notes", {})).is_error
+        assert _relays(desk.config) == 1
+        with pytest.raises(MCPError):
+            await one.call_tool("read_note", {"name": key})
+
+
+def _relays(config: Path) -> int:
+    """Return the number of relays that serve sessions of a configuration."""
+    return sum(_is_relay(path, config) for path in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def _is_relay(path: Path, config: Path) -> bool:
+    try:
+        words = path.read_bytes()
+    except OSError:
+        return False
+    return b"--shims=" in words and str(config).encode() in words
+
+
 def test_a_shared_file_has_no_absolute_path(desk: Desk) -> None:
     """With `--portable` the entry names commands and `~` alone, so that it can be committed."""
     done = desk.wrap("--portable", "--json")
@@ -256,6 +321,8 @@ async def test_the_client_works_as_before_and_remit_starts_when_it_is_needed(des
         assert not result.is_error
         assert client.instructions == "Short notes, one file each."
     assert (desk.folder / "my-notes" / "plan.md").read_text().strip() == "rest"
-    running = json.loads((desk.config / READY).read_bytes())
-    assert running["url"] == f"http://127.0.0.1:{port}"
+    found = running(desk.config / "remit.yaml")
+    assert found is not None
+    assert found.url == f"http://127.0.0.1:{port}"
+    assert found.background
     assert "Stopped the remit" in desk.wrap("--undo").stdout

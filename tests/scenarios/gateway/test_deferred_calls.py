@@ -13,6 +13,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.services.identity.directory import NewPerson
 from remit.services.mediation import deferred_calls as deferrals
+from tests.refusals import failure, own_failure
 from tests.samples.tokens import task_token
 from tests.servers.deferring_mcp import (
     ABLE,
@@ -130,7 +131,7 @@ async def test_only_who_knows_the_extension_is_answered_so(world: DeferringWorld
         told = await world.ask(method, handle, meta={}, params={"inputResponses": {}})
         assert told.status == 400
         assert told.json["error"]["code"] == -32021
-        assert told.json["error"]["data"]["requiredCapabilities"] == {"extensions": {EXTENSION: {}}}
+        assert failure(told.json)["requiredCapabilities"] == {"extensions": {EXTENSION: {}}}
 
 
 async def test_the_extension_is_announced_where_it_is_offered(world: DeferringWorld) -> None:
@@ -195,7 +196,7 @@ async def test_bytes_of_each_look_count(world: DeferringWorld) -> None:
     for _ in range(5):
         await world.ask("get", handle, meta=KNOWS, token=token)
     told = await world.gateway.call("ask", {"n": 2}, meta=KNOWS, token=token)
-    assert told.json["error"]["data"]["reasons"][0]["code"] == "budget-exhausted"
+    assert failure(told.json)["reasons"][0]["code"] == "budget-exhausted"
 
 
 # Input.
@@ -247,9 +248,9 @@ async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
     """Where a person is asked about a call, they are asked about what is added to it, too, and see both."""
 
     async def approved(told: Told) -> Json:
-        error = told.json["error"]
-        assert error["code"] == -31002
-        approval = await world.services.store.approval(world.services.tenant, error["data"]["approval"])
+        asked = failure(told.json)
+        assert asked["code"] == "approval-required"
+        approval = await world.services.store.approval(world.services.tenant, asked["approval"])
         assert approval is not None
         await world.services.decisions.approvals.answer(approval.id, gil, approve=True)
         return approval.arguments
@@ -269,6 +270,6 @@ async def test_input_is_approved_as_a_call_is(world: DeferringWorld) -> None:
     other = {"inputResponses": {"word": {"action": "accept", "content": {"word": "much more"}}}}
     assert (await world.ask("update", handle, params=other)).json["error"]["code"] == -31002
     assert world.server.given == []
-    assert "result" in (await world.ask("update", handle, params=answers)).json
+    assert not own_failure((await world.ask("update", handle, params=answers)).json)
     assert (await world.ask("update", handle, params=answers)).json["error"]["code"] == -31002
     assert len(world.server.given) == 1

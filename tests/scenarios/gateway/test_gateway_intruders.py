@@ -14,6 +14,7 @@ import pytest
 from remit.adapters.keys.file import FileTokenKeys
 from remit.core.evidence.event import EventKind
 from remit.core.oauth.access_token import TOKEN_TYPE
+from tests.refusals import failure
 from tests.samples.tokens import agent_token, task_token
 from tests.worlds.mcp_endpoint import LEGACY, GatewayWorld, gateway_world
 from tests.worlds.services import PUBLIC_URL, Told
@@ -52,7 +53,7 @@ def is_401(told: Told) -> bool:
         told.status == 401
         and 'resource_metadata="http://127.0.0.1:8700/.well-known/oauth-protected-resource/mcp/files"'
         in challenge
-        and told.json["error"]["data"]["step"] == 1
+        and failure(told.json)["step"] == 1
     )
 
 
@@ -140,7 +141,7 @@ async def test_a_token_with_other_claims_is_refused(world: GatewayWorld, change:
     token = await world.services.keys.tokens.sign(claims, token_type=TOKEN_TYPE)
     told = await world.call("echo", {"text": "ok"}, token=token)
     assert told.status == 401
-    assert await refused_codes(world) == [told.json["error"]["data"]["code"]]
+    assert await refused_codes(world) == [failure(told.json)["code"]]
     assert world.calls() == []
 
 
@@ -164,19 +165,26 @@ async def test_an_identity_without_a_task_gets_nothing(world: GatewayWorld) -> N
         await world.legacy("initialize", {"protocolVersion": LEGACY}, token=token),
     ):
         assert told.status == 403
-        assert told.json["error"]["data"]["code"] == "no-task"
-        assert told.json["error"]["data"]["remediation"]
+        assert failure(told.json)["code"] == "no-task"
+        assert failure(told.json)["remediation"]
 
 
 async def test_a_task_that_ended_gets_nothing(world: GatewayWorld) -> None:
-    """A good token of an ended task is 403 with the remediation, in both eras, and its session is gone."""
+    """A good token of an ended task hears of the end, in both eras and in its session: a call by a result,
+    all else by 403.
+    """
     session = await world.session()
     await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
     told = await world.call("echo", {"text": "ok"})
-    assert told.status == 403
-    assert told.json["error"]["data"]["remediation"] == "open a new task"
+    in_session = await world.legacy("tools/call", {"name": "echo", "arguments": {}}, session=session)
+    without = await world.legacy("tools/call", {"name": "echo", "arguments": {}})
+    for one in (told, in_session, without):
+        assert (one.status, one.headers["remit-refused"]) == (200, "task-ended")
+        assert failure(one.json)["status"] == "task-ended"
+        assert failure(one.json)["remediation"] == "open a new task"
     assert (await world.modern("tools/list")).status == 403
-    assert (await world.legacy("tools/list", session=session)).status == 404
+    listed = await world.legacy("tools/list", session=session)
+    assert (listed.status, failure(listed.json)["code"]) == (403, "task-ended")
     assert world.calls() == []
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, MCPError
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
+from tests.refusals import said
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world, served
 
 Era = str
@@ -81,14 +82,13 @@ async def test_all_upstreams_stand_at_one_address(world: GatewayWorld, era: Era)
     assert [one["arguments"] for one in world.calls("notes")] == [{"text": "hello"}]
 
 
-async def test_a_refusal_is_an_error_with_its_reason(world: GatewayWorld, era: Era) -> None:
+async def test_a_refusal_is_a_result_with_its_reason(world: GatewayWorld, era: Era) -> None:
     """What the grant does not permit is refused with rule and remediation, before anything is forwarded."""
     async with client(world, era) as mcp:
-        with pytest.raises(MCPError) as caught:
-            await mcp.call_tool("echo", {"text": "not so"})
-    assert caught.value.error.code == -31001
-    assert caught.value.error.data["reasons"][0]["argument"] == "text"
-    assert caught.value.error.data["remediation"]
+        result = await mcp.call_tool("echo", {"text": "not so"})
+    assert result.is_error
+    assert result.structured_content["reasons"][0]["argument"] == "text"
+    assert result.structured_content["remediation"] in said(result)
     assert world.calls() == []
 
 
@@ -109,7 +109,7 @@ async def test_a_large_result_comes_whole(world: GatewayWorld, era: Era) -> None
     async with client(world, era) as mcp:
         result = await mcp.call_tool("big", {"n": 3_000_000})
         assert isinstance(result, CallToolResult)
-        assert len(result.content[0].text) == 3_000_000  # type: ignore[union-attr]
+        assert len(said(result)) == 3_000_000
 
 
 async def test_what_a_tool_says_of_its_failure_passes(world: GatewayWorld, era: Era) -> None:
@@ -123,8 +123,8 @@ async def test_what_a_tool_says_of_its_failure_passes(world: GatewayWorld, era: 
 async def test_a_server_that_asks_back_gets_no_answer(world: GatewayWorld, era: Era) -> None:
     """A question of an upstream to the agent's user is not passed on."""
     async with client(world, era) as mcp:
-        with pytest.raises(MCPError):
-            await mcp.call_tool("ask", {})
+        result = await mcp.call_tool("ask", {})
+        assert result.is_error
 
 
 async def test_resources_are_listed_as_granted(world: GatewayWorld, era: Era) -> None:
@@ -148,6 +148,7 @@ async def test_an_ended_task_gets_nothing_more(world: GatewayWorld, era: Era) ->
     async with client(world, era) as mcp:
         await mcp.call_tool("echo", {"text": "ok"})
         await world.services.endings.revocations.end_task(world.task, reason="done", by="lena")
-        with pytest.raises(MCPError):
-            await mcp.call_tool("echo", {"text": "ok"})
+        result = await mcp.call_tool("echo", {"text": "ok"})
+        assert result.is_error
+        assert "This task has ended" in said(result)
     assert len(world.calls()) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from remit.gateway.mcp import McpLimits
+from tests.refusals import failure
 from tests.worlds.mcp_endpoint import ENVELOPE, LEGACY, MODERN, GatewayWorld, gateway_world
 from tests.worlds.services import exchange
 
@@ -255,8 +256,8 @@ async def test_the_newer_era_has_no_stream_to_get(world: GatewayWorld) -> None:
 async def test_a_reserved_name_is_no_tool(world: GatewayWorld) -> None:
     """Reading a resource cannot be spelled as a call of a tool."""
     told = await world.call("resources:read", {"uri": "note://1"})
-    assert code(told) == -32602
-    assert "Unknown tool" in told.json["error"]["message"]
+    assert failure(told.json)["code"] == "unknown-tool"
+    assert world.calls() == []
 
 
 @pytest.mark.parametrize(

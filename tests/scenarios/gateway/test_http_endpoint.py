@@ -12,6 +12,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.gateway.endpoints import mcp_endpoint
 from remit.services.identity.directory import NewPerson
+from tests.refusals import failure
 from tests.samples.tokens import task_token
 from tests.worlds.http_endpoint import SECRET, RestWorld, rest_world
 from tests.worlds.mcp_endpoint import ENVELOPE, MODERN
@@ -216,9 +217,9 @@ async def test_the_mcp_endpoint_offers_the_same_operations(world: RestWorld) -> 
     failed = await ask("tools/call", name="say", arguments={"what": "404"})
     assert failed.json["result"]["isError"] is True
     refused = await ask("tools/call", name="getCustomer", arguments={"id": "c-2"})
-    assert refused.json["error"]["data"]["code"] == "argument-refused"
+    assert failure(refused.json)["code"] == "argument-refused"
     sneaky = await ask("tools/call", name="say", arguments={"what": "../customers/c-2"})
-    assert sneaky.json["error"]["data"]["code"] == "bad-path"
+    assert failure(sneaky.json)["code"] == "bad-path"
     assert [one["path"] for one in world.api.seen] == ["/v1/customers/c-1", "/v1/say/404"]
 
 

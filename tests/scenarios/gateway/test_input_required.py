@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, MCPError
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, ErrorData
 
 from remit.core.evidence.event import EventKind
+from tests.refusals import failure, said
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world, served
 from tests.worlds.services import Told
 
@@ -39,7 +40,7 @@ async def ask(world: GatewayWorld, arguments: Json = None, *, token: str | None 
 
 def refused(told: Told) -> str:
     """Return the code of an error."""
-    code: str = told.json["error"]["data"]["code"]
+    code: str = failure(told.json)["code"]
     return code
 
 
@@ -84,7 +85,7 @@ async def test_a_task_that_may_not_answer_cannot(world: GatewayWorld) -> None:
     assert params["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {}
     told = await ask(world, token=token, inputResponses=ANSWER)
     assert refused(told) == "argument-undeclared"
-    assert told.json["error"]["data"]["reasons"][0]["argument"] == "mcp:input"
+    assert failure(told.json)["reasons"][0]["argument"] == "mcp:input"
     assert len(world.calls()) == 1
 
 
@@ -139,8 +140,8 @@ async def test_no_argument_can_pass_for_an_answer(world: GatewayWorld) -> None:
 # Sessions of the older era.
 
 
-async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPError:
-    """Call `ask` in a session of the official client that answers by `answer`; gives the result or error."""
+async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult:
+    """Call `ask` in a session of the official client that answers by `answer`; gives the result."""
 
     async def respond(context: Json, params: Json) -> Json:
         assert params.message == "?"
@@ -156,10 +157,7 @@ async def legacy_ask(world: GatewayWorld, answer: Json) -> CallToolResult | MCPE
             elicitation_callback=respond,
         ) as mcp,
     ):
-        try:
-            result = await mcp.call_tool("ask", {})
-        except MCPError as error:
-            return error
+        result = await mcp.call_tool("ask", {})
         assert isinstance(result, CallToolResult)
         return result
 
@@ -176,9 +174,10 @@ async def test_a_session_is_asked_over_the_stream_of_its_call(world: GatewayWorl
 
 async def test_a_client_that_fails_to_answer_ends_the_call(world: GatewayWorld) -> None:
     """Where the client answers with an error, the upstream hears nothing more and the agent learns why."""
-    error = await legacy_ask(world, ErrorData(code=-32603, message="no"))
-    assert isinstance(error, MCPError)
-    assert "did not answer" in str(error)
+    result = await legacy_ask(world, ErrorData(code=-32603, message="no"))
+    assert isinstance(result, CallToolResult)
+    assert result.is_error
+    assert "did not answer" in said(result)
     assert len(world.calls()) == 1
 
 

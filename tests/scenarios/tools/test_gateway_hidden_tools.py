@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A task sees only what it may call; all else does not exist for it, and only the evidence knows better."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from remit.core.evidence.event import EventKind
+from tests.refusals import failure
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world
 from tests.worlds.services import Told
 
@@ -37,7 +39,9 @@ async def test_a_tool_that_was_not_granted_is_one_that_does_not_exist(world: Gat
             await world.call(f"files__{name}", path="/mcp"),
             await world.legacy("tools/call", {"name": name}, session=session),
         ]
-        return [(one.status, one.headers, one.content.replace(name.encode(), b"?")) for one in told]
+        # Each answer names its own decision, by an ID that says nothing.
+        same = [re.sub(rb"dec_[0-9a-z]+", b"dec_?", one.content.replace(name.encode(), b"?")) for one in told]
+        return [(one.status, one.headers, content) for one, content in zip(told, same, strict=True)]
 
     granted_to_nobody, no_tool = await answers("crash"), await answers("xrash")
     assert granted_to_nobody == no_tool
@@ -91,6 +95,19 @@ async def test_lists_are_private(world: GatewayWorld) -> None:
         assert told.headers["cache-control"] == "no-store"
 
 
+async def test_what_a_list_spares_a_model_is_measured(world: GatewayWorld) -> None:
+    """Of each task's first list: what it was shown, beside what its upstream offers."""
+    _, little = await world.open("little")
+    for _ in range(2):
+        await world.modern("tools/list", token=little)
+    sizes = world.services.mediation.lists.sizes
+    assert sizes.tasks == 1
+    assert 0 < sizes.shown_bytes < sizes.offered_bytes / 2
+    offered = sizes.offered_bytes
+    await world.modern("tools/list")
+    assert (sizes.tasks, sizes.offered_bytes) == (2, 2 * offered)
+
+
 async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld) -> None:
     """A tool whose description changed is not listed; once accepted it is, as it was accepted."""
     catalogue = await world.services.upstreams["files"].catalogue()
@@ -102,7 +119,8 @@ async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld
     told = await world.modern("tools/list")
     assert "echo" not in names(told)
     assert b"poison" not in told.content
-    assert (await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})).json["error"]
+    called = await world.call("echo", {"text": "ok"}, headers={"mcp-param-text": "ok"})
+    assert failure(called.json)["code"] == "tool-suspended"
     assert world.calls() == []
     pin, _ = world.services.tools.registry.diff("files/echo")
     await world.services.tools.registry.accept("files/echo", digest=pin.offered_digest, by="lena")
@@ -125,11 +143,12 @@ async def test_an_observed_upstream_shows_everything(tmp_path: Path) -> None:
 async def test_a_deferred_call_names_its_approval(world: GatewayWorld) -> None:
     """A deferred call says which approval it waits for, until when, and what to do."""
     told = await world.call("error")
-    error = told.json["error"]
-    assert (told.status, error["code"]) == (200, -31002)
-    assert error["data"]["code"] == "approval-required"
-    assert error["data"]["approval"].startswith("apr_")
-    assert error["data"]["expires"]
-    assert f"remit approve {error['data']['approval']}" in error["data"]["remediation"]
-    assert error["data"]["rule"] == "ask-for-money"
+    asked = failure(told.json)
+    assert (told.status, asked["status"], asked["code"]) == (200, "waiting", "approval-required")
+    assert asked["approval"].startswith("apr_")
+    assert asked["rule"] == "ask-for-money"
+    text = told.json["result"]["content"][0]["text"]
+    by = f"remit approve {asked['approval']}"
+    for needed in (by, asked["expires"], "ask-for-money", "same call again"):
+        assert needed in text
     assert world.calls() == []

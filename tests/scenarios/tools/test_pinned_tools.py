@@ -24,6 +24,7 @@ from remit.services.assembly.services import Services
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.tasks.tasks import Opening
 from tests.gateways.gateway_process import META, MODERN
+from tests.refusals import failure
 from tests.samples.tokens import task_token
 from tests.worlds.calls import KEYS
 from tests.worlds.services import exchange
@@ -162,10 +163,10 @@ async def check_suspended(world: PinnedWorld) -> None:
     """The tool is not listed, and a call of it does not arrive; the others go on."""
     assert await world.listed() == ["list"]
     before = world.calls()
-    assert "error" in await world.read()
+    assert failure(await world.read())["code"] == "tool-suspended"
     assert world.calls() == before
     other = await world.mcp("tools/call", {"name": "list", "arguments": {}})
-    assert "result" in other
+    assert not other["result"].get("isError")
 
 
 CHANGES: dict[str, list[Json]] = {
@@ -181,7 +182,7 @@ async def test_a_changed_tool_is_suspended_until_it_is_accepted(tmp_path: Path, 
     """Suspended, hidden and refused; the difference is shown; accepting by digest brings it back."""
     async with pinned_world(tmp_path) as world:
         assert await world.listed() == ["read", "list"]
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
         world.offer(CHANGES[what])
         await world.until(ToolState.CHANGED)
         await check_suspended(world)
@@ -196,7 +197,7 @@ async def test_a_changed_tool_is_suspended_until_it_is_accepted(tmp_path: Path, 
         status, tool = await world.api("POST", "files/read/accept", {"digest": diff["offered_digest"]})
         assert (status, tool["state"]) == (200, "pinned")
         assert await world.listed() == ["read", "list"]
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
         assert await world.kinds(EventKind.TOOL_ACCEPTED) == 1
 
 
@@ -237,7 +238,7 @@ async def test_a_tool_that_changes_back_is_what_was_accepted(tmp_path: Path) -> 
         await world.until(ToolState.CHANGED)
         world.offer(offered())
         await world.until(ToolState.PINNED)
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
         assert await world.kinds(EventKind.TOOL_CHANGED) == 2
 
 
@@ -249,20 +250,20 @@ async def test_a_withdrawn_tool_is_gone_and_may_come_back(tmp_path: Path) -> Non
         await check_suspended(world)
         world.offer(offered())
         await world.until(ToolState.PINNED)
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
 
 
 async def test_a_change_while_remit_was_down_is_seen_at_the_start(tmp_path: Path) -> None:
     """Pins outlive the process: what changed meanwhile is suspended before the first call."""
     async with pinned_world(tmp_path) as world:
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
     world.offer(CHANGES["description"])
     async with pinned_world(tmp_path) as world:
         assert world.state() is ToolState.CHANGED
         await check_suspended(world)
         pin, _ = world.services.tools.registry.diff("files/read")
         await world.services.tools.registry.accept("files/read", digest=pin.offered_digest, by="root")
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")
 
 
 async def test_only_what_is_there_can_be_accepted(tmp_path: Path) -> None:
@@ -274,4 +275,4 @@ async def test_only_what_is_there_can_be_accepted(tmp_path: Path) -> None:
             world.services.tools.registry.diff("files/none")
         with pytest.raises(Conflict):
             await world.services.tools.registry.accept("files/read", digest="sha256:x", by="root")
-        assert "result" in await world.read()
+        assert not (await world.read())["result"].get("isError")

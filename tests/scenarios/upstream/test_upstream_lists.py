@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from remit.core.label import Label, Trust
+from tests.refusals import failure, own_failure
 from tests.samples.policy_requests import guardrails
 from tests.servers.hostile_mcp import results
 from tests.worlds.hostile_upstream import ASKED, LISTS, UPSTREAMS, HostileWorld, a_bundle, hostile_world
@@ -89,13 +90,13 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
         server.gives = {"tools/call": {"resultType": "complete", "content": []}}
         mail = {"name": "mail", "arguments": {"to": "lena@corp.example", "text": "the price is 17"}}
         await world.begin("mail lena@corp.example")
-        assert "result" in (await world.ask("modern", "tools/call", mail)).json
+        assert not own_failure((await world.ask("modern", "tools/call", mail)).json)
         await world.begin()
         live = await services.tasks.live.load(world.task)
         live.rise(Label("confidential"), services.policies.applied.bundle.classes)
         note = {"name": "note", "arguments": {"text": "the price is 17"}}
         told = await world.ask("modern", "tools/call", note)
-        assert "result" in told.json, told.content
+        assert not own_failure(told.json), told.content
         for method, key in (("resources/list", "resources"), ("prompts/list", "prompts")):
             entry = {"uri": "note://1", "name": "n", "title": "the price is 17"}
             server.gives[method] = {key: [entry]}
@@ -108,7 +109,7 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
             assert kept is not None
             assert kept.label == live.label
             told = await world.ask("modern", "tools/call", mail)
-            assert told.json["error"]["code"] == -31001, told.content
+            assert failure(told.json)["status"] == "refused", told.content
 
 
 # What lists cost.
@@ -169,7 +170,7 @@ async def test_lists_are_paid_for(tmp_path: Path) -> None:
         server.gives = {"resources/list": {"resources": notes(21)}}
         await world.learn("modern")
         told = await world.ask("modern", "resources/list", {})
-        assert told.json["error"]["data"]["code"] == "budget-exhausted"
+        assert failure(told.json)["code"] == "budget-exhausted"
         server.gives = {"tools/call": {"resultType": "complete", "content": []}}
         told = await world.ask("modern", "tools/call", ASKED["tools/call"])
-        assert told.json["error"]["data"]["code"] == "budget-exhausted"
+        assert failure(told.json)["code"] == "budget-exhausted"

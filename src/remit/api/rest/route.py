@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -43,8 +44,8 @@ class RestServices:
     """What all endpoints work with; `points` are the agents that may ask for decisions. `governed` says of a
     connection (the caller's end, this end) whether a process of a guarded session holds it.
 
-    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
-    sections of the configuration that have changed since the start and count after the next one (slow, too).
+    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `reread` reads all
+    that a running remit takes over (slow, too); raises `ConfigInvalid`. `started` is when this process began.
     `remote_sign_in` lets people sign in with a code from other machines. `watch_s` is the time between two
     looks at the approvals.
     """
@@ -59,12 +60,25 @@ class RestServices:
     points: Collection[str]
     governed: Callable[[tuple[str, int], tuple[str, int]], bool]
     reload: Callable[[], Bundle]
-    waiting: Callable[[], tuple[str, ...]]
+    reread: Callable[[], FilesNow]
+    started: datetime
     remote_sign_in: bool
     max_body_bytes: int
     max_depth: int
     watch_s: float
     tries: SignInAttempts
+
+
+class FilesNow(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of the configuration as they are now.
+
+    `observed` are the upstreams in observe mode. `waiting` are the sections that have changed since the start
+    and count after the next one.
+    """
+
+    bundle: Bundle
+    observed: frozenset[str] = frozenset()
+    waiting: tuple[str, ...] = ()
 
 
 class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,15 +115,18 @@ def wrap(
     if undo:
         _undo(file, dry_run=dry_run)
         return
-    config = _config()
-    plan = _plan(file, config, skip, project)
+    from remit.cli.wrap.folder import one_at_a_time
+
     name = agent or _client(file)
-    if plan.servers and not dry_run:
+    with one_at_a_time():
+        config = _config()
+        plan = _plan(file, config, skip, project)
+        if dry_run or not plan.servers:
+            _tell_nothing_done(plan, config, name)
+            return
         words = _connect_command(file, config, name, start=start, portable=portable)
         backup = _carry_out(plan, config, name, words)
-        _tell(plan, config, name, backup, words)
-    else:
-        _tell_nothing_done(plan, config, name)
+    _tell(plan, config, name, backup, words)
 
 
 def _config() -> Path:
@@ -160,14 +163,16 @@ def _plan(file: Path, config: Path, skip: tuple[str, ...], project: str) -> Plan
             if name not in skip:
                 (plan.already if is_ours(entry) else plan.off).append(name)
             continue
-        planned = [one.upstream for one in plan.servers]
-        wanted = upstream_name(name, planned)
-        server, faults = wrapped(name, entry, wanted, home, values, named_secrets(config))
-        if wanted in known and not faults and _same(server, known[wanted]):
-            server = server._replace(section={})  # wrapped earlier: its upstream exists
-        elif wanted in known:
-            other = upstream_name(name, [*planned, *known])
-            server, faults = wrapped(name, entry, other, home, values, named_secrets(config))
+        taken = [one.upstream for one in plan.servers]
+        while True:
+            wanted = upstream_name(name, taken)
+            server, faults = wrapped(name, entry, wanted, home, values, named_secrets(config))
+            if wanted not in known:
+                break
+            if not faults and _same(server, known[wanted], config):
+                server = server._replace(section={})  # wrapped earlier: its upstream exists
+                break
+            taken.append(wanted)
         plan.servers.append(server)
         problems += faults
     _raise(problems)
@@ -199,9 +204,26 @@ def _unwritable(file: Path, config: Path) -> list[ConfigInvalid]:
     ]
 
 
-def _same(server: WrappedServer, there: UpstreamSection) -> bool:
-    command, url = server.section.get("command", ()), server.section.get("url", "")
-    return there.command == tuple(command) and there.url == url
+def _same(server: WrappedServer, there: UpstreamSection, config: Path) -> bool:
+    """Return whether an upstream is this server: another project's may only look alike."""
+    from remit.cli.wrap.folder import secrets_of
+    from remit.config.reading.secret_reference import read_secret
+
+    section = server.section
+    if there.command != tuple(section.get("command", ())) or there.url != section.get("url", ""):
+        return False
+    if there.command and there.cwd != section.get("cwd"):
+        return False
+    for kind in ("env", "headers", "arguments"):
+        written = section.get(kind, {})
+        wanted = {key: read_secret(one, name=key, folder=config.parent) for key, one in written.items()}
+        if wanted != getattr(there, kind):
+            return False
+    folder = secrets_of(config)
+    return all(
+        (folder / name).is_file() and (folder / name).read_text("utf-8").rstrip("\n") == value
+        for name, value in server.secrets.items()
+    )
 
 
 def _home(file: Path) -> Path:
@@ -229,38 +251,37 @@ def _carry_out(plan: Plan, config: Path, agent: str, words: list[str]) -> Path:
     from remit.core.ids import check_name
 
     check_name(agent, "an agent")
-    with folder.one_at_a_time(config):
-        folder.prepared(config)
-        with folder.all_or_nothing([config, config.parent / "tasks" / folder.TASK_FILE]):
-            read = folder.add_upstreams(config, plan.servers)
-            folder.add_task_type(read, agent)
-            load_bundle(read)
-            asyncio.run(_enrol(read, agent))
-            env = {} if words[0] == _PORTABLE else _folders_of_user()
-            fresh = {
-                one.name: rewritten(plan.client.entries[one.name], [*words, "--upstream", one.upstream], env)
-                for one in plan.servers
-            }
-            text, entries = plan.client.changed(fresh)
-            content = text.encode("utf-8")
-            if plan.file.read_bytes() != plan.content:
-                raise Conflict(
-                    f"`{plan.file}` was changed by another program meanwhile",
-                    remediation="close the client, and wrap again",
-                )
-            kept = backup.back_up(plan.file, plan.content, datetime.now())  # noqa: DTZ005 - a name for people
-            backup.note(
-                backup.Manifest(
-                    file=str(plan.file.resolve()),
-                    backup=str(kept),
-                    sha256_before=backup.digest(plan.content),
-                    sha256_after=backup.digest(content),
-                    place=plan.client.place,
-                    entries=entries,
-                    config=str(config),
-                )
+    folder.prepared(config)
+    with folder.all_or_nothing([config, config.parent / "tasks" / folder.TASK_FILE]):
+        read = folder.add_upstreams(config, plan.servers)
+        folder.add_task_type(read, agent)
+        load_bundle(read)
+        asyncio.run(_enrol(read, agent))
+        env = {} if words[0] == _PORTABLE else _folders_of_user()
+        fresh = {
+            one.name: rewritten(plan.client.entries[one.name], [*words, "--upstream", one.upstream], env)
+            for one in plan.servers
+        }
+        text, entries = plan.client.changed(fresh)
+        content = text.encode("utf-8")
+        if plan.file.read_bytes() != plan.content:
+            raise Conflict(
+                f"`{plan.file}` was changed by another program meanwhile",
+                remediation="close the client, and wrap again",
             )
-            backup.replace_file(plan.file, content)
+        kept = backup.back_up(plan.file, plan.content, datetime.now())  # noqa: DTZ005 - a name for people
+        backup.note(
+            backup.Manifest(
+                file=str(plan.file.resolve()),
+                backup=str(kept),
+                sha256_before=backup.digest(plan.content),
+                sha256_after=backup.digest(content),
+                place=plan.client.place,
+                entries=entries,
+                config=str(config),
+            )
+        )
+        backup.replace_file(plan.file, content)
     return kept
 
 
@@ -341,6 +362,7 @@ def _connect_command(
 def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) -> None:
     from rich.panel import Panel
 
+    from remit.cli.serve.instance import log_of
     from remit.cli.wrap.folder import secrets_of
 
     if terminal.is_json():
@@ -387,10 +409,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) 
     )
     for command, why in steps:
         terminal.copyable(f"  {command:<15}   ", terminal.text(f"# {why}", "dim"))
-    terminal.say(
-        "The first start shows how to sign in. If the client started remit, see "
-        f"{config.parent}/.remit/up.log."
-    )
+    terminal.say(f"The first start shows how to sign in. If the client started remit, see {log_of(config)}.")
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:

@@ -22,6 +22,7 @@ from remit.config.scaffold import keep_from_git, scaffold
 from remit.config.sections.listen import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.json_value import Json
+from remit.core.user_folders import state_folder
 
 TASK_TYPE: Final = "everyday"
 PURPOSE: Final = "an AI client on this machine"
@@ -71,9 +72,9 @@ def named_secrets(config: Path) -> str:
 
 
 @contextmanager
-def one_at_a_time(config: Path) -> Iterator[None]:
-    """Wait until no other command changes remit's folder."""
-    folder = state_of(config.parent)
+def one_at_a_time() -> Iterator[None]:
+    """Wait until no other command of this user wraps a client."""
+    folder = Path(state_folder(os.environ, os.path.expanduser("~")))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(folder / "wrap.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:

@@ -7,14 +7,14 @@ argument, and `FlowFacts`, the few terms that guardrails use. The consequences a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from remit.core.cooperative_steps import Steps, finish
-from remit.core.flow.argument_narrowing import absent, containers_in, given
+from remit.core.flow.argument_narrowing import absent, containers_in, drop_rivals, given, place_containers
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
@@ -88,7 +88,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `content_foreign`: a content carries an address or link that untrusted data brought in.
     - `content_near`: all such addresses and links come from sources that the intent names.
     - `destination_clean`: the agent used each destination that is not reached before the task read anything
-      untrusted.
+      untrusted; or it is in a trusted field of a source that the intent points to, and no link or address
+      from untrusted data goes there.
     - `anchored`: at least one destination or selector is reached, neither only by such a use nor only as the
       person's own.
     - `to_self`: the call has destinations, and all are the person's own; no argument is undescribed.
@@ -210,18 +211,19 @@ def judging(
     destinations, selectors = kinds.get("destination", ()), kinds.get("selector", ())
     near, parameters = _of_destinations(destinations)
     unreached = not by_kind["destination_reached"]
+    unclean = [one for one in destinations if not (one.reached or one.clean)]
     closed, doubtful, anchored = _of_leading((*destinations, *selectors))
     if around := containers_in(tool, parts):
         anchored = any(found[name].anchors for name in _leading(tool, found) if name not in around)
     pointed = _pointed_to(index, tool, selectors, delegated=(delegated := said.delegates))
     facts = FlowFacts(
         **by_kind,
-        destination_pointed=unreached and pointed and _pointed(index, tool, parts, destinations),
+        destination_pointed=unreached and pointed and _pointed(index, tool, parts, kinds),
         destination_near=near and (delegated or said.speaks_of_links or not _used(index, tool)),
-        destination_clean=unreached and all(one.reached or one.clean for one in destinations),
+        destination_clean=unreached and _clean(destinations, carries=carries),
         destination_structured=unreached and _structured(destinations),
-        destination_free=any(one.free and not (one.reached or one.clean) for one in destinations),
-        destination_among=any(one.among and not (one.reached or one.clean) for one in destinations),
+        destination_free=any(one.free for one in unclean),
+        destination_among=any(one.among for one in unclean),
         selector_pointed=pointed,
         personal_parameter=all(one.parameter for one in kinds.get("personal", ())),
         personal_given=names_person(index),
@@ -238,9 +240,7 @@ def judging(
         anchored=anchored,
         to_self=_to_self(tool, parts, destinations),
         exact=_is_exact(index, tool, parts, found),
-        asked=said.asks(asking(tool))
-        or said.clauses.ask_by_object(object_words(tool))
-        or asked_widely(index, tool, parts, found),
+        asked=_asked(index, tool, parts, found),
         delegated=delegated,
         handed=delegated and _handed(index, tool),
         plan=standing(plan, tool, arguments),
@@ -254,9 +254,30 @@ def judging(
     return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
 
 
+def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
+    """Return whether the person's words ask for what a tool does."""
+    said = index.utterance
+    if said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool)):
+        return True
+    return asked_widely(index, tool, parts, found)
+
+
 def _structured(destinations: Sequence[Justification]) -> bool:
     """Return whether each destination that is not reached is a whole field of a pointed source."""
     return all(one.reached or (one.pointed and one.structured) for one in destinations)
+
+
+def _clean(destinations: Sequence[Justification], *, carries: bool) -> bool:
+    """Return whether each destination that is not reached was used while the task was clean.
+
+    A trusted one counts, too, if the intent points to all of them (also to the container around it), and the
+    call `carries` nothing untrusted there.
+    """
+    unreached = [one for one in destinations if not one.reached]
+    return all(one.clean for one in unreached) or (
+        not carries
+        and all(one.pointed and (one.clean or one.provenance is Provenance.TRUSTED) for one in unreached)
+    )
 
 
 def _with_codes(
@@ -292,14 +313,17 @@ def _selects(tool: Tool) -> bool:
     )
 
 
-def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Sequence[Justification]) -> bool:
+def _pointed(
+    index: Index, tool: Tool, parts: dict[str, Json], kinds: Mapping[str, Sequence[Justification]]
+) -> bool:
     """Return whether the destinations that are not reached come from one source that the intent points to.
 
-    Each must be the only one like it there, and the amounts of the call must be there or in the intent. So a
-    person is asked about a whole action, not about a destination that was inserted into another action. Calls
-    that read the same record by its id are one source.
+    Each must be the only one like it there, and the amounts of the call must be there or in the intent, or
+    the intent must refer to an amount elsewhere. So a person is asked about a whole action, not about a
+    destination that was inserted into another action. Calls that read the same record by its id are one
+    source.
     """
-    open_ones = [one for one in destinations if not one.reached]
+    open_ones = [one for one in kinds["destination"] if not one.reached]
     if not open_ones or not all(one.pointed for one in open_ones):
         return False
     said = index.utterance
@@ -311,9 +335,12 @@ def _pointed(index: Index, tool: Tool, parts: dict[str, Json], destinations: Seq
     if not (calls or records) or not _of_selected(index, tool, parts, open_ones):
         return False
     read = calls or frozenset().union(*(one.sources for one in open_ones))
-    numbers = _numbers(
-        parts, {name for name, one in tool.arguments.items() if one.role is ArgumentRole.AMOUNT}
-    )
+    by_others = any(one.provenance is Provenance.UNTRUSTED for one in kinds.get("amount", ()))
+    referred = index.statement.owed.amounts(tool).referred and all(one.structured for one in open_ones)
+    if referred and not by_others:
+        return True  # `the same amount as ...` is stated in another source
+    amounts = {name for name, one in tool.arguments.items() if one.role is ArgumentRole.AMOUNT}
+    numbers = _numbers(parts, amounts)
     return any(
         all(number in said.numbers or index.holds_number(number, call) for number in numbers) for call in read
     )
@@ -392,7 +419,7 @@ def _is_exact(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str,
 
 
 def _doubtful(one: Justification) -> bool:
-    return not one.reached and (one.candidates > 1 or one.spent or one.reach is Reach.MENTIONED)
+    return not one.reached and (one.candidates > 1 or one.spent or one.hinted or one.reach is Reach.MENTIONED)
 
 
 def _of_arguments(
@@ -442,6 +469,8 @@ def _of_arguments(
     left_open = "personal" not in kinds and tool.personal
     if left_open and (names_person(index) or not _speaks_of_all(index, tool)):
         kinds["personal"] = [NOTHING]  # the person concerned is left to the tool: possibly every person
+    drop_rivals(index, tool, found, kinds)
+    place_containers(index, tool, parts, found, kinds)
     return found, kinds, contents
 
 

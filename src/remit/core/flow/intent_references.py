@@ -9,6 +9,7 @@ from remit.core.flow.justification import Encounter, Justification, Provenance, 
 from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.word_forms import stem, words_of
 from remit.core.flow.memory import RECORD_MASK
+from remit.core.flow.records.naming import is_below
 from remit.core.flow.records.people_fields import Name, is_of_sender
 from remit.core.flow.stated_values import leads_out
 from remit.core.flow.untrusted_values import TaskMemory
@@ -105,6 +106,12 @@ def source_of(
         for one in spots
         if _leads(index, one, used, out=leads_out(tool, name))
     ]
+    hints: list[int] = []
+    if not places:
+        led = [(one, hint) for one in spots if (hint := _hint_to(index, one, tool, name)) is not None]
+        by_hint = [(_found_at(index, one, found, used, tool, name), hint) for one, hint in led]
+        places = [one for one, _ in by_hint if one.structured]
+        hints = [hint for one, hint in by_hint if one.structured]
     if not places:
         return Justification(_BY_OTHERS)
     rank = max(one.rank for one in places)
@@ -121,6 +128,7 @@ def source_of(
         free=not (rank[1] or described or all(one.handed for one in best)),
         closed=used.kind is KindOfValue.TEXT and all(one.unaddressed for one in best),
         records=frozenset().union(*(one.records for one in best)),
+        hints=frozenset(hints),
     )
 
 
@@ -138,6 +146,19 @@ def _leads(index: TaskMemory, spot: int, used: ExactValue, *, out: bool) -> bool
     if not out or used.kind is not KindOfValue.TEXT:
         return True
     return bool(naming.beside(record, index.kept.place_of(spot).met.field))
+
+
+def _hint_to(index: TaskMemory, spot: int, tool: Tool | None, name: str) -> int | None:
+    """Return the hint that leads to a place: to what no outsider writes, or into an object of that name.
+
+    No hint leads to a payee.
+    """
+    hint = index.naming.hint(spot & RECORD_MASK)
+    if hint is None or tool is None or (tool.financial and leads_out(tool, name)):
+        return None
+    path, named = index.kept.place_of(spot).met.field, index.naming.hinted(hint).named
+    led = index.kept.trust(spot) is Trust.TRUSTED or any(is_below(path, one) for one in named)
+    return hint if led else None
 
 
 def _found_at(

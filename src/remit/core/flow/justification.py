@@ -107,6 +107,8 @@ class Justification(msgspec.Struct, frozen=True):
     - `free`: the value is only in the prose of these sources, and the intent describes no one there.
     - `own`: the value is the person's own account, address or id, and the intent speaks of the person.
     - `among`: the value is one of several items of a list, of which the intent leads to none.
+    - `hints`: where only words of titles or names that outsiders write lead to these sources, the numbers
+      of these hints.
     """
 
     provenance: Provenance
@@ -128,6 +130,7 @@ class Justification(msgspec.Struct, frozen=True):
     records: frozenset[int] = frozenset()
     own: bool = False
     among: bool = False
+    hints: frozenset[int] = frozenset()
 
     @property
     def crossed(self) -> bool:
@@ -165,6 +168,11 @@ class Justification(msgspec.Struct, frozen=True):
         """Whether the value is in a source that the intent points to."""
         return bool(self.sources)
 
+    @property
+    def hinted(self) -> bool:
+        """Whether only a hint leads to a part of the value."""
+        return bool(self.hints)
+
     def join(self, other: Justification) -> Justification:
         """Return what holds of both values together: the worse of each property."""
         mine, theirs = (
@@ -193,6 +201,7 @@ class Justification(msgspec.Struct, frozen=True):
             records=worse.records if better.reached else worse.records & better.records,
             own=self.own and other.own,
             among=self.among or other.among,
+            hints=self.hints | other.hints,
         )
 
 

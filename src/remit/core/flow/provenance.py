@@ -56,7 +56,7 @@ from remit.core.flow.records.naming import Naming
 from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
-from remit.core.flow.untainted_values import CleanValues, counts, for_itself, improved
+from remit.core.flow.untainted_values import CleanValues, counts, for_itself, improved, named_part
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within
 from remit.core.flow.values.kinds import KindOfValue
@@ -71,7 +71,6 @@ MAX_ARGUMENT_LEAVES = 2_000
 _UNTRUSTED, _DESTINATION = Trust.UNTRUSTED, ArgumentRole.DESTINATION
 _TEXT, _HOST = KindOfValue.TEXT, KindOfValue.HOST
 _INTENT, _BY_OTHERS = Provenance.INTENT, Provenance.UNTRUSTED
-_DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 
 
 _NUMBERS = re.compile(r"\d[\d.,]*")
@@ -179,6 +178,7 @@ class Index:
             known[name] = for_itself(before or (yield from self.judging(one, tool, name, None)))
         lookup = yield from Lookup(tool, arguments, known, self.utterance, read or {}).take()
         lookup.search = self._search_for(arguments, known)
+        self.clean.look_up(call, tool, arguments)
         taking = Intake(self.kept, self.naming, lookup, call=call, decision=decision, marked=marked)
         reading = Reading(result, tool, self._paths, seen)
         yield from taking.take(reading)
@@ -271,7 +271,7 @@ class Index:
     ) -> Justification:
         """Return where a text came from; `found` and `used` are the results of its two readings."""
         judged = self._met(text, found, used, tool, name)
-        if tool is None or judged.provenance not in _DOUBTED or self.full or not counts(tool, name):
+        if tool is None or judged.reached or judged.closed or self.full or not counts(tool, name):
             return judged
         return improved(judged, self.untainted_values(), text, used, tool, name)
 
@@ -515,7 +515,10 @@ class Index:
             record, met = one & RECORD_MASK, self.kept.place_of(one).met
             if met.trust is not _UNTRUSTED and self.naming.reach(record) is Reach.NAMED:
                 found |= self.naming.names(record, met.field)
-        return found
+            elif (hint := self.naming.hint(record)) is not None:
+                found |= self.naming.hinted(hint).said
+        part = named_part(self.untainted_values(), text, tool, name)
+        return found | {part} if part else found
 
     def _of_many(self, tool: Tool | None) -> bool:
         """Return whether a tool may act on many: it only reads, or the words ask for its action on many."""

@@ -108,7 +108,7 @@ class Statement:
             return False, True
         if is_minor(words):
             wanted = in_hundredths(wanted)
-        return amounts.cover(wanted, words), amounts.differ()
+        return amounts.cover(wanted, words), amounts.differ(words)
 
     def astray(self, tool: Tool, parts: dict[str, Json]) -> frozenset[ArgumentRole]:
         """Return the roles in which a call joins a value to another object than the person stated."""

@@ -13,7 +13,7 @@ for tools whose names have the same nouns: numbers of different things collide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 import msgspec
@@ -28,7 +28,7 @@ from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.strict_reading import ExactValue, exact
 from remit.core.json_value import Json
 from remit.core.tasks.plan import Plan
-from remit.core.tools.tool import LEADING, Tool
+from remit.core.tools.tool import LEADING, Effect, Tool
 
 MAX_CLEAN = 4_000
 """Most values that are remembered for one task; later ones are not."""
@@ -47,10 +47,13 @@ class CleanValues:
         self._used: set[int] = set()
         #: Owners of values that the person's words named when they were used.
         self._owners: set[int] = set()
+        #: The values by which each call looked up, as digests.
+        self._looked_up: dict[int, frozenset[int]] = {}
+        self._lookups = 0
 
     def __len__(self) -> int:
         """Return the number of remembered digests."""
-        return len(self._used) + len(self._owners)
+        return len(self._used) + len(self._owners) + self._lookups
 
     def use(self, tool: Tool, arguments: dict[str, Json], statement: Statement) -> None:
         """Remember the values of a permitted call."""
@@ -62,6 +65,25 @@ class CleanValues:
                     owner = _owner(exact(piece))
                     if owner and len(self) < MAX_CLEAN and _is_named(statement, piece, tool, name):
                         self._owners.add(self._digest(owner, tool.upstream, tool.name, name))
+
+    def look_up(self, call: int, tool: Tool, arguments: Mapping[str, Json]) -> None:
+        """Remember the values by which a call looks up."""
+        found = frozenset(
+            self._key_of(exact(value), tool, name)
+            for name, value in arguments.items()
+            if isinstance(value, str) and counts(tool, name) and not is_long(value)
+        )
+        if found and tool.effect is Effect.NONE and len(self) + len(found) <= MAX_CLEAN:
+            self._looked_up[call] = found
+            self._lookups += len(found)
+
+    def looked_up(self, calls: Iterable[int], used: ExactValue, tool: Tool, name: str) -> frozenset[int]:
+        """Return those calls that looked up by a value for an argument of this name."""
+        key = self._key_of(used, tool, name)
+        return frozenset(one for one in calls if key in self._looked_up.get(one, ()))
+
+    def _key_of(self, used: ExactValue, tool: Tool, name: str) -> int:
+        return hash((self._key, tool.upstream, name, used.kind, used.normal))
 
     def plan(self, plan: Plan) -> None:
         """Remember the values that a plan states for arguments; the plan was made while the task was clean.
@@ -115,7 +137,18 @@ def improved(
         return found
     if any(_is_named(one, text, tool, name, letter_by_letter=not clean) for one in held.values()):
         return Justification(Provenance.TRUSTED, None, found.origins, Reach.NAMED, clean=True)
-    return msgspec.structs.replace(found, provenance=Provenance.UNKNOWN, clean=True) if clean else found
+    if not clean or found.provenance is Provenance.TRUSTED:
+        return found
+    return msgspec.structs.replace(found, provenance=Provenance.UNKNOWN, clean=True)
+
+
+def named_part(held: Mapping[CleanValues, Statement], text: str, tool: Tool, name: str) -> str:
+    """Return the part of a clean value that the words name; empty where they name none."""
+    used = exact(text)
+    for one, statement in held.items():
+        if one.holds(used, tool, name) and counts(tool, name) and _is_named(statement, text, tool, name):
+            return _part(used)
+    return ""
 
 
 def for_itself(one: Justification) -> Justification:

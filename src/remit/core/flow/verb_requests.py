@@ -31,9 +31,13 @@ def asked_widely(
         return False
     roles = {name: tool.arguments[name].role for name in found if name in tool.arguments}
     leading = {name for name, role in roles.items() if role in LEADING}
-    if not all(found[name].reached for name in leading):
+    if not all(found[name].reached or found[name].hinted for name in leading):
         return False
-    places = [name for name in leading if roles[name] is ArgumentRole.DESTINATION]
+    # A person is asked about what a hint leads to, and about a container around it.
+    items = {name for name in leading if found[name].hinted}
+    around = {name for name in items if found[name].clean}
+    places = [name for name in leading if roles[name] is ArgumentRole.DESTINATION or name in items]
+    places = [name for name in places if name not in around]
     if places:
         return all(_leads(index, tool, name, parts[name], found[name], by) for name in places)
     return any(_leads(index, tool, name, parts[name], found[name], by) for name in leading)

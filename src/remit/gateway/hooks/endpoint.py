@@ -179,10 +179,8 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _refused(fault: RemitError) -> HookVerdict:
     way = f"\nWhat would help: {fault.remediation}." if fault.remediation else ""
-    return HookVerdict(
-        answer=HookAnswer.DENY,
-        text=f"remit could not decide, so nothing was permitted: {fault.message}.{way}",
-    )
+    text = f"remit could not decide, so nothing was permitted: {fault.message}.{way}"
+    return HookVerdict(answer=HookAnswer.DENY, text=text)
 
 
 def _status(error: RemitError) -> int:

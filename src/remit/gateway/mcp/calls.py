@@ -28,6 +28,7 @@ from remit.core.tools.tool import (
 )
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
+from remit.gateway.mcp.call_failures import failed_call, is_failed_call
 from remit.gateway.mcp.elicitation import ask_client
 from remit.gateway.mcp.headers import McpHeaders, check_params
 from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
@@ -87,6 +88,7 @@ class CallVisit:
         "send",
         "session",
         "token",
+        "tool",
     )
 
     claims: AccessClaims
@@ -105,6 +107,14 @@ class CallVisit:
         self.session: Session | None = None
         self.answer: Answer | None = None
         self.begun = False
+        #: The tool that the request calls, by the agent's name of it.
+        self.tool: str | None = None
+
+    def read(self, message: Incoming) -> None:
+        """Keep what every answer to a message depends on."""
+        self.id = message.id
+        if message.method == "tools/call" and message.id is not None:
+            self.tool = _shown(message.params.get("name"))
 
 
 class SilentSink:
@@ -154,6 +164,7 @@ class Calls:
             log_level=asked.log_level,
             pass_on=self._passing(visit, asked) if _may_ask(asked) else None,
             able=asked.capabilities,
+            as_result=partial(self.failure, visit),
         )
         return await self.watched(visit, message, answer, self._mediate(visit, message, asked, answer))
 
@@ -208,6 +219,16 @@ class Calls:
             return False
         return end.outcome is CallOutcome.OK
 
+    def failure(self, visit: CallVisit, fault: WireFault) -> bytes | None:
+        """Return the result that tells the failure of a tool's call; None for what stays an error."""
+        if visit.tool is None or not is_failed_call(fault):
+            return None
+        found = visit.place.split(visit.tool)
+        tool = self._registry.get("/".join(found)) if found else None
+        # A client holds the values of an error, too, against the schema.
+        schema = tool is not None and self._listing.has_result_schema(tool)
+        return failed_call(fault, visit.tool, modern=visit.modern, schema=schema)
+
     def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:
         """Return a function that converts a result that asks for input into the agent's form of it."""
         tool = f"{asked.upstream}/{asked.name}"
@@ -237,13 +258,13 @@ class Calls:
         return msgspec.structs.replace(asked, arguments={**first, INPUT: given})
 
     async def _refusal(self, visit: CallVisit, message: Incoming, end: Refused) -> WireFault:
-        if not end.request.grants:
+        if not end.request.grants and not end.request.observed:
             # An operation that is not granted does not exist for the agent; the evidence records the reason.
-            return unknown(visit, message)
+            return unknown(visit, message, end.decision.id)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat() if approval else "")
+        return refusal(end, approval.expires.isoformat(timespec="seconds") if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""
@@ -267,9 +288,7 @@ class Calls:
         params = message.params
         method = message.method
         if method == "tools/call":
-            upstream, name = self._named(visit, message, text_param(params, "name"))
-            if name in RESERVED_OPERATIONS:
-                raise unknown(visit, message)
+            upstream, name = self._tool(visit, text_param(params, "name"))
             arguments = object_param(params, "arguments")
             if visit.modern:
                 await self._check_params(visit, upstream, name, arguments)
@@ -303,6 +322,16 @@ class Calls:
             capabilities=able_of(visit, meta),
             defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
+
+    def _tool(self, visit: CallVisit, name: str) -> tuple[str, str]:
+        """Return upstream and own name of a tool; an impossible name is one of no upstream.
+
+        That call is decided and recorded, as one of a tool that is not granted is, and both are answered
+        alike.
+        """
+        found = visit.place.split(name) if len(name) <= MAX_NAME else None
+        # No tool has such a long name, which the evidence would contain several times.
+        return ("", name[:MAX_NAME]) if found is None or found[1] in RESERVED_OPERATIONS else found
 
     def _named(self, visit: CallVisit, message: Incoming, name: str) -> tuple[str, str]:
         found = visit.place.split(name) if len(name) <= MAX_NAME else None
@@ -355,11 +384,16 @@ class Calls:
             check_params(rules, visit.head, arguments)
 
 
-def unknown(visit: CallVisit, message: Incoming) -> WireFault:
-    """Return the error for an object that does not exist for this task."""
+def unknown(visit: CallVisit, message: Incoming, decision: str = "") -> WireFault:
+    """Return the error for an object that does not exist for this task, by the ID of the decision on it."""
     params = message.params
     if message.method == "tools/call":
-        return WireFault(f"Unknown tool: {_shown(params.get('name'))}", INVALID_PARAMS, code="unknown-tool")
+        return WireFault(
+            f"Unknown tool: {_shown(params.get('name'))}",
+            INVALID_PARAMS,
+            code="unknown-tool",
+            data={"decision": decision} if decision else {},
+        )
     if message.method == "prompts/get":
         return WireFault(
             f"Unknown prompt: {_shown(params.get('name'))}", INVALID_PARAMS, code="unknown-prompt"

@@ -38,6 +38,7 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
+from remit.gateway.mcp.call_failures import refused_header
 from remit.gateway.mcp.calls import CallVisit
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Place, check_joined
@@ -55,9 +56,10 @@ from remit.gateway.mcp.messages import (
     fault_of,
     http_status,
     read_incoming,
+    result_frame,
 )
 from remit.gateway.mcp.methods import Methods
-from remit.gateway.mcp.sessions import Sessions
+from remit.gateway.mcp.sessions import Session, Sessions
 from remit.gateway.mcp.subscriptions import CHANGED, RESOURCE_UPDATED, Subscriptions
 from remit.gateway.protected_resource import METADATA, ProtectedResource
 from remit.ports.upstream import LISTS
@@ -226,10 +228,11 @@ class McpEndpoint:
                 max_bytes=self._limits.max_request_bytes,
                 max_depth=self._limits.max_depth,
             )
-            visit.id = message.id
             if isinstance(message, ClientReply):
+                visit.id = message.id
                 await self._reply(visit, message, old=old)
                 return
+            visit.read(message)
             # A message of the newer era under an older header is refused by the newer era's checks, as a
             # mismatch.
             if old and META_VERSION not in message.meta:
@@ -240,7 +243,7 @@ class McpEndpoint:
         elif old and method == "GET":
             await self._stream(visit)
         elif old and method == "DELETE":
-            self._sessions.find(visit.head.get(SESSION), visit.claims, place)
+            await self._session(visit)
             self._sessions.close(visit.head.get(SESSION).decode("latin-1"))
             await respond(visit.send, 204, b"")
         else:
@@ -252,20 +255,28 @@ class McpEndpoint:
 
     async def _legacy(self, visit: CallVisit, message: Incoming) -> None:
         if message.method != "initialize":
-            visit.session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+            visit.session = await self._session(visit)
         await self._methods.legacy(visit, message)
+
+    async def _session(self, visit: CallVisit) -> Session:
+        """Return the session of a request. The sessions of a task end with it: then the end is the error."""
+        try:
+            return self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        except WireFault:
+            await self._methods.check_live(visit)
+            raise
 
     async def _reply(self, visit: CallVisit, reply: ClientReply, *, old: bool) -> None:
         """Accept a client's answer to a question in a session; 2026-07-28 has no such answers."""
         if not old:
             raise WireFault("a message needs a `method`", INVALID_REQUEST, status=400, code="not-jsonrpc")
-        self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place).answered(reply)
+        (await self._session(visit)).answered(reply)
         await respond(visit.send, 202, b"")
 
     async def _stream(self, visit: CallVisit) -> None:
         if not accepted(visit.head.get(b"accept"))[1]:
             raise _not_acceptable("text/event-stream")
-        session = self._sessions.find(visit.head.get(SESSION), visit.claims, visit.place)
+        session = await self._session(visit)
         # Streams have a separate limit.
         self._in_hand.count -= 1
         self._count_out(visit)
@@ -347,6 +358,10 @@ class McpEndpoint:
         if visit.begun:
             # The stream ends without an error, because it has no place for one.
             await visit.send({"type": "http.response.body", "body": b""})
+            return
+        if (result := self._methods.failure(visit, fault)) is not None:
+            body = result_frame(visit.id) + result + b"}"
+            await respond(visit.send, 200, body, (refused_header(fault),))
             return
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)

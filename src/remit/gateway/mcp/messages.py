@@ -228,15 +228,19 @@ def event(message: bytes) -> bytes:
     return EVENT_BEGINS + one_line(message) + EVENT_ENDS
 
 
-def error_body(fault: WireFault) -> bytes:
-    """Return the raw `error` object of an error."""
+def members_of_fault(fault: WireFault) -> dict[str, Json]:
+    """Return what a fault says to programs beside its message."""
     data: dict[str, Json] = {"code": fault.code}
     if fault.step is not None:
         data["step"] = fault.step
     if fault.remediation:
         data["remediation"] = fault.remediation
-    data.update(fault.data)
-    return orjson.dumps({"code": fault.rpc_code, "message": str(fault), "data": data})
+    return data | fault.data
+
+
+def error_body(fault: WireFault) -> bytes:
+    """Return the raw `error` object of an error."""
+    return orjson.dumps({"code": fault.rpc_code, "message": str(fault), "data": members_of_fault(fault)})
 
 
 def http_status(fault: WireFault, *, modern: bool) -> int:

@@ -146,6 +146,14 @@ class Methods:
         else:
             raise _no_method(method)
 
+    async def check_live(self, visit: CallVisit) -> None:
+        """Raise the error that says how the task of a request has ended, if it has."""
+        await self._bound(visit)
+
+    def failure(self, visit: CallVisit, fault: WireFault) -> bytes | None:
+        """Return the result that tells the failure of a tool's call; None for what stays an error."""
+        return self._calls.failure(visit, fault)
+
     async def _bound(self, visit: CallVisit) -> LiveTask:
         return await self._live.bind(visit.claims, self._clock.now())
 

@@ -19,6 +19,7 @@ from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
+from remit.gateway.mcp.call_failures import refused_header
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
     EVENT_ENDS,
@@ -143,8 +144,8 @@ class Answer:
     """Receives the released chunks of one call (`services.mediation.mediator.Sink`)."""
 
     __slots__ = (
-        "_able", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send", "_writing",
-        "done", "gone", "streaming", "wanted",
+        "_able", "_as_result", "_cacheable", "_id", "_logs_from", "_modern", "_pass_on", "_progress", "_send",
+        "_writing", "done", "gone", "streaming", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -158,11 +159,13 @@ class Answer:
         log_level: str = "",
         pass_on: Callable[[bytes], bytes] | None = None,
         able: Mapping[str, Json] | None = None,
+        as_result: Callable[[WireFault], bytes | None] = lambda fault: None,
     ) -> None:
         """Keep where to send, and the notifications that the agent requested.
 
         `pass_on` converts a result that asks for input into the agent's form; None if no input is permitted.
-        `able` are the questions that its client can answer.
+        `able` are the questions that its client can answer. `as_result` returns the result that tells a
+        fault, or None for a fault that stays an error.
         """
         self._send = send
         self._id = request_id
@@ -173,6 +176,7 @@ class Answer:
         self._logs_from = LOG_LEVELS.get(log_level, len(LOG_LEVELS) if modern else 0)
         self._pass_on = pass_on
         self._able = able or {}
+        self._as_result = as_result
         self._writing = False
         self.wanted: bytes | None = None
         self.streaming = False
@@ -218,8 +222,13 @@ class Answer:
         return self.streaming or self.done
 
     async def fail(self, fault: WireFault) -> None:
-        """End with an error; do nothing if the answer is complete or the agent has disconnected."""
+        """End with an error, or with the result that tells it; do nothing if the answer is complete or the
+        agent has disconnected.
+        """
         if self.done or self.gone:
+            return
+        if (result := self._as_result(fault)) is not None:
+            await self._last(result_frame(self._id), result, 200, (refused_header(fault),))
             return
         status = http_status(fault, modern=self._modern)
         await self._last(error_frame(self._id), error_body(fault), status, fault.headers)

@@ -20,7 +20,7 @@ import aiohttp
 import msgspec
 
 from remit.sdk.errors import AgentFault, GatewayRefused, GatewayUnreachable
-from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit.sdk.gateway_client import FAILURE, GatewayClient, GatewayReply
 from remit.sdk.jsonrpc_message import (
     Envelope,
     Id,
@@ -189,10 +189,10 @@ class Bridge:
                     await self._answered(message, await _whole(answer))
         except (aiohttp.ClientError, TimeoutError, EventTooLarge, GatewayUnreachable) as fault:
             told = str(fault) if isinstance(fault, AgentFault) else "the connection to the gateway broke"
-            await self._fail(message.id, SERVER_ERROR, f"{told}; the call may have taken effect")
+            await self._failed(message, f"{told}; the call may have taken effect", "gateway-unreachable")
         except AgentFault as fault:
             code = fault.code if isinstance(fault, GatewayRefused) else ""
-            await self._fail(message.id, SERVER_ERROR, str(fault), code)
+            await self._failed(message, str(fault), code)
 
     async def _send(self, line: bytes, message: Envelope) -> GatewayReply:
         version = stateless_version(message.params)
@@ -301,13 +301,20 @@ class Bridge:
             told = json.loads(body)
         except ValueError:
             told = None
-        if isinstance(told, dict) and isinstance(told.get("error"), dict):
+        error = told.get("error") if isinstance(told, dict) else None
+        on_the_way = answer.status in (401, 403) or answer.status >= 500
+        if isinstance(error, dict) and on_the_way and message.method == "tools/call":
+            data = error.get("data")
+            code = data.get("code") if isinstance(data, dict) else ""
+            await self._failed(message, str(error.get("message")), str(code or ""))
+            return
+        if isinstance(told, dict) and isinstance(error, dict):
             told["id"] = message.id
             await self._out.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"))
             return
         facts = told if isinstance(told, dict) else {}
         why = str(facts.get("detail") or f"the gateway answered {answer.status}")
-        await self._fail(message.id, SERVER_ERROR, why, str(facts.get("code") or ""))
+        await self._failed(message, why, str(facts.get("code") or ""))
 
     # Notifications and answers of the client: a POST without a result.
 
@@ -365,6 +372,21 @@ class Bridge:
             self._learn(hello, body)
             ready = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
             await self._post_only(ready, Envelope(method="notifications/initialized"))
+
+    async def _failed(self, message: Envelope, why: str, reason: str) -> None:
+        """Answer a request that failed on its way; a tool's call gets a result that its model can read."""
+        if message.method != "tools/call":
+            await self._fail(message.id, SERVER_ERROR, why, reason)
+            return
+        result: dict[str, Json] = {
+            "content": [{"type": "text", "text": f"remit could not make this call: {why}."}],
+            "isError": True,
+            "_meta": {FAILURE: {"status": "failed", "code": reason, "message": why}},
+        }
+        if stateless_version(message.params):
+            result["resultType"] = "complete"
+        wanted = None if message.id is msgspec.UNSET else message.id
+        await self._out.write(json.dumps({"jsonrpc": "2.0", "id": wanted, "result": result}).encode())
 
     async def _fail(self, id: Id | msgspec.UnsetType, code: int, message: str, reason: str = "") -> None:
         error: dict[str, Json] = {"code": code, "message": message}

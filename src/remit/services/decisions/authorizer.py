@@ -124,6 +124,10 @@ class Authorizer:
         """
         return upstream in self._observed
 
+    def observe(self, upstreams: frozenset[str]) -> None:
+        """Let exactly these upstreams be in observe mode, for the calls that are described from now on."""
+        self._observed = upstreams
+
     def constrains(self, upstream: str) -> bool:
         """Return whether calls of tier operator and above need a sender-constrained token."""
         return upstream not in self._unconstrained

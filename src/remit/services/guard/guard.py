@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from remit.core.coding.calls import CodingCall, coding_call
-from remit.core.coding.guarded_files import acts_as_person, steers_client
+from remit.core.coding.guard_files import acts_as_person, steers_client
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.decisions.decision import Reason
 from remit.core.decisions.mediation import Chunk, ChunkKind
@@ -117,7 +117,7 @@ class CodingGuard:
         return any(one in known for one in self._processes.above(process))
 
     def governs_connection(self, client: tuple[str, int], server: tuple[str, int]) -> bool:
-        """Return whether a guarded session's client, or what it started, holds the other end of a connection."""
+        """Return whether a guarded session's client, or what it started, holds a connection's other end."""
         known = self.sessions.processes()
         if not known or self._processes is None:
             return False
@@ -195,16 +195,13 @@ class CodingGuard:
     def _verdict(self, client: GuardedClient, event: HookEvent, run: HookedCall) -> HookVerdict:
         refusal = run.refusal
         if refusal is None:
-            return (
-                PASS
-                if client.silent_permits
-                else HookVerdict(answer=HookAnswer.ALLOW, text="permitted by remit")
-            )
-        if run.sent:
-            if client.mode is GuardMode.ASK:
-                return HookVerdict(answer=HookAnswer.ASK, text=refusal_text(event.tool, refusal))
+            said = HookVerdict(answer=HookAnswer.ALLOW, text="permitted by remit")
+            return PASS if client.silent_permits else said
+        if not run.sent:
+            return HookVerdict(answer=HookAnswer.DENY, text=refusal_text(event.tool, refusal))
+        if client.mode is GuardMode.OBSERVE:
             return PASS
-        return HookVerdict(answer=HookAnswer.DENY, text=refusal_text(event.tool, refusal))
+        return HookVerdict(answer=HookAnswer.ASK, text=refusal_text(event.tool, refusal))
 
     # Results.
 

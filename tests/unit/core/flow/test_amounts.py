@@ -96,3 +96,36 @@ def test_what_is_no_amount_as_a_whole_is_none(given: str) -> None:
     assert found is None or found.readings
     if given != "1e999999999":
         assert found is None
+
+
+def test_stars_are_a_rating_and_no_other_amount() -> None:
+    """A model number beside them is no rating, and they allow no payment."""
+    said = Amounts()
+    said.hear("write a review of the halo 500, 2 stars")
+    two, five, many = (amount_of(one) for one in ("2", "5", "500"))
+    assert two
+    assert five
+    assert many
+    assert said.cover(two, ["rating"])
+    assert not said.cover(five, ["rating"])
+    assert not said.cover(many, ["rating"])
+    assert said.differ(["rating"])
+    hotel = Amounts()
+    hotel.hear("book the hotel with 5 stars")
+    assert not hotel.cover(five, ["amount"])
+    assert not hotel.differ(["amount"])
+
+
+@pytest.mark.parametrize(
+    ("words", "refers"),
+    [
+        ("a card, same amount as the notebooks", True),
+        ("pay as much as is due", False),
+        ("20 EUR to the same person", False),
+    ],
+)
+def test_words_can_refer_to_an_amount_elsewhere(words: str, refers: bool) -> None:
+    """They state none themselves."""
+    said = Amounts()
+    said.hear(words)
+    assert said.referred is refers

@@ -120,6 +120,17 @@ def test_a_record_that_was_looked_up_by_it_is_not_named() -> None:
     assert for_itself(repository(index, GAUGES)).provenance is Provenance.UNKNOWN
 
 
+def test_a_list_that_holds_the_value_does_not_take_the_words_from_it() -> None:
+    """Two repositories are in a trusted list that was asked for later; the words name one of them."""
+    index = told("Comment on it in gaugekit", GAUGES)
+    listing = msgspec.structs.replace(READ, name="list_repositories", label=Label(), arguments={})
+    result = [{"name": GAUGES}, {"name": RUNBOOKS}]
+    for _ in index.learn(result, call=2, decision="dec_2", tool=listing, arguments={}):
+        pass
+    assert repository(index, GAUGES).reached
+    assert not repository(index, RUNBOOKS).reached
+
+
 def test_a_number_counts_only_for_things_of_its_kind() -> None:
     """Number 7 of an issue is not number 7 of a payment."""
     index = told("Look at it", found=["7"])

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from remit.core.flow.language.clauses import Clauses
 from remit.core.flow.language.quantity import names_all
 from remit.core.flow.language.superlatives import Superlative, superlatives_in
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import EMPTY, words_of
+from remit.core.flow.language.word_forms import EMPTY, stem, words_of
+from remit.core.flow.records.hints import Hint, hints_in, nouns_in
 from remit.core.flow.records.search import by_item, hinted, is_container, is_title, witnessed
 
 #: A result with two orders (1 and 3), and a line in each (2 and 4).
@@ -120,3 +123,42 @@ def test_words_name_many_recipients_in_other_languages(words: str, many: bool) -
     said = Utterance()
     said.hear(words)
     assert said.speaks_of_many() is many
+
+
+def test_an_item_whose_title_shares_no_noun_of_the_intent_is_told_apart() -> None:
+    """Where two items share a word, neither is; a result with one item tells nothing apart."""
+    above = (0, 0, 0, 0, 0)
+    (found,) = hints_in({"lat": {1}, "bug": {2, 3}, "approv": {4}}, {}, above, ["lat", "bug"])
+    assert (set(found.words), set(found.records), set(found.named)) == ({"lat"}, {1}, set())
+    assert not hints_in({"lat": {0}}, {}, (0,), ["lat"])
+    (named,) = hints_in({"camp": {2}}, {("camp", 2): {"lists[]"}}, above, ["camp"])
+    assert (set(named.said), set(named.named)) == ({"camp"}, {"lists[]"})
+    assert not hints_in({stem("everyone"): {2}}, {}, above, ["everyone"])
+
+
+@pytest.mark.parametrize(
+    ("words", "nouns"),
+    [
+        ("Look through the LAT offset, then leave a comment that it is right", "lat offset comment"),
+        ("pls look thru marisol's LAT fix (diff + CI)", "lat fix"),
+        ("Rename my request, but not the LAT offset", "request"),
+        ("Check what's new again", ""),
+    ],
+)
+def test_only_words_after_an_article_or_owner_denote_a_thing(words: str, nouns: str) -> None:
+    """A word that says what to do or how hints at nothing, and neither does what is ruled out."""
+    clauses = Clauses()
+    clauses.hear(words)
+    assert list(nouns_in(clauses.of())) == nouns.split()
+
+
+def test_hints_at_other_items_of_one_tool_or_by_one_word_are_rivals() -> None:
+    """The same item, read twice, is no rival of itself."""
+    here, again, other = (
+        Hint(frozenset(("lat",)), frozenset(), frozenset(), frozenset(), tool, frozenset((number,)))
+        for tool, number in (("list", 206), ("search", 206), ("search", 209))
+    )
+    assert not here.rivals(again)
+    assert here.rivals(other)
+    assert again.rivals(msgspec.structs.replace(other, words=frozenset(("sign",))))
+    assert not here.rivals(msgspec.structs.replace(other, words=frozenset(("sign",))))

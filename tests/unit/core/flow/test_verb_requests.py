@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from remit.core.flow.facts import FlowFacts, judged
@@ -146,3 +147,45 @@ def test_an_answer_in_a_thread_goes_to_the_place_named_before() -> None:
     goal = "Leon linked a page in #finance. When is it due? Answer in his thread"
     assert facts(goal, POST, channel="C2").destination_reached
     assert not facts(goal.replace("in his thread", "Ann"), POST, channel="C2").destination_reached
+
+
+EDIT = msgspec.structs.replace(SET, effect=Effect.IRREVERSIBLE)
+SAVE = Tool(
+    upstream="chat",
+    name="write_file",
+    effect=Effect.IRREVERSIBLE,
+    arguments={"channel": TO, "file": WHICH},
+)
+
+
+@pytest.mark.parametrize(
+    ("goal", "tool", "arguments"),
+    [
+        ("Add the dates to tour-ghent", EDIT, {"channel": "C1"}),
+        ("Tick the box in tour-ghent", EDIT, {"channel": "C1"}),
+        ("Copy the table to F-17 in finance", SAVE, {"channel": "C2", "file": "F-17"}),
+        ("Put the dates into F-17 in finance", SAVE, {"channel": "C2", "file": "F-17"}),
+    ],
+)
+def test_a_thing_is_changed_by_what_people_add_or_copy_to_it(
+    goal: str, tool: Tool, arguments: dict[str, str]
+) -> None:
+    """Even where the change cannot be undone: its clause names the thing."""
+    assert facts(goal, tool, **arguments).asked
+
+
+@pytest.mark.parametrize(
+    ("goal", "tool", "arguments"),
+    [
+        ("Add the dates to finance", EDIT, {"channel": "C1"}),
+        ("Put the dates on the page of tour-ghent", EDIT, {"channel": "C1"}),
+        ("Copy the table to F-17. What is new in finance?", SAVE, {"channel": "C2", "file": "F-17"}),
+        ("Copy the table to finance", POST, {"channel": "C2"}),
+        ("Tick the box in finance", POST, {"channel": "C2"}),
+    ],
+)
+def test_what_is_added_to_a_thing_asks_for_no_message_and_no_other_thing(
+    goal: str, tool: Tool, arguments: dict[str, str]
+) -> None:
+    """The clause leads to each place and changes nothing beside it."""
+    assert not facts(goal, tool, **arguments).asked

@@ -25,6 +25,7 @@ _FORMS = {
     "inr": "\u20b9 inr rupee rupees",
     "%": "% percent pct",
     "cent": "cent cents pence",
+    "star": "star stars",
 }
 _CODES = "aud cad chf cny czk dkk hkd huf ils krw mxn nok nzd pln sek sgd thb try zar brl"
 _UNITS = {form: name for name, forms in _FORMS.items() for form in forms.split()}
@@ -68,6 +69,8 @@ _COMPUTED = re.compile(
     # `10% of what I paid`, but not `10% of the bill of 90 EUR`.
     rf"|(?:%|percent) of (?!(?:the |my |our )?(?:\w+ (?:of |over )?){{0,2}}[\d{_SIGNS}])"
 )
+#: Words that mean an amount that is stated elsewhere.
+_REFERRED = re.compile(r"\bsame (?:amount|sum|price|value)\b")
 #: Words that require more to be computed from the named amounts.
 _ADDED = re.compile(
     r"\b(?:doubl\w*|triple|per|tip|additional|extra|plus)\b"
@@ -118,6 +121,8 @@ _WHEN = frozenset(("date", "day", "when", "due", "deadline", "start", "end", "un
 _NUMBERING_WORDS = "id ids uid uuid no nr number code key ref reference iban account phone zip"
 _NUMBERING = frozenset(_NUMBERING_WORDS.split())
 _MINOR = frozenset(["cent", "cents", "minor", "pence", "pennies"])
+#: Words in the names of arguments that are ratings: these are given in stars, and nothing else is.
+_RATINGS = frozenset(["rating", "stars", "score"])
 
 
 class Amount(msgspec.Struct, frozen=True):
@@ -340,10 +345,13 @@ class Amounts:
         #: (True).
         self._computed = [False, False]
         self._part = [False, False]
+        #: Whether the words mean an amount that is stated elsewhere.
+        self.referred = False
 
     def hear(self, text: str, *, here: bool = True) -> None:
         """Add further words."""
         said = small(text[:160_000])
+        self.referred = self.referred or _REFERRED.search(said) is not None
         found = list(amounts_in(said))
         left = _difference(said, found)
         if left:
@@ -386,7 +394,7 @@ class Amounts:
         """
         words = frozenset(name)
         rate, count = not _RATES.isdisjoint(words), not _COUNTS.isdisjoint(words)
-        said = [one for one in self._found if (one.unit == "%") is rate or (rate and not one.unit)]
+        said = [one for one in self._of_kind(words) if (one.unit == "%") is rate or (rate and not one.unit)]
         if count and wanted.unit:
             return False
         if count:
@@ -403,9 +411,19 @@ class Amounts:
             said = [one for one in said if one.made or not (exact and one.most)]
         return any((msgspec.structs.replace(one, most=True) if part else one).covers(wanted) for one in said)
 
-    def differ(self) -> bool:
-        """Return whether the person stated a quantity, so that any other amount differs from it."""
-        return any(one.counts for one in self._found)
+    def differ(self, name: Iterable[str] = ()) -> bool:
+        """Return whether the person stated a quantity, so that any other amount differs from it.
+
+        `name` holds the words of the argument's name.
+        """
+        return any(one.counts for one in self._of_kind(name))
+
+    def _of_kind(self, name: Iterable[str]) -> list[Amount]:
+        """Return the amounts that can count for an argument with this name: stars for a rating, or others."""
+        stars = [one for one in self._found if one.unit == "star"]
+        if not _RATINGS.isdisjoint(name) and stars:
+            return stars
+        return [one for one in self._found if one.unit != "star"]
 
 
 NO_AMOUNTS = Amounts()

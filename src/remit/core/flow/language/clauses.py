@@ -372,6 +372,10 @@ def _clauses(tokens: Sequence[str], starts: frozenset[str]) -> Iterator[SaidClau
         if piece.mood is Mood.OPEN and mood in (Mood.TELLS, Mood.RULES_OUT) and piece.resumes(asked, held):
             asked.append(piece)
             continue
+        if held and piece.mood is Mood.ASKS and one[0][0] == "(" and ")" in one[-1][-2:]:
+            # `Add a label (keep the others) to the issue`: the words after the brackets go on before them.
+            done.append([piece])
+            continue
         # `For Ann, send ...` asks for something for her; `hands off it, and send ...` does not.
         leads = mood is Mood.OPEN and piece.mood is Mood.ASKS and not (point or piece.joined)
         if piece.mood is not Mood.OPEN and not leads:

@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from remit.core.flow.language.vocabulary.object_nouns import ADDING, MONEY, PAYING, SAME_OBJECTS, SENDING
-from remit.core.flow.language.vocabulary.verb_groups import WIDER_VERBS
+from remit.core.flow.language.vocabulary.verb_groups import TELLING, WIDER_VERBS
 from remit.core.flow.language.word_forms import EMPTY, name_words, some, stem, stems, words_of
 from remit.core.flow.values.normal_text import plain
 from remit.core.tools.tool import Effect, Tool
@@ -145,7 +145,10 @@ def asking_widely(tool: Tool) -> AskedBy:
 
     They count only as the verb of a clause, and only for what that clause leads to.
     """
-    return _widely(tool.asked_by, name_words(tool.name), tool.effect, tool.sends, tool.financial)
+    changes = TELLING.isdisjoint(tool.asked_by) and any(map(tool.selects, tool.arguments))
+    return _widely(
+        tool.asked_by, name_words(tool.name), tool.effect, tool.sends, tool.financial, changes=changes
+    )
 
 
 class ObjectWords(msgspec.Struct, frozen=True):
@@ -199,9 +202,10 @@ def _object_words(name: tuple[str, ...], upstream: tuple[str, ...], financial: b
 
 @functools.lru_cache(4096)
 def _widely(
-    by: tuple[str, ...], name: tuple[str, ...], effect: Effect, sends: bool, financial: bool
+    by: tuple[str, ...], name: tuple[str, ...], effect: Effect, sends: bool, financial: bool, *, changes: bool
 ) -> AskedBy:
-    own, roles = frozenset(by or name[:1]), _roles_of(effect, sends=sends, financial=financial)
+    own = frozenset(by or name[:1])
+    roles = _roles_of(effect, sends=sends, financial=financial, changes=changes)
     words = [
         more
         for group in WIDER_VERBS
@@ -213,13 +217,16 @@ def _widely(
     return AskedBy(_stems_of(tuple(words)), name)
 
 
-def _roles_of(effect: Effect, *, sends: bool, financial: bool) -> frozenset[str]:
-    """Return the names of the groups of wider verbs that a tool can have."""
+def _roles_of(effect: Effect, *, sends: bool, financial: bool, changes: bool) -> frozenset[str]:
+    """Return the names of the groups of wider verbs that a tool can have.
+
+    `changes` tells whether a tool changes what an argument selects, and tells people nothing.
+    """
     if effect is Effect.NONE:
         return frozenset()
     if financial:
         return frozenset(("any", "money"))
-    roles = ["any", *(["person"] if sends else [])]
+    roles = ["any", *(["person"] if sends else []), *(["thing"] if changes else [])]
     return frozenset((*roles, "undone") if effect is Effect.REVERSIBLE else roles)
 
 

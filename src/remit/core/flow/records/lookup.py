@@ -202,8 +202,8 @@ def _reach(
         if one.reached or (isinstance(value, str) and value in words and said.names(value, words[value])):
             reach = max(reach, _NAMED)
         elif one.provenance is Provenance.UNTRUSTED:
-            return Reach.POINTED if one.pointed else _UNLED
-        elif one.pointed:
+            return Reach.POINTED if one.pointed and not one.hinted else _UNLED
+        elif one.pointed and not one.hinted:
             reach = max(reach, Reach.POINTED)
     return reach
 

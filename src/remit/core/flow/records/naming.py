@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import msgspec
+
 from remit.core.flow.justification import Reach
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.url_words import speak_of_link
 from remit.core.flow.language.word_forms import name_stems, stem, stems, stems_of
 from remit.core.flow.records.delegated_words import DelegatedWords
+from remit.core.flow.records.hints import Hint
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import WHOLE_BYTES, Name, by_path, under_other_names
 from remit.core.flow.records.reference import NamingOfResult, Referral
@@ -101,12 +104,15 @@ class Naming:
         self._read_as_one: set[int] = set()  #: records read by a key that is one of many
         self._hinted: set[int] = set()  #: records named by a word of a title that outsiders write
         #: By call, the words of titles that hint at an item; and the items whose titles hold such words.
-        self._hints: dict[int, frozenset[str]] = {}
+        self._title_words: dict[int, frozenset[str]] = {}
         self._titled: set[int] = set()
         #: By call, the number of the whole result: where that holds several records, and where it is the one
         #: record that the intent names.
         self._wholes_of: dict[int, int] = {}
         self._lists: dict[int, int] = {}
+        #: Records that only a hint leads to, with its number; and the hints by number.
+        self._hint_of: dict[int, int] = {}
+        self._hints: dict[int, Hint] = {}
         self._records = 0
         self._count = 0
         #: Whether there were more records than are remembered.
@@ -115,7 +121,7 @@ class Naming:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of the stored data."""
-        referred = len(self._reach) + len(self._hinted)
+        referred = len(self._reach) + len(self._hinted) + len(self._hint_of)
         handed = self.handed.size_bytes + self.firmly_handed.size_bytes
         return referred * REFERRED_BYTES + self._wholes * WHOLE_BYTES + handed
 
@@ -127,12 +133,34 @@ class Naming:
         """Return how the intent leads to a record."""
         return self._reach.get(record, _UNLED)
 
+    def _numbers(self, record: int) -> tuple[int, ...]:
+        """Return the references to a record, or the hint that leads to it."""
+        hint = self._hint_of.get(record)
+        return self._references.get(record, () if hint is None else (hint,))
+
+    def hint(self, record: int) -> int | None:
+        """Return the number of the hint that leads to a record, if nothing else does."""
+        return self._hint_of.get(record) if self.reach(record) is _UNLED else None
+
+    def hinted(self, number: int) -> Hint:
+        """Return a hint by its number."""
+        return self._hints[number]
+
+    def rivals(self, numbers: AbstractSet[int]) -> frozenset[int]:
+        """Return the hints that compete with some hints, unless a call concerns these as well."""
+        ours = [self._hints[one] for one in numbers]
+        return frozenset(
+            number
+            for number, one in self._hints.items()
+            if any(mine.rivals(one) for mine in ours) and not any(mine.is_of(one) for mine in ours)
+        )
+
     def choice(self, record: int, path: str) -> int:
         """Return the number of different values that a field has in the records of the same reference.
 
         It is 1 where the intent's reference leaves no choice.
         """
-        found = [self._choices.get((one, path), 0) for one in self._references.get(record, ())]
+        found = [self._choices.get((one, path), 0) for one in self._numbers(record)]
         return min((one for one in found if one), default=0)
 
     def is_of_another(self, record: int, path: str) -> bool:
@@ -172,7 +200,7 @@ class Naming:
         return [
             one
             for one in self._references.get(record, ())
-            if not (around := self._around.get(one)) or any(_is_below(path, each) for each in around)
+            if not (around := self._around.get(one)) or any(is_below(path, each) for each in around)
         ]
 
     def candidates(self, record: int, kind: KindOfValue, path: str = "") -> int:
@@ -203,7 +231,7 @@ class Naming:
         Each comes with the names of the intent that choose it. Of several references, the one with the fewest
         values counts.
         """
-        found = [self._fields.get((one, path), {}) for one in self._references.get(record, ())]
+        found = [self._fields.get((one, path), {}) for one in self._numbers(record)]
         return min((one for one in found if value in one), key=len, default={})
 
     def ids(self, record: int) -> frozenset[int]:
@@ -305,6 +333,8 @@ class Naming:
         if best is not _UNLED:
             self._calls[one.call] = best
         self._hint(one, above)
+        if not covered:
+            self._settle_hints(one, above)
         self._records = one.base + len(above)
         if len(above) > 2 and covered and len(covered) < len(above):
             words = [reference.names for reference in references]
@@ -317,7 +347,7 @@ class Naming:
         """Store at which records of a result titles hint, and whether the result is a list."""
         if len(self._hinted) < MAX_REFERRED and (hinted := one.hinted(above)):
             self._hinted |= {one.base + record for record in hinted}
-            self._hints[one.call] = frozenset(one.titles)
+            self._title_words[one.call] = frozenset(one.titles)
             self._titled |= {one.base + record for record in with_titles(one.titles, above)}
         if len(above) > 2:
             self._lists[one.call] = one.base
@@ -356,7 +386,7 @@ class Naming:
 
         It is empty where the titles of this item hold a word of the intent, too.
         """
-        return _NO_NAMES if record in self._titled else self._hints.get(call, _NO_NAMES)
+        return _NO_NAMES if record in self._titled else self._title_words.get(call, _NO_NAMES)
 
     def alone(self, call: int) -> int | None:
         """Return the record that is a call's whole result; None where the result holds several."""
@@ -365,6 +395,18 @@ class Naming:
     def is_one_of_many(self, call: int, record: int) -> bool:
         """Return whether a record is one of several items of a call's result."""
         return self._lists.get(call, record) != record
+
+    def _settle_hints(self, one: NamingOfResult, above: Sequence[int]) -> None:
+        for hint in one.hints(above):
+            records = with_what_is_below(hint.records, above) if hint.named else hint.records
+            if len(self._hint_of) + len(records) > MAX_REFERRED:
+                return
+            number, self._count = self._count, self._count + 1
+            item = min(hint.records)  # the first: other items can hold the same records
+            ids = frozenset(one.ids.get(item, ()))
+            self._hints[number] = msgspec.structs.replace(hint, tool=one.tool_name, ids=ids)
+            self._hint_of.update((one.base + record, number) for record in records)
+            self._weigh(one, records, number, _NO_NAMES)
 
     def _identify(
         self,
@@ -446,13 +488,13 @@ class Naming:
 def _is_author(around: str, path: str) -> bool:
     """Return whether an object is the one around a text, or describes the author of that text."""
     parent = path.rpartition(".")[0]
-    if around == parent or not _is_below(around, parent):
+    if around == parent or not is_below(around, parent):
         return around == parent
     first = around.removeprefix(parent).lstrip(".[]{}").partition(".")[0]
     return not name_stems(first).isdisjoint(_AUTHORS)
 
 
-def _is_below(path: str, above: str) -> bool:
+def is_below(path: str, above: str) -> bool:
     """Return whether a path is below the path of an object."""
     return not above or path.startswith((f"{above}.", f"{above}[", f"{above}{{"))
 

@@ -27,6 +27,7 @@ from remit.core.flow.language.word_forms import (
     stems_in,
     stems_of,
 )
+from remit.core.flow.records.hints import Hint, hints_in, nouns_in
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.people_fields import Whole, can_be_id, is_of_name, is_own_id
 from remit.core.flow.records.record import ResultLeaf
@@ -122,10 +123,12 @@ class NamingOfResult:
         self._words: tuple[dict[str, set[int]], dict[str, set[int]]] = ({}, {})
         #: Words of the intent, with the records whose untrusted titles hold them.
         self._titles: dict[str, set[int]] = {}
+        #: The paths of the objects with a name that holds such a word, by word and record.
+        self._named: dict[tuple[str, int], set[str]] = {}
         #: The paths of the objects that hold words of the intent, by trust of the field.
         self._around: dict[tuple[str, Trust], set[str]] = {}
         self._measured: dict[Superlative, dict[str, list[tuple[float, int]]]] = {}
-        self._tool_name = tool.name
+        self.tool_name = tool.name
         self._generic = name_stems(tool.name)
 
     def meet(self, found: Sequence[Destination], record: int, link_field: str = "") -> None:
@@ -160,12 +163,14 @@ class NamingOfResult:
         self.wholes.append(whole)
         if hit is not None and trust is _UNTRUSTED and is_of_name(leaf.name) and self._is_request(hit[0]):
             hit = None
-        if sure and is_own_id(leaf.name, self._tool_name) and can_be_id(leaf.text):
+        if sure and is_own_id(leaf.name, self.tool_name) and can_be_id(leaf.text):
             self.ids.setdefault(leaf.record, set()).add(whole[0])
         if hit is not None:
             self._hit(hit, leaf.record, trusted=trust is _TRUSTED)
             for one in hit[1] if trust is _UNTRUSTED and is_title(leaf.name) else ():
                 self._titles.setdefault(one, set()).add(leaf.record)
+                if is_of_name(leaf.name):
+                    self._named.setdefault((one, leaf.record), set()).add(leaf.path.rpartition(".")[0])
             for one in (hit[0], *hit[1]):
                 self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
         if trust is _UNTRUSTED:
@@ -330,6 +335,13 @@ class NamingOfResult:
         """Return the records of the one item with most words of the intent in titles that outsiders write."""
         items = _scored(by_item(self._titles, above)) if self._titles else frozenset()
         return hinted(next(iter(items)), self._titles, above) if items else set()
+
+    def hints(self, above: Sequence[int]) -> list[Hint]:
+        """Return the items that words of the intent in such titles tell apart."""
+        titles = {one: held for one, held in self._titles.items() if one not in ACTS}
+        if not titles or not self._reads:
+            return []
+        return hints_in(titles, self._named, above, nouns_in(self._utterance.clauses.of()))
 
     def _by_phrase(self) -> list[Referral]:
         out = []

@@ -14,7 +14,8 @@ class VerbGroup(msgspec.Struct, frozen=True):
     """Verbs of one effect.
 
     A tool has them if its own words contain one of the `triggers`, and if it has the `role`: `person` (it
-    sends something to a destination), `money` (it moves money), `undone` (its effect can be undone), or
+    sends something to a destination), `money` (it moves money), `undone` (its effect can be undone),
+    `thing` (it changes what one of its arguments selects, and no word of its own tells people something), or
     `any`.
     """
 
@@ -29,6 +30,8 @@ def _group(role: str, triggers: str, more: str = "") -> VerbGroup:
     return VerbGroup(role, frozenset(first), (*first, *filter(None, more.split(", "))))
 
 
+#: Verbs of tools that tell people something.
+TELLING = frozenset(("tell", "reply", "answer", "respond", "send", "mail", "message", "let know"))
 WIDER_VERBS = (
     _group(
         "person",
@@ -48,5 +51,7 @@ WIDER_VERBS = (
     _group("any", "book, reserve"),
     _group("any", "order, buy, purchase", "reorder"),
     _group("undone", "save, add, enter, store"),
+    _group("thing", "update, change, edit", "add to, tick"),
+    _group("thing", "write, save, upload", "copy to, put in, put into, put on, paste into"),
     _group("any", "merge", "squash"),
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from remit.core.coding.calls import CLAUDE_CODE, coding_call
-from remit.core.coding.guarded_files import acts_as_person, steers_client
+from remit.core.coding.guard_files import acts_as_person, steers_client
 
 CWD = "/home/mia/project"
 

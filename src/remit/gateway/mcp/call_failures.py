@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent reads of a call that was refused, waits for a person, or failed: a result with `isError`.
+
+A JSON-RPC error ends the run of many agent frameworks, and others show their model no word of it. MCP has
+results with `isError` for what a model should read and act on, so each such call gets one. Its text says it
+all, because some clients show their model the text alone; programs find the same facts as values
+(`structuredContent`, or `_meta` of tools with an output schema, which clients apply to errors too).
+
+Errors of the protocol stay errors: unreadable messages, unusable params, tokens, cancelled requests.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from remit.core.json_value import Json
+from remit.gateway.mcp.messages import (
+    APPROVAL_REQUIRED,
+    BUSY,
+    CANCELLED,
+    HOP_CODES,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    REFUSED,
+    TASK_ENDED,
+    UNAUTHENTICATED,
+    WireFault,
+    members_of_fault,
+)
+
+#: The member of `_meta` that carries the values where `structuredContent` must fit a schema.
+META: Final = "remit/failure"
+
+#: Codes that stay JSON-RPC errors in answers to `tools/call`.
+_OF_PROTOCOL: Final = HOP_CODES | {METHOD_NOT_FOUND, UNAUTHENTICATED, CANCELLED}
+
+_WAYS: Final = {REFUSED: "refused", APPROVAL_REQUIRED: "waiting", TASK_ENDED: "task-ended", BUSY: "busy"}
+_OUTCOMES: Final = {
+    "not-sent": "The call was not sent; nothing has happened.",
+    "unknown": "The call may have taken effect: check that before you repeat it.",
+}
+
+
+def is_failed_call(fault: WireFault) -> bool:
+    """Return whether a fault of `tools/call` is the call's failure, and none of the protocol."""
+    if fault.rpc_code == INVALID_PARAMS:
+        # Params that are no params of `tools/call`. A model can correct arguments that a tool does not take.
+        return fault.code != "invalid-params"
+    # A token without a task belongs to no call that a model could change.
+    return fault.rpc_code not in _OF_PROTOCOL and fault.code != "no-task"
+
+
+def refused_header(fault: WireFault) -> tuple[bytes, bytes]:
+    """Return the header by which remit's own answer with status 200 differs from an upstream's."""
+    return b"remit-refused", fault.code.encode("ascii", "replace")
+
+
+def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> bytes:
+    """Return the raw result of a failed call of `tool`; `schema`: the tool has an output schema."""
+    told: dict[str, Json] = {
+        "status": "unknown-tool" if fault.code == "unknown-tool" else _WAYS.get(fault.rpc_code, "failed"),
+        "tool": tool,
+        "message": fault.message,
+        **members_of_fault(fault),
+    }
+    result: dict[str, Json] = {
+        "content": [{"type": "text", "text": failure_text(told)}],
+        "isError": True,
+    }
+    if modern:
+        result["resultType"] = "complete"
+    if schema:
+        result["_meta"] = {META: told}
+    else:
+        result["structuredContent"] = told
+    return orjson.dumps(result)
+
+
+def failure_text(told: dict[str, Json]) -> str:
+    """Return the text for a model: what happened, why, and what would help."""
+    lines = [_first_line(told)]
+    reasons = [one for one in told.get("reasons") or () if isinstance(one, dict)][1:]
+    lines += [f"Also: {one.get('text')}{_rule_of(one)}" for one in reasons]
+    if outcome := _OUTCOMES.get(str(told.get("outcome", ""))):
+        lines.append(outcome)
+    if told["status"] == "waiting":
+        lines.append(_how_to_wait(told))
+    elif remediation := told.get("remediation"):
+        lines.append(f"What would help: {remediation}.")
+    if told["status"] == "refused":
+        lines.append(
+            "The same call gets the same answer. Go on without it, or tell the person what you need."
+        )
+    if decision := told.get("decision"):
+        lines.append(f"For people: `remit explain {decision}` shows the whole decision.")
+    return "\n".join(lines)
+
+
+def _first_line(told: dict[str, Json]) -> str:
+    tool, message = told["tool"], told["message"]
+    match told["status"]:
+        case "refused":
+            return f"remit refused this call of `{tool}`: {message}{_rule_of(told)}."
+        case "waiting":
+            return f"This call of `{tool}` waits for a person's approval: {message}{_rule_of(told)}."
+        case "task-ended":
+            return f"This task has ended, and no call is possible in it any more: {message}."
+        case "unknown-tool":
+            return f"{message}. This task has no such tool; `tools/list` returns those that it has."
+        case "busy":
+            return f"remit is at a limit and did not make this call of `{tool}`: {message}."
+    return f"This call of `{tool}` failed: {message}."
+
+
+def _rule_of(told: dict[str, Json]) -> str:
+    rule = told.get("rule")
+    return f" (rule `{rule}`)" if rule else ""
+
+
+def _how_to_wait(told: dict[str, Json]) -> str:
+    until = f" before {told['expires']}" if told.get("expires") else ""
+    return (
+        f"To get it permitted: an approver runs `remit approve {told.get('approval')}`{until}. "
+        "Then make the same call again, unchanged. Until then the call waits, and calling again asks no "
+        "second question; go on with other work meanwhile."
+    )
