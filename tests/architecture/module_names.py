@@ -22,8 +22,8 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm attack audit cell checkpoint conjunction control declassification delegated denial
-        end ending erasure evaluation evidence expiry extension failure governance justification leak
+        accountability alarm attack audit cell checkpoint conjunction control declassification delegated
+        denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
     """,
@@ -39,8 +39,8 @@ WORDS = {
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
-        head header health hint hook host ids idle in init injection input insert inspection introspection known
-        last layer limit line list listen listener listening listing live load local loop main manifest
+        head header health hint hook host ids idle in init injection input insert inspection introspection
+        known last layer limit line list listen listener listening listing live load local loop main manifest
         mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation

@@ -427,7 +427,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     @property
     def governed(self) -> tuple[str, ...]:
-        """The possible owners of tools: upstreams, clients under guard, what other enforcement points guard."""
+        """The possible owners of tools: upstreams, guarded clients, what other enforcement points guard."""
         guarded = (name for point in self.enforcement_points.values() for name in point.resources)
         return tuple(dict.fromkeys((*self.upstreams, *self.guards, *guarded)))
 

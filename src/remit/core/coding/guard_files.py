@@ -23,8 +23,9 @@ _SETTINGS: Final = re.compile(
 #: Commands of remit by which a person acts. An agent has `remit connect`, `run` and what only reads.
 _OF_PEOPLE: Final = frozenset(
     {
-        "agent", "approval", "approve", "approver", "declassify", "delegation", "deny", "end", "erase", "guard", "lock",
-        "login", "person", "policy", "reload", "restart", "stop", "suspend", "task", "tool", "unlock", "up", "wrap",
+        "agent", "approval", "approve", "approver", "declassify", "delegation", "deny", "end", "erase",
+        "guard", "lock", "login", "person", "policy", "reload", "restart", "stop", "suspend", "task", "tool",
+        "unlock", "up", "wrap",
     }
 )  # fmt: skip
 _READING: Final = frozenset({"file.read", "file.read-foreign", "file.read-outside", "file.read-secret"})

@@ -72,9 +72,10 @@ def test_nothing_that_a_client_sends_breaks_the_reading(value: Any) -> None:
     for name in ("tool_response", "tool_input", "prompt", "session_id"):
         told = {**BASE, "hook_event_name": "PostToolUse", **CALL, "tool_response": "", name: value}
         try:
-            claude_code.read(told)
+            code = claude_code.read(told) and ""
         except Malformed as refused:
-            assert refused.code == "hook-format"
+            code = refused.code
+        assert code in ("", "hook-format")
 
 
 def test_answers_are_in_the_clients_form() -> None:
