@@ -317,6 +317,13 @@ class GuardSection(Section, frozen=True, kw_only=True):
             "remit's permit is enough (`allow`)."
         ),
     ] = "silent"
+    relays: Annotated[
+        tuple[Name, ...],
+        Meta(
+            description="Agents as which the client reaches MCP servers through remit, beside `agent`: their "
+            "tasks take on the label of what its sessions have read."
+        ),
+    ] = ("mcp-client",)
     headless: Annotated[
         Literal["unknown", "person"],
         Meta(description="Whose words the prompts of runs without a terminal are."),

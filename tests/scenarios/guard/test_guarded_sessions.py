@@ -8,6 +8,7 @@ from pathlib import Path
 from remit.core.label import Trust
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import RunningProcess
+from remit.services.tasks.opening_rules import Opening
 from tests.worlds.guard import SECRET, WORKSPACE, GuardWorld, guard_world
 
 ASKED = "Please fix the failing test in parser.py and run the tests."
@@ -225,6 +226,30 @@ async def test_a_program_of_a_session_cannot_use_the_persons_session(tmp_path: P
         assert (one["name"], one["sessions"], one["mode"]) == ("claude-code", 1, "enforce")
         assert one["answers"]["pass"] >= 1
         assert (await world.as_person("POST", end, whole))[0] == 200
+
+
+async def test_a_governed_mcp_server_is_decided_once_and_seen_here(tmp_path: Path) -> None:
+    """The hook says nothing to its calls; its result taints the session, and the session its relay's task."""
+    async with guard_world(tmp_path) as world:
+        world.services.guard._governed = {"forge"}
+        await world.say(ASKED)
+        assert not await world.bash("ls")
+        before = len(await world.services.evidence.log.pages(kinds=("decision.made",)))
+        issue = {"text": FOREIGN}
+        assert not await world.run("mcp__forge__read_issue", {"number": 7}, [issue])
+        assert len(await world.services.evidence.log.pages(kinds=("decision.made",))) == before
+        (task,) = await world.tasks()
+        assert task.label.trust is Trust.UNTRUSTED
+        mia = await world.services.identity.directory.person("mia")
+        relay = Opening(agent="claude-code", task_type="coding", params={"session": "-"}, on_behalf_of="mia")
+        other = await world.services.tasks.tasks.open(relay, person=mia)
+        live = await world.services.tasks.live.load(other.id)
+        seen = [live.label.trust]
+        await world.before("mcp__forge__create_issue", {"text": "x"})
+        assert [*seen, live.label.trust] == [Trust.TRUSTED, Trust.UNTRUSTED]
+        assert live.index.unseen
+        _, answer, _ = await world.before("mcp__elsewhere__send", {"to": "x"})
+        assert answer == "deny"
 
 
 async def test_a_client_inside_a_session_is_guarded_and_its_words_are_no_persons(tmp_path: Path) -> None:

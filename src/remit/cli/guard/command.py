@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
+from remit.core.json_value import Json
 
 if TYPE_CHECKING:
     from remit.cli.guard.hook_settings import Inserted
@@ -51,10 +52,26 @@ def install(
     allow
         Let remit's permit be enough: the client does not ask you on its own about what remit permits.
     """
+    from remit.cli.guard import clients
+
+    found = clients.client(client)
+    section: dict[str, Json] = {
+        "agent": client,
+        "person": person,
+        "mode": mode,
+        "permits": "allow" if allow else "silent",
+        "headless": "person" if headless else "unknown",
+    }
+    done, config = _put_in(client, found.managed if managed else found.user, section, managed=managed)
+    _tell(done, config, mode, str(section["person"]))
+
+
+def _put_in(client: str, file: Path, section: dict[str, Json], *, managed: bool) -> tuple[Inserted, Path]:
+    """Change remit's folder first and the client's settings last: a failure leaves the client unchanged."""
     import asyncio
     import secrets
 
-    from remit.cli.guard import clients, hook_settings
+    from remit.cli.guard import hook_settings
     from remit.cli.guard.bundle import with_clearance, with_guard, write_bundle
     from remit.cli.guard.registration import enrol
     from remit.cli.wrap import folder
@@ -62,38 +79,26 @@ def install(
     from remit.config import load_bundle, load_config
     from remit.services.guard.client import SUBAGENT
 
-    found = clients.client(client)
-    config = _config()
-    file = found.managed if managed else found.user
-    for done in hook_settings.installed(client):
-        if done.managed == managed:
-            hook_settings.take_out(done)
-    before = file.read_text(encoding="utf-8") if file.exists() else "{}\n"
-    secret = secrets.token_hex(32)
-    with folder.one_at_a_time(config):
+    config, secret = _config(), secrets.token_hex(32)
+    before, own = hook_settings.current(file)
+    with folder.one_at_a_time():
         folder.prepared(config)
         bundle = [config.parent / name for name in (f"tools/{client}.yaml", "tasks/coding.yaml")]
         with folder.all_or_nothing([config, *bundle]):
-            section = {
-                "agent": client,
-                "person": person or "unknown",
-                "mode": mode,
-                "permits": "allow" if allow else "silent",
-                "headless": "person" if headless else "unknown",
-                "secret_sha256": digest(secret.encode()),
-            }
+            wanted = str(section["person"])
+            section |= {"person": wanted or "unknown", "secret_sha256": digest(secret.encode())}
             text = with_clearance(config.read_text(encoding="utf-8"))
             replace_file(config, with_guard(text, client, section).encode("utf-8"))
-            read = load_config(config)
-            section["person"] = asyncio.run(enrol(read, [client, client + SUBAGENT], person))
+            section["person"] = asyncio.run(enrol(load_config(config), [client, client + SUBAGENT], wanted))
             replace_file(config, with_guard(text, client, section).encode("utf-8"))
             read = load_config(config)
             write_bundle(read, client, client, str(section["person"]))
             load_bundle(read)
             url = f"{read.listen.url}/hooks/{client}"
             changed, texts = hook_settings.with_hooks(before, file.name, url, secret)
-            done = hook_settings.put_in(file, client, changed, texts, managed=managed)
-    _tell(done, config, mode, str(section["person"]))
+        # From here on remit's folder stays as it is: an administrator may have to write the settings.
+        done = hook_settings.put_in(file, client, before, changed, texts, own=own, managed=managed)
+    return done, config
 
 
 @app.command

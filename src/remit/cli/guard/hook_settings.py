@@ -18,7 +18,7 @@ import msgspec
 
 from remit.cli.wrap.backup import digest, replace_file, write_private
 from remit.cli.wrap.jsonc import Span, parse, replaced
-from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.errors import ConfigInvalid, Forbidden, NotFound
 from remit.core.hooks import claude_code
 from remit.core.json_value import Json
 from remit.core.user_folders import state_folder
@@ -129,33 +129,57 @@ def _has(groups: Json, name: str, url: str, secret_digest: str) -> bool:
     return False
 
 
-def put_in(file: Path, client: str, text: str, texts: tuple[str, ...], *, managed: bool) -> Inserted:
-    """Write the settings, with a copy and a note of what was put in."""
-    before = file.read_bytes() if file.exists() else b""
+def current(file: Path) -> tuple[str, bool]:
+    """Return the settings without remit's hooks, and whether the file is the person's own."""
+    if not file.exists():
+        return "{}\n", False
+    text = file.read_text(encoding="utf-8")
+    for done in installed():
+        if done.file == str(file):
+            text, _ = without(text, done.texts)
+            return text, bool(done.backup) or bool(parse(text, file.name).value)
+    return text, True
+
+
+def put_in(
+    file: Path, client: str, before: str, text: str, texts: tuple[str, ...], *, own: bool, managed: bool
+) -> Inserted:
+    """Write the settings, with a copy of what they were before, and a note of what was put in.
+
+    `own` is whether the file is the person's own. Raises `Forbidden` where only an administrator may write;
+    the settings then wait in the folder of notes.
+    """
+    backup = str(notes() / f"{_mark(file)}-{digest(before.encode())[:12]}-{file.name}") if own else ""
+    if backup:
+        write_private(Path(backup), before.encode("utf-8"))
     content = text.encode("utf-8")
-    folder = notes()
-    backup = ""
-    if file.exists():
-        backup = str(folder / f"{_mark(file)}-{digest(before)[:12]}-{file.name}")
-        write_private(Path(backup), before)
     done = Inserted(
         file=str(file),
         client=client,
         managed=managed,
         backup=backup,
-        sha256_before=digest(before),
+        sha256_before=digest(before.encode()),
         sha256_after=digest(content),
         texts=texts,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_private(_note(file), msgspec.json.format(msgspec.json.encode(done), indent=2))
-    if file.exists():
-        replace_file(file, content)
-    else:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if managed else 0o700)
-        write_private(file, content, new=True)
-    # The secret is for the client of this user. A managed file is read by each user's client.
-    file.chmod(0o644 if managed else 0o600)
+    try:
+        if file.exists():
+            replace_file(file, content)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if managed else 0o700)
+            write_private(file, content, new=True)
+        # The secret is for the client of this user. A managed file is read by each user's client.
+        file.chmod(0o644 if managed else 0o600)
+    except PermissionError:
+        draft = notes() / file.name
+        write_private(draft, content)
+        raise Forbidden(
+            f"only an administrator may write `{file}`",
+            code="administrator",
+            remediation=f"run `sudo install -D -m 644 {draft} {file}`, then delete the draft",
+        ) from None
     return done
 
 
@@ -165,13 +189,20 @@ def take_out(done: Inserted) -> list[str]:
     left: list[str] = []
     if file.exists():
         content = file.read_bytes()
-        if digest(content) == done.sha256_after and not done.backup:
-            file.unlink()
-        elif digest(content) == done.sha256_after:
-            replace_file(file, Path(done.backup).read_bytes())
-        else:
-            text, left = without(content.decode("utf-8"), done.texts)
-            replace_file(file, text.encode("utf-8"))
+        try:
+            if digest(content) == done.sha256_after and not done.backup:
+                file.unlink()
+            elif digest(content) == done.sha256_after:
+                replace_file(file, Path(done.backup).read_bytes())
+            else:
+                text, left = without(content.decode("utf-8"), done.texts)
+                replace_file(file, text.encode("utf-8"))
+        except PermissionError:
+            raise Forbidden(
+                f"only an administrator may change `{file}`",
+                code="administrator",
+                remediation=f"run `sudo rm {file}`, then uninstall again",
+            ) from None
     if not left:
         _note(file).unlink(missing_ok=True)
         if done.backup:

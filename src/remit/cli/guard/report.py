@@ -9,6 +9,7 @@ from typing import Final
 from remit.cli.guard import clients, hook_settings
 from remit.cli.output import terminal
 from remit.config import load_config
+from remit.config.settings import GuardSection
 from remit.core.errors import ConfigInvalid, NotFound, RemitError
 from remit.core.json_value import Json
 
@@ -21,10 +22,10 @@ MODES: Final = {
 
 def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
     """Return the state of each guard, or of one; raises `NotFound` where there is none."""
-    sections = load_config(config).guards if config.is_file() else {}
+    sections = _sections(config)
     if client and client not in sections:
         raise NotFound(f"`{client}` is not under guard", remediation=f"run `remit guard install {client}`")
-    url = load_config(config).listen.url if config.is_file() else ""
+    url = load_config(config).listen.url if sections else ""
     seen = _seen()
     found = []
     for name, section in sections.items():
@@ -38,6 +39,15 @@ def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
             one["fault"] = (seen or {}).get(name, {}).get("fault", "")
             found.append(one)
     return found
+
+
+def _sections(config: Path) -> dict[str, GuardSection]:
+    try:
+        return load_config(config).guards if config.is_file() else {}
+    except ConfigInvalid as fault:
+        if fault.key != "upstreams":
+            raise
+        return {}  # a folder in which nothing is governed yet, or any longer
 
 
 def _hooks(name: str, url: str, digest: str) -> dict[str, Json]:

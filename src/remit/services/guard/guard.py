@@ -32,6 +32,7 @@ from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.json_value import Json
+from remit.core.label import Trust
 from remit.core.transcripts.turns import WordsOrigin
 from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
@@ -151,6 +152,7 @@ class CodingGuard:
 
     async def _call(self, session: GuardSession, event: HookEvent) -> HookVerdict:
         if self._mcp(event) is not None:
+            await self._share(session, event.agent)
             return PASS
         made = self.described(session, event)
         run = await self._decided(session, event.agent, event.call, made, _forbidden(made, event))
@@ -219,6 +221,21 @@ class CodingGuard:
         """Return the tool of a governed MCP server that a call is about."""
         found = mcp_tool(event.tool)
         return found if found is not None and found.upstream in self._governed else None
+
+    async def _share(self, session: GuardSession, agent: str) -> None:
+        """Let the client's relays to MCP servers know what the session has read, before they are called.
+
+        INVARIANT: a label that was raised here is in the next commit of that task, before its call is sent.
+        """
+        chain = await self.sessions.chain(session, agent)
+        own = self._parts.live.get(chain.task) or await self._parts.live.load(chain.task)
+        classes = self._parts.policies.applied.bundle.classes
+        tasks = {one.task for open_ in self.sessions.open.values() for one in open_.chains.values()}
+        for live in self._parts.live.all():
+            if live.task.agent in session.client.relays and live.task.id not in tasks:
+                if live.rise(own.label, classes):
+                    live.raised_by = "guard"
+                live.index.unseen |= own.label.trust is Trust.UNTRUSTED
 
     async def _observe(self, session: GuardSession, event: HookEvent, mcp: McpTool) -> None:
         """Take in the result of a call that remit decided at its own endpoint."""

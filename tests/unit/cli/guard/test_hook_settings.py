@@ -37,8 +37,10 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put_in(file: Path, before: str) -> hook_settings.Inserted:
     """Install the hooks."""
+    known, own = hook_settings.current(file)
+    assert known == before
     text, texts = hook_settings.with_hooks(before, file.name, URL, SECRET)
-    return hook_settings.put_in(file, "claude-code", text, texts, managed=False)
+    return hook_settings.put_in(file, "claude-code", before, text, texts, own=own, managed=False)
 
 
 @pytest.mark.parametrize("before", ["{}", OWN, '{"hooks": {}}', '{"a": 1}', '{"hooks": {"PreToolUse": []}}'])
@@ -75,6 +77,23 @@ def test_undoing_restores_the_file_byte_for_byte(tmp_path: Path) -> None:
     assert not new.exists()
     with pytest.raises(NotFound):
         hook_settings.the_one("claude-code")
+
+
+def test_installing_again_replaces_the_hooks_and_keeps_the_first_backup(tmp_path: Path) -> None:
+    """After two installations and an edit between, undoing leaves the person's own file."""
+    file = tmp_path / "settings.json"
+    file.write_text(OWN, encoding="utf-8")
+    put_in(file, OWN)
+    edited = OWN.replace('"opus"', '"haiku"')
+    file.write_text(file.read_text(encoding="utf-8").replace('"opus"', '"haiku"'), encoding="utf-8")
+    done = put_in(file, edited)
+    assert file.read_text(encoding="utf-8").count(URL) == len(claude_code.EVENTS)
+    assert hook_settings.take_out(done) == []
+    assert file.read_text(encoding="utf-8") == edited
+    new = tmp_path / "new.json"
+    put_in(new, "{}\n")
+    assert hook_settings.take_out(put_in(new, "{}\n")) == []
+    assert not new.exists()
 
 
 def test_undoing_keeps_what_was_edited_since(tmp_path: Path) -> None:
