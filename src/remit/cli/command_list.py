@@ -43,7 +43,7 @@ COMMANDS: tuple[Command, ...] = (
         "guard",
         "Start",
         "...",
-        "put coding assistants under guard: their own tools ask remit",
+        "put coding assistants under guard, by their hooks",
         "remit.cli.guard.command",
     ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),

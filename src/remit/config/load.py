@@ -86,12 +86,13 @@ def _in_order(found: list[ConfigInvalid]) -> list[ConfigInvalid]:
 
 
 def _check_guards(config: Config, node: Node, problems: Problems) -> None:
-    if not config.upstreams and not config.guards:
+    written = node.value.get("upstreams") if isinstance(node.value, dict) else None
+    if not config.upstreams and not config.guards and not (written is not None and written.value):
         problems.add(
-            "there is nothing to govern: `upstreams` is empty",
+            "is missing" if written is None else "is empty",
             line=node.line_of("upstreams"),
             key="upstreams",
-            remediation="name a server, or guard a coding assistant with `remit guard install`",
+            remediation="add `upstreams:`" if written is None else "add at least one entry",
         )
     for name in config.guards:
         if name not in CLIENTS:

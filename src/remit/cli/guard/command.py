@@ -96,6 +96,10 @@ def _put_in(client: str, file: Path, section: dict[str, Json], *, managed: bool)
             load_bundle(read)
             url = f"{read.listen.url}/hooks/{client}"
             changed, texts = hook_settings.with_hooks(before, file.name, url, secret)
+        for other in hook_settings.installed(client):
+            if other.file != str(file):
+                # Its secret counts no longer: its hooks would block each call.
+                hook_settings.take_out(other)
         # From here on remit's folder stays as it is: an administrator may have to write the settings.
         done = hook_settings.put_in(file, client, before, changed, texts, own=own, managed=managed)
     return done, config
