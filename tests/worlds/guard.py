@@ -37,12 +37,17 @@ class SeenProcesses:
     def __init__(self) -> None:
         self.sender: RunningProcess | None = CLIENT
         self.parents: tuple[RunningProcess, ...] = ()
+        self.running = True
 
     def behind(
         self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
     ) -> RunningProcess | None:
         """Return the sender."""
         return self.sender
+
+    def runs(self, process: RunningProcess) -> bool:
+        """Return whether processes run."""
+        return self.running
 
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
         """Return the parents."""

@@ -64,6 +64,10 @@ class Processes(Protocol):
         """Return the process at the other end of a loopback connection; `likely` are looked at first."""
         ...
 
+    def runs(self, process: RunningProcess) -> bool:
+        """Return whether a process still runs."""
+        ...
+
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
         """Return the parent of a process, its parent, and so on."""
         ...

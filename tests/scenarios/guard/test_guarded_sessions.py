@@ -121,6 +121,19 @@ async def test_the_end_of_a_session_ends_its_task_and_all_below(tmp_path: Path) 
         assert await ended(world) == [TaskState.COMPLETED, TaskState.COMPLETED]
 
 
+async def test_the_session_of_a_client_that_is_gone_ends(tmp_path: Path) -> None:
+    """A client that was killed reports nothing more; its task ends within seconds."""
+    async with guard_world(tmp_path) as world:
+        await world.say(ASKED)
+        await world.before("Bash", {"command": "python -m pytest -q"})
+        await world.services.guard.sweep()
+        assert await ended(world) == [TaskState.ACTIVE]
+        world.processes.running = False
+        await world.services.guard.sweep()
+        assert await ended(world) == [TaskState.COMPLETED]
+        assert not world.services.guard.sessions.open
+
+
 async def test_a_session_that_a_person_ended_stays_ended(tmp_path: Path) -> None:
     """After `remit end` each call of the session is refused, and says so."""
     async with guard_world(tmp_path) as world:

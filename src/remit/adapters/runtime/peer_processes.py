@@ -47,6 +47,13 @@ class ProcessTable:
             return None
         return None
 
+    def runs(self, process: RunningProcess) -> bool:
+        """Return whether a process still runs; a later one with its id is another."""
+        try:
+            return process_of(process.pid) == process
+        except (OSError, IndexError):
+            return False
+
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
         """Return the ancestors of a process, the parent first."""
         found: list[RunningProcess] = []

@@ -286,6 +286,10 @@ class CodingGuard:
         await run.close(event.text, error=False)
         return PASS
 
+    async def sweep(self) -> None:
+        """End what clients have left behind; for a background loop."""
+        await self.sessions.sweep(self._processes)
+
     async def close(self) -> None:
         """Stop waiting for results."""
         for session in tuple(self.sessions.open.values()):

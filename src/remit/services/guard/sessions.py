@@ -17,7 +17,7 @@ from remit.core.identity.principals import Actor, Person
 from remit.core.identity.workload import Assurance
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.task import Task, TaskState
-from remit.ports.runtime import Clock, RunningProcess
+from remit.ports.runtime import Clock, Processes, RunningProcess
 from remit.services.endings.assembly import EndingServices
 from remit.services.guard.call import HookedCall
 from remit.services.guard.client import SESSION, GuardedClient
@@ -173,7 +173,9 @@ class GuardSessions:
         for chain in tuple(session.chains.values()):
             await self._tasks.tasks.add_message(chain.task, text, person)
 
-    async def end(self, session: GuardSession, agent: str = "") -> None:
+    async def end(
+        self, session: GuardSession, agent: str = "", *, reason: str = "the client's session ended"
+    ) -> None:
         """End a session with its subagents, or one subagent."""
         chain = session.chains.get(agent)
         for name, one in tuple(session.chains.items()):
@@ -184,11 +186,14 @@ class GuardSessions:
             self.open.pop((session.client.name, session.id), None)
         if chain is not None:
             await self._endings.revocations.end_task(
-                chain.task, reason="the client's session ended", by=BY, state=TaskState.COMPLETED
+                chain.task, reason=reason, by=BY, state=TaskState.COMPLETED
             )
 
-    async def sweep(self) -> None:
-        """End sessions beyond the limit, and those whose task has ended on its own."""
+    async def sweep(self, processes: Processes | None) -> None:
+        """End sessions beyond the limit, and those whose client is gone without a word."""
+        for session in tuple(self.open.values()):
+            if processes is not None and session.process and not processes.runs(session.process):
+                await self.end(session, reason="the client is gone")
         while len(self.open) > MAX_SESSIONS:
             await self.end(next(iter(self.open.values())))
 

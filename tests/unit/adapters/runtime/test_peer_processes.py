@@ -32,7 +32,10 @@ def test_the_process_at_the_other_end_is_found(host: str) -> None:
                 assert found is not None
                 assert table.behind(peer[:2], (host, port), likely=[1, child.pid]) == found
                 assert table.above(found)[0] == process_of(os.getpid())
+                assert table.runs(found)
                 child.communicate()
+            child.wait()
+            assert not table.runs(found)
 
 
 def test_a_connection_that_there_is_not_has_no_process() -> None:
