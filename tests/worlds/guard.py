@@ -37,7 +37,7 @@ class SeenProcesses:
     def __init__(self) -> None:
         self.sender: RunningProcess | None = CLIENT
         self.parents: tuple[RunningProcess, ...] = ()
-        self.running = True
+        self.gone: set[RunningProcess] = set()
 
     def behind(
         self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
@@ -46,8 +46,8 @@ class SeenProcesses:
         return self.sender
 
     def runs(self, process: RunningProcess) -> bool:
-        """Return whether processes run."""
-        return self.running
+        """Return whether a process runs."""
+        return process not in self.gone
 
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
         """Return the parents."""
@@ -73,7 +73,7 @@ class GuardWorld:
         self.asgi = asgi
         self.processes = SeenProcesses()
         self.marks = SeenMarks()
-        services.guard._processes = self.processes
+        services.guard._processes = services.guard.sessions._running = self.processes
         services.guard._transcripts = self.marks
         self._calls = 0
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -100,7 +101,8 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         brokers=opened.brokers,
         processes=starters_of(opened.upstreams),
         own_files=PathsOfRemit(own_places(config), bases_of(config)),
-        running=ProcessTable() if config.guards else None,
+        # Only Linux shows which process holds a connection.
+        running=ProcessTable() if config.guards and sys.platform == "linux" else None,
         transcripts=ClaudeTranscripts() if config.guards else None,
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),

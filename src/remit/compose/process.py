@@ -311,7 +311,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
         )
     upkeep.every("check open sinks", 1.0, services.credentials.sink_alarms.look)
     upkeep.every("close unreported calls", 1.0, services.answers.sweep)
-    upkeep.every("end sessions of clients that are gone", 5.0, services.guard.sweep)
+    upkeep.every("end sessions of clients that are gone", 5.0, services.guard.sessions.sweep)
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from remit.core.errors import Malformed
 from remit.core.hooks.event import HookAnswer, HookEvent, HookKind, HookVerdict
 from remit.core.json_value import Json
@@ -59,15 +61,14 @@ def _completed(event: HookEvent, told: dict[str, Any]) -> HookEvent:
             given = told.get("error") if failed else told.get("tool_response")
             if not failed and "tool_response" not in told:
                 raise _changed("tool_response")
-            running = isinstance(given, dict) and bool(given.get("backgroundTaskId") or given.get("isAsync"))
-            more = _called(told) | {"text": _words(given), "error": failed, "background": running}
+            more = _called(told) | {"text": _words(given), "error": failed}
         case HookKind.WORDS:
             more = {"text": _text(told, "prompt"), "source": _optional(told, "source")}
         case HookKind.SUBAGENT_BEGINS | HookKind.SUBAGENT_ENDS:
             more = {"agent": _text(told, "agent_id")}
         case HookKind.SETTINGS:
             more = {"source": _text(told, "source"), "text": _optional(told, "file_path")}
-    return HookEvent(**{name: getattr(event, name) for name in event.__struct_fields__} | more)
+    return msgspec.structs.replace(event, **more)
 
 
 def _called(told: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is the client's own name of the event, `agent` the subagent that it is about (empty for the session
     itself). `call` is the client's id of a call. `source` is what the client says of the author of words, or
-    which settings have changed. `unfinished` are the ids of calls that go on in the background.
+    which settings have changed.
     """
 
     kind: HookKind
@@ -47,7 +47,6 @@ class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     error: bool = False
     source: str = ""
-    background: bool = False
 
 
 class HookAnswer(enum.StrEnum):

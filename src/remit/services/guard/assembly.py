@@ -40,6 +40,7 @@ def guard_of(
         endings=endings,
         clock=adapters.clock,
         tenant=deployment.tenant,
+        running=adapters.running,
     )
     return CodingGuard(
         clients=settings.clients,

@@ -29,7 +29,7 @@ from remit.core.coding.guard_files import acts_as_person, steers_client
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.decisions.decision import Reason
 from remit.core.decisions.mediation import Chunk, ChunkKind
-from remit.core.errors import RemitError
+from remit.core.errors import Forbidden, RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.json_value import Json
 from remit.core.label import Trust
@@ -95,20 +95,26 @@ class CodingGuard:
         """
         activity = self.activity[client.name]
         activity.last, activity.events = self._parts.clock.now(), activity.events + 1
-        session = self._session(client, event, connection)
+        session = await self._session(client, event, connection)
         verdict = await self._take(session, event)
         activity.answers[verdict.answer.value] += 1
         return verdict
 
-    def _session(
+    async def _session(
         self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
     ) -> GuardSession:
         known = self.sessions.processes()
-        process, inside = None, False
+        sender, inside = None, False
         if self._processes is not None:
-            process = self._processes.behind(*connection, likely=[one.pid for one in known])
-            inside = process is not None and self.governs(process)
-        return self.sessions.of(client, event.session, process, event.cwd, inside=inside)
+            sender = self._processes.behind(*connection, likely=[one.pid for one in known])
+            if sender is None:
+                raise Forbidden(
+                    "the process that sent this hook cannot be seen, so it may be any",
+                    code="hook-process",
+                    remediation="run remit as the user of the client",
+                )
+            inside = self.governs(sender)
+        return await self.sessions.of(client, event.session, sender, event.cwd, inside=inside)
 
     def governs(self, process: RunningProcess) -> bool:
         """Return whether a client's session has started a process, itself or by others."""
@@ -285,10 +291,6 @@ class CodingGuard:
             return HookVerdict(answer=HookAnswer.DENY, text=refusal_text("a notice of the client", refusal))
         await run.close(event.text, error=False)
         return PASS
-
-    async def sweep(self) -> None:
-        """End what clients have left behind; for a background loop."""
-        await self.sessions.sweep(self._processes)
 
     async def close(self) -> None:
         """Stop waiting for results."""

@@ -60,9 +60,17 @@ class GuardSessions:
     """The sessions that are open. For one event loop."""
 
     def __init__(
-        self, *, tasks: TaskServices, directory: Directory, endings: EndingServices, clock: Clock, tenant: str
+        self,
+        *,
+        tasks: TaskServices,
+        directory: Directory,
+        endings: EndingServices,
+        clock: Clock,
+        tenant: str,
+        running: Processes | None,
     ) -> None:
-        """Begin without sessions."""
+        """Begin without sessions. Without `running` nothing is known of processes."""
+        self._running = running
         self._tasks = tasks
         self._directory = directory
         self._endings = endings
@@ -70,23 +78,27 @@ class GuardSessions:
         self._tenant = tenant
         self.open: OrderedDict[tuple[str, str], GuardSession] = OrderedDict()
 
-    def of(
-        self, client: GuardedClient, name: str, process: RunningProcess | None, cwd: str, *, inside: bool
+    async def of(
+        self, client: GuardedClient, name: str, sender: RunningProcess | None, cwd: str, *, inside: bool
     ) -> GuardSession:
-        """Return a session, new or known; raises `Forbidden` where it belongs to another process."""
+        """Return a session, new or known; raises `Forbidden` where it belongs to another process that runs.
+
+        INVARIANT: words that one process brought in are never the intent of another process's calls.
+        """
         found = self.open.get((client.name, name))
-        if found is None:
-            found = GuardSession(name, client, process, cwd, inside)
-            self.open[client.name, name] = found
-        elif found.process != process:
-            if found.process is not None and (process is None or inside):
+        if found is not None and found.process != sender:
+            if found.process is not None and self._running is not None and self._running.runs(found.process):
                 raise Forbidden(
                     "this session belongs to another process of the client",
                     code="hook-process",
                     remediation="leave the hook to the client itself",
                 )
             # The person has resumed the session in another process.
-            found.process, found.inside = process, inside
+            await self.end(found, reason="another process has taken the session up")
+            found = None
+        if found is None:
+            found = GuardSession(name, client, sender, cwd, inside)
+            self.open[client.name, name] = found
         self.open.move_to_end((client.name, name))
         return found
 
@@ -189,10 +201,10 @@ class GuardSessions:
                 chain.task, reason=reason, by=BY, state=TaskState.COMPLETED
             )
 
-    async def sweep(self, processes: Processes | None) -> None:
+    async def sweep(self) -> None:
         """End sessions beyond the limit, and those whose client is gone without a word."""
         for session in tuple(self.open.values()):
-            if processes is not None and session.process and not processes.runs(session.process):
+            if self._running is not None and session.process and not self._running.runs(session.process):
                 await self.end(session, reason="the client is gone")
         while len(self.open) > MAX_SESSIONS:
             await self.end(next(iter(self.open.values())))

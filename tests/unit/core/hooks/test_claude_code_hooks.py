@@ -58,8 +58,6 @@ def test_a_result_is_all_its_texts() -> None:
     told = {"hook_event_name": "PostToolUse", **CALL, "tool_response": {"a": [{"b": "one"}, "two"], "n": 1}}
     event = claude_code.read({**BASE, **told})
     assert event.text == "one\ntwo"
-    later = claude_code.read({**BASE, **told, "tool_response": {"stdout": "", "backgroundTaskId": "b1"}})
-    assert later.background
 
 
 @given(
