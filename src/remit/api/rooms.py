@@ -96,6 +96,7 @@ def _service_rooms(services: Services) -> ServiceRooms:
         evidence=services.evidence,
         findings=services.findings,
         mediation=services.mediation,
+        guard=services.guard,
     )
 
 

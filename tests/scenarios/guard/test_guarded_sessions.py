@@ -255,6 +255,8 @@ async def test_a_program_of_a_session_cannot_use_the_persons_session(tmp_path: P
         (one,) = found["items"]
         assert (one["name"], one["sessions"], one["mode"]) == ("claude-code", 1, "enforce")
         assert one["answers"]["pass"] >= 1
+        _, service = await world.as_person("GET", "/api/v1/service")
+        assert [guard["sessions"] for guard in service["guards"]] == [1]
         assert (await world.as_person("POST", end, whole))[0] == 200
 
 

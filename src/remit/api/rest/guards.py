@@ -36,9 +36,8 @@ class GuardView(View, frozen=True, kw_only=True):
     fault: str
 
 
-async def listed(errand: RestRequest[GuardRooms]) -> Items[GuardView]:
+def guard_views(guard: CodingGuard) -> tuple[GuardView, ...]:
     """Return the state of each client under guard."""
-    guard = errand.rooms.guard
     found = []
     for name, client in guard.clients.items():
         activity = guard.activity[name]
@@ -55,7 +54,12 @@ async def listed(errand: RestRequest[GuardRooms]) -> Items[GuardView]:
                 fault=activity.fault,
             )
         )
-    return Items(tuple(found))
+    return tuple(found)
+
+
+async def listed(errand: RestRequest[GuardRooms]) -> Items[GuardView]:
+    """Return the state of each client under guard."""
+    return Items(guard_views(errand.rooms.guard))
 
 
 ENDPOINTS = (

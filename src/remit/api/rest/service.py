@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import remit
+from remit.api.rest.guards import GuardView, guard_views
 from remit.api.rest.policy import Unsettled, unsettled
 from remit.api.rest.representations import Moment, MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, FilesNow, RestRequest
@@ -24,6 +25,7 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.event_search import EventSearch, summed
 from remit.services.findings.assembly import FindingServices
+from remit.services.guard.guard import CodingGuard
 from remit.services.identity.permissions import Duty
 from remit.services.mediation.assembly import MediationServices
 from remit.services.policy.bundle import Policies
@@ -48,6 +50,7 @@ class ServiceRooms:
     evidence: EvidenceServices
     findings: FindingServices
     mediation: MediationServices
+    guard: CodingGuard
 
 
 class ServiceFilter(Body, frozen=True, kw_only=True):
@@ -125,6 +128,7 @@ class ServiceView(View, frozen=True, kw_only=True):
     url: str
     bundle: str
     upstreams: tuple[ServedUpstream, ...]
+    guards: tuple[GuardView, ...]
     tasks: int
     approvals: int
     findings: int
@@ -186,6 +190,7 @@ async def status(errand: RestRequest[ServiceRooms]) -> ServiceView:
         url=desk.public_url,
         bundle=rooms.policies.digest,
         upstreams=tuple(_upstream(rooms, name) for name in rooms.upstreams),
+        guards=guard_views(rooms.guard),
         tasks=len(tasks),
         approvals=await rooms.decisions.approvals.waiting(),
         findings=len(await rooms.findings.findings.about(state=FindingState.OPEN)),

@@ -100,7 +100,7 @@ def told(found: list[dict[str, Json]]) -> None:
 
 def _rows(one: dict[str, Json]) -> list[tuple[str, object]]:
     missing = one["missing"]
-    hooks = str(one["file"]) if not missing else f"MISSING in {one['file']}: {', '.join(missing)}"
+    hooks = str(one["file"]) if not missing else f"MISSING OR CHANGED in {one['file']}: {', '.join(missing)}"
     life: object = "unknown: no remit that runs answers you here (`remit up`, `remit login`)"
     if one["running"]:
         answers = ", ".join(f"{count} {answer}" for answer, count in sorted(one["answers"].items())) or "none"

@@ -135,6 +135,10 @@ def _problems(told: Json) -> Iterator[StatusProblem]:
         yield StatusProblem(
             "note", terminal.counted(told["findings"], "open finding"), "see `remit finding list`"
         )
+    for one in told["guards"]:
+        if one["fault"]:
+            says = f"a hook of `{one['name']}` was refused: {one['fault']}"
+            yield StatusProblem("note", says, "see `remit guard status`")
     files = told["files"]
     if files["broken"]:
         yield StatusProblem(
@@ -213,6 +217,12 @@ def _work(told: Json) -> Iterator[tuple[str, object]]:
         if calls[name]
     ]
     yield "today", ", ".join(parts) + ("" if calls["complete"] else ", and more")
+    for one in told["guards"]:
+        life = terminal.text("last event ").append(
+            terminal.moment(one["last"]) if one["last"] else "none yet"
+        )
+        open_ = terminal.counted(one["sessions"], "open session")
+        yield "under guard", terminal.text(f"{one['name']} ({one['mode']}), {open_}, ").append(life)
     if told["tool_lists"]["tasks"]:
         yield "tool lists", _lists(told["tool_lists"])
 

@@ -11,7 +11,7 @@ import pytest
 from remit.cli.guard import hook_settings
 from remit.cli.wrap.backup import digest
 from remit.cli.wrap.jsonc import parse
-from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.errors import ConfigInvalid, Forbidden, NotFound
 from remit.core.hooks import claude_code
 
 URL = "http://127.0.0.1:8700/hooks/claude-code"
@@ -94,6 +94,26 @@ def test_installing_again_replaces_the_hooks_and_keeps_the_first_backup(tmp_path
     put_in(new, "{}\n")
     assert hook_settings.take_out(put_in(new, "{}\n")) == []
     assert not new.exists()
+
+
+def test_settings_of_an_administrator_wait_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right to write, the refusal names the one command, and the draft is private."""
+    file = tmp_path / "50-remit.json"
+    file.write_text("{}", encoding="utf-8")
+
+    def forbidden(path: Path, content: bytes) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(hook_settings, "replace_file", forbidden)
+    with pytest.raises(Forbidden) as refused:
+        put_in(file, "{}")
+    draft = hook_settings.notes() / file.name
+    assert refused.value.code == "administrator"
+    assert f"sudo install -D -m 644 {draft} {file}" in refused.value.remediation
+    assert draft.stat().st_mode & 0o077 == 0
+    assert hook_settings.is_whole(draft.read_text(), "f", URL, digest(SECRET.encode())) == []
+    with pytest.raises(Forbidden):
+        hook_settings.take_out(hook_settings.the_one("claude-code")[0])
 
 
 def test_undoing_keeps_what_was_edited_since(tmp_path: Path) -> None:
