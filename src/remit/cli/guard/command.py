@@ -29,6 +29,7 @@ def install(
     person: str = "",
     headless: Switch = False,
     allow: Switch = False,
+    start: Annotated[bool, Parameter(negative="--no-start")] = True,
 ) -> None:
     """Let a client's hooks ask remit before each call of its own tools, and report what came of it.
 
@@ -51,6 +52,8 @@ def install(
         Take the prompts of runs without a terminal (`claude -p`) for that person's words.
     allow
         Let remit's permit be enough: the client does not ask you on its own about what remit permits.
+    start
+        Let the client start `remit up` in the background when a session begins.
     """
     from remit.cli.guard import clients
 
@@ -62,11 +65,15 @@ def install(
         "permits": "allow" if allow else "silent",
         "headless": "person" if headless else "unknown",
     }
-    done, config = _put_in(client, found.managed if managed else found.user, section, managed=managed)
+    done, config = _put_in(
+        client, found.managed if managed else found.user, section, managed=managed, start=start
+    )
     _tell(done, config, mode, str(section["person"]))
 
 
-def _put_in(client: str, file: Path, section: dict[str, Json], *, managed: bool) -> tuple[Inserted, Path]:
+def _put_in(
+    client: str, file: Path, section: dict[str, Json], *, managed: bool, start: bool
+) -> tuple[Inserted, Path]:
     """Change remit's folder first and the client's settings last: a failure leaves the client unchanged."""
     import asyncio
     import secrets
@@ -95,7 +102,9 @@ def _put_in(client: str, file: Path, section: dict[str, Json], *, managed: bool)
             write_bundle(read, client, client, str(section["person"]))
             load_bundle(read)
             url = f"{read.listen.url}/hooks/{client}"
-            changed, texts = hook_settings.with_hooks(before, file.name, url, secret)
+            changed, texts = hook_settings.with_hooks(
+                before, file.name, url, secret, start=_start_words(config) if start else ()
+            )
         for other in hook_settings.installed(client):
             if other.file != str(file):
                 # Its secret counts no longer: its hooks would block each call.
@@ -103,6 +112,29 @@ def _put_in(client: str, file: Path, section: dict[str, Json], *, managed: bool)
         # From here on remit's folder stays as it is: an administrator may have to write the settings.
         done = hook_settings.put_in(file, client, before, changed, texts, own=own, managed=managed)
     return done, config
+
+
+def _start_words(config: Path) -> list[str]:
+    """Return the command that starts remit: a client may have another PATH than this command."""
+    import sys
+
+    script = Path(sys.executable).parent / "remit"
+    # -P: the folder in which a client starts it must not be searched for modules.
+    own = [str(script)] if script.is_file() else [sys.executable, "-P", "-m", "remit"]
+    return [*own, "guard", "start", "--config", str(config)]
+
+
+@app.command
+def start() -> None:
+    """Start `remit up` in the background if it does not run, and return once it answers.
+
+    A guarded client runs this when a session begins. For example, run it yourself after `remit stop`.
+    """
+    from remit.cli.serve.background import ensure_running
+
+    ensure_running(current().config_file, current().base_url())
+    if terminal.is_json():
+        terminal.answer({"url": current().base_url()})
 
 
 @app.command
@@ -202,7 +234,7 @@ def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
             style="yellow",
         )
     terminal.say("")
-    terminal.say("Start `remit up` (or restart it), then restart the client. Then:", style="bold")
+    terminal.say("Restart the client, and remit if it runs (`remit restart`). Then:", style="bold")
     for command, why in (
         ("remit guard status", "what holds, and the last sign of life"),
         ("remit audit log", "each call, with its decision"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,9 @@ from remit.core.user_folders import state_folder
 SECRET_HEADER: Final = "X-Remit-Guard"
 #: Seconds that the client waits for an answer. A person may be asked meanwhile only by the client itself.
 TIMEOUT_S: Final = 30
+#: Seconds that the client waits for remit to start.
+START_S: Final = 60
+SESSION_START: Final = "SessionStart"
 _NOTES: Final = "guards"
 
 
@@ -57,14 +61,30 @@ def entry(event: str, url: str, secret: str, timeout_s: int = TIMEOUT_S) -> Json
     return {"hooks": [hook]}
 
 
+def starting(words: Sequence[str]) -> Json:
+    """Return the hook that starts remit before a session's first prompt."""
+    return {"hooks": [{"type": "command", "command": shlex.join(words), "timeout": START_S}]}
+
+
 def with_hooks(
-    text: str, file: str, url: str, secret: str, timeout_s: int = TIMEOUT_S
+    text: str,
+    file: str,
+    url: str,
+    secret: str,
+    timeout_s: int = TIMEOUT_S,
+    *,
+    start: Sequence[str] = (),
 ) -> tuple[str, tuple[str, ...]]:
-    """Return settings with the hooks, and the inserted texts; raises `ConfigInvalid`."""
+    """Return settings with the hooks, and the inserted texts; raises `ConfigInvalid`.
+
+    `start` is the command that starts remit; without one, a person starts it.
+    """
     root = parse(text, file)
     if not isinstance(root.value, dict):
         raise ConfigInvalid("is not a mapping", file=file, remediation="correct it; nothing was changed")
     made = {name: json.dumps(entry(name, url, secret, timeout_s)) for name in claude_code.EVENTS}
+    if start:
+        made[SESSION_START] = json.dumps(starting(start))
     hooks = root.at(("hooks",))
     if hooks is None:
         whole = ", ".join(f"{json.dumps(name)}: [{one}]" for name, one in made.items())

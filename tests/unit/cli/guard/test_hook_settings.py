@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ def test_a_failed_hook_blocks_wherever_the_client_can_be_blocked() -> None:
     for name in ("PreToolUse", "UserPromptSubmit", "ConfigChange", "PostToolUse"):
         assert hooks[name][0]["hooks"][0]["onFailure"] == "block"
         assert "matcher" not in hooks[name][0]
+
+
+def test_the_client_starts_remit_when_a_session_begins() -> None:
+    """The command is quoted for a shell, and comes out again with the rest."""
+    words = ["/opt/my tools/remit", "guard", "start", "--config", "/home/mia/remit.yaml"]
+    text, texts = hook_settings.with_hooks(OWN, "settings.json", URL, SECRET, start=words)
+    root = parse(text, "f").value
+    assert isinstance(root, dict)
+    command = root["hooks"]["SessionStart"][0]["hooks"][0]["command"]
+    assert shlex.split(command) == words
+    assert hook_settings.without(text, texts) == (OWN, [])
 
 
 def test_undoing_restores_the_file_byte_for_byte(tmp_path: Path) -> None:
