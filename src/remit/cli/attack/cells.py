@@ -183,6 +183,7 @@ CELLS: Final[tuple[Cell, ...]] = (
     Cell("the agent rewrites the settings", _tampered_by_agent),
     Cell("the settings are emptied in mid-session", _tampered_meanwhile),
     Cell("the settings switch hooks off before", _switched_off, user_holds=False),
+    Cell("started with --dangerously-skip-permissions", _with("--dangerously-skip-permissions")),
     Cell("started with --safe-mode", _with("--safe-mode"), user_holds=False),
     Cell("started with --bare", _with("--bare"), user_holds=False),
 )

@@ -145,6 +145,8 @@ class AttackStage:
                 "ANTHROPIC_API_KEY": "scripted",
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
                 "DISABLE_AUTOUPDATER": "1",
+                # Without it the client refuses some options to root, which a namespace makes of its user.
+                "IS_SANDBOX": "1",
             }
             words = [str(self._program), "-p", PROMPT, "--allowedTools", _ALLOWED, *options]
             with subprocess.Popen(  # noqa: S603 - the client under test
