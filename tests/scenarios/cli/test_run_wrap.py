@@ -209,7 +209,7 @@ async def test_servers_of_one_wrapped_client_share_one_relay(desk: Desk) -> None
         assert _relays(desk.config) == 1
         refused = await one.call_tool("read_note", {"name": key})
         assert refused.is_error
-        assert "own-files" in json.dumps(refused.structured_content)
+        assert "own-files" in json.dumps(dict(refused.meta or {})["remit/failure"])
 
 
 def _relays(config: Path) -> int:
