@@ -94,6 +94,7 @@ def test_an_enclosed_chain_dies_with_a_guard_that_was_cut_short(
         assert named(told["left"]) == []
 
 
+@pytest.mark.slow
 def test_of_a_counted_chain_whose_guard_was_cut_short_nobody_says_that_it_is_dead(
     tmp_path: Path, server: Authorities
 ) -> None:
@@ -112,6 +113,7 @@ def test_of_a_counted_chain_whose_guard_was_cut_short_nobody_says_that_it_is_dea
             kill_named(told["left"])
 
 
+@pytest.mark.slow
 def test_a_guard_that_does_not_get_done_is_not_taken_for_one_that_did(
     tmp_path: Path, server: Authorities
 ) -> None:
@@ -143,6 +145,7 @@ def test_an_enclosed_program_that_is_never_the_same_for_long_does_not_flee(
         assert not any(named(name) for _ in range(100))
 
 
+@pytest.mark.slow
 def test_of_a_counted_one_the_closure_says_no_more_than_what_is_so(
     tmp_path: Path, server: Authorities
 ) -> None:

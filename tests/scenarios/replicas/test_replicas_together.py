@@ -132,6 +132,7 @@ async def refused(one: Replica, token: str) -> bool:
     return await sent(one, token, "again") in ("fenced", "task-ended")
 
 
+@pytest.mark.slow
 async def test_one_replica_notifies_for_all(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A figure's goal is judged on its value, on its ratio to a yardstick, or on what it adds to one."""
 
+import pytest
+
 from bench.figure import Figure, Goal
 from bench.load import Tally
 from bench.measure import Cpus, Measured, figures
@@ -73,6 +75,7 @@ def test_a_verdict_that_is_no_figure_of_its_own_is_shown_beside_the_figures() ->
     assert found == [*(one.name for one in FIGURES.values()), "ours: rate, against theirs"]
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_machine_of_the_goals_is_told_and_changes_no_verdict() -> None:
     """Twice the time here is twice as long; without the proxy the other parts are still told."""
     *others, proxy = pace({PROXY: figure(PROXY, 25_000, "us")})
