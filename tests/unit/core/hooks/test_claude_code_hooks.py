@@ -70,7 +70,7 @@ def test_nothing_that_a_client_sends_breaks_the_reading(value: Any) -> None:
     for name in ("tool_response", "tool_input", "prompt", "session_id"):
         told = {**BASE, "hook_event_name": "PostToolUse", **CALL, "tool_response": "", name: value}
         try:
-            code = claude_code.read(told) and ""
+            code = claude_code.read(told).session and ""
         except Malformed as refused:
             code = refused.code
         assert code in ("", "hook-format")
