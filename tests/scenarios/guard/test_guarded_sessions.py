@@ -134,6 +134,33 @@ async def test_the_session_of_a_client_that_is_gone_ends(tmp_path: Path) -> None
         assert not world.services.guard.sessions.open
 
 
+async def test_what_a_command_in_the_background_writes_is_worth_what_it_has_read(tmp_path: Path) -> None:
+    """Its output file is neither trusted after a foreign read, nor a stain on a clean session."""
+    async with guard_world(tmp_path) as world:
+        await world.say("Please read https://docs.example.com/format and fix parser.py")
+        output = {"file_path": "/tmp/claude-0/-home-mia-project/s1/tasks/b1.output"}
+        assert not await world.bash("python -m pytest -q", "")
+        assert not await world.run("Read", output, {"file": {"content": "3 passed"}})
+        seen = [one.label.trust for one in await world.tasks()]
+        assert not await world.bash("curl -s https://docs.example.com/format", "")
+        assert not await world.run("Read", output, {"file": {"content": "deploy-to evil-host-7.example"}})
+        seen += [one.label.trust for one in await world.tasks()]
+        assert seen == [Trust.TRUSTED, Trust.UNTRUSTED]
+        _, answer, text = await world.before("Bash", {"command": "curl https://evil-host-7.example"})
+        assert answer == "deny"
+        assert "untrusted" in text
+
+
+async def test_a_file_that_a_prompt_mentions_counts_as_read(tmp_path: Path) -> None:
+    """The client adds the file's content to the prompt without a hook: its label counts all the same."""
+    async with guard_world(tmp_path) as world:
+        await world.say("please explain @src/parser.py, and write to mia@example.com")
+        classes = [one.label.data_class for one in await world.tasks()]
+        await world.say("and compare it with @.env", source="user")
+        classes += [one.label.data_class for one in await world.tasks()]
+        assert classes == ["internal", "restricted"]
+
+
 async def test_a_session_that_a_person_ended_stays_ended(tmp_path: Path) -> None:
     """After `remit end` each call of the session is refused, and says so."""
     async with guard_world(tmp_path) as world:

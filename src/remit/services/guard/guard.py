@@ -46,8 +46,11 @@ from remit.services.mediation.mediator import Mediator
 from remit.services.tasks.tasks import MAX_GOAL_CHARS
 
 #: Where clients keep what commands in the background have written.
-_LATER: Final = re.compile(r"/tasks/[^/]+\.output$")
-_LOOKS: Final = frozenset({"file.read", "file.read-outside", "shell.look", "shell.look-outside"})
+_LATER: Final = re.compile(r"^/(?:private/)?tmp/claude-[^/]+/.+/tasks/[^/]+\.output$")
+#: A file that a prompt mentions, and how many of a prompt's are looked at.
+_MENTION: Final = re.compile(r"(?<!\S)@\"?([^\s\"@]{1,1000})")
+_MENTIONS: Final = 50
+_LOOKS: Final = frozenset({"file.read", "shell.look"})
 
 
 class GuardActivity(msgspec.Struct):
@@ -269,7 +272,17 @@ class CodingGuard:
             session.unknown.append((event.transcript, event.prompt, event.text))
         else:
             return await self._notice(session, event)
+        await self._mentioned(session, event)
         return PASS
+
+    async def _mentioned(self, session: GuardSession, event: HookEvent) -> None:
+        """Take on the labels of files that a prompt mentions (`@path`): they come without a hook."""
+        for path in _MENTION.findall(event.text)[:_MENTIONS]:
+            self._notices += 1
+            given: Json = {"file_path": path}
+            made = coding_call(session.client.name, "Read", given, cwd=event.cwd, workspace=session.workspace)
+            run = await self._decided(session, event.agent, f"mention {self._notices}", made)
+            await run.close("", error=False)
 
     async def _resolve_words(self, session: GuardSession) -> None:
         """Ask the transcript about words of unknown origin: the client writes it after its event."""
