@@ -13,6 +13,7 @@ from bench.evidence import VERIFIED, evidence
 from bench.figure import Figure, Goal
 from bench.fleet import PAUSED_OVER, THREE_P99, fleet
 from bench.governed import Governed
+from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.issuers import UNKNOWN, issuers
 from bench.provenance import (
     CALL,
@@ -53,6 +54,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "paths": reach,
     "ends": ends,
     "sinks": sinks,
+    "hindsight": hindsight,
     "replicas": fleet,
 }
 """By the name that `--only` takes; each is told whether the run is quick."""
@@ -71,6 +73,8 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=SECONDS, at_most=60),
+    Goal(name=MEMORY, at_most=300),
     Goal(name="remit-durable: calls at concurrency 16", at_least=3_000),
     Goal(
         name="remit-durable: calls at concurrency 16",

@@ -19,6 +19,16 @@ def refused(code: str, kind: type[RemitError] = RemitError) -> Iterator[pytest.E
     assert caught.value.code == code, f"refused by `{caught.value.code}`, not by `{code}`"
 
 
+def own_failure(answer: Json) -> bool:
+    """Return whether an answer of the MCP endpoint is an error, or remit's result of a failed call."""
+    result = answer.get("result") or {}
+    values = result.get("structuredContent")
+    told = isinstance(values, dict) and "status" in values and "message" in values
+    return "error" in answer or (
+        result.get("isError") is True and (told or "remit/failure" in result.get("_meta", {}))
+    )
+
+
 def failure(answer: Json) -> dict[str, Json]:
     """Return what an answer of the MCP endpoint says to programs of the failure: of a tool's call by its
     result, else by its error.

@@ -11,6 +11,9 @@ WORDS = {
     "products that an adapter speaks to": """
         aws cedar github kubernete linux openbao postgre sqlite unix
     """,
+    "clients whose transcripts are read": """
+        claude codex gemini
+    """,
     "terms of identity, OAuth and cryptography": """
         access admission assertion attestation auth authentication authenticator authorization
         authorizer bearer canonical certificate claim client directory discovery exchange identity
@@ -38,17 +41,17 @@ WORDS = {
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health hint host ids idle in init injection input insert inspection introspection known
         last layer limit line list listen listener listening listing live load local loop main manifest
-        mapping mediation mediator memory message method model narrowing node normal notify offer
+        mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation
-        push pushed query rate read refreshed registry relational remote rendering renewal report
+        prompt push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
         running runtime safe scaffold schema screen sdk second section server service setting silence
-        simplify slice socket source ssrf stand state static status stdio step store structure
-        subscription subset supervisor system table target template terminal time timestamp tracing
+        shell simplify slice socket source ssrf stand state static status stdio step store structure
+        subscription subset supervisor survey system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write
     """,
-    "commands of remit": "approve can data rehearse serve welcome who wrap",
+    "commands of remit": "approve can data rehearse reload serve stop welcome who whoami wrap",
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

@@ -13,11 +13,12 @@ PORTS = [file for file in SOURCES if file.name.startswith("src/remit/ports/")]
 ALLOWED_IN_CORE = {
     # of the standard library, what only computes
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy",
-    "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "hmac",
-    "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "string", "struct",
-    "types", "typing", "unicodedata", "urllib", "zoneinfo",
+    "dataclasses", "datetime", "decimal", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq",
+    "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "posixpath", "re", "shlex",
+    "string", "struct", "types", "typing", "unicodedata", "urllib", "zoneinfo",
     # of others, what only computes
-    "ada_url", "cryptography", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785", "yaml",
+    "ada_url", "cryptography", "idna", "joserfc", "msgspec", "networkx", "orjson", "re2", "rfc8785",
+    "tree_sitter", "tree_sitter_bash", "yaml",
     # itself
     "remit",
 }  # fmt: skip

@@ -6,6 +6,8 @@
 import asyncio
 import hashlib
 import json
+from collections import Counter
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from remit.core.errors import VerificationFailed
 from remit.core.evidence.event import EventKind
 from remit.core.evidence.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from remit.ports.log import Head
+from remit.ports.store.log import EventSearch
 from remit.ports.store.store import Store
 from remit.ports.store.units import Unit
 from tests.conformance.stores import Open, each_store
-from tests.worlds.values import TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
+from tests.worlds.values import START, TENANT, WorldSealingKeys, a_permit, an_event, an_outcome
 
 pytestmark = each_store
 
@@ -267,3 +270,144 @@ async def test_a_log_behind_its_signed_head_is_refused(open_store: Open, tmp_pat
     await heads.swap(TENANT, signed[0], signed[1])
     with pytest.raises(VerificationFailed, match="has 3 events, but 5 were signed"):
         open_store(ours, heads=heads)
+
+
+async def _of_two_days(store: Store) -> None:
+    """Twelve calls, two each hour; each odd one is refused. Their events alternate between two agents."""
+    for number in range(12):
+        call, task = f"call_{number}", f"task_{number % 2}"
+        at = START + timedelta(hours=number // 2)
+        agent, tool = ("contract-bot", "files/read") if number % 3 else ("mail-bot", "mail/send")
+        known: dict[str, Any] = {"at": at, "agent": agent}
+        refused = bool(number % 2)
+        decided = {"outcome": "deny" if refused else "permit", "tool": tool}
+        events = [a_permit(call, task, facts=decided, **known)]
+        if not refused:
+            events.append(an_outcome(call, task, facts={"outcome": "ok", "tool": tool}, **known))
+        await store.commit(Unit(events=tuple(events)))
+
+
+async def test_events_are_searched_by_time_agent_tool_and_outcome(store: Store) -> None:
+    """From the front and from the back, in order, whatever part of the log one read looks at."""
+    await _of_two_days(store)
+
+    async def found(most: int, *, back: bool = False, limit: int = 100, **wanted: Any) -> list[int]:
+        at: int | None = 10**6 if back else 0
+        out: list[int] = []
+        while at is not None and len(out) < limit:
+            place = {"before": at} if back else {"start": at}
+            part = await store.search(
+                TENANT, EventSearch(**wanted), limit=limit - len(out), most=most, **place
+            )
+            assert len(part.entries) <= most
+            indexes = [one.index for one in part.entries]
+            out = indexes + out if back else out + indexes
+            at = part.reached
+        return out
+
+    every = await found(100)
+    assert every == list(range(18))
+    two = START + timedelta(hours=2)
+    asked: list[tuple[dict[str, Any], list[int]]] = [
+        ({"since": two, "until": two + timedelta(hours=1)}, [6, 7, 8]),
+        ({"agent": "mail-bot"}, [0, 1, 5, 9, 10, 14]),
+        ({"tool": "mail/send"}, [0, 1, 5, 9, 10, 14]),
+        ({"tool": "mail"}, [0, 1, 5, 9, 10, 14]),
+        ({"tool": "mai"}, []),
+        ({"outcome": "deny"}, [2, 5, 8, 11, 14, 17]),
+        ({"outcome": "deny", "agent": "mail-bot"}, [5, 14]),
+        ({"outcome": "ok", "since": two}, [7, 10, 13, 16]),
+        ({"kinds": ("tool.called",), "task": "task_0", "until": two}, [1, 4]),
+        ({"task": "task_1", "outcome": "deny", "since": two}, [8, 11, 14, 17]),
+        ({"person": "lena"}, [0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17]),
+        ({"person": "omar"}, []),
+    ]
+    for wanted, expected in asked:
+        for most in (1, 4, 100):
+            assert await found(most, **wanted) == expected, wanted
+            assert await found(most, back=True, **wanted) == expected, wanted
+        assert await found(4, limit=2, **wanted) == expected[:2], wanted
+        assert await found(4, limit=2, back=True, **wanted) == expected[-2:], wanted
+
+
+async def test_a_search_finds_what_was_committed_a_little_late(store: Store) -> None:
+    """The clocks of two replicas differ: neighbours in the log are out of order by a few minutes."""
+    late = timedelta(minutes=4)
+    for number in range(200):
+        at = START + timedelta(minutes=number) + (late if number % 2 else -late)
+        await store.commit(Unit(events=(an_event(at=at),)))
+    since, until = START + timedelta(minutes=50), START + timedelta(minutes=150)
+    part = await store.search(TENANT, EventSearch(since=since, until=until), limit=1000, most=1000)
+    expected = [
+        number
+        for number in range(200)
+        if since <= START + timedelta(minutes=number) + (late if number % 2 else -late) < until
+    ]
+    assert [one.index for one in part.entries] == expected
+
+
+async def test_the_events_of_one_call_are_found(store: Store) -> None:
+    """Its decision and its outcome, and nothing of any other."""
+    await store.commit(Unit(events=(a_permit("call_1"), a_permit("call_2"), an_outcome("call_1"))))
+    found = await store.search(TENANT, EventSearch(call="call_1"))
+    assert [one.index for one in found.entries] == [0, 2]
+
+
+async def test_a_search_opens_values(store: Store) -> None:
+    """As far as they can still be read."""
+    await _of_two_days(store)
+    part = await store.search(TENANT, EventSearch(outcome="deny"), limit=1)
+    assert part.entries[0].opened == {"arguments": {"path": "contracts/C-42.md"}, "amount": 1.5}
+
+
+async def test_an_event_that_uses_a_name_for_something_else_is_no_match(store: Store) -> None:
+    """Of an opened task, `tools` is a number."""
+    facts = {"tools": 3, "outcome": {"a": 1}, "tool": ["files/read"]}
+    await store.commit(Unit(events=(an_event(EventKind.TASK_OPENED, facts=facts), a_permit("call_1"))))
+    for wanted in (EventSearch(tool="files/read"), EventSearch(outcome="permit")):
+        found = await store.search(TENANT, wanted)
+        assert [one.index for one in found.entries] == [1]
+
+
+async def test_calls_are_counted_by_tool_and_day(store: Store) -> None:
+    """Days are those of a time zone. Calls in observe mode and refusals that were only counted are included;
+    those of several tools have no tool.
+    """
+    await _of_two_days(store)
+    observed = {"outcome": "deny", "observed": True, "tool": "mail/send"}
+    counted = {"count": 40, "codes": ["not-granted"], "tools": ["mail/send"]}
+    mixed = {"count": 2, "codes": ["not-granted"], "tools": ["mail/send", "files/read"]}
+    await store.commit(
+        Unit(
+            events=(
+                a_permit("call_90", facts=observed),
+                an_event(EventKind.REFUSALS_COUNTED, facts=counted),
+                an_event(EventKind.REFUSALS_COUNTED, facts=mixed),
+            )
+        )
+    )
+    day = START.date().isoformat()
+
+    async def told(most: int, zone: timedelta = timedelta(), **wanted: Any) -> dict[tuple[str, str], Any]:
+        sums: dict[tuple[str, str], tuple[Counter[str], Counter[str]]] = {}
+        at: int | None = 0
+        while at is not None:
+            part = await store.tally(TENANT, EventSearch(**wanted), zone=zone, start=at, most=most)
+            for one in part.tallies:
+                sum_of = sums.setdefault((one.day, one.tool), (Counter(), Counter()))
+                sum_of[0].update(one.decided)
+                sum_of[1].update(one.ended)
+            at = part.reached
+        return {key: (dict(one), dict(other)) for key, (one, other) in sums.items()}
+
+    whole = {
+        (day, "files/read"): ({"permit": 4, "deny": 4}, {"ok": 4}),
+        (day, "mail/send"): ({"permit": 2, "deny": 42, "observed": 1}, {"ok": 2}),
+        (day, ""): ({"deny": 2}, {}),
+    }
+    for most in (3, 1000):
+        assert await told(most) == whole
+    assert await told(1000, tool="files") == {key: whole[key] for key in whole if key[1] != "mail/send"}
+    midnight = datetime.combine(START.date() + timedelta(days=1), time.min, START.tzinfo)
+    moved = await told(1000, zone=midnight - START - timedelta(hours=3), tool="files")
+    assert {key[0] for key in moved} == {day, midnight.date().isoformat()}

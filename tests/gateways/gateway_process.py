@@ -41,6 +41,7 @@ from remit.services.identity.directory import NewAgent, NewPerson
 from tests.clients.http_line import Line
 from tests.faults.gateway_faults import let_tests_fill, let_tests_set_the_clock
 from tests.faults.gateway_moments import let_tests_break_calls
+from tests.refusals import failure, own_failure
 from tests.samples.mail_bundle import RECIPIENT, TASK, TOOLS
 from tests.servers.ports import free_port
 
@@ -165,7 +166,7 @@ def late(content: bytes) -> bool:
 
 @dataclass
 class Told:
-    """The answer to one MCP request: its `result`, or the code in its error."""
+    """The answer to one MCP request: its `result`, or the code and values of its failure."""
 
     status: int
     result: Json = None
@@ -312,9 +313,10 @@ class GatewayProcess:
         if content.startswith((b"data:", b":")):
             content = content.decode().strip().rpartition("data: ")[2].encode()
         found = json.loads(content)
-        error = found.get("error") or {}
-        code = str((error.get("data") or {}).get("code", error.get("code", "")))
-        return Told(status, found.get("result"), code, error)
+        if own_failure(found):
+            values = failure(found)
+            return Told(status, None, str(values.get("code", "")), values)
+        return Told(status, found["result"])
 
     async def send(
         self, line: Line, token: str, subject: str, body: str = "-", more: dict[str, str] | None = None

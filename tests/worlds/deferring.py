@@ -7,6 +7,7 @@ import asyncio
 from typing import Any
 
 from remit.core.evidence.event import EventKind
+from tests.refusals import failure
 from tests.servers.deferring_mcp import ABLE, DeferringServer
 from tests.worlds.mcp_endpoint import GatewayWorld
 from tests.worlds.services import Told
@@ -63,7 +64,7 @@ class DeferringWorld:
         return len(live.in_hand) if live is not None else 0
 
 
-def refused(told: Told) -> tuple[int, str]:
-    """Return number and code of an error."""
-    error = told.json["error"]
-    return error["code"], error["data"]["code"]
+def refused(told: Told) -> tuple[int | str, str]:
+    """Return number and code of an error; of a failed call of a tool, its status and code."""
+    values = failure(told.json)
+    return told.json["error"]["code"] if "error" in told.json else values["status"], values["code"]

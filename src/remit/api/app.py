@@ -22,7 +22,7 @@ from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
 from remit.api.openapi import OPENAPI_PATH, document
 from remit.api.rest.authentication import may_navigate, own_origins, received, refuse_cross_site, still
-from remit.api.rest.route import Endpoint, RestRequest, RestServices
+from remit.api.rest.route import Endpoint, FilesNow, RestRequest, RestServices
 from remit.api.rooms import endpoint_rooms, health_rooms, oauth_rooms, page_rooms
 from remit.api.route_table import ENDPOINTS
 from remit.api.spiffe.trust_bundle import BUNDLE_PATH, trust_bundle
@@ -53,7 +53,7 @@ def app(
     services: Services,
     *,
     reload: Callable[[], Bundle],
-    waiting: Callable[[], tuple[str, ...]] = tuple,
+    reread: Callable[[], FilesNow] | None = None,
     remote_sign_in: bool = False,
     max_body_bytes: int = 1024 * 1024,
     max_depth: int = 64,
@@ -61,8 +61,8 @@ def app(
 ) -> Starlette:
     """Return the application.
 
-    `reload` reads the policy bundle from its files and raises `ConfigInvalid`. `waiting` names the other
-    changed sections of the configuration, which take effect at the next start. Both are called in a thread.
+    `reload` reads the policy bundle from its files and raises `ConfigInvalid`. `reread` also reads the modes,
+    and the sections that take effect at the next start. Both are called in a thread.
     `remote_sign_in` permits sign-in with a code from other machines. Client addresses are those of the
     connection: the server in front of this application must not take them from a header.
     """
@@ -76,7 +76,8 @@ def app(
         oauth=services.oauth,
         points=services.answers.points,
         reload=reload,
-        waiting=waiting,
+        reread=reread or (lambda: FilesNow(bundle=reload())),
+        started=services.clock.now(),
         remote_sign_in=remote_sign_in,
         max_body_bytes=max_body_bytes,
         max_depth=max_depth,

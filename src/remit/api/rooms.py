@@ -19,6 +19,7 @@ from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
 from remit.api.rest.policy import PolicyRooms
 from remit.api.rest.replicas import ReplicaRooms
+from remit.api.rest.service import ServiceRooms
 from remit.api.rest.stored_labels import StoredLabelRooms
 from remit.api.rest.tasks import TaskRooms
 from remit.api.rest.tools import ToolRooms
@@ -56,7 +57,9 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
             tools=services.tools,
             replicas=services.replicas,
             endings=services.endings,
+            decisions=services.decisions,
         ),
+        _service_rooms(services),
         ApprovalRooms(tasks=services.tasks, decisions=services.decisions, identity=services.identity),
         ReplicaRooms(replicas=services.replicas, endings=services.endings, inspection=services.inspection),
         ToolRooms(policies=services.policies, tools=services.tools, decisions=services.decisions),
@@ -78,6 +81,20 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StreamRooms(signals=services.signals),
     )
     return {type(one): one for one in every}
+
+
+def _service_rooms(services: Services) -> ServiceRooms:
+    return ServiceRooms(
+        upstreams=services.upstreams,
+        policies=services.policies,
+        tools=services.tools,
+        replicas=services.replicas,
+        endings=services.endings,
+        decisions=services.decisions,
+        evidence=services.evidence,
+        findings=services.findings,
+        mediation=services.mediation,
+    )
 
 
 def health_rooms(services: Services) -> HealthRooms:

@@ -32,8 +32,40 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "demo", "Start", "", "run the demo story, end to end, on real MCP servers", "remit.cli.demo.command"
     ),
-    Command("doctor", "Start", "", "check this installation for problems", "remit.cli.doctor.command"),
+    Command(
+        "hindsight",
+        "Start",
+        "[PATH...]",
+        "show what coding assistants did, and what remit would have done",
+        "remit.cli.hindsight.command",
+    ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
+    Command(
+        "status", "The service", "", "show what runs, and what needs attention", "remit.cli.service.status"
+    ),
+    Command("stop", "The service", "", "stop remit", "remit.cli.service.stop"),
+    Command(
+        "restart",
+        "The service",
+        "",
+        "start remit again, at its address",
+        "remit.cli.service.stop:restart_app",
+    ),
+    Command(
+        "reload",
+        "The service",
+        "",
+        "put changed files in force, without a restart",
+        "remit.cli.service.reload",
+    ),
+    Command(
+        "logs",
+        "The service",
+        "",
+        "show the log of the service, a line for each call",
+        "remit.cli.service.logs",
+    ),
+    Command("doctor", "The service", "", "check this installation for problems", "remit.cli.doctor.command"),
     Command("run", "Agents at work", "... -- CMD", "run a program inside one task", "remit.cli.tasks.run"),
     Command(
         "connect",
@@ -60,6 +92,13 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.decisions.can",
     ),
     Command(
+        "explain",
+        "Three questions",
+        "ID",
+        "explain a decision: what was called, and why it was refused",
+        "remit.cli.decisions.explain",
+    ),
+    Command(
         "end", "Three questions", "X", "end a task, and show how long the end took", "remit.cli.endings.end"
     ),
     Command(
@@ -72,6 +111,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("unlock", "Three questions", "X", "let new tasks open again", "remit.cli.endings.end:unlock_app"),
     Command("login", "People", "", "sign in, with a code or at the browser", "remit.cli.identity.login"),
     Command("logout", "People", "", "sign out", "remit.cli.identity.login:logout_app"),
+    Command("whoami", "People", "", "show who is signed in here", "remit.cli.identity.whoami"),
     Command("person", "People", "VERB", "people and their roles", "remit.cli.identity.person"),
     Command(
         "delegation",

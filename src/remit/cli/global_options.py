@@ -24,10 +24,13 @@ class Invocation(NamedTuple):
 
     @property
     def config_file(self) -> Path:
-        """The configuration's path, absolute; it need not exist."""
-        from remit.config import config_path
+        """The configuration's path, absolute; it need not exist.
 
-        return config_path(self.config or ".")
+        What `--config` names, else the `remit.yaml` of this folder, else that of the user's folder.
+        """
+        from remit.config import find_config
+
+        return find_config(self.config)
 
     def load_config(self) -> Config:
         """Read the configuration; raises `ConfigInvalid`."""

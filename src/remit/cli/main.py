@@ -18,6 +18,7 @@ from typing import NoReturn
 import remit
 from remit.cli.command_list import BY_NAME, COMMANDS, EVERYWHERE, EXIT_CODES, Command
 from remit.cli.global_options import CLOSING, CURRENT, Invocation
+from remit.cli.tasks import session_shim
 
 #: Outside the documented codes: a defect of remit itself (EX_SOFTWARE of sysexits.h), so that no script
 #: mistakes it for a refusal.
@@ -29,7 +30,9 @@ _VALUES = {"--config", "--as"}
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    sys.exit(run(sys.argv[1:]))
+    # A client starts one shim for each server: a shim loads nothing that the session's relay has.
+    shim = session_shim.requested(sys.argv[1:])
+    sys.exit(session_shim.run(shim) if shim is not None else run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ import msgspec
 from remit.cli.global_options import current
 from remit.cli.private_files import hold, read_private
 from remit.core.errors import KeyUnavailable, Unauthenticated
+from remit.core.user_folders import config_folder
 
 if TYPE_CHECKING:
     from remit.sdk.key import AgentKey
@@ -52,8 +53,7 @@ class SignedIn(msgspec.Struct, kw_only=True):
 
 def sessions_file() -> Path:
     """Return the path of the file."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(home) / "remit" / "sessions.json"
+    return Path(config_folder(os.environ, os.path.expanduser("~"))) / "sessions.json"
 
 
 def session_for(base_url: str) -> StoredSession:

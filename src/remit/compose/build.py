@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from remit.adapters.policy.cedar import cedar_apart
+from remit.adapters.policy.cedar import cedar_apart, cedar_here
+from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
@@ -16,7 +17,7 @@ from remit.compose.signals import signal_settings
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
-from remit.config import Config, load_bundle, load_config
+from remit.config import Config, bases_of, load_bundle, load_config, own_places
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
@@ -63,6 +64,8 @@ class OpenedProcess:
     issuing: SvidIssuing | None = None
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
+    #: The policies are remit's own, so no process apart needs to read them first.
+    own_policies: bool = False
 
 
 def build(config: Config, opened: OpenedProcess, public_url: str, address: str = "") -> Services:
@@ -87,11 +90,12 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         store=opened.store,
         heads=opened.heads,
         keys=opened.keys,
-        engine=policy_engine(config),
+        engine=cedar_here(config.data_classes) if opened.own_policies else policy_engine(config),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,
         processes=starters_of(opened.upstreams),
+        own_files=PathsOfRemit(own_places(config), bases_of(config)),
         document_fetch=document_fetch_of(config),
         fleet=fleet_of(config, opened.store, opened.clock),
         forwarder=forwarder_of(config),
@@ -137,7 +141,7 @@ def _credential_settings(config: Config) -> CredentialSettings:
 
 def _decision_settings(config: Config) -> DecisionSettings:
     return DecisionSettings(
-        observed=frozenset(name for name, one in config.upstreams.items() if one.observed),
+        observed=config.observed,
         unconstrained=frozenset(
             name for name, one in config.upstreams.items() if one.sender_constraint == "optional"
         ),

@@ -11,6 +11,7 @@ from functools import partial
 
 from remit import __version__, api
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
+from remit.api.rest.route import FilesNow
 from remit.compose.build import OpenedProcess, build, log_origin
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
@@ -19,7 +20,7 @@ from remit.compose.standing_secrets import credentials_of, look_after_secrets
 from remit.compose.store import make_private, open_store
 from remit.compose.trust import trust_of
 from remit.compose.upstreams import idle_programs_of, offer_apis, upstreams_of
-from remit.config import Config, load_bundle, load_config
+from remit.config import Config, load_bundle, load_config, state_of
 from remit.config.scaffold import keep_from_git
 from remit.core.errors import KeyUnavailable, StoreUnavailable, UpstreamUnreachable, VerificationFailed
 from remit.core.evidence.event import Event, EventBody
@@ -70,7 +71,7 @@ async def open_services(
         keys = await open_keys(config, clock, entropy, stack, log_origin(config.tenant))
         store, heads = open_store(config, clock, entropy, keys.sealing, log_origin)
         stack.push_async_callback(store.close)
-        keep_from_git(config.folder / ".remit")
+        keep_from_git(state_of(config.folder))
         upkeep = Upkeep()
         reached = UpstreamReachability(clock)
         url = public_url or config.listen.url
@@ -145,11 +146,12 @@ async def _end(services: Services) -> None:
 
 @asynccontextmanager
 async def open_records(
-    config: Config, upstreams: Mapping[str, Upstream] | None = None
+    config: Config, upstreams: Mapping[str, Upstream] | None = None, *, own_policies: bool = False
 ) -> AsyncIterator[Services]:
     """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
-    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. Raises
+    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. With
+    `own_policies`, the policies came with remit, and no process is started to read them. Raises
     `StoreUnavailable` while another process has the store open.
     """
     clock, entropy = SystemClock(), SystemEntropy()
@@ -168,6 +170,7 @@ async def open_records(
                 store=store,
                 heads=heads,
                 upstreams=upstreams or {},
+                own_policies=own_policies,
             ),
             config.listen.url,
         )
@@ -235,7 +238,7 @@ def application(services: Services, config: Config) -> Application:
     management = api.app(
         services,
         reload=lambda: load_bundle(load_config(config.file)),
-        waiting=lambda: load_config(config.file).waiting(config),
+        reread=partial(_files_now, config),
         remote_sign_in=config.sign_in.remote_codes,
         max_body_bytes=config.limits.max_request_bytes,
         max_depth=config.limits.max_depth,
@@ -251,6 +254,12 @@ def application(services: Services, config: Config) -> Application:
 
     endpoints = own_target_only(front(services, config, serve), services.public_url)
     return counting(endpoints, Bodies(config.limits.max_bodies_bytes), Proxies(config.listen.proxies))
+
+
+def _files_now(running: Config) -> FilesNow:
+    """Read the files of a running remit again; raises `ConfigInvalid`."""
+    now = load_config(running.file)
+    return FilesNow(bundle=load_bundle(now), observed=now.observed, waiting=now.waiting(running))
 
 
 def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,7 +18,7 @@ from remit.adapters.upstream.mcp.task_processes import ProcessBroker, TaskProces
 from remit.adapters.upstream.processes.marks import can_mark
 from remit.adapters.upstream.processes.user_ids import UserIds
 from remit.compose.programs import users_of
-from remit.config import Config, UpstreamSection
+from remit.config import Config, UpstreamSection, references
 from remit.core.errors import ConfigInvalid
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.http_api import Api
@@ -31,6 +33,8 @@ from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.assembly import ToolServices
 
 OnState = Callable[[str, bool, str], None]
+#: The prefix of remit's own variables, some of them secrets.
+OWN_VARIABLES = "REMIT_"
 #: How long a process of an ended task may take to exit once it is asked to.
 GRACE_S = 0.25
 
@@ -119,10 +123,10 @@ def _stdio(
 ) -> McpStdio:
     return McpStdio(
         name,
-        section.command,
+        _command(section),
         entropy=SystemEntropy(),
         bound=bound,
-        env={key: ref.resolve() for key, ref in section.env.items()},
+        env=_environment(section, config, users),
         cwd=str(config.at(section.cwd)),
         max_result_bytes=config.limits.max_result_bytes,
         on_state=on_state,
@@ -133,7 +137,34 @@ def _stdio(
 
 
 def _secrets(section: UpstreamSection) -> tuple[str, ...]:
-    return tuple(ref.resolve() for ref in section.env.values() if ref.secret)
+    given = (*section.env.values(), *section.arguments.values())
+    return tuple(ref.resolve() for ref in given if ref.secret)
+
+
+def _command(section: UpstreamSection) -> tuple[str, ...]:
+    """Return the command with the values of its arguments."""
+    values = {f"${{{name}}}": ref.resolve() for name, ref in section.arguments.items()}
+    if not values:
+        return section.command
+    # One pass: a value that looks like a name is not replaced again.
+    names = re.compile("|".join(re.escape(name) for name in values))
+    return tuple(names.sub(lambda found: values[found[0]], word) for word in section.command)
+
+
+def _environment(section: UpstreamSection, config: Config, users: UserIds | None) -> dict[str, str]:
+    """Return the variables of a program; never remit's own, nor a secret of another upstream."""
+    given = {key: ref.resolve() for key, ref in section.env.items()}
+    if section.environment == "minimal":
+        return given
+    hidden = {ref.name for _, ref in references(config) if ref.scheme == "env"}
+    # A program with a separate user gets a separate home.
+    hidden |= {"HOME"} if users is not None else set()
+    around = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in hidden and not name.upper().startswith(OWN_VARIABLES)
+    }
+    return around | given
 
 
 def _task_processes(
@@ -155,10 +186,10 @@ def _task_processes(
     def make(env: Mapping[str, str], secrets: tuple[str, ...]) -> McpStdio:
         return McpStdio(
             name,
-            section.command,
+            _command(section),
             entropy=SystemEntropy(),
             bound=bound,
-            env={**{key: ref.resolve() for key, ref in section.env.items()}, **env},
+            env={**_environment(section, config, users), **env},
             cwd=str(config.at(section.cwd)),
             max_result_bytes=config.limits.max_result_bytes,
             grace_s=GRACE_S,

@@ -8,10 +8,13 @@ from remit.config.credentials.kubernetes import KubernetesLeaseSection
 from remit.config.credentials.lease import LeaseSection, PostgresLeaseSection
 from remit.config.credentials.oauth import OAuthLeaseSection
 from remit.config.credentials.openbao import BaoAuthSection, OpenBaoLeaseSection
+from remit.config.folders import find_config, state_of, user_config
 from remit.config.load import config_path, examine_config, load_config
+from remit.config.own_files import bases_of, own_places
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.sections.keys import KeysSection, OpenBaoSection
 from remit.config.sections.listen import ListenSection, TlsSection
+from remit.config.sections.secret_sources import references
 from remit.config.sections.signals import ReceiverSection, TransmitterSection
 from remit.config.sections.store import StoreSection
 from remit.config.sections.trust import IssuerSection, TrustDomainSection, TrustSection
@@ -59,10 +62,16 @@ __all__ = [
     "WorkloadApiSection",
     "WorkloadSection",
     "ZoneSection",
+    "bases_of",
     "config_path",
     "examine_bundle",
     "examine_config",
+    "find_config",
     "load_bundle",
     "load_config",
+    "own_places",
     "problems",
+    "references",
+    "state_of",
+    "user_config",
 ]

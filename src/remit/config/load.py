@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from remit.config.credentials.lease import check_lease
+from remit.config.folders import find_config
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
 from remit.config.reading.secret_reference import looks_secret
@@ -25,7 +26,7 @@ from remit.config.sections.store import check_store
 from remit.config.sections.trust import check_trust
 from remit.config.sections.workload_api import check_workload_api
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
-from remit.config.upstream_process import check_foreign, check_programs, check_variables
+from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
 from remit.core.errors import ConfigInvalid
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
@@ -40,8 +41,7 @@ _OWN_HEADERS = frozenset(
 
 def config_path(where: Path | str) -> Path:
     """Return the absolute path of the configuration: a file, or the `remit.yaml` of a folder."""
-    path = Path(os.path.abspath(where))
-    return path / CONFIG_NAME if path.is_dir() else path
+    return find_config(str(where))
 
 
 def load_config(where: Path | str = CONFIG_NAME) -> Config:
@@ -169,6 +169,7 @@ def _check_upstream(key: str, upstream: UpstreamSection, node: Node, problems: P
                 key=at,
                 remediation="remove it; remit writes the framing",
             )
+    check_arguments(upstream, key, node, problems)
     check_variables(upstream, key, node, problems)
 
 

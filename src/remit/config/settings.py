@@ -5,6 +5,7 @@ these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from remit.config.credentials.lease import LeaseSection
+from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.config.sections.governance import AgentsSection, PeopleSection
@@ -139,6 +141,20 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
         dict[str, SecretRef],
         Meta(description="Environment of the program: literals, or secrets by name."),
     ] = {}
+    arguments: Annotated[
+        dict[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretRef],
+        Meta(
+            description="Values of `${NAME}` in `command`, put in when the program starts. Other users of "
+            "the machine can read the arguments of a process; prefer `env` where the program reads it."
+        ),
+    ] = {}
+    environment: Annotated[
+        Literal["minimal", "inherit"],
+        Meta(
+            description="What the program gets beside `env`. `minimal`: PATH, HOME and LANG. `inherit`: all "
+            "variables of remit, without remit's own and those that this file names as secrets."
+        ),
+    ] = "minimal"
     cwd: Annotated[Text, Meta(description="Working folder of the program.")] = "."
     url: Annotated[
         str,
@@ -290,7 +306,14 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
 
 
 #: Sections that `remit policy apply` reads again, and fields that are not sections.
-_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256"})
+_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256", "upstreams"})
+
+
+def _changed_upstreams(here: dict[str, UpstreamSection], there: dict[str, UpstreamSection]) -> Iterator[str]:
+    for name in dict.fromkeys((*here, *there)):
+        mine, running = here.get(name), there.get(name)
+        if mine is None or running is None or msgspec.structs.replace(mine, mode=running.mode) != running:
+            yield f"upstreams.{name}"
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -358,7 +381,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     def at(self, path: str) -> Path:
         """Return a path of the configuration, made absolute."""
-        return self.folder / path
+        return placed(self.folder, path)
 
     @property
     def governed(self) -> tuple[str, ...]:
@@ -369,17 +392,24 @@ class Config(Section, frozen=True, kw_only=True):
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.
 
-        The port does not count: `remit up --port` may have chosen another.
+        Of the upstreams, name each one; the mode does not count, because a reload takes it over. The port
+        does not count: `remit up --port` may have chosen another.
         """
         if self.file_sha256 == running.file_sha256:
             return ()
         listen = msgspec.structs.replace(self.listen, port=running.listen.port)
         mine = msgspec.structs.replace(self, listen=listen)
-        return tuple(
+        sections = [
             name
             for name in self.__struct_fields__
             if name not in _READ_ANEW and getattr(mine, name) != getattr(running, name)
-        )
+        ]
+        return (*sections, *_changed_upstreams(self.upstreams, running.upstreams))
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """The upstreams in observe mode."""
+        return frozenset(name for name, one in self.upstreams.items() if one.observed)
 
     @property
     def data_classes(self) -> Classes:

@@ -26,7 +26,8 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             foreign |= {"lease.headers": lease.headers, "lease.per": lease.per == "call"}
             foreign["lease.password"] = lease.password is not None
     else:
-        foreign = {"env": upstream.env, "per_task": upstream.per_task}
+        foreign = {"env": upstream.env, "per_task": upstream.per_task, "arguments": upstream.arguments}
+        foreign["environment"] = upstream.environment != "minimal"
         foreign["apart"] = upstream.apart != "where-possible"
         foreign["lease.env"] = lease.env if lease is not None else {}
     if lease is not None and lease.password is not None and lease.per == "call":
@@ -66,6 +67,18 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             key=f"{key}.lease",
             remediation="give `env`, such as `API_TOKEN: '{token}'`",
         )
+
+
+def check_arguments(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
+    """Note values that no word of the command contains."""
+    for name in upstream.arguments:
+        if not any(f"${{{name}}}" in word for word in upstream.command):
+            problems.add(
+                f"is in no word of the command as `${{{name}}}`",
+                line=node.line_of(f"{key}.arguments.{name}"),
+                key=f"{key}.arguments.{name}",
+                remediation="write it there, or remove it",
+            )
 
 
 def check_programs(programs: ProgramsSection, node: Node, problems: Problems) -> None:

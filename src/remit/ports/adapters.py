@@ -13,7 +13,7 @@ from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
-from remit.ports.runtime import Clock, Entropy
+from remit.ports.runtime import Clock, Entropy, OwnFiles
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
@@ -24,7 +24,8 @@ class Adapters:
     """The adapters of one process.
 
     `brokers` and `processes` are by upstream: where its credentials come from, and what starts processes that
-    serve one task. `fleet` and `forwarder` are there where several processes may serve one store.
+    serve one task. `fleet` and `forwarder` are there where several processes may serve one store, `own_files`
+    where remit has files on this machine.
     """
 
     clock: Clock
@@ -37,6 +38,7 @@ class Adapters:
     upstreams: Mapping[str, Upstream]
     brokers: Mapping[str, Broker] = field(default_factory=dict)
     processes: Mapping[str, Broker] = field(default_factory=dict)
+    own_files: OwnFiles | None = None
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
     forwarder: Forwarder | None = None

@@ -183,9 +183,20 @@ class Rehearsal:
     checks the whole bundle. Raises `ConfigInvalid` if the bundle is invalid.
     """
 
-    def __init__(self, bundle: str | Path | None = None, *, task_types: Sequence[TaskType] = ()) -> None:
-        """Read the bundle and put it in force."""
-        self.stage = RehearsalStage(None if bundle is None else Path(bundle), task_types)
+    def __init__(
+        self,
+        bundle: str | Path | None = None,
+        *,
+        task_types: Sequence[TaskType] = (),
+        own_policies: bool = False,
+    ) -> None:
+        """Read the bundle and put it in force.
+
+        With `own_policies` its policies are those of `remit init`, unchanged: no process is started to read
+        them.
+        """
+        place = None if bundle is None else Path(bundle)
+        self.stage = RehearsalStage(place, task_types, own_policies=own_policies)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rehearsal", daemon=True)
         self._thread.start()

@@ -47,8 +47,11 @@ GROUP = "group:"
 class RehearsalStage:
     """The services with their bundle applied, for one event loop. Opened by `open`, closed by `close`."""
 
-    def __init__(self, bundle: Path | None, task_types: Sequence[TaskType]) -> None:
-        """Read the bundle; raises `ConfigInvalid`."""
+    def __init__(
+        self, bundle: Path | None, task_types: Sequence[TaskType], *, own_policies: bool = False
+    ) -> None:
+        """Read the bundle; raises `ConfigInvalid`. With `own_policies`, its policies came with remit."""
+        self._own_policies = own_policies
         self._kept = TemporaryDirectory(prefix="remit-rehearsal-", ignore_cleanup_errors=True)
         place = Path(self._kept.name)
         try:
@@ -69,7 +72,8 @@ class RehearsalStage:
     async def open(self) -> None:
         """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
-        self.services = await self._stack.enter_async_context(open_records(self._config, upstreams))
+        records = open_records(self._config, upstreams, own_policies=self._own_policies)
+        self.services = await self._stack.enter_async_context(records)
         await self._apply()
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.refusals import own_failure
 from tests.worlds.mcp_endpoint import GatewayWorld, gateway_world
 
 MIB = 1024 * 1024
@@ -39,8 +40,8 @@ async def test_a_call_of_a_bound_task_reads_nothing_from_the_database(
         return await run(read, *args)
 
     monkeypatch.setattr(pool, "run", counted)
-    assert "result" in json.loads((await world.call("echo", {"text": "ok 2"})).content)
-    assert "error" in json.loads((await world.call("no_such_tool")).content)
+    assert not own_failure(json.loads((await world.call("echo", {"text": "ok 2"})).content))
+    assert own_failure(json.loads((await world.call("no_such_tool")).content))
     assert reads == []
 
 

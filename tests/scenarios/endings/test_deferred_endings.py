@@ -196,7 +196,7 @@ async def test_no_two_calls_have_one_job(world: DeferringWorld) -> None:
     world.server.first = {"taskId": f"{OWN_ID}-1"}
     _, token = await world.gateway.open()
     told = await world.gateway.call("export", meta=KNOWS, token=token)
-    assert refused(told)[0] == -31004
+    assert refused(told)[0] == "failed"
     assert await world.outcomes() == [("unknown", "upstream")]
 
 
@@ -205,7 +205,7 @@ async def test_a_handle_that_is_none_leaves_the_outcome_unknown(world: Deferring
     """The call was sent; its outcome cannot be known."""
     world.server.first = first
     told = await world.gateway.call("export", meta=KNOWS)
-    assert refused(told)[0] == -31004
+    assert refused(told)[0] == "failed"
     assert await world.outcomes() == [("unknown", "upstream")]
     assert world.in_hand == 0
 
@@ -251,11 +251,11 @@ async def test_what_may_go_on_is_bounded(world: DeferringWorld, monkeypatch: pyt
     monkeypatch.setattr(deferrals, "MAX_IN_ALL", 3)
     await world.begin()
     await world.begin()
-    assert refused(await world.gateway.call("slow", meta=KNOWS)) == (-32000, "busy")
+    assert refused(await world.gateway.call("slow", meta=KNOWS)) == ("busy", "busy")
     _, token = await world.gateway.open()
     await world.begin(token=token)
     _, token = await world.gateway.open()
-    assert refused(await world.gateway.call("slow", meta=KNOWS, token=token)) == (-32000, "busy")
+    assert refused(await world.gateway.call("slow", meta=KNOWS, token=token)) == ("busy", "busy")
     assert len(world.server.asked("tools/call")) == 3
     # Who does not defer is not held up by those who do.
     assert (await world.gateway.call("slow")).json["result"]["content"][0]["text"] == "at once"
@@ -270,7 +270,7 @@ async def test_what_is_kept_of_them_is_bounded(
     """
     monkeypatch.setattr(deferrals, "MAX_BYTES", deferrals.MAX_KEPT + 4096)
     first = await world.begin("slow", {"text": "x" * 1024})
-    assert refused(await world.gateway.call("slow", {"text": "x" * 4096}, meta=KNOWS)) == (-32000, "busy")
+    assert refused(await world.gateway.call("slow", {"text": "x" * 4096}, meta=KNOWS)) == ("busy", "busy")
     await world.settled()
     assert [one["taskId"] for one in world.server.asked("tasks/cancel")] == [f"{OWN_ID}-2"]
     assert await world.outcomes() == [("unknown", "fault")]
@@ -286,7 +286,7 @@ async def test_a_bound_uses_up_no_approval(world: DeferringWorld, monkeypatch: p
     monkeypatch.setattr(deferrals, "MAX_PER_TASK", 1)
     await world.begin()
     made = len(await world.gateway.facts(EventKind.DECISION_MADE))
-    assert refused(await world.gateway.call("export", meta=KNOWS)) == (-32000, "busy")
+    assert refused(await world.gateway.call("export", meta=KNOWS)) == ("busy", "busy")
     assert len(await world.gateway.facts(EventKind.DECISION_MADE)) == made
 
 

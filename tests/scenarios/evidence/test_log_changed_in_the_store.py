@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from remit.core.evidence.event import Event, EventKind
 from remit.core.evidence.verification import verify_export
 from remit.core.findings.finding import FindingKind
 from remit.ports.store.units import Unit
+from remit.services.evidence.event_search import EventSearch
 from remit.services.evidence.log import readable
 from remit.services.evidence.log_audit import LogAudit
 from tests.gateways.remit_up import Remit
@@ -206,6 +208,21 @@ async def test_what_was_forgotten_is_as_it_was_recorded(world: CallWorld) -> Non
     beside = reading(world)
     await beside.turn()
     assert beside.state == "holds"
+
+
+@pytest.mark.parametrize("what", [*LEAVES, "hash"])
+async def test_every_search_shows_it(world: CallWorld, what: str) -> None:
+    """A change cannot take an event out of the answer; times are found around it."""
+    changed = change(world, what)
+    searches = world.services.evidence.searches
+    now = world.services.clock.now()
+    for wanted in (
+        EventSearch(outcome="no-such-outcome"),
+        EventSearch(agent="no-such-agent", since=now - timedelta(hours=1), until=now + timedelta(hours=1)),
+    ):
+        for place in ({"start": 0}, {"before": 10**6}):
+            found = await searches.search(wanted, **place)
+            assert [one.index for one in found.entries] == [changed]
 
 
 async def test_a_start_finds_an_event_that_was_taken_out(world: CallWorld) -> None:

@@ -16,6 +16,7 @@ from remit.core.identity.workload import Confirmation
 from remit.core.oauth.resource import TASK_SCOPE
 from remit.core.tools.tool import Effect
 from remit.sdk.dpop import DpopProver
+from tests.refusals import failure, own_failure
 from tests.samples.tokens import agent_token, task_token
 from tests.worlds.mcp_endpoint import BASIC, ENVELOPE, MODERN, GatewayWorld, a_bundle, a_tool, gateway_world
 from tests.worlds.services import PUBLIC_URL, Told
@@ -79,7 +80,7 @@ async def test_bound_token_with_its_proof_passes(world: GatewayWorld, prover: Dp
     """The rightful sender reads and changes; the decision says that its token was bound."""
     token = await bound(world, prover)
     assert (await send(world, **shown(prover, token))).status == 200
-    assert "result" in (await send(world, "log", **shown(prover, token))).json
+    assert not own_failure((await send(world, "log", **shown(prover, token))).json)
     decisions = await world.facts(EventKind.DECISION_MADE)
     assert [one["sender"] for one in decisions] == ["dpop", "dpop"]
     assert not any("sender_constraint" in one for one in decisions)
@@ -154,9 +155,8 @@ async def test_unbound_token_does_not_change_things(world: GatewayWorld) -> None
     """A bearer token reads; a call of tier operator is refused, and the refusal says what would do."""
     token = await task_token(world.services, world.task)
     bearer = {"authorization": f"Bearer {token}"}
-    assert "result" in (await send(world, **bearer)).json
-    error = (await send(world, "log", **bearer)).json["error"]
-    (reason,) = error["data"]["reasons"]
+    assert not own_failure((await send(world, **bearer)).json)
+    (reason,) = failure((await send(world, "log", **bearer)).json)["reasons"]
     assert reason["code"] == "sender-constraint"
     assert "remit run" in reason["remediation"]
     decision = (await world.facts(EventKind.DECISION_MADE))[-1]
@@ -196,7 +196,7 @@ async def test_certificate_bound_token_needs_its_certificate(world: GatewayWorld
     world.endpoint = another  # type: ignore[assignment]
     assert (await send(world, "log", **bearer)).status == 401
     world.endpoint = mutual  # type: ignore[assignment]
-    assert "result" in (await send(world, "log", **bearer)).json
+    assert not own_failure((await send(world, "log", **bearer)).json)
     assert (await world.facts(EventKind.DECISION_MADE))[-1]["sender"] == "mtls"
     assert await refused(world) == ["token-unproven", "token-unproven"]
 
@@ -205,7 +205,7 @@ async def test_each_resource_takes_its_own_tokens(world: GatewayWorld) -> None:
     """A token for one upstream is refused at the other, and where all are; the refusal names the resource."""
     token = await task_token(world.services, world.task, audience=(URL,))
     bearer = {"authorization": f"Bearer {token}"}
-    assert "result" in (await send(world, **bearer)).json
+    assert not own_failure((await send(world, **bearer)).json)
     for path in ("/mcp", "/mcp/notes"):
         told = await send(world, path=path, **bearer)
         assert told.status == 401
@@ -231,7 +231,7 @@ async def test_ended_task_stands_in_the_evidence(world: GatewayWorld) -> None:
     """A token of a task that has ended is refused at every method, and each refusal is written with both."""
     token = await task_token(world.services, world.task)
     await world.services.endings.revocations.end_task(world.task, reason="enough", by="lena")
-    assert (await send(world, authorization=f"Bearer {token}")).status == 403
+    assert failure((await send(world, authorization=f"Bearer {token}")).json)["code"] == "task-ended"
     assert (await world.modern("tools/list", token=token)).status == 403
     entries = await world.services.evidence.log.pages(limit=1000)
     leaves = [json.loads(one.leaf) for one in entries if one.kind == EventKind.TOKEN_REFUSED.value]
@@ -245,9 +245,9 @@ async def test_flood_of_an_ended_task_is_counted(world: GatewayWorld) -> None:
     token = await task_token(world.services, world.task)
     await world.services.endings.revocations.end_task(world.task, reason="enough", by="lena")
     for _ in range(60):
-        assert (await send(world, authorization=f"Bearer {token}")).status == 403
+        assert failure((await send(world, authorization=f"Bearer {token}")).json)["code"] == "task-ended"
     world.clock.advance(2)
-    assert (await send(world, authorization=f"Bearer {token}")).status == 403
+    assert failure((await send(world, authorization=f"Bearer {token}")).json)["code"] == "task-ended"
     written = await world.facts(EventKind.TOKEN_REFUSED)
     assert len(written) + written[-1]["further"] == 61
     assert len(written) < 40

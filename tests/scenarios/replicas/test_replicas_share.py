@@ -20,6 +20,7 @@ from tests.clients.http_line import Line
 from tests.gateways.gateway_process import META
 from tests.gateways.passing_replicas import PassingWorld, a_mail, modern, passing_world
 from tests.gateways.several_replicas import Replica, ended, replicas, sent, until
+from tests.refusals import own_failure
 from tests.servers.authorization_server import SECRET, Authorities, authorities
 from tests.servers.postgres_server import PostgresServer
 from tests.worlds.tls_port import identity
@@ -229,7 +230,7 @@ async def test_a_token_that_is_bound_to_a_certificate(
             headers = {"authorization": f"Bearer {token}", **modern()}
             given = await world.ask(one, "POST", "/mcp/mail", headers, body)
             if shown == own:
-                assert "result" in given.json, given
+                assert not own_failure(given.json), given
             else:
                 assert (given.status, given.json["error"]["data"]["code"]) == (401, "token-unproven")
         for one in (first, second):

@@ -33,7 +33,7 @@ async def send_until_refused(gateway: GatewayProcess, line: Line, token: str) ->
             sent.append(f"filling {count}")
             refused = 0
             continue
-        assert (told.status, told.code) == (503, "store-unavailable"), told
+        assert told.code == "store-unavailable", told
         refused += 1
         if refused == 20:
             return sent
@@ -57,8 +57,8 @@ async def check_refuses(gateway: GatewayProcess, line: Line, token: str) -> None
     before = gateway.outbox()
     for count in range(20):
         told = await gateway.send(line, token, f"while full {count}", FILLING)
-        assert (told.status, told.code) == (503, "store-unavailable")
-        assert "space" in told.error["data"]["remediation"], told.error
+        assert told.code == "store-unavailable"
+        assert "space" in told.error["remediation"], told.error
     assert gateway.outbox() == before
     opening = {"agent": "mail-bot", "task_type": "send-mail", "goal": FILLING[:8000]}
     status, _ = await gateway.raw("POST", "/api/v1/tasks", opening, by="lena")

@@ -23,7 +23,7 @@ from remit.ports.store.units import Unit
 from remit.services.assembly import upkeep as upkeep_module
 from remit.services.assembly.upkeep import Upkeep
 from remit.services.tasks.tasks import Opening
-from tests.refusals import failure
+from tests.refusals import failure, own_failure
 from tests.samples.tokens import task_token
 from tests.worlds.mcp_endpoint import GatewayWorld, a_bundle, a_tool, gateway_world, messages
 from tests.worlds.values import WorldClock, WorldEntropy, WorldSealingKeys
@@ -50,8 +50,8 @@ async def test_a_label_that_a_refused_call_raised_is_kept_with_the_next(world: G
     live = await services.tasks.live.load(world.task)
     # Too late for the look at the fence in step 2: only the commit of step 5 meets it.
     await services.endings.revocations.end_scope(ScopeKind.TOOL, "files/echo", reason="", by="root")
-    assert (await world.call("echo", {"text": "ok"})).json["error"]
-    assert "result" in messages(await world.call("progress"))[-1]
+    assert own_failure((await world.call("echo", {"text": "ok"})).json)
+    assert not own_failure(messages(await world.call("progress"))[-1])
     assert live.label.data_class == "confidential"
     kept = await services.store.task(services.tenant, world.task)
     assert kept is not None
@@ -95,7 +95,7 @@ async def test_a_task_does_not_carry_the_fences_of_others(world: GatewayWorld) -
     new = await services.tasks.tasks.open(Opening(agent="bot", task_type="little"), person=person)
     assert set(new.epochs) == {"tool:files/echo"}
     token = await task_token(services, new.id)
-    assert "result" in (await world.call("echo", {"text": "ok"}, token=token)).json
+    assert not own_failure((await world.call("echo", {"text": "ok"}, token=token)).json)
 
 
 async def test_no_chore_stops_for_good() -> None:

@@ -95,6 +95,19 @@ async def test_lists_are_private(world: GatewayWorld) -> None:
         assert told.headers["cache-control"] == "no-store"
 
 
+async def test_what_a_list_spares_a_model_is_measured(world: GatewayWorld) -> None:
+    """Of each task's first list: what it was shown, beside what its upstream offers."""
+    _, little = await world.open("little")
+    for _ in range(2):
+        await world.modern("tools/list", token=little)
+    sizes = world.services.mediation.lists.sizes
+    assert sizes.tasks == 1
+    assert 0 < sizes.shown_bytes < sizes.offered_bytes / 2
+    offered = sizes.offered_bytes
+    await world.modern("tools/list")
+    assert (sizes.tasks, sizes.offered_bytes) == (2, 2 * offered)
+
+
 async def test_a_changed_tool_is_hidden_until_it_is_accepted(world: GatewayWorld) -> None:
     """A tool whose description changed is not listed; once accepted it is, as it was accepted."""
     catalogue = await world.services.upstreams["files"].catalogue()

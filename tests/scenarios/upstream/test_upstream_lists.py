@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from remit.core.label import Label, Trust
-from tests.refusals import failure
+from tests.refusals import failure, own_failure
 from tests.samples.policy_requests import guardrails
 from tests.servers.hostile_mcp import results
 from tests.worlds.hostile_upstream import ASKED, LISTS, UPSTREAMS, HostileWorld, a_bundle, hostile_world
@@ -90,13 +90,13 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
         server.gives = {"tools/call": {"resultType": "complete", "content": []}}
         mail = {"name": "mail", "arguments": {"to": "lena@corp.example", "text": "the price is 17"}}
         await world.begin("mail lena@corp.example")
-        assert "result" in (await world.ask("modern", "tools/call", mail)).json
+        assert not own_failure((await world.ask("modern", "tools/call", mail)).json)
         await world.begin()
         live = await services.tasks.live.load(world.task)
         live.rise(Label("confidential"), services.policies.applied.bundle.classes)
         note = {"name": "note", "arguments": {"text": "the price is 17"}}
         told = await world.ask("modern", "tools/call", note)
-        assert "result" in told.json, told.content
+        assert not own_failure(told.json), told.content
         for method, key in (("resources/list", "resources"), ("prompts/list", "prompts")):
             entry = {"uri": "note://1", "name": "n", "title": "the price is 17"}
             server.gives[method] = {key: [entry]}
@@ -109,7 +109,7 @@ async def test_what_one_agent_wrote_is_not_mailed_by_another_who_saw_it_in_a_lis
             assert kept is not None
             assert kept.label == live.label
             told = await world.ask("modern", "tools/call", mail)
-            assert told.json["error"]["code"] == -31001, told.content
+            assert failure(told.json)["status"] == "refused", told.content
 
 
 # What lists cost.

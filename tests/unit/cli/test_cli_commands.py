@@ -61,9 +61,11 @@ def test_up_says_where_it_is_what_it_governs_and_how_to_sign_in(services: Remit)
     assert "Enter it when `remit login`" in log
 
 
-def test_a_second_remit_on_the_same_port_is_a_configuration_error(services: Remit) -> None:
+def test_another_remit_on_the_same_port_is_a_configuration_error(services: Remit, tmp_path: Path) -> None:
     """A port that is taken exits 2 before anything is opened, and says the remediation."""
-    said = services("up", "--port", services.url.rpartition(":")[2])
+    other = tmp_path / "other"
+    assert services("init", str(other)).code == 0
+    said = services("up", "--port", services.url.rpartition(":")[2], "--config", str(other))
     assert said.code == 2
     assert "is in use" in said.err
     assert "--port" in said.err
@@ -94,10 +96,20 @@ def test_doctor_takes_another_remit_for_no_one_of_this_folder(services: Remit, t
 
 
 def test_a_second_remit_on_the_same_store_is_refused(services: Remit) -> None:
-    """One process writes: another one on the same files does not start."""
-    said = services("up", "--port", "0")
+    """One process writes: another configuration on the same files does not start."""
+    other = services.folder / "other.yaml"
+    other.write_text((services.folder / "remit.yaml").read_text())
+    said = services("up", "--port", "0", "--config", str(other))
+    other.unlink()
     assert said.code in (2, 3)
     assert said.err.startswith("error: ")
+
+
+def test_a_second_start_in_the_same_folder_says_where_remit_runs(services: Remit) -> None:
+    """It is no fault to start what runs."""
+    said = services("up")
+    assert said.code == 0
+    assert f"already running at {services.url}" in said.out
 
 
 def test_a_code_works_once(services: Remit) -> None:

@@ -312,3 +312,14 @@ def test_what_is_read_at_the_start_alone_is_named(tmp_path: Path) -> None:
     assert config(tmp_path, UPSTREAM + "groups: {legal: [lena]}\n").waiting(running) == ("groups",)
     assert config(tmp_path, UPSTREAM + "# a word\n").waiting(running) == ()
     assert config(tmp_path, UPSTREAM + "listen: {port: 8701}\n").waiting(running) == ()
+
+
+def test_of_the_upstreams_each_changed_one_is_named_but_not_for_its_mode(tmp_path: Path) -> None:
+    """A mode is reloaded; a new upstream, a removed one and another command need a start."""
+    one = "upstreams: {a: {command: [x]}, b: {command: [y]}}\n"
+    running = config(tmp_path, one)
+    other = config(tmp_path, "upstreams: {a: {command: [x], mode: observe}, b: {command: [y]}}\n")
+    assert other.waiting(running) == ()
+    assert other.observed == {"a"}
+    changed = config(tmp_path, "upstreams: {b: {command: [z], mode: observe}, c: {command: [y]}}\n")
+    assert changed.waiting(running) == ("upstreams.b", "upstreams.c", "upstreams.a")

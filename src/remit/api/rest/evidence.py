@@ -6,22 +6,28 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from remit.api.http_messages import HEADERS
-from remit.api.rest.representations import View
+from remit.api.rest.representations import MomentText, View, read_moment
 from remit.api.rest.route import Body, Endpoint, RestRequest
+from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed
 from remit.core.evidence.chain import Chain
-from remit.core.evidence.event import EventKind
+from remit.core.evidence.event import CallOutcome, EventKind
 from remit.core.json_value import Json
 from remit.ports.log import Head
 from remit.services.evidence.assembly import EvidenceServices
+from remit.services.evidence.event_search import EventSearch, ToolTally
 from remit.services.evidence.log import Evidence
 from remit.services.identity.permissions import Duty
+
+#: The outcomes of decisions and of calls.
+OUTCOMES: Final = (*(one.value for one in Outcome), *(one.value for one in CallOutcome))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +41,9 @@ class EventFilter(Body, frozen=True, kw_only=True):
     """Filter for events, which are always returned in order.
 
     Either the first events from index `start` (negative: counted from the end), or the last events below
-    index `before`. `kinds` are separated by commas.
+    index `before`. `kinds` are separated by commas. `since` is included, `until` is not. `tool` is a tool's
+    id, or an upstream for all of its tools. `person` is the person of the event's task, or the subject of its
+    values, such as the person who acted. `call` is a decision's id.
     """
 
     start: int = 0
@@ -43,20 +51,47 @@ class EventFilter(Body, frozen=True, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     kinds: str = ""
     task: str = ""
+    since: MomentText = ""
+    until: MomentText = ""
+    agent: str = ""
+    person: str = ""
+    tool: str = ""
+    outcome: str = ""
+    call: str = ""
 
 
 class EventPage(View, frozen=True, kw_only=True):
     """Events as they are in the log, with their values if these are still readable.
 
     An event that was changed in the store has only its `index`, and the reason in `damaged`. `next` is the
-    `start` of the next page, `previous` the `before` of the previous one; `None` at either end. `size` is the
-    number of events in the log.
+    `start` of the next page, `previous` the `before` of the previous one; `None` at either end. A page looks
+    at a bounded number of events: it may be empty although there are more. `size` is the number of events in
+    the log.
     """
 
     items: tuple[dict[str, Json], ...]
     next: int | None
     previous: int | None
     size: int
+
+
+class SummaryFilter(Body, frozen=True, kw_only=True):
+    """Which calls to count, as in `EventFilter`; `zone_min` is the time zone of the days, in minutes east."""
+
+    since: MomentText = ""
+    until: MomentText = ""
+    agent: str = ""
+    person: str = ""
+    tool: str = ""
+    task: str = ""
+    zone_min: Annotated[int, msgspec.Meta(ge=-1440, le=1440)] = 0
+
+
+class CallSummary(View, frozen=True, kw_only=True):
+    """The calls by tool and day; `complete` is false if there were too many to count."""
+
+    items: tuple[ToolTally, ...]
+    complete: bool
 
 
 class HeadView(View, frozen=True, kw_only=True):
@@ -102,18 +137,53 @@ async def events(errand: RestRequest[EvidenceRooms]) -> EventPage:
             raise Malformed(
                 f"event kind `{kind[:80]}` does not exist", remediation="see docs/reference/events.md"
             )
-    size = await errand.rooms.evidence.log.size()
+    if wanted.outcome not in ("", *OUTCOMES):
+        raise Malformed(
+            f"outcome `{wanted.outcome[:80]}` does not exist",
+            remediation=f"give one of {', '.join(OUTCOMES)}",
+        )
+    rooms = errand.rooms.evidence
+    size = await rooms.log.size()
     start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    found = await errand.rooms.evidence.log.pages(
-        start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
-    )
-    full = len(found) == wanted.limit
-    # A query with `before` cannot know that there is no next page; a query with `start` cannot know that
-    # there is no previous one.
-    after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
-    earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
-    items = tuple(errand.rooms.evidence.log_reading.shown(one) for one in found)
+    sought = _sought(wanted, kinds)
+    if sought == EventSearch(kinds=kinds, task=wanted.task):
+        found = await rooms.log.pages(
+            start=start, before=wanted.before, limit=wanted.limit, kinds=kinds, task=wanted.task
+        )
+        full = len(found) == wanted.limit
+        # A query with `before` cannot know that there is no next page; a query with `start` cannot know that
+        # there is no previous one.
+        after = found[-1].index + 1 if found and (full or wanted.before is not None) else None
+        earlier = found[0].index if found and found[0].index and (full or wanted.before is None) else None
+    else:
+        part = await rooms.searches.search(sought, start=start, before=wanted.before, limit=wanted.limit)
+        found = part.entries
+        after = part.reached if wanted.before is None else found[-1].index + 1 if found else None
+        earlier = part.reached if wanted.before is not None else found[0].index if found else None
+    items = tuple(rooms.log_reading.shown(one) for one in found)
     return EventPage(items=items, next=after, previous=earlier, size=size)
+
+
+def _sought(wanted: EventFilter | SummaryFilter, kinds: tuple[str, ...] = ()) -> EventSearch:
+    return EventSearch(
+        since=read_moment(wanted.since),
+        until=read_moment(wanted.until),
+        kinds=kinds,
+        task=wanted.task,
+        agent=wanted.agent,
+        person=wanted.person,
+        tool=wanted.tool,
+        outcome=wanted.outcome if isinstance(wanted, EventFilter) else "",
+        call=wanted.call if isinstance(wanted, EventFilter) else "",
+    )
+
+
+async def summary(errand: RestRequest[EvidenceRooms]) -> CallSummary:
+    """Count the calls by tool and day."""
+    wanted: SummaryFilter = errand.query
+    zone = timedelta(minutes=wanted.zone_min)
+    found = await errand.rooms.evidence.searches.tally(_sought(wanted), zone=zone)
+    return CallSummary(items=tuple(found.tallies), complete=found.reached is None)
 
 
 async def chain(errand: RestRequest[EvidenceRooms]) -> Chain:
@@ -179,6 +249,15 @@ ENDPOINTS = (
         people=Duty.AUDIT,
         asks=EventFilter,
         gives=EventPage,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/events/summary",
+        summary="Count the calls by tool and day",
+        serve=summary,
+        people=Duty.AUDIT,
+        asks=SummaryFilter,
+        gives=CallSummary,
     ),
     Endpoint(
         method="GET",

@@ -14,6 +14,7 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.ports.policy import Problem
+from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.identity.permissions import Duty
 from remit.services.policy.bundle import Policies
@@ -30,6 +31,7 @@ class PolicyRooms:
     tools: ToolServices
     replicas: ReplicaServices
     endings: EndingServices
+    decisions: DecisionServices
 
 
 class CheckPolicies(Body, frozen=True, kw_only=True):
@@ -61,8 +63,9 @@ class Unsettled(View, frozen=True, kw_only=True):
 class AppliedView(View, frozen=True, kw_only=True):
     """The policy bundle in force.
 
-    `waiting` are sections of the configuration that changed since the start and take effect at the next
-    start. `tasks` are those that ended or lost authority because the bundle was applied now.
+    `waiting` are parts of the configuration that have changed and are not in force: modes wait for a reload,
+    the others for the next start. `tasks` are those that ended or lost authority because the bundle was
+    applied now.
     """
 
     digest: str
@@ -136,7 +139,7 @@ async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
     found = await errand.rooms.endings.rebundling.preview(bundle)
     rooms = errand.rooms
     replaced = rooms.replicas.membership.several and await rooms.policies.replaced(bundle)
-    return Preview(bundle=bundle.digest, replaced=replaced, tasks=_unsettled(found))
+    return Preview(bundle=bundle.digest, replaced=replaced, tasks=unsettled(found))
 
 
 async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
@@ -150,11 +153,14 @@ async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
     await errand.rooms.policies.apply(bundle, by=errand.by)
     await errand.rooms.tools.registry.described()
     changed = await errand.rooms.endings.rebundling.look()
-    waiting = await asyncio.to_thread(errand.desk.waiting)
-    return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=_unsettled(changed))
+    files = await asyncio.to_thread(errand.desk.reread)
+    modes = errand.rooms.decisions.modes.differing(files.observed)
+    waiting = (*files.waiting, *(f"upstreams.{name}.mode" for name in modes))
+    return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=unsettled(changed))
 
 
-def _unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
+def unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
+    """Return what a bundle takes from open tasks."""
     return tuple(
         Unsettled(
             task=one.task.id,

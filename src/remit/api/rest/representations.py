@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.question import QuestionedValue
 from remit.core.endings.closure import Cause, Closing, Closure, Indeterminate
+from remit.core.errors import Malformed
 from remit.core.identity.principals import Agent, AgentState, Person, Role
 from remit.core.identity.workload import Binding
 from remit.core.json_value import Json
@@ -22,6 +23,29 @@ from remit.core.tools.constraint import Constraint
 from remit.core.tools.tool import Argument, ArgumentRole, Tool, ToolState
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339, UTC")]
+#: A time in a query, or nothing. A query is read leniently, and a number would be taken for a time.
+MomentText = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?"
+        "(Z|[+-][0-9]{2}:[0-9]{2}))?$",
+        max_length=40,
+        description="RFC 3339, with a zone",
+    ),
+]
+
+
+def read_moment(text: str) -> datetime | None:
+    """Return the time of a query; `None` if none is given; raises `Malformed`."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        at = datetime.min.replace(tzinfo=UTC)
+    if not 1970 <= at.year < 9000:
+        raise Malformed(f"`{text[:40]}` is not a time", remediation="give one from 1970 on, as RFC 3339")
+    return at
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

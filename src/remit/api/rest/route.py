@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -42,8 +43,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class RestServices:
     """What all endpoints work with; `points` are the agents that may ask for decisions.
 
-    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `waiting` names the
-    sections of the configuration that have changed since the start and count after the next one (slow, too).
+    `reload` reads the bundle from its files (slow, in a thread); raises `ConfigInvalid`. `reread` reads all
+    that a running remit takes over (slow, too); raises `ConfigInvalid`. `started` is when this process began.
     `remote_sign_in` lets people sign in with a code from other machines. `watch_s` is the time between two
     looks at the approvals.
     """
@@ -57,12 +58,25 @@ class RestServices:
     oauth: AuthorizationServer
     points: Collection[str]
     reload: Callable[[], Bundle]
-    waiting: Callable[[], tuple[str, ...]]
+    reread: Callable[[], FilesNow]
+    started: datetime
     remote_sign_in: bool
     max_body_bytes: int
     max_depth: int
     watch_s: float
     tries: SignInAttempts
+
+
+class FilesNow(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of the configuration as they are now.
+
+    `observed` are the upstreams in observe mode. `waiting` are the sections that have changed since the start
+    and count after the next one.
+    """
+
+    bundle: Bundle
+    observed: frozenset[str] = frozenset()
+    waiting: tuple[str, ...] = ()
 
 
 class HttpOrigin(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from remit.cli.demo.commands import show
 from remit.cli.demo.narrator import Narrator
 from remit.cli.demo.stage import Stage
 from remit.cli.demo.thief import INSIDE, PATIENCE_S, SHUT_OUT, StolenCredentials, Thief
+from remit.sdk.gateway_client import REFUSED
 
 LOOPS: Final = 32
 #: Seconds after the request to end within which the database refuses every login. On a machine so busy that a
@@ -45,12 +46,12 @@ class CallLoop:
             except httpx2.HTTPError:
                 continue
             now = time.monotonic()
-            told = answer.json()
-            if "result" in told:
+            code = answer.headers.get(REFUSED, "")
+            if answer.status_code == 200 and not code:
                 self.permitted_at.append(now)
             else:
                 self.refused_at.append(now)
-                self.codes.add(str(told.get("error", {}).get("data", {}).get("code", answer.status_code)))
+                self.codes.add(code or str(answer.status_code))
 
     async def until(self, answered: list[float]) -> None:
         """Wait until a call was permitted, or refused; at most half a minute."""

@@ -26,7 +26,7 @@ from remit.cli.doctor.upstreams import told_of_upstreams, upstream_looks
 from remit.cli.global_options import Invocation
 from remit.cli.host.isolation import isolation
 from remit.cli.session_file import session_for, sessions_file
-from remit.config import Config, examine_config
+from remit.config import Config, examine_config, state_of
 from remit.core.errors import (
     ConfigInvalid,
     KeyUnavailable,
@@ -51,7 +51,7 @@ def examine_all(invocation: Invocation) -> list[Check]:
     config = examine_config(path)[0] if path.is_file() else None
     findings += _configuration(path)
     base_url = os.environ.get("REMIT_URL", "") or (config.listen.url if config else "")
-    answer = _ask(base_url)
+    answer = ask_health(base_url)
     others = whose_looks(config, base_url, answers=answer is not None) if config else []
     if config is not None:
         findings += [
@@ -65,12 +65,12 @@ def examine_all(invocation: Invocation) -> list[Check]:
         findings += [*_programs(config), *lease_looks(config), *_trust(config)]
     findings += _sessions()
     if base_url and answer is not None and _told(answer) is None:
-        findings += _running(base_url, answer)
+        findings += running_looks(base_url, answer)
     elif base_url and others:
         # What the remit of another folder reports is not about this one.
         findings += others
     elif base_url:
-        findings += [*_running(base_url, answer), *_clock(answer), *_isolation(base_url, answer)]
+        findings += [*running_looks(base_url, answer), *_clock(answer), *_isolation(base_url, answer)]
         findings += _me(base_url)
     return findings
 
@@ -120,7 +120,7 @@ def _configuration(path: Path) -> Iterator[Check]:
 
 
 def _keys(config: Config) -> Iterator[Check]:
-    places = [config.at(config.keys.path), config.folder / ".remit" / "agents"]
+    places = [config.at(config.keys.path), state_of(config.folder) / "agents"]
     found = 0
     for folder in places:
         if not folder.is_dir():
@@ -287,7 +287,8 @@ def _sessions() -> Iterator[Check]:
         yield Check("sessions", "fail", f"`{place}` is open to other users", f"run `chmod 600 {place}`")
 
 
-def _ask(base_url: str) -> httpx.Response | None:
+def ask_health(base_url: str) -> httpx.Response | None:
+    """Return the answer of `/health/ready`; `None` if there is none."""
     if not base_url:
         return None
     try:
@@ -307,7 +308,8 @@ def _told(answer: httpx.Response | None) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and members <= told.keys() else None
 
 
-def _running(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
+def running_looks(base_url: str, answer: httpx.Response | None) -> Iterator[Check]:
+    """Report what a running remit tells of itself to everyone."""
     if answer is None:
         yield Check("remit", "note", f"not running at {base_url}", "start it with `remit up`")
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from remit.cli.evidence.event_line import saying
+from remit.cli.evidence.time_bounds import time_of, zone_min
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
@@ -26,10 +27,25 @@ BEYOND = 2**53 - 1
 
 
 @app.command(name="log")
-def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: str = "") -> int:
+def log(
+    *,
+    limit: int = 50,
+    start: int | None = None,
+    kind: Several = (),
+    task: str = "",
+    since: str = "",
+    until: str = "",
+    agent: str = "",
+    person: str = "",
+    tool: str = "",
+    outcome: str = "",
+    follow: Switch = False,
+) -> int:
     """Show events in order: the last ones, or those from an index on. Exits 4 if one was changed.
 
-    For example, `remit audit log --task ID` shows everything that a task did, from its opening to its end.
+    Times are ISO 8601 (local time without a zone), `2h` or `3d` ago, `today` or `yesterday`. remit searches;
+    only what is found is sent. For example, `remit audit log --task ID` shows everything that a task did,
+    from its opening to its end, and `remit audit log --outcome deny --since today --follow` shows refusals.
 
     Parameters
     ----------
@@ -41,15 +57,100 @@ def log(*, limit: int = 50, start: int | None = None, kind: Several = (), task: 
         Show only this kind, such as `decision.made`; may be given several times.
     task
         Show only the events of this task.
+    since
+        Show only events of this time and later.
+    until
+        Show only events from before this time.
+    agent
+        Show only what this agent did.
+    person
+        Show only what was done for this person, about this person, or by this person.
+    tool
+        Show only the events of this tool, or of this upstream.
+    outcome
+        Show only this outcome: `permit`, `deny` or `defer` of a decision, `ok`, `tool-error` and so on of a
+        call.
+    follow
+        Go on to show events as they are recorded, until you interrupt. With `--json` each one is one line.
     """
     client = connect()
-    items, size = _events(client, limit, start, ",".join(kind), task)
+    wanted = {
+        "kinds": ",".join(kind) or None,
+        "task": task or None,
+        "since": _at(since, "--since"),
+        "until": _at(until, "--until"),
+        "agent": agent or None,
+        "person": person or None,
+        "tool": tool or None,
+        "outcome": outcome or None,
+    }
+    items, size = _events(client, limit, start, wanted)
+    if follow:
+        from remit.cli.evidence.follower import follow_events
+
+        shown = items[-1]["index"] + 1 if items else start or 0
+        return follow_events(client, items, shown if start is not None else max(size, shown), wanted)
     if terminal.is_json():
         terminal.answer({"items": items, "size": size})
     else:
         header = ("INDEX", "AT", "KIND", "AGENT", "TASK", "WHAT")
         terminal.table(header, (_row(one) for one in items), empty="no events", whole=5, head=3)
     return 4 if any("damaged" in one for one in items) else 0
+
+
+def _at(given: str, option: str) -> str | None:
+    at = time_of(given, option)
+    return at.isoformat() if at is not None else None
+
+
+@app.command(name="summary")
+def summary(
+    *,
+    since: str = "today",
+    until: str = "",
+    agent: str = "",
+    person: str = "",
+    tool: str = "",
+    task: str = "",
+) -> None:
+    """Count the calls by tool and day: permitted, refused, asked about, failed.
+
+    Days are those of this machine's time zone. The counts come from the evidence, where no call is missing.
+    For example, `remit audit summary --since 7d` shows which tools your agents really use, and where they are
+    refused.
+
+    Parameters
+    ----------
+    since
+        Count from this time on: ISO 8601, `2h`, `3d`, `today` or `yesterday`.
+    until
+        Count up to this time.
+    agent
+        Count only the calls of this agent.
+    person
+        Count only calls for this person.
+    tool
+        Count only the calls of this tool, or of this upstream.
+    task
+        Count only the calls of this task.
+    """
+    from remit.cli.evidence.call_table import show_summary
+
+    found = connect().get(
+        "events",
+        "summary",
+        since=_at(since, "--since"),
+        until=_at(until, "--until"),
+        agent=agent or None,
+        person=person or None,
+        tool=tool or None,
+        task=task or None,
+        zone_min=zone_min(),
+    )
+    if terminal.is_json():
+        terminal.answer(found)
+    else:
+        show_summary(found)
 
 
 def _row(event: Json) -> tuple[object, ...]:
@@ -65,17 +166,19 @@ def _row(event: Json) -> tuple[object, ...]:
     )
 
 
-def _events(client: Client, limit: int, start: int | None, kinds: str, task: str) -> tuple[list[Json], int]:
+def _events(
+    client: Client, limit: int, start: int | None, wanted: dict[str, str | None]
+) -> tuple[list[Json], int]:
     """Return events and the size of the log; without `start` the last events within the limit."""
     found: list[Json] = []
     place: dict[str, int] = {"before": BEYOND} if start is None else {"start": start}
     while True:
         left = min(limit - len(found), PAGE)
-        page = client.get("events", **place, limit=left, kinds=kinds or None, task=task or None)
+        page = client.get("events", **place, limit=left, **wanted)
         items, size = page["items"], page["size"]
         found = items + found if start is None else found + items
         at = page["previous" if start is None else "next"]
-        if at is None or len(found) >= limit or not items:
+        if at is None or len(found) >= limit:
             return found, size
         place = {"before" if start is None else "start": at}
 

@@ -48,6 +48,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "tool.accepted": ("tool",),
     "upstream.lost": ("upstream",),
     "upstream.restored": ("upstream",),
+    "upstream.mode": ("mode", "upstream"),
     "fence.raised": ("scope", "cause", "reason"),
     "fence.locked": ("scope",),
     "fence.unlocked": ("scope",),

@@ -23,7 +23,9 @@ app = noun(
 
 def key_place(name: str) -> Path:
     """Return the default path of an agent's key, beside the configuration."""
-    return current().config_file.parent / ".remit" / "agents" / f"{name}.key.json"
+    from remit.config import state_of
+
+    return state_of(current().config_file.parent) / "agents" / f"{name}.key.json"
 
 
 @app.command(name="register")

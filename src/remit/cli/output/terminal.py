@@ -77,6 +77,12 @@ def answer(value: Json) -> None:
     sys.stdout.flush()
 
 
+def answer_line(value: Json) -> None:
+    """Write JSON on one line: an answer that comes in parts is one such line for each."""
+    sys.stdout.write(escaped(compact(value)) + "\n")
+    sys.stdout.flush()
+
+
 def say(*parts: str | Text, style: str = "") -> None:
     """Write a line for people. A wrapped line continues below its first word."""
     line = Text.assemble(*[part if isinstance(part, Text) else plain(part) for part in parts])
@@ -127,6 +133,14 @@ def moment(value: str | datetime | None, now: datetime | None = None) -> Text:
     told = Text.assemble(clock, (f"  {span((when - now).total_seconds())}", "dim"))
     told.no_wrap = True
     return told
+
+
+def clock(value: str) -> Text:
+    """Return a time in lines that follow each other: local, to the second; empty if it is none."""
+    try:
+        return Text(f"{datetime.fromisoformat(value).astimezone():%m-%d %H:%M:%S}", "dim")
+    except (TypeError, ValueError):
+        return Text("")
 
 
 def span(seconds: float) -> str:

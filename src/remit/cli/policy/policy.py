@@ -96,7 +96,7 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
     found = client.post("policies", "preview")
     if found["tasks"] or found["replaced"]:
         if not terminal.is_json():
-            _unsettled(found["tasks"])
+            show_unsettled(found["tasks"])
             _older(found)
         if not confirmed(_question(found), digest(found), confirm):
             terminal.say("Nothing was changed.", style="yellow")
@@ -126,7 +126,7 @@ def preview() -> None:
     if terminal.is_json():
         terminal.answer(found)
         return
-    _unsettled(found["tasks"])
+    show_unsettled(found["tasks"])
     _older(found)
     if found["tasks"] or found["replaced"]:
         terminal.copyable(f"  remit policy apply --confirm {digest(found)}", style="dim")
@@ -146,7 +146,8 @@ def _question(found: Json) -> str:
     return "Roll back to it, and end these?" if found["tasks"] else "Roll back to it?"
 
 
-def _unsettled(tasks: list[Json]) -> None:
+def show_unsettled(tasks: list[Json]) -> None:
+    """Show the open tasks that a bundle ends or reduces."""
     terminal.table(
         ("TASK", "TYPE", "AGENT", "FOR", "BECOMES", "WHY"),
         (
@@ -185,7 +186,8 @@ def _applied(bundle: Json, title: str) -> None:
         terminal.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
-        terminal.say(f"Changed in remit.yaml, takes effect at the next start: {changed}", style="yellow")
+        terminal.say(f"Changed in remit.yaml, not in force: {changed}", style="yellow")
+        terminal.say("`remit reload` takes over modes; the rest needs `remit restart`.", style="dim")
 
 
 @app.command(name="rules")

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -17,13 +15,14 @@ from urllib.request import ProxyHandler, build_opener
 
 from remit.cli.private_files import hold
 from remit.cli.rest_client import Unreachable
+from remit.cli.serve.instance import log_of, running, send
+from remit.config import state_of
 from remit.core.errors import ConfigInvalid
 
 #: The longest start: upstreams that are downloaded first (`npx`, `uvx`) take time.
 START_S = 60.0
-#: Where the background process writes its address and process id.
-READY = ".remit/up.json"
-_UP = (sys.executable, "-m", "remit", "up")
+# Without its working folder: a module that lies there would be imported.
+_UP = (sys.executable, "-P", "-m", "remit", "up")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -39,13 +38,14 @@ def ensure_running(config: Path, base_url: str) -> None:
         raise ConfigInvalid(
             f"`--start` is for a gateway on this machine, not {base_url}", remediation="start remit there"
         )
-    folder = config.parent / ".remit"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = state_of(config.parent)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         hold(lock)
         if not answers(base_url):
-            _start(config, base_url, folder / "up.log")
+            _refuse_elsewhere(config, base_url)
+            _start(config, base_url, log_of(config))
     finally:
         os.close(lock)
 
@@ -62,19 +62,18 @@ def answers(base_url: str) -> bool:
 
 def stop(config: Path) -> bool:
     """End the process that `ensure_running` started for `config`; return whether there was one."""
-    try:
-        said = json.loads((config.parent / READY).read_bytes())
-        pid = int(said["pid"])
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    # The process id may belong to another process by now.
-    if b"up" not in words or str(config).encode() not in words:
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    (config.parent / READY).unlink(missing_ok=True)
-    return True
+    found = running(config)
+    return found is not None and found.background and send(config, found, signal.SIGTERM)
+
+
+def _refuse_elsewhere(config: Path, base_url: str) -> None:
+    """Raise `Unreachable` if remit runs for this configuration, but at another address."""
+    found = running(config)
+    if found is not None and found.url not in ("", base_url):
+        raise Unreachable(
+            f"remit runs at {found.url}, and not at {base_url}",
+            remediation="run `remit stop` and start it without `--port`, or set `listen.port`",
+        )
 
 
 def _start(config: Path, base_url: str, log: Path) -> None:
@@ -82,7 +81,7 @@ def _start(config: Path, base_url: str, log: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [*_UP, "--config", str(config), "--ready-file", str(config.parent / READY)],
+            [*_UP, "--config", str(config)],
             cwd=config.parent,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -97,7 +96,8 @@ def _start(config: Path, base_url: str, log: Path) -> None:
     while time.monotonic() < until:
         if answers(base_url):
             return
-        if process.poll() is not None:
+        # It ends at once if a person has started remit in the meantime, which may take as long.
+        if process.poll() is not None and running(config) is None:
             break
         time.sleep(0.1)
     raise Unreachable(

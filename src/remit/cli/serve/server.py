@@ -23,6 +23,8 @@ from remit.cli.output import terminal
 from remit.cli.serve import unix_socket
 from remit.cli.serve.connections import BoundedConnection
 from remit.cli.serve.gc import settle_memory
+from remit.cli.serve.instance import RESTART, Instance, InstanceClaim, claimed
+from remit.cli.serve.service_log import SERVICE, logging_to
 from remit.cli.serve.welcome import StartupMessage, first_code, show_welcome
 from remit.compose import application, open_services
 from remit.compose.programs import hide_this_process
@@ -44,16 +46,60 @@ class StopRequest(NamedTuple):
 
 
 def serve(config: Config, wish: StopRequest) -> int:
-    """Serve until a signal arrives, and return the exit code."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    # Errors in client requests are reported in answers; the rest of its log is noise.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    hide_this_process()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(config, wish))
+    """Serve until a signal arrives, and return the exit code; report it if remit runs already."""
+    with claimed(Path(config.file)) as claim:
+        if isinstance(claim, Instance):
+            return _report_running(claim, wish)
+        with logging_to(Path(claim.instance.log)):
+            hide_this_process()
+            if sys.platform != "win32":
+                signal.signal(RESTART, _too_late)
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                again = runner.run(_serve(config, wish, claim))
+    if again:
+        _start_again(config, wish, again)
     return 0
+
+
+def _report_running(other: Instance, wish: StopRequest) -> int:
+    if wish.code_for or wish.go_back:
+        option = "--code-for" if wish.code_for else "--go-back"
+        raise ConfigInvalid(
+            f"remit already runs (process {other.pid}), and `{option}` belongs to its start",
+            remediation="run `remit stop` first",
+        )
+    if wish.port and other.url and not other.url.endswith(f":{wish.port}"):
+        raise ConfigInvalid(
+            f"remit already runs for this configuration (process {other.pid}), at {other.url}",
+            remediation="run `remit stop` first, or leave out `--port`",
+        )
+    if wish.ready_file is not None and other.url:
+        _write_ready(wish.ready_file, other.url, other.pid)
+    if terminal.is_json():
+        terminal.answer(other.facts)
+        return 0
+    where = f" at {other.url}" if other.url else ", and is about to serve"
+    terminal.say("remit is already running", terminal.text(where, "bold"))
+    terminal.picture(terminal.facts([("process", other.pid), ("since", terminal.moment(other.since))]))
+    terminal.say("`remit status` shows more, `remit stop` ends it.", style="dim")
+    return 0
+
+
+def _start_again(config: Config, wish: StopRequest, port: int) -> None:
+    """Become the next run: the same process, so that a terminal or a supervisor keeps it.
+
+    Options that belong to one start are not repeated. The port is, because clients know it.
+    """
+    more = ["--ready-file", str(wish.ready_file)] if wish.ready_file is not None else []
+    more += ["--json"] if terminal.is_json() else []
+    sys.stdout.flush()
+    sys.stderr.flush()
+    words = ["-P", "-m", "remit", "up", "--config", config.file, "--port", str(port), *more]
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - our own program
+
+
+def _too_late(*_: object) -> None:
+    """Ignore a restart while remit starts or closes; unlike an ignored signal, programs do not inherit it."""
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -64,8 +110,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config, wish: StopRequest) -> None:
+async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int:
+    """Serve; return the port if remit is to start again, else 0."""
+    log = logging.getLogger(SERVICE)
     with listening(config, wish.port) as sock:
+        port: int = sock.getsockname()[1]
         url = public_url(config, sock)
         address = public_url(config, sock, own=True)
         if sys.stderr.isatty():
@@ -96,11 +145,15 @@ async def _serve(config: Config, wish: StopRequest) -> None:
                 settle_memory()
                 welcome = StartupMessage(config=config, url=url, code=code, moved=url != config.listen.url)
                 await show_welcome(services.evidence.log, services.policies, services.tools.registry, welcome)
+                claim.serves(url)
+                log.info("serves at %s", url)
                 if wish.ready_file is not None:
-                    _write_ready(wish.ready_file, url)
+                    _write_ready(wish.ready_file, url, os.getpid())
 
             await server.run_on(sock, ready)
-    terminal.remark("the head of the evidence is signed; stopped")
+            log.info("no longer serves; what is open is closed")
+    terminal.remark(f"the head of the evidence is signed; {'starting again' if server.again else 'stopped'}")
+    return port if server.again else 0
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -154,20 +207,34 @@ def _not_listened(host: str, port: int, fault: OSError | OverflowError) -> Confi
 class Server(uvicorn.Server):
     """The HTTP server, whose signals are ours: after draining, the process is closed in order."""
 
+    again = False
+
     async def run_on(self, sock: socket.socket, ready: Callable[[], object]) -> None:
         """Serve on a socket until a signal arrives; await `ready` once connections are accepted."""
         loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = [signal.SIGINT, signal.SIGTERM, RESTART]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            # The terminal was closed. `nohup` ignores that.
+            signals.append(signal.SIGHUP)
         for number in signals:
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self._restart if number == RESTART else self._stop)
         self.ready = ready
         try:
             await self._serve([sock])
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+            signal.signal(RESTART, _too_late)
+
+    def _restart(self) -> None:
+        if not self.should_exit:
+            self._stop()
+            self.again = True
 
     def _stop(self) -> None:
+        if self.again:
+            self.again = False
+            return
         if self.should_exit:
             self.force_exit = True
             return
@@ -185,7 +252,7 @@ class Server(uvicorn.Server):
                 await made
 
 
-def _write_ready(place: Path, url: str) -> None:
+def _write_ready(place: Path, url: str, pid: int) -> None:
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode({"url": url, "pid": os.getpid()}) + b"\n")
+    fresh.write_bytes(msgspec.json.encode({"url": url, "pid": pid}) + b"\n")
     fresh.replace(place)

@@ -19,11 +19,12 @@ def up(
     code_for: str = "",
     go_back: Switch = False,
 ) -> int:
-    """Run the whole of remit in one process until it is interrupted.
+    """Run the whole of remit in one process until it is interrupted or `remit stop` ends it.
 
     The first start creates the person `admin` and prints a one-time code to sign in with. A person who can
-    start remit can always get a code: `--code-for NAME`. For example, `remit init && remit up` in an empty
-    folder gives you a gateway on this machine.
+    start remit can always get a code: `--code-for NAME`. If remit already runs for this configuration, the
+    command says where, and exits with 0. For example, `remit init && remit up` in an empty folder gives you a
+    gateway on this machine.
 
     Parameters
     ----------

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
@@ -14,6 +18,7 @@ from remit.cli.tasks.agent_task import WantedTask, WorkOptions, agent_session, c
 if TYPE_CHECKING:
     import asyncio
 
+    from remit.cli.tasks.session_relay import ClientSession
     from remit.cli.tasks.task_renewal import TaskRenewal
     from remit.sdk.child_process import SignalRelay
     from remit.sdk.session import AgentSession
@@ -33,12 +38,14 @@ def connect(
     work: WorkOptions | None = None,
     http: Switch = False,
     start: Switch = False,
+    shims: Annotated[str, Parameter(show=False)] = "",
 ) -> int:
     """Connect an interactive MCP client, which starts this command and speaks MCP over its standard streams.
 
     The command opens a task at the start, keeps it alive while the client works, and completes it when the
-    client exits. If the task expired during a pause (a machine's sleep), it opens a new one; a task that was
-    ended on purpose stays ended. For example, enter `remit connect` as the server of your editor's agent: its
+    client exits. With `--upstream`, all servers that one client process starts share one task and one relay
+    process. If the task expired during a pause (a machine's sleep), it opens a new one; a task that was ended
+    on purpose stays ended. For example, enter `remit connect` as the server of your editor's agent: its
     tool calls are then decided and recorded, and it holds no credential of an upstream.
 
     Parameters
@@ -53,6 +60,8 @@ def connect(
         Serve a relay over HTTP until interrupted, and print its address, for clients that need a URL.
     start
         Start `remit up` in the background if it is not running; for a gateway on this machine.
+    shims
+        The listening socket of a client session, from its first shim.
     """
     import asyncio
 
@@ -61,12 +70,25 @@ def connect(
     # This process holds the key, the tokens and a person's session.
     hide_this_process()
     work = work or WorkOptions()
-    wanted = work.wanted(agent or _only_agent(work.key or work.token_file), task, LEASE_S)
-    if start:
-        from remit.cli.serve.background import ensure_running
+    with _session(shims) as session:
+        wanted = work.wanted(agent or _only_agent(work.key or work.token_file), task, LEASE_S)
+        if start:
+            from remit.cli.serve.background import ensure_running
 
-        ensure_running(current().config_file, current().base_url())
-    return asyncio.run(_connected(wanted, upstream, http=http))
+            ensure_running(current().config_file, current().base_url())
+        return asyncio.run(_connected(wanted, upstream, session, http=http))
+
+
+@contextmanager
+def _session(shims: str) -> Iterator[ClientSession | None]:
+    """Yield the client session whose first shim started this process; None without shims."""
+    if not shims:
+        yield None
+        return
+    from remit.cli.tasks.session_relay import ClientSession
+
+    with ClientSession(shims) as session:
+        yield session
 
 
 def _only_agent(key: Path | None) -> str:
@@ -74,7 +96,9 @@ def _only_agent(key: Path | None) -> str:
         raise UsageFault("`--key` and `--token-file` need `--agent`", remediation="give `--agent`")
     # Without a configuration, report exactly that.
     current().base_url()
-    folder = current().config_file.parent / ".remit" / "agents"
+    from remit.config import state_of
+
+    folder = state_of(current().config_file.parent) / "agents"
     names = sorted(path.name.removesuffix(".key.json") for path in folder.glob("*.key.json"))
     if len(names) != 1:
         what = (
@@ -87,7 +111,7 @@ def _only_agent(key: Path | None) -> str:
     return names[0]
 
 
-async def _connected(wanted: WantedTask, upstream: str, *, http: bool) -> int:
+async def _connected(wanted: WantedTask, upstream: str, session: ClientSession | None, *, http: bool) -> int:
     import asyncio
 
     from remit.cli.tasks.task_renewal import TaskRenewal
@@ -99,12 +123,14 @@ async def _connected(wanted: WantedTask, upstream: str, *, http: bool) -> int:
             task = await tenure.begin()
             if http:
                 remark(opened_line(task))
-            serving = asyncio.create_task(_serve(agent, tenure, upstream, http=http))
+            serving = asyncio.create_task(_serve(agent, tenure, upstream, session, http=http))
             try:
                 return await _until_signal(serving, signals)
             finally:
                 await tenure.close()
                 await complete(tenure.task)
+                if session is not None:
+                    session.dismiss()
 
 
 async def _until_signal(serving: asyncio.Task[None], signals: SignalRelay) -> int:
@@ -123,7 +149,9 @@ async def _until_signal(serving: asyncio.Task[None], signals: SignalRelay) -> in
         stopped.cancel()
 
 
-async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, http: bool) -> None:
+async def _serve(
+    agent: AgentSession, tenure: TaskRenewal, upstream: str, session: ClientSession | None, *, http: bool
+) -> None:
     import asyncio
     import sys
 
@@ -133,6 +161,9 @@ async def _serve(agent: AgentSession, tenure: TaskRenewal, upstream: str, *, htt
     from remit.sdk.relay.stdio import Lines, LineWriter
 
     gateway = GatewayClient(agent.gateway, tenure, agent.prover)
+    if session is not None:
+        await session.serve(gateway, remark)
+        return
     if not http:
         lines, out = Lines(sys.stdin.fileno()), LineWriter(sys.stdout.fileno())
         await Bridge(gateway, lines, out, upstream=upstream, notice=remark).run()

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Undoing a wrapping: a copy of the client's file beside it, and a manifest of the changes.
+"""Undoing a wrapping: a copy of the client's file, and a manifest of the changes.
 
-Both may hold the secrets of the file, so only their owner can read them. Wrapping again after new servers
-were added makes another pair; undoing goes through all pairs, newest first.
+Both may hold the secrets of the file, so they are in the user's state folder, never in a project. Wrapping
+again after new servers were added makes another pair; undoing goes through all pairs, newest first.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from datetime import datetime
 from pathlib import Path
@@ -17,18 +16,11 @@ from typing import Final
 
 import msgspec
 
-from remit.cli.wrap.jsonc import Span, parse, replaced
+from remit.cli.wrap.client_file import Change, read
 from remit.core.errors import ConfigInvalid, NotFound
+from remit.core.user_folders import state_folder
 
-SUFFIX: Final = ".before-remit-"
 MANIFEST: Final = ".manifest.json"
-
-
-class Change(msgspec.Struct, frozen=True):
-    """A rewritten entry: its text before and after."""
-
-    before: str
-    after: str
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +49,18 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def kept_in() -> Path:
+    """Return the folder of the copies; make it if necessary."""
+    folder = Path(state_folder(os.environ, os.path.expanduser("~"))) / "wrapped"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def back_up(file: Path, content: bytes, now: datetime) -> Path:
     """Write the copy, and return its path; never overwrite an existing copy."""
-    stamp = now.strftime("%Y%m%d-%H%M%S")
-    for number in ("", *(f"-{one}" for one in range(2, 100))):
-        path = file.with_name(f"{file.name}{SUFFIX}{stamp}{number}")
+    stamp, whose = now.strftime("%Y%m%d-%H%M%S"), digest(str(file.resolve()).encode())[:12]
+    for number in range(1, 100):
+        path = kept_in() / f"{whose}-{stamp}-{number:02}-{file.name}"
         if not path.exists():
             write_private(path, content, new=True)
             return path
@@ -79,16 +78,14 @@ def note(manifest: Manifest) -> Path:
 
 def manifests(file: Path) -> list[tuple[Path, Manifest]]:
     """Return the manifests of a file, newest first."""
-    pattern = re.compile(re.escape(file.name + SUFFIX) + r"\d{8}-\d{6}(-\d+)?" + re.escape(MANIFEST))
-    found = []
-    for path in sorted(file.parent.iterdir(), reverse=True):
-        if pattern.fullmatch(path.name):
-            try:
-                found.append((path, msgspec.json.decode(path.read_bytes(), type=Manifest)))
-            except (msgspec.DecodeError, msgspec.ValidationError):
-                raise ConfigInvalid(
-                    "is damaged", file=str(path), remediation="restore the backup by hand"
-                ) from None
+    real, found = str(file.resolve()), []
+    for path in sorted(kept_in().glob(f"{digest(real.encode())[:12]}-*{MANIFEST}"), reverse=True):
+        try:
+            found.append((path, msgspec.json.decode(path.read_bytes(), type=Manifest)))
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            raise ConfigInvalid(
+                "is damaged", file=str(path), remediation="restore the backup by hand"
+            ) from None
     return found
 
 
@@ -96,7 +93,7 @@ def undo(file: Path, *, dry_run: bool) -> UndoResult:
     """Restore a file: as a whole if nothing else has changed in it, else the rewritten entries."""
     found = manifests(file)
     if not found:
-        raise NotFound(f"`{file}` was not wrapped by this remit", remediation="look for a backup next to it")
+        raise NotFound(f"`{file}` was not wrapped by this remit", remediation="name the wrapped file")
     content = file.read_bytes()
     used: list[tuple[Path, Manifest]] = []
     for path, manifest in found:
@@ -123,19 +120,12 @@ def undo(file: Path, *, dry_run: bool) -> UndoResult:
 
 def _entries_back(content: bytes, file: Path, rest: list[Manifest], done: UndoResult) -> bytes:
     """Restore rewritten entries one by one; leave an entry that has been changed since then."""
-    text = content.decode("utf-8")
     for manifest in rest:
-        servers = parse(text, file.name).at(manifest.place)
-        changes: list[tuple[Span, str]] = []
-        for name, change in manifest.entries.items():
-            span = servers.members.get(name) if servers is not None else None
-            if span is not None and span.value == parse(change.after, file.name).value:
-                changes.append((span, change.before))
-                done.restored.append(name)
-            else:
-                done.left.append(name)
-        text = replaced(text, changes)
-    return text.encode("utf-8")
+        text, back, left = read(content, file, place=manifest.place).restored(manifest.entries)
+        content = text.encode("utf-8")
+        done.restored += back
+        done.left += left
+    return content
 
 
 def write_private(path: Path, content: bytes, *, new: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -21,9 +22,10 @@ from remit.core.json_value import Json
 
 if TYPE_CHECKING:
     from remit.cli.wrap.backup import UndoResult
-    from remit.cli.wrap.jsonc import Span
+    from remit.cli.wrap.client_file import ClientFile
     from remit.cli.wrap.servers import WrappedServer
     from remit.config import Config, UpstreamSection
+    from remit.core.errors import ConfigInvalid
 
 
 app = verb("wrap")
@@ -34,12 +36,21 @@ _CLIENTS = {
     ".cursor": "cursor",
     ".vscode": "vscode",
     ".codeium": "windsurf",
+    ".claude.json": "claude-code",
+    ".codex": "codex",
+    ".gemini": "gemini",
     ".mcp.json": "mcp-client",
+    ".zed": "zed",
+    "zed": "zed",
     "mcp.json": "mcp-client",
     "settings.json": "vscode",
 }
+#: Names that several clients give to their file: its folder tells the client.
+_SHARED_NAMES = ("mcp.json", "settings.json")
 #: A client's own folders; the folder above is the project.
-_CLIENT_FOLDERS = (".cursor", ".vscode")
+_CLIENT_FOLDERS = (".codex", ".cursor", ".gemini", ".vscode", ".zed")
+#: How a shared file names this command.
+_PORTABLE = "remit"
 
 
 class Plan(NamedTuple):
@@ -47,9 +58,7 @@ class Plan(NamedTuple):
 
     file: Path
     content: bytes
-    text: str
-    place: tuple[str, ...]
-    spans: dict[str, Span]
+    client: ClientFile
     servers: list[WrappedServer]
     already: list[str]
     skipped: list[str]
@@ -65,30 +74,38 @@ def wrap(
     undo: Switch = False,
     dry_run: Switch = False,
     skip: Several = (),
+    project: str = "",
     agent: str = "",
     start: Annotated[bool, Parameter(negative="--no-start")] = True,
+    portable: Annotated[bool | None, Parameter(negative="--no-portable")] = None,
 ) -> None:
     """Put remit in front of a client's MCP servers, in observe mode: nothing is refused yet.
 
-    Each server becomes an upstream of the `remit.yaml` in this folder, which is created if necessary. Secrets
-    move into files that only you can read; the client's entries start `remit connect` instead. A backup is
-    kept. For example, wrap your editor's configuration, work as usual for a week, and write the first rules
-    from the recorded calls.
+    Each server becomes an upstream of the `remit.yaml` in this folder, else of the user's, which is created
+    if necessary. Secrets move into files that only you can read; the client's entries start `remit connect`
+    instead. A backup is kept. For example, wrap your editor's configuration, work as usual for a week, and
+    write the first rules from the recorded calls.
 
     Parameters
     ----------
     file
-        The client's file, with `mcpServers` (Claude Desktop, Cursor and most others) or `servers` (VS Code).
+        The client's file: Claude Code and Desktop, Cursor, VS Code, Windsurf, Gemini, Zed, Codex, and others
+        with `mcpServers`.
     undo
         Restore the file.
     dry_run
         Print the changes, and change nothing.
     skip
         A server to leave unchanged; may be given several times.
+    project
+        The project folder whose servers to wrap, in a file with several projects (`~/.claude.json`).
     agent
         The client's name as an agent (default: from the file).
     start
         Let the client start `remit up` in the background when needed.
+    portable
+        Write entries without absolute paths, which can be committed (default: in a project's file, if `remit`
+        is installed as a command of its user or machine).
     """
     from remit.core.errors import NotFound
 
@@ -98,61 +115,115 @@ def wrap(
     if undo:
         _undo(file, dry_run=dry_run)
         return
-    config = current().config_file
-    plan = _plan(file, config, skip)
+    from remit.cli.wrap.folder import one_at_a_time
+
     name = agent or _client(file)
-    if plan.servers and not dry_run:
-        backup = _carry_out(plan, config, name, start=start)
-        _tell(plan, config, name, backup)
-    else:
-        _tell_nothing_done(plan, config, name)
+    with one_at_a_time():
+        config = _config()
+        plan = _plan(file, config, skip, project)
+        if dry_run or not plan.servers:
+            _tell_nothing_done(plan, config, name)
+            return
+        words = _connect_command(file, config, name, start=start, portable=portable)
+        backup = _carry_out(plan, config, name, words)
+    _tell(plan, config, name, backup, words)
 
 
-def _plan(file: Path, config: Path, skip: tuple[str, ...]) -> Plan:
+def _config() -> Path:
+    """Return the configuration to extend: the one that commands find here, else the user's."""
+    from remit.config import user_config
+
+    found = current().config_file
+    return found if current().config or found.is_file() else user_config()
+
+
+def _plan(file: Path, config: Path, skip: tuple[str, ...], project: str) -> Plan:
     """Read the client's file and plan each server's change; raises `ConfigInvalid` before any change."""
-    from remit.cli.wrap.jsonc import parse
-    from remit.cli.wrap.servers import check_variables, is_off, is_ours, servers_of, upstream_name, wrapped
+    from remit.cli.wrap.client_file import read
+    from remit.cli.wrap.folder import named_secrets
+    from remit.cli.wrap.placeholders import Values
+    from remit.cli.wrap.servers import is_off, is_ours, upstream_name, wrapped
     from remit.config import load_config
     from remit.core.errors import ConfigInvalid
 
     content = file.read_bytes()
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ConfigInvalid("is not UTF-8", file=str(file), remediation="save it as UTF-8") from None
-    place, found = servers_of(parse(text, file.name), file.name)
-    unknown = sorted(set(skip) - set(found.members))
+    client = read(content, file, project)
+    unknown = sorted(set(skip) - set(client.entries))
     if unknown:
         raise ConfigInvalid(
             f"has no server `{unknown[0][:80]}`", file=file.name, remediation="use a server name of that file"
         )
-    known = load_config(config) if config.is_file() else None
-    plan = Plan(file, content, text, place, found.members, [], [], list(skip), [])
-    for name, entry in found.value.items():
-        if name in skip:
+    known = load_config(config).upstreams if config.is_file() else {}
+    home = Path(project).expanduser().absolute() if project else _home(file)
+    values = Values(os.environ, home if project or home != Path.home() else None)
+    plan = Plan(file, content, client, [], [], list(skip), [])
+    problems: list[ConfigInvalid] = _unwritable(file, config)
+    for name, entry in client.entries.items():
+        if name in skip or is_ours(entry) or is_off(entry):
+            if name not in skip:
+                (plan.already if is_ours(entry) else plan.off).append(name)
             continue
-        if is_ours(entry):
-            plan.already.append(name)
-            continue
-        if is_off(entry):
-            plan.off.append(name)
-            continue
-        planned = [one.upstream for one in plan.servers]
-        server = wrapped(name, entry, upstream_name(name, planned), _home(file))
-        if known is not None and server.upstream in known.upstreams:
-            if _same(server, known.upstreams[server.upstream]):
+        taken = [one.upstream for one in plan.servers]
+        while True:
+            wanted = upstream_name(name, taken)
+            server, faults = wrapped(name, entry, wanted, home, values, named_secrets(config))
+            if wanted not in known:
+                break
+            if not faults and _same(server, known[wanted], config):
                 server = server._replace(section={})  # wrapped earlier: its upstream exists
-            else:
-                taken = [*planned, *known.upstreams]
-                server = wrapped(name, entry, upstream_name(name, taken), _home(file))
-        check_variables(server, os.environ)
+                break
+            taken.append(wanted)
         plan.servers.append(server)
+        problems += faults
+    _raise(problems)
     return plan
 
 
-def _same(server: WrappedServer, there: UpstreamSection) -> bool:
-    command, url = server.section.get("command", ()), server.section.get("url", "")
-    return there.command == tuple(command) and there.url == url
+def _raise(problems: list[ConfigInvalid]) -> None:
+    """Report all problems, each with its remediation; the last one ends the command."""
+    from remit.cli.exit_codes import told
+
+    for one in problems[:-1]:
+        told(one, 2)
+    if problems:
+        problems[-1].remediation += "; nothing was changed"
+        raise problems[-1]
+
+
+def _unwritable(file: Path, config: Path) -> list[ConfigInvalid]:
+    """Return the folders that this command could not write into."""
+    from remit.core.errors import ConfigInvalid
+
+    folders = [file.resolve().parent, *([config.parent] if config.parent.is_dir() else [])]
+    return [
+        ConfigInvalid(
+            "is not writable", file=str(folder), remediation="give yourself the right to write there"
+        )
+        for folder in folders
+        if not os.access(folder, os.W_OK)
+    ]
+
+
+def _same(server: WrappedServer, there: UpstreamSection, config: Path) -> bool:
+    """Return whether an upstream is this server: another project's may only look alike."""
+    from remit.cli.wrap.folder import secrets_of
+    from remit.config.reading.secret_reference import read_secret
+
+    section = server.section
+    if there.command != tuple(section.get("command", ())) or there.url != section.get("url", ""):
+        return False
+    if there.command and there.cwd != section.get("cwd"):
+        return False
+    for kind in ("env", "headers", "arguments"):
+        written = section.get(kind, {})
+        wanted = {key: read_secret(one, name=key, folder=config.parent) for key, one in written.items()}
+        if wanted != getattr(there, kind):
+            return False
+    folder = secrets_of(config)
+    return all(
+        (folder / name).is_file() and (folder / name).read_text("utf-8").rstrip("\n") == value
+        for name, value in server.secrets.items()
+    )
 
 
 def _home(file: Path) -> Path:
@@ -164,19 +235,19 @@ def _home(file: Path) -> Path:
 
 def _client(file: Path) -> str:
     for word in (file.name, file.parent.name):
-        if word in _CLIENTS and (word != "mcp.json" or file.parent.name not in _CLIENTS):
+        if word in _CLIENTS and (word not in _SHARED_NAMES or file.parent.name not in _CLIENTS):
             return _CLIENTS[word]
     return re.sub(r"[^a-z0-9-]+", "-", file.stem.lower()).strip("-")[:40] or "mcp-client"
 
 
-def _carry_out(plan: Plan, config: Path, agent: str, *, start: bool) -> Path:
+def _carry_out(plan: Plan, config: Path, agent: str, words: list[str]) -> Path:
     """Change remit's folder first and the client's file last: a failure leaves the client unchanged."""
     import asyncio
 
     from remit.cli.wrap import backup, folder
-    from remit.cli.wrap.jsonc import replaced, written_at
     from remit.cli.wrap.servers import rewritten
     from remit.config import load_bundle
+    from remit.core.errors import Conflict
     from remit.core.ids import check_name
 
     check_name(agent, "an agent")
@@ -186,23 +257,26 @@ def _carry_out(plan: Plan, config: Path, agent: str, *, start: bool) -> Path:
         folder.add_task_type(read, agent)
         load_bundle(read)
         asyncio.run(_enrol(read, agent))
-        command = _connect_command(config, agent, start=start)
-        changes, entries = [], {}
-        for server in plan.servers:
-            span = plan.spans[server.name]
-            fresh = rewritten(span.value, [*command, "--upstream", server.upstream])
-            after = written_at(plan.text, span, fresh)
-            changes.append((span, after))
-            entries[server.name] = backup.Change(plan.text[span.start : span.end], after)
-        content = replaced(plan.text, changes).encode("utf-8")
-        kept = backup.back_up(plan.file, plan.content, datetime.now())  # noqa: DTZ005 - a name for people here
+        env = {} if words[0] == _PORTABLE else _folders_of_user()
+        fresh = {
+            one.name: rewritten(plan.client.entries[one.name], [*words, "--upstream", one.upstream], env)
+            for one in plan.servers
+        }
+        text, entries = plan.client.changed(fresh)
+        content = text.encode("utf-8")
+        if plan.file.read_bytes() != plan.content:
+            raise Conflict(
+                f"`{plan.file}` was changed by another program meanwhile",
+                remediation="close the client, and wrap again",
+            )
+        kept = backup.back_up(plan.file, plan.content, datetime.now())  # noqa: DTZ005 - a name for people
         backup.note(
             backup.Manifest(
-                file=str(plan.file),
+                file=str(plan.file.resolve()),
                 backup=str(kept),
                 sha256_before=backup.digest(plan.content),
                 sha256_after=backup.digest(content),
-                place=plan.place,
+                place=plan.client.place,
                 entries=entries,
                 config=str(config),
             )
@@ -211,13 +285,25 @@ def _carry_out(plan: Plan, config: Path, agent: str, *, start: bool) -> Path:
     return kept
 
 
+def _folders_of_user() -> dict[str, str]:
+    """Return the variables that move remit's folders: clients may start their servers without them."""
+    return {name: os.environ[name] for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME") if os.environ.get(name)}
+
+
+def _is_installed() -> bool:
+    """Return whether clients find this command by name: not only in an environment that a shell activated."""
+    found = shutil.which(_PORTABLE)
+    return found is not None and Path(found).parent != Path(sys.executable).parent
+
+
 async def _enrol(config: Config, agent: str) -> None:
     """Make the client's key if there is none, and register it: here, or at the running remit."""
     from remit.cli.wrap.folder import PURPOSE, register_agent
+    from remit.config import state_of
     from remit.core.errors import StoreUnavailable
     from remit.sdk.key import AgentKey
 
-    place = config.folder / ".remit" / "agents" / key_place(agent).name
+    place = state_of(config.folder) / "agents" / key_place(agent).name
     made = not place.exists()
     key = AgentKey.generate() if made else AgentKey.load(place)
     if made:
@@ -226,7 +312,8 @@ async def _enrol(config: Config, agent: str) -> None:
         try:
             await register_agent(config, agent, key.public_jwk)
         except StoreUnavailable:
-            _register_where_it_runs(agent, PURPOSE, key.public_jwk)
+            if made:  # a key is kept only with its registration
+                _register_where_it_runs(agent, PURPOSE, key.public_jwk)
     except BaseException:
         if made:
             place.unlink(missing_ok=True)
@@ -249,19 +336,34 @@ def _register_where_it_runs(agent: str, purpose: str, public_jwk: Mapping[str, s
         raise
 
 
-def _connect_command(config: Path, agent: str, *, start: bool) -> list[str]:
-    """Return the command line of `remit connect`, by absolute path: the client may have another PATH."""
-    script = Path(sys.executable).parent / "remit"
-    first = [str(script)] if script.is_file() else [sys.executable, "-m", "remit"]
-    words = [*first, "connect", "--config", str(config), "--agent", agent, "--alone"]
-    return [*words, "--start"] if start else words
+def _connect_command(
+    file: Path, config: Path, agent: str, *, start: bool, portable: bool | None
+) -> list[str]:
+    """Return the command line of `remit connect`: by names where the file is shared, else by paths.
+
+    A client of a person's own file may have another PATH than this command.
+    """
+    words = ["connect", "--config", str(config), "--agent", agent, "--alone"]
+    words += ["--start"] if start else []
+    if portable or (portable is None and _home(file) != Path.home() and _is_installed()):
+        if config.parent == _home(file):
+            words[2] = "."
+        elif config.is_relative_to(Path.home()):
+            words[2] = f"~/{config.relative_to(Path.home()).as_posix()}"
+        return [_PORTABLE, *words]
+    script = Path(sys.executable).parent / _PORTABLE
+    # -P: the folder in which a client starts it must not be searched for modules.
+    return [*([str(script)] if script.is_file() else [sys.executable, "-P", "-m", "remit"]), *words]
 
 
 # Output.
 
 
-def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
+def _tell(plan: Plan, config: Path, agent: str, backup: Path, words: list[str]) -> None:
     from rich.panel import Panel
+
+    from remit.cli.serve.instance import log_of
+    from remit.cli.wrap.folder import secrets_of
 
     if terminal.is_json():
         terminal.answer(_for_programs(plan, config, agent) | {"backup": str(backup), "changed": True})
@@ -275,7 +377,14 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
         ("backup", f"{backup} (only you can read it)"),
     ]
     if secrets:
-        rows.insert(2, ("secrets", f"{secrets} moved to {config.parent}/.remit/secrets"))
+        rows.insert(2, ("secrets", f"{secrets} moved to {secrets_of(config)}"))
+    if fixed := [f"{one.name} ({', '.join(one.fixed)})" for one in plan.servers if one.fixed]:
+        rows.append(("fixed as of now", "; ".join(fixed)))
+    if _home(plan.file) != Path.home():
+        shared = "has no absolute path: you may commit it" if words[0] == _PORTABLE else ""
+        rows.append(
+            ("the file", shared or "names paths of this machine; to share it, wrap with `--portable`")
+        )
     if plan.skipped:
         rows.insert(1, ("left unchanged", f"{', '.join(plan.skipped)}: remit does not see them"))
     if plan.off:
@@ -300,10 +409,7 @@ def _tell(plan: Plan, config: Path, agent: str, backup: Path) -> None:
     )
     for command, why in steps:
         terminal.copyable(f"  {command:<15}   ", terminal.text(f"# {why}", "dim"))
-    terminal.say(
-        "The first start shows how to sign in. If the client started remit, see "
-        f"{config.parent}/.remit/up.log."
-    )
+    terminal.say(f"The first start shows how to sign in. If the client started remit, see {log_of(config)}.")
 
 
 def _tell_nothing_done(plan: Plan, config: Path, agent: str) -> None:
@@ -346,7 +452,12 @@ def _for_programs(plan: Plan, config: Path, agent: str) -> dict[str, Json]:
         "mode": "observe",
         "isolation": "none",
         "servers": [
-            {"name": one.name, "upstream": one.upstream, "secrets": sorted(one.secrets)}
+            {
+                "name": one.name,
+                "upstream": one.upstream,
+                "secrets": sorted(one.secrets),
+                "fixed": list(one.fixed),
+            }
             for one in plan.servers
         ],
         "already": plan.already,

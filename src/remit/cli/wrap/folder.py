@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from remit.cli.private_files import hold
 from remit.cli.safe_text import escaped
 from remit.cli.wrap.backup import replace_file, write_private
 from remit.cli.wrap.servers import WrappedServer
-from remit.config import Config, load_bundle, load_config
+from remit.config import Config, load_bundle, load_config, state_of
 from remit.config.scaffold import keep_from_git, scaffold
 from remit.config.sections.listen import ListenSection
 from remit.core.errors import ConfigInvalid, Conflict
 from remit.core.json_value import Json
+from remit.core.user_folders import state_folder
 
 TASK_TYPE: Final = "everyday"
 PURPOSE: Final = "an AI client on this machine"
@@ -36,7 +39,7 @@ def prepared(config: Path) -> bool:
     """
     if config.is_file():
         return False
-    config.parent.mkdir(parents=True, exist_ok=True)
+    config.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scaffold(config.parent, sample=False)
     usual = ListenSection()
     port = _free_port(usual.host, usual.port)
@@ -56,11 +59,37 @@ def _free_port(host: str, wanted: int) -> int:
     return wanted
 
 
+def secrets_of(config: Path) -> Path:
+    """Return the folder of the secrets that wrapping moves."""
+    return state_of(config.parent) / "secrets"
+
+
+def named_secrets(config: Path) -> str:
+    """Return that folder as `remit.yaml` names it: relative to the file where it is below it."""
+    folder = secrets_of(config)
+    below = folder.is_relative_to(config.parent)
+    return (folder.relative_to(config.parent) if below else folder).as_posix()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait until no other command of this user wraps a client."""
+    folder = Path(state_folder(os.environ, os.path.expanduser("~")))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "wrap.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        hold(lock)
+        yield
+    finally:
+        os.close(lock)
+
+
 def add_upstreams(config: Path, servers: Sequence[WrappedServer]) -> Config:
     """Write secrets and upstreams; return the configuration read afterwards, or raise `ConfigInvalid`."""
-    folder = config.parent / ".remit" / "secrets"
+    folder = secrets_of(config)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    for private in (folder, folder.parent):
+        private.chmod(0o700)
     keep_from_git(folder.parent)
     for server in servers:
         for file, value in server.secrets.items():

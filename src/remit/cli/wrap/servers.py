@@ -1,93 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of a client's configuration as an upstream of remit. Reads and writes no files."""
+"""A server of a client's configuration as an upstream of remit. Reads and writes no files.
+
+Clients write the same server in different ways; `common` brings them into one:
+
+    {"command": "npx", "args": [...], "env": {...}}              most clients
+    {"command": {"path": "npx", "args": [...]}}                  Zed, before 2025-10
+    {"url": ..., "bearer_token_env_var": ..., "http_headers": {...}, "env_vars": [...]}    Codex
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from remit.cli.wrap.jsonc import Span
+from remit.cli.wrap.placeholders import Values, looks_secret_to, parts_of
 from remit.config.reading.secret_reference import looks_secret, read_secret
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.core.tasks.plan import PLAN_TOOL
 
-#: Where clients keep their servers: most clients; VS Code's mcp.json; VS Code's settings.
-PLACES: Final = (("mcpServers",), ("servers",), ("mcp", "servers"))
 #: Settings of a client for a server that do not change how it is reached; kept unchanged.
 KEPT: Final = frozenset(
     {
-        "alwaysAllow", "autoApprove", "description", "disabled", "disabledTools", "enabledTools",
-        "excludeTools", "gallery", "includeTools", "initTimeout", "timeout", "trust", "version",
+        "alwaysAllow", "always_allow", "autoApprove", "description", "disabled", "disabledTools",
+        "disabled_tools", "enabled", "enabledTools", "enabled_tools", "excludeTools", "gallery",
+        "includeTools", "initTimeout", "required", "source", "startup_timeout_ms", "startup_timeout_sec",
+        "timeout", "tool_timeout_sec", "trust", "version",
     }
 )  # fmt: skip
 #: Names of a server's address: in most clients, Windsurf, Gemini.
 _URLS: Final = ("url", "serverUrl", "httpUrl")
 _READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *_URLS})
-_WHOLE_VARIABLE: Final = re.compile(
-    r"(?:(Bearer|Basic|token) )?\$(?:\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)\}|([A-Z_][A-Z0-9_]*))"
-)
-_PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
+_HTTP: Final = ("http", "streamable-http", "streamableHttp", "streamable_http")
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
 #: Values of variables that are not secret: switches, numbers, levels, absolute paths.
 _HARMLESS: Final = re.compile(
     r"true|false|yes|no|on|off|[0-9]{1,6}|debug|info|warn|warning|error|production|development|test|"
-    r"utf-?8|(?:/[A-Za-z0-9._ -]+)+/?",
+    r"utf-?8|(?:/[A-Za-z0-9._ -]+)+/?|[A-Za-z]:(?:[\\/][A-Za-z0-9._ -]+)+[\\/]?",
     re.IGNORECASE,
 )
 _SECRET_QUERY: Final = re.compile(r"key|token|secret|passw|auth|sig|code|credential", re.IGNORECASE)
 
 
 class WrappedServer(NamedTuple):
-    """A server under its new name: its section of `remit.yaml`, and secrets by the names of their files."""
+    """A server under its new name: its section of `remit.yaml`, and secrets by the names of their files.
+
+    `fixed` are the variables whose values of this moment were put into a longer text.
+    """
 
     name: str
     upstream: str
     section: dict[str, Json]
     secrets: dict[str, str]
-
-
-def servers_of(root: Span, file: str) -> tuple[tuple[str, ...], Span]:
-    """Return the path of the servers and their value; raises `ConfigInvalid` for any other shape."""
-    for place in PLACES:
-        found = root.at(place)
-        if found is None:
-            continue
-        if isinstance(found.value, dict) and all(isinstance(one, dict) for one in found.value.values()):
-            return place, found
-        raise ConfigInvalid(
-            "is not a mapping of servers", file=file, key=".".join(place), remediation="nothing was changed"
-        )
-    raise ConfigInvalid(
-        "has no MCP servers",
-        file=file,
-        remediation="give a file with `mcpServers` (most clients) or `servers` (VS Code); nothing was "
-        "changed",
-    )
+    fixed: tuple[str, ...] = ()
 
 
 def is_ours(entry: Mapping[str, Json]) -> bool:
     """Return whether an entry already starts `remit connect`."""
+    entry = common(entry)
     command, args = entry.get("command"), entry.get("args")
     if not isinstance(command, str) or not isinstance(args, list):
         return False
-    runs_remit = PurePath(command).stem == "remit" or args[:2] == ["-m", "remit"]
-    return runs_remit and "connect" in args[:3] and "--upstream" in args
+    runs_remit = PureWindowsPath(command).stem == "remit" or "-m remit" in " ".join(map(str, args[:3]))
+    return runs_remit and "connect" in args[:4] and "--upstream" in args
 
 
 def is_off(entry: Mapping[str, Json]) -> bool:
     """Return whether the client has switched a server off."""
-    return entry.get("disabled") is True
+    return entry.get("disabled") is True or entry.get("enabled") is False
 
 
-def rewritten(entry: Mapping[str, Json], command: list[str]) -> dict[str, Json]:
+def common(entry: Mapping[str, Json]) -> dict[str, Json]:
+    """Return an entry as most clients write it; what is unknown stays as it is."""
+    out = dict(entry)
+    if isinstance(program := out.get("command"), dict):
+        out |= {key: program[key] for key in ("args", "env") if key in program}
+        out["command"] = program.get("path", "")
+    headers: dict[str, Json] = dict(out.get("headers") or {}) if isinstance(out.get("headers"), dict) else {}
+    if isinstance(given := out.pop("http_headers", None), dict):
+        headers |= given
+    if isinstance(named := out.pop("env_http_headers", None), dict):
+        headers |= {key: f"${{{name}}}" for key, name in named.items()}
+    if isinstance(token := out.pop("bearer_token_env_var", None), str):
+        headers["Authorization"] = f"Bearer ${{{token}}}"
+    if headers:
+        out["headers"] = headers
+    if isinstance(names := out.pop("env_vars", None), list):
+        passed = {name: f"${{{name}}}" for name in names if isinstance(name, str)}
+        out["env"] = passed | (out.get("env") or {})
+    return out
+
+
+def rewritten(
+    entry: Mapping[str, Json], command: list[str], env: Mapping[str, str] | None = None
+) -> dict[str, Json]:
     """Return an entry that starts `command` instead, with the client's other settings."""
     out: dict[str, Json] = {"type": "stdio"} if "type" in entry else {}
-    out |= {"command": command[0], "args": command[1:]}
-    return out | {name: value for name, value in entry.items() if name in KEPT}
+    program: dict[str, Json] = {"command": command[0], "args": command[1:]}
+    if env:
+        program["env"] = dict(env)
+    if isinstance(entry.get("command"), dict):
+        program["path"] = program.pop("command")
+        program = {"command": program}
+    return out | program | {name: value for name, value in entry.items() if name in KEPT}
 
 
 def upstream_name(name: str, taken: Iterable[str]) -> str:
@@ -100,99 +119,182 @@ def upstream_name(name: str, taken: Iterable[str]) -> str:
     return wanted
 
 
-def check_variables(server: WrappedServer, environ: Mapping[str, str]) -> None:
-    """Refuse a server with unset variables: remit would not start, and no server would be reachable.
+def wrapped(
+    name: str, entry: Mapping[str, Json], upstream: str, home: Path, values: Values, secrets: str
+) -> tuple[WrappedServer, list[ConfigInvalid]]:
+    """Return a server as an upstream, and everything that cannot be carried over.
 
-    Raises `ConfigInvalid`.
+    `home` is the base folder of its relative paths, `secrets` the folder of secrets as `remit.yaml` names it.
     """
-    for value in (*server.section.get("env", {}).values(), *server.section.get("headers", {}).values()):
-        reference = read_secret(value, name="", folder=Path())
-        if reference.scheme == "env" and reference.name not in environ:
-            what = f"needs the variable `{reference.name}`, which is not set"
-            raise _refuse(server.name, what, f"set {reference.name}, or ")
+    reading = _Reading(name, upstream, home, values, secrets)
+    section = reading.section(common(entry))
+    server = WrappedServer(name, upstream, section, reading.found, tuple(dict.fromkeys(reading.fixed)))
+    return server, reading.problems
 
 
-def wrapped(name: str, entry: Mapping[str, Json], upstream: str, home: Path) -> WrappedServer:
-    """Return a server as an upstream; `home` is the base folder of its relative paths.
+class _Reading:
+    """One server on its way to become an upstream."""
 
-    Raises `ConfigInvalid` for a setting that cannot be carried over.
-    """
-    unknown = sorted(set(entry) - _READ - KEPT)
-    if unknown:
-        raise _refuse(name, f"has `{unknown[0]}`, which remit does not support")
-    if sum(bool(entry.get(key)) for key in ("command", *_URLS)) != 1:
-        raise _refuse(name, "must have either a command or a URL")
-    secrets: dict[str, str] = {}
-    section = _program(name, entry, home) if entry.get("command") else _address(name, entry)
-    kind = "env" if entry.get("command") else "headers"
-    given = entry.get(kind) or {}
-    if not isinstance(given, dict):
-        raise _refuse(name, f"needs a mapping as its `{kind}`")
-    values: dict[str, str] = {}
-    for key, value in given.items():
+    def __init__(self, name: str, upstream: str, home: Path, values: Values, secrets: str) -> None:
+        self._name, self._upstream, self._home = name, upstream, home
+        self._values, self._secrets = values, secrets
+        self.found: dict[str, str] = {}
+        self.fixed: list[str] = []
+        self.problems: list[ConfigInvalid] = []
+
+    def section(self, entry: Mapping[str, Json]) -> dict[str, Json]:
+        for key in sorted(set(entry) - _READ - KEPT):
+            self._refuse(f"has `{key[:60]}`, which remit does not support")
+        if sum(bool(entry.get(key)) for key in ("command", *_URLS)) != 1:
+            self._refuse("must have either a command or a URL")
+            return {}
+        runs = bool(entry.get("command"))
+        section = self._program(entry) if runs else self._address(entry)
+        kind = "env" if runs else "headers"
+        given = entry.get(kind) or {}
+        if not isinstance(given, dict):
+            self._refuse(f"needs a mapping as its `{kind}`")
+            given = {}
+        values = {key: self._value(key, value, header=not runs) for key, value in given.items()}
+        if not runs and "command" in section:
+            # An SSE server, behind a program: it gets the headers by its environment.
+            kind, values = "env", {f"HEADER_{key}": value for key, value in values.items()}
+        if values:
+            section[kind] = values
+        if runs:
+            section["environment"] = "inherit"
+        section["mode"] = "observe"
+        return section
+
+    def _program(self, entry: Mapping[str, Json]) -> dict[str, Json]:
+        if entry.get("type", "stdio") != "stdio" or entry.get("headers"):
+            self._refuse("has a type that does not fit its command")
+        words = [entry["command"], *(entry.get("args") or [])] if _is_list(entry.get("args")) else []
+        if not words or not all(isinstance(one, str) for one in words):
+            self._refuse("needs a list of plain words as its command")
+            return {}
+        arguments: dict[str, str] = {}
+        before, command = "", []
+        for word in words:
+            command.append(self._word(word, before, arguments))
+            before = word
+        cwd = self._filled(str(entry.get("cwd") or ""), "cwd") or str(self._home)
+        absolute = Path(cwd).expanduser().is_absolute() or PureWindowsPath(cwd).is_absolute()
+        section: dict[str, Json] = {
+            "command": command,
+            "cwd": str(Path(cwd).expanduser()) if absolute else str(self._home / cwd),
+        }
+        return section | ({"arguments": arguments} if arguments else {})
+
+    def _word(self, word: str, before: str, arguments: dict[str, str]) -> str:
+        """Return a word of the command; secrets and variables become references among `arguments`."""
+        out = ""
+        for text, part in parts_of(word):
+            out += text
+            if part is None:
+                continue
+            known = self._values.known(part.name)
+            if known is not None:
+                out += known
+            elif self._values.is_set(part.name):
+                out += f"${{{part.name}}}"
+                arguments[part.name] = f"env:{part.name}"
+            elif part.default is not None:
+                out += part.default
+            else:
+                self._unset(part.name)
+        start = looks_secret_to(out, before, looks_secret)
+        if start is None or arguments.keys() & {part.name for _, part in parts_of(out) if part}:
+            return out
+        name = f"SECRET_{len(self.found) + 1}"
+        arguments[name] = self._kept(name, out[start:])
+        return f"{out[:start]}${{{name}}}"
+
+    def _address(self, entry: Mapping[str, Json]) -> dict[str, Json]:
+        kind = entry.get("type", "http")
+        url = next(entry[key] for key in _URLS if entry.get(key))
+        if not isinstance(url, str):
+            self._refuse("needs a plain text as its URL")
+            return {}
+        hidden = any(part and _SECRET_QUERY.search(part.name) for _, part in parts_of(url))
+        url = self._filled(url, "url")
+        parts = urlsplit(url)
+        older = kind == "sse" or ("type" not in entry and parts.path.rstrip("/").endswith("/sse"))
+        if not older and kind not in _HTTP:
+            self._refuse(f"uses `{str(kind)[:40]}`; remit speaks streamable HTTP and SSE")
+        if (
+            hidden
+            or "@" in parts.netloc
+            or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query))
+        ):
+            self._refuse("has a secret in its URL", "pass it under `headers`, or ")
+        if older:
+            return {"command": [sys.executable, "-P", "-m", "remit.sdk.sse_bridge", url]}
+        return {"url": url}
+
+    def _value(self, key: str, value: Json, *, header: bool) -> str:
+        """Return the `remit.yaml` value of a variable or header; keep a possible secret as a file."""
         if not isinstance(value, str | int | float | bool):
-            raise _refuse(name, f"needs a text as `{key}`")
-        text = (
-            value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+            self._refuse(f"needs a text as `{key[:60]}`")
+            return ""
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        reference = self._values.whole(text)
+        if reference is not None:
+            lead, part = reference
+            if self._values.is_set(part.name):
+                return f"{lead} env:{part.name}" if lead else f"env:{part.name}"
+            if part.default is None and self._values.known(part.name) is None:
+                self._unset(part.name)
+                return ""
+        text = self._filled(text, key)
+        if any(ch in text for ch in "\r\n\0") or (header and not text):
+            self._refuse(f"has an empty or multi-line value of `{key[:60]}`")
+            return ""
+        if _is_harmless(key, text):
+            return text
+        if not text:
+            self._refuse(f"has an empty value of `{key[:60]}`, which looks like the name of a secret")
+            return ""
+        lead_in = _LEAD.fullmatch(text) if header else None
+        kept = self._kept(key, lead_in[2] if lead_in else text)
+        return f"{lead_in[1]} {kept}" if lead_in else kept
+
+    def _filled(self, text: str, key: str) -> str:
+        """Return a text with the values of its placeholders at this moment."""
+        out = ""
+        for before, part in parts_of(text):
+            out += before
+            if part is None:
+                continue
+            value = self._values.of(part)
+            if value is None:
+                self._unset(part.name)
+                continue
+            out += value
+            if self._values.is_set(part.name):
+                self.fixed.append(f"{key}: {part.name}")
+        return out
+
+    def _kept(self, key: str, value: str) -> str:
+        file = f"{self._upstream}.{re.sub(r'[^A-Za-z0-9_.-]', '_', key)}"
+        self.found[file] = value
+        return f"file:{self._secrets}/{file}"
+
+    def _unset(self, name: str) -> None:
+        first = f"set {name}, or " if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else ""
+        self._refuse(f"needs `{name[:60]}`, which has no value here", first)
+
+    def _refuse(self, why: str, first: str = "") -> None:
+        name = self._name[:80]
+        fault = ConfigInvalid(
+            f"server `{name}` {why}", remediation=f"{first}leave it out with `--skip {name}`"
         )
-        values[key] = _value(name, key, text, upstream, secrets, header=kind == "headers")
-    if values:
-        section[kind] = values
-    section["mode"] = "observe"
-    return WrappedServer(name, upstream, section, secrets)
+        if all(fault.message != one.message for one in self.problems):
+            self.problems.append(fault)
 
 
-def _program(name: str, entry: Mapping[str, Json], home: Path) -> dict[str, Json]:
-    if entry.get("type", "stdio") != "stdio" or entry.get("headers"):
-        raise _refuse(name, "has a type that does not fit its command")
-    command, args = entry["command"], entry.get("args") or []
-    if (
-        not isinstance(command, str)
-        or not isinstance(args, list)
-        or not all(isinstance(one, str) for one in args)
-    ):
-        raise _refuse(name, "needs a list of plain words as its command")
-    for word in (command, *args, str(entry.get("cwd", ""))):
-        if _PLACEHOLDER.search(word):
-            raise _refuse(name, f"has the placeholder `{_PLACEHOLDER.findall(word)[0]}` in its command")
-        if looks_secret(word):
-            raise _refuse(name, "seems to have a secret among its arguments; pass it under `env`")
-    cwd = Path(str(entry.get("cwd") or home)).expanduser()
-    return {"command": [command, *args], "cwd": str(cwd if cwd.is_absolute() else home / cwd)}
-
-
-def _address(name: str, entry: Mapping[str, Json]) -> dict[str, Json]:
-    if entry.get("type", "http") not in ("http", "streamable-http", "streamableHttp"):
-        raise _refuse(name, f"uses `{entry.get('type')}`; remit supports streamable HTTP")
-    url = next(entry[key] for key in _URLS if entry.get(key))
-    if not isinstance(url, str) or _PLACEHOLDER.search(url):
-        raise _refuse(name, "needs a plain text as its URL")
-    parts = urlsplit(url)
-    if "@" in parts.netloc or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query)):
-        raise _refuse(name, "has a secret in its URL; pass it under `headers`")
-    if "type" not in entry and parts.path.rstrip("/").endswith("/sse"):
-        raise _refuse(name, "uses `sse`, by its URL; remit supports streamable HTTP")
-    return {"url": url}
-
-
-def _value(name: str, key: str, value: str, upstream: str, secrets: dict[str, str], *, header: bool) -> str:
-    """Return the `remit.yaml` value of a variable or header; put a possible secret into `secrets`."""
-    found = _WHOLE_VARIABLE.fullmatch(value)
-    if found:
-        variable = f"env:{found[2] or found[3]}"
-        return f"{found[1]} {variable}" if found[1] else variable
-    if _PLACEHOLDER.search(value):
-        raise _refuse(name, f"has a placeholder inside the value of `{key}`")
-    if any(ch in value for ch in "\r\n\0") or (header and not value):
-        raise _refuse(name, f"has an empty or multi-line value of `{key}`")
-    if _is_harmless(key, value):
-        return value
-    if not value:
-        raise _refuse(name, f"has an empty value of `{key}`, which looks like the name of a secret")
-    lead = _LEAD.fullmatch(value) if header else None
-    file = f"{upstream}.{re.sub(r'[^A-Za-z0-9_.-]', '_', key)}"
-    secrets[file] = lead[2] if lead else value
-    return f"{lead[1]} file:.remit/secrets/{file}" if lead else f"file:.remit/secrets/{file}"
+def _is_list(given: Json) -> bool:
+    return given is None or isinstance(given, list)
 
 
 def _is_harmless(key: str, value: str) -> bool:
@@ -201,10 +303,3 @@ def _is_harmless(key: str, value: str) -> bool:
     except ConfigInvalid:
         return False
     return not plain.secret and (not value or _HARMLESS.fullmatch(value) is not None)
-
-
-def _refuse(name: str, why: str, first: str = "") -> ConfigInvalid:
-    return ConfigInvalid(
-        f"server `{name[:80]}` {why}",
-        remediation=f"{first}leave it unchanged with `--skip {name[:80]}`; nothing was changed",
-    )

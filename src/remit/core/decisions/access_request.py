@@ -32,6 +32,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
+    `own_files` is the argument that reaches remit's own files; no mode permits such a call.
     """
 
     principal: Principal
@@ -53,6 +54,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     crossings: int = 0
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""
+    own_files: str = ""
 
     @property
     def lacks_sender(self) -> bool:

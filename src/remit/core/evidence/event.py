@@ -68,6 +68,7 @@ class EventKind(enum.StrEnum):
     TOOL_ACCEPTED = "tool.accepted"
     UPSTREAM_LOST = "upstream.lost"
     UPSTREAM_RESTORED = "upstream.restored"
+    UPSTREAM_MODE = "upstream.mode"
     FENCE_RAISED = "fence.raised"
     FENCE_LOCKED = "fence.locked"
     FENCE_UNLOCKED = "fence.unlocked"

@@ -258,13 +258,13 @@ class Calls:
         return msgspec.structs.replace(asked, arguments={**first, INPUT: given})
 
     async def _refusal(self, visit: CallVisit, message: Incoming, end: Refused) -> WireFault:
-        if not end.request.grants:
+        if not end.request.grants and not end.request.observed:
             # An operation that is not granted does not exist for the agent; the evidence records the reason.
             return unknown(visit, message, end.decision.id)
         if end.decision.outcome is not Outcome.DEFER:
             return refusal(end)
         approval = await self._approvals.find(end.decision.approval)
-        return refusal(end, approval.expires.isoformat() if approval else "")
+        return refusal(end, approval.expires.isoformat(timespec="seconds") if approval else "")
 
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""

@@ -3,7 +3,8 @@
 
 Lists are served from learned and reviewed data, never by asking an upstream: a tool is shown with its pinned
 description. The content of a list counts as read data, like a result (`services.mediation.lists`). An
-upstream's free text about itself (`instructions`) is not shown, because it has not been reviewed.
+upstream's free text about itself (`instructions`) has not been reviewed: only observe mode shows it, as it
+shows tools that were not reviewed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
+
+import orjson
 
 from remit import __version__
 from remit.core.decisions.deferred_call import CAPABILITY, EXTENSION
@@ -20,7 +23,7 @@ from remit.core.oauth.access_token import AccessClaims
 from remit.core.tools.tool import COMPLETION, PROMPT_GET, RESOURCE_READ, RESOURCE_SUBSCRIBE, Tool, ToolState
 from remit.gateway.mcp.headers import ParamRule, param_rules
 from remit.gateway.mcp.messages import MODERN_VERSIONS
-from remit.services.mediation.lists import Lists
+from remit.services.mediation.lists import WORDS, Lists
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -126,6 +129,11 @@ class Listing:
         ):
             out |= CAPABILITY
         return out
+
+    async def words(self, claims: AccessClaims, live: LiveTask, place: Place) -> dict[str, Json]:
+        """Return what an observed upstream says about its use; a path with several upstreams says nothing."""
+        body = b"" if place.joined else await self.entries(claims, live, place, WORDS)
+        return orjson.loads(body) if body else {}
 
     def _offer(self, live: LiveTask, place: Place, operation: str, *path: str) -> bool:
         """Return whether any upstream where the task has an operation offers a capability."""

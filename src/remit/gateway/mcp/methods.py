@@ -175,6 +175,7 @@ class Methods:
                 "resultType": "complete",
                 "supportedVersions": [*LEGACY_VERSIONS, *MODERN_VERSIONS],
                 "capabilities": self._listing.capabilities(live, visit.place, modern=True),
+                **await self._listing.words(visit.claims, live, visit.place),
                 **_CACHED,
                 "_meta": {META_SERVER: server_info(visit.place)},
             },
@@ -197,6 +198,7 @@ class Methods:
                 "protocolVersion": version,
                 "capabilities": self._listing.capabilities(live, visit.place, modern=False),
                 "serverInfo": server_info(visit.place),
+                **await self._listing.words(visit.claims, live, visit.place),
             },
             ((SESSION, session_id.encode()),),
         )

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 import msgspec
 
 from remit.core.evidence.event import Event
 from remit.core.json_value import Json
 from remit.ports.store.units import UnitStore
+
+#: The most by which the time of an event and the time of its commit differ, on all replicas.
+CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,52 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def opened(self) -> dict[str, Json] | None:
         """The values alone; `None` where they were not requested or can no longer be read."""
         return {name: value for name, (_, value) in self.openings.items()} if self.openings else None
+
+
+class EventSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """The events that are sought; an empty field matches every event.
+
+    `since` is included, `until` is not. `tool` is the id of a tool, or the name of an upstream for all of its
+    tools. `person` is the person of the event's task, or the subject of its values, such as the person who
+    acted. `call` is the id of a decision: its events are those of one call.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    kinds: tuple[str, ...] = ()
+    task: str = ""
+    agent: str = ""
+    person: str = ""
+    tool: str = ""
+    outcome: str = ""
+    call: str = ""
+
+
+class FoundEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a search, in order. It continues at index `reached`; `None`: nothing is left."""
+
+    entries: list[Entry]
+    reached: int | None
+
+
+class ToolTally(msgspec.Struct, frozen=True, kw_only=True):
+    """The calls of one tool on one day (ISO date): how many decisions had each outcome, and how many calls.
+
+    `decided` counts `permit`, `deny`, `defer`, and `observed` for what was refused in observe mode. `ended`
+    counts the outcomes of calls. Refusals of several tools that were only counted have an empty `tool`.
+    """
+
+    day: str
+    tool: str
+    decided: dict[str, int]
+    ended: dict[str, int]
+
+
+class TalliedCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a tally; it continues at index `reached`. `None`: nothing is left."""
+
+    tallies: list[ToolTally]
+    reached: int | None
 
 
 class LogStore(UnitStore, Protocol):
@@ -62,6 +112,27 @@ class LogStore(UnitStore, Protocol):
 
         `opened` decrypts what can be decrypted.
         """
+
+    async def search(
+        self,
+        tenant: str,
+        wanted: EventSearch,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        most: int = 5_000,
+    ) -> FoundEvents:
+        """Return sought events from index `start` on, or below `before`, with their values.
+
+        It looks at `most` events, so the part may be empty while the search goes on. A time finds its place
+        by halving: the times of neighbouring events may differ by `CLOCKS_APART`.
+        """
+
+    async def tally(
+        self, tenant: str, wanted: EventSearch, *, zone: timedelta, start: int = 0, most: int = 5_000
+    ) -> TalliedCalls:
+        """Count the sought calls by tool and day, the day of the time zone that is `zone` east of UTC."""
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks, from which `entries` of a task begin."""

@@ -63,9 +63,13 @@ class Bridge:
         out: LineWriter,
         *,
         upstream: str = "",
+        turns: asyncio.Semaphore | None = None,
         notice: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Keep both sides; `notice` gets one line for people about problems that no message can report."""
+        """Keep both sides; `notice` gets one line for people about problems that no message can report.
+
+        Bridges of one task share their `turns`: the gateway's limit of calls at once is the task's.
+        """
         self._gateway = gateway
         self._lines = lines
         self._out = out
@@ -79,7 +83,7 @@ class Bridge:
         self._requests: dict[Id, asyncio.Task[None]] = {}
         self._listening: asyncio.Task[None] | None = None
         self._room = asyncio.Semaphore(IN_HAND)
-        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._turns = turns or asyncio.Semaphore(CALLS_AT_ONCE)
         self._waiting: set[Id] = set()
 
     async def run(self) -> None:
@@ -298,12 +302,12 @@ class Bridge:
         except ValueError:
             told = None
         error = told.get("error") if isinstance(told, dict) else None
-        if isinstance(error, dict) and (answer.status in (401, 403) or answer.status >= 500):
-            if message.method == "tools/call":
-                data = error.get("data")
-                code = data.get("code") if isinstance(data, dict) else ""
-                await self._failed(message, str(error.get("message")), str(code or ""))
-                return
+        on_the_way = answer.status in (401, 403) or answer.status >= 500
+        if isinstance(error, dict) and on_the_way and message.method == "tools/call":
+            data = error.get("data")
+            code = data.get("code") if isinstance(data, dict) else ""
+            await self._failed(message, str(error.get("message")), str(code or ""))
+            return
         if isinstance(told, dict) and isinstance(error, dict):
             told["id"] = message.id
             await self._out.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass"))

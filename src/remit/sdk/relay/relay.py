@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from remit.sdk.errors import AgentFault, GatewayRefused
-from remit.sdk.gateway_client import GatewayClient, GatewayReply
+from remit.sdk.gateway_client import REFUSED, GatewayClient, GatewayReply
 from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
 
@@ -38,7 +38,9 @@ METHODS: Final = ("GET", "POST", "DELETE")
 PASSED_ON: Final = frozenset({"accept", "content-type", "last-event-id"})
 #: Answer headers to return to the child, besides `Mcp-*`; not `WWW-Authenticate`, or the client would start a
 #: login.
-PASSED_BACK: Final = frozenset({"content-type", "content-encoding", "cache-control", "allow", "retry-after"})
+PASSED_BACK: Final = frozenset(
+    {"content-type", "content-encoding", "cache-control", "allow", "retry-after", REFUSED.lower()}
+)
 _UPSTREAM: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 

@@ -26,7 +26,7 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
 from remit.core.decisions.mediation import Delivery, Permitted, Refused, answer
-from remit.core.errors import Fenced, Malformed, NotFound
+from remit.core.errors import Fenced, Malformed, NotFound, RemitError
 from remit.core.evidence.event import CallOutcome
 from remit.core.identity.principals import Principal
 from remit.core.label import Classes, Label
@@ -38,6 +38,7 @@ from remit.services.authzen.enforcement_points import AskedSubject, AskedSubject
 from remit.services.decisions.authorizer import carries
 from remit.services.decisions.call_events import outcome_events
 from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.call_log import CallTimer
 from remit.services.mediation.dependencies import Dependencies
 from remit.services.mediation.steps.bind import BoundTask, bind_task
 from remit.services.mediation.steps.call_state import CallState
@@ -230,7 +231,13 @@ class AuthzenEvaluations:
         `StoreUnavailable` and so on. Each of them is a refusal.
         """
         steps = EvaluationSteps(self._m, question, self.subjects, self._permit_ttl_s)
-        end, awaited = await steps.ask(self._report_within_s)
+        timer = CallTimer(self._m.clock, f"{question.asked.upstream}/{question.asked.name}")
+        try:
+            end, awaited = await steps.ask(self._report_within_s)
+        except RemitError as fault:
+            timer.failed(fault)
+            raise
+        timer.ended(end)
         if awaited is not None:
             self._awaited[end.decision.id] = awaited
             if len(self._awaited) > MAX_AWAITED:

@@ -11,6 +11,7 @@ from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
 from remit.services.decisions.plan_changes import Plans
 from remit.services.decisions.refusals import Refusals
+from remit.services.decisions.upstream_modes import UpstreamModes
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.assembly import TaskServices
@@ -35,6 +36,7 @@ class DecisionServices:
     plans: Plans
     late: WriteBehind
     refusals: Refusals
+    modes: UpstreamModes
 
 
 def decision_services(
@@ -55,6 +57,7 @@ def decision_services(
         tenant=deployment.tenant,
         observed=settings.observed,
         unconstrained=settings.unconstrained,
+        own_files=adapters.own_files,
     )
     approvals = Approvals(
         store=store,
@@ -76,6 +79,14 @@ def decision_services(
         approvals=approvals,
         refusals=refusals,
     )
+    modes = UpstreamModes(
+        store=store,
+        clock=clock,
+        tenant=deployment.tenant,
+        authorizer=authorizer,
+        announcements=tools.announcements,
+        upstreams=frozenset(adapters.upstreams),
+    )
     return DecisionServices(
-        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals
+        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals, modes=modes
     )

@@ -3,6 +3,7 @@
 
 The order of a decision, each a refusal if it fails:
 
+0. no argument reaches remit's own files: this holds in observe mode too;
 1. the tool was reviewed and is unchanged since;
 2. policy: forbid wins, default deny, any error of the engine is a refusal;
 3. the task's grants: at least one that names the tool permits these arguments;
@@ -49,7 +50,7 @@ from remit.core.tools.tool import (
     WithheldBy,
     undescribed,
 )
-from remit.ports.runtime import Entropy
+from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.principals import PrincipalStore
@@ -100,6 +101,7 @@ class Authorizer:
         tenant: str,
         observed: frozenset[str],
         unconstrained: frozenset[str] = frozenset(),
+        own_files: OwnFiles | None = None,
     ) -> None:
         """Take the dependencies.
 
@@ -113,6 +115,7 @@ class Authorizer:
         self._tenant = tenant
         self._observed = observed
         self._unconstrained = unconstrained
+        self._own_files = own_files
         self.evaluations = Evaluations()
 
     def observes(self, upstream: str) -> bool:
@@ -120,6 +123,10 @@ class Authorizer:
         refused.
         """
         return upstream in self._observed
+
+    def observe(self, upstreams: frozenset[str]) -> None:
+        """Let exactly these upstreams be in observe mode, for the calls that are described from now on."""
+        self._observed = upstreams
 
     def constrains(self, upstream: str) -> bool:
         """Return whether calls of tier operator and above need a sender-constrained token."""
@@ -138,6 +145,7 @@ class Authorizer:
 
         The tool is as the arguments make it. The flow is as the task's index knows it at this moment.
         """
+        own = "" if self._own_files is None else (yield from self._own_files.reached_by(upstream, arguments))
         bundle = self._policies.applied.bundle
         tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
         tool = yield from placed(live.index, tool, arguments)
@@ -161,6 +169,7 @@ class Authorizer:
             observed=upstream in self._observed,
             unconstrained=upstream in self._unconstrained,
             flow=flow,
+            own_files=own,
         )
 
     def tool(self, tool_id: str) -> Tool:
@@ -174,7 +183,8 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
-        grant, reasons = self._refusals(request)
+        own = _own_files(request)
+        grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         # The whole decision uses one version of the policies, even if another is applied in the meantime.
         applied = self._policies.applied
@@ -198,7 +208,8 @@ class Authorizer:
         if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
             reasons += _departures(request)
         takes: tuple[TakeBudget, ...] = ()
-        if outcome is _PERMIT or request.observed:
+        observed = request.observed and not own
+        if outcome is _PERMIT or observed:
             takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
             try:
                 live.reserve(takes)
@@ -218,7 +229,7 @@ class Authorizer:
             approval=approval.id if approval and outcome is _PERMIT else "",
             obligations=answer.obligations,
             bundle=applied.digest,
-            observed=request.observed and outcome is not _PERMIT,
+            observed=observed and outcome is not _PERMIT,
             questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
         )
         return Ruling(decision, takes, approval if decision.approval else None)
@@ -494,6 +505,24 @@ def _kinds(spec: Argument | None) -> tuple[str, ...]:
         return (ArgumentRole.CONTENT.value,)
     own = "choice" if spec.least else "secret" if spec.secret else spec.role.value
     return (own, "personal") if spec.personal else (own,)
+
+
+def _own_files(request: AccessRequest) -> list[Reason]:
+    """Return the reason to refuse a call that reaches remit's own files.
+
+    INVARIANT: no grant, policy, approval or mode permits such a call.
+    """
+    if not request.own_files:
+        return []
+    return [
+        Reason(
+            code="own-files",
+            text=f"`{request.own_files[:80]}` is a file of remit itself, which no agent may read or change",
+            rule="remit's own files",
+            remediation="name another file; people change remit's files without an agent",
+            argument=request.own_files,
+        )
+    ]
 
 
 def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.evidence.chains import Chains
+from remit.services.evidence.event_search import EventSearches
 from remit.services.evidence.followers import Followers
 from remit.services.evidence.log import Evidence
 from remit.services.evidence.log_audit import LogAudit
@@ -24,6 +25,7 @@ class EvidenceServices:
     receipts: Receipts
     chains: Chains
     followers: Followers
+    searches: EventSearches
 
 
 def evidence_services(
@@ -45,4 +47,5 @@ def evidence_services(
         receipts=Receipts(store=store, evidence=evidence, clock=clock, tenant=tenant),
         chains=Chains(evidence),
         followers=Followers(store=store, tenant=tenant),
+        searches=EventSearches(store=store, tenant=tenant),
     )

@@ -47,6 +47,8 @@ TOOLS: Final = "tools"
 RESOURCES: Final = "resources"
 TEMPLATES: Final = "resourceTemplates"
 PROMPTS: Final = "prompts"
+#: What an upstream says of its use, as a list of one entry. It is not reviewed: only observe mode shows it.
+WORDS: Final = "instructions"
 #: The operation that reads an entry of each list, and the argument that names the entry.
 _READ_BY: Final = {
     RESOURCES: (RESOURCE_READ, "uri"),
@@ -83,13 +85,26 @@ class Offering(msgspec.Struct, frozen=True, eq=False):
     """One list of one upstream.
 
     `of` are the objects that the list was made of, `numbers` those of its entries. A list with other entries,
-    or in another order, has another `serial`.
+    or in another order, has another `serial`. `size` is its JSON's size in bytes.
     """
 
     serial: int
     of: tuple[object, ...]
     entries: tuple[ListedEntry, ...]
     numbers: frozenset[int]
+    size: int
+
+
+class ToolListSizes(msgspec.Struct):
+    """The sizes of the tool lists of tasks, in bytes of JSON, since the start.
+
+    `tasks` asked for a list. They were shown `shown_bytes` in their first lists, of the `offered_bytes` that
+    their upstreams offer. What is not shown costs an agent's model no tokens.
+    """
+
+    tasks: int = 0
+    shown_bytes: int = 0
+    offered_bytes: int = 0
 
 
 class Lists:
@@ -109,6 +124,7 @@ class Lists:
         self._written: OrderedDict[tuple[Json, ...], bytes] = OrderedDict()
         self._written_bytes = 0
         self.steps: Counter[str] = Counter()
+        self.sizes = ToolListSizes()
 
     async def of(
         self,
@@ -128,9 +144,12 @@ class Lists:
         """
         offering = self._offering(upstream, kind)
         heard = self._visible(live, upstream, kind, offering)
-        if not heard.numbers:
-            return None
         known = live.heard.get((upstream, kind))
+        if kind == TOOLS and known is None:
+            self._measure(live, offering, heard.numbers)
+        if not heard.numbers:
+            live.heard.setdefault((upstream, kind), heard)
+            return None
         before = known.numbers if known is not None and known.index is live.index else frozenset()
         new = heard.numbers - before
         entries = [one for one in offering.entries if one.number in new] if new else []
@@ -241,6 +260,8 @@ class Lists:
             plan = tools_of(live.task.plan)
             foreseen = plan is None or tool.id in plan or self._m.authorizer.observes(upstream)
             return foreseen and self.sees(live, tool)
+        if kind == WORDS:
+            return self._m.authorizer.observes(upstream)
         operation, argument = _READ_BY[kind]
         if not self.holds(live, upstream, operation):
             return False
@@ -260,13 +281,16 @@ class Lists:
             offering = msgspec.structs.replace(known, of=made_of)
         else:
             self._numbers += 1
-            offering = Offering(self._numbers, made_of, entries, frozenset(one.number for one in entries))
+            numbers = frozenset(one.number for one in entries)
+            offering = Offering(self._numbers, made_of, entries, numbers, sum(map(_size, entries)))
         self._offerings[upstream, kind] = offering
         return offering
 
     def _made_of(self, upstream: str, kind: str) -> tuple[object, ...]:
         if kind == TOOLS:
             return self._tools.version(upstream)
+        if kind == WORDS:
+            return (self._tools.catalogue(upstream),)
         return (self._catalogued(upstream, kind),)
 
     def _catalogued(self, upstream: str, kind: str) -> tuple[dict[str, Json], ...]:
@@ -284,6 +308,11 @@ class Lists:
             for tool in self._tools.of(upstream):
                 if "inputSchema" in tool.surface:
                     yield self._entry(kind, before, tool.name, self.told(tool), tool)
+            return
+        if kind == WORDS:
+            catalogue = self._tools.catalogue(upstream)
+            if catalogue is not None and catalogue.instructions:
+                yield self._entry(kind, before, kind, {kind: catalogue.instructions})
             return
         _, argument = _READ_BY[kind]
         for wire in self._catalogued(upstream, kind):
@@ -342,6 +371,13 @@ class Lists:
         self._keep(key, body)
         return body
 
+    def _measure(self, live: LiveTask, offering: Offering, visible: frozenset[int]) -> None:
+        """Count what a task is shown of a list of tools that it has not asked for before."""
+        first = not any(kind == TOOLS for _, kind in live.heard)
+        self.sizes.tasks += first
+        self.sizes.offered_bytes += offering.size
+        self.sizes.shown_bytes += sum(_size(one) for one in offering.entries if one.number in visible)
+
     def _keep(self, key: tuple[Json, ...], body: bytes) -> None:
         if len(body) > MAX_WRITTEN:
             return
@@ -359,6 +395,10 @@ class Lists:
         live.reserve((room,))
         live.settle((room,), taken=False)
         return live.count_result(sum(len(one.body) for one in new))
+
+
+def _size(entry: ListedEntry) -> int:
+    return len(entry.body) + len(entry.key)
 
 
 def _same(one: object, other: object) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from remit.core.decisions.mediation import Answered, End, mediate, resume
 from remit.core.errors import RemitError
 from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.call_log import CallTimer
 from remit.services.mediation.call_steps import CallSteps
 from remit.services.mediation.deferred_calls import DeferredCall
 from remit.services.mediation.dependencies import Dependencies, Sink
@@ -35,11 +36,14 @@ class Mediator:
 
         `steps` makes the steps of the call, for callers who watch what they do.
         """
+        timer = CallTimer(self._parts.clock, f"{asked.upstream}/{asked.name}")
         try:
             end = await mediate(steps(self._parts, asked, sink))
-        except RemitError:
+        except RemitError as fault:
             self.ends["fault"] += 1
+            timer.failed(fault)
             raise
+        timer.ended(end)
         self.ends[(end.outcome if isinstance(end, Answered) else end.decision.outcome)._value_] += 1
         return end
 

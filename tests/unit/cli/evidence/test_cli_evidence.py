@@ -15,6 +15,7 @@ import pytest
 from remit.core.evidence.event import EventKind, fields_of
 from remit.core.evidence.events.kinds import BODIES
 from tests.gateways.remit_up import CODE, Remit, furnished
+from tests.refusals import failure
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,24 @@ def test_events_are_read_filtered_and_shown(services: Remit, task: str) -> None:
     shown = services("audit", "show", str(index)).out
     assert "Tidy up one note" in shown
     assert services("audit", "show", "999999").code == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "rule"), [("read_note", "task type tidy-note"), ("no_such_tool", "tidy-note")]
+)
+def test_the_id_that_an_agent_shows_explains_its_refusal(
+    services: Remit, task: str, tool: str, rule: str
+) -> None:
+    """Which call it was and why it was refused, also for a name that no tool has."""
+    told = failure(services.call(task, tool, {"name": "secrets"}))
+    said = services("explain", told["decision"])
+    assert said.code == 0
+    for needed in ("deny", f"notes/{tool}", "secrets", "note-bot  for ana", rule):
+        assert needed in said.out
+    assert services.ask("explain", told["decision"])["decision"]["call"] == told["decision"]
+    unknown = services("explain", "dec_nothing")
+    assert unknown.code == 2
+    assert "does not exist" in unknown.err
 
 
 def test_a_receipt_is_verified_before_it_is_given(services: Remit) -> None:

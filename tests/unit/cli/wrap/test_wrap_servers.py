@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from remit.cli.wrap.client_file import read
 from remit.cli.wrap.jsonc import parse, replaced, written_at
-from remit.cli.wrap.servers import check_variables, is_ours, rewritten, servers_of, upstream_name, wrapped
+from remit.cli.wrap.placeholders import Values
+from remit.cli.wrap.servers import WrappedServer, common, is_off, is_ours, rewritten, upstream_name, wrapped
 from remit.config.settings import Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
 
@@ -27,6 +29,33 @@ COMMENTED = """// servers of mine
 \t},
 }
 """
+
+
+def problems(
+    name: str, entry: Json, environ: dict[str, str] | None = None, project: Path | None = None
+) -> list[str]:
+    """Return what remit says against a server, with the remedies."""
+    values = Values(environ or {}, project)
+    faults = wrapped(name, entry, name, HOME, values, ".remit/secrets")[1]
+    return [f"{one.message}; {one.remediation}" for one in faults]
+
+
+def carried(
+    name: str,
+    entry: Json,
+    upstream: str,
+    environ: dict[str, str] | None = None,
+    project: Path | None = None,
+) -> WrappedServer:
+    """Return a server that can be carried over."""
+    server, faults = wrapped(name, entry, upstream, HOME, Values(environ or {}, project), ".remit/secrets")
+    assert faults == []
+    return server
+
+
+def read_text(text: str, name: str = "mcp.json", project: str = "") -> Json:
+    """Read a client's file."""
+    return read(text.encode(), Path(f"/home/example/{name}"), project)
 
 
 @given(VALUES, st.sampled_from([None, 2, "\t"]))
@@ -69,20 +98,176 @@ def test_what_is_not_json_is_refused_with_its_line(text: str) -> None:
         ('{"mcpServers": {}}', ("mcpServers",)),
         ('{"servers": {}, "inputs": []}', ("servers",)),
         ('{"editor.fontSize": 9, "mcp": {"servers": {}}}', ("mcp", "servers")),
+        ('{"context_servers": {"a": {"command": "b"}}, "theme": "One"}', ("context_servers",)),
+        ('\ufeff{"mcpServers": {}}', ("mcpServers",)),
     ],
 )
 def test_the_servers_are_found_where_clients_keep_them(text: str, place: tuple[str, ...]) -> None:
-    """Most clients, VS Code's own file, and its settings."""
-    assert servers_of(parse(text, "mcp.json"), "mcp.json")[0] == place
+    """Most clients, VS Code's own file, and its settings; Zed's settings; with a byte order mark."""
+    assert read_text(text).place == place
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", '{"mcpServers": []}', '{"mcpServers": {"a": "b"}}', '{"mcp": 1}']
+    "text", ["{}", "[]", '{"mcpServers": []}', '{"mcpServers": {"a": "b"}}', '{"mcp": 1}', "\udcff"]
 )
 def test_another_shape_is_refused(text: str) -> None:
-    """A file without servers, or with something else in their place, is refused."""
+    """A file without servers, with something else in their place, or without UTF-8, is refused."""
     with pytest.raises(ConfigInvalid):
-        servers_of(parse(text, "mcp.json"), "mcp.json")
+        read(text.encode("utf-8", "surrogateescape"), Path("/home/example/mcp.json"))
+
+
+def test_one_project_of_several_is_chosen() -> None:
+    """Claude Code's file has servers for all projects and for each: `--project` chooses, and is told."""
+    mine = {"command": "a"}
+    text = json.dumps({"mcpServers": {}, "projects": {"/srv/x": {"mcpServers": {"m": mine}}, "/srv/y": {}}})
+    assert read_text(text, ".claude.json", "/srv/x").place == ("projects", "/srv/x", "mcpServers")
+    with pytest.raises(ConfigInvalid, match=r"--project.*/srv/x"):
+        read_text(text, ".claude.json")
+    with pytest.raises(ConfigInvalid, match="/srv/y"):
+        read_text(text, ".claude.json", "/srv/y")
+    both = read_text(
+        text.replace('"mcpServers": {}', '"mcpServers": {"all": {"command": "b"}}'), ".claude.json"
+    )
+    assert both.place == ("mcpServers",)
+
+
+CODEX = """# my models
+model = "o3" # keep
+
+[mcp_servers.notes] # mine
+command = "npx" # why
+args = ["-y", "notes"]
+startup_timeout_sec = 20
+
+[mcp_servers.notes.env]
+TOKEN = "hunter2"
+
+[mcp_servers."far away"]
+url = "https://a.example.org/mcp"
+bearer_token_env_var = "FAR"
+
+[tui]
+theme = 'dark'
+"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_codex_file_keeps_everything_but_the_entries(ending: str) -> None:
+    """Comments, order, blanks, line ends and the byte order mark stay; undoing gives equal entries."""
+    text = "\ufeff" + CODEX.replace("\n", ending)
+    before = read_text(text, "config.toml")
+    assert before.place == ("mcp_servers",)
+    fresh = {name: rewritten(entry, ["remit", "connect"]) for name, entry in before.entries.items()}
+    changed, changes = before.changed(fresh)
+    after = read_text(changed, "config.toml")
+    assert after.entries == fresh
+    assert after.entries["notes"]["startup_timeout_sec"] == 20
+    assert "hunter2" not in changed
+    assert 'command = "remit" # why' in changed
+    head = text[: text.index("command")]
+    assert changed.startswith(head)
+    assert changed.endswith(text[text.index("[tui]") :])
+    assert changed.count("\n") == changed.count(ending)
+    back, names, left = after.restored(changes)
+    assert (read_text(back, "config.toml").entries, names, left) == (
+        before.entries,
+        ["notes", "far away"],
+        [],
+    )
+
+
+@pytest.mark.parametrize("text", ["model = ", "mcp_servers = 3", "[mcp_servers]\na = 1", "x = 1"])
+def test_a_broken_codex_file_is_refused(text: str) -> None:
+    """What is not TOML, and what has no servers, is refused."""
+    with pytest.raises(ConfigInvalid):
+        read_text(text, "config.toml")
+
+
+def test_what_codex_and_zed_write_is_carried_over() -> None:
+    """Codex names variables for headers and for the environment; older Zed nests the command."""
+    entry = {
+        "url": "https://a.example.org/mcp", "bearer_token_env_var": "FAR", "http_headers": {"X-Team": "red"},
+        "env_http_headers": {"X-Key": "KEY"}, "tool_timeout_sec": 9, "enabled": True,
+    }  # fmt: skip
+    server = carried("far", entry, "far", {"FAR": "1", "KEY": "2"})
+    assert server.section["headers"] == {
+        "Authorization": "Bearer env:FAR",
+        "X-Team": "file:.remit/secrets/far.X-Team",
+        "X-Key": "env:KEY",
+    }
+    passed = carried("p", {"command": "a", "env_vars": ["KEY"]}, "p", {"KEY": "2"})
+    assert passed.section["env"] == {"KEY": "env:KEY"}
+    zed = {"source": "custom", "command": {"path": "npx", "args": ["-y"], "env": {"DEBUG": "true"}}}
+    assert common(zed)["args"] == ["-y"]
+    fresh = rewritten(zed, ["remit", "connect", "--upstream", "a"])
+    assert fresh == {"command": {"path": "remit", "args": ["connect", "--upstream", "a"]}, "source": "custom"}
+    assert is_ours(fresh)
+    assert is_off({"command": "a", "enabled": False})
+
+
+@pytest.mark.parametrize("entry", [{"type": "sse", "url": "https://a.org/x"}, {"url": "https://a.org/sse"}])
+def test_a_server_of_the_older_transport_is_behind_a_program(entry: Json) -> None:
+    """Its headers are variables of the program, and secrets among them references."""
+    section = carried("a", entry | {"headers": {"Authorization": "Bearer abc"}}, "a").section
+    assert section["command"][1:] == ["-P", "-m", "remit.sdk.sse_bridge", entry["url"]]
+    assert section["env"] == {"HEADER_Authorization": "Bearer file:.remit/secrets/a.Authorization"}
+    assert "headers" not in section
+
+
+def test_windows_shaped_entries_are_carried_over() -> None:
+    """`cmd /c`, backslashes, drive letters and CRLF are kept."""
+    text = (
+        '\ufeff{\r\n  "mcpServers": {\r\n    "a": {"command": "cmd", "args": ["/c", "npx"]}\r\n  }\r\n}\r\n'
+    )
+    before = read_text(text)
+    changed, _ = before.changed({"a": rewritten(before.entries["a"], ["C:\\bin\\remit.exe", "connect"])})
+    assert changed.count("\n") == changed.count("\r\n")
+    assert changed.startswith(text[: text.index('{"command"')])
+    env = {"LOGS": "C:\\Users\\me\\logs"}
+    server = carried("a", {"command": "C:\\x\\y.exe", "cwd": "D:\\work", "env": env}, "a")
+    assert (server.section["command"], server.section["cwd"]) == (["C:\\x\\y.exe"], "D:\\work")
+    assert server.section["env"] == env
+    assert is_ours({"command": "C:\\bin\\remit.exe", "args": ["connect", "--upstream", "a"]})
+
+
+def test_variables_of_a_command_stay_variables() -> None:
+    """A set variable is read at each start; one that is not has its default; a project's folder is known."""
+    words = ["${TOOL:-npx}", "${ROOT}/x", "${workspaceFolder}/y", "--level=${LEVEL:-3}"]
+    server = carried("a", {"command": words[0], "args": words[1:]}, "a", {"ROOT": "/srv"}, Path("/srv/p"))
+    assert server.section["command"] == ["npx", "${ROOT}/x", "/srv/p/y", "--level=3"]
+    assert server.section["arguments"] == {"ROOT": "env:ROOT"}
+    env = {"A": "${X:-low}", "B": "pre-${ROOT}", "C": "${ROOT:-/opt}"}
+    filled = carried("b", {"command": "b", "env": env}, "b", {"ROOT": "/srv"})
+    assert filled.section["env"] == {
+        "A": "file:.remit/secrets/b.A",
+        "B": "file:.remit/secrets/b.B",
+        "C": "env:ROOT",
+    }
+    assert filled.secrets == {"b.A": "low", "b.B": "pre-/srv"}
+    assert filled.fixed == ("B: ROOT",)
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "secret"),
+    [
+        (["--token", "abc"], ["--token", "${SECRET_1}"], "abc"),
+        (["--api-key=abc"], ["--api-key=${SECRET_1}"], "abc"),
+        (["postgres://u:pw@h/db"], ["${SECRET_1}"], "postgres://u:pw@h/db"),
+        (["https://h/mcp?api_key=abc"], ["${SECRET_1}"], "https://h/mcp?api_key=abc"),
+        (["--header", "Authorization: Bearer abc"], ["--header", "Authorization: Bearer ${SECRET_1}"], "abc"),
+        (["ghp_" + "a1" * 18], ["${SECRET_1}"], "ghp_" + "a1" * 18),
+    ],
+)
+def test_secrets_among_the_arguments_become_references(
+    words: list[str], command: list[str], secret: str
+) -> None:
+    """The configuration names a file; the secret is put in when the program starts."""
+    server = carried("a", {"command": "npx", "args": words}, "a")
+    assert server.section["command"] == ["npx", *command]
+    assert server.section["arguments"] == {"SECRET_1": "file:.remit/secrets/a.SECRET_1"}
+    assert server.secrets == {"a.SECRET_1": secret}
+    section = {key: value for key, value in server.section.items() if key in ("command", "arguments")}
+    assert secret not in json.dumps(section)
 
 
 def test_no_secret_reaches_the_configuration() -> None:
@@ -91,7 +276,9 @@ def test_no_secret_reaches_the_configuration() -> None:
         "API_KEY": "hunter2", "NICKNAME": "hunter2", "DEBUG": "true", "TOKEN": "${GITHUB_TOKEN}",
         "OTHER": "${env:OTHER}", "PORT": 8080, "HOME_DIR": "/srv/data",
     }  # fmt: skip
-    server = wrapped("My Server", {"command": "npx", "args": ["-y", "x"], "env": env}, "my-server", HOME)
+    around = {"GITHUB_TOKEN": "1", "OTHER": "2", "KEY": "3"}
+    entry = {"command": "npx", "args": ["-y", "x"], "env": env}
+    server = carried("My Server", entry, "my-server", around)
     assert server.section["env"] == {
         "API_KEY": "file:.remit/secrets/my-server.API_KEY",
         "NICKNAME": "file:.remit/secrets/my-server.NICKNAME",
@@ -104,7 +291,7 @@ def test_no_secret_reaches_the_configuration() -> None:
     assert server.secrets == {"my-server.API_KEY": "hunter2", "my-server.NICKNAME": "hunter2"}
     assert server.section["mode"] == "observe"
     headers = {"Authorization": "Bearer abc", "X-Key": "${KEY}", "X-Auth": "Bearer ${KEY}"}
-    remote = wrapped("r", {"url": "https://a.example.org/mcp", "headers": headers}, "r", HOME)
+    remote = carried("r", {"url": "https://a.example.org/mcp", "headers": headers}, "r", around)
     assert remote.section["headers"] == {
         "Authorization": "Bearer file:.remit/secrets/r.Authorization",
         "X-Key": "env:KEY",
@@ -117,19 +304,20 @@ def test_no_secret_reaches_the_configuration() -> None:
 def test_what_clients_write_in_their_own_ways_is_carried_over() -> None:
     """Windsurf's and Gemini's names of an address, Gemini's variables, nothing where nothing is needed."""
     for key in ("url", "serverUrl", "httpUrl"):
-        section = wrapped("r", {key: "https://a.example.org/mcp"}, "r", HOME).section
+        section = carried("r", {key: "https://a.example.org/mcp"}, "r").section
         assert section == {"url": "https://a.example.org/mcp", "mode": "observe"}
     entry = {"command": "a", "args": None, "env": {"TOKEN": "$MY_TOKEN", "DEBUG": "", "PRICE": "$5"}}
-    server = wrapped("p", entry, "p", HOME)
+    server = carried("p", entry, "p", {"MY_TOKEN": "x"})
     assert server.section["command"] == ["a"]
     assert server.section["env"] == {
         "TOKEN": "env:MY_TOKEN",
         "DEBUG": "",
         "PRICE": "file:.remit/secrets/p.PRICE",
     }
-    assert wrapped("n", {"command": "a", "env": None}, "n", HOME).section == {
+    assert carried("n", {"command": "a", "env": None}, "n").section == {
         "command": ["a"],
         "cwd": str(HOME),
+        "environment": "inherit",
         "mode": "observe",
     }
 
@@ -142,36 +330,49 @@ def test_what_clients_write_in_their_own_ways_is_carried_over() -> None:
         {"command": "a", "envFile": ".env"},
         {"command": "a", "args": "b c"},
         {"command": "a", "args": ["${workspaceFolder}/x"]},
-        {"command": "a", "args": ["--token", "ghp_" + "a1" * 18]},
         {"command": "a", "env": {"X": "pre-${VAR}"}},
         {"command": "a", "env": {"KEY": "-----BEGIN\nPRIVATE"}},
         {"command": "a", "env": {"KEY": ["a"]}},
-        {"type": "sse", "url": "https://a.example.org/sse"},
-        {"url": "https://a.example.org/sse"},
+        {"type": "websocket", "url": "wss://a.example.org"},
         {"url": "https://a.example.org/mcp", "httpUrl": "https://a.example.org/mcp"},
         {"command": "a", "env": {"API_TOKEN": ""}},
         {"url": "https://a.example.org/mcp", "headers": {"X-Team": ""}},
         {"url": "https://a.example.org/mcp?api_key=1"},
         {"url": "https://u:p@a.example.org/mcp"},
         {"url": "${input:address}"},
+        {"url": "https://a.example.org/${API_KEY:-x}/mcp"},
+        {"source": "extension", "settings": {}},
     ],
 )
 def test_what_cannot_be_carried_over_is_refused_with_a_way_out(entry: Json) -> None:
     """A server that would not be the same behind remit is refused by name, never half carried over."""
-    with pytest.raises(ConfigInvalid, match=r"`srv`.*--skip srv"):
-        wrapped("srv", entry, "srv", HOME)
+    said = problems("srv", entry)
+    assert said
+    assert all("`srv`" in one and "--skip srv" in one for one in said)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Each setting that cannot be carried over is told in the same run."""
+    entry = {
+        "command": "a",
+        "args": ["${A}"],
+        "envFile": ".env",
+        "dev": {},
+        "env": {"X": "${B}", "Y": "a\nb"},
+    }
+    said = "\n".join(problems("srv", entry))
+    assert all(word in said for word in ("`A`", "`B`", "`Y`", "`envFile`", "`dev`"))
 
 
 def test_a_variable_that_is_not_set_is_told_while_nothing_is_changed() -> None:
     """remit starts with all variables or not at all: one that is missing would take every server away."""
     entry = {"command": "a", "env": {"TOKEN": "${GITHUB_TOKEN}", "DEBUG": "true"}}
-    server = wrapped("srv", entry, "srv", HOME)
-    check_variables(server, {"GITHUB_TOKEN": "x"})
-    with pytest.raises(ConfigInvalid, match=r"`srv`.*`GITHUB_TOKEN`.*set GITHUB_TOKEN, or .*--skip srv"):
-        check_variables(server, {})
-    remote = wrapped("r", {"url": "https://a.example.org", "headers": {"A": "Bearer ${KEY}"}}, "r", HOME)
-    with pytest.raises(ConfigInvalid, match="KEY"):
-        check_variables(remote, {})
+    assert problems("srv", entry, {"GITHUB_TOKEN": "x"}) == []
+    (said,) = problems("srv", entry)
+    assert "`srv` needs `GITHUB_TOKEN`" in said
+    assert "set GITHUB_TOKEN, or" in said
+    remote = {"url": "https://a.example.org", "headers": {"A": "Bearer ${KEY}"}}
+    assert "KEY" in problems("r", remote)[0]
 
 
 @example("remit", set())
@@ -190,7 +391,7 @@ def test_any_name_becomes_one_that_the_configuration_takes(name: str, taken: set
 def test_a_rewritten_entry_is_known_again() -> None:
     """What wrapping writes is recognised, so that wrapping twice changes nothing; other entries are not."""
     entry = {"type": "stdio", "command": "a", "args": [], "disabled": False}
-    for start in (["/usr/bin/remit"], ["/usr/bin/python3", "-m", "remit"]):
+    for start in (["/usr/bin/remit"], ["/usr/bin/python3", "-P", "-m", "remit"]):
         fresh = rewritten(entry, [*start, "connect", "--upstream", "a"])
         assert is_ours(fresh)
         assert fresh["type"] == "stdio"

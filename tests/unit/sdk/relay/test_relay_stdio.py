@@ -4,6 +4,8 @@
 import asyncio
 import json
 import os
+import select
+import socket
 from typing import Any
 
 import pytest
@@ -45,6 +47,42 @@ async def test_lines_come_whole_up_to_the_limit_and_a_longer_one_by_its_ends() -
     read = await lines_of(b"one\n\n" + b"x" * 100 + b"\n" + long + b"\ntwo\r\n" + long, 100)
     ends = LongLine(long[:512], long[-512:])
     assert read == [b"one", b"x" * 100, ends, b"two", ends]
+
+
+async def test_a_reader_ends_when_its_shim_is_gone_and_closes_its_descriptor() -> None:
+    """Nothing waits for a client that keeps its end open, not even a line that is not taken."""
+    for waiting in (b"", b"line\n" * 100):
+        out, into = os.pipe()
+        os.write(into, waiting)
+        shim, client = socket.socketpair()
+        lines = Lines(out, until=shim.fileno())
+        reading = aiter(lines)
+        first = asyncio.ensure_future(anext(reading, None))
+        await asyncio.sleep(0)
+        client.close()
+        assert await first in (None, b"line")
+        await lines.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(out)
+        os.close(into)
+        shim.close()
+
+
+async def test_a_closed_writer_writes_no_more_and_closes_after_the_line_in_hand() -> None:
+    """The number of a closed descriptor may be another client's: a slow writer never writes to it."""
+    out, into = os.pipe()
+    writer = LineWriter(into)
+    slow = asyncio.create_task(writer.write(b"x" * 1_000_000))
+    while not select.select([out], [], [], 0)[0]:  # noqa: ASYNC110 - a pipe has no event
+        await asyncio.sleep(0.01)
+    writer.close()
+    assert os.fstat(into)  # still in hand
+    while await asyncio.to_thread(os.read, out, 65536):
+        pass
+    await slow
+    with pytest.raises(BrokenPipeError):
+        await writer.write(b"more")
+    os.close(out)
 
 
 @pytest.mark.parametrize(

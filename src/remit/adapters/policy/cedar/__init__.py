@@ -5,7 +5,7 @@ from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
 from remit.core.label import Classes
 
-__all__ = ["CedarPolicies", "cedar_apart"]
+__all__ = ["CedarPolicies", "cedar_apart", "cedar_here"]
 
 
 def cedar_apart(classes: Classes) -> CedarPolicies:
@@ -14,3 +14,8 @@ def cedar_apart(classes: Classes) -> CedarPolicies:
     A check that a caller requests does not delay the loading of policies that come into force.
     """
     return CedarPolicies(classes=classes, examine=CheckerProcess(), check=CheckerProcess(rules=False))
+
+
+def cedar_here(classes: Classes) -> CedarPolicies:
+    """Return the engine that parses in this process: for policies that came with remit, never for others."""
+    return CedarPolicies(classes=classes)

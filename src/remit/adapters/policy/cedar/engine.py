@@ -30,7 +30,7 @@ from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
-from remit.core.label import Classes
+from remit.core.label import Classes, Label
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
@@ -112,12 +112,15 @@ class CedarPolicies:
         return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
 
 
-Form = tuple[str, str, str]
-"""A tool in one of its variants: id, effect and audience. Prepared data is specific to one variant."""
+Form = tuple[str, str, str, Label]
+"""A tool in one of its variants: id, effect, audience, and the label that stored data gives it here.
+
+Prepared data is specific to one variant.
+"""
 
 
 def _form(tool: Tool) -> Form:
-    return tool.id, tool.effect._value_, tool.audience.name
+    return tool.id, tool.effect._value_, tool.audience.name, tool.label
 
 
 class _Kit(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from remit.adapters.store.relational import (
@@ -35,7 +35,7 @@ from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.changes import Credential, Pin
-from remit.ports.store.log import Entry
+from remit.ports.store.log import Entry, EventSearch, FoundEvents, TalliedCalls
 from remit.ports.store.tasks import Usage
 from remit.ports.store.units import Receipt, Unit
 
@@ -314,6 +314,25 @@ class RelationalStore:
         opener = self._opener if opened else None
         wanted = (tuple(kinds), task, opener)
         return await self._pool.run(reads.entries, tenant, start, before, limit, *wanted)
+
+    async def search(
+        self,
+        tenant: str,
+        wanted: EventSearch,
+        *,
+        start: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        most: int = 5_000,
+    ) -> FoundEvents:
+        """Return a part of the sought events, with their values."""
+        return await self._pool.run(reads.search, tenant, wanted, start, before, limit, most, self._opener)
+
+    async def tally(
+        self, tenant: str, wanted: EventSearch, *, zone: timedelta, start: int = 0, most: int = 5_000
+    ) -> TalliedCalls:
+        """Count the sought calls by tool and day."""
+        return await self._pool.run(reads.tally, tenant, wanted, zone, start, most)
 
     async def last_events(self, tenant: str, tasks: Sequence[str]) -> dict[str, int]:
         """Return the index of the last event of each of these tasks."""

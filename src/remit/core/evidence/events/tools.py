@@ -48,3 +48,12 @@ class UpstreamRestored(EventBody, kw_only=True):
 
     KIND = EventKind.UPSTREAM_RESTORED
     upstream: Annotated[str, "which"]
+
+
+class UpstreamModeChanged(EventBody, kw_only=True):
+    """The mode of an upstream was changed while remit runs, for every call from then on."""
+
+    KIND = EventKind.UPSTREAM_MODE
+    upstream: Annotated[str, "which"]
+    mode: Annotated[str, "`enforce`, or `observe`: nothing is refused there"]
+    by: By

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log of the service: one JSON object per line, for each call and each warning.
+
+It holds names, outcomes and times, never the value of an argument. It is rotated: remit keeps `KEPT` older
+files. Warnings also go to standard error. Where the log cannot be written, standard error gets everything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from remit.core.evidence.event import timestamp
+from remit.services.mediation.call_log import CALLS
+
+#: The logger of starts and stops.
+SERVICE: Final = "remit.service"
+MAX_BYTES: Final = 10 * 1024 * 1024
+KEPT: Final = 5
+#: Seconds for which lines are collected.
+PAUSE_S: Final = 0.1
+
+
+class _Lines(logging.Formatter):
+    """A record as one line of JSON; the facts of a call are members."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": timestamp(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname.lower(),
+        }
+        if isinstance(record.msg, dict):
+            line |= record.msg
+        else:
+            line |= {"from": record.name, "message": record.getMessage()}
+            if record.exc_info:
+                line["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class _LogFile(RotatingFileHandler):
+    """A file that only its owner can read. Standard error follows it where it goes there, too."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8")
+        self.also = self._is_stderr()
+
+    def write(self, lines: list[bytes]) -> None:
+        """Write whole lines, in another file where this one would become too long."""
+        size = os.stat(self.baseFilename).st_size
+        part: list[bytes] = []
+        for line in lines:
+            if size + len(line) > self.maxBytes:
+                self._append(part)
+                self.doRollover()
+                size = 0
+            part.append(line)
+            size += len(line)
+        self._append(part)
+
+    def _append(self, part: list[bytes]) -> None:
+        assert self.stream is not None
+        self.stream.buffer.write(b"".join(part))
+        self.stream.buffer.flush()
+        part.clear()
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=_private)
+
+    def _is_stderr(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.baseFilename), os.fstat(2))
+        except OSError:
+            return False
+
+    def doRollover(self) -> None:  # noqa: N802 - the name of the base class
+        """Begin another file."""
+        super().doRollover()
+        if self.also and self.stream is not None:
+            for number in (1, 2):
+                os.dup2(self.stream.fileno(), number)
+
+
+class _LogWriter(logging.Handler):
+    """Writes lines to a file on a separate thread, many at a time: a slow disk delays no call."""
+
+    def __init__(self, file: _LogFile) -> None:
+        super().__init__()
+        self._file = file
+        self._lines = _Lines()
+        self._waiting: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="remit-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record. Only the facts of a call are left as they are: other arguments may change."""
+        if not isinstance(record.msg, dict):
+            record.msg, record.args = record.getMessage(), None
+        self._waiting.put(record)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._file.close()
+        super().close()
+
+    def _write(self) -> None:
+        last = False
+        while not last:
+            records = [self._waiting.get()]
+            time.sleep(PAUSE_S)
+            while not self._waiting.empty():
+                records.append(self._waiting.get())
+            last = None in records
+            lines = [f"{self._lines.format(one)}\n".encode() for one in records if one is not None]
+            try:
+                self._file.write(lines)
+            except OSError as fault:
+                sys.stderr.write(f"the log cannot be written: {fault}\n")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+@contextmanager
+def logging_to(place: Path) -> Iterator[None]:
+    """Write the log there, and warnings to standard error."""
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    shown.setLevel(logging.WARNING)
+    handlers: list[logging.Handler] = [shown]
+    try:
+        file = _LogFile(place)
+    except OSError:
+        shown.setFormatter(_Lines())
+        shown.setLevel(logging.INFO)
+    else:
+        handlers = [_LogWriter(file), *([] if file.also else [shown])]
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for name in (CALLS, SERVICE):
+        logging.getLogger(name).setLevel(logging.INFO)
+    # Errors in client requests are reported in answers; the rest of its log is noise.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()

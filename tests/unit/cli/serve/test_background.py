@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting remit for a wrapped client."""
+
+from pathlib import Path
+
+import pytest
+
+from remit.cli.rest_client import Unreachable
+from remit.cli.serve.background import ensure_running, stop
+from remit.cli.serve.instance import InstanceClaim, claimed
+from remit.core.errors import ConfigInvalid
+from tests.servers.ports import free_port
+
+
+def test_a_remit_at_another_address_is_named(tmp_path: Path) -> None:
+    """It is not started a second time, and the client is told where it is."""
+    config = tmp_path / "remit.yaml"
+    with claimed(config) as claim:
+        assert isinstance(claim, InstanceClaim)
+        claim.serves("http://127.0.0.1:1")
+        with pytest.raises(Unreachable, match="and not at"):
+            ensure_running(config, f"http://127.0.0.1:{free_port()}")
+
+
+def test_a_remit_elsewhere_is_not_started(tmp_path: Path) -> None:
+    """Only one of this machine is."""
+    with pytest.raises(ConfigInvalid, match="on this machine"):
+        ensure_running(tmp_path / "remit.yaml", "http://remit.invalid:1")
+
+
+def test_undoing_leaves_a_remit_alone_that_a_person_has_started(tmp_path: Path) -> None:
+    """Only what a client has started in the background is ended."""
+    config = tmp_path / "remit.yaml"
+    assert not stop(config)
+    with claimed(config) as claim:
+        assert isinstance(claim, InstanceClaim)
+        assert not stop(config)
