@@ -105,8 +105,16 @@ def suggest(
     elif diff:
         _show_diff(made)
     else:
-        _show(made)
+        _show(made, _same(since, audience, data_class, trusted))
     return 0
+
+
+def _same(since: str, audience: Iterable[str], data_class: Iterable[str], trusted: Iterable[str]) -> str:
+    """Return the command with the facts that were given, to go on with."""
+    words = ["remit suggest", *(["--since", since] if since else [])]
+    for option, values in (("--audience", audience), ("--data-class", data_class), ("--trusted", trusted)):
+        words += [f"{option} {one}" for one in values]
+    return " ".join(words)
 
 
 def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
@@ -303,7 +311,7 @@ class _Folder:
 # What is shown.
 
 
-def _show(made: Suggestions) -> None:
+def _show(made: Suggestions, command: str) -> None:
     for one in made.types:
         _show_type(one, made.kept.get(one.name, ""))
     if made.tools:
@@ -320,7 +328,7 @@ def _show(made: Suggestions) -> None:
             for draft in drafts
         )
         terminal.table(("NEWLY DESCRIBED", "EFFECT", "AUDIENCE", "RESULTS", "TO REVIEW"), rows, empty="")
-        _show_unsaid(made)
+        _show_unsaid(made, command)
     idle = [name for name, why in made.kept.items() if why == "no calls"]
     if idle:
         terminal.say("")
@@ -330,29 +338,33 @@ def _show(made: Suggestions) -> None:
         terminal.say("Everything that was observed is in force already.")
         return
     terminal.say("Nothing is changed yet. ", f"{terminal.counted(len(made.files), 'file')} would change:")
-    terminal.copyable("  remit suggest --diff", style="dim")
-    terminal.copyable("  remit suggest --apply", style="dim")
+    terminal.copyable(f"  {command} --diff", style="dim")
+    terminal.copyable(f"  {command} --apply", style="dim")
 
 
-def _show_unsaid(made: Suggestions) -> None:
+def _show_unsaid(made: Suggestions, command: str) -> None:
     """Say which upstreams have the worst properties only because nothing is known of them."""
+    options: list[str] = []
+    distrusted: list[str] = []
     for upstream, drafts in made.tools.items():
-        unsaid = [
-            option
-            for option, open_ in (
-                (f"--audience {upstream}=internal", any(one.audience.review for one in drafts)),
-                (f"--data-class {upstream}=internal", any(one.data_class.review for one in drafts)),
-                (f"--trusted {upstream}", any(one.trust.review for one in drafts)),
-            )
-            if open_
-        ]
-        if unsaid:
-            terminal.say("")
-            terminal.say(
-                terminal.text(upstream, "bold"),
-                ": the worst is assumed of its data and of who learns what is sent there. Say what is true:",
-            )
-            terminal.copyable(f"  remit suggest {' '.join(unsaid)}", style="dim")
+        if any(one.audience.review for one in drafts):
+            options.append(f"--audience {upstream}=internal")
+        if any(one.data_class.review for one in drafts):
+            options.append(f"--data-class {upstream}=internal")
+        if any(one.trust.review for one in drafts):
+            distrusted.append(upstream)
+    if options:
+        terminal.say("")
+        terminal.say(
+            "The worst is assumed of these until you say who learns what is sent there, and what it holds:"
+        )
+        terminal.copyable(f"  {command} {' '.join(options)}", style="dim")
+    if distrusted:
+        terminal.say(
+            "Outsiders may have written what comes from ",
+            terminal.text(", ".join(distrusted), "bold"),
+            "; if none can, add `--trusted UPSTREAM`.",
+        )
 
 
 def _show_type(one: TypeDraft, kept: str) -> None:
