@@ -22,10 +22,10 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm audit checkpoint conjunction control declassification delegated denial end
-        ending erasure evaluation evidence expiry extension governance justification leak log observation
-        outcome question reach reachability reaction refusal revalidation scrubbing separation shared spent
-        stated takeover unclosed untrusted
+        accountability alarm audit checkpoint conjunction control declassification delegated denial
+        end ending erasure evaluation evidence expiry extension failure governance justification leak
+        log observation outcome question reach reachability reaction refusal revalidation scrubbing
+        separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
@@ -51,7 +51,7 @@ WORDS = {
         subscription subset supervisor survey system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write
     """,
-    "commands of remit": "approve can data rehearse reload serve stop welcome who whoami wrap",
+    "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

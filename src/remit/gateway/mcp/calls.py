@@ -28,8 +28,8 @@ from remit.core.tools.tool import (
 )
 from remit.gateway.asgi import Receive, Send
 from remit.gateway.disconnects import WATCH_AFTER_S, DisconnectWatch
+from remit.gateway.mcp.call_failures import failed_call, is_failed_call
 from remit.gateway.mcp.elicitation import ask_client
-from remit.gateway.mcp.failed_calls import failed_call, is_failed_call
 from remit.gateway.mcp.headers import McpHeaders, check_params
 from remit.gateway.mcp.input_rounds import Rounds, declared, read_wanted
 from remit.gateway.mcp.listing import Listing, Place
@@ -226,7 +226,7 @@ class Calls:
         found = visit.place.split(visit.tool)
         tool = self._registry.get("/".join(found)) if found else None
         # A client holds the values of an error, too, against the schema.
-        schema = tool is not None and "outputSchema" in tool.surface
+        schema = tool is not None and self._listing.has_result_schema(tool)
         return failed_call(fault, visit.tool, modern=visit.modern, schema=schema)
 
     def _passing(self, visit: CallVisit, asked: RequestedCall) -> Callable[[bytes], bytes]:

@@ -38,8 +38,8 @@ from remit.gateway.asgi import (
     respond,
     with_nonce,
 )
+from remit.gateway.mcp.call_failures import refused_header
 from remit.gateway.mcp.calls import CallVisit
-from remit.gateway.mcp.failed_calls import refused_header
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import (

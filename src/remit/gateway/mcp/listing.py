@@ -100,6 +100,10 @@ class Listing:
             found = self._rules[tool.surface_digest] = param_rules(self._lists.schema(tool))
         return found
 
+    def has_result_schema(self, tool: Tool) -> bool:
+        """Return whether tasks are shown a schema of a tool's results."""
+        return self._lists.has_result_schema(tool)
+
     async def entries(self, claims: AccessClaims, live: LiveTask, place: Place, kind: str) -> bytes:
         """Return the entries of a list that the task may see, as JSON separated by commas."""
         found: list[bytes] = []

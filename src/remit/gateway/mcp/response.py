@@ -19,7 +19,7 @@ from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
-from remit.gateway.mcp.failed_calls import refused_header
+from remit.gateway.mcp.call_failures import refused_header
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
     EVENT_ENDS,

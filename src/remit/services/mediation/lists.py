@@ -234,6 +234,10 @@ class Lists:
         """Return the schema of a tool's input, for validating a request."""
         return self.told(tool).get("inputSchema")
 
+    def has_result_schema(self, tool: Tool) -> bool:
+        """Return whether a tool's description has a schema of its results."""
+        return "outputSchema" in self.told(tool)
+
     def _visible(self, live: LiveTask, upstream: str, kind: str, offering: Offering) -> HeardList:
         """Return the entries that a task may see.
 

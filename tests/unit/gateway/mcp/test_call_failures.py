@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remit.gateway.mcp.failed_calls import META, failed_call, is_failed_call
+from remit.gateway.mcp.call_failures import META, failed_call, is_failed_call
 from remit.gateway.mcp.messages import (
     APPROVAL_REQUIRED,
     BUSY,
