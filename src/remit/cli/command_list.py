@@ -36,7 +36,7 @@ COMMANDS: tuple[Command, ...] = (
         "hindsight",
         "Start",
         "[PATH...]",
-        "show what coding assistants did, and what remit would have done",
+        "show what assistants did, and what remit would do",
         "remit.cli.hindsight.command",
     ),
     Command("completion", "Start", "SHELL", "print a shell completion script", "remit.cli.completion"),
@@ -95,7 +95,7 @@ COMMANDS: tuple[Command, ...] = (
         "explain",
         "Three questions",
         "ID",
-        "explain a decision: what was called, and why it was refused",
+        "explain one decision: which call, which rules, and why",
         "remit.cli.decisions.explain",
     ),
     Command(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, StdioServerParameters
 
 from remit.cli.serve.background import stop
 from remit.cli.serve.instance import running
@@ -79,9 +79,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk that stops what it started."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk that stops what it started; this process looks into its folders, too."""
     one = Desk(tmp_path)
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, one.environment[name])
     yield one
     stop(one.config / "remit.yaml")
     stop(one.folder / "remit.yaml")
@@ -205,8 +207,9 @@ async def test_servers_of_one_wrapped_client_share_one_relay(desk: Desk) -> None
         assert not (await one.call_tool("list_notes", {})).is_error
         assert not (await other.call_tool("list_notes", {})).is_error
         assert _relays(desk.config) == 1
-        with pytest.raises(MCPError):
-            await one.call_tool("read_note", {"name": key})
+        refused = await one.call_tool("read_note", {"name": key})
+        assert refused.is_error
+        assert "own-files" in json.dumps(refused.structured_content)
 
 
 def _relays(config: Path) -> int:

@@ -21,6 +21,7 @@ from remit.config import Config, ListenSection
 from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid
 from tests.gateways.remit_up import CODE, Remit, furnished
+from tests.refusals import own_failure
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +289,7 @@ def test_one_process_alone_is_everywhere(services: Remit) -> None:
 def test_an_approval_needs_somebody_who_looked(services: Remit, task: str) -> None:
     """A deferred call waits; a pipe cannot approve it, naming its digest can; approved, it happens once."""
     arguments = {"name": "shopping", "text": "- bread\n\x1b[8mhidden"}
-    assert "error" in services.call(task, "write_note", arguments)
+    assert own_failure(services.call(task, "write_note", arguments))
     waiting = services.ask("approvals", by="omar")["items"]
     approval = next(one for one in waiting if one["task"] == task)
     piped = services("approve", approval["id"], by="omar")
@@ -301,12 +302,12 @@ def test_an_approval_needs_somebody_who_looked(services: Remit, task: str) -> No
     assert services("approve", approval["id"], "--confirm", approval["call"], by="ana").code == 1
     assert services("approve", approval["id"], "--confirm", approval["call"], by="omar").code == 0
     assert "error" not in services.call(task, "write_note", arguments)
-    assert "error" in services.call(task, "write_note", arguments)
+    assert own_failure(services.call(task, "write_note", arguments))
 
 
 def test_on_a_terminal_the_answer_is_asked_for(services: Remit, task: str) -> None:
     """The call is shown and `y` denies it; anything else answers nothing."""
-    assert "error" in services.call(task, "write_note", {"name": "shopping", "text": "x"})
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))
     waiting = services.ask("approvals", "--task", task, by="omar")["items"]
     approval = str(waiting[0]["id"])
     assert _on_terminal(services, ["deny", approval, "--as", "omar"], "n\n")[0] == 1
@@ -319,7 +320,7 @@ def test_on_a_terminal_the_answer_is_asked_for(services: Remit, task: str) -> No
 def test_calls_that_belong_together_are_answered_together(services: Remit, task: str) -> None:
     """They are listed as one group; the answer names the digest of each, and nothing else is answered."""
     for text in ("x", "y", "z"):
-        assert "error" in services.call(task, "write_note", {"name": "shopping", "text": text})
+        assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": text}))
     waiting = services.ask("approvals", "--task", task, by="omar")["items"]
     last, second, first = [one["id"] for one in waiting]
     digests = {one["id"]: one["call"] for one in waiting}
@@ -342,7 +343,7 @@ def test_calls_that_belong_together_are_answered_together(services: Remit, task:
 def test_what_has_expired_or_was_answered_names_no_time_to_come(services: Remit, task: str) -> None:
     """A question whose task has ended is over at that time; a denied one is good at no time."""
     for text in ("x", "y"):
-        assert "error" in services.call(task, "write_note", {"name": "shopping", "text": text})
+        assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": text}))
     denied, expired = services.ask("approvals", "--task", task, by="omar")["items"]
     looked = ("--confirm", denied["call"])
     assert services("deny", denied["id"], *looked, by="omar").code == 0
@@ -379,7 +380,7 @@ def _on_terminal(services: Remit, words: list[str], answer: str) -> tuple[int, s
 
 def test_watching_shows_what_waits(services: Remit, task: str) -> None:
     """`approvals --watch --json` writes one object per line, beginning with what is open."""
-    assert "error" in services.call(task, "write_note", {"name": "shopping", "text": "watched"})
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "watched"}))
     process = subprocess.Popen(
         services.command("approvals", "--watch", "--json", "--as", "omar"),
         cwd=services.folder,

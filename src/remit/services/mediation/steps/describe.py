@@ -19,17 +19,17 @@ class DescribedCall(msgspec.Struct, frozen=True):
 
 
 async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
-    """Return the access request of a call; raises `NotFound` for a granted tool of no upstream.
+    """Return the access request of a call; raises `NotFound` where there is no such upstream.
 
-    A tool that is not granted is decided whether it exists or not: the evidence has both.
+    A call without an upstream is decided like one of a tool that is not granted: the evidence has both.
     """
     asked, deps = call.asked, call.deps
+    if asked.upstream and asked.upstream not in deps.upstreams:
+        raise NotFound(f"upstream `{asked.upstream[:80]}` does not exist", code="no-upstream")
     steps = deps.authorizer.describing(
         bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, call.now
     )
     request = await deps.observer.turns.take(steps)
-    if asked.upstream not in deps.upstreams and request.grants:
-        raise NotFound(f"upstream `{asked.upstream[:80]}` does not exist", code="no-upstream")
     if asked.follows is not None:
         request = msgspec.structs.replace(request, follows=asked.follows.decision)
     return DescribedCall(bound, await deps.stored_labels.seen(request))
