@@ -153,6 +153,13 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.endings.lease",
     ),
     Command("finding", "Governance", "VERB", "list findings", "remit.cli.evidence.finding"),
+    Command(
+        "suggest",
+        "Governance",
+        "",
+        "suggest descriptions and grants from what was observed",
+        "remit.cli.policy.suggestions",
+    ),
     Command("tool", "Governance", "VERB", "tools and their changes", "remit.cli.policy.tool"),
     Command("policy", "Governance", "VERB", "check, apply and show policies", "remit.cli.policy.policy"),
     Command("paths", "Governance", "", "show how data and effects can flow", "remit.cli.paths.command"),

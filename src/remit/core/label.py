@@ -19,6 +19,8 @@ from remit.core.errors import ConfigInvalid
 
 MAX_CROSSINGS = 3
 """Default limit on the crossings between trust zones in a chain."""
+MAX_ASSUMED = 256
+"""Tools that the assumed part of a label distinguishes; beyond that, the whole label counts as known."""
 
 
 class Trust(enum.StrEnum):
@@ -99,24 +101,63 @@ class Classes(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """The known properties of some data."""
+    """The known properties of some data.
+
+    `assumed` is the part that rests on tools without a description; None where there is none. The four
+    properties include it.
+    """
 
     data_class: str = "public"
     categories: frozenset[str] = frozenset()
     trust: Trust = Trust.TRUSTED
     zones: frozenset[str] = frozenset()
+    assumed: Assumed | None = None
 
     def join(self, other: Label, classes: Classes) -> Label:
         """Return the least label that covers both; commutative, associative, idempotent."""
         if other is self or other == self:
             return self
         higher = self if classes.rank(self.data_class) >= classes.rank(other.data_class) else other
-        return Label(
+        whole = Label(
             data_class=higher.data_class,
             categories=self.categories | other.categories,
             trust=Trust.UNTRUSTED if Trust.UNTRUSTED in (self.trust, other.trust) else Trust.TRUSTED,
             zones=self.zones | other.zones,
         )
+        if self.assumed is None and other.assumed is None:
+            return whole
+        tools = self.assumed_tools | other.assumed_tools
+        return whole.assuming(self.firm.join(other.firm, classes), tools)
+
+    @property
+    def firm(self) -> Label:
+        """The label without what is assumed of tools that have no description."""
+        return self if self.assumed is None else self.assumed.firm
+
+    @property
+    def assumed_tools(self) -> frozenset[str]:
+        """The keys of the tools of which something is assumed (`core.tools.assumed_labels`)."""
+        return frozenset() if self.assumed is None else self.assumed.tools
+
+    def assuming(self, firm: Label, tools: frozenset[str]) -> Label:
+        """Return these properties, of which only `firm` is known without an assumption about `tools`.
+
+        INVARIANT: where something is left out or too long, the whole label counts as known.
+        """
+        own = self if self.assumed is None else self.known
+        if firm == own or not tools or len(tools) > MAX_ASSUMED:
+            return own
+        return msgspec.structs.replace(own, assumed=Assumed(firm, tools))
+
+    @property
+    def known(self) -> Label:
+        """The same properties with nothing assumed: only a person can lower them."""
+        return self if self.assumed is None else msgspec.structs.replace(self, assumed=None)
+
+    def trusted(self) -> Label:
+        """Return the label of data that no outsider wrote, in its assumed part too."""
+        trusted = msgspec.structs.replace(self.known, trust=Trust.TRUSTED)
+        return trusted.assuming(msgspec.structs.replace(self.firm, trust=Trust.TRUSTED), self.assumed_tools)
 
     def covers(self, other: Label, classes: Classes) -> bool:
         """Return whether joining `other` would change nothing."""
@@ -143,9 +184,11 @@ class Label(msgspec.Struct, frozen=True):
 
     def known_to(self, classes: Classes) -> Label:
         """Return the label with an unknown class replaced by the highest."""
-        if self.data_class in classes.order:
+        if self.data_class in classes.order and self.firm.data_class in classes.order:
             return self
-        return msgspec.structs.replace(self, data_class=classes.top)
+        if self.data_class in classes.order:
+            return self.known
+        return msgspec.structs.replace(self, data_class=classes.top, assumed=None)
 
     def crossings(self, into: frozenset[str] = frozenset()) -> int:
         """Count the data's passages between trust zones, including a step into the zones `into`.
@@ -154,6 +197,16 @@ class Label(msgspec.Struct, frozen=True):
         """
         zones = self.zones | into if into else self.zones
         return len(zones) - 1 if zones else 0
+
+
+class Assumed(msgspec.Struct, frozen=True):
+    """The part of a label that is assumed, because `tools` had no description when they were called.
+
+    `firm` is the label that remains without them: what described tools and other sources gave.
+    """
+
+    firm: Label
+    tools: frozenset[str]
 
 
 class Unseen(msgspec.Struct, frozen=True):

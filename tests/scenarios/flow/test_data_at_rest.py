@@ -290,24 +290,31 @@ async def test_what_a_call_hands_over_by_id_is_held_against_its_audience(world: 
 
 async def test_undescribed_tools_leave_the_worst_on_the_whole_upstream(world: Desks) -> None:
     """It is not declared where the tools write, nor what."""
-    odd = Tool(upstream="desk", name="odd")
+    world.desk.surfaces["odd"] = a_surface("odd")
+    await world.learn()
+    odd = world.services.tools.registry.get("desk/odd")
+    assert odd is not None
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     changed = world.services.flow.stored_labels.writes(
         msgspec.structs.replace(request, tool=odd), "dec_odd", 1
     )
     worst = Label("restricted", trust=Trust.UNTRUSTED)
-    assert [(one.stored_label.resource, one.stored_label.label) for one in changed] == [("?tool/odd", worst)]
+    (written,) = (one.stored_label for one in changed)
+    assert written.resource == f"?tool/odd@{odd.surface_digest}"
+    assert written.label is not None
+    assert written.label.known == worst
     reader, theirs = await world.begin("other")
     await world.outcome(theirs, "read_ticket", ticket=1)
-    assert await world.label(reader) == worst
+    assert (await world.label(reader)).known == worst
 
 
 async def test_what_was_not_described_and_is_a_read_has_written_nothing(world: Desks) -> None:
     """Once the tool is described as a read, nothing has to be declassified for it."""
-    odd = Tool(upstream="desk", name="odd")
+    world.desk.surfaces["odd"] = a_surface("odd")
+    await world.learn()
+    odd = world.services.tools.registry.get("desk/odd")
     request = (await world.call((await world.begin())[1], "comment", ticket=1, text="x")).request
     world.services.flow.stored_labels.writes(msgspec.structs.replace(request, tool=odd), "dec_odd", 1)
-    world.desk.surfaces["odd"] = a_surface("odd")
     await world.apply(tools=(*TOOLS, a_tool("odd")))
     reader, theirs = await world.begin("other")
     await world.outcome(theirs, "read_ticket", ticket=1)

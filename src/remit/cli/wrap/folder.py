@@ -170,12 +170,14 @@ def _everyday(agents: list[str]) -> str:
 #
 # A client on your own machine states its own intent, and it could do whatever you can (isolation: none).
 # What this gives is a record of every call, and a place for rules. It grants nothing: in observe mode
-# nothing is refused; before you change an upstream to `enforce`, say here what may be called.
+# nothing is refused; before you change an upstream to `enforce`, say here what may be called (`remit suggest`
+# drafts it). remit does not hear what a person tells the client: what only words would permit is asked about.
 task: {TASK_TYPE}
 purpose: What a person does with an AI client day by day
 run_by: {_json(agents)}
 requested_by: {_json([f"agent:{name}" for name in agents])}
 requires_person: false
+without_words: ask
 deadline: 24h
 grants: []
 """

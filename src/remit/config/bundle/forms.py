@@ -431,6 +431,14 @@ class TaskFile(Section, frozen=True, kw_only=True):
             "calls until the deadline."
         ),
     ] = "end"
+    without_words: Annotated[
+        Literal["refuse", "ask"],
+        Meta(
+            description="While no words of a person are known to the task: refuse calls that only such words "
+            "could permit, or have an approver asked. What comes from untrusted data is not affected, except "
+            "the object of a reversible call inside. For clients whose prompts remit cannot see."
+        ),
+    ] = "refuse"
     labels: Annotated[
         LabelForm | None, Meta(description="Label of its intent. Default: public and trusted.")
     ] = None

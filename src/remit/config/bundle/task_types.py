@@ -71,6 +71,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         delegates=_delegates(form, node, problems),
         ends_when_spent=form.when_spent == "end",
         withhold=_unseen(form, node, problems, known),
+        asks_unheard=form.without_words == "ask",
     )
 
 

@@ -18,7 +18,7 @@ from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
 from remit.core.flow.records.field_labels import spelled
 from remit.core.json_value import Json
-from remit.core.label import AUDIENCE_RULE, Audience, Label, Trust, audience_fault
+from remit.core.label import AUDIENCE_RULE, Audience, Label, Trust, audience_fault, worst
 from remit.core.tools import constraint
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.constraint.base import same
@@ -36,7 +36,6 @@ from remit.core.tools.tool import (
     Tool,
     Variant,
     WithheldBy,
-    undescribed,
 )
 
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
@@ -53,7 +52,7 @@ def described_tool(
 ) -> Tool:
     """Return a tool as its file describes it; note its problems. `node` is the whole file."""
     reading = _ToolReading(upstream, name, form, words, problems, node)
-    label = reading.label(form.labels, undescribed(upstream, name, words.classes).label, "labels")
+    label = reading.label(form.labels, worst(words.classes), "labels")
     if form.sanitizes is not None:
         label = reading.label(form.sanitizes.to, label, "sanitizes")
     reading.check()

@@ -107,6 +107,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `tainted`: the task has read untrusted data.
     - `full`: the index could not remember everything.
     - `unseen`: the result of a permitted call went to the agent unseen: an enforcement point only asked.
+    - `unheard`: no words of a person are known to the task, and its type has such calls asked about.
     """
 
     destination: str = NO_VALUE
@@ -156,6 +157,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     tainted: bool = False
     full: bool = False
     unseen: bool = False
+    unheard: bool = False
 
 
 class Flow(msgspec.Struct, frozen=True):

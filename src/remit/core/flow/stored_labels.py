@@ -208,7 +208,7 @@ NOTHING_AT_REST = CallLabels()
 
 def _of_field(own: Label, label: Label, classes: Classes, *, marked: bool) -> Label:
     whole = own.join(label, classes)
-    return msgspec.structs.replace(whole, trust=own.trust) if marked else whole
+    return whole.trusted() if marked and own.trust is Trust.TRUSTED else whole
 
 
 def stained(tool: Tool, label: Label, classes: Classes, *, marked: bool = False) -> Tool:

@@ -40,6 +40,7 @@ ALGORITHMS = ("ES256", "Ed25519")
 AGENT_SCOPE = "remit:agent"
 
 LABEL_CLAIM = "remit:label"
+MAX_ASSUMED_IN_TOKEN = 12
 """What is known of the data behind a token: data class, categories, trust, zones. A claim defined by
 remit.
 """
@@ -116,7 +117,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.grant_id:
             claims[GRANT_ID] = self.grant_id
         if self.label is not None and self.label != Label():
-            claims[LABEL_CLAIM] = self.label.facts
+            claims[LABEL_CLAIM] = _label_out(self.label)
         if self.task:
             claims[MISSION] = {
                 MISSION_ID: self.task,
@@ -175,11 +176,35 @@ def _unnest(act: Json, client_id: str) -> tuple[Actor, ...]:
     return tuple(out)
 
 
-class _WireLabel(msgspec.Struct, frozen=True):
+class _WireFirm(msgspec.Struct, frozen=True):
     data_class: Annotated[str, msgspec.Meta(max_length=80)] = msgspec.field(name="class")
     trust: Trust = Trust.UNTRUSTED
     categories: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
     zones: Annotated[list[_Word], msgspec.Meta(max_length=64)] = []
+
+    @property
+    def label(self) -> Label:
+        """The label."""
+        return Label(self.data_class, frozenset(self.categories), self.trust, frozenset(self.zones))
+
+
+_Key = Annotated[str, msgspec.Meta(max_length=400)]
+
+
+class _WireAssumed(msgspec.Struct, frozen=True):
+    firm: _WireFirm
+    tools: Annotated[list[_Key], msgspec.Meta(max_length=MAX_ASSUMED_IN_TOKEN)]
+
+
+class _WireLabel(_WireFirm, frozen=True):
+    assumed: _WireAssumed | None = None
+
+
+def _label_out(label: Label) -> dict[str, Json]:
+    """Return a label as the claim; an assumed part that is too long for a token counts as known."""
+    if label.assumed is None or len(label.assumed_tools) > MAX_ASSUMED_IN_TOKEN:
+        return label.facts
+    return label.facts | {"assumed": {"firm": label.firm.facts, "tools": sorted(label.assumed_tools)}}
 
 
 def label_in(claims: dict[str, Json]) -> Label | None:
@@ -196,7 +221,9 @@ def label_in(claims: dict[str, Json]) -> Label | None:
         raise Unauthenticated(
             "the label that the token carries cannot be read", code="token-claims", debug=str(error)
         ) from None
-    return Label(wire.data_class, frozenset(wire.categories), wire.trust, frozenset(wire.zones))
+    if wire.assumed is None:
+        return wire.label
+    return wire.label.assuming(wire.assumed.firm.label, frozenset(wire.assumed.tools))
 
 
 class _Wire(msgspec.Struct, frozen=True):

@@ -122,6 +122,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
       work needs no person, or `issuer:x` for an issuer whose identity assertions act for people (ID-JAG).
     - `delegates`: to which agents its tasks may be delegated.
     - `withhold`: the data that its tasks, and the tasks below them, never see.
+    - `asks_unheard`: while remit knows no words of a person, calls that only such words could permit are
+      questions (`Task.unheard`).
     - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
       call can be permitted.
     """
@@ -139,6 +141,16 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     delegates: HandDown = HandDown()
     ends_when_spent: bool = True
     withhold: Unseen = Unseen()
+    asks_unheard: bool = False
+
+    def unheard(self, intent: Intent) -> bool:
+        """Return whether a task of this type asks, because no words of a person are known to it.
+
+        Words are a message, a parameter, or the goal of a person: neither the goal that an agent gives
+        itself, nor the purpose of the type in its place.
+        """
+        said = intent.goal != self.purpose and bool(person_of(intent.requested_by))
+        return self.asks_unheard and not (intent.messages or intent.params or said)
 
 
 class UserMessage(msgspec.Struct, frozen=True):

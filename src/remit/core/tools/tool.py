@@ -444,8 +444,38 @@ def is_tool_name(name: str) -> bool:
 
 
 def undescribed(upstream: str, name: str, classes: Classes) -> Tool:
-    """Return the worst case, which applies to a tool until a file describes it."""
-    return Tool(upstream=upstream, name=name, label=worst(classes))
+    """Return the worst case, which applies to a tool until a file describes it.
+
+    The label of its results is assumed: a description of the tool replaces it, also where it has been learnt
+    (`core.tools.assumed_labels`).
+    """
+    tool = Tool(upstream=upstream, name=name, label=worst(classes))
+    return with_surface(tool, {}, "", classes)
+
+
+def with_surface(
+    tool: Tool, surface: Mapping[str, Json], digest: str, classes: Classes, *, reviewed: bool = True
+) -> Tool:
+    """Return a tool with what its upstream says of it.
+
+    INVARIANT: what is learnt from a tool without a description is assumed of this surface alone. With another
+    surface than the `reviewed` one it is not assumed, but known: no description is about it.
+    """
+    tool = msgspec.structs.replace(tool, surface=dict(surface), surface_digest=digest)
+    if tool.described:
+        return tool
+    keys = frozenset({read_key(tool)}) if reviewed else frozenset[str]()
+    return msgspec.structs.replace(tool, label=worst(classes).assuming(Label(classes.bottom), keys))
+
+
+def read_key(tool: Tool) -> str:
+    """Return the key of what is assumed of a tool's results: of one tool with one surface."""
+    return f"read {tool.surface_digest} {tool.id}"
+
+
+def write_key(tool: Tool) -> str:
+    """Return the key of what is assumed of a tool's writes: of one tool with one surface."""
+    return f"write {tool.surface_digest} {tool.id}"
 
 
 def surface_of(wire: dict[str, Json]) -> dict[str, Json]:

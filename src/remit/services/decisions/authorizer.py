@@ -152,6 +152,9 @@ class Authorizer:
         if live.index.persons.awaits(live.grants):
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
+        kind = bundle.task_types.get(live.task.type)
+        if kind is not None and kind.unheard(live.task.intent):
+            flow = msgspec.structs.replace(flow, facts=msgspec.structs.replace(flow.facts, unheard=True))
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         if flow.facts.to_self:
             tool = msgspec.structs.replace(tool, audience=_ONESELF)

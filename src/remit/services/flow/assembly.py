@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
+from remit.services.flow.assumed_labels import AssumedLabels
 from remit.services.flow.declassification import Declassifications
 from remit.services.flow.memory_limit import MemoryLimit
 from remit.services.flow.observation import Observer
@@ -20,6 +21,7 @@ from remit.services.tools.assembly import ToolServices
 class FlowServices:
     """What is known of data: of what tasks have taken in, and of what lies at upstreams."""
 
+    assumed_labels: AssumedLabels
     stored_labels: StoredLabels
     observer: Observer
     declassifications: Declassifications
@@ -34,6 +36,11 @@ def flow_services(
 ) -> FlowServices:
     """Put them together."""
     store, clock, tenant = adapters.store, adapters.clock, deployment.tenant
+    assumed_labels = AssumedLabels(
+        store=store, policies=policies, tools=tools.registry, live=tasks.live, clock=clock, tenant=tenant
+    )
+    tools.registry.follow(assumed_labels.recompute)
+    tasks.live.read_labels_by(assumed_labels.read)
     stored_labels = StoredLabels(
         store=store,
         policies=policies,
@@ -41,8 +48,10 @@ def flow_services(
         clock=clock,
         tenant=tenant,
         fleet=adapters.fleet,
+        assumed_labels=assumed_labels,
     )
     return FlowServices(
+        assumed_labels=assumed_labels,
         stored_labels=stored_labels,
         observer=Observer(
             store=store,
@@ -58,6 +67,7 @@ def flow_services(
             live=tasks.live,
             tasks=tasks.tasks,
             stored_labels=stored_labels,
+            assumed_labels=assumed_labels,
             tenant=tenant,
             second_person=deployment.second_person,
         ),

@@ -32,6 +32,7 @@ from remit.ports.store.changes import Change, PutStoredLabel, PutTask, RaiseLabe
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.stored_labels import StoredLabelStore
 from remit.ports.store.units import Unit
+from remit.services.flow.assumed_labels import AssumedLabels
 from remit.services.flow.resource_labels import UpstreamLabels
 from remit.services.flow.stored_labels import StoredLabels
 from remit.services.policy.bundle import Policies
@@ -65,6 +66,7 @@ class Declassifications:
         live: LiveTasks,
         tasks: Tasks,
         stored_labels: StoredLabels,
+        assumed_labels: AssumedLabels,
         tenant: str,
         second_person: bool,
     ) -> None:
@@ -79,6 +81,7 @@ class Declassifications:
         self._live = live
         self._tasks = tasks
         self._stored_labels = stored_labels
+        self._assumed = assumed_labels
         self._tenant = tenant
         self._second_person = second_person
 
@@ -146,14 +149,21 @@ class Declassifications:
         return msgspec.structs.replace(task, label=live.label)
 
     async def listed(self, upstream: str = "", prefix: str = "", limit: int = 1000) -> list[StoredLabel]:
-        """Return the stored labels of resources, by upstream and name."""
+        """Return the stored labels of resources as they are read, by upstream and name."""
+        found = await self._stored(upstream, prefix, limit)
+        return [self._assumed.read_stored(one) for one in found]
+
+    async def _stored(self, upstream: str, prefix: str, limit: int) -> list[StoredLabel]:
         await self._store.commit(Unit(tenant=self._tenant))
         return await self._store.stored_labels_under(
             self._tenant, upstream=upstream, prefix=prefix, limit=limit
         )
 
     async def get(self, upstream: str, resource: str) -> StoredLabel:
-        """Return the stored label of one resource, by any spelling of its name; raise `NotFound`."""
+        """Return the stored label of one resource as it is read, by any spelling of its name.
+
+        Raises `NotFound`.
+        """
         await self._store.commit(Unit(tenant=self._tenant))
         names = dict.fromkeys((resource, normal(resource) or resource))
         found = await self._store.stored_labels(self._tenant, upstream, list(names))
@@ -161,12 +171,12 @@ class Declassifications:
             loose = await self._store.stored_labels_under(
                 self._tenant, upstream=upstream, prefix=LOOSE, limit=MAX_AT_ONCE
             )
-            one = whole((*found, *loose), self._classes)
+            one = whole([self._assumed.read_stored(one) for one in (*found, *loose)], self._classes)
             found = [one] if one is not None else []
         if not found:
             what = f"`{resource[:80]}` of `{upstream[:80]}`" if resource else f"`{upstream[:80]}`"
             raise NotFound(f"{what} has no stored label", remediation="see `remit data list`")
-        return found[0]
+        return self._assumed.read_stored(found[0])
 
     async def resource(
         self,
@@ -210,7 +220,8 @@ class Declassifications:
         upstream, resource = found.upstream, found.resource
         # Step 3. Nothing is written from here on, and everything written before is in the store.
         self._check_idle(upstream)
-        rows = {one.resource: one for one in await self.listed(upstream, "", MAX_AT_ONCE + 1)}
+        kept = {one.resource: one for one in await self._stored(upstream, "", MAX_AT_ONCE + 1)}
+        rows = {name: self._assumed.read_stored(one) for name, one in kept.items()}
         was = self._standing(resource, rows)
         _check_seen(was.digest if was is not None else "", seen)
         assert was is not None
@@ -219,7 +230,7 @@ class Declassifications:
                 f"`{upstream}` has more than {MAX_AT_ONCE} resources with labels",
                 remediation="describe its tools with fewer resources",
             )
-        self._check_written(upstream, rows)
+        self._check_written(upstream, kept)
         now = self._clock.now()
         inside = [one for one in rows if not resource or one == resource or one.startswith(f"{resource}/")]
         await self._check_writers(person, reason, [rows[name] for name in inside])
@@ -232,7 +243,7 @@ class Declassifications:
         assert left is not None
         event = self._told(was, left, len(inside), person, reason)
         changes: tuple[Change, ...] = tuple(
-            PutStoredLabel(one, was=rows[name]) for name, one in changed.items()
+            PutStoredLabel(one, was=kept[name]) for name, one in changed.items()
         )
         await self._store.commit(Unit(changes, (event,)))
         for name, one in changed.items():

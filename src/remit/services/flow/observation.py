@@ -222,6 +222,8 @@ class Observer:
                 carried = with_fields(tool.label, seen, classes)
                 label = label.join(carried, classes)
                 of.label = of.label.join(carried, classes)
+        # Its tool may have been described while the call was in progress.
+        label = self._stored_labels.as_described(label)
         self._room.grew(live)
         rise = rising(live, label, of.request, classes, self._clock.now())
         if rise.changes or rise.events:
@@ -280,7 +282,7 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
     """
     live.rise(label, classes)
     kept = live.kept_label.covers(live.label, classes)
-    if kept and live.label == live.told_label:
+    if kept and live.label.known == live.told_label.known:
         return LabelRise()
     changes: list[Change] = [] if kept else [RaiseLabel(live.task.id, live.label)]
     if live.task.lineage:
@@ -288,7 +290,7 @@ def rising(live: LiveTask, label: Label, request: AccessRequest, classes: Classe
         changes.append(JoinLabels(live.task.tenant, live.task.ancestors, live.label, classes))
     for above in live.above():
         above.rise(live.label, classes)
-    told = [one for one in (live, *live.above()) if one.label != one.told_label]
+    told = [one for one in (live, *live.above()) if one.label.known != one.told_label.known]
     raised = tuple((one, one.told_label, one.label, one.raised_by) for one in told)
     for one in told:
         one.told_label = one.label

@@ -41,12 +41,14 @@ from remit.core.flow.stored_labels import (
 )
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust, joined, worst
-from remit.core.tools.tool import RESERVED_OPERATIONS, Argument, Effect, Tool
+from remit.core.tools.assumed_labels import wrote_nothing
+from remit.core.tools.tool import RESERVED_OPERATIONS, Argument, Effect, Tool, write_key
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change, DropStoredLabel, PutStoredLabel
 from remit.ports.store.replicas import CheckStoredLabels, Fleet
 from remit.ports.store.stored_labels import StoredLabelStore
 from remit.ports.store.units import Unit
+from remit.services.flow.assumed_labels import AssumedLabels
 from remit.services.flow.resource_labels import (
     MAX_LOOSE,
     ResourceLabels,
@@ -77,11 +79,13 @@ class StoredLabels:
         clock: Clock,
         tenant: str,
         fleet: Fleet | None = None,
+        assumed_labels: AssumedLabels,
     ) -> None:
         """Take the dependencies; with a `fleet`, the writes of other replicas are read wherever they may
         count.
         """
         self._fleet = fleet
+        self._assumed = assumed_labels
         self._turns: dict[str, int] = {}
         self._store = store
         self._policies = policies
@@ -168,6 +172,10 @@ class StoredLabels:
         shelf = self.shelves.of(tool.upstream)
         return stained(tool, label, classes, marked=shelf is not None and shelf.marks is not None)
 
+    def as_described(self, label: Label) -> Label:
+        """Return a label with what is assumed in it replaced by what descriptions say by now."""
+        return self._assumed.read(label)
+
     def marks(self, upstream: str) -> AbstractSet[int]:
         """Return the marks of what untrusted calls have written to an upstream, as far as they are known."""
         return (shelf.marks if (shelf := self.shelves.of(upstream)) is not None else None) or frozenset()
@@ -207,13 +215,15 @@ class StoredLabels:
 
     def _now(self, shelf: UpstreamLabels, tool: Tool, names: tuple[str, ...], classes: Classes) -> CallLabels:
         """Return the stored labels where a call reads, from memory alone."""
-        if not names and tool.effect is not Effect.NONE:
+        if not names and tool.effect is not Effect.NONE and tool.described:
             # It reads nothing that it does not name; its answer carries the label in its description.
             return CallLabels(version=shelf.version)
+        # INVARIANT: a tool without a description may have read everything. Its own label is assumed and may
+        # fall later; what was stored there by then must not fall with it.
         found, whole = self._reached(shelf, tool.upstream, names)
-        labels = [one.all(classes) if one in whole else one.label for one in found]
+        labels = (one.all(classes) if one in whole else one.label for one in found)
         return CallLabels(
-            label=joined(labels, classes),
+            label=joined((one and self._assumed.read(one) for one in labels), classes),
             writers=writers_of(found, whole),
             version=shelf.version,
         )
@@ -245,8 +255,8 @@ class StoredLabels:
 
         A tool that had no description then may be described as a read by now.
         """
-        tool = self._tools.get(f"{loose.upstream}/{loose.resource.removeprefix(UNDESCRIBED)}")
-        return tool is None or not tool.described or tool.effect is not Effect.NONE or bool(tool.variants)
+        name, _, digest = loose.resource.removeprefix(UNDESCRIBED).partition("@")
+        return not wrote_nothing(self._tools.get(f"{loose.upstream}/{name}"), digest)
 
     async def _handed(
         self, tool: Tool, keys: tuple[str, ...], arguments: dict[str, Json], classes: Classes
@@ -270,7 +280,7 @@ class StoredLabels:
                 await self.shelves.fetch(tool.upstream, names)
             found, whole = self._reached(shelf, tool.upstream, names)
             stored += [
-                label
+                self._assumed.read(label)
                 for one in found
                 if (label := one.all(classes) if one in whole else one.label) is not None
             ]
@@ -299,9 +309,9 @@ class StoredLabels:
         label = request.label
         if label.trust is Trust.UNTRUSTED and tool.described and justified(request):
             # The data there is then exactly what the person stated or a trusted source provided.
-            label = msgspec.structs.replace(label, trust=Trust.TRUSTED)
+            label = label.trusted()
         if not tool.described:
-            label = label.join(worst(classes), classes)
+            label = label.join(_assumed_of_write(tool, classes), classes)
         names = resources(tool.resource, request.arguments) if tool.described else ()
         # Wherever a call puts data of this upstream, the same reads declare its label again; but a resource
         # with another name has other reads.
@@ -336,7 +346,7 @@ class StoredLabels:
         )
         if not names and len(shelf.loose) < MAX_LOOSE:
             if not tool.described:
-                names = (UNDESCRIBED + tool.name,)
+                names = (_place_of_undescribed(tool),)
             elif chosen_by_upstream(tool, request.arguments):
                 names = (LOOSE + decision,)
         return tuple(self._raise(shelf, names, label, by, classes))
@@ -438,6 +448,21 @@ class StoredLabels:
                 self.kept(one for one in unit.changes if isinstance(one, PutStoredLabel))
 
         future.add_done_callback(done)
+
+
+def _assumed_of_write(tool: Tool, classes: Classes) -> Label:
+    """Return what is assumed of what a tool without a description writes: the worst case.
+
+    With an unreviewed surface it is known, because no description is about that surface.
+    """
+    keys = frozenset({write_key(tool)}) if tool.label.assumed is not None else frozenset[str]()
+    return worst(classes).assuming(Label(classes.bottom), keys)
+
+
+def _place_of_undescribed(tool: Tool) -> str:
+    """Return the name of what a tool without a description wrote with its current surface."""
+    digest = tool.surface_digest if tool.label.assumed is not None else "unreviewed"
+    return f"{UNDESCRIBED}{tool.name}@{digest}" if digest else UNDESCRIBED + tool.name
 
 
 def handed_keys(tool: Tool, arguments: dict[str, Json]) -> tuple[str, ...]:

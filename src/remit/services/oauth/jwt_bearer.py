@@ -111,6 +111,8 @@ class IdentityAssertions:
             carried = label_in(shown.claims)
         except Unauthenticated as error:
             raise _bad(error.message, debug=error.debug) from None
+        # What another issuer assumes of its tools, descriptions here say nothing about.
+        carried = carried and carried.known
         person = await self._person(shown)
         await self._use(shown, name)
         # Step 4.

@@ -18,7 +18,7 @@ from remit.core.errors import Elsewhere, Fenced, NotFound, Unauthenticated
 from remit.core.flow.provenance import KEY_BYTES
 from remit.core.flow.task_index import hear
 from remit.core.identity.principals import Agent, Memberships
-from remit.core.label import Classes
+from remit.core.label import Classes, Label
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.scope import risen
 from remit.core.tasks.task import Budgets, Task, TaskState
@@ -76,6 +76,11 @@ class LiveTasks:
         self._tenant = tenant
         self._epochs = store.epochs(tenant)
         self._tasks: OrderedDict[str, LiveTask] = OrderedDict()
+        self._read: Callable[[Label], Label] = lambda label: label
+
+    def read_labels_by(self, read: Callable[[Label], Label]) -> None:
+        """Set how the label of a task that is bound is read from the store."""
+        self._read = read
 
     async def bind(self, claims: AccessClaims, now: datetime, *, used: bool = True) -> LiveTask:
         """Do step 2: return the live task of a token, or refuse.
@@ -233,6 +238,7 @@ class LiveTasks:
             )
             live.ends_s = self._clock.boot_s() + (task.deadline - self._clock.now()).total_seconds()
             live.authority_hash = self._authority(task)
+            live.label = live.told_label = self._read(task.label)
             self.gather(live)
             if keep:
                 if (
@@ -261,7 +267,7 @@ class LiveTasks:
         if claims.label is None or (lowered is not None and claims.issued <= lowered.timestamp()):
             return
         classes = self._classes()
-        if live.rise(claims.label.known_to(classes), classes):
+        if live.rise(self._read(claims.label.known_to(classes)), classes):
             live.raised_by = "token"
 
     def get(self, task_id: str) -> LiveTask | None:

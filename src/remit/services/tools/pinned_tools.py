@@ -12,7 +12,7 @@ import asyncio
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import takewhile
 from typing import Final
 
@@ -21,6 +21,7 @@ import msgspec
 from remit.core.errors import Conflict, NotFound, RemitError
 from remit.core.evidence.event import Event, EventBody
 from remit.core.evidence.events.tools import ToolAccepted, ToolChanged, ToolPinned
+from remit.core.label import Classes
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import (
     COMPLETION,
@@ -33,6 +34,7 @@ from remit.core.tools.tool import (
     surface_digest,
     surface_of,
     undescribed,
+    with_surface,
 )
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Pin, PutPin
@@ -89,7 +91,12 @@ class ToolCatalogue:
         self._lock = asyncio.Lock()
         self._stale = True
         self._joined: Bundle | None = None
+        self._followers: list[Callable[[], Awaitable[None]]] = []
         policies.use_tools(self._join)
+
+    def follow(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Call `changed` whenever tools were joined again; what it raises fails the change."""
+        self._followers.append(changed)
 
     async def load(self) -> None:
         """Read the pins."""
@@ -118,7 +125,7 @@ class ToolCatalogue:
             for tool_id, pin in self._pins.items():
                 if tool_id not in seen and tool_id.startswith(f"{upstream}/"):
                     bare = undescribed(upstream, tool_id.removeprefix(f"{upstream}/"), bundle.classes)
-                    seen[tool_id] = as_pinned(bare, pin)
+                    seen[tool_id] = as_pinned(bare, pin, bundle.classes)
         return list(seen.values())
 
     @property
@@ -262,6 +269,8 @@ class ToolCatalogue:
         self._joined = bundle = self._policies.applied.bundle
         self._tools = {tool.id: tool for tool in self._join(bundle)}
         await self._policies.refresh()
+        for changed in self._followers:
+            await changed()
         self._stale = False
 
     def _join(self, bundle: Bundle) -> Iterable[Tool]:
@@ -288,11 +297,12 @@ class ToolCatalogue:
         tool_id = f"{upstream}/{name}"
         base = bundle.tools.get(tool_id) or undescribed(upstream, name, bundle.classes)
         pin = self._pins.get(tool_id)
-        return base if pin is None else as_pinned(base, pin)
+        return base if pin is None else as_pinned(base, pin, bundle.classes)
 
     def _operation(self, bundle: Bundle, upstream: str, name: str) -> Tool:
         base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
-        return msgspec.structs.replace(base, surface={"name": name, "inputSchema": OPERATION_SCHEMAS[name]})
+        surface: dict[str, object] = {"name": name, "inputSchema": OPERATION_SCHEMAS[name]}
+        return with_surface(base, surface, "", bundle.classes)
 
     def _event(self, body: EventBody, subject: str = "") -> Event:
         return Event.of(body, at=self._clock.now(), tenant=self._tenant, subject=subject)
@@ -336,12 +346,11 @@ def _fits(template: str, uri: str) -> bool:
     return rest[-1] == "" or uri.endswith(rest[-1])
 
 
-def as_pinned(tool: Tool, pin: Pin) -> Tool:
-    """Return a described tool with its accepted surface."""
-    state = ToolState.PINNED if pin.accepted_digest == pin.offered_digest else ToolState.CHANGED
-    return msgspec.structs.replace(
-        tool, surface=pin.accepted_surface, surface_digest=pin.accepted_digest, state=state
-    )
+def as_pinned(tool: Tool, pin: Pin, classes: Classes) -> Tool:
+    """Return a tool with its accepted surface."""
+    same = pin.accepted_digest == pin.offered_digest
+    tool = with_surface(tool, pin.accepted_surface, pin.accepted_digest, classes, reviewed=same)
+    return msgspec.structs.replace(tool, state=ToolState.PINNED if same else ToolState.CHANGED)
 
 
 def _of_apis(bundle: Bundle) -> dict[str, Tool]:
@@ -350,8 +359,7 @@ def _of_apis(bundle: Bundle) -> dict[str, Tool]:
     for upstream, api in bundle.apis.items():
         for name, route in api.routes.items():
             base = bundle.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, bundle.classes)
-            surface = surface_of(route.wire)
-            found[base.id] = msgspec.structs.replace(base, surface=surface, surface_digest=route.digest)
+            found[base.id] = with_surface(base, surface_of(route.wire), route.digest, bundle.classes)
     return found
 
 
@@ -360,7 +368,8 @@ def as_last_seen(bundle: Bundle, pins: Iterable[Pin]) -> list[Tool]:
     tools = {**bundle.tools, **_of_apis(bundle)}
     for pin in pins:
         upstream, _, name = pin.tool.partition("/")
-        tools[pin.tool] = as_pinned(tools.get(pin.tool) or undescribed(upstream, name, bundle.classes), pin)
+        base = tools.get(pin.tool) or undescribed(upstream, name, bundle.classes)
+        tools[pin.tool] = as_pinned(base, pin, bundle.classes)
     return list(tools.values())
 
 

@@ -251,6 +251,17 @@ async def test_a_task_takes_on_the_label_that_an_identity_assertion_carries(worl
     assert asked.json[LABEL_CLAIM] == task.label.facts
 
 
+async def test_what_another_issuer_assumes_is_known_here(world: OAuthWorld) -> None:
+    """Else the description of a tool of the same name here would lower what came from that issuer's tool."""
+    low = {"class": "public", "trust": "trusted"}
+    assumed = {"firm": low, "tools": ["read sha256:one contracts/read"]}
+    carried = {LABEL_CLAIM: {"class": "restricted", "trust": "untrusted", "assumed": assumed}}
+    told = await world.ask_token(JWT_BEARER, by="contract-bot", assertion=world.id_jag(**carried))
+    task = await world.services.store.task(TENANT, claims_of(world, told).task)
+    assert task is not None
+    assert task.label == Label("restricted", trust=Trust.UNTRUSTED)
+
+
 async def test_an_identity_assertion_with_a_label_that_cannot_be_read_opens_nothing(
     world: OAuthWorld,
 ) -> None:

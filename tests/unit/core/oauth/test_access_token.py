@@ -256,3 +256,15 @@ def test_a_token_for_another_audience_is_refused_in_the_first_step() -> None:
     """With the resource to ask for, where it is known."""
     assert (wrong_audience().code, wrong_audience().step) == ("token-audience", 1)
     assert FILES in str(wrong_audience(FILES))
+
+
+def test_an_assumed_part_that_is_too_long_for_a_token_counts_as_known() -> None:
+    """A token stays small; leaving the assumption out can only keep a label high."""
+    names = [f"read sha256:{number} desk/{number}" for number in range(13)]
+    worst = Label("restricted", trust=Trust.UNTRUSTED)
+    for keys, assumed in ((names[:12], True), (names, False)):
+        label = worst.assuming(Label(), frozenset(keys))
+        back = label_in(msgspec.structs.replace(CLAIMS, label=label).to_wire())
+        assert back is not None
+        assert back.known == worst
+        assert back == (label if assumed else worst)

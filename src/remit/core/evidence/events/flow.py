@@ -16,6 +16,11 @@ _Class = Annotated[str, "the data class now"]
 _Trust = Annotated[Trust, "`untrusted` after the first untrusted datum"]
 _Categories = Annotated[list[str], "the categories now"]
 _Zones = Annotated[list[str], "the trust zones now"]
+_Described = Annotated[
+    list[str],
+    "tools without a description when they were called: their descriptions changed the label since, or a"
+    " description was withdrawn",
+]
 
 
 class LabelRaised(EventBody, kw_only=True):
@@ -28,11 +33,14 @@ class LabelRaised(EventBody, kw_only=True):
     zones: _Zones
     by: Annotated[str, "the tool whose result raised the label; `token`: the token of a call carried it"]
     below: Annotated[str, "the child task that has read"] = ""
+    described: _Described = []
+    upstream: Annotated[str, "the upstream of a resource whose label was recomputed"] = ""
+    resource: Annotated[str | UnsetType, Sealed("that resource; empty: the whole upstream")] = UNSET
 
 
 class LabelLowered(EventBody, kw_only=True):
-    """The data of a task or of a resource was declassified, or a sanitizer returned data with a lower label
-    than the data that it read.
+    """The data of a task or of a resource was declassified, or tools that it came from were described since;
+    or a sanitizer returned data with a lower label than the data that it read.
     """
 
     KIND = EventKind.LABEL_LOWERED
@@ -49,4 +57,5 @@ class LabelLowered(EventBody, kw_only=True):
     tool: Annotated[str, "the sanitizer"] = ""
     reason: Annotated[str | UnsetType, "the reason, in the person's words"] = UNSET
     resource: Annotated[str | UnsetType, Sealed("the resource; empty: the whole upstream")] = UNSET
+    described: _Described = []
     by: By = ""

@@ -5,7 +5,31 @@
 """
 
 from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted
+from remit.core.tools.suggestions.grant_draft import (
+    GrantDraft,
+    ObservedCall,
+    TypeDraft,
+    grants_of,
+    grants_text,
+    with_grants,
+    with_observed,
+)
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
 from remit.core.tools.suggestions.tool_file import tools_text
 
-__all__ = ["ArgumentGuess", "FieldGuess", "Guess", "ToolDraft", "UpstreamFacts", "drafted", "tools_text"]
+__all__ = [
+    "ArgumentGuess",
+    "FieldGuess",
+    "GrantDraft",
+    "Guess",
+    "ObservedCall",
+    "ToolDraft",
+    "TypeDraft",
+    "UpstreamFacts",
+    "drafted",
+    "grants_of",
+    "grants_text",
+    "tools_text",
+    "with_grants",
+    "with_observed",
+]

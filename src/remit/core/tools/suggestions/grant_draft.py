@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Grants that fit what tasks of one type did, each with its evidence.
+
+INVARIANT: a call is evidence only if no rule of flow objected to it. What a person was asked about, what flow
+would have refused, and a tool that was called once in very many calls do not become permissions; they are
+listed for review.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from remit.core.json_value import Json
+from remit.core.tools.suggestions.draft import ToolDraft
+from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
+from remit.core.tools.suggestions.value_constraints import MIN_SEEN, ValueConstraint, constrained
+from remit.core.tools.tool import ArgumentRole
+
+#: Uses of one argument that are read; later ones count.
+MAX_USES: Final = 20_000
+#: A tool with a smaller share of a type's calls than this is listed, and not granted.
+RARE: Final = 0.0005
+#: In so many calls, one value of each argument may be left out as strange.
+PER_SPARE: Final = 1_000
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://\S+")
+_TOP_KEY: Final = re.compile(r"[A-Za-z_\"']")
+
+
+class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call in the evidence. `objections` are the rules of flow that would have refused it."""
+
+    tool: str
+    arguments: dict[str, Json]
+    task: str
+    task_type: str
+    agent: str
+    at: str
+    permitted: bool = True
+    objections: tuple[str, ...] = ()
+
+
+class GrantDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """The grant of one tool: a constraint for each argument, and how often it was used."""
+
+    tool: str
+    calls: int
+    tasks: int
+    last: str
+    arguments: dict[str, ValueConstraint] = {}
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The arguments that are limited by no more than size."""
+        return tuple(name for name, one in self.arguments.items() if one.free)
+
+    @property
+    def spec(self) -> dict[str, Json]:
+        """The grant in the form of `grants` in a file of `tasks/`."""
+        rules = {
+            name: {"optional": one.spec} if name in self.optional else one.spec
+            for name, one in self.arguments.items()
+        }
+        return {"tool": self.tool, **({"arguments": rules} if rules else {})}
+
+
+class TypeDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """The grants of one task type.
+
+    `rare` are tools that were called too seldom to be granted, `objected` tools with calls that flow would
+    have refused, each with the number of calls; `unused` are tools that the type grants now, and that no call
+    used.
+    """
+
+    name: str
+    agents: tuple[str, ...]
+    calls: int
+    tasks: int
+    grants: tuple[GrantDraft, ...]
+    rare: dict[str, int] = {}
+    objected: dict[str, int] = {}
+    unused: tuple[str, ...] = ()
+
+
+def grants_of(
+    name: str,
+    calls: Sequence[ObservedCall],
+    required: Mapping[str, Collection[str]],
+    granted: Iterable[str] = (),
+) -> TypeDraft:
+    """Draft the grants of a task type from its calls.
+
+    `required` are the arguments without which no call of a tool reaches its server, `granted` the tools that
+    the type grants now.
+    """
+    by_tool: dict[str, list[ObservedCall]] = defaultdict(list)
+    objected: dict[str, int] = {}
+    for one in calls:
+        if one.objections:
+            objected[one.tool] = objected.get(one.tool, 0) + 1
+        elif one.permitted:
+            by_tool[one.tool].append(one)
+    rare = {tool: len(found) for tool, found in by_tool.items() if len(found) < len(calls) * RARE}
+    spare = max(1, len(calls) // PER_SPARE)
+    grants = [
+        _grant(tool, found, required.get(tool, ()), spare)
+        for tool, found in by_tool.items()
+        if tool not in rare
+    ]
+    return TypeDraft(
+        name=name,
+        agents=tuple(sorted({one.agent for one in calls})),
+        calls=len(calls),
+        tasks=len({one.task for one in calls}),
+        grants=tuple(sorted(grants, key=lambda one: (-one.calls, one.tool))),
+        rare=rare,
+        objected=objected,
+        unused=tuple(sorted(set(granted) - by_tool.keys())),
+    )
+
+
+def _grant(tool: str, calls: Sequence[ObservedCall], required: Collection[str], spare: int) -> GrantDraft:
+    used: dict[str, list[Json]] = defaultdict(list)
+    for one in calls[-MAX_USES:]:
+        for name, value in one.arguments.items():
+            used[name].append(value)
+    if len(calls) >= MIN_SEEN:
+        # One call with an argument that no other call has is no use to go by.
+        used = {name: values for name, values in used.items() if len(values) > 1}
+    always = {name for name, values in used.items() if len(values) == len(calls[-MAX_USES:])}
+    return GrantDraft(
+        tool=tool,
+        calls=len(calls),
+        tasks=len({one.task for one in calls}),
+        last=max(one.at for one in calls),
+        arguments={name: constrained(values, spare) for name, values in sorted(used.items())},
+        # An argument that the server does not demand may be left out, as ever.
+        optional=frozenset(name for name in used if name not in required or name not in always),
+    )
+
+
+def grants_text(draft: TypeDraft) -> str:
+    """Return the `grants` of a task type's file, each line with its evidence.
+
+    INVARIANT: comments hold only numbers and remit's own words, never an observed value.
+    """
+    return "\n".join(_lines(draft)) + "\n"
+
+
+def _lines(draft: TypeDraft) -> Iterator[str]:
+    yield f"# Suggested from {draft.calls:,} calls in {draft.tasks:,} tasks: review each line."
+    if not draft.grants:
+        yield "grants: []"
+        return
+    yield "grants:"
+    for one in draft.grants:
+        last = f", last on {one.last[:10]}" if re.fullmatch(r"\d{4}-\d\d-\d\d", one.last[:10]) else ""
+        yield f"  # {one.calls:,} calls in {one.tasks:,} tasks{last}"
+        yield f"  - tool: {_json(one.tool)}"
+        if one.arguments:
+            yield "    arguments:"
+        rules = one.spec.get("arguments", {})
+        for name, made in one.arguments.items():
+            yield f"      {_json(name)}: {_json(rules[name])}  # {made.why}"
+
+
+def with_grants(text: str, grants: str) -> str:
+    """Return a task type's file with other grants; everything else stays as it is written."""
+    kept: list[str] = []
+    inside, placed = False, False
+    for line in text.splitlines():
+        if line.startswith("grants:"):
+            inside, placed = True, True
+            while kept and kept[-1].startswith("# Suggested from "):
+                kept.pop()
+            kept += grants.splitlines()
+        elif inside and line and _TOP_KEY.match(line):
+            inside = False
+        if not inside:
+            kept.append(line)
+    if not placed:
+        kept += grants.splitlines()
+    return "\n".join(kept) + "\n"
+
+
+def with_observed(draft: ToolDraft, uses: Mapping[str, Sequence[Json]]) -> ToolDraft:
+    """Return the draft of a tool's description with what its arguments were observed to hold.
+
+    INVARIANT: an observation only demands more: an argument that takes addresses leads outside.
+    """
+    arguments = tuple(_observed(one, uses.get(one.path, ())) for one in draft.arguments)
+    outward = next(
+        (new.path for old, new in zip(draft.arguments, arguments, strict=True) if new is not old), ""
+    )
+    audience = draft.audience
+    if outward and audience.value != "external":
+        audience = Guess("external", f"`{outward}` was observed to take addresses")
+    return msgspec.structs.replace(draft, arguments=arguments, audience=audience)
+
+
+def _observed(guess: ArgumentGuess, values: Sequence[Json]) -> ArgumentGuess:
+    texts = [one for one in values if isinstance(one, str)]
+    addresses = sum(_ADDRESS.fullmatch(one) is not None for one in texts)
+    if guess.role.value != ArgumentRole.CONTENT or not texts or addresses * 2 < len(texts):
+        return guess
+    why = f"{addresses:,} of {len(texts):,} observed values are addresses"
+    return msgspec.structs.replace(guess, role=Guess(ArgumentRole.DESTINATION.value, why), outward=True)
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=True)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: the way from observing to enforcing loses ordinary work, grants too much, or applies unread files.
+
+A real `remit up`: nothing is described or granted, an agent works, and the suggestion is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateways.remit_up import Remit
+
+Json = Any
+EVERYDAY = """
+task: everyday # by hand
+purpose: What a person does day by day
+run_by: [note-bot]
+requested_by: [admin]
+budgets: {calls: 500}
+grants: []
+"""
+
+
+#: What the person knows of the notes.
+FACTS = ("--trusted", "notes", "--audience", "notes=internal", "--data-class", "notes=internal")
+
+
+class Notes(Remit):
+    """A remit that observes notes of which no tool is described."""
+
+    def furnish(self) -> None:
+        """Begin without descriptions and grants."""
+        self.folder.mkdir()
+        assert self("init", ".").code == 0
+        (self.folder / "tools" / "notes.yaml").unlink()
+        (self.folder / "tasks" / "tidy-note.yaml").unlink()
+        (self.folder / "tasks" / "everyday.yaml").write_text(EVERYDAY)
+        (self.folder / "notes" / "other.md").write_text("another note")
+        self.mode("observe")
+        self.start()
+        self.enter()
+        assert self("agent", "register", "note-bot", "--owner", "admin", "--purpose", "keep notes").code == 0
+
+    def mode(self, word: str) -> None:
+        """Write a mode into the configuration."""
+        config = self.folder / "remit.yaml"
+        other = "enforce" if word == "observe" else "observe"
+        config.write_text(config.read_text().replace(f"mode: {other}", f"mode: {word}"))
+
+    def open(self) -> str:
+        """Open a task of note-bot."""
+        intent = ("--intent", "Read my notes, and add milk to shopping")
+        return str(self.ask("task", "open", "everyday", "--agent", "note-bot", *intent)["id"])
+
+    def passes(self, task: str, tool: str, **arguments: Json) -> bool:
+        """Call a tool; return whether it was called."""
+        answer = self.call(task, tool, arguments)
+        return "error" not in answer and not answer["result"].get("isError")
+
+    def a_week(self) -> None:
+        """Do ordinary work."""
+        for _ in range(2):
+            task = self.open()
+            assert self.passes(task, "list_notes")
+            for number in range(12):
+                assert self.passes(task, "read_note", name=("shopping", "other")[number % 2])
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Iterator[Notes]:
+    """A remit that has observed a week."""
+    made = Notes(tmp_path / "house")
+    try:
+        made.furnish()
+        made.a_week()
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()
+
+
+def test_what_was_observed_passes_once_it_is_enforced_and_nothing_else_does(notes: Notes) -> None:
+    """Three commands: the review, its application, and the mode; no declassification is among them."""
+    found = notes.ask("suggest", *FACTS)
+    (kind,) = found["task_types"]
+    assert [(one["tool"], one["calls"], one["tasks"]) for one in kind["grants"]] == [
+        ("notes/read_note", 24, 2),
+        ("notes/list_notes", 2, 2),
+    ]
+    assert kind["grants"][0]["arguments"] == {"name": {"one_of": ["shopping", "other"]}}
+    assert [one["file"] for one in found["files"]] == ["tasks/everyday.yaml", "tools/notes.yaml"]
+    before = (notes.folder / "tasks" / "everyday.yaml").read_text()
+    assert before == EVERYDAY
+    unread = notes("suggest", *FACTS, "--apply", "--confirm", "sha256:other")
+    assert unread.code != 0
+    assert (notes.folder / "tasks" / "everyday.yaml").read_text() == before
+    assert not (notes.folder / "tools" / "notes.yaml").exists()
+    notes.ask("suggest", *FACTS, "--apply", "--confirm", found["digest"])
+    after = (notes.folder / "tasks" / "everyday.yaml").read_text()
+    assert "task: everyday # by hand\n" in after
+    assert "budgets: {calls: 500}\n" in after
+    lowered = notes.ask("audit", "log", "--kind", "label.lowered", "--limit", "100")["items"]
+    assert lowered
+    assert all(one["facts"]["described"] for one in lowered)
+    notes.mode("enforce")
+    notes.ask("reload")
+    task = notes.open()
+    assert notes.passes(task, "list_notes")
+    assert notes.passes(task, "read_note", name="shopping")
+    assert not notes.passes(task, "read_note", name="../remit")
+    assert not notes.passes(task, "write_note", name="shopping", text="x")
+
+
+def test_the_review_says_what_it_would_do_and_changes_nothing(notes: Notes) -> None:
+    """Without a terminal nothing is applied; a fault in the folder leaves the files as they were."""
+    shown = notes("suggest")
+    assert shown.code == 0
+    for words in (
+        "everyday",
+        "26 calls in 2 tasks of note-bot",
+        "2 values in 24 uses",
+        "Nothing is changed yet",
+    ):
+        assert words in shown.out, shown.out
+    assert "+    arguments:" in notes("suggest", "--diff").out
+    assert "no terminal" in notes("suggest", "--apply").err
+    assert (notes.folder / "tasks" / "everyday.yaml").read_text() == EVERYDAY
+    digest = notes.ask("suggest")["digest"]
+    (notes.folder / "policies" / "99-broken.cedar").write_text("permit (")
+    said = notes("suggest", "--apply", "--confirm", digest)
+    assert said.code != 0
+    assert (notes.folder / "tasks" / "everyday.yaml").read_text() == EVERYDAY
+    assert not (notes.folder / "tools" / "notes.yaml").exists()
