@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, StdioServerParameters
 
 from remit.cli.serve.background import stop
 from remit.cli.serve.instance import running
@@ -79,9 +79,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk that stops what it started."""
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk that stops what it started; the test sees the user's folders as the commands do."""
     one = Desk(tmp_path)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, one.environment[name])
     yield one
     stop(one.config / "remit.yaml")
     stop(one.folder / "remit.yaml")
@@ -158,6 +160,24 @@ def test_a_link_stays_a_link_and_a_folder_without_write_permission_is_told(desk:
     assert (desk.file.is_symlink(), real.read_bytes()) == (True, desk.original)
 
 
+def test_a_configuration_that_lies_around_gets_no_secrets_of_another_place(desk: Desk) -> None:
+    """A repository with a `remit.yaml` takes over no client of its person: that one must be named."""
+    scaffold(desk.folder, sample=False)
+    before = {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()}
+    client = desk.home / ".cursor" / "mcp.json"
+    client.parent.mkdir(parents=True)
+    client.write_bytes(desk.original)
+    desk.file = client
+    refused = desk.wrap()
+    assert refused.returncode == 2
+    assert "--config ." in refused.stderr
+    assert client.read_bytes() == desk.original
+    assert {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()} == before
+    usual = str(desk.config / "remit.yaml")
+    assert desk.wrap("--config", usual).returncode == 0
+    assert str(desk.config) in " ".join(desk.entry()["args"])
+
+
 def test_two_clients_are_wrapped_at_once(desk: Desk) -> None:
     """Commands that run at the same moment wait for each other: each server has its own upstream."""
     other = desk.folder / "other.json"
@@ -205,8 +225,8 @@ async def test_servers_of_one_wrapped_client_share_one_relay(desk: Desk) -> None
         assert not (await one.call_tool("list_notes", {})).is_error
         assert not (await other.call_tool("list_notes", {})).is_error
         assert _relays(desk.config) == 1
-        with pytest.raises(MCPError):
-            await one.call_tool("read_note", {"name": key})
+        refused = await one.call_tool("read_note", {"name": key})
+        assert (refused.meta or {})["remit/failure"]["code"] == "own-files"
 
 
 def _relays(config: Path) -> int:

@@ -70,7 +70,8 @@ def known_secrets(text: str) -> Iterator[FoundSecret]:
 def without_secrets(text: str) -> str:
     """Return a text to be shown: each secret is its first characters and `…`."""
     known = _ANY.sub(lambda found: _shown(found.group()), text)
-    return _DECLARED.sub(lambda found: f"{found.group(1)}…", known)
+    declared: str = _DECLARED.sub(lambda found: f"{found.group(1)}…", known)
+    return declared
 
 
 def _shown(value: str) -> str:
