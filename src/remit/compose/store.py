@@ -66,7 +66,7 @@ def pins_of(config: Config) -> list[Pin]:
 
         return pins_in(config.store.url.resolve(), config.tenant)
     path = config.at(config.store.path)
-    return pins_at(path, config.tenant) if path.exists() else []
+    return pins_at(path, config.tenant) if path.is_file() else []
 
 
 def check_log(config: Config, origin: Callable[[str], str]) -> None:

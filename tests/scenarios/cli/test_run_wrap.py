@@ -80,9 +80,9 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk that stops what it started; this process looks into its folders, too."""
+    """A desk that stops what it started; the test sees the user's folders as the commands do."""
     one = Desk(tmp_path)
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, one.environment[name])
     yield one
     stop(one.config / "remit.yaml")
@@ -158,6 +158,24 @@ def test_a_link_stays_a_link_and_a_folder_without_write_permission_is_told(desk:
     assert "connect" in real.read_text()
     assert desk.wrap("--undo").returncode == 0
     assert (desk.file.is_symlink(), real.read_bytes()) == (True, desk.original)
+
+
+def test_a_configuration_that_lies_around_gets_no_secrets_of_another_place(desk: Desk) -> None:
+    """A repository with a `remit.yaml` takes over no client of its person: that one must be named."""
+    scaffold(desk.folder, sample=False)
+    before = {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()}
+    client = desk.home / ".cursor" / "mcp.json"
+    client.parent.mkdir(parents=True)
+    client.write_bytes(desk.original)
+    desk.file = client
+    refused = desk.wrap()
+    assert refused.returncode == 2
+    assert "--config ." in refused.stderr
+    assert client.read_bytes() == desk.original
+    assert {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()} == before
+    usual = str(desk.config / "remit.yaml")
+    assert desk.wrap("--config", usual).returncode == 0
+    assert str(desk.config) in " ".join(desk.entry()["args"])
 
 
 def test_two_clients_are_wrapped_at_once(desk: Desk) -> None:

@@ -37,6 +37,13 @@ def test_the_file_may_be_named_or_its_folder(tmp_path: Path) -> None:
     assert config(tmp_path, UPSTREAM) == load_config(tmp_path / "remit.yaml")
 
 
+def test_a_secret_is_never_waited_for(tmp_path: Path) -> None:
+    """A pipe in the place of a secret would keep every command waiting that looks at it."""
+    os.mkfifo(tmp_path / "secret", 0o600)
+    with pytest.raises(KeyUnavailable, match="plain file"):
+        read_secret("file:secret", name="TOKEN", folder=tmp_path).resolve()
+
+
 def test_sizes_and_durations_take_units(tmp_path: Path) -> None:
     """`64 KiB` is 65536 bytes and `1h 30m` is 5400 seconds; bare numbers are bytes and seconds."""
     limits = config(

@@ -2,7 +2,7 @@
 """The account of a replay: what was done, what remit would have decided, and the secrets seen on the way.
 
 Everything in it comes from transcripts, which are untrusted text. Counters are bounded, and a secret is kept
-by kind and fingerprint alone.
+by kind and fingerprint alone: names and texts are kept without what looks like one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from remit.core.coding.calls import CodingCall
 from remit.core.coding.paths import CodingPathKind, kind_of, relative
-from remit.core.credentials.known_secrets import FoundSecret, known_secrets
+from remit.core.credentials.known_secrets import FoundSecret, known_secrets, without_secrets
 from remit.core.decisions.decision import Decision, Outcome
 from remit.core.json_value import Json
 from remit.core.transcripts.turns import CallAnswer, ResultTurn
@@ -25,6 +25,7 @@ MAX_NAMES: Final = 20_000
 MAX_STOPPED: Final = 500
 MAX_SECRETS: Final = 2_000
 MAX_SHOWN: Final = 160
+MAX_NAME: Final = 1_000
 MORE: Final = "(more)"
 
 
@@ -50,7 +51,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
             said = " ".join(made.to or [relative(one, self.workspace) for one in made.paths])
         else:
             said = " ".join(str(one) for one in self.arguments.values() if isinstance(one, str | int))
-        line = " ".join(said.split())
+        line = without_secrets(" ".join(said.split()))
         return line if len(line) <= MAX_SHOWN else line[: MAX_SHOWN - 1] + "…"
 
 
@@ -123,22 +124,22 @@ class Account(msgspec.Struct):
     def called(self, call: Decided) -> None:
         """Add a call and its decision."""
         self.calls += 1
-        self._tally(self.tools, f"{call.client}/{call.name}"[:160])
+        self._tally(self.tools, f"{call.client}/{call.name}", 160)
         made = call.made
         if made is None:
             self._tally(self.servers, call.tool.partition("/")[0])
         elif made.command is not None:
             self.unparsed += not made.command.parsed
             for program in made.command.programs:
-                self._tally(self.programs, program[:80])
+                self._tally(self.programs, program, 80)
         for host in _hosts(made):
             self._tally(self.hosts, host)
         for path in made.paths if made is not None else ():
             kind = kind_of(path, call.workspace)
             if kind is CodingPathKind.SECRET:
-                self._tally(self.secret_files, relative(path, call.workspace)[:200])
+                self._tally(self.secret_files, relative(path, call.workspace), 200)
             elif kind is CodingPathKind.OUTSIDE:
-                self._tally(self.outside, relative(path, call.workspace)[:200])
+                self._tally(self.outside, relative(path, call.workspace), 200)
         for name, value in call.arguments.items():
             if isinstance(value, str):
                 self.secrets_in(value, call.session, f"{call.name} `{name}`")
@@ -165,10 +166,12 @@ class Account(msgspec.Struct):
             if seen is None:
                 if len(self.secrets) >= MAX_SECRETS:
                     continue
-                seen = self.secrets[found.fingerprint] = SeenSecret(found, where, session)
+                seen = SeenSecret(found, without_secrets(where), without_secrets(session))
+                self.secrets[found.fingerprint] = seen
             seen.times += 1
 
-    def _tally(self, counter: Counter[str], name: str) -> None:
+    def _tally(self, counter: Counter[str], name: str, longest: int = MAX_NAME) -> None:
+        name = without_secrets(name)[:longest]
         counter[name if name in counter or len(counter) < MAX_NAMES else MORE] += 1
 
     def _stop(self, call: Decided) -> None:
@@ -183,14 +186,14 @@ class Account(msgspec.Struct):
         self.stopped.append(
             Stopped(
                 client=call.client,
-                session=call.session,
-                name=call.name,
-                tool=call.tool,
+                session=without_secrets(call.session),
+                name=without_secrets(call.name),
+                tool=without_secrets(call.tool),
                 call=call.summary,
                 rule=_rule(call),
-                why=first.text if first else "",
-                source=source,
-                remediation=first.remediation if first else "",
+                why=without_secrets(first.text) if first else "",
+                source=without_secrets(source),
+                remediation=without_secrets(first.remediation) if first else "",
             )
         )
 

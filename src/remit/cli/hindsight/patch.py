@@ -16,6 +16,7 @@ from remit.cli.hindsight.survey import Survey
 from remit.cli.output.terminal import counted
 from remit.cli.safe_text import escaped
 from remit.core.coding.calls import CLIENTS, OTHER
+from remit.core.credentials.known_secrets import without_secrets
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.core.tools.constraint import load, path_fault
@@ -34,7 +35,7 @@ def patch(account: Account, found: Survey, person: str, agent: str) -> str:
     for client in sorted(found.clients):
         made[f"tools/{client}.yaml"] = client_tools(client)
     for upstream, some in drafts(found).items():
-        made[f"tools/mcp-{upstream}.yaml"] = tools_text(upstream, some)
+        made[f"tools/mcp-{upstream}.yaml"] = without_secrets(tools_text(upstream, some))
     return "".join(_added(name, escaped(text, yaml=True)) for name, text in made.items())
 
 
@@ -64,7 +65,7 @@ def task_type(account: Account, person: str, agent: str) -> str:
         if tool.partition("/")[0] in CLIENTS and name.partition(".")[0] == OTHER:
             undescribed.append(tool)
             continue
-        out += [f"  # {counted(use.calls, 'call')}", f"  - tool: {_json(tool)}"]
+        out += [f"  # {counted(use.calls, 'call')}", f"  - tool: {_json(without_secrets(tool))}"]
         arguments = _arguments(name, use) if tool.partition("/")[0] in CLIENTS else None
         if arguments is None:
             out.append("    other_arguments: true")
@@ -74,7 +75,9 @@ def task_type(account: Account, person: str, agent: str) -> str:
     if len(out) and out[-1] == "grants:":
         out[-1] = "grants: []"
     for one in undescribed:
-        out.append(f"# No description fits {_json(one)}: describe it in tools/ before you grant it.")
+        out.append(
+            f"# No description fits {_json(without_secrets(one))}: describe it in tools/ before you grant it."
+        )
     return "\n".join(out) + "\n"
 
 

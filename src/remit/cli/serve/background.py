@@ -23,6 +23,8 @@ from remit.core.errors import ConfigInvalid
 START_S = 60.0
 # Without its working folder: a module that lies there would be imported.
 _UP = (sys.executable, "-P", "-m", "remit", "up")
+#: A link in the place of a file of remit is not followed.
+_OWN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -40,7 +42,7 @@ def ensure_running(config: Path, base_url: str) -> None:
         )
     folder = state_of(config.parent)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    lock = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | _OWN, 0o600)
     try:
         hold(lock)
         if not answers(base_url):
@@ -77,7 +79,7 @@ def _refuse_elsewhere(config: Path, base_url: str) -> None:
 
 
 def _start(config: Path, base_url: str, log: Path) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _OWN, 0o600)
     env = {name: value for name, value in os.environ.items() if not name.startswith("REMIT_")}
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program

@@ -5,7 +5,8 @@
     .remit/up.log       the log of the service
 
 The process holds a lock on its record for as long as it lives. The record of an unlocked file is stale, so a
-process id that belongs to another process by now is never used. A configuration with another name than
+process id that belongs to another process by now is never used. A user's record is believed of that user's
+processes alone: it leads to no signal that its owner could not send. A configuration with another name than
 `remit.yaml` has its own record and log beside these.
 """
 
@@ -14,12 +15,14 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -33,6 +36,7 @@ from remit.core.evidence.event import timestamp
 RESTART = signal.SIGUSR1
 #: Seconds between two looks at a record that is expected to change.
 PAUSE_S = 0.05
+_MAX_RECORD: Final = 64 * 1024
 #: The longest time for which the lock may be held without a record.
 HOLD_S = 2.0
 
@@ -79,13 +83,21 @@ def running(config: Path) -> Instance | None:
     """Return the remit that runs for a configuration; raises `Forbidden` if it is another user's."""
     place = record_of(config)
     try:
-        descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        # Without waiting: a pipe may lie in its place, in a folder that others have made.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(place, flags)
     except PermissionError:
         raise _of_another(config) from None
-    with os.fdopen(descriptor, "rb") as opened:
-        return _read(opened.read()) if _is_locked(descriptor) else None
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or not _is_locked(descriptor):
+            return None
+        found = _read(os.read(descriptor, _MAX_RECORD))
+    finally:
+        os.close(descriptor)
+    return found if found is not None and _may_name(status.st_uid, found.pid) else None
 
 
 def _read(text: bytes) -> Instance | None:
@@ -93,6 +105,16 @@ def _read(text: bytes) -> Instance | None:
         return msgspec.json.decode(text, type=Instance)
     except msgspec.DecodeError:
         return None
+
+
+def _may_name(owner: int, pid: int) -> bool:
+    """Return whether the owner of a record may name a process: root, its user, or any while it is unknown."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        user = int(next(line for line in lines if line.startswith("Uid:")).split()[1])
+    except (OSError, ValueError, StopIteration):
+        return owner in (0, os.geteuid()) if hasattr(os, "geteuid") else True
+    return owner in (0, user)
 
 
 def _is_locked(descriptor: int) -> bool:

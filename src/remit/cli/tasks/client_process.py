@@ -42,12 +42,16 @@ def client_of(pid: int, named: tuple[str, ...]) -> Process | None:
     return None
 
 
-def descends_from(pid: int, client: Process) -> bool:
-    """Return whether `client` still runs and is an ancestor of `pid`."""
+def descends_from(pid: int, client: Process, *, relay: int) -> bool:
+    """Return whether `client` still runs and is an ancestor of `pid`, not by way of the relay.
+
+    A relay that starts remit (`--start`) is an ancestor of every server behind it, and those are not the
+    client's.
+    """
     found = look_up(pid)
     for _ in range(_DEEPEST):
         found = look_up(found.parent) if found is not None else None
-        if found is None:
+        if found is None or found.pid == relay:
             return False
         if found.pid == client.pid:
             return found.started == client.started

@@ -192,7 +192,7 @@ def _belongs(shim: socket.socket, client: Process | None) -> bool:
     pid, uid, _ = _PEER.unpack(shim.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
     if uid != os.geteuid() or client is None:
         return False
-    return pid == client.pid or descends_from(pid, client)
+    return pid == client.pid or descends_from(pid, client, relay=os.getpid())
 
 
 class _Errors:

@@ -81,7 +81,7 @@ def wrap(
 ) -> None:
     """Put remit in front of a client's MCP servers, in observe mode: nothing is refused yet.
 
-    Each server becomes an upstream of the `remit.yaml` in this folder, else of the user's, which is created
+    Each server becomes an upstream of the `remit.yaml` of its project, else of the user's, which is created
     if necessary. Secrets move into files that only you can read; the client's entries start `remit connect`
     instead. A backup is kept. For example, wrap your editor's configuration, work as usual for a week, and
     write the first rules from the recorded calls.
@@ -119,7 +119,7 @@ def wrap(
 
     name = agent or _client(file)
     with one_at_a_time():
-        config = _config()
+        config = _config(file)
         plan = _plan(file, config, skip, project)
         if dry_run or not plan.servers:
             _tell_nothing_done(plan, config, name)
@@ -129,12 +129,23 @@ def wrap(
     _tell(plan, config, name, backup, words)
 
 
-def _config() -> Path:
-    """Return the configuration to extend: the one that commands find here, else the user's."""
+def _config(file: Path) -> Path:
+    """Return the configuration to extend: the named one, else that of the file's project, else the user's.
+
+    One of an unrelated folder would get the file's secrets, and the client would start whatever it names.
+    """
+    from remit.cli.exit_codes import UsageFault
     from remit.config import user_config
 
-    found = current().config_file
-    return found if current().config or found.is_file() else user_config()
+    found, usual = current().config_file, user_config()
+    if current().config or (found.is_file() and _home(file).is_relative_to(found.parent)):
+        return found
+    if found.is_file() and found != usual:
+        raise UsageFault(
+            f"`{found}` is not of the project of `{file}`",
+            remediation=f"give `--config .` to extend it nevertheless, or `--config {usual}`",
+        )
+    return usual
 
 
 def _plan(file: Path, config: Path, skip: tuple[str, ...], project: str) -> Plan:
@@ -346,7 +357,7 @@ def _connect_command(
     words = ["connect", "--config", str(config), "--agent", agent, "--alone"]
     words += ["--start"] if start else []
     if portable or (portable is None and _home(file) != Path.home() and _is_installed()):
-        if config.parent == _home(file):
+        if config.parent == _home(file) != Path.home():
             words[2] = "."
         elif config.is_relative_to(Path.home()):
             words[2] = f"~/{config.relative_to(Path.home()).as_posix()}"

@@ -140,8 +140,12 @@ class SecretRef:
     def _from_file(self) -> str:
         path = Path(self.name)
         try:
-            with path.open("rb") as opened:
+            with open(path, "rb", opener=_at_once) as opened:
                 status = os.fstat(opened.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise KeyUnavailable(
+                        f"secret file `{path}` is not a plain file", remediation="put a plain file there"
+                    )
                 if fault := _unsafe(status):
                     raise KeyUnavailable(
                         f"secret file `{path}` {fault}", remediation=f"run `chmod 600 {path}`"
@@ -162,6 +166,11 @@ class SecretRef:
             raise KeyUnavailable(
                 f"secret file `{path}` is not UTF-8", remediation="store text in it"
             ) from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting, as a pipe in its place would require."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _unsafe(status: os.stat_result) -> str:

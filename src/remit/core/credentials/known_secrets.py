@@ -2,7 +2,8 @@
 """Secrets that their form gives away, whatever their name: keys and tokens of well-known services.
 
 A secret without such a form (a password in a sentence) is not found. What is found is never shown: only its
-kind, the first characters and a fingerprint.
+kind, the first characters and a fingerprint. A text that is shown goes through `without_secrets`, which also
+takes out what a name beside it declares to be secret.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ KINDS: Final = {
 }
 _EACH: Final = {kind: re2.compile(form) for kind, form in KINDS.items()}
 _ANY: Final = re2.compile("|".join(f"(?:{form})" for form in KINDS.values()))
+#: A value that the name before it declares: of an option, a variable, a member, a header.
+_SECRET: Final = r"(?:token|secret|passw(?:or)?d|pwd|credential|(?:api|access|private)[-_]?key)"
+_DECLARED: Final = re2.compile(
+    rf"(?i)((?:\b[a-z0-9_-]*{_SECRET}[a-z0-9_-]*[\"']?\s*[=:]|--[a-z0-9_-]*{_SECRET}[a-z0-9_-]*\s|"
+    r"\b(?:bearer|basic)\s|\s(?:-u|--user)[\s=]*[^\s:\"']*:)\s*[\"']?)[^\s\"'$<>{}]{4,}"
+)
 SHOWN: Final = 4
 
 
@@ -58,3 +65,15 @@ def known_secrets(text: str) -> Iterator[FoundSecret]:
             value = found.group()
             digest = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
             yield FoundSecret(kind, digest[:12], value[:SHOWN])
+
+
+def without_secrets(text: str) -> str:
+    """Return a text to be shown: each secret is its first characters and `…`."""
+    known = _ANY.sub(lambda found: _shown(found.group()), text)
+    declared: str = _DECLARED.sub(lambda found: f"{found.group(1)}…", known)
+    return declared
+
+
+def _shown(value: str) -> str:
+    scheme, mark, _ = value.partition("://")
+    return f"{scheme}{mark}…@" if mark else f"{value[:SHOWN]}…"

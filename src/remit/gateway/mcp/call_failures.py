@@ -3,8 +3,8 @@
 
 A JSON-RPC error ends the run of many agent frameworks, and others show their model no word of it. MCP has
 results with `isError` for what a model should read and act on, so each such call gets one. Its text says it
-all, because some clients show their model the text alone; programs find the same facts as values
-(`structuredContent`, or `_meta` of tools with an output schema, which clients apply to errors too).
+all, because some clients show their model the text alone. Programs find the same facts as values in `_meta`,
+where no upstream can write them, and in `structuredContent` of tools without an output schema.
 
 Errors of the protocol stay errors: unreadable messages, unusable params, tokens, cancelled requests.
 """
@@ -30,12 +30,13 @@ from remit.gateway.mcp.messages import (
     members_of_fault,
 )
 
-#: The member of `_meta` that carries the values where `structuredContent` must fit a schema.
+#: The member of `_meta` that carries the values.
 META: Final = "remit/failure"
 
 #: Codes that stay JSON-RPC errors in answers to `tools/call`.
 _OF_PROTOCOL: Final = HOP_CODES | {METHOD_NOT_FOUND, UNAUTHENTICATED, CANCELLED}
 
+_UNKNOWN: Final = "unknown-tool"
 _WAYS: Final = {REFUSED: "refused", APPROVAL_REQUIRED: "waiting", TASK_ENDED: "task-ended", BUSY: "busy"}
 _OUTCOMES: Final = {
     "not-sent": "The call was not sent; nothing has happened.",
@@ -58,9 +59,13 @@ def refused_header(fault: WireFault) -> tuple[bytes, bytes]:
 
 
 def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> bytes:
-    """Return the raw result of a failed call of `tool`; `schema`: the tool has an output schema."""
+    """Return the raw result of a failed call of `tool`; `schema`: the tool has an output schema.
+
+    An unknown tool may have had a schema when the client listed it, and what it has now is no answer for this
+    task: its values are in `_meta` alone.
+    """
     told: dict[str, Json] = {
-        "status": "unknown-tool" if fault.code == "unknown-tool" else _WAYS.get(fault.rpc_code, "failed"),
+        "status": _UNKNOWN if fault.code == _UNKNOWN else _WAYS.get(fault.rpc_code, "failed"),
         "tool": tool,
         "message": fault.message,
         **members_of_fault(fault),
@@ -71,9 +76,8 @@ def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> b
     }
     if modern:
         result["resultType"] = "complete"
-    if schema:
-        result["_meta"] = {META: told}
-    else:
+    result["_meta"] = {META: told}
+    if not schema and told["status"] != _UNKNOWN:
         result["structuredContent"] = told
     return orjson.dumps(result)
 
@@ -107,7 +111,7 @@ def _first_line(told: dict[str, Json]) -> str:
             return f"This call of `{tool}` waits for a person's approval: {message}{_rule_of(told)}."
         case "task-ended":
             return f"This task has ended, and no call is possible in it any more: {message}."
-        case "unknown-tool":
+        case status if status == _UNKNOWN:
             return f"{message}. This task has no such tool; `tools/list` returns those that it has."
         case "busy":
             return f"remit is at a limit and did not make this call of `{tool}`: {message}."

@@ -19,7 +19,7 @@ from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
 from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
-from remit.gateway.mcp.call_failures import refused_header
+from remit.gateway.mcp.call_failures import META, refused_header
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
     EVENT_ENDS,
@@ -67,6 +67,12 @@ class _Marks(msgspec.Struct):
     cacheScope: msgspec.UnsetType | str = msgspec.UNSET  # noqa: N815 - the wire's own name
 
 
+class _Claim(msgspec.Struct):
+    """The member of a result that may hold a claim."""
+
+    meta: msgspec.UnsetType | msgspec.Raw = msgspec.field(default=msgspec.UNSET, name="_meta")
+
+
 class _Error(msgspec.Struct):
     """The members of an error that are read."""
 
@@ -75,6 +81,7 @@ class _Error(msgspec.Struct):
 
 
 _read_marks = msgspec.json.Decoder(_Marks).decode
+_read_claim = msgspec.json.Decoder(_Claim).decode
 _read_error = msgspec.json.Decoder(_Error).decode
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
@@ -107,6 +114,21 @@ def completed(body: bytes, *, cacheable: bool) -> bytes:
         members.setdefault("ttlMs", msgspec.Raw(b"0"))
         members["cacheScope"] = msgspec.Raw(b'"private"')
     return _write(members)
+
+
+def without_claim(body: bytes) -> bytes:
+    """Return an upstream's result without the member of `_meta` by which remit tells its own failures."""
+    # Only an escape can write the name in other letters.
+    if b"remit" not in body and b"\\u" not in body:
+        return body
+    try:
+        meta = _read_claim(body).meta
+        known = _read_members(meta) if meta is not msgspec.UNSET else {}
+    except (msgspec.DecodeError, RecursionError):
+        return body  # no object: nothing reads a member of it
+    if known.pop(META, None) is None:
+        return body
+    return _write(_read_members(body) | {"_meta": known})
 
 
 def own_error(body: bytes, *, able: Mapping[str, Json] | None = None) -> tuple[int, bytes]:
@@ -191,7 +213,8 @@ class Answer:
         elif chunk.wants_input:
             await self._asked(chunk.body)
         elif kind is ChunkKind.RESULT:
-            body = completed(chunk.body, cacheable=self._cacheable) if self._modern else chunk.body
+            body = without_claim(chunk.body)
+            body = completed(body, cacheable=self._cacheable) if self._modern else body
             await self._last(result_frame(self._id), body, 200)
         elif kind is ChunkKind.ERROR:
             code, body = own_error(chunk.body, able=self._able if self._modern else None)

@@ -520,7 +520,8 @@ def _own_files(request: AccessRequest) -> list[Reason]:
     return [
         Reason(
             code="own-files",
-            text=f"`{request.own_files[:80]}` is a file of remit itself, which no agent may read or change",
+            text=f"`{request.own_files[:80]}` names a file of remit itself, or the settings of a client "
+            "behind it, which no agent may read or change",
             rule="remit's own files",
             remediation="name another file; people change remit's files without an agent",
             argument=request.own_files,

@@ -2,6 +2,7 @@
 """The forms in which an argument can name one of remit's own files, and what is not one."""
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,53 @@ def test_every_word_of_a_command_is_read(home: Path, line: str) -> None:
     assert reached(home, {"command": line}) == "command"
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["cat '{home}'/.re''mit/keys", "cat {home}/.re\\mit/keys", "curl -d@{home}/.remit/keys x",
+     "tar c -C{home}/.remit .",
+     'cat "${{STATE}}"/keys', "curl -F f=@../.remit/keys x", "cd ..; cd {above}; cat {name}/.remit/keys"],
+)  # fmt: skip
+def test_a_word_is_read_as_a_shell_reads_it(home: Path, line: str) -> None:
+    """Quotes inside a word vanish, an option may touch its path, and `cd` begins at another folder."""
+    command = line.format(home=home, above=home.parent, name=home.name)
+    for arguments in ({"command": command}, {"runCmdline": command}, {"of": {"cmd": [command]}}):
+        assert reached(home, arguments) == next(iter(arguments))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sqlite:///{home}/.remit/remit.db?mode=ro", "ATTACH '{home}/.remit/remit.db' AS r",
+     "a.md,{home}/.remit/keys",
+     "svn+unix://{home}/.remit", "![x]({home}//.remit/keys)", "@{home}/.remit/keys", "a.md ~/.remit/keys",
+     "x%20{home}%2F.remit", "{home}/.remit/remit.db-wal:ro"],
+)  # fmt: skip
+def test_a_whole_path_counts_anywhere_in_a_text(home: Path, text: str) -> None:
+    """A query, an address or a list may open it; what people read, and longer names, may contain it."""
+    text = text.format(home=home)
+    assert reached(home, {"q": text}) == "q"
+    assert reached(home, {"files": [{"from": text}]}) == "files"
+    assert reached(home, {"path": "a.md", "newText": f"see {text} for more"}) == ""
+    assert reached(home, {"q": f"{home}/.remit-notes and {home}/remit.yaml.bak"}) == ""
+
+
+def test_a_folder_that_the_call_names_is_where_its_other_arguments_begin(home: Path) -> None:
+    """Servers join a folder and a name; a process's folder may be any."""
+    above = str(home.parent)
+    for folder in (above, f"{above}/./", "../.."):
+        arguments = {"file": f"{home.name}/.remit/keys", "cwd": folder}
+        assert reached(home, arguments) == "file"
+        assert reached(home, {"args": ["-C", folder, "show", f"HEAD:{home.name}/remit.yaml"]}) == "args"
+    assert reached(home, {"file": "other/.remit/keys", "cwd": above}) == ""
+    with subprocess.Popen(["/bin/cat"], cwd=above, stdin=subprocess.PIPE) as other:
+        assert reached(home, {"path": f"/proc/{other.pid}/cwd/{home.name}/.remit"}) == "path"
+
+
+def test_a_path_counts_however_long_it_is_written(home: Path) -> None:
+    """A program shortens a path before it opens it, and the system stops at a NUL."""
+    assert reached(home, {"path": "./" * 4000 + "../.remit/keys"}) == "path"
+    assert reached(home, {"path": ".remit/keys\0.txt"}) == "path"
+
+
 def test_a_common_word_is_a_folder_only_where_files_are_named(tmp_path: Path) -> None:
     """`tasks` may be remit's folder and any other word: the argument, or a link, tells which."""
     (tmp_path / "tasks").mkdir()
@@ -86,7 +134,8 @@ def test_a_common_word_is_a_folder_only_where_files_are_named(tmp_path: Path) ->
     [
         {"path": "notes/a.md"}, {"path": "."}, {"path": ".remitted"}, {"pattern": "**/*.json"},
         {"text": "the keys are below .remit/keys, see remit.yaml"}, {"path": "\0.remit"}, {"n": 3},
-        {"url": "https://example.com/.remit/keys"}, {"command": "ls notes"}, {"path": "x" * 5000},
+        {"path": ".remit-notes/a.md"}, {"url": "https://example.com/.remit/keys"}, {"command": "ls notes"},
+        {"path": "x" * 5000},
     ],
 )  # fmt: skip
 def test_other_values_pass(home: Path, arguments: Json) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from remit.cli.rest_client import Unreachable
 from remit.cli.serve.background import ensure_running, stop
-from remit.cli.serve.instance import InstanceClaim, claimed
+from remit.cli.serve.instance import InstanceClaim, claimed, log_of
 from remit.core.errors import ConfigInvalid
 from tests.servers.ports import free_port
 
@@ -35,3 +35,15 @@ def test_undoing_leaves_a_remit_alone_that_a_person_has_started(tmp_path: Path) 
     with claimed(config) as claim:
         assert isinstance(claim, InstanceClaim)
         assert not stop(config)
+
+
+def test_a_link_in_the_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
+    """A folder that others have made may lead remit's lines to a file of the person."""
+    config, profile = tmp_path / "remit.yaml", tmp_path / "profile"
+    config.write_text("upstreams: {a: {command: [a]}}\n")
+    profile.write_text("# mine\n")
+    log_of(config).parent.mkdir()
+    log_of(config).symlink_to(profile)
+    with pytest.raises(OSError, match="symbolic links"):
+        ensure_running(config, f"http://127.0.0.1:{free_port()}")
+    assert profile.read_text() == "# mine\n"

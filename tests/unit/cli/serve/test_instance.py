@@ -97,6 +97,37 @@ def test_a_process_of_another_start_time_gets_no_signal(
     assert bystander.poll() is None
 
 
+@needs_root
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a process is")
+def test_another_users_record_names_no_process_of_ours(
+    config: Path, bystander: subprocess.Popen[bytes]
+) -> None:
+    """In a folder of many, a stranger holds the lock of a record that is true of our process."""
+    with claimed(config) as claim:
+        assert isinstance(claim, InstanceClaim)
+        began = instance._started(bystander.pid)
+        written = msgspec.structs.replace(claim.instance, pid=bystander.pid, started=began)
+        claim._write(msgspec.json.encode(written))
+        os.chown(record_of(config), NOBODY, NOBODY)
+        assert running(config) is None
+        assert not send(config, written, signal.SIGKILL)
+    assert bystander.poll() is None
+
+
+def test_what_is_no_file_names_nothing(config: Path, tmp_path: Path) -> None:
+    """A link, a pipe or a folder in the place of a record is neither followed nor waited for."""
+    place = record_of(config)
+    place.parent.mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    assert running(config) is None
+    place.unlink()
+    os.mkfifo(place)
+    assert running(config) is None
+    place.unlink()
+    place.mkdir()
+    assert running(config) is None
+
+
 def test_a_signal_reaches_the_process_that_holds_the_claim(config: Path) -> None:
     """It is sent for as long as that run goes on, and not to the one after it."""
     heard: list[int] = []

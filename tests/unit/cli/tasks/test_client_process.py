@@ -63,10 +63,19 @@ def test_a_client_that_cannot_be_told_is_none(machine: Machine) -> None:
 def test_a_process_id_that_is_used_again_is_another_client(machine: Machine) -> None:
     """The start time tells them apart, for the relay and in the name of the session."""
     client = machine.processes[3]
-    assert descends_from(5, client)
-    assert not descends_from(2, client)
+    assert descends_from(5, client, relay=7)
+    assert not descends_from(2, client, relay=7)
     machine.processes[3] = process(3, 2, "claude", started="11")
-    assert not descends_from(5, client)
+    assert not descends_from(5, client, relay=7)
+
+
+def test_a_server_that_the_relay_brought_up_is_not_the_clients(machine: Machine) -> None:
+    """The relay may start remit, and that its servers: all of them descend from the client."""
+    machine.processes |= {
+        one.pid: one for one in (process(7, 6, LINE), process(8, 7, "remit", "up"), process(9, 8, "a-server"))
+    }
+    assert descends_from(6, machine.processes[3], relay=7)
+    assert not descends_from(9, machine.processes[3], relay=7)
 
 
 def test_a_session_is_one_client_in_one_way(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

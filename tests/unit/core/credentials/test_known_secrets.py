@@ -3,7 +3,7 @@
 
 import pytest
 
-from remit.core.credentials.known_secrets import has_known_secret, known_secrets
+from remit.core.credentials.known_secrets import has_known_secret, known_secrets, without_secrets
 
 SAMPLES = {
     "GitHub token": "ghp_" + "a1B2" * 9,
@@ -34,3 +34,26 @@ def test_the_same_secret_has_the_same_fingerprint() -> None:
 def test_ordinary_text_holds_none() -> None:
     """Addresses, digests and names are no secrets."""
     assert not has_known_secret("https://docs.example/a@b sha256:0123456789abcdef ghp_short skeleton-key")
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_shown_text_has_no_secret(kind: str) -> None:
+    """It keeps what is around a secret."""
+    shown = without_secrets(f"before {SAMPLES[kind]}/x after")
+    assert SAMPLES[kind][12:] not in shown
+    assert shown.startswith("before ")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("curl -u ada:hunter22 https://a.example", "curl -u ada:… https://a.example"),
+        ("API_KEY=hunter22 make", "API_KEY=… make"), ("x --token hunter22 y", "x --token … y"),
+        ("x --password='hunter22'", "x --password='…'"), ('{"password": "hunter22"}', '{"password": "…"}'),
+        ("Authorization: Basic YWRhOmh1", "Authorization: Basic …"), ("TOKEN=$(cat x)", "TOKEN=$(cat x)"),
+        ("cat src/token.py", "cat src/token.py"), ("npm token list", "npm token list"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_declared_secret_is_not_shown(text: str, shown: str) -> None:
+    """Its name before it says so; a reference and an ordinary word stay."""
+    assert without_secrets(text) == shown

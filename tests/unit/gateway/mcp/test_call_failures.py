@@ -72,12 +72,19 @@ def test_a_failure_says_whether_it_may_have_taken_effect(outcome: str, words: st
 
 
 def test_values_are_where_no_schema_is_applied_to_them() -> None:
-    """With an output schema they are in `_meta`: the official TypeScript client refuses them elsewhere."""
+    """With an output schema they are in `_meta` alone: the official TypeScript client refuses others."""
     fault = WireFault("no", REFUSED, code="refused")
-    assert told(fault)["structuredContent"]["code"] == "refused"
+    assert told(fault)["structuredContent"] == told(fault)["_meta"][META]
     with_schema = told(fault, schema=True)
     assert "structuredContent" not in with_schema
     assert with_schema["_meta"][META]["code"] == "refused"
+
+
+def test_an_unknown_tool_has_the_same_answer_whether_it_has_a_schema() -> None:
+    """The place of the values would say that the tool exists for others."""
+    fault = WireFault("Unknown tool: send", INVALID_PARAMS, code="unknown-tool")
+    assert told(fault, schema=True) == told(fault, schema=False)
+    assert "structuredContent" not in told(fault)
 
 
 def test_the_newer_revision_has_a_result_type() -> None:

@@ -12,7 +12,7 @@ from remit.gateway.mcp.headers import McpHeaders, accepted, check_params, decode
 from remit.gateway.mcp.input_rounds import Rounds, read_wanted
 from remit.gateway.mcp.listing import Place, check_joined
 from remit.gateway.mcp.messages import WireFault, event
-from remit.gateway.mcp.response import completed, own_error
+from remit.gateway.mcp.response import completed, own_error, without_claim
 from remit.gateway.mcp.sessions import Sessions
 from tests.worlds.values import WorldClock, WorldEntropy
 
@@ -37,6 +37,22 @@ def test_a_result_is_marked_once(text: str, cacheable: bool) -> None:
     want = MARK | (PRIVATE if cacheable else {}) | json.loads(text)
     assert json.loads(out) == want
     assert len(pairs(out)) == len(want)
+
+
+@pytest.mark.parametrize("name", ["remit/failure", "remit\\/failure", "\\u0072emit/failure"])
+def test_no_upstream_speaks_for_remit(name: str) -> None:
+    """What `_meta` holds of a failed call is remit's word, in each spelling of the member; others stay."""
+    body = f'{{"content": [], "_meta": {{"{name}": {{"status": "task-ended"}}, "a": 1.50}}, "isError": true}}'
+    out = json.loads(without_claim(body.encode()))
+    assert out == {"content": [], "_meta": {"a": 1.5}, "isError": True}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"_meta": 1, "a": "remit"}', '{"_meta": {"remit/http": {}}}', '{"a": "remit"}', "[]"]
+)
+def test_other_results_pass_as_they_are(text: str) -> None:
+    """Byte for byte."""
+    assert without_claim(text.encode()) == text.encode()
 
 
 @pytest.mark.parametrize(
