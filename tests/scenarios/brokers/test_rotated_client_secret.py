@@ -28,6 +28,8 @@ from tests.servers.registering_server import OPENS, RegisteringAuthorities, regi
 from tests.worlds.calls import CallWorld, call_world
 from tests.worlds.values import TENANT
 
+pytestmark = pytest.mark.slow
+
 Json = Any
 
 

@@ -15,6 +15,8 @@ from tests.gateways.leasing_gateway import LeasingGateway
 from tests.gateways.several_replicas import until
 from tests.servers.authorization_server import SECRET, Authorities, authorities, server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["server"]
 
 

@@ -136,6 +136,7 @@ def test_no_call_is_lost_by_a_reload_and_the_next_one_is_enforced(house: House) 
     assert house.ask("reload")["modes"] == []
 
 
+@pytest.mark.slow
 def test_calls_and_changes_of_mode_at_once_leave_no_call_without_its_end(house: House) -> None:
     """Every answer has one decision, and every call that went on has one outcome."""
     task = house.open()
@@ -258,6 +259,7 @@ def test_a_second_start_says_where_remit_runs(house: House) -> None:
     assert json.loads(ready.read_text()) == {"url": house.url, "pid": house.process.pid}
 
 
+@pytest.mark.slow
 def test_what_a_crash_left_is_no_running_remit(house: House) -> None:
     """The record's number belongs to a bystander by now: it gets no signal, and remit starts again."""
     assert house.process is not None
@@ -273,6 +275,7 @@ def test_what_a_crash_left_is_no_running_remit(house: House) -> None:
     assert house.ask("status")["pid"] == house.process.pid
 
 
+@pytest.mark.slow
 def test_another_program_at_the_port_is_not_taken_for_remit(house: House) -> None:
     """`status` says so and exits 3; `stop` ends nothing."""
     port = house.port
@@ -316,6 +319,7 @@ def test_the_log_names_every_call_and_no_value(house: House) -> None:
     assert f"serves at {house.url}" in shown
 
 
+@pytest.mark.slow
 def test_the_log_and_the_evidence_are_followed(house: House) -> None:
     """Further lines arrive as calls are made."""
     env = house.env | {"PYTHONUNBUFFERED": "1"}
@@ -364,6 +368,7 @@ def test_the_evidence_is_searched_by_command(house: House) -> None:
     assert "read_note" in house("audit", "summary").out
 
 
+@pytest.mark.slow
 def test_who_is_signed_in_is_shown(house: House) -> None:
     """Person, roles, way of signing in and the keys of agents; without a session it exits 1."""
     told = house.ask("whoami")

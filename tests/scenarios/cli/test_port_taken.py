@@ -21,6 +21,8 @@ from remit.sdk.dpop import DpopProver
 from tests.clients.other_user import NOBODY, OPEN_PYTHON
 from tests.gateways.remit_up import Remit
 
+pytestmark = pytest.mark.slow
+
 Json = Any
 
 needs_another_user = pytest.mark.skipif(

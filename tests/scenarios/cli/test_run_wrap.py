@@ -178,6 +178,7 @@ def test_a_configuration_that_lies_around_gets_no_secrets_of_another_place(desk:
     assert str(desk.config) in " ".join(desk.entry()["args"])
 
 
+@pytest.mark.slow
 def test_two_clients_are_wrapped_at_once(desk: Desk) -> None:
     """Commands that run at the same moment wait for each other: each server has its own upstream."""
     other = desk.folder / "other.json"
@@ -254,6 +255,7 @@ def test_a_shared_file_has_no_absolute_path(desk: Desk) -> None:
     assert "env" not in entry
 
 
+@pytest.mark.slow
 def test_wrapping_twice_changes_nothing_and_a_new_server_is_added(desk: Desk) -> None:
     """A second run finds nothing to do; a server that came later is wrapped, and undoing undoes both."""
     desk.wrap()

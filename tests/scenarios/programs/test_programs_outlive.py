@@ -21,7 +21,10 @@ from tests.servers.authorization_server import Authorities, server
 __all__ = ["server"]
 Json = Any
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER"),
+]
 #: `off` takes the namespace away too: the guard counts.
 WAYS = [pytest.param("where-possible", marks=needs_namespaces), "off"]
 

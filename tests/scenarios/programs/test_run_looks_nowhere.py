@@ -17,7 +17,10 @@ Json = Any
 
 SWEEP = ("--agent", "note-bot", "--task", "sweep", "--alone")
 needs_landlock = pytest.mark.skipif(not keeps_apart(), reason="this kernel has no Landlock")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and Landlock are of Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc and Landlock are of Linux"),
+]
 
 #: Tries each way by which a process of the same user gets at another's memory. The relay is the parent.
 LOOK = """

@@ -174,6 +174,7 @@ def test_a_stop_ends_every_process(tmp_path: Path, server: Authorities) -> None:
     assert [one.is_revoked() for one in server.tokens.values()] == [True]
 
 
+@pytest.mark.slow
 def test_there_are_only_so_many(tmp_path: Path, server: Authorities) -> None:
     """One more is refused and its credential goes back; the end of another task makes room."""
     with ProcessGateway(tmp_path, lease_at(server), max_processes=1) as gateway:
@@ -212,6 +213,7 @@ def test_a_program_that_does_not_start_refuses_the_call(tmp_path: Path, server: 
         assert all(one.is_revoked() for one in server.tokens.values())
 
 
+@pytest.mark.slow
 def test_a_process_without_a_credential_can_serve_one_task_too(tmp_path: Path) -> None:
     """What it keeps in memory, no other task meets."""
     with ProcessGateway(tmp_path, None, per_task=True) as gateway:
@@ -239,6 +241,7 @@ def test_a_standing_secret_in_its_environment_is_scrubbed_and_told_of(tmp_path: 
         assert gateway.closed_up(task)["closed"]
 
 
+@pytest.mark.slow
 def test_a_program_of_all_tasks_tells_no_agent_its_secret(tmp_path: Path) -> None:
     """The same where one process serves all of them."""
     with (
@@ -269,6 +272,7 @@ def test_an_idle_program_is_ended_with_its_credential_and_the_next_call_gets_oth
         gateway.eventually(lambda: not alive(second))
 
 
+@pytest.mark.slow
 def test_a_program_that_works_is_not_idle(tmp_path: Path, server: Authorities) -> None:
     """However long its call takes: it is the one that answers."""
     with ProcessGateway(tmp_path, lease_at(server), process_idle_s=1) as gateway:

@@ -20,7 +20,10 @@ from tests.servers.authorization_server import CLIENT, SECRET, Authorities, auth
 
 Json = Any
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER"),
+]
 
 #: Stops and ends wait long for credentials to be dead: on a busy machine a source is late.
 PATIENT = {"closure_wait_s": 20}

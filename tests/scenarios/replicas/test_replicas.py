@@ -81,6 +81,7 @@ async def test_whatever_is_ended_at_one_replica_is_refused_at_all(
         assert [mail["subject"] for mail in world.outbox()] == [f"before {kind}" for kind in ends]
 
 
+@pytest.mark.slow
 async def test_what_a_killed_replica_owned_is_taken_over(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -178,6 +179,7 @@ async def test_a_replica_that_was_stopped_with_a_lock_on_shared_files_holds_nobo
         assert (await first.verified()).holds
 
 
+@pytest.mark.slow
 async def test_a_replica_that_is_cut_from_the_store_refuses_everything_until_it_is_back(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:
@@ -196,6 +198,7 @@ async def test_a_replica_that_is_cut_from_the_store_refuses_everything_until_it_
         assert [mail["subject"] for mail in world.outbox()] == ["before", "taken over", "back"]
 
 
+@pytest.mark.slow
 async def test_nobody_but_a_replica_passes_requests_on(
     tmp_path: Path, postgres: str, postgres_server: PostgresServer
 ) -> None:

@@ -24,7 +24,7 @@ from tests.gateways.several_replicas import Replicas, replicas, until
 from tests.samples.evidence_reading import permits
 from tests.servers.postgres_server import PostgresServer
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 Json = Any
 

@@ -17,7 +17,7 @@ from tests.gateways.several_replicas import ended, until, until_sent
 from tests.servers.postgres_server import PostgresServer
 from tests.worlds.mcp_endpoint import served
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 Json = Any
 

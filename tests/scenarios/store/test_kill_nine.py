@@ -15,7 +15,7 @@ from tests.gateways.gateway_process import GatewayProcess, Told, gateway_process
 from tests.gateways.several_replicas import until
 from tests.samples.evidence_reading import permits
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 LOOPS = 6
 

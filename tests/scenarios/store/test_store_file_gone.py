@@ -23,6 +23,8 @@ from tests.gateways.several_replicas import until
 from tests.worlds.stores import a_call, each_durability, opened_sqlite
 from tests.worlds.values import TENANT, WorldClock, a_person
 
+pytestmark = pytest.mark.slow
+
 
 def deleted(store: Path) -> None:
     """Delete the file and what belongs to it."""
