@@ -20,6 +20,8 @@ from remit.core.json_value import Json
 #: An end waits for fences and an apply for files; an answer that takes longer counts as none.
 ANSWER_S = 60.0
 CONNECT_S = 5.0
+#: An index that no log reaches; a request for events below it covers the whole log.
+BEYOND = 2**53 - 1
 
 _BY_STATUS: dict[int, type[errors.RemitError]] = {
     400: errors.Malformed,

@@ -50,6 +50,11 @@ async def send_body(send: Send, body: bytes, before: bytes = b"", after: bytes =
     await send({"type": "http.response.body", "body": after})
 
 
+def refused_header(code: str) -> tuple[bytes, bytes]:
+    """Return the header that only remit's own refusals have: no answer of an upstream is taken for one."""
+    return b"remit-refused", code.encode("ascii", "replace")
+
+
 def raw_path(scope: Scope) -> bytes:
     """Return the path exactly as it was sent, without the query."""
     path: bytes = scope.get("raw_path") or scope["path"].encode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from remit.gateway.asgi import Application, Receive, Scope, Send, respond
+from remit.gateway.asgi import Application, Receive, Scope, Send, refused_header, respond
 from remit.gateway.http.problems import PROBLEM_TYPE, HttpProblem
 
 #: Scope key of the target of a request that names its host: absolute form, or `CONNECT`.
@@ -26,7 +26,7 @@ def own_target_only(inner: Application, public_url: str) -> Application:
         problem = HttpProblem(
             "this is not a proxy", 421, code="not-here", remediation=f"call `{base}/http/UPSTREAM/...`"
         )
-        refused = (b"remit-refused", problem.code.encode())
-        await respond(send, problem.status, problem.body(), (PROBLEM_TYPE, refused))
+        lines = (PROBLEM_TYPE, refused_header(problem.code))
+        await respond(send, problem.status, problem.body(), lines)
 
     return serve

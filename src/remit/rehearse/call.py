@@ -70,14 +70,14 @@ async def finish(run: CallRun, given: Json, *, error: bool) -> Json:
     Raises `Conflict` if the call does not wait for a result, and the fault that ends it.
     """
     assert run.driven is not None
-    if run.answer.done() and not run.driven.done():
+    if run.result.done() and not run.driven.done():
         raise Conflict("the call was cancelled", remediation="make it again in an open task")
-    if not run.answer.done():
-        run.answer.set_result(result_chunk(run, given, error=error))
-    elif run.answer.exception() is None:
+    if not run.result.done():
+        run.result.set_result(result_chunk(run, given, error=error))
+    elif run.result.exception() is None:
         raise Conflict("the call already has its result", remediation="make another call")
     await run.driven
-    return run.released
+    return run.released.value
 
 
 def _decision(run: CallRun) -> Decision:

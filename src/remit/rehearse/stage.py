@@ -26,11 +26,12 @@ from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import NO_PERSON, Task, TaskType
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
-from remit.rehearse.stand_in import CURRENT, CallRun, RehearsedSteps, StandIn
+from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall
+from remit.services.mediation.call_exchange import ExternalSteps
 from remit.services.oauth.access_tokens import TokenQuestion
 from remit.services.oauth.client_authentication import TokenClient
 from remit.services.tasks.opening_rules import Opening
@@ -184,7 +185,9 @@ class RehearsalStage:
 
         async def drive() -> Any:
             CURRENT.set(run)
-            return await self.services.mediation.mediator.run(asked, run, partial(RehearsedSteps, run))
+            return await self.services.mediation.mediator.run(
+                asked, run.released, partial(ExternalSteps, run)
+            )
 
         driven = asyncio.get_running_loop().create_task(drive())
         run.driven = driven

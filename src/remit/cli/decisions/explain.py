@@ -7,14 +7,12 @@ from typing import Final
 
 from remit.cli.output import terminal
 from remit.cli.parser import verb
-from remit.cli.rest_client import Client, connect
+from remit.cli.rest_client import BEYOND, Client, connect
 from remit.core.errors import NotFound, VerificationFailed
 from remit.core.json_value import Json
 
 app = verb("explain")
 
-#: An index that no log reaches; a request below it covers the whole log.
-_BEYOND: Final = 2**53 - 1
 #: Events of one call: its decision, its outcome, and what it read and changed.
 _MOST: Final = 50
 
@@ -53,7 +51,7 @@ def explain(decision: str, /) -> None:
 
 def _events(client: Client, decision: str) -> list[Json]:
     """Return the events of a call, in order; raises `VerificationFailed` where one was changed."""
-    before: int | None = _BEYOND
+    before: int | None = BEYOND
     found: list[Json] = []
     while before is not None and not any(one.get("kind") == "decision.made" for one in found):
         page = client.get("events", before=before, limit=_MOST, call=decision)

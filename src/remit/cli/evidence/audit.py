@@ -13,7 +13,7 @@ from remit.cli.evidence.time_bounds import time_of, zone_min
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, noun
-from remit.cli.rest_client import Client, connect
+from remit.cli.rest_client import BEYOND, Client, connect
 from remit.core.evidence.event import meaning_of
 from remit.core.evidence.events.kinds import BODIES
 from remit.core.json_value import Json
@@ -22,8 +22,6 @@ app = noun("audit", "The evidence: read, prove, export and verify it.")
 
 #: Events per request.
 PAGE = 1000
-#: An index that no log reaches; a request below it covers the whole log.
-BEYOND = 2**53 - 1
 
 
 @app.command(name="log")

@@ -30,7 +30,7 @@ from remit.core.identity.principals import Actor, Principal
 from remit.core.identity.workload import Assurance, AttestationMethod, Confirmation
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
-from remit.core.tasks.task import MAX_CHAIN
+from remit.core.tasks.task import MAX_CHAIN, Task
 
 TOKEN_TYPE = "at+jwt"
 #: Signature algorithms that remit issues and accepts: never `none`, never a symmetric one.
@@ -304,6 +304,32 @@ def validate(
         scope=wire.scope,
         grant_id=wire.grant_id,
         label=label_in(claims),
+    )
+
+
+def claims_of(
+    task: Task,
+    now: datetime,
+    *,
+    issuer: str,
+    tenant: str,
+    assurance: Assurance,
+    confirmation: Confirmation | None = None,
+) -> AccessClaims:
+    """Return what a token of a task would say, for a caller whose proof was checked in another way."""
+    return AccessClaims(
+        issuer=issuer,
+        audience=(),
+        subject=task.on_behalf_of or task.agent,
+        client_id=task.agent,
+        token_id="",
+        issued=int(now.timestamp()),
+        expires=int(task.deadline.timestamp()),
+        tenant=tenant,
+        task=task.id,
+        chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
+        assurance=assurance,
+        confirmation=confirmation or Confirmation(),
     )
 
 

@@ -46,6 +46,7 @@ from remit.gateway.asgi import (
     foreign,
     raw_path,
     read_body,
+    refused_header,
     respond,
     with_nonce,
 )
@@ -290,9 +291,7 @@ class HttpEndpoint:
         if visit.answer is not None and visit.answer.begun:
             # The answer is left incomplete: the server closes the connection.
             return
-        # No answer of an API has this header, so it identifies remit's own refusals.
-        refused = (b"remit-refused", problem.code.encode("ascii", "replace"))
-        lines = (PROBLEM_TYPE, refused, *problem.headers)
+        lines = (PROBLEM_TYPE, refused_header(problem.code), *problem.headers)
         await respond(visit.send, problem.status, problem.body(), lines)
 
     async def _refuse(self, visit: ApiVisit, error: RemitError) -> None:

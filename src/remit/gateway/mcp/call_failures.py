@@ -53,11 +53,6 @@ def is_failed_call(fault: WireFault) -> bool:
     return fault.rpc_code not in _OF_PROTOCOL and fault.code != "no-task"
 
 
-def refused_header(fault: WireFault) -> tuple[bytes, bytes]:
-    """Return the header by which remit's own answer with status 200 differs from an upstream's."""
-    return b"remit-refused", fault.code.encode("ascii", "replace")
-
-
 def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> bytes:
     """Return the raw result of a failed call of `tool`; `schema`: the tool has an output schema.
 

@@ -35,10 +35,10 @@ from remit.gateway.asgi import (
     origin_of,
     raw_path,
     read_body,
+    refused_header,
     respond,
     with_nonce,
 )
-from remit.gateway.mcp.call_failures import refused_header
 from remit.gateway.mcp.calls import CallVisit
 from remit.gateway.mcp.headers import SESSION, VERSION, McpHeaders, accepted, is_json
 from remit.gateway.mcp.listing import Place, check_joined
@@ -361,7 +361,7 @@ class McpEndpoint:
             return
         if (result := self._methods.failure(visit, fault)) is not None:
             body = result_frame(visit.id) + result + b"}"
-            await respond(visit.send, 200, body, (refused_header(fault),))
+            await respond(visit.send, 200, body, (refused_header(fault.code),))
             return
         body = error_frame(visit.id) + error_body(fault) + b"}"
         await respond(visit.send, http_status(fault, modern=visit.modern), body, fault.headers)

@@ -18,8 +18,8 @@ from remit.core.decisions.deferred_call import OWN_CODES
 from remit.core.decisions.mediation import ChunkKind, Delivery
 from remit.core.json_value import Json
 from remit.core.tools.tool import INPUT
-from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, respond, send_body
-from remit.gateway.mcp.call_failures import META, refused_header
+from remit.gateway.asgi import JSON_TYPE, NO_STORE, Receive, Send, refused_header, respond, send_body
+from remit.gateway.mcp.call_failures import META
 from remit.gateway.mcp.messages import (
     EVENT_BEGINS,
     EVENT_ENDS,
@@ -251,7 +251,7 @@ class Answer:
         if self.done or self.gone:
             return
         if (result := self._as_result(fault)) is not None:
-            await self._last(result_frame(self._id), result, 200, (refused_header(fault),))
+            await self._last(result_frame(self._id), result, 200, (refused_header(fault.code),))
             return
         status = http_status(fault, modern=self._modern)
         await self._last(error_frame(self._id), error_body(fault), status, fault.headers)

@@ -21,9 +21,9 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import Forbidden, NotFound, Unauthenticated
-from remit.core.identity.principals import Actor, Agent, Memberships, Principal
-from remit.core.identity.workload import Assurance, Confirmation
-from remit.core.oauth.access_token import AccessClaims
+from remit.core.identity.principals import Agent, Memberships, Principal
+from remit.core.identity.workload import Assurance
+from remit.core.oauth.access_token import AccessClaims, claims_of
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.identity.authenticator import Authenticator
@@ -115,19 +115,13 @@ class AskedSubjects:
                 step=1,
             )
         task = await self._task(point, subject, now)
-        return AccessClaims(
+        return claims_of(
+            task,
+            now,
             issuer=self._authenticator.issuer,
-            audience=(),
-            subject=task.on_behalf_of or task.agent,
-            client_id=task.agent,
-            token_id="",
-            issued=int(now.timestamp()),
-            expires=int(task.deadline.timestamp()),
             tenant=self._tenant,
-            task=task.id,
-            chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
             assurance=min(point.vouches, caller.assurance),
-            confirmation=caller.confirmation if point.vouches is Assurance.KEY_BOUND else Confirmation(),
+            confirmation=caller.confirmation if point.vouches is Assurance.KEY_BOUND else None,
         )
 
     async def bound(self, claims: AccessClaims) -> Task | None:

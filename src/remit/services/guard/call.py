@@ -15,14 +15,14 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision, Outcome, Reason
-from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery, End
+from remit.core.decisions.mediation import Chunk, ChunkKind, Delivery
 from remit.core.errors import RemitError, UpstreamUnreachable
 from remit.core.label import Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.ports.store.units import Unit
 from remit.services.credentials.scrubbing import NO_SCRUBBER
 from remit.services.mediation.call import RequestedCall
-from remit.services.mediation.call_steps import CallSteps
+from remit.services.mediation.call_exchange import ExternalCall, ExternalSteps
 from remit.services.mediation.dependencies import Dependencies, Sink
 from remit.services.mediation.steps.bind import BoundTask
 from remit.services.mediation.steps.decide import RuledCall, decide_call
@@ -39,23 +39,12 @@ LATER: Final = "later"
 _OWN_WORK: Final = frozenset({"agent", LATER})
 
 
-class HookedCall:
-    """A call in a client's hands. It is its own exchange (`ports.upstream.Exchange`): nothing is sent."""
+class HookedCall(ExternalCall):
+    """A call in a client's hands."""
 
-    def __init__(self) -> None:
-        """Begin before step 1; `settled` is done once the call was refused or the client may go on."""
-        loop = asyncio.get_running_loop()
-        self.settled: asyncio.Future[None] = loop.create_future()
-        self.result: asyncio.Future[Chunk] = loop.create_future()
-        self.request: AccessRequest | None = None
-        self.decision: Decision | None = None
-        self.driven: asyncio.Task[End] | None = None
-        self.sent = False
-
-    def settle(self) -> None:
-        """Let the hook answer."""
-        if not self.settled.done():
-            self.settled.set_result(None)
+    def lost(self) -> UpstreamUnreachable:
+        """Return the error of a call that the client does not report any more."""
+        return UpstreamUnreachable("the client reported no result", sent=self.sent, code="no-result")
 
     @property
     def refusal(self) -> Decision | None:
@@ -83,35 +72,15 @@ class HookedCall:
     async def close(self, text: str, *, error: bool) -> None:
         """Bring the result, and wait until its values and its label are known to the task."""
         if not self.result.done():
-            told = {"content": [{"type": "text", "text": text}], "isError": error}
-            body = msgspec.json.encode(told)
-            self.result.set_result(Chunk(ChunkKind.RESULT, body, is_error=error))
+            self.result.set_result(result_of(text, error=error))
         if self.driven is not None:
             await asyncio.wait({self.driven})
 
-    # `ports.upstream.Exchange`
 
-    def send(self) -> None:
-        """The client is told to go on."""
-        self.sent = True
-
-    async def receive(self) -> Chunk:
-        """Return the result, once the client reports it."""
-        return await asyncio.shield(self.result)
-
-    def respond(self, request_id: str | int, body: bytes, *, error: bool = False) -> None:
-        """Do nothing: a client's tool asks nothing."""
-
-    def cancel(self, reason: str) -> None:
-        """Stop the wait for a result."""
-        self.release()
-
-    def release(self) -> None:
-        """Stop the wait: no result is taken any more."""
-        if not self.result.done():
-            lost = UpstreamUnreachable("the client reported no result", sent=self.sent, code="no-result")
-            self.result.set_exception(lost)
-            self.result.exception()  # retrieved: the result may never be awaited
+def result_of(text: str, *, error: bool) -> Chunk:
+    """Return what a client reports of a call as the result of a tool."""
+    told = {"content": [{"type": "text", "text": text}], "isError": error}
+    return Chunk(ChunkKind.RESULT, msgspec.json.encode(told), is_error=error)
 
 
 class _NoSink:
@@ -132,7 +101,7 @@ def inheriting(request: AccessRequest, live: LiveTask) -> AccessRequest:
     return msgspec.structs.replace(request, tool=msgspec.structs.replace(request.tool, label=live.label))
 
 
-class HookedSteps(CallSteps):
+class HookedSteps(ExternalSteps):
     """The nine steps of a call that the client carries out. `claims` are those of the session's task."""
 
     def __init__(
@@ -145,8 +114,7 @@ class HookedSteps(CallSteps):
         sink: Sink,
     ) -> None:
         """Begin before step 1; `forbidden` refuses the call whatever the rules say."""
-        super().__init__(deps, asked, sink)
-        self._run = run
+        super().__init__(run, deps, asked, sink)
         self._claims = claims
         self._forbidden = forbidden
 
@@ -173,16 +141,6 @@ class HookedSteps(CallSteps):
         decision = msgspec.structs.replace(before, outcome=Outcome.DENY, reasons=reasons, observed=False)
         return msgspec.structs.replace(ruled, decision=decision, takes=(), approval=None, asking=Unit())
 
-    async def refuse(self, ruled: RuledCall) -> None:
-        """Step 5. Keep what was decided."""
-        self._run.request, self._run.decision = ruled.request, ruled.decision
-        await super().refuse(ruled)
-
-    async def record(self, ruled: RuledCall) -> RecordedCall:
-        """Step 5. Keep what was decided."""
-        self._run.request, self._run.decision = ruled.request, ruled.decision
-        return await super().record(ruled)
-
     async def lease(self, recorded: RecordedCall) -> LeasedCall:
         """Step 6. A client's own tools take no credential."""
         self.look(recorded.live, recorded.in_flight)
@@ -190,9 +148,8 @@ class HookedSteps(CallSteps):
         return LeasedCall(recorded, None, NO_SCRUBBER, self._run)
 
     async def forward(self, leased: LeasedCall) -> ForwardedCall:
-        """Step 7. Let the hook answer that the client may go on."""
+        """Step 7. Let the hook answer that the client may go on, and give the client its time."""
         forwarded = await super().forward(leased)
-        self._run.settle()
         return msgspec.structs.replace(forwarded, deadline_s=self.deps.clock.boot_s() + PATIENCE_S)
 
     async def observe(self, forwarded: ForwardedCall, chunk: Chunk) -> Delivery | None:

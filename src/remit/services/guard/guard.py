@@ -28,7 +28,6 @@ from remit.core.coding.calls import CodingCall, coding_call
 from remit.core.coding.guard_files import acts_as_person, steers_client
 from remit.core.coding.mcp_names import McpTool, mcp_tool
 from remit.core.decisions.decision import Reason
-from remit.core.decisions.mediation import Chunk, ChunkKind
 from remit.core.errors import Forbidden, RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.json_value import Json
@@ -36,7 +35,7 @@ from remit.core.label import Trust
 from remit.core.transcripts.turns import WordsOrigin
 from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
-from remit.services.guard.call import LATER, NO_SINK, HookedCall, HookedSteps
+from remit.services.guard.call import LATER, NO_SINK, HookedCall, HookedSteps, result_of
 from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.guard.sessions import GuardSession, GuardSessions, WorkChain, give_up
 from remit.services.guard.words import origin_by_event, origin_by_marks
@@ -255,8 +254,7 @@ class CodingGuard:
         given: dict[str, Json] = event.arguments if isinstance(event.arguments, dict) else {}
         steps = parts.authorizer.describing(claims.principal, live, mcp.upstream, mcp.name, given, now)
         request = await parts.observer.turns.take(steps)
-        told = {"content": [{"type": "text", "text": event.text}], "isError": event.error}
-        chunk = Chunk(ChunkKind.RESULT, msgspec.json.encode(told), is_error=event.error)
+        chunk = result_of(event.text, error=event.error)
         await parts.observer.observe(Observation(live, request, 0, "", lambda: None), chunk)
 
     # Words.

@@ -13,9 +13,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from remit.core.errors import Forbidden
-from remit.core.identity.principals import Actor, Person
+from remit.core.identity.principals import Person
 from remit.core.identity.workload import Assurance
-from remit.core.oauth.access_token import AccessClaims
+from remit.core.oauth.access_token import AccessClaims, claims_of
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Processes, RunningProcess
 from remit.services.endings.assembly import EndingServices
@@ -163,20 +163,8 @@ class GuardSessions:
     async def claims(self, task_id: str) -> AccessClaims:
         """Return the claims for a call in a task: what a token of the task would say."""
         live = self._tasks.live.get(task_id) or await self._tasks.live.load(task_id)
-        task, now = live.task, self._clock.now()
-        return AccessClaims(
-            issuer=BY,
-            audience=(),
-            subject=task.on_behalf_of or task.agent,
-            client_id=task.agent,
-            token_id="",
-            issued=int(now.timestamp()),
-            expires=int(task.deadline.timestamp()),
-            tenant=self._tenant,
-            task=task.id,
-            chain=tuple(Actor(name) for name in task.actors) if task.lineage else (),
-            assurance=Assurance.SHARED_SECRET,
-        )
+        now = self._clock.now()
+        return claims_of(live.task, now, issuer=BY, tenant=self._tenant, assurance=Assurance.SHARED_SECRET)
 
     async def state(self, session: GuardSession, text: str) -> None:
         """Add a person's words to the intent of a session and of the subagents that are at work."""
