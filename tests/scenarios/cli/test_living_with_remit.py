@@ -359,7 +359,7 @@ def test_the_evidence_is_searched_by_command(house: House) -> None:
     found = house.ask("audit", "log", *wanted, "--outcome", "deny")["items"]
     assert [one["kind"] for one in found] == ["decision.made"]
     assert house.ask("audit", "log", *wanted, "--until", "1h")["items"] == []
-    assert house.ask("audit", "log", "--person", "nobody")["items"] == []
+    assert house.ask("audit", "log", "--person", "stranger")["items"] == []
     for words in (("--outcome", "perhaps"), ("--since", "soon")):
         assert house("audit", "log", *words).code == 2
     told = house.ask("status")["service"]

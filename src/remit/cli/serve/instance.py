@@ -174,7 +174,7 @@ def claimed(config: Path) -> Iterator[InstanceClaim | Instance]:
     """Provide the claim of this process, or the instance that runs already."""
     place = record_of(config)
     try:
-        place.parent.mkdir(mode=0o700, exist_ok=True)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         descriptor: int | None = os.open(place, flags, 0o600)
     except OSError:
