@@ -13,11 +13,12 @@ above remit's. Agents under another user than remit's, or in a container, are ke
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -102,7 +103,8 @@ class PathsOfRemit:
     def reached_by(self, upstream: str, arguments: Mapping[str, Json]) -> Steps[str]:
         """Return the first argument that names one of the places."""
         bases = self._bases.get(upstream, ()) or (self._home,)
-        identities = {found for place in self._places if (found := _identity(place)) is not None}
+        # Asked of the file system at most once, and only for a value that names a file.
+        identities = functools.cache(self._identities)
         count = WorkCount()
         named: dict[str, None] = {}
         # First from the server's own folders, then from those above remit's that the call itself names: a
@@ -124,6 +126,10 @@ class PathsOfRemit:
             if not named:
                 break
         return ""
+
+    def _identities(self) -> set[Identity]:
+        """Return the places that exist now, as the file system knows them."""
+        return {found for place in self._places if (found := _identity(place)) is not None}
 
     def _is_spelled(self, text: str, count: WorkCount) -> Steps[bool]:
         """Return whether a whole path of remit stands in a text, as written or as a shell would read it."""
@@ -153,7 +159,11 @@ class PathsOfRemit:
         return not any(os.path.islink(os.path.join(base, text)) for base in bases)
 
     def _is_own(
-        self, text: str, bases: tuple[str, ...], identities: set[Identity], named: dict[str, None]
+        self,
+        text: str,
+        bases: tuple[str, ...],
+        identities: Callable[[], set[Identity]],
+        named: dict[str, None],
     ) -> bool:
         """Return whether a text names a place, seen from a base; add a folder above the places to `named`."""
         if text.startswith("~"):
@@ -167,7 +177,9 @@ class PathsOfRemit:
                     return True
         return False
 
-    def _names_own(self, path: str, text: str, identities: set[Identity], named: dict[str, None]) -> bool:
+    def _names_own(
+        self, path: str, text: str, identities: Callable[[], set[Identity]], named: dict[str, None]
+    ) -> bool:
         plain = os.path.normpath(path)
         if self._below(plain):
             return True
@@ -178,7 +190,7 @@ class PathsOfRemit:
         real = _real(path)
         if _folded(real) in self._above:
             named[real] = None
-        return self._below(real) or _leads_to(real, identities) or self._has_name_here(real)
+        return self._below(real) or _leads_to(real, identities()) or self._has_name_here(real)
 
     def _below(self, path: str) -> bool:
         return self._own.fullmatch(_folded(path)) is not None

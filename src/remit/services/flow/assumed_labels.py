@@ -15,7 +15,7 @@ of a bound task is replaced.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -174,30 +174,20 @@ class AssumedLabels:
         task: Task | None = None,
     ) -> Event:
         """Return the event of a label that a description has changed."""
+        shared: dict[str, Any] = {
+            "data_class": new.data_class,
+            "trust": new.trust,
+            "categories": sorted(new.categories),
+            "zones": sorted(new.zones),
+            "described": tools_in(label.assumed_tools),
+            "upstream": row.upstream if row is not None else "",
+            "resource": row.resource if row is not None else msgspec.UNSET,
+        }
         body: LabelLowered | LabelRaised
         if was.known.covers(new.known, classes):
-            body = LabelLowered(
-                what="task" if row is None else "resource",
-                data_class=new.data_class,
-                trust=new.trust,
-                categories=sorted(new.categories),
-                zones=sorted(new.zones),
-                was=was.facts,
-                described=tools_in(label.assumed_tools),
-                upstream=row.upstream if row is not None else "",
-                resource=row.resource if row is not None else msgspec.UNSET,
-            )
+            body = LabelLowered(what="task" if row is None else "resource", was=was.facts, **shared)
         else:
-            body = LabelRaised(
-                data_class=new.data_class,
-                trust=new.trust,
-                categories=sorted(new.categories),
-                zones=sorted(new.zones),
-                by="",
-                described=tools_in(label.assumed_tools),
-                upstream=row.upstream if row is not None else "",
-                resource=row.resource if row is not None else msgspec.UNSET,
-            )
+            body = LabelRaised(by="", **shared)
         at = self._clock.now()
         if task is None:
             return Event.of(body, at=at, tenant=self._tenant)
