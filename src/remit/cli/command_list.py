@@ -177,7 +177,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 #: The options that are permitted anywhere before `--`, for every command.
 EVERYWHERE = (
     ("--json", "print only the exact answer as JSON on standard output"),
-    ("--config FILE", "the configuration file or its folder (default: `remit.yaml` in this folder)"),
+    ("--config FILE", "the configuration file or its folder (default: `remit.yaml` here, else the user's)"),
     ("--as NAME", "act as another signed-in person"),
     ("--help, --version", "show a command's parameters; show the version"),
 )
