@@ -62,6 +62,13 @@ SHAPES = {
     "objects with a plain id": {**OWN, "orders": [{"id": f"A-100{n}", "state": "sent"} for n in (1, 2, 3)]},
     "a list at the root": [{"order_id": f"A-100{n}", "customer_id": "CU-1"} for n in (1, 2, 3)],
     "a map by id": {**OWN, "orders": {f"A-100{n}": {"state": "sent", "total": n} for n in (1, 2, 3)}},
+    "a map of different objects": {
+        **OWN,
+        "orders": {
+            "order_a_1": {"kind": "parcel", "id": "order_a_1"},
+            "open_order_b_2": {"id": "open_order_b_2", "total": 3},
+        },
+    },
     "a wrapper": {"result": {"data": {**OWN, "orders": [{"order_id": f"A-100{n}"} for n in (1, 2, 3)]}}},
     "groups of objects": {
         **OWN,
@@ -75,7 +82,8 @@ SHAPES = {
 def test_every_record_of_the_stated_customer_opens(shape: str) -> None:
     """However many there are, and in whatever shape they come."""
     desk = Desk(customer_id="CU-1").met(READ_CUSTOMER, SHAPES[shape], customer_id="CU-1")
-    for one in ("A-1001", "A-1002", "A-1003"):
+    keyed = ("order_a_1", "open_order_b_2")
+    for one in keyed if "different" in shape else ("A-1001", "A-1002", "A-1003"):
         assert desk.opens(READ_ORDER, order_id=one), one
     assert not desk.opens(READ_ORDER, order_id="B-2002")
 
