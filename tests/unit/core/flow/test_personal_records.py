@@ -138,6 +138,15 @@ def test_a_stranger_whom_an_own_order_mentions_stays_closed(shape: str) -> None:
     assert desk.opens(READ_ORDER, order_id="A-1001")
 
 
+def test_a_stranger_with_the_name_of_a_field_as_id_stays_closed() -> None:
+    """The id would make the field a place of a map, and the stranger's order as near as an own one."""
+    stranger = {"id": "partner", "order_id": "B-2002"}
+    result = {**OWN, "past_orders": ["A-1001"], "people": {"partner": stranger}}
+    desk = Desk(customer_id="CU-1").met(READ_CUSTOMER, result, customer_id="CU-1")
+    assert desk.opens(READ_ORDER, order_id="A-1001")
+    assert not desk.opens(READ_ORDER, order_id="B-2002")
+
+
 @pytest.mark.parametrize("leads", [True, False])
 def test_the_tool_file_decides_whether_a_field_leads_on(leads: bool) -> None:
     """`leads` opens what the name closes, and the reverse."""

@@ -136,17 +136,18 @@ def test_keys_that_objects_repeat_as_their_ids_are_data() -> None:
         (2, "methods{}.amount", "amount", "3"),
         (2, "methods{}.id", "id", "gift_2"),
     ]
-    assert leaves({"by": {"owner": {"user_id": "owner"}}})[0] == (1, "by{}", "by", "owner")
+    assert leaves({"by": {"bo7": {"user_id": "bo7"}}})[0] == (1, "by{}", "by", "bo7")
+    assert leaves({"by": {"owner": {"user_id": "owner"}}}) == [(0, "by.owner.user_id", "user_id", "owner")]
     for other in ({"id": "gift_3"}, {"name": "gift_2"}, {"number": "gift_2", "id": 2}, "gift_2", {}):
         assert leaves({"methods": {**cards, "gift_2": other}})[0] == (0, "methods.card_1.id", "id", "card_1")
 
 
-@pytest.mark.parametrize("path", ["owner", "owner.note", "by.Owner[].note"])
+@pytest.mark.parametrize("path", ["line2", "line2.note", "by.Line-2[].note"])
 def test_a_key_in_the_tool_file_is_no_data_whatever_the_object_repeats(path: str) -> None:
     """Who chooses an id chooses no label: what the file says of the field stays in force."""
-    result = {"by": {"owner": {"id": "owner", "note": "x"}}}
+    result = {"by": {"line2": {"id": "line2", "note": "x"}}}
     tool = a_tool(FieldLabel(path, Label(trust=Trust.UNTRUSTED)))
-    assert [one.path for one in Reading(result, tool)] == ["by.owner.id", "by.owner.note"]
+    assert [one.path for one in Reading(result, tool)] == ["by.line2.id", "by.line2.note"]
 
 
 def test_the_names_of_several_objects_that_are_alike_are_data() -> None:

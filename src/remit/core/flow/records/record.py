@@ -305,8 +305,8 @@ class Reading:
     def _by_key(self, value: dict[str, Json]) -> bool:
         """Return whether an object holds objects, however different, of which each repeats its key as its id.
 
-        INVARIANT: no key is a step of a path in the tool file. A reader who took it for a value would miss
-        the label of what is below.
+        A key without a digit may be a name that someone took as an id. INVARIANT: no key is a step of a path
+        in the tool file, else what is below it would lose the label that it has there.
         """
         key, first = next(iter(value.items()), ("", None))
         if not isinstance(first, dict):
@@ -315,7 +315,7 @@ class Reading:
         return any(
             all(isinstance(below, dict) and below.get(name) == key for key, below in value.items())
             for name in names
-        ) and not any(map(self._labels.mentions, value))
+        ) and not any(self._labels.mentions(one) or not any(map(str.isdigit, one)) for one in value)
 
     def _cut(self) -> None:
         """Leave out the rest; any field may be in it."""
