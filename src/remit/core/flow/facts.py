@@ -244,7 +244,7 @@ def judging(
         exact=_is_exact(index, tool, parts, found),
         asked=_asked(index, tool, parts, found),
         delegated=delegated,
-        handed=delegated and _handed(index, tool),
+        handed=delegated and mentions(index, tool),
         plan=standing(plan, tool, arguments),
         tainted=tainted,
         full=index.full,
@@ -520,7 +520,7 @@ def _asked_for_code(index: Index, tool: Tool) -> bool:
     return any(said.asks_for(one, asking(tool)) for one in words)
 
 
-def _handed(index: Index, tool: Tool) -> bool:
+def mentions(index: Index, tool: Tool) -> bool:
     """Return whether the text that the intent delegates to mentions what a tool does."""
     by = asking(tool)
     verbs, nouns = verbs_and_nouns(by.name)

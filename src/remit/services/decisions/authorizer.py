@@ -132,6 +132,11 @@ class Authorizer:
         """Return whether calls of tier operator and above need a sender-constrained token."""
         return upstream not in self._unconstrained
 
+    def unheard(self, live: LiveTask) -> bool:
+        """Return whether a task is of a type that asks because no words of a person are known to it."""
+        kind = self._policies.applied.bundle.task_types.get(live.task.type)
+        return kind is not None and kind.unheard(live.task.intent)
+
     def describing(
         self,
         principal: Principal,
@@ -152,8 +157,7 @@ class Authorizer:
         if live.index.persons.awaits(live.grants):
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
-        kind = bundle.task_types.get(live.task.type)
-        if kind is not None and kind.unheard(live.task.intent):
+        if self.unheard(live):
             flow = msgspec.structs.replace(flow, facts=msgspec.structs.replace(flow.facts, unheard=True))
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         if flow.facts.to_self:

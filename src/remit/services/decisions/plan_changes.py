@@ -6,8 +6,9 @@ An extension is decided like a call, as a call of the tool `remit/plan`, which n
 1. the task is open, grants what is requested, and every ancestor task has it in its plan;
 2. policy decides whether the plan may grow, with the task's label and with what the extension adds in its
    context. By the default rules, a tool that changes or discloses something must be requested in the person's
-   words, or a person is asked about exactly this extension; once the task has read untrusted data, a person
-   is asked in each case, except about reads of one's own without arguments that select anything;
+   words, or a person is asked about exactly this extension; once the task has read untrusted data, it is
+   refused without such words, and a person is asked about all else, except reads of one's own without
+   arguments that select anything;
 3. the decision, the use of an approval and the longer plan are committed together.
 
 The first plan of a task that was opened without one is an extension too: it narrows the task, but afterwards
@@ -28,7 +29,7 @@ from remit.core.errors import Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
-from remit.core.flow.plan_extension import growth
+from remit.core.flow.plan_extension import growth, handed_over
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -135,7 +136,12 @@ class Plans:
         tools = [self._authorizer.tool(one) for one in dict.fromkeys(entry.tool for entry in entries)]
         by_person = by != "" and by == person_of(live.task.intent.requested_by)
         facts = growth(live.index.utterance, tools, first=live.task.plan is None, by_person=by_person)
-        return msgspec.structs.replace(facts, tainted=live.label.trust is Trust.UNTRUSTED)
+        return msgspec.structs.replace(
+            facts,
+            tainted=live.label.trust is Trust.UNTRUSTED,
+            handed=handed_over(live.index, tools),
+            unheard=self._authorizer.unheard(live),
+        )
 
     def _request(
         self,
