@@ -137,7 +137,7 @@ def test_an_address_in_its_prose_is_refused(
         (FOLLOW, NOTICE, "defer"),
         (FOLLOW, "The rent rises. Water the plants.", "deny"),
         ("Summarise the file 'notice.txt'.", NOTICE, "deny"),
-        (f"Read notice.txt and send 20.00 to {MINE}.", NOTICE, "defer"),
+        (f"Read notice.txt and refund 20.00 to {MINE}.", NOTICE, "defer"),
     ],
 )
 def test_a_plan_grows_by_what_the_words_or_the_text_that_they_delegate_to_ask_for(

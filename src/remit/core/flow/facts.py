@@ -19,6 +19,7 @@ from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
 from remit.core.flow.language.tool_verbs import asking, object_words, verbs_and_nouns
+from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.language.vocabulary.code_words import names_code
 from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
 from remit.core.flow.one_time_codes import NO_CODE, entered
@@ -257,11 +258,13 @@ def judging(
 
 
 def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
-    """Return whether the person's words ask for what a tool does."""
-    said = index.utterance
-    if said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool)):
-        return True
-    return asked_widely(index, tool, parts, found)
+    """Return whether the person's words ask for a call."""
+    return asks(index.utterance, tool) or asked_widely(index, tool, parts, found)
+
+
+def asks(said: Utterance, tool: Tool) -> bool:
+    """Return whether the person's words ask for what a tool does, whatever the arguments."""
+    return said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool))
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
