@@ -104,15 +104,15 @@ def measure(*, publish: bool = False, one_by_one: bool = False, say: Callable[[s
     if one_by_one:
         for line in shown(found):
             say(line)
-    listed = [{"name": name, "what": what, "value": value} for name, what, value in figures(found)]
-    width = max(len(one["what"]) for one in listed)
-    for one in listed:
-        say(f"{one['what']:{width}}  {one['value']:>6g}")
+    listed = list(figures(found))
+    width = max(len(what) for _, what, _ in listed)
+    for _, what, value in listed:
+        say(f"{what:{width}}  {value:>6g}")
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "package": PACKAGE,
         "version": version(),
-        "figures": listed,
+        "figures": [{"name": name, "what": what, "value": value} for name, what, value in listed],
     }
     for path in (LATEST, PUBLISHED) if publish else (LATEST,):
         path.parent.mkdir(parents=True, exist_ok=True)

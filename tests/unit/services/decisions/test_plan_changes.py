@@ -196,7 +196,7 @@ async def test_the_first_plan_of_a_task_narrows_it(world: CallWorld) -> None:
 
 
 async def test_a_first_plan_after_reading_needs_a_human(world: CallWorld) -> None:
-    """Else what was read could have itself planned; no human is asked about what nobody asked for."""
+    """Else what was read could have itself planned; no human is asked about what no person asked for."""
     task, token = await world.open(goal=GOAL)
     await world.call(token, "read")
     await question(world, task.id, "desk/write")
