@@ -9,8 +9,9 @@ The order of a decision, each a refusal if it fails:
 3. the task's grants: at least one that names the tool permits these arguments;
 4. the requirements of the call's tier: assurance, and from operator up a sender-constrained token;
 5. budget is reserved;
-6. if every remaining forbid is waivable, an approval is looked up; step 5 of the call consumes it. If a
-   person has just denied the same call, the question is not asked again.
+6. if every remaining forbid is waivable, an approval is looked up, of this exact call or a bounded one that
+   covers it; step 5 of the call consumes it. If a person has just denied the same call, the question is not
+   asked again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.bounded_approval import covers, offered
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.decisions.question import QuestionedValue
 from remit.core.decisions.value_sources import questioned
@@ -74,6 +76,8 @@ TIER_ASSURANCE = {
     Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
 }
 _ONESELF = Audience("self")
+MAX_BOUNDED = 200
+"""Most unused approvals of a task among which a bounded one is looked for; the newest count."""
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -234,6 +238,10 @@ class Authorizer:
             bundle=applied.digest,
             observed=observed and outcome is not _PERMIT,
             questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
+            offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
+            if outcome is _DEFER
+            else None,
+            approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
         )
         return Ruling(decision, takes, approval if decision.approval else None)
 
@@ -344,13 +352,35 @@ class Authorizer:
         return reasons
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Return a usable approval of exactly this call that waives these rules."""
+        """Return a usable approval that waives these rules: of exactly this call, or a bounded one that
+        covers it.
+        """
         found = await self._store.approvals(
             self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
         )
+        exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
+        if (approval := await self._standing(exact, rules)) is not None:
+            return approval
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
+        )
+        classes = self._policies.applied.bundle.classes
+        covering = [
+            one
+            for one in found
+            if one.bounds is not None
+            and one.offer is not None
+            and one.tool == request.tool.id
+            and one.is_live(request.now)
+            and covers(one.offer, request, classes)
+        ]
+        return await self._standing(covering, rules)
+
+    async def _standing(self, found: list[Approval], rules: tuple[RuleRef, ...]) -> Approval | None:
+        """Return the first approval that waives these rules, and whose approver may still approve."""
         wanted = frozenset(rules)
         for approval in found:
-            if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
+            if frozenset(approval.rules) >= wanted:
                 person = await self._store.person(self._tenant, approval.decided_by)
                 if person is not None and may_approve(person):
                     return approval
