@@ -15,7 +15,7 @@ from remit.core.json_value import Json
 
 def narrowings(by: Sequence[str], directory: Mapping[str, str], audience: str) -> Iterator[dict[str, Json]]:
     """Yield constraints on arguments, by name: every address belongs to the audience, and there is one."""
-    one = _belongs(directory, audience)
+    one = belonging(directory, audience)
     if one is None:
         return
     some: Json = {"any": [one, {"all": [{"each": one}, {"length": {"min": 1}}]}]}
@@ -24,7 +24,7 @@ def narrowings(by: Sequence[str], directory: Mapping[str, str], audience: str) -
         yield {other: some if other == name else rest for other in by}
 
 
-def _belongs(directory: Mapping[str, str], audience: str) -> Json:
+def belonging(directory: Mapping[str, str], audience: str) -> Json:
     """Return the constraint on one address; None where the directory has none of the audience."""
     own = [name for name, whose in directory.items() if whose in (audience, "self")]
     if not any(directory[name] == audience for name in own):

@@ -17,6 +17,7 @@ from remit.core.canonical import digest
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.bounds import BoundedOffer
 from remit.core.flow.justification import Provenance
+from remit.core.flow.stored_participants import KNOWN
 from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool
@@ -47,6 +48,9 @@ def offered(request: AccessRequest, *, ordinary: int, high_risk: int) -> Bounded
         return None
     if facts.content_foreign or facts.discloses_code or request.observed or request.own_files:
         return None
+    stored = tool.stored_destination
+    if stored is not None and not stored.overridden(request.arguments) and facts.participants != KNOWN:
+        return None  # the server knows where it goes, and may learn otherwise between two calls
     return BoundedOffer(
         most=most,
         until=request.task.deadline,
@@ -105,6 +109,7 @@ def scope_of(request: AccessRequest) -> str:
             "same": {name: value for name, value in parts.items() if name not in texts},
             "texts": list(texts),
             "facts": {name: value for name, value in facts.items() if name not in _OF_TEXTS},
+            "participants": list(request.flow.to.people),
             "enforcement_point": request.enforcement_point,
         }
     )

@@ -34,6 +34,7 @@ from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
 from remit.core.flow.justification import Provenance, bare
 from remit.core.flow.provenance import Index
+from remit.core.flow.stored_participants import addressees, narrowed
 from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
@@ -41,7 +42,7 @@ from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
-from remit.core.tasks.plan import UNPLANNED, departures
+from remit.core.tasks.plan import UNPLANNED
 from remit.core.tools.tool import (
     Argument,
     ArgumentRole,
@@ -56,6 +57,13 @@ from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.principals import PrincipalStore
+from remit.services.decisions.decision_reasons import (
+    argument_reasons,
+    own_files,
+    participants_of,
+    plan_departures,
+    policy_reasons,
+)
 from remit.services.decisions.person_lookups import lookup_for
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
@@ -153,6 +161,7 @@ class Authorizer:
         bundle = self._policies.applied.bundle
         tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
         tool = yield from placed(live.index, tool, arguments)
+        tool = narrowed(tool, addressees(live.index, tool, arguments))
         if live.index.persons.awaits(live.grants):
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
@@ -190,7 +199,7 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
-        own = _own_files(request)
+        own = own_files(request)
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         # The whole decision uses one version of the policies, even if another is applied in the meantime.
@@ -207,13 +216,14 @@ class Authorizer:
             elif denied := await self._denied(request, rules):
                 outcome = _DENY
                 reasons.append(denied)
-        reasons += _policy_reasons(answer, outcome)
+        reasons += policy_reasons(answer, outcome)
         if outcome is not _PERMIT and answer.flow:
             reasons = self._with_lookups(
                 reasons + _flow_reasons(request, answer, live.index), request, answer, live
             )
-        if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
-            reasons += _departures(request)
+        if outcome is not _PERMIT:
+            reasons += participants_of(request)
+            reasons += plan_departures(request) if request.flow.facts.plan == UNPLANNED else ()
         takes: tuple[TakeBudget, ...] = ()
         observed = request.observed and not own
         if outcome is _PERMIT or observed:
@@ -299,7 +309,7 @@ class Authorizer:
         rank, worst = classes.rank, _brings(request, classes).data_class
         best: list[Reason] | None = None
         for grant in request.grants:
-            reasons = _argument_reasons(grant, request)
+            reasons = argument_reasons(grant, request)
             for ceiling in grant.result_classes:
                 if rank(worst) > rank(ceiling):
                     text = f"`{request.tool.id}` may return {worst} data"
@@ -487,20 +497,6 @@ def _questioned(
     return questioned(index, request, said) if said else ()
 
 
-def _departures(request: AccessRequest) -> list[Reason]:
-    """Return the arguments in which a call departs from the plan's entry for its tool."""
-    return [
-        Reason(
-            code="plan",
-            text=one.reason,
-            rule="plan",
-            remediation=f"the plan: {one.remediation}",
-            argument=one.argument,
-        )
-        for one in departures(request.task.plan, request.tool.id, request.arguments)
-    ]
-
-
 #: Facts of the flow about the arguments of one kind, each with their worst provenance.
 _KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret", "choice"})
 
@@ -538,59 +534,3 @@ def _kinds(spec: Argument | None) -> tuple[str, ...]:
         return (ArgumentRole.CONTENT.value,)
     own = "choice" if spec.least else "secret" if spec.secret else spec.role.value
     return (own, "personal") if spec.personal else (own,)
-
-
-def _own_files(request: AccessRequest) -> list[Reason]:
-    """Return the reason to refuse a call that reaches remit's own files.
-
-    INVARIANT: no grant, policy, approval or mode permits such a call.
-    """
-    if not request.own_files:
-        return []
-    return [
-        Reason(
-            code="own-files",
-            text=f"`{request.own_files[:80]}` names a file of remit itself, or the settings of a client "
-            "behind it, which no agent may read or change",
-            rule="remit's own files",
-            remediation="name another file; people change remit's files without an agent",
-            argument=request.own_files,
-        )
-    ]
-
-
-def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:
-    return [
-        Reason(
-            code=refusal.code,
-            text=refusal.reason,
-            rule=f"grant of {grant.tool} in task type {request.task.type}",
-            remediation=refusal.remediation,
-            argument=refusal.argument,
-        )
-        for refusal in grant.permits(request.arguments)
-    ]
-
-
-def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
-    if answer.errors:
-        text = "; ".join(answer.errors)
-        return [
-            Reason(
-                code="policy-error",
-                text=f"a rule could not be evaluated: {text}",
-                rule="policy engine",
-                remediation="ask an administrator to run `remit policy check`",
-            )
-        ]
-    if outcome is _PERMIT:
-        return []
-    if answer.obligations:
-        # An obligation that cannot be met is a refusal; this version can meet none.
-        names = ", ".join(answer.obligations)
-        return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
-    if not answer.permits and not answer.forbids and not answer.waivable:
-        return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
-    if outcome is _DENY and not answer.forbids and not answer.waivable:
-        return []  # policy permits; the grant's own reasons refuse
-    return list(answer.reasons)

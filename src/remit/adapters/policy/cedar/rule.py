@@ -181,8 +181,8 @@ def _parsed(
     for name in notes:
         if name not in ANNOTATIONS:
             wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
-    if fault := _asking_fault(notes, permits=policy["effect"] == "permit"):
-        wrong(*fault, rule=rule_id)
+    if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
+        wrong(*asking, rule=rule_id)
         return None
     try:
         policy_set({rule_id: policy})
