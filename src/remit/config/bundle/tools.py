@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from remit.config.bundle.directory import belonging, narrowings
+from remit.config.bundle.directory import belonging, by_width, narrowings
 from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
 from remit.config.bundle.participants import reader_faults
 from remit.config.bundle.vocabulary import Vocabulary, label_of, or_near
@@ -352,7 +352,7 @@ class _ToolReading:
                 way = f"add `{self._head(key)}` under `audience_by`"
                 self._say(f"leaves out the destination `{key}`", "audience_by", remediation=way)
         for audience, effect in self._narrower():
-            for rules in narrowings(self._form.audience_by, directory, audience):
+            for rules in narrowings(self._form.audience_by, directory, audience, self._words.classes):
                 yield Variant(
                     {name: constraint.load(rule, "directory") for name, rule in rules.items()},
                     effect,
@@ -363,8 +363,8 @@ class _ToolReading:
         """Yield the audiences of the directory that are narrower than the tool's, each with its effect."""
         own = self._form.audience
         effects = {one.narrowed_to: one.effect for one in self._form.when if one.narrowed_to}
-        for audience in sorted(set(self._words.directory.values()), key=lambda one: (one != "self", one)):
-            if audience != own and not self._wider(audience, own):
+        for audience in by_width(self._words.directory, self._words.classes):
+            if audience != own and not self._words.wider(audience, own):
                 yield audience, effects.get(audience)
 
     def _check_narrowed(self, form: VariantForm, place: int) -> None:
@@ -414,7 +414,7 @@ class _ToolReading:
         for fault, way in reader_faults(form.by, directory):
             self._say(fault, "stored_destination", "read_by", remediation=way)
         for audience, effect in self._narrower():
-            if (rule := belonging(directory, audience)) is not None:
+            if (rule := belonging(directory, audience, self._words.classes)) is not None:
                 yield Narrowing(constraint.load(rule, "directory"), Audience(audience), effect)
 
     def _check_condition(self, rules: Mapping[str, Json], *at: str) -> None:
@@ -560,22 +560,12 @@ class _ToolReading:
             self._say(fault, *at, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
             self._say(f"`{form.audience}` is not a group", *at, "audience", remediation=way)
-        elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
+        elif not audience_fault(own.audience) and self._words.wider(form.audience, own.audience):
             way = (
                 f"write `audience: {form.audience}` for the tool, and use `when` for the cases where it is "
                 "narrower"
             )
             self._say("is wider than the tool's own", *at, "audience", remediation=way)
-
-    def _wider(self, one: str, other: str) -> bool:
-        classes = self._words.classes
-        order = classes.order
-
-        def height(audience: str) -> int:
-            ceiling = classes.clearance.get(audience, classes.bottom)
-            return order.index(ceiling) if ceiling in order else 0
-
-        return (one == "external" and other != "external") or height(one) < height(other)
 
     def _rules(self, written: Mapping[str, Json], *at: str) -> dict[str, Constraint]:
         out: dict[str, Constraint] = {}
