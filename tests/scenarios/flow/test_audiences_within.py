@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A team inside learns what all inside may learn; a group outside, or an outsider beside the team, does not."""
+"""A team inside learns what all inside may learn; a group outside, or an outsider beside it, does not."""
 
 from __future__ import annotations
 
