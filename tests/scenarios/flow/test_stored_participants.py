@@ -55,6 +55,7 @@ tools:
       to: {role: destination}
       text: {role: content}
     asked_by: [reply, answer, tell]
+    schema: {type: object, properties: {thread_id: {type: string}, to: {type: string}, text: {type: string}}}
   add_person:
     effect: reversible
     audience: internal
@@ -252,3 +253,31 @@ def test_words_that_name_an_outsider_lead_to_the_thread_and_not_past_the_clearan
     task = opened(rehearsal, "Tell eve@evil.example and ann@corp.example that lunch is at noon")
     read(task, "T-8", OUTSIDE)
     assert {one.rule for one in reply(task, "T-8").reasons} == {"data/clearance", "participants"}
+
+
+def test_several_replies_with_one_answer_end_when_another_person_joins(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The approver was shown to whom they go; to others, also inside, they are another question."""
+    tools = TOOLS.replace("class: internal", "class: public")
+    with rehearsed(tmp_path_factory.mktemp("public"), CONFIG, tools) as made:
+        made.task_type("work", grants=[f"mail/{one}" for one in NAMES.split()])
+        task = made.open(task="work", intent="Read what is new and reply to it")
+        read(task, "T-8", OUTSIDE)
+        question = reply(task, "T-8")
+        assert question.outcome == "defer"
+        assert any(
+            "it goes to `ann@corp.example`, `eve@evil.example`" in one.text for one in question.reasons
+        )
+        task.approve(question, most=5)
+        assert [reply(task, "T-8").permitted, reply(task, "T-8", text="And bring tea").permitted] == [
+            True
+        ] * 2
+        read(
+            task,
+            "T-8",
+            OUTSIDE | {"participants": ["ann@corp.example", "eve@evil.example", "kim@corp.example"]},
+        )
+        assert reply(task, "T-8").outcome == "defer"
+        read(task, "T-7")
+        assert reply(task, "T-7").outcome != "permit"

@@ -213,13 +213,14 @@ class OfferView(View, frozen=True, kw_only=True):
     """What one answer may permit beyond the call that is shown.
 
     At most `most` calls until `until`: the arguments in `same` stay as shown, those in `texts` may hold other
-    texts.
+    texts. `label` is the label of the task when the question was asked; later calls carry no more.
     """
 
     most: int
     until: Moment
     same: tuple[str, ...]
     texts: tuple[str, ...]
+    label: dict[str, Json]
 
 
 class ApprovalView(View, frozen=True, kw_only=True):
@@ -415,11 +416,18 @@ def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:
 
 def approval_view(approval: Approval) -> ApprovalView:
     """Return the public representation of an approval."""
+    offer = approval.offer
     computed: dict[str, Any] = {
         "state": approval.state.value,
         "rules": tuple((rule.id, rule.digest) for rule in approval.rules),
-        "offer": approval.offer
-        and OfferView(**{name: getattr(approval.offer, name) for name in OfferView.__struct_fields__}),
+        "offer": offer
+        and OfferView(
+            most=offer.most,
+            until=offer.until,
+            same=offer.same,
+            texts=offer.texts,
+            label=offer.label.facts,
+        ),
         "most": approval.bounds.most if approval.bounds else 1,
     }
     kept = (name for name in ApprovalView.__struct_fields__ if name not in computed)

@@ -104,7 +104,13 @@ def _bounds(one: Json) -> Iterator[Row]:
         return
     same = ", ".join(f"`{bare(plain(name))}`" for name in offer["same"])
     texts = ", ".join(f"`{bare(plain(name))}`" for name in offer["texts"])
-    kind = f"The same {same}; other texts in {texts}. You will not see them."
+    label = offer["label"]
+    parts = (label["class"], *label["categories"], *(f"from {zone}" for zone in label["zones"]))
+    carried = ", ".join([*parts, *(["untrusted"] if label["trust"] == "untrusted" else [])])
+    kind = (
+        f"The same {same}; other texts in {texts}, which you will not see. "
+        f"The task holds {carried} data, and later calls pass on no more."
+    )
     if one["state"] == "pending":
         ends = Text.assemble("until ", terminal.moment(offer["until"]), " at the latest")
         head = Text.assemble((f"--times {offer['most']}", "bold"), f": up to {offer['most']} calls like it")

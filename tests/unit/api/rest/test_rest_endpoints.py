@@ -162,7 +162,9 @@ async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld)
     ada, lena, path = await world.session("ada"), await world.session("lena"), "/api/v1/approvals"
     shown = (await world.ask("GET", f"{path}/apr_one", by=ada)).json
     moment = until.isoformat().replace("+00:00", "Z")
-    assert shown["offer"] == {"most": 5, "until": moment, "same": ["to"], "texts": ["body"]}
+    label = {"class": "public", "trust": "trusted", "categories": [], "zones": []}
+    bounds = {"most": 5, "until": moment, "same": ["to"], "texts": ["body"]}
+    assert shown["offer"] == bounds | {"label": label}
     assert (await world.ask("GET", f"{path}/apr_two", by=ada)).json["offer"] is None
     for name, body in (
         ("apr_one", {"most": 6}),
