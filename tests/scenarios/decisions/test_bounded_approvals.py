@@ -230,6 +230,16 @@ async def test_a_question_about_a_text_is_answered_just_once(world: FlowWorld) -
     assert refused.value.code == "not-offered"
 
 
+async def test_a_call_that_was_denied_stays_denied(world: FlowWorld) -> None:
+    """A wider answer does not overrule what a person has said of this very call."""
+    one, other = await asked(world), await asked(world, body="The salaries")
+    omar = await world.services.identity.directory.person("omar")
+    await world.services.decisions.approvals.answer(other.id, omar, approve=False)
+    await approve(world, one, 5)
+    assert await mail(world, "The salaries") is Outcome.DENY
+    assert await mail(world, "Second") is Outcome.PERMIT
+
+
 async def test_denials_and_single_answers_stay_as_they_are(world: FlowWorld) -> None:
     """A denial has no bounds, and an answer without bounds permits its own call alone."""
     one = await asked(world)

@@ -371,6 +371,8 @@ class Authorizer:
         exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
         if (approval := await self._standing(exact, rules)) is not None:
             return approval
+        if await self._denied(request, rules):
+            return None  # INVARIANT: who has denied this very call is not overruled by a wider answer
         found = await self._store.approvals(
             self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
         )
