@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.flow.stored_participants import ReadParticipants, ThingParticipants
+from remit.core.flow.records.participants import ReadParticipants, ThingParticipants
 from remit.core.label import Label
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, FieldLabel, StoredDestination, Tool
 

@@ -17,7 +17,7 @@ from remit.core.canonical import digest
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.bounds import BoundedOffer
 from remit.core.flow.justification import Provenance
-from remit.core.flow.stored_participants import KNOWN
+from remit.core.flow.records.participants import KNOWN
 from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool

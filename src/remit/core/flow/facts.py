@@ -25,8 +25,8 @@ from remit.core.flow.one_time_codes import NO_CODE, entered
 from remit.core.flow.person_arguments import names_person, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.record_facts import selected_facts
+from remit.core.flow.records.participants import StoredAddressees, led_by_participants
 from remit.core.flow.stated_permissions import chosen
-from remit.core.flow.stored_participants import StoredAddressees, addressees, led_by_participants
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.flow.values.strict_reading import exact
@@ -207,8 +207,7 @@ def judging(
     read: Wholes = {}
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
-    to = addressees(index, tool, arguments)
-    led_by_participants(index, tool, to, found, kinds)
+    to = led_by_participants(index, tool, arguments, found, kinds)
     kinds |= chosen(index, tool, arguments, found)
     carries_code = index.codes.met and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too; else no other task runs from
@@ -260,8 +259,12 @@ def judging(
     )
     if index.codes.met:
         facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
-    record = selected_facts(index, tool, parts, found, people)
-    return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter), to)
+    return Flow(facts, found, read, selected_facts(index, tool, parts, found, people), _owned(people), to)
+
+
+def _owned(people: Mapping[str, Justification]) -> frozenset[str]:
+    """Return the personal arguments that a typed parameter reaches."""
+    return frozenset(one for one in people if people[one].parameter)
 
 
 def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:

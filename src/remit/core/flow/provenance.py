@@ -53,10 +53,10 @@ from remit.core.flow.record_facts import learn_facts
 from remit.core.flow.records.facts import RecordFacts
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.participants import ReadParticipants, learn_participants, stated_people
 from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
-from remit.core.flow.stored_participants import ReadParticipants, learn_participants, stated_people
 from remit.core.flow.untainted_values import CleanValues, counts, for_itself, improved, named_part
 from remit.core.flow.untrusted_values import untrusted_part
 from remit.core.flow.values.destination import Destination, Wholes, whole, within

@@ -34,7 +34,7 @@ from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
 from remit.core.flow.justification import Provenance, bare
 from remit.core.flow.provenance import Index
-from remit.core.flow.stored_participants import addressees, narrowed
+from remit.core.flow.records.participants import addressees, narrowed
 from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id

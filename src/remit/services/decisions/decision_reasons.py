@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, Reason
 from remit.core.flow.justification import bare
-from remit.core.flow.stored_participants import NONE, UNREAD, unread
+from remit.core.flow.records.participants import NONE, UNREAD, unread
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.plan import departures
 

@@ -12,8 +12,8 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.flow.provenance import Index
+from remit.core.flow.records.participants import addressees
 from remit.core.flow.stated_amounts import joined, payments
-from remit.core.flow.stored_participants import addressees
 from remit.core.flow.task_index import begun
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json

@@ -190,28 +190,31 @@ def narrowed(tool: Tool, to: StoredAddressees) -> Tool:
 def led_by_participants(
     index: ParticipantMemory,
     tool: Tool,
-    to: StoredAddressees,
+    arguments: dict[str, Json],
     found: dict[str, Justification],
     kinds: dict[str, list[Justification]],
-) -> None:
-    """Replace the justification of a thing by that of its participants, where the intent states them all.
+) -> StoredAddressees:
+    """Return to whom a call goes that names a stored thing.
 
-    The person's own addresses among them count as stated: the person takes part.
+    Where the intent states all participants, their justification replaces that of the thing. The person's own
+    addresses among them count as stated: the person takes part.
     """
+    to = addressees(index, tool, arguments)
     one = found.get(to.argument)
     if to.fact != KNOWN or one is None or one.reached:
-        return
+        return to
     others = [text for text in to.people if not _is_own(tool, text)]
     judged = [index.judge_one(text, tool, to.argument) for text in others]
     # INVARIANT: each is stated. A record that one of them names does not lead to the others in it.
     if not judged or not all(each.reached and each.provenance is Provenance.INTENT for each in judged):
-        return
+        return to
     whole = judged[0]
     for each in judged[1:]:
         whole = whole.join(each)
     ones = kinds.get(tool.arguments[to.argument].role.value, [])
     if whole.reached and one in ones:
         ones[ones.index(one)] = found[to.argument] = whole
+    return to
 
 
 def unread(tool: Tool, to: StoredAddressees) -> str:
