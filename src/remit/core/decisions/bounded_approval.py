@@ -9,17 +9,20 @@ was asked, never more.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
 
-from remit.core.canonical import digest
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.bounds import BoundedOffer
 from remit.core.flow.justification import Provenance
 from remit.core.flow.records.participants import KNOWN
 from remit.core.json_value import Json
 from remit.core.label import Classes
+from remit.core.tools.constraint import Constraint
 from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool
 
 MAX_SHOWN: Final = 64
@@ -101,18 +104,30 @@ def scope_of(request: AccessRequest) -> str:
     """Return the digest of all that stays the same in the calls that one bounded approval permits."""
     tool, parts = request.tool, request.tool.parts(request.arguments)
     texts = _texts(tool, parts)
-    facts = msgspec.to_builtins(request.flow.facts)
-    return digest(
-        {
-            "task": request.task.id,
-            "tool": msgspec.to_builtins(tool, order="sorted"),
-            "same": {name: value for name, value in parts.items() if name not in texts},
-            "texts": list(texts),
-            "facts": {name: value for name, value in facts.items() if name not in _OF_TEXTS},
-            "participants": list(request.flow.to.people),
-            "enforcement_point": request.enforcement_point,
-        }
-    )
+    facts = request.flow.facts
+    same = {
+        "task": request.task.id,
+        "tool": _written(tool),
+        "same": {name: value for name, value in parts.items() if name not in texts},
+        "texts": texts,
+        "facts": {name: getattr(facts, name) for name in facts.__struct_fields__ if name not in _OF_TEXTS},
+        "participants": request.flow.to.people,
+        "enforcement_point": request.enforcement_point,
+    }
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(same, order="sorted")).hexdigest()
+
+
+def _written(value: object) -> object:
+    """Return a part of a tool as JSON that is the same in every process; constraints as they are written."""
+    if isinstance(value, Constraint):
+        return value.spec()
+    if isinstance(value, msgspec.Struct):
+        return {name: _written(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {name: _written(one) for name, one in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(value)
+    return [_written(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _texts(tool: Tool, parts: dict[str, Json]) -> tuple[str, ...]:

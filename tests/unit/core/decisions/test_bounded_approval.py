@@ -9,7 +9,8 @@ import pytest
 from remit.core.decisions.bounded_approval import covers, is_high_risk, offered, scope_of
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.label import Classes
-from remit.core.tools.tool import Argument, ArgumentRole, CodeSource, Effect
+from remit.core.tools.constraint import load
+from remit.core.tools.tool import Argument, ArgumentRole, CodeSource, Effect, FieldLabel, Variant
 from tests.samples.policy_requests import STRING, request, tool
 
 Json = Any
@@ -151,3 +152,16 @@ def test_the_scope_of_a_tool_is_the_same_in_every_process() -> None:
     )
     arguments = {"to": "a", "text": "x"}
     assert scope_of(request(one, arguments)) == scope_of(request(other, arguments))
+
+
+def test_the_conditions_of_a_tool_file_are_part_of_the_scope() -> None:
+    """Also those that hold a compiled pattern: another pattern is another scope."""
+
+    def with_condition(pattern: str) -> str:
+        rules = {"to": load({"all": [{"pattern": pattern}, {"glob": f"{pattern}/*"}, {"range": {"max": 3}}]})}
+        fields = (FieldLabel("from", MAIL.label, {"from": load({"email_domain": ["ext.example"]})}),)
+        tool = msgspec.structs.replace(MAIL, variants=(Variant(rules, Effect.NONE),), fields=fields)
+        return scope_of(request(tool, {"to": "a", "text": "x"}))
+
+    assert with_condition("a") == with_condition("a")
+    assert with_condition("a") != with_condition("b")
