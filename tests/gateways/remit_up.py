@@ -166,7 +166,7 @@ class Remit:
         return asyncio.run(self._send(task, "tools/call", {"name": tool, "arguments": arguments}))
 
     def listed(self, task: str) -> list[str]:
-        """Return the names of the tools that an agent is shown in its task, as each client asks at its start."""
+        """Return the names of the tools that an agent is shown in its task, as a client asks at its start."""
         answer = asyncio.run(self._send(task, "tools/list", {}))
         return [one["name"] for one in answer["result"]["tools"]]
 

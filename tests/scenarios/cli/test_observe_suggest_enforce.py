@@ -138,7 +138,7 @@ def test_the_review_says_what_it_would_do_and_changes_nothing(notes: Notes) -> N
 
 
 def test_what_a_client_listed_and_wrote_while_observed_hardens_into_nothing(notes: Notes) -> None:
-    """A client lists all tools at its start, described or not; what it wrote then is trusted once they are."""
+    """A client lists all tools at its start; what it wrote then is trusted once all are described."""
     task = notes.open()
     assert "write_note" in notes.listed(task)
     for number in range(3):

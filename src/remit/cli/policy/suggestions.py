@@ -195,9 +195,9 @@ def _suggested(
         )
     known = {one["tool"]: one for one in _all(client, "tools")}
     called = {one.tool for one in calls}
-    # Tools that were only listed are described, too: what the list said of them counts as untrusted until then.
-    wanted = (tool for tool in sorted(known) if tool in called or not known[tool]["described"])
-    surfaces = {tool: _surface(client, tool) for tool in wanted}
+    # What a list said of a tool counts as untrusted until the tool is described, called or not.
+    listed = {tool for tool, one in known.items() if not one["described"] and _is_listed(tool)}
+    surfaces = {tool: _surface(client, tool) for tool in sorted(listed | (called & known.keys()))}
     required = {tool: _required(surface) for tool, surface in surfaces.items()}
     by_type: dict[str, list[ObservedCall]] = defaultdict(list)
     for one in calls:
@@ -226,6 +226,12 @@ def _suggested(
     return Suggestions(
         types=tuple(types), tools=tools, files=changed, kept=kept, calls=len(calls), called=frozenset(called)
     )
+
+
+def _is_listed(tool: str) -> bool:
+    from remit.core.tools.tool import RESERVED_OPERATIONS
+
+    return tool.partition("/")[2] not in RESERVED_OPERATIONS
 
 
 def _surface(client: Client, tool: str) -> dict[str, Json]:
@@ -379,7 +385,8 @@ def _show_unsaid(made: Suggestions, command: str) -> None:
 
 
 def _show_type(one: TypeDraft, kept: str) -> None:
-    head = f"  {one.calls:,} calls in {one.tasks:,} tasks of {', '.join(one.agents)}"
+    size = f"{one.calls:,} calls in {terminal.counted(one.tasks, 'task')}"
+    head = f"  {size} of {', '.join(one.agents)}"
     terminal.say(terminal.text(one.name, "bold"), head)
     if kept:
         terminal.say(f"its file stays as it is: {kept}", style="yellow")
