@@ -6,8 +6,8 @@
     {"close": NAME}                   ends a server
 
 Each line is answered by one line: `{"ok": ...}` or `{"fault": "..."}`. Of a call it says whether it is an
-error, its text, and the status that remit gives a call that it did not make. At the end of the input it exits at
-once with all its servers, as a client that is closed does.
+error, its text, and the status that remit gives a call that it did not make. At the end of the input it exits
+at once with all its servers, as a client that is closed does.
 """
 
 from __future__ import annotations
