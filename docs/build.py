@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from adoption import adoption_page
 from adversary import adversary_page
 from mutants import mutants_page
 
@@ -266,6 +267,7 @@ def replayed() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "../README.md": front_page,
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
+    "reference/adoption.md": adoption_page,
     "reference/adversary.md": adversary_page,
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,

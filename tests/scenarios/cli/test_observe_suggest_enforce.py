@@ -135,3 +135,37 @@ def test_the_review_says_what_it_would_do_and_changes_nothing(notes: Notes) -> N
     assert said.code != 0
     assert (notes.folder / "tasks" / "everyday.yaml").read_text() == EVERYDAY
     assert not (notes.folder / "tools" / "notes.yaml").exists()
+
+
+def test_what_a_client_listed_and_wrote_while_observed_hardens_into_nothing(notes: Notes) -> None:
+    """A client lists all tools at its start; what it wrote then is trusted once all are described."""
+    task = notes.open()
+    assert "write_note" in notes.listed(task)
+    for number in range(3):
+        assert notes.passes(task, "write_note", name="shopping", text=f"milk {number}")
+    carried = notes.ask("task", "show", task)["label"]
+    assert (carried["data_class"], carried["trust"]) == ("restricted", "untrusted")
+    digest = notes.ask("suggest", *FACTS)["digest"]
+    notes.ask("suggest", *FACTS, "--apply", "--confirm", digest)
+    notes.mode("enforce")
+    notes.ask("reload")
+    assert notes.ask("task", "show", task)["label"]["trust"] == "trusted"
+    task = notes.open()
+    assert "write_note" in notes.listed(task)
+    assert notes.passes(task, "read_note", name="shopping")
+    assert notes.passes(task, "write_note", name="shopping", text="bread")
+    assert notes.ask("task", "show", task)["label"]["trust"] == "trusted"
+
+
+def test_tools_that_were_only_listed_are_described_and_not_granted(notes: Notes) -> None:
+    """Without a description, what the list said of them would count as untrusted for ever."""
+    task = notes.open()
+    listed = notes.listed(task)
+    idle = set(listed) - {"list_notes", "read_note"}
+    assert idle
+    found = notes.ask("suggest", *FACTS)
+    (tools,) = [one["new"] for one in found["files"] if one["file"] == "tools/notes.yaml"]
+    assert all(f"  {name}:" in tools for name in listed)
+    (kind,) = found["task_types"]
+    assert not {one["tool"].partition("/")[2] for one in kind["grants"]} & idle
+    assert "Described too, and not granted: notes/" in notes("suggest").out

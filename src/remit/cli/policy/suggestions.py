@@ -44,7 +44,7 @@ class FileChange(msgspec.Struct, frozen=True):
 class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     """What is suggested: drafts of task types and of tools, and the files that hold them.
 
-    `kept` are task types that are left as they are, each with the reason.
+    `kept` are task types that are left as they are, each with the reason, `called` the tools with a call.
     """
 
     types: tuple[TypeDraft, ...]
@@ -52,6 +52,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[FileChange, ...]
     kept: dict[str, str]
     calls: int
+    called: frozenset[str]
 
     @property
     def digest(self) -> str:
@@ -193,7 +194,10 @@ def _suggested(
             "no calls were observed", remediation="use the client for a while, then run this command again"
         )
     known = {one["tool"]: one for one in _all(client, "tools")}
-    surfaces = {tool: _surface(client, tool) for tool in sorted({one.tool for one in calls}) if tool in known}
+    called = {one.tool for one in calls}
+    # What a list said of a tool counts as untrusted until the tool is described, called or not.
+    listed = {tool for tool, one in known.items() if not one["described"] and _is_listed(tool)}
+    surfaces = {tool: _surface(client, tool) for tool in sorted(listed | (called & known.keys()))}
     required = {tool: _required(surface) for tool, surface in surfaces.items()}
     by_type: dict[str, list[ObservedCall]] = defaultdict(list)
     for one in calls:
@@ -219,7 +223,15 @@ def _suggested(
     tools = _drafts(bare, calls, audience, classes, set(trusted))
     files += [folder.tool_file(upstream, drafts) for upstream, drafts in tools.items()]
     changed = tuple(one for one in files if one.old != one.new)
-    return Suggestions(types=tuple(types), tools=tools, files=changed, kept=kept, calls=len(calls))
+    return Suggestions(
+        types=tuple(types), tools=tools, files=changed, kept=kept, calls=len(calls), called=frozenset(called)
+    )
+
+
+def _is_listed(tool: str) -> bool:
+    from remit.core.tools.tool import RESERVED_OPERATIONS
+
+    return tool.partition("/")[2] not in RESERVED_OPERATIONS
 
 
 def _surface(client: Client, tool: str) -> dict[str, Json]:
@@ -244,8 +256,8 @@ def _drafts(
     classes: Mapping[str, str],
     trusted: set[str],
 ) -> dict[str, tuple[ToolDraft, ...]]:
-    """Draft the undescribed tools that were called, by upstream."""
-    from remit.core.tools.suggestions import Guess, UpstreamFacts, drafted, with_observed
+    """Draft undescribed tools, by upstream."""
+    from remit.core.tools.suggestions import UpstreamFacts, drafted, vouched, with_observed
     from remit.core.tools.tool import Tool, is_tool_name
 
     top = current().load_config().data_classes.top
@@ -263,8 +275,7 @@ def _drafts(
             drafted(Tool(upstream=upstream, name=name, surface=surface), facts, top), uses[tool]
         )
         if upstream in trusted:
-            given = Guess("trusted", "as given for this upstream")
-            draft = msgspec.structs.replace(draft, trust=given)
+            draft = vouched(draft, "as given for this upstream")
         found[upstream].append(draft)
     return {upstream: tuple(drafts) for upstream, drafts in found.items()}
 
@@ -326,8 +337,14 @@ def _show(made: Suggestions, command: str) -> None:
             )
             for upstream, drafts in made.tools.items()
             for draft in drafts
+            if f"{upstream}/{draft.name}" in made.called
         )
         terminal.table(("NEWLY DESCRIBED", "EFFECT", "AUDIENCE", "RESULTS", "TO REVIEW"), rows, empty="")
+        all_tools = {
+            f"{upstream}/{draft.name}" for upstream, drafts in made.tools.items() for draft in drafts
+        }
+        if idle_tools := sorted(all_tools - made.called):
+            terminal.say("Described too, and not granted: ", ", ".join(idle_tools), style="dim")
         _show_unsaid(made, command)
     idle = [name for name, why in made.kept.items() if why == "no calls"]
     if idle:
@@ -368,7 +385,8 @@ def _show_unsaid(made: Suggestions, command: str) -> None:
 
 
 def _show_type(one: TypeDraft, kept: str) -> None:
-    head = f"  {one.calls:,} calls in {one.tasks:,} tasks of {', '.join(one.agents)}"
+    size = f"{one.calls:,} calls in {terminal.counted(one.tasks, 'task')}"
+    head = f"  {size} of {', '.join(one.agents)}"
     terminal.say(terminal.text(one.name, "bold"), head)
     if kept:
         terminal.say(f"its file stays as it is: {kept}", style="yellow")

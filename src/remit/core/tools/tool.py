@@ -491,6 +491,11 @@ def read_key(tool: Tool) -> str:
     return f"read {tool.surface_digest} {tool.id}"
 
 
+def list_key(tool: Tool) -> str:
+    """Return the key of what is assumed of a tool's entry in a list: of one tool with one surface."""
+    return f"list {tool.surface_digest} {tool.id}"
+
+
 def write_key(tool: Tool) -> str:
     """Return the key of what is assumed of a tool's writes: of one tool with one surface."""
     return f"write {tool.surface_digest} {tool.id}"

@@ -4,8 +4,8 @@
 The steps of a list; steps 1 and 2 are done by the endpoint, as for every call:
 
 3. describe: a list carries the label that reading there would bring, and the stored label of its upstream as
-   a whole, because others may have written what the list names. A tool description that no administrator
-   vouches for is untrusted
+   a whole, because others may have written what the list names. What an upstream says of a tool is untrusted
+   until an administrator vouches for it: it is assumed until files describe the tool
 4. decide: of everything that is offered, a task sees what it may call, and nothing whose data would be above
    the ceilings of its grants
 8. observe: what the task has not seen yet is taken in, then the list may be released
@@ -30,10 +30,10 @@ from remit.core.decisions.mediation import Delivery
 from remit.core.flow.values.destination import within
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.label import Label, Trust
+from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.plan import tools_of
-from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState, list_key
 from remit.ports.runtime import Entropy
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.units import Unit
@@ -185,7 +185,7 @@ class Lists:
         steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
         # A list has no arguments, so its description needs no pause for other tasks.
         request = finish(steps)
-        label = carries(request.tool, classes) if operation else Label(classes.bottom, trust=Trust.UNTRUSTED)
+        label = carries(request.tool, classes) if operation else _unreviewed(new, classes)
         tool = Tool(
             upstream=upstream,
             name=f"{kind}:list",
@@ -399,6 +399,22 @@ class Lists:
         live.reserve((room,))
         live.settle((room,), taken=False)
         return live.count_result(sum(len(one.body) for one in new))
+
+
+def _unreviewed(entries: Sequence[ListedEntry], classes: Classes) -> Label:
+    """Return the label of entries that no administrator vouches for.
+
+    It is assumed of the surfaces of the tools, and known where an entry says anything else.
+    """
+    label = Label(classes.bottom, trust=Trust.UNTRUSTED)
+    keys = [_key_of(one) for one in entries if one.addresses is None]
+    return label.assuming(Label(classes.bottom), frozenset(filter(None, keys))) if all(keys) else label
+
+
+def _key_of(entry: ListedEntry) -> str:
+    tool = entry.tool
+    reviewable = tool is not None and tool.label.assumed is not None and entry.wire == tool.surface
+    return list_key(tool) if tool is not None and reviewable else ""
 
 
 def _size(entry: ListedEntry) -> int:

@@ -4,7 +4,7 @@
 `drafted` makes the guesses; `tools_text` writes a file for `tools/` with the reason beside each guess.
 """
 
-from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted
+from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted, vouched
 from remit.core.tools.suggestions.grant_draft import (
     GrantDraft,
     ObservedCall,
@@ -30,6 +30,7 @@ __all__ = [
     "grants_of",
     "grants_text",
     "tools_text",
+    "vouched",
     "with_grants",
     "with_observed",
 ]
