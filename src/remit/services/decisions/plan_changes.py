@@ -39,9 +39,9 @@ from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
 from remit.core.tasks.task import Task, TaskState, person_of
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import Change, CheckFence, PutTask, UseApproval
+from remit.ports.store.changes import Change, CheckFence, PutTask
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
@@ -204,7 +204,7 @@ class Plans:
         task = msgspec.structs.replace(live.task, plan=extended(live.task.plan, entries), label=live.label)
         changes: list[Change] = [CheckFence(live.task.epochs, live.scopes)]
         if ruling.approval is not None:
-            changes.append(UseApproval(ruling.approval.id, request.call_digest, request.now))
+            changes.append(use_of(ruling.approval, request, request.now))
         changes.append(PutTask(task, expected=TaskState.ACTIVE))
         grown = PlanExtended(
             tools=sorted({one.tool for one in entries}),
