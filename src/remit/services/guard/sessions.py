@@ -106,6 +106,15 @@ class GuardSessions:
         """Return the client processes of all sessions."""
         return {one.process: one for one in self.open.values() if one.process is not None}
 
+    def is_busy(self, process: RunningProcess | None) -> bool:
+        """Return whether a call of one of a client's sessions is in the client's hands."""
+        return any(
+            chain.pending
+            for session in self.open.values()
+            if session.process == process
+            for chain in session.chains.values()
+        )
+
     async def chain(self, session: GuardSession, agent: str) -> WorkChain:
         """Return the session's chain, or a subagent's; its task is opened if it has none that is open."""
         async with session.lock:
