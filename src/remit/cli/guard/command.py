@@ -74,6 +74,7 @@ def install(
         "person": person,
         "mode": mode,
         "permits": "allow" if allow else "silent",
+        "settings": "managed" if managed else "user",
         "headless": "person" if headless else "unknown",
     }
     done, config = _put_in(found, section, managed=managed, start=start)

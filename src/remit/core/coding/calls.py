@@ -205,8 +205,13 @@ def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
 
 def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) -> str:
     """Return the tool that describes a command: by its worst program, and the worst of its paths."""
+    local = read.here is not Deed.LOOK and read.deed <= Deed.WORK
+    if local and outside:
+        return "shell.any"
     if any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in read.writes):
         return "shell.guarded" if read.deed <= Deed.WORK else "shell.any"
+    if local:
+        return "shell.local" if read.here is Deed.FETCH else "shell.local-send"
     if read.deed is Deed.LOOK:
         if read.secrets:
             return "shell.secret"
@@ -216,6 +221,8 @@ def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) ->
         return "shell.work-secret" if read.secrets else "shell.outside" if outside else "shell.work"
     if outside:
         return "shell.any"
+    if read.deed is Deed.INSTALL and not read.packages:
+        return "shell.install-listed"
     return "shell.fetch-file" if read.deed is Deed.FETCH and read.writes else _SHELL[read.deed]
 
 

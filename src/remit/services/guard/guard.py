@@ -101,8 +101,10 @@ class CodingGuard:
         activity = self.activity[client.name]
         activity.last, activity.events = self._parts.clock.now(), activity.events + 1
         session, event = await self._session(client, event, connection)
+        session.hooks += 1
         verdict = await self._take(session, event)
-        activity.answers[verdict.answer.value] += 1
+        for answers in (activity.answers, session.answers):
+            answers[verdict.answer.value] += 1
         return verdict
 
     async def _session(
@@ -167,7 +169,12 @@ class CodingGuard:
             case HookKind.SESSION_ENDS:
                 await self.sessions.end(session)
             case HookKind.SETTINGS:
-                return _settings(event)
+                verdict = _settings(event)
+                if verdict is not PASS:
+                    await self.sessions.report(
+                        session, "change", f"its settings were changed: {event.source}"
+                    )
+                return verdict
         return PASS
 
     # Calls.
