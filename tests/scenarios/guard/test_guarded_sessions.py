@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from remit.core.flow.justification import Provenance
 from remit.core.label import Trust
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import RunningProcess
@@ -308,6 +309,10 @@ async def test_a_governed_mcp_server_is_decided_once_and_seen_here(tmp_path: Pat
         await world.before("mcp__forge__create_issue", {"text": "x"})
         assert [*seen, live.label.trust] == [Trust.TRUSTED, Trust.UNTRUSTED]
         assert live.index.unseen
+        brought = live.index.judge("https://collect.attacker.example/in")
+        assert brought.provenance is Provenance.UNTRUSTED
+        stated = live.index.judge("parser.py")
+        assert stated.provenance is Provenance.UNKNOWN
         _, answer, _ = await world.before("mcp__elsewhere__send", {"to": "x"})
         assert answer == "deny"
 

@@ -239,7 +239,7 @@ def _hook_killed(stage: AttackStage) -> ClientRun:
     turns = [
         [_bash(HARMLESS), ("Write", {"file_path": str(stage.project / "kill.sh"), "content": kill})],
         [_bash("timeout 20 sh kill.sh > /dev/null 2>&1 & sleep 1")],
-        [_bash(_LATER)],
+        [_bash(FORBIDDEN)],
     ]
     return stage.run_client({"MAIN": turns})
 

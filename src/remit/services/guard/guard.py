@@ -272,11 +272,20 @@ class CodingGuard:
         own = self._parts.live.get(chain.task) or await self._parts.live.load(chain.task)
         classes = self._parts.policies.applied.bundle.classes
         tasks = {one.task for open_ in self.sessions.open.values() for one in open_.chains.values()}
+        # Which of the client's sessions a relay serves is not known: what each has read counts.
+        known = [
+            bound.index
+            for open_ in self.sessions.open.values()
+            if open_.client is session.client
+            for one in open_.chains.values()
+            if (bound := self._parts.live.get(one.task)) is not None
+        ]
         for live in self._parts.live.all():
             if live.task.agent in session.client.relays and live.task.id not in tasks:
                 if live.rise(own.label, classes):
                     live.raised_by = "guard"
                 live.index.unseen |= own.label.trust is Trust.UNTRUSTED
+                live.index.beside = tuple(known)
 
     async def _observe(
         self, session: GuardSession, event: HookEvent, tool: McpTool, given: dict[str, Json]
