@@ -185,7 +185,7 @@ def _messages_events(
     number: int, text: str, calls: Sequence[PlannedCall]
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     usage = {"input_tokens": 1, "output_tokens": 1}
-    head = {
+    head: dict[str, Json] = {
         "id": f"msg_{number}", "type": "message", "role": "assistant", "model": "scripted", "content": [],
         "stop_reason": None, "stop_sequence": None, "usage": usage,
     }  # fmt: skip

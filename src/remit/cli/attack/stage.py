@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -179,11 +180,13 @@ class AttackStage:
             with subprocess.Popen(  # noqa: S603 - the client under test
                 words, env=env, cwd=self.project,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True,
             ) as client:  # fmt: skip
                 try:
                     said, _ = client.communicate(timeout=RUN_S)
                 except subprocess.TimeoutExpired:
-                    client.kill()
+                    # What npm installs starts the client itself, which would live on.
+                    os.killpg(client.pid, signal.SIGKILL)
                     said, _ = client.communicate()
             return ClientRun(dict(model.results), time.monotonic() - began, said.decode(errors="replace"))
 

@@ -70,10 +70,11 @@ def _hook(client: str, event: str, connection: HookConnection) -> Json:
     if not FORMS[client].by_command:
         return _by_http(event, connection)
     said = shlex.join([*connection.words, event, connection.place])
-    if event in ENDINGS:
-        return _command(client, said, COMMAND_S, closed=False)
-    guarded = f"{said} || {{ echo {shlex.quote(_REFUSED)} >&2; exit 2; }}"
-    return _command(client, shlex.join(["sh", "-c", guarded]), COMMAND_S, closed=True)
+    ends = event in ENDINGS
+    # An interpreter without its program exits with 2, which after a turn is the order to go on for ever.
+    otherwise = "exit 0" if ends else f"{{ echo {shlex.quote(_REFUSED)} >&2; exit 2; }}"
+    guarded = shlex.join(["sh", "-c", f"{said} || {otherwise}"])
+    return _command(client, guarded, COMMAND_S, closed=not ends)
 
 
 def _by_http(event: str, connection: HookConnection) -> Json:
