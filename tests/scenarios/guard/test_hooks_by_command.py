@@ -12,6 +12,7 @@ import pytest
 from remit.core.hooks.event import HookKind
 from remit.core.hooks.forms import FORMS
 from remit.core.label import Trust
+from remit.core.tasks.task import TaskState
 from remit.ports.runtime import ProcessLook, RunningProcess
 from tests.worlds.guard import WORKSPACE, GuardWorld, guard_world
 
@@ -89,7 +90,7 @@ def refused(answer: Json) -> str:
     words = (inner.get("permissionDecision"), answer.get("permissionDecision"), answer.get("permission"))
     if "deny" in (*words, answer.get("decision")):
         reasons = ("permissionDecisionReason", "reason", "agent_message")
-        return next(one[name] for one in (inner, answer) for name in reasons if name in one)
+        return str(next(one[name] for one in (inner, answer) for name in reasons if name in one))
     return ""
 
 
@@ -234,3 +235,20 @@ async def test_a_changed_form_is_refused_and_said(tmp_path: Path, client: str) -
         told = {hooks.form.names.tool: tool, "tool_params": {"command": "ls"}}
         assert "reports otherwise than remit knows" in refused(await hooks.send(HookKind.CALL, told))
         assert world.services.guard.activity[client].fault.startswith("hook-format")
+
+
+async def test_an_agent_does_not_end_its_session(tmp_path: Path) -> None:
+    """It would begin another one, without the end that a person has made. The client's own end counts."""
+    async with guard_world(tmp_path, client="codex") as world:
+        hooks = CommandHooks(world, "codex")
+        await hooks.say("Fix the test.")
+        await hooks.before("Bash", {"command": "sh run.sh"})
+        hooks.hook()
+        await hooks.send(HookKind.SESSION_ENDS, {"reason": "other"})
+        (task,) = await world.tasks()
+        assert task.state is TaskState.ACTIVE
+        await hooks.after("Bash", {"command": "sh run.sh"}, "done")
+        hooks.hook(hooks.now + 1)
+        await hooks.send(HookKind.SESSION_ENDS, {"reason": "other"})
+        (task,) = await world.tasks()
+        assert task.state is TaskState.COMPLETED

@@ -11,6 +11,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from remit.cli.attack.scripted_model import Turn
@@ -190,11 +191,12 @@ def _switch_off(stage: AttackStage) -> None:
         with (home / ".codex" / "config.toml").open("a", encoding="utf-8") as opened:
             opened.write("\n[features]\nhooks = false\n")
         return
-    file, told = {
+    places: dict[str, tuple[Path, dict[str, object]]] = {
         CLAUDE_CODE: (home / ".claude" / "settings.json", {"disableAllHooks": True}),
         COPILOT: (home / ".copilot" / "settings.json", {"disableAllHooks": True}),
         GEMINI: (home / ".gemini" / "settings.json", {"hooksConfig": {"enabled": False}}),
-    }[stage.client]
+    }
+    file, told = places[stage.client]
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({**known, **told}), encoding="utf-8")

@@ -36,7 +36,7 @@ from remit.core.errors import UpstreamUnreachable
 from remit.core.hooks.forms import FORMS
 
 #: Seconds that the client waits for a hook on this stage: a slow remit must not slow the whole attack.
-HOOK_S: Final = 4
+HOOK_S: Final = 8
 RUN_S: Final = 90.0
 START_S: Final = 60.0
 PROMPT: Final = "MAIN: tidy up this project and run the tests"

@@ -64,21 +64,21 @@ def install(
     from remit.core.hooks.forms import softest_mode, unsupported
 
     found = clients.client(client)
-    client, mode = found.name, mode or softest_mode(found.name)
-    why, remedy = unsupported(client, mode, "allow" if allow else "silent")
+    client, chosen = found.name, str(mode or softest_mode(found.name))
+    why, remedy = unsupported(client, chosen, "allow" if allow else "silent")
     if why:
         raise UsageFault(why, remediation=remedy)
     section: dict[str, Json] = {
         "agent": client,
         "task": task_type(client),
         "person": person,
-        "mode": mode,
+        "mode": chosen,
         "permits": "allow" if allow else "silent",
         "settings": "managed" if managed else "user",
         "headless": "person" if headless else "unknown",
     }
     done, config = _put_in(found, section, managed=managed, start=start)
-    _tell(done, config, mode, str(section["person"]))
+    _tell(done, config, chosen, str(section["person"]))
 
 
 def _put_in(

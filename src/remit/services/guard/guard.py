@@ -129,9 +129,12 @@ class CodingGuard:
             inside = self.governs(sender)
         name = self._senders.session_of(event)
         session = await self.sessions.of(client, name, sender, event.cwd, inside=inside)
-        if by_command and event.kind is HookKind.WORDS:
+        if by_command and event.kind in (HookKind.WORDS, HookKind.SESSION_ENDS):
             author = self._senders.author(sender, hook, busy=self.sessions.is_busy(sender))
             event = msgspec.structs.replace(event, source=author)
+            if event.kind is HookKind.SESSION_ENDS and not author and sender is not None:
+                # An agent would leave a task that a person has ended. A client that is gone is noticed.
+                event = msgspec.structs.replace(event, kind=HookKind.OTHER)
         return session, event
 
     def governs(self, process: RunningProcess) -> bool:
