@@ -11,8 +11,8 @@ WORDS = {
     "products that an adapter speaks to": """
         aws cedar github kubernete linux openbao postgre sqlite unix
     """,
-    "clients whose transcripts are read": """
-        claude codex gemini
+    "clients whose transcripts are read, or whose hooks ask": """
+        claude codex copilot cursor gemini
     """,
     "terms of identity, OAuth and cryptography": """
         access admission assertion attestation auth authentication authenticator authorization
@@ -39,8 +39,8 @@ WORDS = {
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
-        head header health hint hook host ids idle in init injection input insert inspection introspection
-        known last layer limit line list listen listener listening listing live load local loop main manifest
+        head header health heartbeat hint hook host ids idle in init injection input insert inspection introspection
+        known last layer limit line list listen listener listening listing live load local loop loopback main manifest
         mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients whose hooks start a command: the hook speaks for its client, and an agent's program for no one."""
+"""Clients whose hooks start a command: a hook speaks for its client, an agent's program for no person."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ async def test_equal_calls_of_a_client_without_ids_are_each_closed(tmp_path: Pat
         assert not session.chains[""].pending
 
 
-async def test_a_subagent_with_a_session_of_its_own_is_a_child_of_the_one_above(tmp_path: Path) -> None:
+async def test_a_subagent_with_a_separate_session_is_a_child_of_the_one_above(tmp_path: Path) -> None:
     """Copilot's subagents name the session above them, also where a subagent has started one."""
     async with guard_world(tmp_path, client="copilot") as world:
         hooks = CommandHooks(world, "copilot")

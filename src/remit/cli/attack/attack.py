@@ -10,8 +10,8 @@ from pathlib import Path
 
 from remit.cli.attack import isolation
 from remit.cli.attack.cells import CellResult, judged, plan
-from remit.cli.attack.rigs import rig_of
 from remit.cli.attack.stage import attack_stage
+from remit.cli.attack.stage_clients import rig_of
 from remit.cli.guard import clients
 from remit.cli.output import terminal
 from remit.core.errors import NotFound, RemitError

@@ -24,8 +24,8 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from remit.cli.attack.rigs import rig_of, translated
 from remit.cli.attack.scripted_model import ScriptedModel, Turn
+from remit.cli.attack.stage_clients import rig_of, translated
 from remit.cli.guard import hook_program, hook_settings
 from remit.cli.guard.bundle import task_type, with_guard
 from remit.cli.guard.client_hooks import ROOTS, hooks_of, program_words

@@ -124,7 +124,7 @@ class _Reading:
         reads = tuple(self.reads)
         secrets = tuple(one for one in reads if kind_of(one, self.workspace) is CodingPathKind.SECRET)
         if secrets:
-            # A port of this machine may be a way out.
+            # A port of this machine may lead outside.
             self.does(self.here)
             self.here = Deed.LOOK
             self.local.clear()

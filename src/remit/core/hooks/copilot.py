@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks of the GitHub Copilot CLI: commands in files of their own. Events do not name themselves.
+"""Hooks of the GitHub Copilot CLI: commands in separate files. Events do not name themselves.
 
 A hook before a call that fails denies it; one that takes too long lets it run. Notices of the client come as
-prompts. A subagent has a session of its own and names the one above it.
+prompts. A subagent has a separate session and names the one above it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks of the Gemini CLI: commands in its settings. Calls have no id, and subagents no name of their own.
+"""Hooks of the Gemini CLI: commands in its settings. Calls have no id; subagents are not named.
 
 The client goes on after a hook that exits with another code than 0 and 2 or takes too long.
 """

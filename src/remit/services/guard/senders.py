@@ -8,7 +8,7 @@ process began, which the system says and no program can change:
 1. the first process above the hook that is no shell is the client
 2. a hook that brings a person's words has begun when none of the client's calls was under way, and after the
    last of them had ended; what an agent has started began while a call was under way
-3. a client at a terminal has a person; without one, nobody knows who wrote the prompt
+3. a client at a terminal has a person; without one, the author of a prompt is unknown
 
 A program that the client itself starts from its configuration, such as a local MCP server, could bring words
 in the moments after its start.
@@ -41,7 +41,7 @@ class HookSenders:
         self._sessions: OrderedDict[str, str] = OrderedDict()
 
     def session_of(self, event: HookEvent) -> str:
-        """Return the session of an event: a subagent may report a session of its own, and the one above."""
+        """Return the session of an event: a subagent may report a separate session, and the one above."""
         if not event.parent:
             return self._sessions.get(event.session, event.session)
         found = self._sessions.get(event.parent, event.parent)
