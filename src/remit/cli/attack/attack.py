@@ -79,7 +79,7 @@ def _told(client: str, version: str, results: list[CellResult]) -> int:
         terminal.say("")
         terminal.say(
             f"{client} {version}, {place}: {held} of {len(results)} cells held, "
-            f"{len(lost) - len(unexpected)} are not enforceable by user settings, {len(unexpected)} failed, "
+            f"{len(lost) - len(unexpected)} are not enforceable, {len(unexpected)} failed, "
             f"{untried} not tried."
         )
         if not isolation.is_inside():

@@ -28,7 +28,7 @@ from remit.cli.attack.scripted_model import ScriptedModel, Turn
 from remit.cli.attack.stage_clients import rig_of, translated
 from remit.cli.guard import hook_program, hook_settings
 from remit.cli.guard.bundle import task_type, with_guard
-from remit.cli.guard.client_hooks import ROOTS, hooks_of, program_words
+from remit.cli.guard.client_hooks import hooks_of, program_words, root_of
 from remit.cli.guard.clients import client as client_settings
 from remit.cli.wrap.backup import digest
 from remit.core.coding.calls import CLAUDE_CODE
@@ -98,9 +98,10 @@ class AttackStage:
         if by_command and not self._managed:
             connection = replace(connection, words=program_words(sys.executable, self._own_program()))
         connection = replace(connection, http_s=HOOK_S, deadline_s=HOOK_S)
-        made, root = hooks_of(self.client, connection), ROOTS.get(self.client, {})
+        made, root = hooks_of(self.client, connection), root_of(self.client, managed=self._managed)
         hooks, _ = hook_settings.with_hooks("{}\n", file.name, made, root)
-        user.write_text(json.dumps({**root, "hooks": {}} if root else {}) + "\n", encoding="utf-8")
+        empty = root_of(self.client, managed=False)
+        user.write_text(json.dumps({**empty, "hooks": {}} if empty else {}) + "\n", encoding="utf-8")
         for one in hook_settings.beside(self.client, connection, managed=self._managed):
             self._write(one.path, one.content)
         self._write(file, hooks.encode("utf-8"))

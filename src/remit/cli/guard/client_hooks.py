@@ -31,8 +31,9 @@ START_S: Final = 60
 #: The event before a session's first prompt, in each client's words.
 SESSION_STARTS: Final = {COPILOT: "sessionStart", CURSOR: "sessionStart"}
 SESSION_START: Final = "SessionStart"
-#: What files of a client hold beside the hooks.
-ROOTS: Final[Mapping[str, Mapping[str, Json]]] = {COPILOT: {"version": 1}, CURSOR: {"version": 1}}
+#: What files of a client hold beside the hooks, and what an administrator's do.
+_ROOTS: Final[Mapping[str, Mapping[str, Json]]] = {COPILOT: {"version": 1}, CURSOR: {"version": 1}}
+_MANAGED_ROOTS: Final[Mapping[str, Mapping[str, Json]]] = {GEMINI: {"hooksConfig": {"enabled": True}}}
 _REFUSED: Final = "remit gave no answer, so nothing is permitted"
 
 
@@ -64,6 +65,11 @@ def hooks_of(client: str, connection: HookConnection, start: Sequence[str] = ())
         said = shlex.join(start)
         made[SESSION_STARTS.get(client, SESSION_START)] = _command(client, said, START_S, closed=False)
     return made
+
+
+def root_of(client: str, *, managed: bool) -> Mapping[str, Json]:
+    """Return what a client's file must hold beside the hooks."""
+    return {**_ROOTS.get(client, {}), **(_MANAGED_ROOTS.get(client, {}) if managed else {})}
 
 
 def _hook(client: str, event: str, connection: HookConnection) -> Json:

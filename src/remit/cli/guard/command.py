@@ -90,7 +90,7 @@ def _put_in(
 
     from remit.cli.guard import hook_settings
     from remit.cli.guard.bundle import task_type, with_clearance, with_guard, write_bundle
-    from remit.cli.guard.client_hooks import ROOTS, hooks_of
+    from remit.cli.guard.client_hooks import hooks_of, root_of
     from remit.cli.guard.registration import enrol
     from remit.cli.wrap import folder
     from remit.cli.wrap.backup import digest, replace_file
@@ -119,7 +119,9 @@ def _put_in(
             url = f"{read.listen.url}/hooks/{client}"
             connection = hook_settings.connection_of(url, secret, str(place or ""))
             hooks = hooks_of(client, connection, _start_words(config) if start else ())
-            changed, texts = hook_settings.with_hooks(before, file.name, hooks, ROOTS.get(client))
+            changed, texts = hook_settings.with_hooks(
+                before, file.name, hooks, root_of(client, managed=managed)
+            )
         for other in hook_settings.installed(client):
             if other.file != str(file):
                 # Its secret counts no longer: its hooks would block each call.

@@ -40,6 +40,7 @@ FORM: Final = HookForm(
     written=written,
     names=_NAMES,
     open_to=(
+        "`hooksConfig.disabled` in the user's settings switches single hooks off, managed ones, too.",
         "A GEMINI_CLI_SYSTEM_SETTINGS_PATH in the client's environment replaces the managed settings.",
         "Web search runs at the model's provider: its query is decided, its sources are not.",
         "A hook that is killed together with the shell above it lets its call run.",
