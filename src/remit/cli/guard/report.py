@@ -41,6 +41,7 @@ def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
             one["sessions"] = (seen or {}).get(name, {}).get("sessions", 0)
             one["answers"] = (seen or {}).get(name, {}).get("answers", {})
             one["fault"] = (seen or {}).get(name, {}).get("fault", "")
+            one["not_enforced"] = list(not_enforced(one))
             found.append(one)
     return found
 
@@ -103,7 +104,7 @@ def told(found: list[dict[str, Json]]) -> None:
         return
     for one in found:
         terminal.picture(terminal.facts(_rows(one)))
-        for line in not_enforced(one):
+        for line in one["not_enforced"]:
             terminal.say(line, style="yellow")
 
 
