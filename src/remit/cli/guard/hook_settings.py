@@ -116,7 +116,7 @@ def is_whole(text: str, file: str, client: str, url: str, secret_digest: str, pl
     hooks = root.value.get("hooks") if isinstance(root.value, dict) else None
     known: dict[str, Json] = hooks if isinstance(hooks, dict) else {}
     events = FORMS[client].events
-    if isinstance(root.value, dict) and root.value.get("disableAllHooks"):
+    if isinstance(root.value, dict) and _switched_off(root.value):
         return list(events)
     by_command = FORMS[client].by_command
     secrets = [_secret_at(place, url)] if by_command else list(_secrets(known))
@@ -125,6 +125,14 @@ def is_whole(text: str, file: str, client: str, url: str, secret_digest: str, pl
             wanted = hooks_of(client, connection_of(url, secret, place))
             return [name for name in events if wanted[name] not in _listed(known.get(name))]
     return list(events)
+
+
+def _switched_off(settings: dict[str, Json]) -> bool:
+    """Return whether settings switch off the hooks that they hold, as their clients document it."""
+    config = settings.get("hooksConfig")
+    named = config if isinstance(config, dict) else {}
+    off = named.get("enabled") is False or "remit" in _listed(named.get("disabled"))
+    return off or bool(settings.get("disableAllHooks"))
 
 
 def _listed(groups: Json) -> list[Json]:

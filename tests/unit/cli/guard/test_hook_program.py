@@ -143,5 +143,11 @@ def test_hooks_by_command_are_whole_only_with_their_secret(tmp_path: Path, clien
     assert is_whole(text.replace("exit 2", "exit 0", 1), *asked)
     assert is_whole(text, "f", client, "http://127.0.0.1:2/hooks/x", asked[3], str(place))
     assert is_whole(text, "f", client, known.url, digest(b"other"), str(place))
+    for off in (
+        '"disableAllHooks": true',
+        '"hooksConfig": {"enabled": false}',
+        '"hooksConfig": {"disabled": ["remit"]}',
+    ):
+        assert is_whole(text.replace("{", f"{{{off}, ", 1), *asked) == list(FORMS[client].events)
     place.unlink()
     assert is_whole(text, *asked) == list(FORMS[client].events)
