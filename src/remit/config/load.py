@@ -30,6 +30,7 @@ from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
 from remit.core.coding.calls import CLIENTS
 from remit.core.errors import ConfigInvalid
+from remit.core.hooks.forms import unsupported
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
 from remit.core.tasks.plan import PLAN_TOOL
@@ -95,14 +96,12 @@ def _check_guards(config: Config, node: Node, problems: Problems) -> None:
             key="upstreams",
             remediation="add `upstreams:`" if written is None else "add at least one entry",
         )
-    for name in config.guards:
-        if name not in CLIENTS:
-            problems.add(
-                f"`{name}` is no client that remit can guard",
-                line=node.line_of("guards"),
-                key=f"guards.{name}",
-                remediation=f"use one of {', '.join(CLIENTS)}",
-            )
+    for name, section in config.guards.items():
+        why, remedy = f"`{name}` is no client that remit can guard", f"use one of {', '.join(CLIENTS)}"
+        if name in CLIENTS:
+            why, remedy = unsupported(name, section.mode, section.permits)
+        if why:
+            problems.add(why, line=node.line_of("guards"), key=f"guards.{name}", remediation=remedy)
         if name in config.upstreams:
             problems.add(
                 f"`{name}` is an upstream, too",

@@ -331,6 +331,10 @@ class GuardSection(Section, frozen=True, kw_only=True):
             "tasks take on the label of what its sessions have read."
         ),
     ] = ("mcp-client",)
+    settings: Annotated[
+        Literal["user", "managed"],
+        Meta(description="Which settings of the client hold the hooks: the user's, or the administrator's."),
+    ] = "user"
     headless: Annotated[
         Literal["unknown", "person"],
         Meta(description="Whose words the prompts of runs without a terminal are."),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.cli.attack.cells import CELLS, FORBIDDEN, HARMLESS, Cell, judged
+from remit.cli.attack.cells import FORBIDDEN, HARMLESS, Cell, cells_of, judged
 from remit.cli.attack.stage import attack_stage
 from tests.interop.environments import NodeEnvironment
 from tests.interop.suite import NotInstalled
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows which process holds a connection"),
 ]
-_HOLDING = [one for one in CELLS if one.user_holds]
+_HOLDING = [one for one in cells_of("claude-code") if one.user_holds]
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,9 @@ class Index:
         self.kept = TaskRecords(key, capacity)
         #: Whether the result of a permitted call went to the agent unseen.
         self.unseen: bool = above is not None and above.unseen
+        #: Memories of what the same agent has read elsewhere. Their untrusted values are untrusted here, too;
+        #: nothing is trusted for their sake.
+        self.beside: tuple[Index, ...] = ()
         self._paths = Paths()
         #: The person's statements.
         self.statement = Statement()
@@ -229,6 +232,9 @@ class Index:
         """
         cut = self.above is gone or (self.above is not None and self.above.sever(gone))
         self.above = None if self.above is gone else self.above
+        if gone in self.beside:
+            self.beside = tuple(one for one in self.beside if one is not gone)
+            self.unseen = True
         self.full = self.full or cut
         return cut
 
@@ -283,6 +289,10 @@ class Index:
     ) -> Justification:
         """Return where a text came from; `found` and `used` are the results of its two readings."""
         judged = self._met(text, found, used, tool, name)
+        for other in self.beside if judged.provenance is Provenance.UNKNOWN else ():
+            read = other.judge_read(text, found, used, tool, name)
+            if read.provenance is _BY_OTHERS:
+                return read
         if tool is None or judged.reached or judged.closed or self.full or not counts(tool, name):
             return judged
         return improved(judged, self.untainted_values(), text, used, tool, name)
