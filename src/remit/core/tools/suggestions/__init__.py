@@ -7,7 +7,7 @@
 from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted
 from remit.core.tools.suggestions.grant_draft import (
     GrantDraft,
-    ObservedCall,
+    LedCalls,
     TypeDraft,
     grants_of,
     grants_text,
@@ -15,13 +15,16 @@ from remit.core.tools.suggestions.grant_draft import (
     with_observed,
 )
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
+from remit.core.tools.suggestions.observed_calls import KINDS, ObservedCall, observed_calls, with_leads
 from remit.core.tools.suggestions.tool_file import tools_text
 
 __all__ = [
+    "KINDS",
     "ArgumentGuess",
     "FieldGuess",
     "GrantDraft",
     "Guess",
+    "LedCalls",
     "ObservedCall",
     "ToolDraft",
     "TypeDraft",
@@ -29,7 +32,9 @@ __all__ = [
     "drafted",
     "grants_of",
     "grants_text",
+    "observed_calls",
     "tools_text",
     "with_grants",
+    "with_leads",
     "with_observed",
 ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Grants that fit what tasks of one type did, each with its evidence.
 
-INVARIANT: a call is evidence only if no rule of flow objected to it. What a person was asked about, what flow
-would have refused, and a tool that was called once in very many calls do not become permissions; they are
-listed for review.
+INVARIANT: a call is evidence only if no rule of flow objected to it, and no stranger's text led it. What a
+person was asked about, what flow would have refused, a tool that was called once in very many calls, and what
+only a text of outsiders chose do not become permissions; they are listed for review.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 from remit.core.json_value import Json
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
+from remit.core.tools.suggestions.observed_calls import ObservedCall
 from remit.core.tools.suggestions.value_constraints import MIN_SEEN, ValueConstraint, constrained
 from remit.core.tools.tool import ArgumentRole
 
@@ -30,19 +31,6 @@ RARE: Final = 0.0005
 PER_SPARE: Final = 1_000
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://\S+")
 _TOP_KEY: Final = re.compile(r"[A-Za-z_\"']")
-
-
-class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call in the evidence. `objections` are the rules of flow that would have refused it."""
-
-    tool: str
-    arguments: dict[str, Json]
-    task: str
-    task_type: str
-    agent: str
-    at: str
-    permitted: bool = True
-    objections: tuple[str, ...] = ()
 
 
 class GrantDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +58,25 @@ class GrantDraft(msgspec.Struct, frozen=True, kw_only=True):
         return {"tool": self.tool, **({"arguments": rules} if rules else {})}
 
 
+class LedCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of one tool that a stranger's text led, and that are therefore no evidence.
+
+    `arguments` are what those texts chose, each with the texts' tool and field. `granted` says that other
+    calls of the tool are evidence.
+    """
+
+    calls: int
+    tasks: int
+    arguments: dict[str, str] = {}
+    granted: bool = False
+
+
 class TypeDraft(msgspec.Struct, frozen=True, kw_only=True):
     """The grants of one task type.
 
     `rare` are tools that were called too seldom to be granted, `objected` tools with calls that flow would
     have refused, each with the number of calls; `unused` are tools that the type grants now, and that no call
-    used.
+    used. `led` are tools with calls that a stranger's text led.
     """
 
     name: str
@@ -86,6 +87,7 @@ class TypeDraft(msgspec.Struct, frozen=True, kw_only=True):
     rare: dict[str, int] = {}
     objected: dict[str, int] = {}
     unused: tuple[str, ...] = ()
+    led: dict[str, LedCalls] = {}
 
 
 def grants_of(
@@ -93,11 +95,12 @@ def grants_of(
     calls: Sequence[ObservedCall],
     required: Mapping[str, Collection[str]],
     granted: Iterable[str] = (),
+    accepted: Collection[str] = (),
 ) -> TypeDraft:
     """Draft the grants of a task type from its calls.
 
     `required` are the arguments without which no call of a tool reaches its server, `granted` the tools that
-    the type grants now.
+    the type grants now, `accepted` the tools whose calls are evidence whoever led them.
     """
     by_tool: dict[str, list[ObservedCall]] = defaultdict(list)
     objected: dict[str, int] = {}
@@ -108,10 +111,11 @@ def grants_of(
             by_tool[one.tool].append(one)
     rare = {tool: len(found) for tool, found in by_tool.items() if len(found) < len(calls) * RARE}
     spare = max(1, len(calls) // PER_SPARE)
+    evidence = {tool: found if tool in accepted else _unled(found) for tool, found in by_tool.items()}
     grants = [
         _grant(tool, found, required.get(tool, ()), spare)
-        for tool, found in by_tool.items()
-        if tool not in rare
+        for tool, found in evidence.items()
+        if found and tool not in rare
     ]
     return TypeDraft(
         name=name,
@@ -122,6 +126,28 @@ def grants_of(
         rare=rare,
         objected=objected,
         unused=tuple(sorted(set(granted) - by_tool.keys())),
+        led={
+            tool: _led(found, granted=bool(evidence[tool]))
+            for tool, found in by_tool.items()
+            if tool not in rare and len(evidence[tool]) < len(found)
+        },
+    )
+
+
+def _unled(calls: Sequence[ObservedCall]) -> list[ObservedCall]:
+    """Return the calls that are evidence: none, unless at least one does not go back to a stranger's text."""
+    if all(one.led or one.followed for one in calls):
+        return []
+    return [one for one in calls if not one.led]
+
+
+def _led(calls: Sequence[ObservedCall], *, granted: bool) -> LedCalls:
+    found = [one for one in calls if one.led or (one.followed and not granted)]
+    return LedCalls(
+        calls=len(found),
+        tasks=len({one.task for one in found}),
+        arguments={name: text for one in found for name, text in one.led.items()},
+        granted=granted,
     )
 
 

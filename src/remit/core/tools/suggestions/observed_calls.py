@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls in the evidence, and which of them a stranger's text led.
+
+Each decision names where its arguments came from: the person's words, or the fields of earlier results. A
+destination, a selector, a secret or code that stands only in a text that outsiders can write (a mail's body, a
+comment) was chosen by its author. Such a call is **led**. It is no evidence of the work, however often it was
+made: an attacker who was there while remit observed can repeat a text, but cannot make the person state it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from remit.core.json_value import Json
+from remit.core.label import Trust
+from remit.core.tools.suggestions import vocabulary
+from remit.core.tools.suggestions.draft import ToolDraft
+from remit.core.tools.suggestions.inference import ArgumentGuess
+from remit.core.tools.tool import ArgumentRole, Effect
+
+#: Kinds of events that `observed_calls` reads.
+KINDS: Final = ("task.opened", "task.message", "decision.made")
+#: Rules that judge what the call is and carries, by labels and effects that may be assumed as yet. They hold
+#: whatever is granted, so their objection says nothing of what the work needs.
+_BESIDE: Final = ("tools/", "data/", "effects/", "identity/")
+_WORDS: Final = "words"
+_LEADING: Final = frozenset({ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.CODE})
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """An earlier result that holds an argument's value: its decision, tool, field and trust."""
+
+    decision: str
+    tool: str
+    field: str
+    trust: str
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where an argument came from: `stated` says where the person states it, if anywhere."""
+
+    provenance: str
+    stated: str = ""
+    origins: tuple[Origin, ...] = ()
+
+
+class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call in the evidence.
+
+    `objections` are the rules of flow that would have refused it, `words` what the person had said until then.
+    `led` are the arguments that a stranger's text chose, each with the tool and field of that text;
+    `followed` says that the call used what such a call had found.
+    """
+
+    tool: str
+    arguments: dict[str, Json]
+    task: str
+    task_type: str
+    agent: str
+    at: str
+    decision: str = ""
+    permitted: bool = True
+    objections: tuple[str, ...] = ()
+    words: str = ""
+    sources: dict[str, Source] = {}
+    led: dict[str, str] = {}
+    followed: bool = False
+
+
+def observed_calls(events: Iterable[Mapping[str, Json]], types: Mapping[str, str]) -> Iterator[ObservedCall]:
+    """Yield the calls of these events, in their order; `types` are the types of tasks that were opened before.
+
+    Values that can no longer be read, and arguments that were kept as a digest, are no evidence.
+    """
+    known, words = dict(types), dict[str, str]()
+    for event in events:
+        facts, values = event.get("facts", {}), event.get("values", {})
+        task, kind = str(event.get("task", "")), event.get("kind")
+        if kind == "task.opened":
+            known[task] = str(facts.get("task_type", ""))
+            words[task] = _text(values.get("goal"))
+        elif kind == "task.message":
+            words[task] = f"{words.get(task, '')}\n{_text(values.get('text'))}"
+        arguments = values.get("arguments")
+        if kind == "decision.made" and isinstance(arguments, dict) and known.get(task):
+            yield _call(event, facts, arguments, known[task], words.get(task, ""))
+
+
+def _call(
+    event: Mapping[str, Json], facts: Mapping[str, Json], arguments: dict[str, Json], kind: str, words: str
+) -> ObservedCall:
+    rules = [str(rule[0]) for rule in facts.get("rules", ()) if rule]
+    permitted = facts["outcome"] == "permit"
+    return ObservedCall(
+        tool=facts["tool"],
+        arguments=arguments,
+        task=str(event.get("task", "")),
+        task_type=kind,
+        agent=str(event.get("agent", "")),
+        at=str(event.get("at", "")),
+        decision=str(event.get("call", "")),
+        permitted=permitted or bool(facts.get("observed")),
+        objections=() if permitted else tuple(one for one in rules if not one.startswith(_BESIDE)),
+        words=words.strip(),
+        sources=_sources(facts.get("flow", ())),
+    )
+
+
+def _sources(flow: Iterable[Mapping[str, Json]]) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for one in flow:
+        if "argument" not in one:
+            continue
+        origins = tuple(
+            Origin(str(decision), str(tool), str(field), str(trust))
+            for _, decision, tool, field, trust in one.get("origins", ())
+        )
+        found[str(one["argument"])] = Source(str(one["provenance"]), str(one.get("stated", "")), origins)
+    return found
+
+
+def with_leads(
+    calls: Sequence[ObservedCall], drafts: Mapping[str, ToolDraft], trusted: Collection[str] = ()
+) -> list[ObservedCall]:
+    """Return calls in order of time, each with the arguments that a stranger's text chose.
+
+    `trusted` are upstreams in which no outsider can write.
+    """
+    behind: set[str] = set()
+    found: list[ObservedCall] = []
+    for one in calls:
+        leads = _leads(drafts.get(one.tool))
+        led = {name: text for name in one.sources if (text := _led(one, name, leads, trusted))}
+        followed = any(_follows(one.sources[name], behind) for name in one.sources if _top(name) in leads)
+        if one.decision and (led or followed):
+            behind.add(one.decision)
+        found.append(msgspec.structs.replace(one, led=led, followed=followed) if led or followed else one)
+    return found
+
+
+def _leads(draft: ToolDraft | None) -> dict[str, ArgumentGuess]:
+    """Return the arguments that decide where a call goes, what it concerns, or what it runs."""
+    if draft is None:
+        return {}
+    return {
+        _top(one.path): one
+        for one in draft.arguments
+        if one.role.value in _LEADING or one.secret or one.least is not None
+    }
+
+
+def _led(
+    call: ObservedCall, name: str, leads: Mapping[str, ArgumentGuess], trusted: Collection[str]
+) -> str:
+    """Return the text that chose an argument, as `tool field`, or an empty text."""
+    source, lead = call.sources[name], leads.get(_top(name))
+    if lead is None or source.stated or source.provenance != Trust.UNTRUSTED.value or not source.origins:
+        return ""
+    texts = [one for one in source.origins if _is_text(one, call.tool, lead, trusted)]
+    if len(texts) < len(source.origins):
+        return ""
+    return f"{texts[0].tool} {texts[0].field}".strip()
+
+
+def _is_text(origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection[str]) -> bool:
+    upstream = origin.tool.partition("/")[0]
+    if origin.trust != Trust.UNTRUSTED.value or upstream in trusted:
+        return False
+    if not origin.field:
+        # A whole result as one text may be a list of names, which a tool of the same upstream then takes.
+        same = upstream == tool.partition("/")[0]
+        return not (same and lead.role.value == ArgumentRole.SELECTOR)
+    last = vocabulary.tokens(origin.field.rpartition(".")[2])[-1:]
+    return bool(vocabulary.known(last, vocabulary.PROSE - {"name", "label"}))
+
+
+def _follows(source: Source, behind: Collection[str]) -> bool:
+    return bool(source.origins) and not source.stated and all(one.decision in behind for one in source.origins)
+
+
+def changes(draft: ToolDraft | None) -> bool:
+    """Return whether a call of a tool changes something, or leads outside."""
+    return draft is None or draft.effect.value != Effect.NONE or any(one.outward for one in draft.arguments)
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0].partition("[")[0]
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
