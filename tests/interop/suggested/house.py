@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +74,10 @@ def enforcing(world: str, draft: TypeDraft, tools: str) -> Iterator[Rehearsal]:
 
 
 def _opened(folder: Path, world: str, mode: str, kind: str, tools: str) -> Iterator[Rehearsal]:
-    settings = {"upstreams": {world: {"command": ["not", "started"], "mode": mode}}}
+    settings = {
+        "upstreams": {world: {"command": ["not", "started"], "mode": mode}},
+        "classes": {"clearance": {"self": "restricted", "internal": "confidential", "external": "internal"}},
+    }
     (folder / "remit.yaml").write_text(json.dumps(settings), encoding="utf-8")
     for part in ("tasks", "tools"):
         (folder / part).mkdir()
@@ -129,11 +131,8 @@ def learnt(house: Rehearsal, world: str) -> tuple[TypeDraft, str, list[ObservedC
         for tool, one in surfaces.items()
     }
     calls = with_leads(list(observed_calls(house.events(), {})), drafts)
-    uses: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
-    for one in calls:
-        for name, value in one.arguments.items():
-            uses[one.tool][name].append(value)
     required = {tool: one["inputSchema"].get("required", ()) for tool, one in surfaces.items()}
     called = sorted({one.tool for one in calls})
-    found = [with_observed(drafts[tool], uses[tool]) for tool in called]
-    return grants_of("everyday", calls, required), tools_text(world, found), calls
+    shown = with_observed(drafts, calls)
+    found = [shown[tool] for tool in called]
+    return grants_of("everyday", calls, required, drafts=drafts), tools_text(world, found), calls

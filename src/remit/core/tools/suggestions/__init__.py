@@ -12,10 +12,10 @@ from remit.core.tools.suggestions.grant_draft import (
     grants_of,
     grants_text,
     with_grants,
-    with_observed,
 )
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
 from remit.core.tools.suggestions.observed_calls import KINDS, ObservedCall, observed_calls, with_leads
+from remit.core.tools.suggestions.observed_values import with_observed
 from remit.core.tools.suggestions.tool_file import tools_text
 
 __all__ = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -18,10 +18,9 @@ import msgspec
 
 from remit.core.json_value import Json
 from remit.core.tools.suggestions.draft import ToolDraft
-from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
 from remit.core.tools.suggestions.observed_calls import ObservedCall
 from remit.core.tools.suggestions.value_constraints import MIN_SEEN, ValueConstraint, constrained
-from remit.core.tools.tool import ArgumentRole
+from remit.core.tools.tool import ArgumentRole, Effect
 
 #: Uses of one argument that are read; later ones count.
 MAX_USES: Final = 20_000
@@ -29,7 +28,6 @@ MAX_USES: Final = 20_000
 RARE: Final = 0.0005
 #: In so many calls, one value of each argument may be left out as strange.
 PER_SPARE: Final = 1_000
-_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://\S+")
 _TOP_KEY: Final = re.compile(r"[A-Za-z_\"']")
 
 
@@ -96,11 +94,13 @@ def grants_of(
     required: Mapping[str, Collection[str]],
     granted: Iterable[str] = (),
     accepted: Collection[str] = (),
+    drafts: Mapping[str, ToolDraft] | None = None,
 ) -> TypeDraft:
     """Draft the grants of a task type from its calls.
 
     `required` are the arguments without which no call of a tool reaches its server, `granted` the tools that
-    the type grants now, `accepted` the tools whose calls are evidence whoever led them.
+    the type grants now, `accepted` the tools whose calls are evidence whoever led them,
+    `drafts` the guesses about arguments that a few calls may not have used yet.
     """
     by_tool: dict[str, list[ObservedCall]] = defaultdict(list)
     objected: dict[str, int] = {}
@@ -113,7 +113,7 @@ def grants_of(
     spare = max(1, len(calls) // PER_SPARE)
     evidence = {tool: found if tool in accepted else _unled(found) for tool, found in by_tool.items()}
     grants = [
-        _grant(tool, found, required.get(tool, ()), spare)
+        _grant(tool, found, required.get(tool, ()), spare, (drafts or {}).get(tool))
         for tool, found in evidence.items()
         if found and tool not in rare
     ]
@@ -151,24 +151,60 @@ def _led(calls: Sequence[ObservedCall], *, granted: bool) -> LedCalls:
     )
 
 
-def _grant(tool: str, calls: Sequence[ObservedCall], required: Collection[str], spare: int) -> GrantDraft:
-    used: dict[str, list[Json]] = defaultdict(list)
-    for one in calls[-MAX_USES:]:
-        for name, value in one.arguments.items():
-            used[name].append(value)
-    if len(calls) >= MIN_SEEN:
-        # One call with an argument that no other call has is no use to go by.
-        used = {name: values for name, values in used.items() if len(values) > 1}
-    always = {name for name, values in used.items() if len(values) == len(calls[-MAX_USES:])}
+def _grant(
+    tool: str, calls: Sequence[ObservedCall], required: Collection[str], spare: int, draft: ToolDraft | None
+) -> GrantDraft:
+    seen = calls[-MAX_USES:]
+    counts = Counter(name for one in seen for name in one.arguments)
+    # One call with an argument that no other call has is no use to go by.
+    kept = {name for name, count in counts.items() if count > 1 or len(calls) < MIN_SEEN}
+    always = {name for name in kept if counts[name] == len(seen)}
+    made = {name: constrained(values, spare) for name, values in sorted(_uses(seen, kept).items())}
+    if len(calls) < MIN_SEEN:
+        unused = ValueConstraint({"anything": {}}, f"in none of {len(calls)} calls: not limited", free=True)
+        made |= dict.fromkeys(_harmless(draft, counts), unused)
     return GrantDraft(
         tool=tool,
         calls=len(calls),
         tasks=len({one.task for one in calls}),
         last=max(one.at for one in calls),
-        arguments={name: constrained(values, spare) for name, values in sorted(used.items())},
+        arguments=made,
         # An argument that the server does not demand may be left out, as ever.
-        optional=frozenset(name for name in used if name not in required or name not in always),
+        optional=frozenset(name for name in made if name not in required or name not in always),
     )
+
+
+def _uses(calls: Iterable[ObservedCall], kept: Collection[str]) -> dict[str, list[Json]]:
+    """Return the values of each argument, each value once for all that was asked for in the same words.
+
+    Repetitions within one piece of work, and of the same work, say nothing of the values of other work.
+    """
+    used: dict[str, list[Json]] = defaultdict(list)
+    before: set[tuple[str, str, str]] = set()
+    for one in calls:
+        for name, value in one.arguments.items():
+            use = (one.words or one.task, name, _json(value))
+            if name in kept and use not in before:
+                before.add(use)
+                used[name].append(value)
+    return used
+
+
+def _harmless(draft: ToolDraft | None, used: Collection[str]) -> list[str]:
+    """Return the arguments that a few calls left out, and that neither lead anywhere nor give a power."""
+    if draft is None:
+        return []
+    roles = {ArgumentRole.CONTENT, ArgumentRole.AMOUNT}
+    if draft.effect.value == Effect.NONE:
+        roles.add(ArgumentRole.SELECTOR)
+    return [
+        one.path
+        for one in draft.arguments
+        if one.path.isidentifier()
+        and one.path not in used
+        and one.role.value in roles
+        and not (one.secret or one.personal or one.hands_over or one.outward or one.least is not None)
+    ]
 
 
 def grants_text(draft: TypeDraft) -> str:
@@ -213,30 +249,6 @@ def with_grants(text: str, grants: str) -> str:
     if not placed:
         kept += grants.splitlines()
     return "\n".join(kept) + "\n"
-
-
-def with_observed(draft: ToolDraft, uses: Mapping[str, Sequence[Json]]) -> ToolDraft:
-    """Return the draft of a tool's description with what its arguments were observed to hold.
-
-    INVARIANT: an observation only demands more: an argument that takes addresses leads outside.
-    """
-    arguments = tuple(_observed(one, uses.get(one.path, ())) for one in draft.arguments)
-    outward = next(
-        (new.path for old, new in zip(draft.arguments, arguments, strict=True) if new is not old), ""
-    )
-    audience = draft.audience
-    if outward and audience.value != "external":
-        audience = Guess("external", f"`{outward}` was observed to take addresses")
-    return msgspec.structs.replace(draft, arguments=arguments, audience=audience)
-
-
-def _observed(guess: ArgumentGuess, values: Sequence[Json]) -> ArgumentGuess:
-    texts = [one for one in values if isinstance(one, str)]
-    addresses = sum(_ADDRESS.fullmatch(one) is not None for one in texts)
-    if guess.role.value != ArgumentRole.CONTENT or not texts or addresses * 2 < len(texts):
-        return guess
-    why = f"{addresses:,} of {len(texts):,} observed values are addresses"
-    return msgspec.structs.replace(guess, role=Guess(ArgumentRole.DESTINATION.value, why), outward=True)
 
 
 def _json(value: Json) -> str:

@@ -166,13 +166,15 @@ def _led(
 
 
 def _is_text(origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection[str]) -> bool:
-    upstream = origin.tool.partition("/")[0]
+    upstream, _, name = origin.tool.partition("/")
     if origin.trust != Trust.UNTRUSTED.value or upstream in trusted:
         return False
     if not origin.field:
-        # A whole result as one text may be a list of names, which a tool of the same upstream then takes.
-        same = upstream == tool.partition("/")[0]
-        return not (same and lead.role.value == ArgumentRole.SELECTOR)
+        # A result without fields is a list of names, which the upstream's other tools take, or prose.
+        names = upstream == tool.partition("/")[0] and vocabulary.known(
+            vocabulary.tokens(name), vocabulary.LISTS
+        )
+        return not (names and lead.role.value == ArgumentRole.SELECTOR)
     last = vocabulary.tokens(origin.field.rpartition(".")[2])[-1:]
     return bool(vocabulary.known(last, vocabulary.PROSE - {"name", "label"}))
 
