@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A house that observes a world without any description, takes on what `remit suggest` says, and enforces it."""
+"""A house that observes a world without descriptions, and enforces what `remit suggest` says."""
 
 from __future__ import annotations
 
@@ -111,7 +111,12 @@ def episode(house: Rehearsal, worlds: Worlds, world: str, user: str, attack: str
 
 
 def _make(
-    task: RehearsedTask, worlds: Worlds, world: str, calls: Sequence[tuple[str, dict[str, Json]]], *, attacker: bool
+    task: RehearsedTask,
+    worlds: Worlds,
+    world: str,
+    calls: Sequence[tuple[str, dict[str, Json]]],
+    *,
+    attacker: bool,
 ) -> list[Made]:
     made = []
     for name, arguments in calls:

@@ -51,9 +51,9 @@ class Notes(Remit):
         other = "enforce" if word == "observe" else "observe"
         config.write_text(config.read_text().replace(f"mode: {other}", f"mode: {word}"))
 
-    def open(self) -> str:
+    def open(self, what: str = "milk") -> str:
         """Open a task of note-bot."""
-        intent = ("--intent", "Read my notes, and add milk to shopping")
+        intent = ("--intent", f"Read my notes, and add {what} to shopping")
         return str(self.ask("task", "open", "everyday", "--agent", "note-bot", *intent)["id"])
 
     def passes(self, task: str, tool: str, **arguments: Json) -> bool:
@@ -63,8 +63,8 @@ class Notes(Remit):
 
     def a_week(self) -> None:
         """Do ordinary work."""
-        for _ in range(2):
-            task = self.open()
+        for what in ("milk", "bread"):
+            task = self.open(what)
             assert self.passes(task, "list_notes")
             for number in range(12):
                 assert self.passes(task, "read_note", name=("shopping", "other")[number % 2])

@@ -102,7 +102,7 @@ def test_what_is_not_known_is_said(values: list[Json]) -> None:
 
 def test_what_flow_objected_to_is_no_evidence_and_what_is_unused_is_named() -> None:
     """Refused calls, rare tools and unused grants are listed."""
-    calls = [observed("u/a", {"n": one % 3}) for one in range(3_000)]
+    calls = [observed("u/a", {"n": one % 3}, task=f"tsk_{one}") for one in range(3_000)]
     calls += [observed("u/b", {}, objections=("flow/destination",)), observed("u/c", {}, permitted=False)]
     draft = grants_of("everyday", [*calls, observed("u/d", {})], {}, ("u/a", "u/z"))
     assert [one.tool for one in draft.grants] == ["u/a"]
@@ -125,6 +125,9 @@ def test_observed_addresses_make_an_argument_a_destination() -> None:
     schema = {"type": "object", "properties": {"note": {"type": "string"}}}
     tool = Tool(upstream="u", name="set_note", surface={"name": "set_note", "inputSchema": schema})
     draft = drafted(tool, UpstreamFacts(audience="internal"), "restricted")
-    assert with_observed(draft, {"note": ["hello"] * 9}) == draft
-    changed = with_observed(draft, {"note": ["a@b.example"] * 9})
+    plain = [observed("u/set_note", {"note": "hello"})] * 9
+    assert with_observed({"u/set_note": draft}, plain) == {"u/set_note": draft}
+    changed = with_observed({"u/set_note": draft}, [observed("u/set_note", {"note": "a@b.example"})] * 9)[
+        "u/set_note"
+    ]
     assert (changed.arguments[0].role.value, changed.audience.value) == ("destination", "external")

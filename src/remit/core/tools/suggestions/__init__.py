@@ -8,14 +8,19 @@ from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted
 from remit.core.tools.suggestions.grant_draft import (
     GrantDraft,
     LedCalls,
+    ParameterDraft,
     TypeDraft,
     grants_of,
     grants_text,
+    refused_by,
+    split_type,
     with_grants,
 )
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
+from remit.core.tools.suggestions.kinds_of_work import KindOfWork, kinds_of_work
 from remit.core.tools.suggestions.observed_calls import KINDS, ObservedCall, observed_calls, with_leads
 from remit.core.tools.suggestions.observed_values import with_observed
+from remit.core.tools.suggestions.parameters import with_parameters
 from remit.core.tools.suggestions.tool_file import tools_text
 
 __all__ = [
@@ -24,17 +29,23 @@ __all__ = [
     "FieldGuess",
     "GrantDraft",
     "Guess",
+    "KindOfWork",
     "LedCalls",
     "ObservedCall",
+    "ParameterDraft",
     "ToolDraft",
     "TypeDraft",
     "UpstreamFacts",
     "drafted",
     "grants_of",
     "grants_text",
+    "kinds_of_work",
     "observed_calls",
+    "refused_by",
+    "split_type",
     "tools_text",
     "with_grants",
     "with_leads",
     "with_observed",
+    "with_parameters",
 ]

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from remit.core.json_value import Json
+from remit.core.tools import constraint
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.observed_calls import ObservedCall
 from remit.core.tools.suggestions.value_constraints import MIN_SEEN, ValueConstraint, constrained
@@ -24,6 +25,8 @@ from remit.core.tools.tool import ArgumentRole, Effect
 
 #: Uses of one argument that are read; later ones count.
 MAX_USES: Final = 20_000
+#: Repetitions of one value in one piece of work that count.
+MAX_REPEATS: Final = 6
 #: A tool with a smaller share of a type's calls than this is listed, and not granted.
 RARE: Final = 0.0005
 #: In so many calls, one value of each argument may be left out as strange.
@@ -69,12 +72,21 @@ class LedCalls(msgspec.Struct, frozen=True, kw_only=True):
     granted: bool = False
 
 
+class ParameterDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of a task type: its type, its constraint, and the arguments that take it."""
+
+    type: str
+    limit: ValueConstraint
+    arguments: tuple[str, ...]
+    tasks: int
+
+
 class TypeDraft(msgspec.Struct, frozen=True, kw_only=True):
     """The grants of one task type.
 
     `rare` are tools that were called too seldom to be granted, `objected` tools with calls that flow would
     have refused, each with the number of calls; `unused` are tools that the type grants now, and that no call
-    used. `led` are tools with calls that a stranger's text led.
+    used. `led` are tools with calls that a stranger's text led; `parameters` are bound in the grants.
     """
 
     name: str
@@ -86,6 +98,7 @@ class TypeDraft(msgspec.Struct, frozen=True, kw_only=True):
     objected: dict[str, int] = {}
     unused: tuple[str, ...] = ()
     led: dict[str, LedCalls] = {}
+    parameters: dict[str, ParameterDraft] = {}
 
 
 def grants_of(
@@ -134,6 +147,26 @@ def grants_of(
     )
 
 
+def refused_by(draft: TypeDraft, calls: Iterable[ObservedCall]) -> int:
+    """Return how many of the calls that are evidence the suggested grants would refuse."""
+    grants = {one.tool: one for one in draft.grants}
+    limits = {
+        (tool, name): constraint.load(made.spec, "suggestion")
+        for tool, grant in grants.items()
+        for name, made in grant.arguments.items()
+    }
+    return sum(
+        one.tool not in grants
+        or not (grants[one.tool].arguments.keys() - grants[one.tool].optional <= one.arguments.keys())
+        or not all(
+            (limit := limits.get((one.tool, name))) and limit.judge(value) is constraint.Verdict.YES
+            for name, value in one.arguments.items()
+        )
+        for one in calls
+        if one.permitted and not (one.objections or one.led or one.followed)
+    )
+
+
 def _unled(calls: Sequence[ObservedCall]) -> list[ObservedCall]:
     """Return the calls that are evidence: none, unless at least one does not go back to a stranger's text."""
     if all(one.led or one.followed for one in calls):
@@ -174,19 +207,25 @@ def _grant(
     )
 
 
-def _uses(calls: Iterable[ObservedCall], kept: Collection[str]) -> dict[str, list[Json]]:
-    """Return the values of each argument, each value once for all that was asked for in the same words.
+def _uses(calls: Sequence[ObservedCall], kept: Collection[str]) -> dict[str, list[Json]]:
+    """Return the values of each argument, as often as they say something of other work.
 
-    Repetitions within one piece of work, and of the same work, say nothing of the values of other work.
+    Tasks with the same words are the same work, which counts once. A value that only one piece of work has
+    counts once, whatever that piece repeats; another value counts up to `MAX_REPEATS` times in each.
     """
-    used: dict[str, list[Json]] = defaultdict(list)
-    before: set[tuple[str, str, str]] = set()
+    found: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    values: dict[tuple[str, str], Json] = {}
     for one in calls:
         for name, value in one.arguments.items():
-            use = (one.words or one.task, name, _json(value))
-            if name in kept and use not in before:
-                before.add(use)
-                used[name].append(value)
+            if name in kept:
+                key = name, _json(value)
+                values[key] = value
+                found[key][one.words or one.task][one.task] += 1
+    used: dict[str, list[Json]] = defaultdict(list)
+    for (name, text), works in found.items():
+        most = MAX_REPEATS if len(works) > 1 else 1
+        times = sum(min(most, max(tasks.values())) for tasks in works.values())
+        used[name] += [values[name, text]] * times
     return used
 
 
@@ -217,6 +256,11 @@ def grants_text(draft: TypeDraft) -> str:
 
 def _lines(draft: TypeDraft) -> Iterator[str]:
     yield f"# Suggested from {draft.calls:,} calls in {draft.tasks:,} tasks: review each line."
+    if draft.parameters:
+        yield "parameters:"
+        for name, one in draft.parameters.items():
+            form = {"type": one.type, "constraint": one.limit.spec}
+            yield f"  {_json(name)}: {_json(form)}  # {one.limit.why}"
     if not draft.grants:
         yield "grants: []"
         return
@@ -230,6 +274,12 @@ def _lines(draft: TypeDraft) -> Iterator[str]:
         rules = one.spec.get("arguments", {})
         for name, made in one.arguments.items():
             yield f"      {_json(name)}: {_json(rules[name])}  # {made.why}"
+
+
+def split_type(text: str, name: str, draft: TypeDraft) -> str:
+    """Return the file of a new task type like another one, with its own name, parameters and grants."""
+    named = re.sub(r"^task:.*$", lambda _: f"task: {_json(name)}", text, count=1, flags=re.MULTILINE)
+    return with_grants(named, grants_text(draft))
 
 
 def with_grants(text: str, grants: str) -> str:

@@ -2,13 +2,15 @@
 """Calls in the evidence, and which of them a stranger's text led.
 
 Each decision names where its arguments came from: the person's words, or the fields of earlier results. A
-destination, a selector, a secret or code that stands only in a text that outsiders can write (a mail's body, a
-comment) was chosen by its author. Such a call is **led**. It is no evidence of the work, however often it was
-made: an attacker who was there while remit observed can repeat a text, but cannot make the person state it.
+destination, a selector, a secret or code that stands only in a text that outsiders can write (a mail's body,
+a comment) was chosen by its author. Such a call is **led**. It is no evidence of the work, however often it
+was made: an attacker who was there while remit observed can repeat a text, but cannot make the person state
+what it says.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -19,15 +21,21 @@ from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.inference import ArgumentGuess
-from remit.core.tools.tool import ArgumentRole, Effect
+from remit.core.tools.tool import ArgumentRole
 
 #: Kinds of events that `observed_calls` reads.
 KINDS: Final = ("task.opened", "task.message", "decision.made")
 #: Rules that judge what the call is and carries, by labels and effects that may be assumed as yet. They hold
 #: whatever is granted, so their objection says nothing of what the work needs.
 _BESIDE: Final = ("tools/", "data/", "effects/", "identity/")
-_WORDS: Final = "words"
+#: A mailbox or a link.
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://\S+")
+_ADDRESSES: Final = vocabulary.ADDRESS | vocabulary.PARTY | vocabulary.SENDERS
+#: Texts, without the names by which people and things are found.
+_PROSE: Final = vocabulary.PROSE - {"name", "label"}
 _LEADING: Final = frozenset({ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.CODE})
+#: Last names of fields that say only in which form the field above them is.
+_FORMS: Final = {(one,) for one in ("value", "raw", "plain", "html", "markdown", "rendered")}
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -50,8 +58,8 @@ class Source(msgspec.Struct, frozen=True):
 class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call in the evidence.
 
-    `objections` are the rules of flow that would have refused it, `words` what the person had said until then.
-    `led` are the arguments that a stranger's text chose, each with the tool and field of that text;
+    `objections` are the rules of flow that would have refused it, `words` what the person had said until
+    then. `led` are the arguments that a stranger's text chose, each with the tool and field of that text;
     `followed` says that the call used what such a call had found.
     """
 
@@ -71,9 +79,10 @@ class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def observed_calls(events: Iterable[Mapping[str, Json]], types: Mapping[str, str]) -> Iterator[ObservedCall]:
-    """Yield the calls of these events, in their order; `types` are the types of tasks that were opened before.
+    """Yield the calls of these events, in their order.
 
-    Values that can no longer be read, and arguments that were kept as a digest, are no evidence.
+    `types` are the types of tasks that were opened before. Values that can no longer be read, and arguments
+    that were kept as a digest, are no evidence.
     """
     known, words = dict(types), dict[str, str]()
     for event in events:
@@ -152,20 +161,21 @@ def _leads(draft: ToolDraft | None) -> dict[str, ArgumentGuess]:
     }
 
 
-def _led(
-    call: ObservedCall, name: str, leads: Mapping[str, ArgumentGuess], trusted: Collection[str]
-) -> str:
+def _led(call: ObservedCall, name: str, leads: Mapping[str, ArgumentGuess], trusted: Collection[str]) -> str:
     """Return the text that chose an argument, as `tool field`, or an empty text."""
     source, lead = call.sources[name], leads.get(_top(name))
     if lead is None or source.stated or source.provenance != Trust.UNTRUSTED.value or not source.origins:
         return ""
-    texts = [one for one in source.origins if _is_text(one, call.tool, lead, trusted)]
+    address = _is_address(call.arguments.get(name))
+    texts = [one for one in source.origins if _is_text(one, call.tool, lead, trusted, address=address)]
     if len(texts) < len(source.origins):
         return ""
     return f"{texts[0].tool} {texts[0].field}".strip()
 
 
-def _is_text(origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection[str]) -> bool:
+def _is_text(
+    origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection[str], *, address: bool
+) -> bool:
     upstream, _, name = origin.tool.partition("/")
     if origin.trust != Trust.UNTRUSTED.value or upstream in trusted:
         return False
@@ -175,17 +185,23 @@ def _is_text(origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection
             vocabulary.tokens(name), vocabulary.LISTS
         )
         return not (names and lead.role.value == ArgumentRole.SELECTOR)
-    last = vocabulary.tokens(origin.field.rpartition(".")[2])[-1:]
-    return bool(vocabulary.known(last, vocabulary.PROSE - {"name", "label"}))
+    parts = [vocabulary.tokens(one) for one in origin.field.split(".")[-2:]]
+    if address:
+        # Only a field for addresses holds one as a fact; anywhere else an author wrote it.
+        return not any(vocabulary.known(one, _ADDRESSES) for one in parts)
+    said = parts[0] if len(parts) == 2 and parts[1] in _FORMS else parts[-1]
+    return bool(vocabulary.known(said[-1:], _PROSE))
+
+
+def _is_address(value: Json) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(one, str) and ADDRESS.fullmatch(one) is not None for one in texts)
 
 
 def _follows(source: Source, behind: Collection[str]) -> bool:
-    return bool(source.origins) and not source.stated and all(one.decision in behind for one in source.origins)
-
-
-def changes(draft: ToolDraft | None) -> bool:
-    """Return whether a call of a tool changes something, or leads outside."""
-    return draft is None or draft.effect.value != Effect.NONE or any(one.outward for one in draft.arguments)
+    return (
+        bool(source.origins) and not source.stated and all(one.decision in behind for one in source.origins)
+    )
 
 
 def _top(path: str) -> str:
