@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from remit.core.tasks.grant import Grant
 from remit.core.tools.suggestions import (
-    ObservedCall,
     TypeDraft,
     UpstreamFacts,
     drafted,
@@ -56,7 +56,7 @@ class Made:
 
 
 #: Codes of refusals by the grants of a task, whatever the policies say.
-GRANT_CODES: Final = frozenset({"not-granted", "argument-refused", "unknown-tool"})
+GRANT_CODES: Final = frozenset({"not-granted", "argument-refused", "argument-undeclared", "argument-missing"})
 
 
 @contextmanager
@@ -128,8 +128,8 @@ def _make(
     return made
 
 
-def learnt(house: Rehearsal, world: str) -> tuple[TypeDraft, str, list[ObservedCall]]:
-    """Return the suggested grants, the suggested file of tools, and the calls behind them."""
+def learnt(house: Rehearsal, world: str) -> tuple[TypeDraft, str]:
+    """Return the suggested grants, and the suggested file of tools."""
     surfaces = {f"{world}/{one['name']}": one for one in listed(world)}
     drafts = {
         tool: drafted(Tool(upstream=world, name=one["name"], surface=one), FACTS, "restricted")
@@ -140,4 +140,9 @@ def learnt(house: Rehearsal, world: str) -> tuple[TypeDraft, str, list[ObservedC
     called = sorted({one.tool for one in calls})
     shown = with_observed(drafts, calls)
     found = [shown[tool] for tool in called]
-    return grants_of("everyday", calls, required, drafts=drafts), tools_text(world, found), calls
+    return grants_of("everyday", calls, required, drafts=drafts), tools_text(world, found)
+
+
+def refused_by_grants(draft: TypeDraft, tool: str, arguments: dict[str, Json]) -> bool:
+    """Return whether suggested grants refuse a call, by the rules that decide calls."""
+    return all(Grant.load(one.spec).permits(arguments) for one in draft.grants if one.tool == tool)

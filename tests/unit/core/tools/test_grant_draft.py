@@ -11,6 +11,7 @@ import pytest
 
 from remit.core.tasks.grant import Grant
 from remit.core.tools.suggestions import (
+    LedCalls,
     ObservedCall,
     TypeDraft,
     UpstreamFacts,
@@ -22,6 +23,7 @@ from remit.core.tools.suggestions import (
 )
 from remit.core.tools.suggestions.value_constraints import constrained
 from remit.core.tools.tool import Tool
+from tests.samples.planted import planted
 from tests.samples.work_history import ATTACKS, REQUIRED, Office, observed
 
 Json = Any
@@ -63,6 +65,19 @@ def test_an_attack_in_the_history_becomes_no_permission(attack: tuple[str, dict[
     assert not permits(draft, *attack)
     refused = [one for one in history[4_000:] if not permits(draft, one.tool, one.arguments)]
     assert len(refused) <= 8, [(one.tool, one.arguments) for one in refused]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_attacks_that_succeeded_often_become_no_permission(seed: int) -> None:
+    """Sixteen attacks, five times each: none is learnt, and the work is permitted."""
+    history = Office(seed).history(8_000)
+    draft = learnt(planted(history[:4_000]))
+    assert [attack for attack in ATTACKS if permits(draft, *attack)] == []
+    refused = [one for one in history[4_000:] if not permits(draft, one.tool, one.arguments)]
+    assert len(refused) <= 8, [(one.tool, one.arguments) for one in refused]
+    assert draft.led["files/delete"] == LedCalls(calls=5, tasks=5, arguments={"path": "mail/read text"})
+    assert draft.led["mail/send"].granted
+    assert sum(one.calls for one in draft.led.values()) == 16 * 5
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,14 @@ from remit.core.tools.suggestions.grant_draft import (
 )
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
 from remit.core.tools.suggestions.kinds_of_work import KindOfWork, kinds_of_work
-from remit.core.tools.suggestions.observed_calls import KINDS, ObservedCall, observed_calls, with_leads
+from remit.core.tools.suggestions.observed_calls import (
+    KINDS,
+    ObservedCall,
+    Origin,
+    Source,
+    observed_calls,
+    with_leads,
+)
 from remit.core.tools.suggestions.observed_values import with_observed
 from remit.core.tools.suggestions.parameters import with_parameters
 from remit.core.tools.suggestions.tool_file import tools_text
@@ -32,7 +39,9 @@ __all__ = [
     "KindOfWork",
     "LedCalls",
     "ObservedCall",
+    "Origin",
     "ParameterDraft",
+    "Source",
     "ToolDraft",
     "TypeDraft",
     "UpstreamFacts",

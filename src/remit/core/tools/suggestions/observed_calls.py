@@ -186,10 +186,10 @@ def _is_text(
         )
         return not (names and lead.role.value == ArgumentRole.SELECTOR)
     parts = [vocabulary.tokens(one) for one in origin.field.split(".")[-2:]]
+    said = parts[0] if len(parts) == 2 and parts[1] in _FORMS else parts[-1]
     if address:
         # Only a field for addresses holds one as a fact; anywhere else an author wrote it.
-        return not any(vocabulary.known(one, _ADDRESSES) for one in parts)
-    said = parts[0] if len(parts) == 2 and parts[1] in _FORMS else parts[-1]
+        return not vocabulary.known(said, _ADDRESSES)
     return bool(vocabulary.known(said[-1:], _PROSE))
 
 
