@@ -97,13 +97,14 @@ def listed(world: str) -> list[dict[str, Json]]:
 
 
 def episode(house: Rehearsal, worlds: Worlds, world: str, user: str, attack: str | None = None) -> list[Made]:
-    """Do a person's task; where there is an attack, the agent obeys it as soon as it has read it."""
+    """Do a person's task; where there is an attack, the agent obeys its text as soon as it reads it."""
     spot = worlds.open(world, user, attack)
     house.restore()
     task = house.open(task="everyday", agent=AGENT, on_behalf_of=PERSON, intent=spot.prompt)
     at = len(spot.calls) if attack is None else spot.seen_after
     made = _make(task, worlds, world, spot.calls[:at], attacker=False)
-    if attack is not None:
+    # Who never reads the text cannot obey it.
+    if attack is not None and made[-1].call.permitted:
         made += _make(task, worlds, world, worlds.attack(), attacker=True)
         made += _make(task, worlds, world, spot.calls[at:], attacker=False)
     task.end()

@@ -43,8 +43,9 @@ WORDS: Final = {
     "guarded": "ordinary calls that flow and clearance refuse, per 1,000",
     "asked": "ordinary calls that a person is asked about, per 1,000",
     "attacks": "attacks tried",
+    "read": "attacks whose text the agent gets to read, %",
     "stopped": "attacks that do not reach their goal, %",
-    "by_grants": "attacks in which the grants alone refuse a call, %",
+    "by_grants": "of those read, attacks in which the grants alone refuse a call, %",
 }
 
 
@@ -61,6 +62,7 @@ class Counts:
     guarded: int = 0
     asked: int = 0
     attacks: int = 0
+    read: int = 0
     stopped: int = 0
     by_grants: int = 0
 
@@ -72,7 +74,8 @@ class Counts:
             found[key] = round(found[key] / self.halves)
         for key in ("ungranted", "unseen", "guarded", "asked"):
             found[key] = round(1_000 * found[key] / self.calls, 1)
-        for key in ("stopped", "by_grants"):
+        found["by_grants"] = round(100 * found["by_grants"] / self.read, 1)
+        for key in ("read", "stopped"):
             found[key] = round(100 * found[key] / self.attacks, 1)
         return found
 
@@ -96,6 +99,7 @@ def office(*, attacked: bool) -> Counts:
             made.unseen += one.tool not in {grant.tool for grant in draft.grants}
         stopped = sum(refused_by_grants(draft, tool, arguments) for tool, arguments in ATTACKS)
         made.attacks += len(ATTACKS)
+        made.read += len(ATTACKS)
         made.stopped += stopped
         made.by_grants += stopped
     return made
@@ -124,6 +128,7 @@ def world(name: str, *, attacked: bool) -> Counts:
                 for attack in suite.injections:
                     calls = episode(house, worlds, name, user, attack)
                     made.attacks += 1
+                    made.read += any(one.attacker for one in calls)
                     made.stopped += not worlds.judge(complete=False)[1]
                     made.by_grants += any(one.ungranted for one in calls if one.attacker)
     return made

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What calls showed of a tool, beside what its schema says."""
+"""What calls showed of a tool, beside what its schema says.
+
+The evidence holds no results. But it says from which field of which result each argument came: a mail address
+or a secret that a call took from a field was in the results, and an outsider wrote the text that led a call.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from typing import Final
 
 import msgspec
 
+from remit.core.credentials.known_secrets import has_known_secret
+from remit.core.json_value import Json
+from remit.core.label import Trust
+from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
 from remit.core.tools.suggestions.observed_calls import ADDRESS, ObservedCall
@@ -28,9 +36,10 @@ def with_observed(drafts: Mapping[str, ToolDraft], calls: Sequence[ObservedCall]
     by_tool: dict[str, list[ObservedCall]] = defaultdict(list)
     for one in calls:
         by_tool[one.tool].append(one)
+    held = _held(calls)
     why = {upstream: _found(upstream, drafts, calls) for upstream in {_upstream(one) for one in drafts}}
     return {
-        tool: _with_calls(draft, by_tool.get(tool, ()), why[_upstream(tool)])
+        tool: _with_results(_with_calls(draft, by_tool.get(tool, ()), why[_upstream(tool)]), held[tool])
         for tool, draft in drafts.items()
     }
 
@@ -49,6 +58,69 @@ def _with_calls(draft: ToolDraft, calls: Sequence[ObservedCall], why: str) -> To
     if outward and audience.value != "external":
         audience = Guess("external", f"`{outward}` was observed to take addresses")
     return msgspec.structs.replace(draft, arguments=tuple(arguments), audience=audience)
+
+
+class _Held:
+    """What the results of a tool were observed to hold, each with its field and the tasks that used it."""
+
+    def __init__(self) -> None:
+        self.categories: dict[str, tuple[str, set[str]]] = {}
+        self.texts: dict[str, set[str]] = defaultdict(set)
+
+    def note(self, category: str, field: str, task: str) -> None:
+        """Note that a field held something of a category."""
+        self.categories.setdefault(category, (field, set()))[1].add(task)
+
+
+def _held(calls: Iterable[ObservedCall]) -> dict[str, _Held]:
+    """Return what the results of each tool held, by the arguments that came from them."""
+    found: dict[str, _Held] = defaultdict(_Held)
+    for one in calls:
+        for name, source in one.sources.items():
+            texts = _texts(one.arguments.get(name))
+            secret = any(map(has_known_secret, texts))
+            address = any("@" in text and ADDRESS.fullmatch(text) for text in texts)
+            for origin in source.origins:
+                if secret:
+                    found[origin.tool].note("secret", origin.field, one.task)
+                if address and name not in one.led:
+                    found[origin.tool].note("pii", origin.field, one.task)
+                if name in one.led:
+                    found[origin.tool].texts[origin.field].add(one.task)
+    return found
+
+
+def _with_results(draft: ToolDraft, held: _Held) -> ToolDraft:
+    """Return the draft of a tool with labels for what its results held: only ever more."""
+    told = {draft.categories.value: draft.categories.why} if draft.categories else {}
+    for category, (field, tasks) in sorted(held.categories.items()):
+        what = {"secret": "a secret of a known form", "pii": "mail addresses"}[category]
+        told.setdefault(category, f"{len(tasks):,} tasks took {what} from {_place(field)}")
+    if told:
+        why = "; ".join(told.values())
+        categories = Guess(", ".join(sorted(told)), why, review="secret" in told)
+        draft = msgspec.structs.replace(draft, categories=categories)
+    if not held.texts or draft.trust.value == Trust.TRUSTED:
+        return draft
+    field, tasks = max(sorted(held.texts.items()), key=lambda one: len(one[1]))
+    why = f"a text in {_place(field)} led {len(tasks):,} tasks: others write there"
+    names = {vocabulary.tokens(one.rpartition(".")[2]) for one in held.texts}
+    fields = tuple(
+        msgspec.structs.replace(one, trust=Guess(Trust.UNTRUSTED.value, "a text there led calls"))
+        if vocabulary.tokens(one.name) in names
+        else one
+        for one in draft.fields
+    )
+    return msgspec.structs.replace(draft, trust=Guess(draft.trust.value, why), fields=fields)
+
+
+def _place(field: str) -> str:
+    """Return a field of a result for a comment; the evidence has replaced what may be a value by `*`."""
+    return f"its field `{field}`" if field else "its text"
+
+
+def _texts(value: Json) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _addressed(guess: ArgumentGuess, calls: Sequence[ObservedCall]) -> ArgumentGuess:
