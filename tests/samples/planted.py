@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.tools.suggestions import ObservedCall, Origin, Source, UpstreamFacts, drafted, with_leads
+from remit.core.tools.suggestions import (
+    ArgumentSource,
+    ObservedCall,
+    UpstreamFacts,
+    ValueOrigin,
+    drafted,
+    with_leads,
+)
 from remit.core.tools.tool import Tool
 from tests.samples.work_history import ATTACKS, REQUIRED, SCHEMAS, observed
 
@@ -37,7 +44,7 @@ def planted(history: list[ObservedCall], *, times: int = OCCURRENCES) -> list[Ob
     for number in range(len(ATTACKS) * times):
         tool, arguments = ATTACKS[number % len(ATTACKS)]
         mail = f"dec_mail_{number}"
-        text = Source("untrusted", "", (Origin(mail, "mail/read", "text", "untrusted"),))
+        text = ArgumentSource("untrusted", "", (ValueOrigin(mail, "mail/read", "text", "untrusted"),))
         call = observed(tool, arguments, task=f"tsk_planted_{number}")
         call = msgspec.structs.replace(call, decision=f"dec_{number}", sources=dict.fromkeys(arguments, text))
         found.insert(number * (step + 1), call)

@@ -12,7 +12,7 @@ from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, verb
 from remit.cli.rest_client import Client, connect
-from remit.cli.suggest.drafting import Given, Suggestions, suggested
+from remit.cli.suggest.proposals import Given, Suggestions, suggested
 from remit.cli.suggest.screen import show, show_diff, wire
 
 app = verb("suggest")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from remit.cli.output import terminal
-from remit.cli.suggest.drafting import Suggestions
+from remit.cli.suggest.proposals import Suggestions
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:

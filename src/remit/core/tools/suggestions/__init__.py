@@ -4,6 +4,14 @@
 `drafted` makes the guesses; `tools_text` writes a file for `tools/` with the reason beside each guess.
 """
 
+from remit.core.tools.suggestions.call_observations import (
+    KINDS,
+    ArgumentSource,
+    ObservedCall,
+    ValueOrigin,
+    observed_calls,
+    with_leads,
+)
 from remit.core.tools.suggestions.draft import ToolDraft, UpstreamFacts, drafted
 from remit.core.tools.suggestions.grant_draft import (
     GrantDraft,
@@ -17,34 +25,26 @@ from remit.core.tools.suggestions.grant_draft import (
     with_grants,
 )
 from remit.core.tools.suggestions.inference import ArgumentGuess, FieldGuess, Guess
-from remit.core.tools.suggestions.kinds_of_work import KindOfWork, kinds_of_work
-from remit.core.tools.suggestions.observed_calls import (
-    KINDS,
-    ObservedCall,
-    Origin,
-    Source,
-    observed_calls,
-    with_leads,
-)
-from remit.core.tools.suggestions.observed_values import with_observed
-from remit.core.tools.suggestions.parameters import with_parameters
+from remit.core.tools.suggestions.result_observations import with_observed
+from remit.core.tools.suggestions.task_kinds import KindOfWork, kinds_of_work
+from remit.core.tools.suggestions.task_values import with_parameters
 from remit.core.tools.suggestions.tool_file import tools_text
 
 __all__ = [
     "KINDS",
     "ArgumentGuess",
+    "ArgumentSource",
     "FieldGuess",
     "GrantDraft",
     "Guess",
     "KindOfWork",
     "LedCalls",
     "ObservedCall",
-    "Origin",
     "ParameterDraft",
-    "Source",
     "ToolDraft",
     "TypeDraft",
     "UpstreamFacts",
+    "ValueOrigin",
     "drafted",
     "grants_of",
     "grants_text",

@@ -18,8 +18,8 @@ import msgspec
 
 from remit.core.json_value import Json
 from remit.core.tools import constraint
+from remit.core.tools.suggestions.call_observations import ObservedCall
 from remit.core.tools.suggestions.draft import ToolDraft
-from remit.core.tools.suggestions.observed_calls import ObservedCall
 from remit.core.tools.suggestions.value_constraints import MIN_SEEN, ValueConstraint, constrained
 from remit.core.tools.tool import ArgumentRole, Effect
 
@@ -112,8 +112,8 @@ def grants_of(
     """Draft the grants of a task type from its calls.
 
     `required` are the arguments without which no call of a tool reaches its server, `granted` the tools that
-    the type grants now, `accepted` the tools whose calls are evidence whoever led them,
-    `drafts` the guesses about arguments that a few calls may not have used yet.
+    the type grants now, `accepted` the tools whose led calls are evidence, too, `drafts` the guesses about
+    arguments that a few calls may not have used yet.
     """
     by_tool: dict[str, list[ObservedCall]] = defaultdict(list)
     objected: dict[str, int] = {}

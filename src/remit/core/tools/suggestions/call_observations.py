@@ -38,7 +38,7 @@ _LEADING: Final = frozenset({ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, Ar
 _FORMS: Final = {(one,) for one in ("value", "raw", "plain", "html", "markdown", "rendered")}
 
 
-class Origin(msgspec.Struct, frozen=True):
+class ValueOrigin(msgspec.Struct, frozen=True):
     """An earlier result that holds an argument's value: its decision, tool, field and trust."""
 
     decision: str
@@ -47,12 +47,12 @@ class Origin(msgspec.Struct, frozen=True):
     trust: str
 
 
-class Source(msgspec.Struct, frozen=True):
+class ArgumentSource(msgspec.Struct, frozen=True):
     """Where an argument came from: `stated` says where the person states it, if anywhere."""
 
     provenance: str
     stated: str = ""
-    origins: tuple[Origin, ...] = ()
+    origins: tuple[ValueOrigin, ...] = ()
 
 
 class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
     permitted: bool = True
     objections: tuple[str, ...] = ()
     words: str = ""
-    sources: dict[str, Source] = {}
+    sources: dict[str, ArgumentSource] = {}
     led: dict[str, str] = {}
     followed: bool = False
 
@@ -118,16 +118,18 @@ def _call(
     )
 
 
-def _sources(flow: Iterable[Mapping[str, Json]]) -> dict[str, Source]:
-    found: dict[str, Source] = {}
+def _sources(flow: Iterable[Mapping[str, Json]]) -> dict[str, ArgumentSource]:
+    found: dict[str, ArgumentSource] = {}
     for one in flow:
         if "argument" not in one:
             continue
         origins = tuple(
-            Origin(str(decision), str(tool), str(field), str(trust))
+            ValueOrigin(str(decision), str(tool), str(field), str(trust))
             for _, decision, tool, field, trust in one.get("origins", ())
         )
-        found[str(one["argument"])] = Source(str(one["provenance"]), str(one.get("stated", "")), origins)
+        found[str(one["argument"])] = ArgumentSource(
+            str(one["provenance"]), str(one.get("stated", "")), origins
+        )
     return found
 
 
@@ -174,7 +176,7 @@ def _led(call: ObservedCall, name: str, leads: Mapping[str, ArgumentGuess], trus
 
 
 def _is_text(
-    origin: Origin, tool: str, lead: ArgumentGuess, trusted: Collection[str], *, address: bool
+    origin: ValueOrigin, tool: str, lead: ArgumentGuess, trusted: Collection[str], *, address: bool
 ) -> bool:
     upstream, _, name = origin.tool.partition("/")
     if origin.trust != Trust.UNTRUSTED.value or upstream in trusted:
@@ -198,7 +200,7 @@ def _is_address(value: Json) -> bool:
     return any(isinstance(one, str) and ADDRESS.fullmatch(one) is not None for one in texts)
 
 
-def _follows(source: Source, behind: Collection[str]) -> bool:
+def _follows(source: ArgumentSource, behind: Collection[str]) -> bool:
     return (
         bool(source.origins) and not source.stated and all(one.decision in behind for one in source.origins)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of a task type: values that each task has of its own, and that the person states.
+"""Parameters of a task type: values that belong to one task, and that the person states in its goal.
 
 A repository, a contract, a customer: each task is about one, named in its goal. A wide set of all of them
 would let each task reach every other; a parameter lets it reach its own.
@@ -16,9 +16,9 @@ import msgspec
 
 from remit.core.json_value import Json
 from remit.core.tools.suggestions import vocabulary
+from remit.core.tools.suggestions.call_observations import ObservedCall
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.grant_draft import GrantDraft, ParameterDraft, TypeDraft
-from remit.core.tools.suggestions.observed_calls import ObservedCall
 from remit.core.tools.suggestions.value_constraints import ValueConstraint, constrained
 from remit.core.tools.tool import ArgumentRole
 

@@ -10,8 +10,8 @@ import pytest
 
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tools.suggestions import (
+    ArgumentSource,
     ObservedCall,
-    Source,
     grants_of,
     kinds_of_work,
     split_type,
@@ -64,7 +64,7 @@ def tickets(count: int, *, stated: str = "words", twice: bool = False) -> list[O
     """Tasks about one ticket each, which the goal names."""
     found = []
     for number in range(count):
-        source = {"ticket": Source("intent", stated)}
+        source = {"ticket": ArgumentSource("intent", stated)}
         said = {"task": f"tsk_{number}", "words": f"answer T-{number}", "sources": source}
         found.append(observed("tickets/get", {"ticket": f"T-{number}"}, **said))
         found.append(observed("tickets/comment", {"ticket": f"T-{number}", "text": "done"}, **said))

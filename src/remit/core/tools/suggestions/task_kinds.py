@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from remit.core.tools.suggestions.observed_calls import ObservedCall
+from remit.core.tools.suggestions.call_observations import ObservedCall
 
 #: Tasks below which a group is no kind of work, and the share of all tasks below which it is none.
 MIN_TASKS: Final = 3

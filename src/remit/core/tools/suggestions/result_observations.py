@@ -17,9 +17,9 @@ from remit.core.credentials.known_secrets import has_known_secret
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary
+from remit.core.tools.suggestions.call_observations import ADDRESS, ObservedCall
 from remit.core.tools.suggestions.draft import ToolDraft
 from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
-from remit.core.tools.suggestions.observed_calls import ADDRESS, ObservedCall
 from remit.core.tools.tool import ArgumentRole
 
 #: Pieces of work from which it shows whether records are named or found.
