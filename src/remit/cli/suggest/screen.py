@@ -97,7 +97,7 @@ def _show_led(one: TypeDraft) -> None:
             f"{found.calls:,}" if not told else "",
             name,
             text,
-            "" if told else terminal.text("other calls of it" if found.granted else "not granted", "yellow"),
+            "" if told else terminal.text("other calls only" if found.granted else "not granted", "yellow"),
         )
         for tool, found in one.led.items()
         for told, (name, text) in enumerate(found.arguments.items() or [("", "results of such calls")])
@@ -112,9 +112,9 @@ def _show_type(one: TypeDraft, kept: str, refused: int) -> None:
     if kept:
         terminal.say(f"its file stays as it is: {kept}", style="yellow")
     rows = (
-        (grant.tool, f"{grant.calls:,}", f"{grant.tasks:,}", name, _limit(grant, name))
+        (grant.tool, f"{grant.calls:,}", f"{grant.tasks:,}", name, limit)
         for grant in one.grants
-        for name in (tuple(grant.arguments) or ("",))
+        for name, limit in _limits(grant)
     )
     terminal.table(("GRANTED", "CALLS", "TASKS", "ARGUMENT", "LIMITED TO"), _once(rows), empty="no grants")
     notes = (
@@ -139,11 +139,16 @@ def _show_type(one: TypeDraft, kept: str, refused: int) -> None:
         terminal.say(f"These grants would have refused {terminal.counted(refused, 'call')} of this work.")
 
 
-def _limit(grant: GrantDraft, name: str) -> object:
-    if not name:
-        return ""
-    made = grant.arguments[name]
-    return terminal.text(made.why, "yellow" if made.free else "")
+def _limits(grant: GrantDraft) -> Iterator[tuple[str, object]]:
+    """Yield each argument with its limit; those that no call has used yet in one row."""
+    used = {name: made for name, made in grant.arguments.items() if name not in grant.unused}
+    for name, made in used.items():
+        yield name, terminal.text(made.why, "yellow" if made.free else "")
+    if grant.unused:
+        others = f"{len(grant.unused)} more" if used else terminal.counted(len(grant.unused), "argument")
+        yield others, terminal.text(grant.arguments[grant.unused[0]].why, "yellow")
+    if not grant.arguments:
+        yield "", ""
 
 
 def _once(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:

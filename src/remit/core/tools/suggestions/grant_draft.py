@@ -35,7 +35,10 @@ _TOP_KEY: Final = re.compile(r"[A-Za-z_\"']")
 
 
 class GrantDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The grant of one tool: a constraint for each argument, and how often it was used."""
+    """The grant of one tool: a constraint for each argument, and how often it was used.
+
+    `unused` are arguments that are granted although the few calls did not use them.
+    """
 
     tool: str
     calls: int
@@ -43,6 +46,7 @@ class GrantDraft(msgspec.Struct, frozen=True, kw_only=True):
     last: str
     arguments: dict[str, ValueConstraint] = {}
     optional: frozenset[str] = frozenset()
+    unused: tuple[str, ...] = ()
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -193,9 +197,9 @@ def _grant(
     kept = {name for name, count in counts.items() if count > 1 or len(calls) < MIN_SEEN}
     always = {name for name in kept if counts[name] == len(seen)}
     made = {name: constrained(values, spare) for name, values in sorted(_uses(seen, kept).items())}
-    if len(calls) < MIN_SEEN:
-        unused = ValueConstraint({"anything": {}}, f"in none of {len(calls)} calls: not limited", free=True)
-        made |= dict.fromkeys(_harmless(draft, counts), unused)
+    unused = tuple(_harmless(draft, counts)) if len(calls) < MIN_SEEN else ()
+    why = f"not used in {'one call' if len(calls) == 1 else f'{len(calls)} calls'}: not limited"
+    made |= dict.fromkeys(unused, ValueConstraint({"anything": {}}, why, free=True))
     return GrantDraft(
         tool=tool,
         calls=len(calls),
@@ -204,6 +208,7 @@ def _grant(
         arguments=made,
         # An argument that the server does not demand may be left out, as ever.
         optional=frozenset(name for name in made if name not in required or name not in always),
+        unused=unused,
     )
 
 
