@@ -263,9 +263,9 @@ def _lines(draft: TypeDraft) -> Iterator[str]:
     yield f"# Suggested from {draft.calls:,} calls in {draft.tasks:,} tasks: review each line."
     if draft.parameters:
         yield "parameters:"
-        for name, one in draft.parameters.items():
-            form = {"type": one.type, "constraint": one.limit.spec}
-            yield f"  {_json(name)}: {_json(form)}  # {one.limit.why}"
+        for name, parameter in draft.parameters.items():
+            form = {"type": parameter.type, "constraint": parameter.limit.spec}
+            yield f"  {_json(name)}: {_json(form)}  # {parameter.limit.why}"
     if not draft.grants:
         yield "grants: []"
         return
