@@ -45,7 +45,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
 
     `kept` are task types that are left as they are, each with the reason; `kinds` are the kinds of work in
     each type that has several; `refused` are the calls, of those that count, that each type's grants would
-    refuse.
+    refuse; `instructions` are texts of upstreams about their use that no person has reviewed.
     """
 
     types: tuple[TypeDraft, ...]
@@ -55,6 +55,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     kinds: dict[str, tuple[KindOfWork, ...]] = {}
     refused: dict[str, int] = {}
+    instructions: dict[str, str] = {}
 
     @property
     def digest(self) -> str:
@@ -112,7 +113,14 @@ def suggested(client: Client, given: Given) -> Suggestions:
     tools = _described(
         {tool: one for tool, one in guessed.items() if not known[tool]["described"]}, calls, given
     )
-    files = [*drafting.files, *(drafting.folder.tool_file(name, drafts) for name, drafts in tools.items())]
+    said = {
+        one["name"]: one["instructions"]
+        for one in _all(client, "upstreams")
+        if one["instructions"] and not one["reviewed"]
+    }
+    files = list(drafting.files)
+    for name, drafts in tools.items():
+        files.append(drafting.folder.tool_file(name, drafts, said.get(name, "")))
     return Suggestions(
         types=tuple(drafting.types),
         tools=tools,
@@ -121,6 +129,7 @@ def suggested(client: Client, given: Given) -> Suggestions:
         calls=len(calls),
         kinds=drafting.kinds,
         refused=drafting.refused,
+        instructions=said,
     )
 
 
@@ -280,7 +289,7 @@ class _Folder:
         place = self._root / path
         return FileChange(path, place.read_text(encoding="utf-8") if place.exists() else "", text)
 
-    def tool_file(self, upstream: str, drafts: tuple[ToolDraft, ...]) -> FileChange:
+    def tool_file(self, upstream: str, drafts: tuple[ToolDraft, ...], instructions: str) -> FileChange:
         """Return a new file that describes tools: no file of a person is changed."""
         from remit.core.tools.suggestions import tools_text
 
@@ -288,4 +297,4 @@ class _Folder:
         while (self._root / name).exists():
             number += 1
             name = f"{self._tools}/{upstream}-{number}.yaml"
-        return FileChange(name, "", tools_text(upstream, drafts))
+        return FileChange(name, "", tools_text(upstream, drafts, instructions))

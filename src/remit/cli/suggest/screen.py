@@ -36,6 +36,7 @@ def show(made: Suggestions, command: str) -> None:
         )
         terminal.table(("NEWLY DESCRIBED", "EFFECT", "AUDIENCE", "RESULTS", "TO REVIEW"), rows, empty="")
         _show_unsaid(made, command)
+    _show_instructions(made.instructions)
     idle = [name for name, why in made.kept.items() if why == "no calls"]
     if idle:
         terminal.say("")
@@ -47,6 +48,20 @@ def show(made: Suggestions, command: str) -> None:
     terminal.say("Nothing is changed yet. ", f"{terminal.counted(len(made.files), 'file')} would change:")
     terminal.copyable(f"  {command} --diff", style="dim")
     terminal.copyable(f"  {command} --apply", style="dim")
+
+
+def _show_instructions(said: dict[str, str]) -> None:
+    """Show what upstreams tell agents before any call: once enforced, only a reviewed text goes on."""
+    if not said:
+        return
+    terminal.say("")
+    for upstream, text in said.items():
+        terminal.say(
+            terminal.text(upstream, "bold"),
+            " tells agents: ",
+            terminal.text(" ".join(text.split())[:300], "yellow"),
+        )
+    terminal.say("Agents get this under enforce only if `instructions` of a tool file says exactly the same.")
 
 
 def _show_unsaid(made: Suggestions, command: str) -> None:
@@ -221,6 +236,7 @@ def wire(made: Suggestions) -> Json:
             ]
             for name, kinds in made.kinds.items()
         },
+        "instructions": made.instructions,
         "kept": made.kept,
         "files": [{"file": one.name, "old": one.old, "new": one.new} for one in made.files],
     }

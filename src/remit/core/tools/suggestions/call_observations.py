@@ -153,13 +153,16 @@ def with_leads(
 
 
 def _leads(draft: ToolDraft | None) -> dict[str, ArgumentGuess]:
-    """Return the arguments that decide where a call goes, what it concerns, or what it runs."""
+    """Return the arguments that decide where a call goes, what it concerns, or what it runs.
+
+    So may one of which nothing is known.
+    """
     if draft is None:
         return {}
     return {
         _top(one.path): one
         for one in draft.arguments
-        if one.role.value in _LEADING or one.secret or one.least is not None
+        if one.role.value in _LEADING or one.secret or one.unknown or one.least is not None
     }
 
 
@@ -186,7 +189,7 @@ def _is_text(
         names = upstream == tool.partition("/")[0] and vocabulary.known(
             vocabulary.tokens(name), vocabulary.LISTS
         )
-        return not (names and lead.role.value == ArgumentRole.SELECTOR)
+        return not (names and (lead.unknown or lead.role.value == ArgumentRole.SELECTOR))
     parts = [vocabulary.tokens(one) for one in origin.field.split(".")[-2:]]
     said = parts[0] if len(parts) == 2 and parts[1] in _FORMS else parts[-1]
     if address:
