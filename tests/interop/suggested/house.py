@@ -93,7 +93,8 @@ def _opened(folder: Path, world: str, mode: str, kind: str, tools: str) -> Itera
 
 def listed(world: str) -> list[dict[str, Json]]:
     """Return the tools of a world as its server lists them."""
-    return json.loads((HERE / world / "schemas.json").read_text(encoding="utf-8"))
+    found: list[dict[str, Json]] = json.loads((HERE / world / "schemas.json").read_text(encoding="utf-8"))
+    return found
 
 
 def episode(house: Rehearsal, worlds: Worlds, world: str, user: str, attack: str | None = None) -> list[Made]:

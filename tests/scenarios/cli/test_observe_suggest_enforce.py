@@ -173,7 +173,7 @@ def test_what_a_note_told_is_shown_and_not_learnt(notes: Notes) -> None:
     (kind,) = notes.ask("suggest")["task_types"]
     assert kind["led"] == {
         "notes/read_note": {
-            "calls": 6, "tasks": 1, "arguments": {"name": "notes/read_note"}, "granted": True,
+            "calls": 6, "tasks": 1, "arguments": {"name": "notes/read_note result"}, "granted": True,
         }
     }  # fmt: skip
     assert kind["refused"] == 0

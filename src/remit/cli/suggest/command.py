@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from remit.cli.decisions.confirmation import confirmed
@@ -86,7 +86,7 @@ def suggest(
     return 0
 
 
-def _same(since: str, options: dict[str, Iterable[str]], *, split: bool) -> str:
+def _same(since: str, options: Mapping[str, Iterable[str]], *, split: bool) -> str:
     """Return the command with the facts that were given, to go on with."""
     words = ["remit suggest", *(["--since", since] if since else [])]
     for option, values in options.items():

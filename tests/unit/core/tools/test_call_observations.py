@@ -82,6 +82,8 @@ def led(*events: Json, trusted: tuple[str, ...] = ()) -> list[ObservedCall]:
         ("files/read", {"path": "x"}, came("path", ("chat/list", "c.topic.raw")), "chat/list c.topic.raw"),
         ("files/read", {"path": ".ssh/id"}, came("path", ("mail/read", "")), "mail/read"),
         ("files/read", {"path": ".ssh/id"}, came("path", ("files/read", "")), "files/read"),
+        ("files/read", {"path": ".ssh/id"}, came("path", ("files/read", "result")), "files/read result"),
+        ("files/read", {"path": "a.md"}, came("path", ("files/list", "result[]")), ""),
         ("mail/send", {"to": "ann@a.example"}, came("to", ("crm/get", "contact.email")), ""),
         ("mail/send", {"to": EVE}, came("to", ("mail/read", "body"), ("crm/get", "contact.email")), ""),
         ("mail/send", {"to": "ann@a.example"}, came("to", ("mail/read", "body"), stated="words"), ""),

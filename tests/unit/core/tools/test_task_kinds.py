@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -65,7 +66,7 @@ def tickets(count: int, *, stated: str = "words", twice: bool = False) -> list[O
     found = []
     for number in range(count):
         source = {"ticket": ArgumentSource("intent", stated)}
-        said = {"task": f"tsk_{number}", "words": f"answer T-{number}", "sources": source}
+        said: dict[str, Any] = {"task": f"tsk_{number}", "words": f"answer T-{number}", "sources": source}
         found.append(observed("tickets/get", {"ticket": f"T-{number}"}, **said))
         found.append(observed("tickets/comment", {"ticket": f"T-{number}", "text": "done"}, **said))
         if twice:

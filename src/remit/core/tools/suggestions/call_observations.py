@@ -36,6 +36,8 @@ _PROSE: Final = vocabulary.PROSE - {"name", "label"}
 _LEADING: Final = frozenset({ArgumentRole.DESTINATION, ArgumentRole.SELECTOR, ArgumentRole.CODE})
 #: Last names of fields that say only in which form the field above them is.
 _FORMS: Final = {(one,) for one in ("value", "raw", "plain", "html", "markdown", "rendered")}
+#: Fields that are a whole result: none, or the one that servers put around a text without a schema.
+_WHOLE: Final = ("", "result")
 
 
 class ValueOrigin(msgspec.Struct, frozen=True):
@@ -184,7 +186,7 @@ def _is_text(
     upstream, _, name = origin.tool.partition("/")
     if origin.trust != Trust.UNTRUSTED.value or upstream in trusted:
         return False
-    if not origin.field:
+    if origin.field in _WHOLE:
         # A result without fields is a list of names, which the upstream's other tools take, or prose.
         names = upstream == tool.partition("/")[0] and vocabulary.known(
             vocabulary.tokens(name), vocabulary.LISTS
