@@ -313,7 +313,7 @@ class Lists:
         if kind == TOOLS:
             for tool in self._tools.of(upstream):
                 if "inputSchema" in tool.surface:
-                    yield self._entry(kind, before, tool.name, self.told(tool), tool)
+                    yield self._entry(kind, before, tool.name, _callable(self.told(tool)), tool)
             return
         if kind == WORDS:
             catalogue = self._tools.catalogue(upstream)
@@ -405,6 +405,19 @@ class Lists:
         live.reserve((room,))
         live.settle((room,), taken=False)
         return live.count_result(sum(len(one.body) for one in new))
+
+
+def _callable(wire: dict[str, Json]) -> dict[str, Json]:
+    """Return a tool's entry without its offer of tasks of 2025-11-25, which no session has.
+
+    A client would read a tool that demands them as one that it cannot call.
+    """
+    execution = wire.get("execution")
+    if not isinstance(execution, dict) or "taskSupport" not in execution:
+        return wire
+    rest = {name: one for name, one in execution.items() if name != "taskSupport"}
+    kept = {name: one for name, one in wire.items() if name != "execution"}
+    return kept | ({"execution": rest} if rest else {})
 
 
 def _size(entry: ListedEntry) -> int:
