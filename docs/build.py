@@ -125,7 +125,7 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested()]) + "\n"
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -202,6 +202,31 @@ def _airline() -> list[str]:
         "| --- | ---: |",
         *(f"| {one['what']} | {one['value']:,g} |" for one in run["figures"]),
     ]
+
+
+def _suggested() -> list[str]:
+    """What rules that were learnt from one half of a history came to on the other half."""
+    path = DOCS / "reference" / "suggested.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    found = {(one["name"], one["attacked"]): one["figures"] for one in run["histories"]}
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = [
+        "",
+        "## Rules learnt from history",
+        "",
+        f"On {run['date']}, by `python -m tests.interop suggest --publish`",
+        "([suggested.json](suggested.json)).",
+        "Each cell: learnt in calm, learnt while the attacker was present.",
+        "",
+        f"| figure | {' | '.join(names)} |",
+        f"| --- |{' ---: |' * len(names)}",
+    ]
+    for key, what in run["words"].items():
+        cells = (f"{found[name, False][key]:g}, {found[name, True][key]:g}" for name in names)
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
 
 
 FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*?(<!-- /figures -->)", re.DOTALL)

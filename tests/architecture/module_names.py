@@ -52,7 +52,9 @@ WORDS = {
         terminal time timestamp tracing transport tree under unit up upkeep user validator version walk web
         wire write
     """,
-    "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
+    "commands of remit": """
+        approve can data explain rehearse reload serve stop suggest welcome who whoami wrap
+    """,
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

@@ -170,6 +170,10 @@ class Remit:
         answer = asyncio.run(self._send(task, "tools/list", {}))
         return [one["name"] for one in answer["result"]["tools"]]
 
+    def discover(self, task: str) -> Json:
+        """Ask what a server offers, as the agent whose task it is."""
+        return asyncio.run(self._send(task, "server/discover", {}))["result"]
+
     async def _send(self, task: str, method: str, params: Json) -> Json:
         key = AgentKey.load(self.folder / ".remit" / "agents" / "note-bot.key.json")
         meta = {

@@ -7,9 +7,11 @@
     python -m tests.interop agentdojo --labels own  the same by labels of those who know the tasks
     python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
     python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
+    python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json` and `build/agentdojo.json`
+The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json` and
+`build/agentdojo.json`
 (own labels: `build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down
 in `tests/interop/results.py`, or passes though one is.
 """
@@ -24,10 +26,11 @@ from tests.interop import consenting, stage, suite, vectors
 from tests.interop.agentdojo.measure import LABELS, measure
 from tests.interop.airline.measure import measure as measure_airline
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
+from tests.interop.suggested.measure import measure as measure_suggested
 from tests.interop.worlds.measure import measure as measure_worlds
 
 REVISIONS = ("2026-07-28", "2025-11-25")
-MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds", "airline")
+MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds", "airline", "suggest")
 
 
 def server(revision: str) -> list[Row]:
@@ -68,7 +71,9 @@ def main() -> int:
             measure_worlds(publish=given.publish, one_by_one=given.cases, only=given.suite)
         if "airline" in wanted:
             measure_airline(publish=given.publish, one_by_one=given.cases)
-        if set(wanted) <= {"agentdojo", "worlds", "airline"}:
+        if "suggest" in wanted:
+            measure_suggested(publish=given.publish, only=given.suite)
+        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest"}:
             return 0
         suite.install()
     except suite.NotInstalled as fault:

@@ -151,8 +151,9 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     arguments: Annotated[
         dict[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretRef],
         Meta(
-            description="Values of `${NAME}` in `command`, put in when the program starts. Other users of "
-            "the machine can read the arguments of a process; prefer `env` where the program reads it."
+            description="Values of `${NAME}` in `command`, put in when the program starts, or in the path "
+            "and the query of `url`. Other users of the machine can read the arguments of a process; prefer "
+            "`env` where the program reads it."
         ),
     ] = {}
     environment: Annotated[

@@ -71,6 +71,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         reading.task_file(path)
     bundle = Bundle(
         tools=reading.tools,
+        instructions=reading.instructions,
         task_types=reading.task_types,
         policies=tuple(policies),
         apis=reading.apis,
@@ -92,6 +93,7 @@ class _Reading:
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}
         self.tools: dict[str, Tool] = {}
+        self.instructions: dict[str, str] = {}
         self.task_types: dict[str, TaskType] = {}
         self.apis: dict[str, Api] = {}
         self._homes: dict[str, str] = {}
@@ -160,6 +162,10 @@ class _Reading:
                 key="upstream",
                 remediation=suggestion(form.upstream, self.config.governed),
             )
+        line = node.line_of("instructions")
+        what = f"what `{form.upstream}` says of its use"
+        if form.instructions and self._claim(what, f"{name}:{line}", problems, line, "instructions"):
+            self.instructions[form.upstream] = form.instructions
         for tool_name, tool_form in form.tools.items():
             at = f"tools.{tool_name}"
             line = node.child_line("tools", tool_name)

@@ -354,6 +354,13 @@ class ToolsFile(Section, frozen=True, kw_only=True):
     """A file in `tools/`: the tools of one upstream. Several files may describe the same upstream."""
 
     upstream: Annotated[UpstreamName, Meta(description="The upstream's name in `remit.yaml`.")]
+    instructions: Annotated[
+        str,
+        Meta(
+            description="The server's `instructions`, as reviewed. Agents get them at the start of a session "
+            "for as long as the server says exactly this."
+        ),
+    ] = ""
     tools: Annotated[
         dict[Text, ToolForm],
         Meta(
