@@ -44,7 +44,9 @@ def recorded(suite: Suite, ids: dict[str, str]) -> list[Session]:
         calls = []
         for (name, arguments), result in play(found, found.initial(), user.calls):
             failed = isinstance(result, ToolError)
-            text = str(result) if failed or isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+            text = (
+                str(result) if failed or isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+            )
             calls.append((ids[name], arguments, text, failed))
         sessions.append(Session(suite.name, user.prompt, calls))
     return sessions
@@ -66,9 +68,7 @@ def rehearse(rehearsal: Rehearsal, session: Session) -> int:
 
 def rehearsals(quick: bool) -> list[Figure]:
     """Rehearse all sessions several times; the figure is the median of the rounds after the first."""
-    suites = [
-        Suite(name, tuple(tool.name for tool in world(name).TOOLS), (), ()) for name in WORLDS
-    ]
+    suites = [Suite(name, tuple(tool.name for tool in world(name).TOOLS), (), ()) for name in WORLDS]
     rounds: list[float] = []
     with confined(layout().target), rehearsal_of(suites, BUNDLE) as rehearsal:
         as_deployed(rehearsal, suites)

@@ -95,6 +95,7 @@ class Worlds:
 
 
 def cases_of(name: str) -> Any:
+    """Return the user tasks and attacks of a world."""
     return importlib.import_module(f"tests.interop.worlds.{name}.tasks")
 
 

@@ -24,6 +24,7 @@ from remit.core.tools.tool import LEADING, ArgumentRole, Tool
 
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _NONE: frozenset[int] = frozenset()
+_NO_NAMES: frozenset[str] = frozenset()
 _BY_DEFAULT = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION, ArgumentRole.AMOUNT)
 
 
@@ -82,6 +83,8 @@ def containers_in(tool: Tool, parts: dict[str, Json]) -> frozenset[str]:
 
     A container to which the intent leads says nothing of the item in it.
     """
+    if not tool.contained:
+        return _NO_NAMES
     return frozenset(around for name, around in tool.contained.items() if not absent(parts.get(name)))
 
 
