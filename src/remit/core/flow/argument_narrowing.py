@@ -105,7 +105,7 @@ def drop_rivals(
 ) -> None:
     """Drop the hints to some of several items of which the words do not choose."""
     hints = frozenset().union(*(one.hints for one in found.values()))
-    if not index.naming.rivals(hints):
+    if not hints or not index.naming.rivals(hints):
         return
     for name, one in list(found.items()):
         if one.hints and name in tool.arguments:
