@@ -124,7 +124,7 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline()]) + "\n"
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -182,6 +182,25 @@ def _worlds() -> list[str]:
         cells = (f"{found[name, True][key]:g}, {found[name, False][key]:g}" for name in names)
         lines.append(f"| {what} | {' | '.join(cells)} |")
     return lines
+
+
+def _airline() -> list[str]:
+    """What the replay of tau2-bench's airline domain came to, `docs/reference/airline.json`."""
+    path = DOCS / "reference" / "airline.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        "",
+        "## One customer's records",
+        "",
+        f"tau2-bench's airline domain, from `{run['package']}` {run['version']}, on {run['date']}, by",
+        "`python -m tests.interop airline --publish` ([airline.json](airline.json)).",
+        "",
+        "| figure | |",
+        "| --- | ---: |",
+        *(f"| {one['what']} | {one['value']:,g} |" for one in run["figures"]),
+    ]
 
 
 FIGURES = re.compile(r"(<!-- figures: written by `make docs` -->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -24,13 +24,13 @@ WORDS = {
     "terms of governance and evidence": """
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
-        log observation outcome question reach reachability reaction refusal revalidation scrubbing
+        log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
-        mark name naming noun note number object phrase proposal quantity quotation reading representation
-        strict suggestion superlative text untainted verb verbatim vocabulary
+        mark name naming noun note number object participant phrase proposal quantity quotation reading
+        representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind
@@ -43,7 +43,7 @@ WORDS = {
         known last layer limit line list listen listener listening listing live load local loop main manifest
         mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
         opening operation option os other outgoing output overlap own ownership page parser parsing peer
-        pinned placeholder polling pool priority private probe problem process program propagation
+        pinned placeholder polling pool prefix priority private probe problem process program propagation
         prompt push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
         running runtime safe scaffold schema screen scripted sdk second section server service setting silence

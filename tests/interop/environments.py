@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environments of programs by others, each installed from PyPI apart from remit's packages."""
 
+import json
+import os
 import subprocess
+import sys
 import venv
 from pathlib import Path
+from typing import Any, Self
 
 from tests.interop.suite import HOME, NotInstalled
 
@@ -39,3 +43,44 @@ class Environment:
         if done.returncode != 0:
             raise NotInstalled(f"pip could not install {self._name}: {done.stderr.strip()[-300:]}")
         self._done.write_text(self._requirements.read_text("utf-8"), "utf-8")
+
+
+class Child:
+    """A program in such an environment that answers one JSON object a line with another, one at a time.
+
+    Use it as a context manager; the caller has made sure that the environment is ready.
+    """
+
+    def __init__(self, python: Path, program: Path) -> None:
+        """Start the program, with nothing of this process's environment but what a program needs."""
+        self._program = program
+        self._process = subprocess.Popen(
+            [str(python), str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        )
+
+    def __enter__(self) -> Self:
+        """Return the running program."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait(20)
+
+    def ask(self, question: Any) -> Any:
+        """Return what the program answers; raises `RuntimeError` if it ends instead."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            sys.stderr.flush()
+            raise RuntimeError(f"{self._program} ended with {self._process.wait(20)} on {question}")
+        return json.loads(line)

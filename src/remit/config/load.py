@@ -16,6 +16,7 @@ from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
 from remit.config.reading.secret_reference import looks_secret
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.config.sections.audiences import check_within
 from remit.config.sections.directory import check_directory
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
@@ -245,6 +246,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
             key = f"classes.categories.{audience}"
             problems.add(fault, line=node.line_of(key), key=key, remediation=AUDIENCE_RULE)
     check_directory(config.directory, node, problems)
+    check_within(config.classes.within, config.data_classes, config.groups, node, problems)
     for audience, data_class in (config.classes.clearance or {}).items():
         key = f"classes.clearance.{audience}"
         if data_class not in order:

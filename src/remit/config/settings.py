@@ -64,6 +64,13 @@ class ClassesSection(Section, frozen=True, kw_only=True):
         dict[str, tuple[Name, ...]],
         Meta(description="The categories that an audience may learn. Default: all but `secret`."),
     ] = {}
+    within: Annotated[
+        dict[str, str],
+        Meta(
+            description="The audience that a group is a part of: `{'group:team': internal}`. What is not "
+            "listed for the group is as it is there."
+        ),
+    ] = {}
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
@@ -474,6 +481,6 @@ class Config(Section, frozen=True, kw_only=True):
         categories = {name: frozenset(known) for name, known in self.classes.categories.items()}
         if clearance is None:
             if order == Classes().order:
-                return Classes(crossings=crossings, categories=categories)
+                return Classes(crossings=crossings, categories=categories, within=self.classes.within)
             clearance = {"self": order[-1], "internal": order[max(0, len(order) - 2)], "external": order[0]}
-        return Classes(order=order, clearance=clearance, crossings=crossings, categories=categories)
+        return Classes(order, clearance, crossings, categories, self.classes.within)

@@ -12,6 +12,7 @@ import msgspec
 from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
 from remit.config.bundle.one_time_codes import code_channels
+from remit.config.bundle.participants import broken_readers
 from remit.config.bundle.task_types import KnownNames, task_type
 from remit.config.bundle.tools import described_tool
 from remit.config.bundle.vocabulary import Vocabulary
@@ -63,6 +64,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
     ):
         reading.tools_file(path)
     reading.code_channels()
+    reading.participants()
     for path in reading.folder.list(
         config.tasks, "tasks", (".yaml", ".yml"), required=config.tasks != "tasks"
     ):
@@ -185,6 +187,13 @@ class _Reading:
             file, _, line = self._homes[f"tool `{tool_id}`"].rpartition(":")
             name = tool_id.partition("/")[2]
             at = f"tools.{name}.arguments.{key}.one_time.read_by"
+            self.found.append(ConfigInvalid(fault, file=file, line=int(line), key=at, remediation=way))
+
+    def participants(self) -> None:
+        """Note stored destinations that no tool shows."""
+        for tool_id, fault, way in broken_readers(self.tools):
+            file, _, line = self._homes[f"tool `{tool_id}`"].rpartition(":")
+            at = f"tools.{tool_id.partition('/')[2]}.stored_destination.read_by"
             self.found.append(ConfigInvalid(fault, file=file, line=int(line), key=at, remediation=way))
 
     def task_file(self, path: Path) -> None:

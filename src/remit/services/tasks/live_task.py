@@ -12,6 +12,7 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.flow.provenance import Index
+from remit.core.flow.records.participants import addressees
 from remit.core.flow.stated_amounts import joined, payments
 from remit.core.flow.task_index import begun
 from remit.core.identity.principals import Agent
@@ -231,6 +232,12 @@ class LiveTask:
             self.index.statement,
             request.tool.parts(request.arguments),
         )
+        if addressees(self.index, request.tool, request.arguments).fact != facts.participants:
+            raise Conflict(
+                "the participants may have changed since the decision",
+                code="participants-changed",
+                remediation="call again",
+            )
         again = statement.repeats(request.tool, parts) and not facts.repeated
         statement.owed.pay(request.tool, payments(joined(request.tool, parts)))
         if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
