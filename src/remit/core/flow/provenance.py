@@ -132,8 +132,8 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        parts = (self.kept, self.naming, self._paths, self.persons, self.facts)
-        kept = sum(one.size_bytes for one in parts) + len(self.clean) * VALUE_BYTES
+        kept = self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        kept += self.persons.size_bytes + self.facts.size_bytes + len(self.clean) * VALUE_BYTES
         shared = self.codes.size_bytes + self.participants.size_bytes
         return kept + shared if self.above is None else kept
 

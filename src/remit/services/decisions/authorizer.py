@@ -444,8 +444,8 @@ def _brings(request: AccessRequest, classes: Classes) -> Label:
 
 def never_sees(live: LiveTask, bundle: Bundle) -> list[Unseen]:
     """Return the rules about data that a task never sees: those of its type, and of the tasks above it."""
-    types = (bundle.task_types.get(name) for name in sorted(live.types))
-    return [one.withhold for one in types if one is not None and one.withhold != _NOTHING_UNSEEN]
+    types = [found for name in live.types if (found := bundle.task_types.get(name)) is not None]
+    return [one.withhold for one in types if one.withhold != _NOTHING_UNSEEN]
 
 
 def seen_by(tool: Tool, live: LiveTask, bundle: Bundle) -> Tool:

@@ -253,9 +253,9 @@ class LiveTask:
 
         A lowered label does not count: the agent has read what it was lowered for.
         """
-        return all(
-            one.label.trust is Trust.TRUSTED and one.task.lowered is None for one in (self, *self.above())
-        )
+        if self.label.trust is not Trust.TRUSTED or self.task.lowered is not None:
+            return False
+        return all(one.label.trust is Trust.TRUSTED and one.task.lowered is None for one in self.above())
 
     def above(self) -> list[LiveTask]:
         """Return the bound ancestors of this task."""
