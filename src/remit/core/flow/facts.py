@@ -18,8 +18,7 @@ from remit.core.flow.argument_narrowing import absent, containers_in, drop_rival
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
-from remit.core.flow.language.tool_verbs import asking, object_words, verbs_and_nouns
-from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.vocabulary.code_words import names_code
 from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
 from remit.core.flow.one_time_codes import NO_CODE, entered
@@ -31,7 +30,7 @@ from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.flow.values.strict_reading import exact
-from remit.core.flow.verb_requests import asked_widely
+from remit.core.flow.verb_requests import asked_widely, asks, mentions, needs_firm
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
@@ -271,11 +270,6 @@ def _owned(people: Mapping[str, Justification]) -> frozenset[str]:
 def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
     """Return whether the person's words ask for a call."""
     return asks(index.utterance, tool) or asked_widely(index, tool, parts, found)
-
-
-def asks(said: Utterance, tool: Tool) -> bool:
-    """Return whether the person's words ask for what a tool does, whatever the arguments."""
-    return said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool))
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
@@ -534,25 +528,12 @@ def _asked_for_code(index: Index, tool: Tool) -> bool:
     return any(said.asks_for(one, asking(tool)) for one in words)
 
 
-def mentions(index: Index, tool: Tool) -> bool:
-    """Return whether the text that the intent delegates to mentions what a tool does."""
-    by = asking(tool)
-    verbs, nouns = verbs_and_nouns(by.name)
-    handed = index.naming.firmly_handed if _needs_firm(tool) else index.naming.handed
-    return not handed.words.isdisjoint(by.words | verbs | nouns)
-
-
-def _needs_firm(tool: Tool) -> bool:
-    """Return whether only an author with a trusted name can ask for what a tool does."""
-    return tool.effect is Effect.IRREVERSIBLE or tool.audience.name == "external"
-
-
 def _pointed_to(index: Index, tool: Tool, selectors: Sequence[Justification], *, delegated: bool) -> bool:
     """Return whether all selectors are fields of sources that the intent points to.
 
     Where the intent delegates to a text, words of that text suffice.
     """
-    firmly = _needs_firm(tool)
+    firmly = needs_firm(tool)
     return all(
         one.reached
         or one.reach >= Reach.POINTED

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from remit.core.flow.facts import FlowFacts, asks, mentions
+from remit.core.flow.facts import FlowFacts
 from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.provenance import Index
+from remit.core.flow.verb_requests import asks, mentions
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 OWN_READS: Final = "own-reads"
