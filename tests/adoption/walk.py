@@ -165,7 +165,6 @@ def _enforce(newcomer: Newcomer, made: Walked) -> None:
     config.write_text(text)
     newcomer.types("reload")
     made.to_enforced = newcomer.typed[before:]
-    newcomer.add_approver()
 
 
 def _attack(newcomer: Newcomer, web: Web, made: Walked) -> None:
