@@ -67,9 +67,17 @@ class PolicyEngine(Protocol):
         ...
 
     def check(
-        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent] = (),
     ) -> list[Problem]:
-        """Return the problems: syntax, types, an argument that no tool has, a duplicate `@id`."""
+        """Return the problems: syntax, types, a word that the compared fact can never be, a rule that never
+        applies, an argument that no tool has, a duplicate `@id`.
+
+        Names of agents and groups are checked where `agents` are given.
+        """
         ...
 
     def load(

@@ -100,7 +100,8 @@ class Policies:
         try:
             async with self._checking:
                 tools, types = self._tools(bundle), list(bundle.task_types.values())
-                return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types)
+                agents = self._members_of(await self._store.agents(self._tenant))
+                return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types, agents)
         finally:
             self._checks_of[by] -= 1
             if not self._checks_of[by]:
@@ -193,5 +194,8 @@ class Policies:
 
     async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
         tools, types = self._tools(bundle), list(bundle.task_types.values())
-        agents = [self._members.of_agent(agent) for agent in agents]
-        return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, agents)
+        known = self._members_of(agents)
+        return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, known)
+
+    def _members_of(self, agents: Iterable[Agent]) -> list[Agent]:
+        return [self._members.of_agent(agent) for agent in agents]

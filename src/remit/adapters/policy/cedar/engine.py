@@ -25,12 +25,14 @@ from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.types import Path, Shape, TypeMismatch, prune
+from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
+from remit.core.policy.vocabulary import DeclaredNames, vocabulary
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
@@ -57,9 +59,11 @@ class CedarPolicies:
         text_limit: int = TEXT_LIMIT,
         examine: Examine = examined,
         check: Examine | None = None,
+        declared: DeclaredNames | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can query."""
+        """Take the organisation's data classes, whose order policies can query, and its declared names."""
         self._classes = classes or Classes()
+        self._declared = declared
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
@@ -83,7 +87,12 @@ class CedarPolicies:
         self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
     ) -> CheckInput:
         known = _known(tools)
-        return CheckInput(known, parameters(task_types), self._classes, agents, record_facts(known))
+        words = vocabulary(
+            known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
+        )
+        groups = self._declared.groups if self._declared else ()
+        params, records = parameters(task_types), record_facts(known)
+        return CheckInput(known, params, self._classes, agents, records, words, groups)
 
     def load(
         self,
