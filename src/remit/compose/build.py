@@ -85,6 +85,7 @@ def build(config: Config, opened: OpenedProcess, public_url: str, address: str =
         origin=log_origin(config.tenant),
         members=memberships(config),
         second_person=config.people.second_person,
+        second_person_for_policies=config.policies.second_person,
     )
     return assemble(_adapters(config, opened), deployment, _settings(config, opened, public_url, address))
 

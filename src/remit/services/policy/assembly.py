@@ -16,4 +16,5 @@ def policies_of(adapters: Adapters, deployment: Deployment) -> Policies:
         clock=adapters.clock,
         tenant=deployment.tenant,
         members=deployment.members,
+        second_person=deployment.second_person_for_policies,
     )

@@ -9,15 +9,16 @@ store, a replaced bundle does not come back because a process starts with its fi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from remit.core.errors import Busy, ConfigInvalid
-from remit.core.evidence.event import Event
-from remit.core.evidence.events.system import BundleApplied
+from remit.core.errors import Busy, ConfigInvalid, Conflict, Forbidden, NotFound
+from remit.core.evidence.event import Event, timestamp
+from remit.core.evidence.events.system import BundleApplied, BundleProposed
 from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import PLAN_TOOL
@@ -27,8 +28,10 @@ from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
 from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
+from remit.services.policy.versions import APPLIED_KEY, InForce, Proposal, Versions
 
-APPLIED_KEY = "bundle.applied"
+log = logging.getLogger("remit")
+
 #: Prefix of the keys, each ending in a digest, of bundles that were ever in force.
 ONCE_KEY = "bundle.once:"
 #: Largest number of requested checks that wait for each other.
@@ -42,6 +45,7 @@ class AppliedBundle(msgspec.Struct, frozen=True):
 
     bundle: Bundle
     policy: LoadedPolicy
+    version: int = 0
 
     @property
     def digest(self) -> str:
@@ -56,9 +60,22 @@ class Policies:
     """
 
     def __init__(
-        self, *, engine: PolicyEngine, store: PrincipalStore, clock: Clock, tenant: str, members: Memberships
+        self,
+        *,
+        engine: PolicyEngine,
+        store: PrincipalStore,
+        clock: Clock,
+        tenant: str,
+        members: Memberships,
+        second_person: bool = False,
     ) -> None:
-        """Begin with no bundle applied: until then nothing is permitted."""
+        """Begin with no bundle applied: until then nothing is permitted.
+
+        With `second_person`, a bundle replaces another one only after a second administrator has confirmed
+        it.
+        """
+        self.versions = Versions(store=store, tenant=tenant)
+        self.second_person = second_person
         self._engine = engine
         self._members = members
         self._store = store
@@ -113,54 +130,149 @@ class Policies:
         tools, types = self._tools(bundle), list(bundle.task_types.values())
         return await asyncio.to_thread(self._engine.schema, tools, types)
 
-    async def apply(self, bundle: Bundle, *, by: str) -> AppliedBundle:
+    async def apply(
+        self,
+        bundle: Bundle,
+        *,
+        by: str,
+        reason: str = "",
+        second: str = "",
+        back_to: int = 0,
+        held: bool = False,
+    ) -> AppliedBundle:
         """Check a bundle and put it in force.
 
-        Raises `ConfigInvalid` and changes nothing if the bundle is not valid.
+        `second` is the administrator who confirmed it, `back_to` the earlier version that comes back. `held`:
+        every replica takes it from the store. Raises `ConfigInvalid` and changes nothing if the bundle is not
+        valid, and `Forbidden` if two administrators must agree and no second one has confirmed it.
         """
         async with self._loading:
+            now = await self.versions.in_force()
+            if self.second_person and not second and now.bundle not in ("", bundle.digest):
+                raise Forbidden(
+                    "two administrators must agree before a policy bundle replaces another",
+                    code="second-person",
+                    remediation="run `remit policy apply`; another administrator then runs "
+                    "`remit policy confirm`",
+                )
             agents = await self._store.agents(self._tenant)
             loaded = await self._load(bundle, agents)
-            previous = await self.in_force()
+            version = now.version + (now.bundle != bundle.digest)
             applied = BundleApplied(
                 bundle=bundle.digest,
-                previous=previous,
+                previous=now.bundle,
+                version=version,
+                back_to=back_to,
                 tools=len(bundle.tools),
                 task_types=len(bundle.task_types),
                 rules=len(loaded.rules()),
+                reason=reason,
                 by=by,
+                second=second,
             )
             event = Event.of(applied, at=self._clock.now(), tenant=self._tenant, subject=by)
             once = [
                 PutValue(self._tenant, f"{ONCE_KEY}{one}", {"bundle": one})
-                for one in dict.fromkeys((previous, bundle.digest))
+                for one in dict.fromkeys((now.bundle, bundle.digest))
                 if one
             ]
-            changes = (PutValue(self._tenant, APPLIED_KEY, event.facts), *once)
+            value = msgspec.to_builtins(InForce(bundle=bundle.digest, version=version, held=held))
+            changes = (
+                PutValue(self._tenant, APPLIED_KEY, value),
+                *once,
+                *await self.versions.adding(version, bundle),
+                self.versions.propose(None),
+            )
             await self._store.commit(Unit(changes=changes, events=(event,)))
-            self._applied = AppliedBundle(bundle, loaded)
+            self._applied = AppliedBundle(bundle, loaded, version)
             return self._applied
+
+    async def propose(self, bundle: Bundle, *, by: str, reason: str = "", back_to: int = 0) -> Proposal:
+        """Check a bundle and keep it until a second administrator confirms it; what is in force stays.
+
+        A new proposal replaces the previous one. Raises `ConfigInvalid` if the bundle is not valid.
+        """
+        async with self._loading:
+            await self._load(bundle, await self._store.agents(self._tenant))
+            now = self._clock.now()
+            before = await self.in_force()
+            proposal = Proposal(
+                bundle=bundle.digest,
+                instead_of=before,
+                by=by,
+                reason=reason,
+                at=timestamp(now),
+                back_to=back_to,
+            )
+            proposed = BundleProposed(
+                bundle=bundle.digest, instead_of=before, back_to=back_to, reason=reason, by=by
+            )
+            event = Event.of(proposed, at=now, tenant=self._tenant, subject=by)
+            changes = (self.versions.keep(bundle), self.versions.propose(proposal))
+            await self._store.commit(Unit(changes=changes, events=(event,)))
+            return proposal
+
+    async def confirm(self, digest: str, *, by: str) -> AppliedBundle:
+        """Put a proposed bundle in force, as a second administrator.
+
+        Raises `NotFound` if no such bundle waits, `Forbidden` for the administrator who proposed it, and
+        `Conflict` if another bundle came into force since.
+        """
+        proposal = await self.versions.proposal()
+        bundle = await self.versions.bundle(digest)
+        if proposal is None or proposal.bundle != digest or bundle is None:
+            raise NotFound(
+                f"no policy bundle `{digest[:80]}` waits for confirmation",
+                remediation="`remit policy history` shows the one that does",
+            )
+        if proposal.by == by:
+            raise Forbidden(
+                "you have proposed this policy bundle yourself",
+                code="second-person",
+                remediation="have another administrator confirm it",
+            )
+        if proposal.instead_of != await self.in_force():
+            raise Conflict(
+                "another policy bundle came into force after this one was proposed",
+                remediation="run `remit policy apply` again, and have that confirmed",
+            )
+        return await self.apply(
+            bundle, by=proposal.by, reason=proposal.reason, second=by, back_to=proposal.back_to, held=True
+        )
 
     async def in_force(self) -> str:
         """Return the digest of the bundle applied last, by any process; empty before the first one."""
-        found = await self._store.values(self._tenant, APPLIED_KEY)
-        return str(found[0]["bundle"]) if found else ""
+        return (await self.versions.in_force()).bundle
 
     async def replaced(self, bundle: Bundle) -> bool:
         """Return whether a bundle was in force once, and another one is now."""
         once = await self._store.values(self._tenant, f"{ONCE_KEY}{bundle.digest}")
         return bool(once) and await self.in_force() != bundle.digest
 
-    async def begin(self, bundle: Bundle, *, by: str, go_back: bool) -> None:
-        """Start with the bundle of this process's files, where other processes may serve the same store.
+    async def begin(self, bundle: Bundle, *, by: str, go_back: bool, several: bool = True) -> None:
+        """Start with the bundle of this process's files; with `several`, other processes may serve the store.
 
-        A bundle that is in force already is taken over; a bundle that never was in force is put in force.
-        Raises `ConfigInvalid` for a bundle that was replaced, unless `go_back` permits a return to it.
+        Where others may serve, a bundle that is in force already is taken over, and one that was replaced is
+        refused: raises `ConfigInvalid`, unless `go_back` permits a return to it. A bundle that was held (by a
+        rollback, or as two administrators agreed on it) stays in force against files that it replaced.
         """
-        if await self.in_force() == bundle.digest:
+        now = await self.versions.in_force()
+        if several and now.bundle == bundle.digest:
             await self.adopt(bundle)
             return
-        if not go_back and await self.replaced(bundle):
+        replaced = not go_back and await self.replaced(bundle)
+        unconfirmed = self.second_person and now.bundle not in ("", bundle.digest)
+        if unconfirmed or (replaced and now.held):
+            kept = await self.versions.bundle(now.bundle)
+            if kept is not None:
+                log.warning(
+                    "the files here are not the policy bundle in force: %s stays in force, not %s",
+                    now.bundle,
+                    bundle.digest,
+                )
+                await self.adopt(kept)
+                return
+        if replaced and several:
             raise ConfigInvalid(
                 f"the files here are bundle `{bundle.digest}`, which was replaced; in force is "
                 f"`{await self.in_force()}`",
@@ -180,7 +292,17 @@ class Policies:
         """Put in force what another replica has applied, which is on record already."""
         async with self._loading:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
-            self._applied = AppliedBundle(bundle, loaded)
+            version = (await self.versions.in_force()).version
+            self._applied = AppliedBundle(bundle, loaded, version)
+
+    async def adopt_held(self, digest: str) -> bool:
+        """Put in force what another replica has applied, if every replica takes it from the store."""
+        now = await self.versions.in_force()
+        kept = await self.versions.bundle(digest) if now.held and now.bundle == digest else None
+        if kept is None:
+            return False
+        await self.adopt(kept)
+        return True
 
     async def refresh(self) -> None:
         """Reload the policies in force after the registered tools or agents have changed."""
@@ -190,7 +312,7 @@ class Policies:
                 return
             bundle = self._applied.bundle
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
-            self._applied = AppliedBundle(bundle, loaded)
+            self._applied = AppliedBundle(bundle, loaded, self._applied.version)
 
     async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
         tools, types = self._tools(bundle), list(bundle.task_types.values())

@@ -116,7 +116,6 @@ def test_a_pattern_that_fits_no_word_is_an_error() -> None:
         ("context.crossings > 3 && context.crossings < 4", "`context.crossings`"),
         ("context.cleared && !context.cleared", "`context.cleared`"),
         ('resource.audience == "self" && !(context.audience == "self")', "`context.audience`"),
-        ("false", "its conditions"),
         ('!(context.flow.plan == "planned" || context.flow.plan != "planned")', "`context.flow.plan`"),
         ('["none", "reversible"].contains(context.effect) && context.effect == "irreversible"', "effect"),
         ("if context.cleared then context.tier_level > 3 else context.cleared", "`context.tier`"),
@@ -143,6 +142,15 @@ def test_a_rule_whose_conditions_never_hold_is_an_error(condition: str, about: s
 def test_conditions_that_can_hold_are_sound(condition: str) -> None:
     """The analysis reports only what it has proved."""
     assert check(forbid(condition)) == []
+
+
+def test_a_rule_that_says_false_is_off_and_a_warning() -> None:
+    """Its author knows that it never applies."""
+    (problem,) = check(forbid("false"))
+    assert (problem.severity, problem.text) == (
+        "warning",
+        "this rule never applies: its conditions never hold",
+    )
 
 
 def test_an_unless_that_always_holds_makes_a_rule_never_apply() -> None:

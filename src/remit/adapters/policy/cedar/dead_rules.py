@@ -28,6 +28,8 @@ def never_applies(rule: CedarRule, conditions: Conditions, met: Sequence[Tool]) 
         yield rule.problem(
             f"this rule never applies: {_contradict(clash)}",
             at=_first(rule, clash),
+            # A rule that says `false` is off, as its author knows.
+            severity="error" if clash else "warning",
             remediation="write `||` in place of `&&` where one of several is enough, or remove the rule",
         )
         return
