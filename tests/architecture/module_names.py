@@ -22,10 +22,10 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm attack audit cell checkpoint conjunction control declassification delegated
+        accountability alarm attack audit case cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction refusal revalidation scrubbing
-        separation shared spent stated takeover unclosed untrusted
+        separation shared simulation spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
@@ -37,7 +37,8 @@ WORDS = {
         blocker body bound bridge browser build building catalogue change check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
-        deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
+        deployment destination disconnect doctor document duration dynamic engine error exit expression
+        fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health hint hook host ids idle in init injection input insert inspection introspection
         known last layer limit line list listen listener listening listing live load local loop main manifest
@@ -51,7 +52,9 @@ WORDS = {
         subscription subset supervisor survey system table target template terminal time timestamp tracing
         transport tree under unit up upkeep user validator version walk web wire write
     """,
-    "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
+    "commands of remit": """
+        approve can data diff explain rehearse reload serve simulate stop welcome who whoami wrap
+    """,
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

@@ -15,6 +15,7 @@ from remit.core.errors import ConfigInvalid, Forbidden
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Role
 from remit.core.policy.bundle import kept_form
+from remit.ports.store.changes import PutPerson
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import config_of
 from remit.services.identity.directory import NewPerson
@@ -167,6 +168,29 @@ async def test_a_second_administrator_confirms_by_digest(careful: ServiceWorld) 
     assert (found["items"][0]["reason"], found["proposed"]) == ("no exports", None)
 
 
+async def test_two_accounts_of_one_person_are_not_two_administrators(careful: ServiceWorld) -> None:
+    """An administrator who made the other's sign-in code may be both."""
+    await ask(careful, "POST", "/apply")
+    authenticator = careful.services.identity.authenticator
+    code = await authenticator.make_code("ruth", by="root")
+    session = (await authenticator.sign_in(code))[0]
+    told = await careful.ask("POST", "/api/v1/policies/confirm", {"bundle": "sha256:two"}, by=session)
+    assert (told.status, told.json["code"]) == (403, "code-maker")
+    assert careful.services.policies.digest == "sha256:one"
+
+
+async def test_a_proposal_of_a_former_administrator_is_void(careful: ServiceWorld) -> None:
+    """The two must hold the role when it counts."""
+    directory = careful.services.identity.directory
+    await directory.add_person(NewPerson(name="rita", roles=(Role.ADMINISTRATOR,)), by="root")
+    await ask(careful, "POST", "/apply", by="rita")
+    person = await directory.person("rita")
+    former = msgspec.structs.replace(person, roles=frozenset())
+    await careful.services.store.commit(Unit(changes=(PutPerson(former),)))
+    told = await ask(careful, "POST", "/confirm", {"bundle": "sha256:two"}, by="ruth")
+    assert (told["status"], told["code"]) == (403, "second-person")
+
+
 async def test_a_rollback_needs_the_second_administrator_too(careful: ServiceWorld) -> None:
     """Otherwise one person could return to a time with fewer rules."""
     await ask(careful, "POST", "/apply")
@@ -192,7 +216,9 @@ async def test_a_proposal_ends_when_another_bundle_comes_into_force(careful: Ser
     """What was reviewed was the change from a certain bundle."""
     policies = careful.services.policies
     await policies.propose(TWO, by="root")
-    old = msgspec.structs.replace(await policies.versions.proposal(), instead_of="sha256:before")
+    proposal = await policies.versions.proposal()
+    assert proposal is not None
+    old = msgspec.structs.replace(proposal, instead_of="sha256:before")
     await careful.services.store.commit(Unit(changes=(policies.versions.propose(old),)))
     assert (await ask(careful, "POST", "/confirm", {"bundle": "sha256:two"}, by="ruth"))["status"] == 409
 

@@ -200,7 +200,12 @@ async def applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
 async def rules(errand: RestRequest[PolicyRooms]) -> Items[RuleView]:
     """Return every rule in force."""
     found = errand.rooms.policies.applied.policy.rules()
-    return Items(tuple(RuleView(**rule._asdict()) for rule in found))
+    return Items(
+        tuple(
+            RuleView(id=rule.id, digest=rule.digest, text=rule.text, does=rule.does, reason=rule.reason)
+            for rule in found
+        )
+    )
 
 
 async def schema(errand: RestRequest[PolicyRooms]) -> SchemaText:

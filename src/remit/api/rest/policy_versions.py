@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from remit.services.evidence.assembly import EvidenceServices
 from remit.services.evidence.log import readable
 from remit.services.identity.permissions import Duty
 from remit.services.policy.bundle import Policies
+from remit.services.policy.versions import BundleProposal
 from remit.services.tools.assembly import ToolServices
 
 #: Events that one look at the history reads.
@@ -98,7 +100,7 @@ class RollbackPreview(View, frozen=True, kw_only=True):
     tasks: tuple[Unsettled, ...]
 
 
-class Confirmation(Body, frozen=True, kw_only=True):
+class ConfirmBundle(Body, frozen=True, kw_only=True):
     """The digest of the proposed bundle."""
 
     bundle: str
@@ -137,7 +139,18 @@ async def history(errand: RestRequest[PolicyVersionRooms]) -> VersionHistory:
     proposal = await rooms.policies.versions.proposal()
     return VersionHistory(
         items=tuple(found[one] for one in sorted(found, reverse=True)[: wanted.limit]),
-        proposed=None if proposal is None else ProposalView(**msgspec.structs.asdict(proposal)),
+        proposed=None if proposal is None else _proposed(proposal),
+    )
+
+
+def _proposed(proposal: BundleProposal) -> ProposalView:
+    return ProposalView(
+        bundle=proposal.bundle,
+        instead_of=proposal.instead_of,
+        by=proposal.by,
+        reason=proposal.reason,
+        at=datetime.fromisoformat(proposal.at),
+        back_to=proposal.back_to,
     )
 
 
@@ -162,7 +175,7 @@ async def rollback(errand: RestRequest[PolicyVersionRooms]) -> AppliedView:
 
 async def confirm(errand: RestRequest[PolicyVersionRooms]) -> AppliedView:
     """Put a proposed bundle in force, as a second administrator."""
-    wanted: Confirmation = errand.body
+    wanted: ConfirmBundle = errand.body
     await errand.rooms.policies.confirm(wanted.bundle, by=errand.by)
     return await _settled(errand)
 
@@ -227,7 +240,7 @@ ENDPOINTS = (
         summary="Put a proposed policy bundle in force, as a second administrator",
         serve=confirm,
         people=Duty.ADMINISTER,
-        takes=Confirmation,
+        takes=ConfirmBundle,
         gives=AppliedView,
     ),
 )

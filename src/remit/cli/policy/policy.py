@@ -13,9 +13,11 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
-from remit.cli.policy import versions
-from remit.cli.policy.in_force import show_applied, show_unsettled, spread
+from remit.cli.policy import case_report, versions
+from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
+from remit.cli.policy.policy_diff import diff
 from remit.cli.policy.rollout import FOLLOW_S
+from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
 from remit.core.canonical import digest
@@ -205,3 +207,6 @@ def schema() -> None:
 app.command(name="history")(versions.history)
 app.command(name="rollback")(versions.rollback)
 app.command(name="confirm")(versions.confirm)
+app.command(name="simulate")(simulate)
+app.command(name="test")(case_report.run_cases)
+app.command(name="diff")(diff)

@@ -460,7 +460,7 @@ def _wire(made: Suggestions) -> Json:
 
 
 def _apply(client: Client, made: Suggestions, confirm: str) -> int:
-    from remit.cli.policy.policy import show_unsettled
+    from remit.cli.policy.bundle_status import show_unsettled
     from remit.core.errors import ConfigInvalid, RemitError
 
     if not made.files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
-from remit.cli.policy.in_force import show_applied, show_unsettled, spread
+from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.rest_client import connect
 from remit.core.canonical import digest
 from remit.core.json_value import Json
@@ -42,8 +42,9 @@ def history(*, limit: int = 20) -> None:
     )
     if found["proposed"]:
         waits = found["proposed"]
+        terminal.say("")
         terminal.say(
-            f"\n{waits['by']} proposes another bundle: {_why(waits) or 'no reason given'}", style="yellow"
+            f"{waits['by']} proposes another bundle: {_why(waits) or 'no reason given'}", style="yellow"
         )
         terminal.copyable(f"  remit policy confirm {waits['bundle']}", style="dim")
 

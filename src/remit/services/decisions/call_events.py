@@ -14,7 +14,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
-from remit.core.decisions.recorded_facts import recorded
+from remit.core.decisions.decision_facts import recorded
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled

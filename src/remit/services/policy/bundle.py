@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from remit.core.errors import Busy, ConfigInvalid, Conflict, Forbidden, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.system import BundleApplied, BundleProposed
-from remit.core.identity.principals import Agent, Memberships
+from remit.core.identity.principals import Agent, Memberships, Role
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
@@ -28,7 +28,7 @@ from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
 from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
-from remit.services.policy.versions import APPLIED_KEY, InForce, Proposal, Versions
+from remit.services.policy.versions import APPLIED_KEY, BundleProposal, InForce, Versions
 
 log = logging.getLogger("remit")
 
@@ -51,6 +51,10 @@ class AppliedBundle(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         """The digest that decisions name."""
         return self.bundle.digest
+
+
+async def _oneself(person: str) -> frozenset[str]:
+    return frozenset({person})
 
 
 class Policies:
@@ -84,6 +88,7 @@ class Policies:
         self._applied: AppliedBundle | None = None
         self._loading, self._checking = asyncio.Lock(), asyncio.Lock()
         self._checks_of: Counter[str] = Counter()
+        self._hands: Callable[[str], Awaitable[frozenset[str]]] = _oneself
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
@@ -93,11 +98,15 @@ class Policies:
             raise ConfigInvalid("no bundle is applied", remediation="run `remit policy apply`")
         return self._applied
 
+    def use_hands(self, hands: Callable[[str], Awaitable[frozenset[str]]]) -> None:
+        """Set the source of the people who may be acting as a person; they count as one."""
+        self._hands = hands
+
     def use_tools(self, tools: Callable[[Bundle], Iterable[Tool]]) -> None:
         """Set the source of the registered tools: descriptions joined with what upstreams offer."""
         self._registered = tools
 
-    def _tools(self, bundle: Bundle) -> list[Tool]:
+    def tools_of(self, bundle: Bundle) -> list[Tool]:
         """Return the tools that policies may refer to.
 
         They are the registered tools, and the operations that remit decides like tools.
@@ -116,7 +125,7 @@ class Policies:
         self._checks_of[by] += 1
         try:
             async with self._checking:
-                tools, types = self._tools(bundle), list(bundle.task_types.values())
+                tools, types = self.tools_of(bundle), list(bundle.task_types.values())
                 agents = self._members_of(await self._store.agents(self._tenant))
                 return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types, agents)
         finally:
@@ -127,7 +136,7 @@ class Policies:
     async def schema(self) -> str:
         """Return the policy schema for the tools registered now."""
         bundle = self.applied.bundle
-        tools, types = self._tools(bundle), list(bundle.task_types.values())
+        tools, types = self.tools_of(bundle), list(bundle.task_types.values())
         return await asyncio.to_thread(self._engine.schema, tools, types)
 
     async def apply(
@@ -187,7 +196,7 @@ class Policies:
             self._applied = AppliedBundle(bundle, loaded, version)
             return self._applied
 
-    async def propose(self, bundle: Bundle, *, by: str, reason: str = "", back_to: int = 0) -> Proposal:
+    async def propose(self, bundle: Bundle, *, by: str, reason: str = "", back_to: int = 0) -> BundleProposal:
         """Check a bundle and keep it until a second administrator confirms it; what is in force stays.
 
         A new proposal replaces the previous one. Raises `ConfigInvalid` if the bundle is not valid.
@@ -196,13 +205,14 @@ class Policies:
             await self._load(bundle, await self._store.agents(self._tenant))
             now = self._clock.now()
             before = await self.in_force()
-            proposal = Proposal(
+            proposal = BundleProposal(
                 bundle=bundle.digest,
                 instead_of=before,
                 by=by,
                 reason=reason,
                 at=timestamp(now),
                 back_to=back_to,
+                hands=tuple(sorted(await self._hands(by))),
             )
             proposed = BundleProposed(
                 bundle=bundle.digest, instead_of=before, back_to=back_to, reason=reason, by=by
@@ -225,12 +235,7 @@ class Policies:
                 f"no policy bundle `{digest[:80]}` waits for confirmation",
                 remediation="`remit policy history` shows the one that does",
             )
-        if proposal.by == by:
-            raise Forbidden(
-                "you have proposed this policy bundle yourself",
-                code="second-person",
-                remediation="have another administrator confirm it",
-            )
+        await self._independent(proposal, by)
         if proposal.instead_of != await self.in_force():
             raise Conflict(
                 "another policy bundle came into force after this one was proposed",
@@ -239,6 +244,30 @@ class Policies:
         return await self.apply(
             bundle, by=proposal.by, reason=proposal.reason, second=by, back_to=proposal.back_to, held=True
         )
+
+    async def _independent(self, proposal: BundleProposal, by: str) -> None:
+        """Raise `Forbidden` unless `by` is another person than the administrator who proposed a bundle."""
+        if proposal.by == by:
+            raise Forbidden(
+                "you have proposed this policy bundle yourself",
+                code="second-person",
+                remediation="have another administrator confirm it",
+            )
+        if not (await self._hands(by)).isdisjoint(proposal.hands):
+            raise Forbidden(
+                "the administrator who proposed it may be the same person: one made a sign-in code for the "
+                "other, or one administrator made the codes of both",
+                code="code-maker",
+                remediation="let another administrator confirm it, or remove what came of the code "
+                "(`remit person ways`)",
+            )
+        first = await self._store.person(self._tenant, proposal.by)
+        if first is None or not first.active or Role.ADMINISTRATOR not in first.roles:
+            raise Forbidden(
+                "who proposed this policy bundle is no administrator any more",
+                code="second-person",
+                remediation="propose it again with `remit policy apply`",
+            )
 
     async def in_force(self) -> str:
         """Return the digest of the bundle applied last, by any process; empty before the first one."""
@@ -314,8 +343,13 @@ class Policies:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
             self._applied = AppliedBundle(bundle, loaded, self._applied.version)
 
+    async def load(self, bundle: Bundle) -> LoadedPolicy:
+        """Check and load the policies of a bundle that does not come into force; raise `ConfigInvalid`."""
+        async with self._loading:
+            return await self._load(bundle, await self._store.agents(self._tenant))
+
     async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
-        tools, types = self._tools(bundle), list(bundle.task_types.values())
+        tools, types = self.tools_of(bundle), list(bundle.task_types.values())
         known = self._members_of(agents)
         return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, known)
 

@@ -37,10 +37,11 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class BundleProposal(msgspec.Struct, frozen=True, kw_only=True):
     """A bundle that one administrator wants in force, instead of the bundle `instead_of`, for a reason.
 
-    `back_to` is the earlier version that it is; 0 if it is new.
+    `back_to` is the earlier version that it is; 0 if it is new. `hands` are all people who may be behind the
+    administrator, as they were then.
     """
 
     bundle: str
@@ -49,6 +50,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     at: str
     back_to: int = 0
+    hands: tuple[str, ...] = ()
 
 
 class Versions:
@@ -61,13 +63,13 @@ class Versions:
 
     async def in_force(self) -> InForce:
         """Return the version applied last, by any process."""
-        found = await self._store.values(self._tenant, APPLIED_KEY)
-        return msgspec.convert(found[0], InForce) if found else InForce()
+        found = await self._store.value(self._tenant, APPLIED_KEY)
+        return msgspec.convert(found, InForce) if found else InForce()
 
     async def bundle(self, digest: str) -> Bundle | None:
         """Return a kept bundle; None if it is not kept."""
-        found = await self._store.values(self._tenant, f"{KEPT_KEY}{digest}")
-        return from_kept(found[0]) if found else None
+        found = await self._store.value(self._tenant, f"{KEPT_KEY}{digest}")
+        return from_kept(found) if found else None
 
     async def of(self, version: int) -> Bundle:
         """Return the bundle of a version; raise `NotFound` if it is not kept."""
@@ -100,16 +102,16 @@ class Versions:
             *(PutValue(self._tenant, f"{KEPT_KEY}{digest}", None) for digest in sorted(gone)),
         ]
 
-    async def proposal(self) -> Proposal | None:
+    async def proposal(self) -> BundleProposal | None:
         """Return what waits for a second administrator."""
-        found = await self._store.values(self._tenant, PROPOSED_KEY)
-        return msgspec.convert(found[0], Proposal) if found else None
+        found = await self._store.value(self._tenant, PROPOSED_KEY)
+        return msgspec.convert(found, BundleProposal) if found else None
 
-    def propose(self, proposal: Proposal | None) -> PutValue:
+    def propose(self, proposal: BundleProposal | None) -> PutValue:
         """Return the change that stores a proposal, or removes it."""
         value = None if proposal is None else msgspec.to_builtins(proposal)
         return PutValue(self._tenant, PROPOSED_KEY, value)
 
     async def _list(self) -> list[tuple[int, str]]:
-        found = await self._store.values(self._tenant, VERSIONS_KEY)
-        return [(int(number), str(digest)) for number, digest in found[0]["versions"]] if found else []
+        found = await self._store.value(self._tenant, VERSIONS_KEY)
+        return [(int(number), str(digest)) for number, digest in found["versions"]] if found else []

@@ -13,11 +13,11 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.conditions import Conditions
-from remit.adapters.policy.cedar.dead_rules import never_applies, unbounded
 from remit.adapters.policy.cedar.facts import NO_RECORD, context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
+from remit.adapters.policy.cedar.rule_reachability import never_applies, unbounded
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.types import Path, Shape, prune
 from remit.adapters.policy.cedar.words import misspelt
@@ -76,13 +76,13 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
     sound: list[CedarRule] = []
     for rule in rules:
         found = [*_names(rule, known, later=bool(world.agents)), *_asked(rule)]
+        met = [] if found else shapes.met_by(rule)
         if not found:
-            met = shapes.met_by(rule)
             found = [
                 *_reads(rule, shapes, met),
                 *misspelt(rule, world.words, [tool for tool, _ in met] or world.tools),
             ]
-        if not found:
+        if not found:  # else the finding says more
             found = list(never_applies(rule, conditions, [tool for tool, _ in met]))
         out += found
         if all(problem.severity != "error" for problem in found):

@@ -36,7 +36,7 @@ _LABEL: Final = "context.label."
 Pending = tuple[tuple[Json, bool], ...]
 
 
-class Range(msgspec.Struct, frozen=True):
+class FactRange(msgspec.Struct, frozen=True):
     """What a fact can still be: one of `values` if given, none of `but`, a number from `low` to `high`."""
 
     values: frozenset[Json] | None = None
@@ -58,15 +58,15 @@ class Range(msgspec.Struct, frozen=True):
             return True
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
-    def among(self, values: frozenset[Json]) -> Range:
+    def among(self, values: frozenset[Json]) -> FactRange:
         """Return the range without everything that is not one of `values`."""
         return msgspec.structs.replace(self, values=values if self.values is None else self.values & values)
 
-    def without(self, values: frozenset[Json]) -> Range:
+    def without(self, values: frozenset[Json]) -> FactRange:
         """Return the range without these values."""
         return msgspec.structs.replace(self, but=self.but | values)
 
-    def bounded(self, operator: str, number: int) -> Range:
+    def bounded(self, operator: str, number: int) -> FactRange:
         """Return the range of the numbers that compare so with `number`."""
         if operator in (">", ">="):
             least = number + (operator == ">")
@@ -75,7 +75,7 @@ class Range(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, high=most if self.high is None else min(self.high, most))
 
 
-Ranges = dict[str, Range]
+Ranges = dict[str, FactRange]
 
 
 class Conditions:
@@ -121,11 +121,11 @@ class Conditions:
                 choices.append((tuple(rest), {**ranges, fact: range_}))
         return tuple(clashes)
 
-    def _range(self, fact: str) -> Range:
+    def _range(self, fact: str) -> FactRange:
         known = self._words.get(fact)
-        return Range(frozenset(known.words)) if known is not None and known.closed else Range()
+        return FactRange(frozenset(known.words)) if known is not None and known.closed else FactRange()
 
-    def _narrowed(self, node: Json, holds: bool, ranges: Ranges) -> tuple[str, Range]:
+    def _narrowed(self, node: Json, holds: bool, ranges: Ranges) -> tuple[str, FactRange]:
         """Return the fact that a single test narrows, and what it can still be if the test `holds`."""
         for fact, operator, value in _tests(node):
             if (level := self._levels.get(fact)) is not None and isinstance(value, int):
@@ -137,12 +137,12 @@ class Conditions:
             return fact, range_.among(values) if holds else range_.without(values)
         # Anything else holds or not, and does the same wherever the rule repeats it.
         fact = _own(".".join(fact_of(node))) or json.dumps(node, sort_keys=True)
-        range_ = ranges.get(fact) or Range(frozenset({True, False}))
+        range_ = ranges.get(fact) or FactRange(frozenset({True, False}))
         return fact, range_.among(frozenset({holds}))
 
     def _leveled(
         self, fact: str, words: Words, holds: bool, ranges: Ranges, test: tuple[str, int]
-    ) -> tuple[str, Range]:
+    ) -> tuple[str, FactRange]:
         """Return what a fact can still be, if its level passes a test."""
         levels = enumerate(words.words, words.first)
         fitting = frozenset(word for level, word in levels if _compares(level, *test))

@@ -23,6 +23,7 @@ from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, 
 from remit.adapters.policy.cedar.index import RecentAnswers, RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
+from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.types import Path, Shape, TypeMismatch, prune
 from remit.adapters.policy.cedar.words import FLOW_WORDS
@@ -181,9 +182,14 @@ class CedarLoaded:
                 rule.text,
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
+                *rule_parts(rule.policy),
             )
             for rule in self._rules
         ]
+
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool by an agent; see the port."""
+        return frozenset(self._rules[number].ref for number in self._index.candidates(tool, agent))
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""

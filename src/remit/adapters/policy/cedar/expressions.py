@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from remit.adapters.policy.cedar.types import Path
 from remit.core.json_value import Json
 
 _SETS = ("contains", "containsAll", "containsAny")
@@ -16,7 +15,7 @@ _SETS = ("contains", "containsAll", "containsAny")
 class Comparison(NamedTuple):
     """A string in a rule, and the fact that the rule compares it with; `pattern` for a `like`."""
 
-    fact: Path
+    fact: tuple[str, ...]
     word: str
     pattern: str = ""
 
@@ -29,7 +28,7 @@ def part(node: Json) -> tuple[str, Json]:
     return "", None
 
 
-def fact_of(node: Json) -> Path:
+def fact_of(node: Json) -> tuple[str, ...]:
     """Return the path of the fact that an expression reads, from its variable; empty for anything else."""
     names: list[str] = []
     while True:

@@ -48,7 +48,7 @@ def misspelt(rule: CedarRule, words: Mapping[str, Words], met: Sequence[Tool]) -
     for condition in rule.policy.get("conditions", []):
         for one in comparisons(condition.get("body")):
             known = _words(one, words, met)
-            fact = ".".join(name or "" for name in one.fact)
+            fact = ".".join(one.fact)
             if known is None or (fact, one.word) in said:
                 continue
             said.add((fact, one.word))
@@ -64,19 +64,23 @@ def _words(one: Comparison, words: Mapping[str, Words], met: Sequence[Tool]) -> 
         return _arguments(met)
     if head == ("context", "args"):
         return _listed(one, met)
-    return words.get(".".join(name or "" for name in one.fact))
+    return words.get(".".join(one.fact))
 
 
 def _arguments(met: Sequence[Tool]) -> Words | None:
-    """Return the names of the arguments of some tools; None if a tool has names that are not known."""
-    names = {INPUT}
+    """Return the names of the arguments of some tools; None if a tool has names that are not known.
+
+    A call may carry others, unless the schemas exclude them.
+    """
+    names, closed = {INPUT}, True
     for tool in met:
         schema = tool.input_schema
         properties = schema.get("properties")
-        if not isinstance(properties, dict) or schema.get("additionalProperties") not in (None, False):
+        if not isinstance(properties, dict):
             return None
+        closed = closed and schema.get("additionalProperties") is False
         names |= properties.keys() | tool.arguments.keys()
-    return Words("an argument of a tool in its scope", tuple(sorted(names)))
+    return Words("an argument of a tool in its scope", tuple(sorted(names)), closed)
 
 
 def _listed(one: Comparison, met: Sequence[Tool]) -> Words | None:

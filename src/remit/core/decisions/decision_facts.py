@@ -27,7 +27,7 @@ from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool
 
-#: Characters of an agent's digest: it detects a change, and nobody gains by a collision.
+#: Characters of an agent's digest: it detects a change, and no one gains by a collision.
 DIGEST_CHARACTERS: Final = 16
 _SELF: Final = Audience("self")
 _UNTRUSTED: Final = Trust.UNTRUSTED

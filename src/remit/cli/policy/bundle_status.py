@@ -23,7 +23,8 @@ def show_applied(bundle: Json, title: str = "In force now") -> None:
         ended = sum(bool(one["ends"]) for one in bundle["tasks"])
         terminal.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
     if bundle.get("proposed"):
-        terminal.say("\nA second administrator has to confirm the new bundle:", style="yellow")
+        terminal.say("")
+        terminal.say("A second administrator has to confirm the new bundle:", style="yellow")
         terminal.copyable(f"  remit policy confirm {bundle['proposed']}", style="dim")
     if bundle.get("waiting"):
         changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
