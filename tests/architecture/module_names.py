@@ -22,10 +22,10 @@ WORDS = {
         signing verification
     """,
     "terms of governance and evidence": """
-        accountability alarm attack audit case cell checkpoint conjunction control declassification delegated
+        accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
         log observation outcome question reach reachability reaction refusal revalidation scrubbing
-        separation shared simulation spent stated takeover unclosed untrusted
+        separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
@@ -50,7 +50,7 @@ WORDS = {
         running runtime safe scaffold schema screen scripted sdk second section server service setting silence
         shell simplify slice socket source ssrf stand state static status stdio step store structure
         subscription subset supervisor survey system table target template terminal time timestamp tracing
-        transport tree under unit up upkeep user validator version walk web wire write
+        transport tree under unit up upkeep user validator walk web wire write
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop welcome who whoami wrap

@@ -100,6 +100,11 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        *,
+        aside: bool = False,
     ) -> LoadedPolicy:
-        """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds."""
+        """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
+
+        Policies that do not come into force are loaded `aside`, so that they delay no others.
+        """
         ...

@@ -152,12 +152,14 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
         assert errand.person is not None
         require(errand.person, Duty.AUDIT)
     before, after = await _bundle(errand, wanted.before), await _bundle(errand, wanted.after)
-    old, new = await policies.load(before), await policies.load(after)
+    old, new = await policies.tried(before, by=errand.by), await policies.tried(after, by=errand.by)
     found = changes(before, after, old.rules(), new.rules())
     recorded = None
     if wanted.recorded:
         recorded = simulated_view(
-            await errand.rooms.inspection.simulations.run(after, limit=wanted.limit, before=before)
+            await errand.rooms.inspection.simulations.run(
+                after, limit=wanted.limit, before=before, by=errand.by
+            )
         )
     return ComparedView(
         before=before.digest,
@@ -173,7 +175,9 @@ async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
     wanted: Simulate = errand.body
     candidate = await _bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
     return simulated_view(
-        await errand.rooms.inspection.simulations.run(candidate, limit=wanted.limit, every=wanted.every)
+        await errand.rooms.inspection.simulations.run(
+            candidate, limit=wanted.limit, every=wanted.every, by=errand.by
+        )
     )
 
 

@@ -37,8 +37,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
     resources, second = _resources(*at), _second_person(*at)
-    policies = policies_of(*at)
-    policies.use_hands(_hands(*at))
+    policies = policies_of(*at, _hands(*at))
     findings = finding_services(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)

@@ -95,18 +95,20 @@ class Simulations:
         limit: int = USUAL,
         before: Bundle | None = None,
         every: bool = False,
+        by: str = "",
     ) -> Simulated:
         """Decide the last `limit` recorded decisions under `candidate`, and under the bundle `before`.
 
         `before` is by default the bundle in force. With `every`, each call is decided under both, which shows
         whether the record reproduces it; else only where a rule that differs can match, and the answer is
         not the recorded one. Raises `ConfigInvalid` for a
-        bundle that is not valid, and `Busy` while another simulation runs.
+        bundle that is not valid, and `Busy` while another simulation runs, or too many checks of `by` wait.
         """
         if self._running.locked():
             raise Busy("another simulation is running", remediation="wait until it has ended")
         async with self._running:
-            old, new = await self._side(before or self._policies.applied.bundle), await self._side(candidate)
+            old = await self._side(before or self._policies.applied.bundle, by)
+            new = await self._side(candidate, by)
             turns = _Turns(old, new, every=every)
             at, left = await self._log.size(), min(limit, MOST)
             while left > 0 and at > 0:
@@ -129,8 +131,8 @@ class Simulations:
                 deciding_s=turns.deciding_s,
             )
 
-    async def _side(self, bundle: Bundle) -> Side:
-        loaded = await self._policies.load(bundle)
+    async def _side(self, bundle: Bundle, by: str) -> Side:
+        loaded = await self._policies.tried(bundle, by=by)
         return Side(bundle, loaded, {tool.id: tool for tool in self._policies.tools_of(bundle)})
 
     async def _prepare(self, turns: _Turns, page: Sequence[Entry]) -> None:
@@ -242,7 +244,7 @@ class _Turns:
         approved = facts.get("approval") and facts["outcome"] == Outcome.PERMIT.value
         if self._every or approved or facts["bundle"] != self._old.bundle.digest:
             return False
-        return weigh(after, frozenset())[0].value == facts["outcome"]
+        return weigh(after, frozenset())[0] is Outcome(facts["outcome"])
 
     def _unaffected(self, request: AccessRequest) -> bool:
         """Return whether the same rules of both bundles can match a call."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -72,11 +74,12 @@ class Policies:
         tenant: str,
         members: Memberships,
         second_person: bool = False,
+        hands: Callable[[str], Awaitable[frozenset[str]]] = _oneself,
     ) -> None:
         """Begin with no bundle applied: until then nothing is permitted.
 
         With `second_person`, a bundle replaces another one only after a second administrator has confirmed
-        it.
+        it. `hands` gives the people who may be acting as a person; they count as one.
         """
         self.versions = Versions(store=store, tenant=tenant)
         self.second_person = second_person
@@ -88,7 +91,7 @@ class Policies:
         self._applied: AppliedBundle | None = None
         self._loading, self._checking = asyncio.Lock(), asyncio.Lock()
         self._checks_of: Counter[str] = Counter()
-        self._hands: Callable[[str], Awaitable[frozenset[str]]] = _oneself
+        self._hands = hands
         self._registered: Callable[[Bundle], Iterable[Tool]] = lambda bundle: bundle.tools.values()
 
     @property
@@ -97,10 +100,6 @@ class Policies:
         if self._applied is None:
             raise ConfigInvalid("no bundle is applied", remediation="run `remit policy apply`")
         return self._applied
-
-    def use_hands(self, hands: Callable[[str], Awaitable[frozenset[str]]]) -> None:
-        """Set the source of the people who may be acting as a person; they count as one."""
-        self._hands = hands
 
     def use_tools(self, tools: Callable[[Bundle], Iterable[Tool]]) -> None:
         """Set the source of the registered tools: descriptions joined with what upstreams offer."""
@@ -118,6 +117,22 @@ class Policies:
 
         Raises `Busy` where too many checks are requested, or too many by one person (`by`) at once.
         """
+        async with self._turn(by):
+            tools, types = self.tools_of(bundle), list(bundle.task_types.values())
+            agents = self._members_of(await self._store.agents(self._tenant))
+            return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types, agents)
+
+    async def tried(self, bundle: Bundle, *, by: str = "") -> LoadedPolicy:
+        """Check and load the policies of a bundle that does not come into force.
+
+        It delays no bundle that does. Raises `ConfigInvalid` if it is not valid, and `Busy` like `check`.
+        """
+        async with self._turn(by):
+            return await self._load(bundle, await self._store.agents(self._tenant), aside=True)
+
+    @asynccontextmanager
+    async def _turn(self, by: str) -> AsyncIterator[None]:
+        """Wait for the turn of a requested check."""
         if self._checks_of.total() >= MAX_CHECKS:
             raise Busy(f"{MAX_CHECKS} policy checks are already waiting", remediation="try again in a minute")
         if by and self._checks_of[by] >= MAX_CHECKS_EACH:
@@ -125,9 +140,7 @@ class Policies:
         self._checks_of[by] += 1
         try:
             async with self._checking:
-                tools, types = self.tools_of(bundle), list(bundle.task_types.values())
-                agents = self._members_of(await self._store.agents(self._tenant))
-                return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types, agents)
+                yield
         finally:
             self._checks_of[by] -= 1
             if not self._checks_of[by]:
@@ -343,15 +356,11 @@ class Policies:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
             self._applied = AppliedBundle(bundle, loaded, self._applied.version)
 
-    async def load(self, bundle: Bundle) -> LoadedPolicy:
-        """Check and load the policies of a bundle that does not come into force; raise `ConfigInvalid`."""
-        async with self._loading:
-            return await self._load(bundle, await self._store.agents(self._tenant))
-
-    async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
+    async def _load(self, bundle: Bundle, agents: list[Agent], *, aside: bool = False) -> LoadedPolicy:
         tools, types = self.tools_of(bundle), list(bundle.task_types.values())
         known = self._members_of(agents)
-        return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, known)
+        load = partial(self._engine.load, bundle.policies, tools, types, known, aside=aside)
+        return await asyncio.to_thread(load)
 
     def _members_of(self, agents: Iterable[Agent]) -> list[Agent]:
         return [self._members.of_agent(agent) for agent in agents]

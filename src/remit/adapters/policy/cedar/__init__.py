@@ -15,7 +15,11 @@ def cedar_apart(classes: Classes, declared: DeclaredNames) -> CedarPolicies:
     A check that a caller requests does not delay the loading of policies that come into force.
     """
     return CedarPolicies(
-        classes=classes, examine=CheckerProcess(), check=CheckerProcess(rules=False), declared=declared
+        classes=classes,
+        examine=CheckerProcess(),
+        check=CheckerProcess(rules=False),
+        aside=CheckerProcess(),
+        declared=declared,
     )
 
 

@@ -50,7 +50,7 @@ class CedarPolicies:
     `text_limit` is the most characters of one string that policies may read. A call with a longer string is
     refused if a candidate policy reads that string, and not otherwise. `examine` parses and checks; use
     another process for texts from outside (`cedar_apart`). `check` does the same where only problems are
-    wanted.
+    wanted, `aside` for policies that do not come into force.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class CedarPolicies:
         text_limit: int = TEXT_LIMIT,
         examine: Examine = examined,
         check: Examine | None = None,
+        aside: Examine | None = None,
         declared: DeclaredNames | None = None,
     ) -> None:
         """Take the organisation's data classes, whose order policies can query, and its declared names."""
@@ -68,6 +69,7 @@ class CedarPolicies:
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
+        self._aside = aside or examine
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the Cedar schema of the registered tools."""
@@ -101,13 +103,15 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        *,
+        aside: bool = False,
     ) -> CedarLoaded:
         """Parse, check and index policies; raise `ConfigInvalid` with the first error.
 
         Agents are read from each request.
         """
         world = self._world(tools, task_types, agents)
-        found = self._examine(sources, world)
+        found = (self._aside if aside else self._examine)(sources, world)
         for problem in found.problems:
             if problem.severity == "error":
                 raise ConfigInvalid(
