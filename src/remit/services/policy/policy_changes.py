@@ -108,8 +108,11 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
         return _change("reworded", new, words, "no", old)
     if old.does != new.does:
         words = f"{_VERBS[old.does]} -> {_VERBS[new.does]}"
-        stricter = (old.does, new.does) == ("asks", "refuses") and old.scope == new.scope
-        wider: Wider = "no" if stricter and old.conditions == new.conditions else "yes"
+        wider: Wider = "yes"
+        if old.does == "permits":
+            wider = "maybe" if old.errs else "no"  # one permit less, and one refusal more
+        elif new.does == "refuses" and (old.scope, old.conditions) == (new.scope, new.conditions):
+            wider = "no"
         return _change("changed", new, words, wider, old)
     words, fewer = _extent(old, new)
     permits = new.does == "permits"
