@@ -36,8 +36,9 @@ class DeclaredNames(msgspec.Struct, frozen=True):
 class Words(msgspec.Struct, frozen=True):
     """The words of one fact, and what they are.
 
-    `closed`: the fact is never another word. Otherwise others may be added later. `levels`: the number that
-    another fact has for each word, from `first`, where there is one.
+    `closed`: the fact is never another word. Otherwise others may be added later. `grows`: it is never
+    another word now, and can be one when tools or groups are added. Words that begin with `free` may be any.
+    `levels`: the number that another fact has for each word, from `first`, where there is one.
     """
 
     what: str
@@ -45,6 +46,8 @@ class Words(msgspec.Struct, frozen=True):
     closed: bool = True
     levels: str = ""
     first: int = 0
+    grows: bool = False
+    free: str = ""
 
 
 def vocabulary(
@@ -85,9 +88,13 @@ def vocabulary(
         "principal.state": Words("a state of agents", tuple(AgentState)),
         "resource.state": Words("a state of tools", tuple(ToolState)),
         "resource.name": Words(
-            "a tool's name", tuple(sorted({*RESERVED_OPERATIONS, *(tool.name for tool in tools)}))
+            "a tool's name",
+            tuple(sorted({*RESERVED_OPERATIONS, *(tool.name for tool in tools)})),
+            grows=True,
         ),
-        "resource.upstream": Words("an upstream", tuple(sorted({tool.upstream for tool in tools}))),
+        "resource.upstream": Words(
+            "an upstream", tuple(sorted({tool.upstream for tool in tools})), grows=True
+        ),
         "principal.environment": environment,
         "context.task.environment": environment,
         "principal.initiative": initiative,
@@ -112,7 +119,8 @@ def _audiences(tools: Iterable[Tool], classes: Classes, declared: DeclaredNames 
     named |= {*AUDIENCES, *classes.clearance, *classes.categories}
     if declared is not None:
         named |= {f"{GROUP}{group}" for group in declared.groups}
-    return Words("an audience", tuple(sorted(named)))
+    free = "" if declared is not None else GROUP
+    return Words("an audience", tuple(sorted(named)), grows=bool(free), free=free)
 
 
 def _categories(tools: Iterable[Tool], types: Iterable[TaskType], classes: Classes) -> Words:

@@ -97,9 +97,23 @@ def test_zones_groups_and_audiences_are_those_of_the_configuration() -> None:
     assert check(text.replace("legl", "legal").replace("partnr", "partner"), declared) == []
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'context.audience == "group:anyone"',
+        'resource.name like "send*"',
+        'resource.name != "read" && resource.name != "pay"',
+        " && ".join(f'resource.upstream != "{one}"' for one in ("contracts", "changes", "bank", "vault")),
+    ],
+)
+def test_what_tools_and_groups_that_come_can_be_is_not_judged(condition: str) -> None:
+    """A rule for tools that are not registered yet is no mistake."""
+    assert check(forbid(condition, 'action in Action::"call", resource')) == []
+
+
 def test_a_pattern_that_fits_no_word_is_an_error() -> None:
     """`like` compares with words, too."""
-    (problem,) = check(forbid('context.audience like "xte*"'))
+    (problem,) = check(forbid('context.audience like "xte*"'), DeclaredNames())
     assert problem.text == "`context.audience` is never like `xte*`"
     assert check(forbid('context.audience like "ext*"')) == []
 

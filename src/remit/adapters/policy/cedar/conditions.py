@@ -123,7 +123,8 @@ class Conditions:
 
     def _range(self, fact: str) -> FactRange:
         known = self._words.get(fact)
-        return FactRange(frozenset(known.words)) if known is not None and known.closed else FactRange()
+        limited = known is not None and known.closed and not known.grows
+        return FactRange(frozenset(known.words)) if known is not None and limited else FactRange()
 
     def _narrowed(self, node: Json, holds: bool, ranges: Ranges) -> tuple[str, FactRange]:
         """Return the fact that a single test narrows, and what it can still be if the test `holds`."""

@@ -70,17 +70,16 @@ def _words(one: Comparison, words: Mapping[str, Words], met: Sequence[Tool]) -> 
 def _arguments(met: Sequence[Tool]) -> Words | None:
     """Return the names of the arguments of some tools; None if a tool has names that are not known.
 
-    A call may carry others, unless the schemas exclude them.
+    A call may carry others, and a rule may forbid exactly that, so these words are not closed.
     """
-    names, closed = {INPUT}, True
+    names = {INPUT}
     for tool in met:
         schema = tool.input_schema
         properties = schema.get("properties")
         if not isinstance(properties, dict):
             return None
-        closed = closed and schema.get("additionalProperties") is False
         names |= properties.keys() | tool.arguments.keys()
-    return Words("an argument of a tool in its scope", tuple(sorted(names)), closed)
+    return Words("an argument of a tool in its scope", tuple(sorted(names)), closed=False)
 
 
 def _listed(one: Comparison, met: Sequence[Tool]) -> Words | None:
@@ -104,8 +103,14 @@ def _listed(one: Comparison, met: Sequence[Tool]) -> Words | None:
 
 
 def _misfit(rule: CedarRule, one: Comparison, fact: str, known: Words) -> Iterator[Problem]:
+    if known.free and one.word.startswith(known.free):
+        return
     if one.pattern:
-        if any(re.fullmatch(one.pattern, word, re.DOTALL) for word in known.words) or not known.words:
+        if (
+            known.grows
+            or any(re.fullmatch(one.pattern, word, re.DOTALL) for word in known.words)
+            or not known.words
+        ):
             return
         text = f"`{fact}` is never like `{one.word}`"
     elif one.word in known.words:
