@@ -37,7 +37,8 @@ WORDS = {
         blocker body bound bridge browser build building catalogue change check checker cli cloud
         combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
-        deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
+        deployment destination disconnect doctor document duration dynamic engine error exit expression
+        fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health heartbeat hint hook host idle ids in init injection input insert inspection
         introspection known last layer limit line list listen listener listening listing live load local loop
@@ -49,11 +50,11 @@ WORDS = {
         routing rule run running runtime safe scaffold schema screen scripted sdk search second section
         server service setting shell silence simplify slice socket source ssrf stand state static status
         stdio step store structure subscription subset supervisor survey system table target template
-        terminal time timestamp tracing transport tree under unit up upkeep user validator version walk web
+        terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
     """,
     "commands of remit": """
-        approve can data explain rehearse reload serve stop suggest welcome who whoami wrap
+        approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap
     """,
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",

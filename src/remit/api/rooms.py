@@ -19,6 +19,8 @@ from remit.api.rest.identity.people import PersonRooms
 from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
 from remit.api.rest.policy import PolicyRooms
+from remit.api.rest.policy_simulation import SimulationRooms
+from remit.api.rest.policy_versions import PolicyVersionRooms
 from remit.api.rest.replicas import ReplicaRooms
 from remit.api.rest.service import ServiceRooms
 from remit.api.rest.stored_labels import StoredLabelRooms
@@ -54,6 +56,13 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
+        SimulationRooms(policies=services.policies, inspection=services.inspection),
+        PolicyVersionRooms(
+            policies=services.policies,
+            tools=services.tools,
+            endings=services.endings,
+            evidence=services.evidence,
+        ),
         PolicyRooms(
             policies=services.policies,
             tools=services.tools,

@@ -25,6 +25,7 @@ from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
 from remit.core.policy.bundle import Bundle
+from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
@@ -84,6 +85,7 @@ def build(config: Config, opened: OpenedProcess, public_url: str, address: str =
         origin=log_origin(config.tenant),
         members=memberships(config),
         second_person=config.people.second_person,
+        second_person_for_policies=config.policies.second_person,
     )
     return assemble(_adapters(config, opened), deployment, _settings(config, opened, public_url, address))
 
@@ -220,7 +222,10 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
 
 def policy_engine(config: Config) -> PolicyEngine:
     """Return the policy engine that the configuration names."""
-    return cedar_apart(config.data_classes)
+    return cedar_apart(
+        config.data_classes,
+        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
+    )
 
 
 def log_origin(tenant: str) -> str:

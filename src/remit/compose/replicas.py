@@ -85,11 +85,8 @@ def tended(remains: Takeover, chore: Callable[[], Awaitable[object]]) -> Callabl
 
 
 async def put_in_force(policies: Policies, bundle: Bundle, *, several: bool, go_back: bool) -> None:
-    """Put the bundle of the local files in force, unless another replica has replaced it."""
-    if several:
-        await policies.begin(bundle, by="remit", go_back=go_back)
-    else:
-        await policies.apply(bundle, by="remit")
+    """Put the bundle of the local files in force, unless another one has replaced it."""
+    await policies.begin(bundle, by="remit", go_back=go_back, several=several)
 
 
 async def enter(services: Services, stack: AsyncExitStack) -> None:

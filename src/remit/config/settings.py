@@ -16,7 +16,7 @@ from remit.config.credentials.lease import LeaseSection
 from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
-from remit.config.sections.governance import AgentsSection, PeopleSection
+from remit.config.sections.governance import AgentsSection, PeopleSection, PoliciesSection
 from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
 from remit.config.sections.notify import WebhookSection
@@ -414,6 +414,7 @@ class Config(Section, frozen=True, kw_only=True):
     oauth: OAuthSection = OAuthSection()
     agents: AgentsSection = AgentsSection()
     people: PeopleSection = PeopleSection()
+    policies: PoliciesSection = PoliciesSection()
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection],
         Meta(description="The governed servers, by name; at least one, unless there are `guards`."),

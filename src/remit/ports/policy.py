@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.decision import PolicyAnswer
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.policy.bundle import PolicySource
 from remit.core.tasks.task import TaskType
@@ -31,13 +31,20 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class RuleInForce(NamedTuple):
-    """One rule: its effect, its subject, its reason in its own words, and its text as it was written."""
+    """One rule: its effect, its subject, its reason in its own words, and its text as it was written.
+
+    `scope` and `conditions` are digests of its parts: all conditions have to hold. `errs`: whether a
+    condition can fail for some call that fits the schema.
+    """
 
     id: str
     digest: str
     text: str
     does: Literal["permits", "asks", "refuses"]
     reason: str
+    scope: str = ""
+    conditions: tuple[str, ...] = ()
+    errs: bool = True
 
 
 class LoadedPolicy(Protocol):
@@ -58,6 +65,13 @@ class LoadedPolicy(Protocol):
         """Return every rule."""
         ...
 
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool by an agent, whatever else is in the call.
+
+        INVARIANT: two sets of policies with the same applicable rules give the same answer to such a call.
+        """
+        ...
+
 
 class PolicyEngine(Protocol):
     """Checks and loads policy sources against the registered tools and agents."""
@@ -67,9 +81,17 @@ class PolicyEngine(Protocol):
         ...
 
     def check(
-        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent] = (),
     ) -> list[Problem]:
-        """Return the problems: syntax, types, an argument that no tool has, a duplicate `@id`."""
+        """Return the problems: syntax, types, a word that the compared fact can never be, a rule that never
+        applies, an argument that no tool has, a duplicate `@id`.
+
+        Names of agents and groups are checked where `agents` are given.
+        """
         ...
 
     def load(
@@ -78,6 +100,11 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        *,
+        aside: bool = False,
     ) -> LoadedPolicy:
-        """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds."""
+        """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
+
+        Policies that do not come into force are loaded `aside`, so that they delay no others.
+        """
         ...

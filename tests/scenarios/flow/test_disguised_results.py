@@ -56,7 +56,7 @@ def test_a_child_that_reads_nothing_is_given_up() -> None:
     """The bound of time begins once all is written, and a pipe holds 64 KB."""
     apart = CheckerProcess()
     engine = CedarPolicies(examine=apart)
-    plain = "permit (principal, action, resource);"
+    plain = "forbid (principal, action, resource);"
     assert engine.check(source(plain), TOOLS, [SUMMARISE]) == []
     child = apart._child
     assert child is not None

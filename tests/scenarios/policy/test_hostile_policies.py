@@ -27,6 +27,11 @@ def when(condition: str) -> str:
     return f"permit (principal, action, resource) when {{ {condition} }};"
 
 
+def errors(found: list[Problem]) -> list[Problem]:
+    """Return the problems that keep policies from being loaded."""
+    return [one for one in found if one.severity == "error"]
+
+
 def engine(computing_s: int = 10) -> CedarPolicies:
     """Return Cedar in its own process, with this bound."""
     return CedarPolicies(examine=CheckerProcess(computing_s=computing_s))
@@ -67,7 +72,7 @@ def test_what_ends_cedar_is_a_problem_of_the_text(condition: str) -> None:
     (problem,) = apart.check(source(when(condition)), TOOLS, [SUMMARISE])
     assert problem.severity == "error"
     assert problem.remediation
-    assert apart.check(source(PLAIN), TOOLS, [SUMMARISE]) == []
+    assert errors(apart.check(source(PLAIN), TOOLS, [SUMMARISE])) == []
 
 
 @pytest.mark.parametrize("operator", ["||", "&&", "+"])
@@ -108,7 +113,7 @@ async def test_calls_go_on_while_policies_are_checked(world: ServiceWorld) -> No
         await asyncio.sleep(0)
     assert not checking.done()
     await world.services.policies.apply(a_bundle(digest="sha256:meanwhile"), by="root")
-    assert await checking == []
+    assert errors(await checking) == []
 
 
 async def test_many_who_check_at_once_are_told_to_wait(world: ServiceWorld) -> None:
@@ -124,4 +129,4 @@ async def test_many_who_check_at_once_are_told_to_wait(world: ServiceWorld) -> N
     refused = [one for one in answers if isinstance(one, Busy)]
     assert len(refused) == 3
     assert refused[0].remediation
-    assert await check() == []
+    assert errors(await world.services.policies.check(a_bundle())) == []

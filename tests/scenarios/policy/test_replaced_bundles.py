@@ -92,3 +92,33 @@ async def test_going_back_is_said_and_asked_about(
         await until(lambda: knows(first, old))
         await second.start()
         assert await in_force(second) == old
+
+
+async def decides_by(one: Replica) -> str:
+    """Return the digest of the bundle by which a replica decides."""
+    told = await one.ask("GET", "/api/v1/policies", by="root")
+    return str(told["digest"])
+
+
+async def test_a_rollback_reaches_a_replica_whose_files_are_the_replaced_ones(
+    tmp_path: Path, postgres: str, postgres_server: PostgresServer
+) -> None:
+    """It takes the bundle from the store, and keeps it when it starts again with its files."""
+    async with replicas(tmp_path, postgres, postgres_server.port, count=2, lease_ms=LEASE_MS) as world:
+        first, second = world.all
+        old = await in_force(first)
+        for one in world.all:
+            lay(one, NEWER)
+        newer = (await first.ask("POST", "/api/v1/policies/apply", {}, by="root"))["digest"]
+        await until(lambda: _decides(second, newer))
+        done: Json = await first.ask("POST", "/api/v1/policies/rollback", {"reason": "incident"}, by="root")
+        assert done["digest"] == old
+        await until(lambda: _decides(second, old))
+        await second.stop()
+        await second.start()
+        assert await knows(second, old)
+        assert await decides_by(second) == old
+
+
+async def _decides(one: Replica, digest: str) -> bool:
+    return await decides_by(one) == digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -65,27 +65,35 @@ class AppliedView(View, frozen=True, kw_only=True):
 
     `waiting` are parts of the configuration that have changed and are not in force: modes wait for a reload,
     the others for the next start. `tasks` are those that ended or lost authority because the bundle was
-    applied now.
+    applied now. `version` counts the bundles that were in force. `proposed` is the digest of a bundle that
+    was not applied now, as a second administrator has to confirm it.
     """
 
     digest: str
+    version: int
     tools: int
     task_types: int
     rules: int
     waiting: tuple[str, ...] = ()
     tasks: tuple[Unsettled, ...] = ()
+    proposed: str = ""
 
 
 class ApplyPolicies(Body, frozen=True, kw_only=True):
-    """What to apply: the policy bundle in the server's folder; with `bundle` only if it has that digest."""
+    """What to apply: the policy bundle in the server's folder; with `bundle` only if it has that digest.
+
+    `reason` is kept in the history.
+    """
 
     bundle: str = ""
+    reason: str = ""
 
 
 class Preview(View, frozen=True, kw_only=True):
     """The effect on open tasks of applying the bundle in the server's folder.
 
-    `replaced`: that bundle was in force before, and several replicas now decide by another one.
+    `replaced`: that bundle was in force before, and several replicas now decide by another one, or another
+    version was brought back since.
     """
 
     bundle: str
@@ -138,7 +146,8 @@ async def preview(errand: RestRequest[PolicyRooms]) -> Preview:
     bundle = await _reload(errand)
     found = await errand.rooms.endings.rebundling.preview(bundle)
     rooms = errand.rooms
-    replaced = rooms.replicas.membership.several and await rooms.policies.replaced(bundle)
+    held = (await rooms.policies.versions.in_force()).held
+    replaced = (held or rooms.replicas.membership.several) and await rooms.policies.replaced(bundle)
     return Preview(bundle=bundle.digest, replaced=replaced, tasks=unsettled(found))
 
 
@@ -150,13 +159,17 @@ async def apply(errand: RestRequest[PolicyRooms]) -> AppliedView:
         raise Conflict(
             "the files have changed since the check", remediation="check the bundle again, then apply it"
         )
-    await errand.rooms.policies.apply(bundle, by=errand.by)
+    policies = errand.rooms.policies
+    if policies.second_person and await policies.in_force() not in ("", bundle.digest):
+        await policies.propose(bundle, by=errand.by, reason=wanted.reason)
+        return applied_view(policies, proposed=bundle.digest)
+    await policies.apply(bundle, by=errand.by, reason=wanted.reason)
     await errand.rooms.tools.registry.described()
     changed = await errand.rooms.endings.rebundling.look()
     files = await asyncio.to_thread(errand.desk.reread)
     modes = errand.rooms.decisions.modes.differing(files.observed)
     waiting = (*files.waiting, *(f"upstreams.{name}.mode" for name in modes))
-    return msgspec.structs.replace(_applied(errand), waiting=waiting, tasks=unsettled(changed))
+    return applied_view(policies, waiting=waiting, tasks=unsettled(changed))
 
 
 def unsettled(found: list[RevalidatedTask]) -> tuple[Unsettled, ...]:
@@ -181,13 +194,18 @@ async def applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
 
     For example, compare its digest with the digest that a review approved.
     """
-    return _applied(errand)
+    return applied_view(errand.rooms.policies)
 
 
 async def rules(errand: RestRequest[PolicyRooms]) -> Items[RuleView]:
     """Return every rule in force."""
     found = errand.rooms.policies.applied.policy.rules()
-    return Items(tuple(RuleView(**rule._asdict()) for rule in found))
+    return Items(
+        tuple(
+            RuleView(id=rule.id, digest=rule.digest, text=rule.text, does=rule.does, reason=rule.reason)
+            for rule in found
+        )
+    )
 
 
 async def schema(errand: RestRequest[PolicyRooms]) -> SchemaText:
@@ -200,13 +218,16 @@ async def _reload(errand: RestRequest[PolicyRooms]) -> Bundle:
     return await asyncio.to_thread(errand.desk.reload)
 
 
-def _applied(errand: RestRequest[PolicyRooms]) -> AppliedView:
-    now = errand.rooms.policies.applied
+def applied_view(policies: Policies, **more: Any) -> AppliedView:
+    """Return the bundle in force; `more` is what has just been done."""
+    now = policies.applied
     return AppliedView(
         digest=now.digest,
+        version=now.version,
         tools=len(now.bundle.tools),
         task_types=len(now.bundle.task_types),
         rules=len(now.policy.rules()),
+        **more,
     )
 
 

@@ -260,7 +260,8 @@ async def preview(errand: RestRequest[ServiceRooms]) -> ReloadPreview:
     files = await asyncio.to_thread(errand.desk.reread)
     differs = files.bundle.digest != rooms.policies.digest
     tasks = await rooms.endings.rebundling.preview(files.bundle) if differs else []
-    replaced = rooms.replicas.membership.several and await rooms.policies.replaced(files.bundle)
+    held = (await rooms.policies.versions.in_force()).held
+    replaced = (held or rooms.replicas.membership.several) and await rooms.policies.replaced(files.bundle)
     return ReloadPreview(
         bundle=files.bundle.digest,
         changes_bundle=differs,

@@ -12,7 +12,8 @@ from remit.core.json_value import Json
 #: The most informative facts of each kind, in order.
 _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
-    "bundle.applied": ("bundle", "rules"),
+    "bundle.applied": ("bundle", "rules", "reason"),
+    "bundle.proposed": ("bundle", "reason"),
     "person.added": ("roles",),
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Final
 
 from rich.text import Text
@@ -14,7 +13,11 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
-from remit.cli.policy.rollout import FOLLOW_S, followers, held_back, show_followers
+from remit.cli.policy import case_report, versions
+from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
+from remit.cli.policy.policy_diff import diff
+from remit.cli.policy.rollout import FOLLOW_S
+from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
 from remit.core.canonical import digest
@@ -72,7 +75,7 @@ def _problems(found: list[Json], sound: bool) -> None:
 
 
 @app.command(name="apply")
-def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
+def apply(*, reason: str = "", confirm: str = "", wait: float = FOLLOW_S) -> int:
     """Put the bundle in remit's folder in force, completely or not at all.
 
     The new bundle applies to open tasks too: the command first shows the tasks that would end or lose grants,
@@ -83,8 +86,12 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
     this as `everywhere`, `everywhere_from` and `replicas`. For example, tighten a policy during an incident
     and know the moment from which no replica decides by the old one.
 
+    Where two administrators must agree (`policies.second_person`), it proposes the bundle instead.
+
     Parameters
     ----------
+    reason
+        Why, for `remit policy history`.
     confirm
         The digest of the output of `remit policy preview`; needed without a terminal.
     wait
@@ -101,19 +108,11 @@ def apply(*, confirm: str = "", wait: float = FOLLOW_S) -> int:
         if not confirmed(_question(found), digest(found), confirm):
             terminal.say("Nothing was changed.", style="yellow")
             return 1
-    told = client.post("policies", "apply", bundle=found["bundle"])
-    if not terminal.is_json():
-        _applied(told, "In force now")
-    found = followers(client, told["digest"], wait)
-    fault = held_back(found)
-    since = datetime.now(UTC).isoformat(timespec="milliseconds") if fault is None else None
-    if terminal.is_json():
-        terminal.answer(told | {"everywhere": fault is None, "everywhere_from": since, "replicas": found})
-    else:
-        show_followers(found, since)
-    if fault is not None:
-        raise fault
-    return 0
+    told = client.post("policies", "apply", bundle=found["bundle"], reason=reason)
+    if told["proposed"]:
+        show_applied(told, "Still in force")
+        return 0
+    return spread(told, wait)
 
 
 @app.command(name="preview")
@@ -146,48 +145,13 @@ def _question(found: Json) -> str:
     return "Roll back to it, and end these?" if found["tasks"] else "Roll back to it?"
 
 
-def show_unsettled(tasks: list[Json]) -> None:
-    """Show the open tasks that a bundle ends or reduces."""
-    terminal.table(
-        ("TASK", "TYPE", "AGENT", "FOR", "BECOMES", "WHY"),
-        (
-            (
-                one["task"],
-                one["task_type"],
-                one["agent"],
-                one["on_behalf_of"],
-                terminal.text("ended", "bold red") if one["ends"] else terminal.text("narrower", "yellow"),
-                one["ends"] or _less(one),
-            )
-            for one in tasks
-        ),
-        empty="every open task continues unchanged",
-    )
-
-
 @app.command(name="show")
 def shown() -> None:
     """Show which bundle is in force.
 
     For example, compare its digest with the digest that a review approved.
     """
-    _applied(connect().get("policies"), "In force")
-
-
-def _applied(bundle: Json, title: str) -> None:
-    if terminal.is_json():
-        terminal.answer(bundle)
-        return
-    terminal.copyable(f"{title}: ", terminal.text(bundle["digest"], "bold"))
-    names = ("rules", "tools", "task_types")
-    terminal.picture(terminal.facts((name.replace("_", " "), str(bundle[name])) for name in names))
-    if bundle.get("tasks"):
-        ended = sum(bool(one["ends"]) for one in bundle["tasks"])
-        terminal.say(f"Open tasks: {ended} ended, {len(bundle['tasks']) - ended} hold less", style="yellow")
-    if bundle.get("waiting"):
-        changed = ", ".join(f"`{name}`" for name in bundle["waiting"])
-        terminal.say(f"Changed in remit.yaml, not in force: {changed}", style="yellow")
-        terminal.say("`remit reload` takes over modes; the rest needs `remit restart`.", style="dim")
+    show_applied(connect().get("policies"), "In force")
 
 
 @app.command(name="rules")
@@ -240,7 +204,9 @@ def schema() -> None:
         sys.stdout.write(plain(found["schema"], lines=True).rstrip() + "\n")
 
 
-def _less(task: Json) -> str:
-    """Return what a task would lose."""
-    told = [("loses", task["lost"]), ("loses some of", task["narrowed"])]
-    return "; ".join(f"{verb} {', '.join(tools)}" for verb, tools in told if tools) or "smaller ceilings"
+app.command(name="history")(versions.history)
+app.command(name="rollback")(versions.rollback)
+app.command(name="confirm")(versions.confirm)
+app.command(name="simulate")(simulate)
+app.command(name="test")(case_report.run_cases)
+app.command(name="diff")(diff)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.output import terminal
 from remit.cli.parser import verb
-from remit.cli.policy.policy import show_unsettled
+from remit.cli.policy.bundle_status import show_unsettled
 from remit.cli.rest_client import connect
 from remit.core.canonical import digest
 from remit.core.json_value import Json

@@ -108,7 +108,7 @@ def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
 
 
 def _apply(client: Client, made: Suggestions, confirm: str) -> int:
-    from remit.cli.policy.policy import show_unsettled
+    from remit.cli.policy.bundle_status import show_unsettled
     from remit.core.errors import ConfigInvalid, RemitError
 
     if not made.files:
@@ -129,7 +129,7 @@ def _apply(client: Client, made: Suggestions, confirm: str) -> int:
             first = faults[0]
             raise ConfigInvalid(first["text"], file=first["file"], remediation=first["remediation"])
         bundle = client.post("policies", "preview")["bundle"]
-        told = client.post("policies", "apply", bundle=bundle)
+        told = client.post("policies", "apply", bundle=bundle, reason="remit suggest")
     except (RemitError, OSError):
         # What is in force and what lies in the folder stay the same.
         for one in made.files:

@@ -44,6 +44,18 @@ class AgentsSection(Section, frozen=True, kw_only=True):
     ] = 100
 
 
+class PoliciesSection(Section, frozen=True, kw_only=True):
+    """Settings of the policy bundle."""
+
+    second_person: Annotated[
+        bool,
+        Meta(
+            description="Whether two administrators must agree before a policy bundle replaces another: one "
+            "applies it, and another one confirms its digest."
+        ),
+    ] = False
+
+
 class PeopleSection(Section, frozen=True, kw_only=True):
     """Settings of all people."""
 

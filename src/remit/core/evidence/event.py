@@ -31,6 +31,7 @@ class EventKind(enum.StrEnum):
     SYSTEM_STOPPED = "system.stopped"
     REPLICA_GONE = "replica.gone"
     BUNDLE_APPLIED = "bundle.applied"
+    BUNDLE_PROPOSED = "bundle.proposed"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_SIGNED_IN = "person.signed_in"

@@ -44,7 +44,7 @@ MAX_PIECES = 64
 """Most pieces of a command that are joined."""
 
 
-class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
+class FlowFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What policies read of a call's flow, as `context.flow`.
 
     - `destination`, `selector`, `personal`, `content`, `code`, `secret`, `choice`, `amount`: the worst

@@ -12,7 +12,8 @@ from remit.core.identity.principals import Memberships
 class Deployment:
     """`public_url` is where the process is reached, and `origin` is the name of its log.
 
-    `second_person` demands two administrators for what is sensitive.
+    `second_person` demands two administrators for what is sensitive about people,
+    `second_person_for_policies` for a policy bundle that replaces another.
     """
 
     tenant: str
@@ -20,3 +21,4 @@ class Deployment:
     origin: str
     members: Memberships = field(default_factory=Memberships)
     second_person: bool = False
+    second_person_for_policies: bool = False

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tasks.task import TaskType
 from remit.core.tools.http_api import Api
+from remit.core.tools.http_api.operation import Route
 from remit.core.tools.tool import Tool, undescribed
 
 FORMAT = "remit-bundle/1"
@@ -47,6 +49,38 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     def tool(self, upstream: str, name: str) -> Tool:
         """Return a tool as described, or the worst case where no file describes it."""
         return self.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, self.classes)
+
+
+class _KeptApi(msgspec.Struct, frozen=True):
+    """An HTTP API in the form that a store keeps."""
+
+    routes: tuple[Route, ...]
+    title: str
+    version: str
+    left_out: tuple[str, ...]
+
+
+def kept_form(bundle: Bundle) -> Json:
+    """Return a bundle in the form that a store keeps."""
+
+    def written(value: object) -> object:
+        if not isinstance(value, Api):
+            raise NotImplementedError(f"cannot keep {type(value).__name__}")
+        return _KeptApi(tuple(value.routes.values()), value.title, value.version, value.left_out)
+
+    return msgspec.to_builtins(bundle, enc_hook=written)
+
+
+def from_kept(value: Json) -> Bundle:
+    """Return the bundle whose kept form this is."""
+
+    def read(kind: type, given: object) -> object:
+        if kind is not Api:
+            raise NotImplementedError(f"cannot read {kind.__name__}")
+        kept = msgspec.convert(given, _KeptApi)
+        return Api(kept.routes, title=kept.title, version=kept.version, left_out=kept.left_out)
+
+    return msgspec.convert(value, Bundle, dec_hook=read)
 
 
 def file_digest(content: bytes) -> str:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from remit.core.identity.deployment import Deployment
 from remit.core.oauth.resource import Resources
 from remit.ports.adapters import Adapters
@@ -25,6 +27,7 @@ from remit.services.people.assembly import people_services
 from remit.services.policy.assembly import policies_of
 from remit.services.replicas.assembly import replica_services
 from remit.services.separation.second_person import SecondPerson
+from remit.services.separation.sign_in_methods import hands_of
 from remit.services.signals.assembly import signal_services
 from remit.services.tasks.assembly import task_services
 from remit.services.tools.assembly import tool_services
@@ -34,7 +37,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
     """Build the services; start nothing and apply no policy bundle yet."""
     at = (adapters, deployment)
     resources, second = _resources(*at), _second_person(*at)
-    policies = policies_of(*at)
+    policies = policies_of(*at, _hands(*at))
     findings = finding_services(*at)
     tools = tool_services(*at, policies, settings.reached)
     credentials = credential_services(*at, settings.credentials, findings)
@@ -82,7 +85,7 @@ def assemble(adapters: Adapters, deployment: Deployment, settings: Settings) -> 
         mediation=mediation,
         inspection=inspection_services(
             *(*at, settings.identity, settings.decisions.unconstrained, policies, tools, credentials),
-            *(replicas, tasks, decisions, endings, identity),
+            *(replicas, tasks, decisions, endings, identity, evidence),
         ),
         signals=signal_services(*at, settings.signals, findings, evidence, endings, identity),
         answers=answers_of(*at, settings.evaluations, mediation.parts),
@@ -97,6 +100,15 @@ def _resources(adapters: Adapters, deployment: Deployment) -> Resources:
     """Return what tokens may name: upstreams, of which some are HTTP APIs."""
     apis = [name for name, one in adapters.upstreams.items() if isinstance(one, HttpUpstream)]
     return Resources(deployment.public_url, adapters.upstreams, apis)
+
+
+def _hands(adapters: Adapters, deployment: Deployment) -> Callable[[str], Awaitable[frozenset[str]]]:
+    """Return who may be acting as a person."""
+
+    async def behind(person: str) -> frozenset[str]:
+        return await hands_of(adapters.store, deployment.tenant, person, adapters.clock.now())
+
+    return behind
 
 
 def _second_person(adapters: Adapters, deployment: Deployment) -> SecondPerson:

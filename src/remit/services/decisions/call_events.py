@@ -14,6 +14,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Decision
+from remit.core.decisions.decision_facts import recorded
 from remit.core.errors import Fenced, KeyUnavailable, UpstreamUnreachable
 from remit.core.evidence.event import CallOutcome, Event, EventBody, timestamp
 from remit.core.evidence.events.decisions import ActionExecuted, DataRead, DecisionMade, ToolCalled
@@ -61,12 +62,15 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         data_class=request.label.data_class,
         rules=[[rule.id, rule.digest] for rule in decision.rules],
         bundle=decision.bundle,
+        facts=recorded(request),
         arguments=kept(unsensitive(request.tool, request.arguments)),
     )
     if number:
         made.number = number
     if request.flow.arguments:
         made.flow = justified(request.flow.arguments)
+    if request.flow.record:
+        made.record_facts = request.flow.record
     if request.rest.writers:
         made.rest = [_wrote(one) for one in request.rest.writers]
         made.rest_resources = [one.resource for one in request.rest.writers]

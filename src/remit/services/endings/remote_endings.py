@@ -145,6 +145,8 @@ class RemoteEndings:
 
     def changed(self, sight: FleetSight) -> None:
         """Apply the changes of other replicas: agents, reviews of tools, the policy bundle in force."""
+        if sight.bundle != self._applied:
+            self._reload_s = 0.0  # what was tried before was for another bundle
         self._applied = sight.bundle
         if sight.agents or sight.pins:
             self._run(self._registered(sight))
@@ -173,7 +175,12 @@ class RemoteEndings:
         await self._policies.refresh()
 
     async def _followed_bundle(self, reload: Callable[[], Bundle], wanted: str) -> None:
-        """Apply the bundle that another replica has put in force, if the local files contain it too."""
+        """Apply the bundle that another replica has put in force: from the store where it is held there, else
+        if the local files contain it too.
+        """
+        if await self._policies.adopt_held(wanted):
+            await self._adopted()
+            return
         bundle = await asyncio.to_thread(reload)
         if bundle.digest == wanted:
             await self._policies.adopt(bundle)

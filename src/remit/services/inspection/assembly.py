@@ -10,9 +10,11 @@ from remit.ports.adapters import Adapters
 from remit.services.credentials.assembly import CredentialServices
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
+from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
 from remit.services.inspection.replica_status import ReplicaStatus
+from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
@@ -27,6 +29,7 @@ class InspectionServices:
     reports: CanReports
     who: Who
     roster: ReplicaStatus
+    simulations: Simulations
 
 
 def inspection_services(
@@ -42,6 +45,7 @@ def inspection_services(
     decisions: DecisionServices,
     endings: EndingServices,
     identity: IdentityServices,
+    evidence: EvidenceServices,
 ) -> InspectionServices:
     """Put them together."""
     roster = ReplicaStatus(
@@ -74,4 +78,11 @@ def inspection_services(
             roster=roster,
         ),
         roster=roster,
+        simulations=Simulations(
+            store=adapters.store,
+            log=evidence.log,
+            policies=policies,
+            members=deployment.members,
+            tenant=deployment.tenant,
+        ),
     )

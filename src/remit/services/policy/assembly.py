@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
 
 
-def policies_of(adapters: Adapters, deployment: Deployment) -> Policies:
-    """Return the policies; no bundle is in force yet."""
+def policies_of(
+    adapters: Adapters, deployment: Deployment, hands: Callable[[str], Awaitable[frozenset[str]]]
+) -> Policies:
+    """Return the policies; no bundle is in force yet. `hands` are the people who may be acting as one."""
     return Policies(
         engine=adapters.engine,
         store=adapters.store,
         clock=adapters.clock,
         tenant=deployment.tenant,
         members=deployment.members,
+        second_person=deployment.second_person_for_policies,
+        hands=hands,
     )

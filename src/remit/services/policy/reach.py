@@ -76,7 +76,8 @@ def _read(text: str) -> frozenset[str]:
 def _speaks(text: str, tool: Tool) -> bool:
     offered = tool.input_schema.get("properties")
     arguments = {*tool.arguments, *(offered if isinstance(offered, dict) else ())}
-    return f'"{tool.id}"' in text or f'"{tool.upstream}"' in text or not _read(text).isdisjoint(arguments)
+    named = any(f'"{name}"' in text for name in (tool.id, tool.upstream, tool.name))
+    return named or not _read(text).isdisjoint(arguments)
 
 
 class PolicyJudge:

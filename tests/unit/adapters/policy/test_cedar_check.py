@@ -36,7 +36,7 @@ READ = 'action == Action::"contracts/read", resource'
         ('@id("b\u0430se") permit (principal, action, resource);', "error", "characters", "ASCII"),
         ('@id("a b") permit (principal, action, resource);', "error", "characters", "ASCII"),
         ('@id("") permit (principal, action, resource);', "error", "characters", "ASCII"),
-        ('@reson("x") permit (principal, action, resource);', "warning", "`@reson`", "`reason`"),
+        ('@reson("x") forbid (principal, action, resource);', "warning", "`@reson`", "`reason`"),
         ('@otherwise("approval") permit (principal, action, resource);', "error", "`@otherwise`", "approval"),
         ('@otherwise("aproval") forbid (principal, action, resource);', "error", "`@otherwise`", "approval"),
         ('@bounded("10") forbid (principal, action, resource);', "error", "`@bounded`", "@otherwise"),

@@ -7,7 +7,9 @@ from typing import Any, cast
 import pytest
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.decision import PolicyAnswer
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
+from remit.core.identity.principals import Agent
+from remit.core.tools.tool import Tool
 from remit.ports.policy import RuleInForce
 from remit.services.policy.evaluation import Evaluations
 
@@ -24,6 +26,10 @@ class ByName:
     def rules(self) -> list[RuleInForce]:
         """None."""
         return []
+
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """None."""
+        return frozenset()
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Answer with the name."""

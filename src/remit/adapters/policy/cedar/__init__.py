@@ -4,16 +4,23 @@
 from remit.adapters.policy.cedar.checker_process import CheckerProcess
 from remit.adapters.policy.cedar.engine import CedarPolicies
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import DeclaredNames
 
 __all__ = ["CedarPolicies", "cedar_apart", "cedar_here"]
 
 
-def cedar_apart(classes: Classes) -> CedarPolicies:
+def cedar_apart(classes: Classes, declared: DeclaredNames) -> CedarPolicies:
     """Return the engine that parses texts from outside in a separate process.
 
     A check that a caller requests does not delay the loading of policies that come into force.
     """
-    return CedarPolicies(classes=classes, examine=CheckerProcess(), check=CheckerProcess(rules=False))
+    return CedarPolicies(
+        classes=classes,
+        examine=CheckerProcess(),
+        check=CheckerProcess(rules=False),
+        aside=CheckerProcess(),
+        declared=declared,
+    )
 
 
 def cedar_here(classes: Classes) -> CedarPolicies:

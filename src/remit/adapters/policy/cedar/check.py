@@ -12,14 +12,18 @@ from collections.abc import Hashable, Iterator, Sequence
 import cedarpy
 import msgspec
 
+from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.cedar.facts import NO_RECORD, context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
 from remit.adapters.policy.cedar.policy_text import nearest
-from remit.adapters.policy.cedar.rule import CedarRule, parse
+from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
+from remit.adapters.policy.cedar.rule_reachability import never_applies, unbounded
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.types import Path, Shape, prune
+from remit.adapters.policy.cedar.words import misspelt
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import Words
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
@@ -31,7 +35,8 @@ _NO_ACTION = "unable to find an applicable action"
 
 class CheckInput(msgspec.Struct, frozen=True):
     """The names that policies may use. `params` are the intent parameters of all task types, `facts` those of
-    records.
+    records, `words` the words of each fact that has a limited number of them, `groups` the groups that the
+    configuration declares.
 
     `agents` may be empty; then names of agents and groups are not checked.
     """
@@ -41,6 +46,8 @@ class CheckInput(msgspec.Struct, frozen=True):
     classes: Classes
     agents: Sequence[Agent] = ()
     facts: Shape = NO_RECORD
+    words: dict[str, Words] = {}
+    groups: tuple[str, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -53,7 +60,11 @@ class CheckResult(msgspec.Struct, frozen=True):
 def examined(sources: Sequence[PolicySource], world: CheckInput) -> CheckResult:
     """Parse and check in the current process."""
     rules, problems = parse(sources)
-    return CheckResult(rules, problems + problems_of(rules, world))
+    problems += problems_of(rules, world)
+    if all(problem.severity != "error" for problem in problems):
+        # A rule with an error may be the one that bounds the others.
+        problems += unbounded(rules, [form for tool in world.tools for form in forms(tool)])
+    return CheckResult(rules, problems)
 
 
 def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
@@ -61,12 +72,18 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
     out = list(_doubled(world.tools))
     if out:
         return out
-    shapes, known = Shapes(world), _known(world)
+    shapes, known, conditions = Shapes(world), _known(world), Conditions(world.words)
     sound: list[CedarRule] = []
     for rule in rules:
         found = [*_names(rule, known, later=bool(world.agents)), *_asked(rule)]
+        met = [] if found else shapes.met_by(rule)
         if not found:
-            found = list(_reads(rule, shapes))
+            found = [
+                *_reads(rule, shapes, met),
+                *misspelt(rule, world.words, [tool for tool, _ in met] or world.tools),
+            ]
+        if not found:  # else the finding says more
+            found = list(never_applies(rule, conditions, [tool for tool, _ in met]))
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
@@ -90,7 +107,7 @@ def _known(world: CheckInput) -> dict[str, set[str]]:
         "Tool": {tool.id for tool in world.tools},
         "Upstream": {tool.upstream for tool in world.tools},
         "Agent": {agent.name for agent in world.agents},
-        "Group": {group for agent in world.agents for group in agent.groups},
+        "Group": {*world.groups, *(group for agent in world.agents for group in agent.groups)},
     }
 
 
@@ -133,13 +150,19 @@ class Shapes:
         self._shapes = [(tool, context_shape(tool, world.params, world.facts)) for tool in world.tools]
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
+        self._met: dict[tuple[Scope, Scope], list[tuple[Tool, Shape]]] = {}
+
     def met_by(self, rule: CedarRule) -> list[tuple[Tool, Shape]]:
-        """Return the tools in a rule's scope, with their context types."""
-        return [
-            (tool, shape)
-            for tool, shape in self._contexts
-            if rule.action.matches(*action_closure(tool)) and rule.resource.matches(*resource_closure(tool))
-        ]
+        """Return the tools in a rule's scope, in each of their forms, with their context types."""
+        key = rule.action, rule.resource
+        if key not in self._met:
+            self._met[key] = [
+                (tool, shape)
+                for tool, shape in self._contexts
+                if rule.action.matches(*action_closure(tool))
+                and rule.resource.matches(*resource_closure(tool))
+            ]
+        return self._met[key]
 
     def apart(self, rules: Sequence[CedarRule]) -> list[Tool]:
         """Return one tool of each group that these rules cannot distinguish.
@@ -158,12 +181,11 @@ class Shapes:
         return list(found.values())
 
 
-def _reads(rule: CedarRule, shapes: Shapes) -> Iterator[Problem]:
+def _reads(rule: CedarRule, shapes: Shapes, met: Sequence[tuple[Tool, Shape]]) -> Iterator[Problem]:
     """Yield a problem for each fact that a rule reads and that no call in its scope has.
 
-    Otherwise `has` would hide a misspelt fact.
+    Otherwise `has` would hide a misspelt fact. `met` are the tools in its scope.
     """
-    met = shapes.met_by(rule)
     if not met and (rule.action.uids or rule.resource.uids):
         yield rule.problem(
             "no registered tool is in the scope of this rule",

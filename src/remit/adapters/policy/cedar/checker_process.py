@@ -158,6 +158,8 @@ def _small(world: CheckInput) -> CheckInput:
             name=tool.name,
             effect=tool.effect,
             audience=tool.audience,
+            production=tool.production,
+            financial=tool.financial,
             arguments={name: msgspec.structs.replace(one, when=()) for name, one in tool.arguments.items()},
             variants=tuple(msgspec.structs.replace(one, arguments={}) for one in tool.variants),
             surface={"inputSchema": tool.input_schema},

@@ -23,14 +23,17 @@ from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, 
 from remit.adapters.policy.cedar.index import RecentAnswers, RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
+from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.types import Path, Shape, TypeMismatch, prune
+from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
+from remit.core.policy.vocabulary import DeclaredNames, vocabulary
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
@@ -47,7 +50,7 @@ class CedarPolicies:
     `text_limit` is the most characters of one string that policies may read. A call with a longer string is
     refused if a candidate policy reads that string, and not otherwise. `examine` parses and checks; use
     another process for texts from outside (`cedar_apart`). `check` does the same where only problems are
-    wanted.
+    wanted, `aside` for policies that do not come into force.
     """
 
     def __init__(
@@ -57,12 +60,16 @@ class CedarPolicies:
         text_limit: int = TEXT_LIMIT,
         examine: Examine = examined,
         check: Examine | None = None,
+        aside: Examine | None = None,
+        declared: DeclaredNames | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can query."""
+        """Take the organisation's data classes, whose order policies can query, and its declared names."""
         self._classes = classes or Classes()
+        self._declared = declared
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
+        self._aside = aside or examine
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the Cedar schema of the registered tools."""
@@ -83,7 +90,12 @@ class CedarPolicies:
         self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
     ) -> CheckInput:
         known = _known(tools)
-        return CheckInput(known, parameters(task_types), self._classes, agents, record_facts(known))
+        words = vocabulary(
+            known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
+        )
+        groups = self._declared.groups if self._declared else ()
+        params, records = parameters(task_types), record_facts(known)
+        return CheckInput(known, params, self._classes, agents, records, words, groups)
 
     def load(
         self,
@@ -91,13 +103,15 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        *,
+        aside: bool = False,
     ) -> CedarLoaded:
         """Parse, check and index policies; raise `ConfigInvalid` with the first error.
 
         Agents are read from each request.
         """
         world = self._world(tools, task_types, agents)
-        found = self._examine(sources, world)
+        found = (self._aside if aside else self._examine)(sources, world)
         for problem in found.problems:
             if problem.severity == "error":
                 raise ConfigInvalid(
@@ -172,9 +186,14 @@ class CedarLoaded:
                 rule.text,
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
+                *rule_parts(rule.policy),
             )
             for rule in self._rules
         ]
+
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool by an agent; see the port."""
+        return frozenset(self._rules[number].ref for number in self._index.candidates(tool, agent))
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""

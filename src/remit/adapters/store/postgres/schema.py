@@ -93,6 +93,11 @@ _OWN: tuple[str, ...] = (
     end
     $$;
     """,
+    """
+    -- Another bundle in force is news: a rollback must not wait for the next look.
+    create trigger waking after insert or update on kept_values for each row
+        when (new.key = 'bundle.applied') execute function wake();
+    """,
 )
 
 #: The channel of `wake`, and its payload for acknowledgements.

@@ -56,7 +56,16 @@ class DecisionMade(EventBody, kw_only=True):
         "calls that wrote the data that it reads: upstream, task, agent, decision, tool, number, trust, "
         "class",
     ] = []
+    facts: Annotated[
+        dict[str, Json],
+        "what policies could read and no other event says: `flow`, where it is not as usual, `categories`, "
+        "`untrusted` and `zones` of the task's label, `crossings`, a digest of the agent's facts, and its "
+        "state if it is not `active`; with them the call can be decided again under other policies",
+    ] = {}
     arguments: Annotated[Json, Sealed("the call's arguments; very large arguments as a digest")]
+    record_facts: Annotated[
+        dict[str, Json], Sealed("facts of the person's record that policies could read", "record")
+    ] = {}
     reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
     rest_resources: Annotated[
         list[str], Sealed("the resources that the calls in `rest` wrote to, in order", "rest")

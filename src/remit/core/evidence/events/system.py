@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from remit.core.evidence.event import EventBody, EventKind
+from remit.core.evidence.event import EventBody, EventKind, Sealed
 from remit.core.evidence.events.fields import By, Reason
 from remit.core.keys.own_keys import KeyKind
 
@@ -44,6 +44,21 @@ class BundleApplied(EventBody, kw_only=True):
     tools: Annotated[int, "tools that it describes"]
     task_types: Annotated[int, "its task types"]
     rules: Annotated[int, "its rules"]
+    version: Annotated[int, "its number: how many bundles were in force until then"] = 0
+    back_to: Annotated[int, "the earlier version that came back"] = 0
+    reason: Reason = ""
+    by: By
+    second: Annotated[str, Sealed("the administrator who confirmed it")] = ""
+
+
+class BundleProposed(EventBody, kw_only=True):
+    """An administrator wants a policy bundle in force, and a second one has to confirm it."""
+
+    KIND = EventKind.BUNDLE_PROPOSED
+    bundle: Annotated[str, "its digest"]
+    instead_of: Annotated[str, "the digest of the bundle in force"]
+    back_to: Annotated[int, "the earlier version that it is"] = 0
+    reason: Reason = ""
     by: By
 
 

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulations: recorded calls decided again under other policies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from remit.api.rest.representations import Moment, View
+from remit.api.rest.route import Body, Endpoint, RestRequest
+from remit.core.decisions.decision import Outcome
+from remit.core.decisions.policy_replay import MEANINGS, Flips, ReplayedCall
+from remit.core.policy.bundle import Bundle, PolicySource
+from remit.services.identity.permissions import Duty, require
+from remit.services.inspection.assembly import InspectionServices
+from remit.services.inspection.simulation import MOST, USUAL, Simulated
+from remit.services.policy.bundle import Policies
+from remit.services.policy.policy_changes import PolicyChange, changes, widest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationRooms:
+    """The rooms that these endpoints work with."""
+
+    policies: Policies
+    inspection: InspectionServices
+
+
+class Simulate(Body, frozen=True, kw_only=True):
+    """What to simulate: the given policies, an earlier version, or else the bundle in the server's folder.
+
+    With `policies`, tools and task types are those in force. `limit` is the number of recorded decisions, the
+    newest first. With `every`, each call is decided under both versions.
+    """
+
+    policies: tuple[PolicySource, ...] | None = None
+    version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
+    every: bool = False
+
+
+class Counted(View, frozen=True, kw_only=True):
+    """A name, and how many calls have it."""
+
+    name: str
+    calls: int
+
+
+class FlippedCall(View, frozen=True, kw_only=True):
+    """A recorded call that would be decided differently; `remit explain` shows it by `decision`."""
+
+    decision: str
+    at: Moment
+    tool: str
+    agent: str
+    person: str
+    task: str
+    task_type: str
+    rules_before: tuple[str, ...]
+    rules_after: tuple[str, ...]
+    why: tuple[str, ...]
+
+
+class FlipView(View, frozen=True, kw_only=True):
+    """Calls that change from one outcome to another, counted by what they have in common.
+
+    `rules` are the rules that refuse or ask, before if the calls would now be permitted, else after.
+    """
+
+    before: Outcome
+    after: Outcome
+    more_permissive: bool
+    calls: int
+    agents: tuple[Counted, ...]
+    task_types: tuple[Counted, ...]
+    people: tuple[Counted, ...]
+    tools: tuple[Counted, ...]
+    rules: tuple[Counted, ...]
+    examples: tuple[FlippedCall, ...]
+
+
+class Skipped(View, frozen=True, kw_only=True):
+    """Decisions that cannot be decided again exactly, and why."""
+
+    code: str
+    meaning: str
+    decisions: int
+
+
+class SimulatedView(View, frozen=True, kw_only=True):
+    """What would change.
+
+    `before` and `after` are the digests of the two bundles. Of the decisions `read`, no changed rule can
+    match those `unaffected`, `replayed` were decided again, and `skipped` could not be. `refused_elsewhere`
+    were refused by a grant, a budget or a token, so no policy can change them. `rate` is the number of
+    decisions that one core decides in a second.
+    """
+
+    before: str
+    after: str
+    read: int
+    unaffected: int
+    replayed: int
+    unchanged: int
+    refused_elsewhere: int
+    skipped: tuple[Skipped, ...]
+    flips: tuple[FlipView, ...]
+    rate: int
+
+
+class Compared(Body, frozen=True, kw_only=True):
+    """Policies to compare: given ones, those of a version, or the bundle in force."""
+
+    policies: tuple[PolicySource, ...] | None = None
+    version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    in_force: bool = False
+
+
+class Compare(Body, frozen=True, kw_only=True):
+    """What to compare: by default the bundle in force with the one in the server's folder.
+
+    With `recorded`, also what changes for the last `limit` recorded decisions, for auditors.
+    """
+
+    before: Compared = Compared(in_force=True)
+    after: Compared = Compared()
+    recorded: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
+
+
+class ComparedView(View, frozen=True, kw_only=True):
+    """What differs; `wider` is whether any of it permits more (`yes`), may do so (`maybe`), or cannot (`no`).
+
+    `before` and `after` are the digests of the two bundles.
+    """
+
+    before: str
+    after: str
+    wider: Literal["yes", "maybe", "no"]
+    changes: tuple[PolicyChange, ...]
+    recorded: SimulatedView | None = None
+
+
+async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
+    """Return what differs between two bundles, in words and for recorded calls; change nothing."""
+    wanted: Compare = errand.body
+    policies = errand.rooms.policies
+    if wanted.recorded:
+        assert errand.person is not None
+        require(errand.person, Duty.AUDIT)
+    before, after = await _bundle(errand, wanted.before), await _bundle(errand, wanted.after)
+    old, new = await policies.tried(before, by=errand.by), await policies.tried(after, by=errand.by)
+    found = changes(before, after, old.rules(), new.rules())
+    recorded = None
+    if wanted.recorded:
+        recorded = simulated_view(
+            await errand.rooms.inspection.simulations.run(
+                after, limit=wanted.limit, before=before, by=errand.by
+            )
+        )
+    return ComparedView(
+        before=before.digest,
+        after=after.digest,
+        wider=widest(found),
+        changes=tuple(found),
+        recorded=recorded,
+    )
+
+
+async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
+    """Decide recorded calls again under other policies; change nothing."""
+    wanted: Simulate = errand.body
+    candidate = await _bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
+    return simulated_view(
+        await errand.rooms.inspection.simulations.run(
+            candidate, limit=wanted.limit, every=wanted.every, by=errand.by
+        )
+    )
+
+
+def simulated_view(found: Simulated) -> SimulatedView:
+    """Return the result of a simulation."""
+    replay = found.replay
+    flips = sorted(replay.flips.values(), key=lambda one: (not one.more_permissive, -one.calls))
+    changed = sum(one.calls for one in flips)
+    return SimulatedView(
+        before=found.before,
+        after=found.after,
+        read=replay.read,
+        unaffected=replay.unaffected,
+        replayed=replay.replayed,
+        unchanged=replay.replayed - changed,
+        refused_elsewhere=replay.refused_elsewhere,
+        skipped=tuple(
+            Skipped(code=code, meaning=MEANINGS.get(code, code), decisions=count)
+            for code, count in replay.skipped.most_common()
+        ),
+        flips=tuple(_flip(one) for one in flips),
+        rate=int(replay.read / found.deciding_s) if found.deciding_s else 0,
+    )
+
+
+async def _bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bundle:
+    policies = errand.rooms.policies
+    if wanted.policies is not None:
+        return msgspec.structs.replace(policies.applied.bundle, policies=wanted.policies, digest="given")
+    if wanted.version:
+        return await policies.versions.of(wanted.version)
+    if wanted.in_force:
+        return policies.applied.bundle
+    # It reads files, so it runs outside of the event loop.
+    return await asyncio.to_thread(errand.desk.reload)
+
+
+def _flip(one: Flips) -> FlipView:
+    def counted(names: dict[str, int]) -> tuple[Counted, ...]:
+        ordered = sorted(names.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(Counted(name=name, calls=calls) for name, calls in ordered)
+
+    return FlipView(
+        before=one.before,
+        after=one.after,
+        more_permissive=one.more_permissive,
+        calls=one.calls,
+        agents=counted(one.agents),
+        task_types=counted(one.task_types),
+        people=counted(one.people),
+        tools=counted(one.tools),
+        rules=counted(one.rules),
+        examples=tuple(_call(each) for each in one.examples),
+    )
+
+
+def _call(one: ReplayedCall) -> FlippedCall:
+    return msgspec.convert(msgspec.structs.asdict(one), FlippedCall, strict=False)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/api/v1/policies/diff",
+        summary="Compare two policy bundles, and mark what permits more",
+        serve=compare,
+        people=Duty.OVERSEE,
+        takes=Compare,
+        gives=ComparedView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/policies/simulate",
+        summary="Decide recorded calls again under other policies",
+        serve=simulate,
+        people=Duty.AUDIT,
+        takes=Simulate,
+        gives=SimulatedView,
+    ),
+)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between two bundles, in words; whatever may permit more is marked.
+
+INVARIANT: a change without a mark permits no call that was refused before. Where this is not evident from the
+form of a change, the change is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from remit.core.policy.bundle import Bundle
+from remit.ports.policy import RuleInForce
+
+Wider = Literal["yes", "maybe", "no"]
+Kind = Literal["added", "removed", "changed", "renamed", "reworded"]
+
+
+class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference: of a `rule`, a `tool`, a `task-type`, an HTTP `api`, or the data `classes`.
+
+    `wider`: whether the change permits more (`yes`), may do so (`maybe`), or cannot (`no`). `before` and
+    `after` are texts of rules; `fields` are what differs of a tool or a task type.
+    """
+
+    of: Literal["rule", "tool", "task-type", "api", "classes"]
+    kind: Kind
+    name: str
+    words: str
+    wider: Wider
+    before: str = ""
+    after: str = ""
+    fields: tuple[str, ...] = ()
+
+
+_RANK: Final[Mapping[Wider, int]] = {"yes": 0, "maybe": 1, "no": 2}
+_VERBS: Final = {"permits": "permits", "refuses": "refuses", "asks": "asks an approver"}
+
+
+def changes(
+    before: Bundle, after: Bundle, rules_before: Sequence[RuleInForce], rules_after: Sequence[RuleInForce]
+) -> list[PolicyChange]:
+    """Return every difference of two bundles: first what may permit more, then by kind and name."""
+    found = [
+        *_rules({one.id: one for one in rules_before}, {one.id: one for one in rules_after}),
+        *_tools(before, after),
+        *_task_types(before, after),
+        *_rest(before, after),
+    ]
+    return sorted(found, key=lambda one: (_RANK[one.wider], one.of, one.name))
+
+
+def widest(found: Sequence[PolicyChange]) -> Wider:
+    """Return whether any of some changes permits more, or may do so."""
+    return min((one.wider for one in found), key=_RANK.__getitem__, default="no")
+
+
+def _rules(before: Mapping[str, RuleInForce], after: Mapping[str, RuleInForce]) -> list[PolicyChange]:
+    found = []
+    gone = {name: rule for name, rule in before.items() if name not in after}
+    for name, rule in after.items():
+        old = before.get(name)
+        if old is None:
+            twin = next((one for one in gone.values() if _same(one, rule)), None)
+            if twin is None:
+                found.append(_added(rule))
+            else:
+                del gone[twin.id]
+                words = f"`{twin.id}` is now called `{name}`: approvals that wait for it ask again"
+                found.append(_change("renamed", rule, words, "no", twin))
+        elif old.digest != rule.digest:
+            found.append(_changed(old, rule))
+    return [*found, *(_removed(rule) for rule in gone.values())]
+
+
+def _same(one: RuleInForce, other: RuleInForce) -> bool:
+    return (one.does, one.scope, one.conditions) == (other.does, other.scope, other.conditions)
+
+
+def _change(
+    kind: Kind, rule: RuleInForce, words: str, wider: Wider, old: RuleInForce | None = None
+) -> PolicyChange:
+    after = "" if kind == "removed" else rule.text
+    before = rule.text if kind == "removed" else old.text if old else ""
+    return PolicyChange(
+        of="rule", kind=kind, name=rule.id, words=words, wider=wider, before=before, after=after
+    )
+
+
+def _added(rule: RuleInForce) -> PolicyChange:
+    words = f"a rule that {_VERBS[rule.does]}{_why(rule)}"
+    return _change("added", rule, words, "yes" if rule.does == "permits" else "no")
+
+
+def _removed(rule: RuleInForce) -> PolicyChange:
+    words = f"a rule that {_VERBS[rule.does]} is gone{_why(rule)}"
+    # A permit that can err refuses wherever it does.
+    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs else "no"
+    return _change("removed", rule, words, wider)
+
+
+def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
+    if _same(old, new):
+        words = f"only its words: {new.reason or 'no reason is given any more'}"
+        return _change("reworded", new, words, "no", old)
+    if old.does != new.does:
+        words = f"{_VERBS[old.does]} -> {_VERBS[new.does]}"
+        wider: Wider = "yes"
+        if old.does == "permits":
+            wider = "maybe" if old.errs else "no"  # one permit less, and one refusal more
+        elif new.does == "refuses" and (old.scope, old.conditions) == (new.scope, new.conditions):
+            wider = "no"
+        return _change("changed", new, words, wider, old)
+    words, fewer = _extent(old, new)
+    permits = new.does == "permits"
+    if fewer is None:
+        wider = "maybe"
+    elif fewer == permits:
+        wider = "no"  # a permit that applies to fewer calls, or a refusal that applies to more
+    else:
+        wider = "yes"
+    # A rule refuses where it errs, so a condition that can err and is gone may have refused.
+    if wider == "no" and old.errs:
+        wider = "maybe"
+    return _change("changed", new, f"{_VERBS[new.does]}; {words}", wider, old)
+
+
+def _extent(old: RuleInForce, new: RuleInForce) -> tuple[str, bool | None]:
+    """Return in words what differs, and whether the rule now applies to fewer calls; None if that is open."""
+    if old.scope != new.scope:
+        return "its scope differs", None
+    before, after = set(old.conditions), set(new.conditions)
+    if before < after:
+        return f"{_counted(after - before)} more, so it applies to fewer calls", True
+    if after < before:
+        return f"{_counted(before - after)} less, so it applies to more calls", False
+    return "its conditions differ", None
+
+
+def _counted(conditions: set[str]) -> str:
+    return "one condition" if len(conditions) == 1 else f"{len(conditions)} conditions"
+
+
+def _why(rule: RuleInForce) -> str:
+    return f": {rule.reason}" if rule.reason else ""
+
+
+def _tools(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    found = []
+    for name in sorted(before.tools.keys() | after.tools.keys()):
+        old, new = before.tools.get(name), after.tools.get(name)
+        if old == new:
+            continue
+        if old is None:
+            words = "is described now, and no longer counts as the worst case"
+            found.append(PolicyChange(of="tool", kind="added", name=name, words=words, wider="maybe"))
+        elif new is None:
+            words = "has no description any more, and counts as the worst case"
+            found.append(PolicyChange(of="tool", kind="removed", name=name, words=words, wider="no"))
+        else:
+            found.append(_fields("tool", name, old, new))
+    return found
+
+
+def _task_types(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    found = []
+    for name in sorted(before.task_types.keys() | after.task_types.keys()):
+        old, new = before.task_types.get(name), after.task_types.get(name)
+        if old == new:
+            continue
+        if old is None:
+            words = "a new task type, with its grants"
+            found.append(PolicyChange(of="task-type", kind="added", name=name, words=words, wider="yes"))
+        elif new is None:
+            words = "no task of this type can be opened any more"
+            found.append(PolicyChange(of="task-type", kind="removed", name=name, words=words, wider="no"))
+        else:
+            found.append(_fields("task-type", name, old, new))
+    return found
+
+
+def _rest(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    found = []
+    if before.classes != after.classes:
+        words = "the data classes, or what an audience may learn, differ"
+        found.append(PolicyChange(of="classes", kind="changed", name="classes", words=words, wider="maybe"))
+    for name in sorted(before.apis.keys() | after.apis.keys()):
+        old, new = before.apis.get(name), after.apis.get(name)
+        if old is None or new is None or old.routes != new.routes:
+            words = "its operations differ"
+            found.append(PolicyChange(of="api", kind="changed", name=name, words=words, wider="maybe"))
+    return found
+
+
+def _fields(
+    of: Literal["tool", "task-type"], name: str, old: msgspec.Struct, new: msgspec.Struct
+) -> PolicyChange:
+    differing = tuple(
+        field.name
+        for field in msgspec.structs.fields(old)
+        if getattr(old, field.name) != getattr(new, field.name)
+    )
+    words = f"differs in {', '.join(differing)}"
+    return PolicyChange(of=of, kind="changed", name=name, words=words, wider="maybe", fields=differing)

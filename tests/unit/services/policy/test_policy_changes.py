@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A change of policies is told in words, and everything that may permit more is marked."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from remit.adapters.policy.cedar import CedarPolicies
+from remit.core.label import Audience
+from remit.core.policy.bundle import Bundle
+from remit.core.tools.tool import Tool
+from remit.services.policy.policy_changes import PolicyChange, changes, widest
+from tests.samples.policy_requests import CLERK, READ, SUMMARISE, TOOLS, source
+
+SCOPE = "(principal, action, resource)"
+FORBID = f'@id("r") @reason("why") forbid {SCOPE} when {{ context.flow.tainted }};'
+PERMIT = f'@id("r") @reason("why") permit {SCOPE} when {{ context.flow.tainted }};'
+ASKS = FORBID.replace("forbid", '@otherwise("approval") forbid')
+ELSE = "unless { context.cleared };"
+
+
+def compared(before: str, after: str) -> list[PolicyChange]:
+    """The changes from one text to another."""
+    engine = CedarPolicies()
+    old, new = (engine.load(source(text), TOOLS, [SUMMARISE], [CLERK]).rules() for text in (before, after))
+    return changes(Bundle(), Bundle(), old, new)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "wider"),
+    [
+        ("", PERMIT, "added", "yes"),
+        ("", FORBID, "added", "no"),
+        ("", ASKS, "added", "no"),
+        (PERMIT, "", "removed", "no"),
+        (FORBID, "", "removed", "yes"),
+        (ASKS, "", "removed", "yes"),
+        (FORBID, ASKS, "changed", "yes"),
+        (ASKS, FORBID, "changed", "no"),
+        (FORBID, PERMIT, "changed", "yes"),
+        (PERMIT, FORBID, "changed", "no"),
+        (PERMIT, ASKS, "changed", "no"),
+        (ASKS, FORBID.replace("tainted", "full"), "changed", "yes"),
+        (FORBID, FORBID.replace("why", "because"), "reworded", "no"),
+        (FORBID, FORBID.replace('"r"', '"s"'), "renamed", "no"),
+        (FORBID, FORBID.replace("};", f"}} {ELSE}"), "changed", "yes"),
+        (FORBID.replace("};", f"}} {ELSE}"), FORBID, "changed", "no"),
+        (PERMIT, PERMIT.replace("};", f"}} {ELSE}"), "changed", "no"),
+        (PERMIT.replace("};", f"}} {ELSE}"), PERMIT, "changed", "yes"),
+        (FORBID, FORBID.replace("tainted", "full"), "changed", "maybe"),
+        (FORBID, FORBID.replace("action,", 'action in Action::"effect:none",'), "changed", "maybe"),
+        (FORBID, FORBID.replace("principal,", 'principal in Group::"legal",'), "changed", "maybe"),
+    ],
+)
+def test_what_may_permit_more_is_marked(before: str, after: str, kind: str, wider: str) -> None:
+    """Only a change whose form shows that it cannot is left without a mark."""
+    (change,) = compared(before, after)
+    assert (change.kind, change.wider) == (kind, wider)
+    assert change.words
+
+
+def test_a_condition_that_can_err_refuses_and_its_end_may_permit_more() -> None:
+    """A rule that errs refuses, whatever it says: without the sum that overflows, the call goes on."""
+    errs = FORBID.replace("context.flow.tainted", "context.flow.tainted").replace(
+        "};", "} when { context.crossings + 1 > 3 };"
+    )
+    (change,) = compared(errs, FORBID)
+    assert change.wider == "maybe"
+    errs = PERMIT.replace("};", "} when { context.crossings + 1 > 3 };")
+    (gone,) = compared(errs, "")
+    assert (gone.kind, gone.wider) == ("removed", "maybe")
+
+
+def test_texts_and_reasons_are_told() -> None:
+    """A reviewer sees both texts."""
+    (change,) = compared(FORBID, ASKS)
+    assert (change.before, change.after, change.words) == (FORBID, ASKS, "refuses -> asks an approver")
+
+
+def test_nothing_differs_between_equal_policies() -> None:
+    """Whatever the order of their files."""
+    assert compared(FORBID, FORBID) == []
+    assert widest([]) == "no"
+
+
+def test_what_permits_more_comes_first() -> None:
+    """Nothing hides at the end of a long list."""
+    found = compared(FORBID, PERMIT.replace('"r"', '"p"'))
+    assert [one.wider for one in found] == ["yes", "yes"]
+    found = compared("", f"{FORBID}\n{PERMIT.replace(chr(34) + 'r', chr(34) + 'p')}")
+    assert [(one.name, one.wider) for one in found] == [("p", "yes"), ("r", "no")]
+    assert widest(found) == "yes"
+
+
+def _bundle(*tools: Tool, types: bool = True) -> Bundle:
+    return Bundle(
+        tools={tool.id: tool for tool in tools}, task_types={SUMMARISE.name: SUMMARISE} if types else {}
+    )
+
+
+def test_another_description_of_a_tool_may_permit_more() -> None:
+    """A tool without a description counts as the worst case, so the end of one is stricter."""
+    other = msgspec.structs.replace(READ, audience=Audience("self"))
+    for before, after, kind, wider in (
+        (_bundle(READ), _bundle(other), "changed", "maybe"),
+        (_bundle(), _bundle(READ), "added", "maybe"),
+        (_bundle(READ), _bundle(), "removed", "no"),
+    ):
+        (change,) = changes(before, after, [], [])
+        assert (change.of, change.kind, change.wider) == ("tool", kind, wider)
+    (change,) = changes(_bundle(READ), _bundle(other), [], [])
+    assert change.fields == ("audience",)
+
+
+def test_a_new_task_type_permits_more_and_one_that_is_gone_does_not() -> None:
+    """Its grants count as soon as a task of it is opened."""
+    (gone,) = changes(_bundle(), _bundle(types=False), [], [])
+    (new,) = changes(_bundle(types=False), _bundle(), [], [])
+    assert (gone.wider, new.wider) == ("no", "yes")
+
+
+def test_other_clearances_may_permit_more() -> None:
+    """An audience may learn another class."""
+    classes = msgspec.structs.replace(Bundle().classes, clearance={"external": "restricted"})
+    (change,) = changes(Bundle(), Bundle(classes=classes), [], [])
+    assert (change.of, change.wider) == ("classes", "maybe")
