@@ -23,6 +23,8 @@ from tests.gateways.leasing_gateway import LeasingGateway
 from tests.servers.authorization_server import SECRET
 from tests.servers.connecting_server import ConnectingAuthorities, connecting
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[ConnectingAuthorities]:

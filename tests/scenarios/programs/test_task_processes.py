@@ -25,7 +25,10 @@ from tests.servers.authorization_server import Authorities, server
 __all__ = ["server"]
 Json = Any
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and PR_SET_CHILD_SUBREAPER"),
+]
 
 
 @pytest.fixture
