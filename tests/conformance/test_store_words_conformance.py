@@ -80,7 +80,7 @@ async def test_what_was_said_comes_back_whole(store: Store) -> None:
     used = UseApproval(APPROVAL.id, APPROVAL.call, START)
     await store.commit(Unit((PutTask(ended, expected=TaskState.ACTIVE), used), tenant=TENANT))
     assert await store.task(TENANT, TASK.id) == ended
-    assert await store.approval(TENANT, APPROVAL.id) == changed(answered, state=ApprovalState.CONSUMED)
+    assert await store.approval(TENANT, APPROVAL.id) == answered.consumed()
 
 
 async def test_what_was_said_is_gone_with_its_key(store: Store) -> None:

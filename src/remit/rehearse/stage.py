@@ -18,12 +18,12 @@ from remit.compose import open_records
 from remit.config import Config, load_bundle
 from remit.core.canonical import digest
 from remit.core.errors import NotFound, RemitError
-from remit.core.identity.principals import Person, Role
+from remit.core.identity.principals import NO_PERSON, Person, Role
 from remit.core.identity.workload import Assurance, AttestationMethod, Attested, Confirmation, KeyBinding
 from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
-from remit.core.tasks.task import NO_PERSON, Task, TaskType
+from remit.core.tasks.task import Task, TaskType
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn

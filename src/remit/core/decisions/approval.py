@@ -14,9 +14,8 @@ from remit.core.decisions.bounds import BoundedOffer, Bounds
 from remit.core.decisions.decision import RuleRef
 from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import Conflict, Forbidden, Malformed
-from remit.core.identity.principals import Person, Role
+from remit.core.identity.principals import Person, Role, person_of
 from remit.core.json_value import Json
-from remit.core.tasks.task import person_of
 
 
 def may_approve(person: Person) -> bool:

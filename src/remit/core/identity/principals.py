@@ -186,3 +186,12 @@ class Memberships(msgspec.Struct, frozen=True):
         if set(more) <= set(person.groups):
             return person
         return msgspec.structs.replace(person, groups=tuple(dict.fromkeys((*person.groups, *more))))
+
+
+#: The prefixes of requesters that are not people: a permitted agent, a permitted issuer.
+NO_PERSON = ("agent:", "issuer:")
+
+
+def person_of(requested_by: str) -> str:
+    """Return the person who requested a task; empty where the requester was not a person."""
+    return "" if requested_by.startswith(NO_PERSON) else requested_by

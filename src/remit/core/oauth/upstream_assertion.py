@@ -19,10 +19,10 @@ from remit.core.draft_names import (
     SUB_PROFILE,
 )
 from remit.core.errors import KeyUnavailable
-from remit.core.identity.principals import Actor
+from remit.core.identity.principals import NO_PERSON, Actor
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import act_of
-from remit.core.tasks.task import NO_PERSON, Task
+from remit.core.tasks.task import Task
 
 #: It is used at once; this only allows for clock differences.
 LIFE_S: Final = 60

@@ -75,6 +75,7 @@ def vocabulary(
     initiative = Words("an AI programme", tuple(sorted(initiatives)), closed=False)
     out = {
         "context.audience": audience,
+        "context.audiences": audience,
         "resource.audience": audience,
         "context.effect": effect,
         "resource.effect": effect,
@@ -116,7 +117,7 @@ def vocabulary(
 def _audiences(tools: Iterable[Tool], classes: Classes, declared: DeclaredNames | None) -> Words:
     named = {tool.audience.name for tool in tools}
     named |= {form.audience.name for tool in tools for form in (one.of(tool) for one in tool.variants)}
-    named |= {*AUDIENCES, *classes.clearance, *classes.categories}
+    named |= {*AUDIENCES, *classes.clearance, *classes.categories, *classes.within, *classes.within.values()}
     if declared is not None:
         named |= {f"{GROUP}{group}" for group in declared.groups}
     free = "" if declared is not None else GROUP

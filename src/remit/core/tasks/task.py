@@ -16,7 +16,7 @@ import msgspec
 
 from remit.core.canonical import digest
 from remit.core.errors import Conflict, Malformed
-from remit.core.identity.principals import Agent
+from remit.core.identity.principals import NO_PERSON, Agent, person_of
 from remit.core.json_value import Json
 from remit.core.label import Label, Unseen
 from remit.core.scope import EVERYTHING, ScopeKind, scope
@@ -158,15 +158,6 @@ class UserMessage(msgspec.Struct, frozen=True):
 
     text: str
     at: datetime
-
-
-#: The prefixes of requesters that are not people: a permitted agent, a permitted issuer.
-NO_PERSON = ("agent:", "issuer:")
-
-
-def person_of(requested_by: str) -> str:
-    """Return the person who requested a task; empty where the requester was not a person."""
-    return "" if requested_by.startswith(NO_PERSON) else requested_by
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,14 +30,14 @@ from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.plan_extension import growth, handed_over
-from remit.core.identity.principals import Actor, Principal
+from remit.core.identity.principals import Actor, Principal, person_of
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
-from remit.core.tasks.task import Task, TaskState, person_of
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.changes import Change, CheckFence, PutTask
 from remit.ports.store.units import Unit, UnitStore

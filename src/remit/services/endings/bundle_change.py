@@ -19,9 +19,9 @@ from remit.core.endings.closure import Cause
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import TaskNarrowed
-from remit.core.identity.principals import Agent, Memberships
+from remit.core.identity.principals import NO_PERSON, Agent, Memberships
 from remit.core.policy.bundle import Bundle
-from remit.core.tasks.task import NO_PERSON, Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutTask
 from remit.ports.store.combined import TasksAndPrincipals

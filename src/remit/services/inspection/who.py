@@ -15,13 +15,13 @@ import msgspec
 
 from remit.core.errors import NotFound, RemitError, Unauthenticated
 from remit.core.findings.finding import FindingState
-from remit.core.identity.principals import TEAM, Agent, Memberships, Person
+from remit.core.identity.principals import NO_PERSON, TEAM, Agent, Memberships, Person
 from remit.core.identity.workload import LocalBinding, workload_of
 from remit.core.json_value import Json
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.proof_facts import Fact, best_assurance, moment, of_attestation, of_binding
 from remit.core.scope import ScopeKind, scope
-from remit.core.tasks.task import NO_PERSON, Task, TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.ports.runtime import Clock
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.ports.store.findings import FindingStore

@@ -31,10 +31,11 @@ import msgspec
 from remit.core.errors import Conflict, KeyUnavailable, NotFound, RemitError, Unauthenticated
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.people import PersonChanged
+from remit.core.identity.principals import NO_PERSON
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.oauth.one_time_code import ConnectVisit
 from remit.core.sealing import NONCE_SIZE, seal, unseal
-from remit.core.tasks.task import NO_PERSON, Task
+from remit.core.tasks.task import Task
 from remit.ports.connector import Connector, UnfitConnection
 from remit.ports.keys import SealingKeys
 from remit.ports.runtime import Clock, Entropy

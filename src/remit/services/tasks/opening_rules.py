@@ -9,12 +9,12 @@ from datetime import datetime
 import msgspec
 
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
-from remit.core.identity.principals import Agent, Memberships, Person
+from remit.core.identity.principals import Agent, Memberships, Person, person_of
 from remit.core.json_value import Json
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant, narrow
 from remit.core.tasks.plan import Plan, PlanWish, read_plan
-from remit.core.tasks.task import Budgets, TaskType, check_parameters, person_of
+from remit.core.tasks.task import Budgets, TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.core.tools.tool import RESERVED_OPERATIONS
 from remit.ports.store.combined import TasksAndPrincipals

@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from remit.core.errors import Forbidden, Malformed
-from remit.core.identity.principals import Agent
+from remit.core.identity.principals import NO_PERSON, Agent
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
-from remit.core.tasks.task import NO_PERSON, Budgets, Task, TaskType
+from remit.core.tasks.task import Budgets, Task, TaskType
 from remit.services.tasks.opening_rules import filled, granted, may_run
 
 

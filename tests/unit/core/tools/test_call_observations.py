@@ -40,9 +40,10 @@ DRAFTS = {
 }
 
 
-def opened(task: str, goal: str = "") -> Json:
-    """Return the event of an opened task."""
-    return {"kind": "task.opened", "task": task, "facts": {"task_type": "t"}, "values": {"goal": goal}}
+def opened(task: str, goal: str = "", *, by: str = "ana") -> Json:
+    """Return the event of a task that was opened for a requester."""
+    values = {"goal": goal, "requested_by": by}
+    return {"kind": "task.opened", "task": task, "facts": {"task_type": "t"}, "values": values}
 
 
 def decided(
@@ -139,3 +140,12 @@ def test_calls_are_read_with_the_words_that_came_before_them() -> None:
     found = list(observed_calls(events, {"tsk_2": "other"}))
     assert [one.words for one in found] == ["the first", "the first\nand the rest", "the first\nand the rest"]
     assert [one.objections for one in found] == [(), (), ("flow/code",)]
+
+
+def test_the_goal_that_an_agent_gives_itself_is_no_words_of_a_person() -> None:
+    """A wrapped client gives each of its sessions the same goal; they are not the same work."""
+    events = [
+        opened("tsk_1", "an AI client on this machine", by="agent:mcp-client"),
+        decided("u/a", {"n": 1}),
+    ]
+    assert [one.words for one in observed_calls(events, {})] == [""]

@@ -17,6 +17,7 @@ from remit.adapters.policy.cedar.rule import CedarRule
 from remit.core.flow.facts import NO_VALUE, FlowFacts
 from remit.core.flow.justification import Provenance
 from remit.core.flow.plan_extension import EFFECTS, FIRST, OWN_READS, READS
+from remit.core.flow.records.participants import DOUBTFUL, KNOWN, UNREAD
 from remit.core.json_value import Json
 from remit.core.policy.vocabulary import Words
 from remit.core.tasks.plan import NO_PLAN, PLANNED, UNPLANNED
@@ -24,7 +25,11 @@ from remit.core.tools.tool import INPUT, Tool
 from remit.ports.policy import Problem
 
 _PROVENANCES: Final = (*Provenance, NO_VALUE)
-_OWN: Final = {"plan": (PLANNED, UNPLANNED, NO_PLAN), "adds": (EFFECTS, READS, OWN_READS, FIRST, NO_VALUE)}
+_OWN: Final = {
+    "plan": (PLANNED, UNPLANNED, NO_PLAN),
+    "adds": (EFFECTS, READS, OWN_READS, FIRST, NO_VALUE),
+    "participants": (KNOWN, DOUBTFUL, UNREAD, NO_VALUE),
+}
 #: The words of the facts about a call's flow.
 FLOW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     **{
@@ -35,7 +40,7 @@ FLOW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "context.destination_trust": _PROVENANCES,
 }
 #: Facts that are sets of words.
-_SETS: Final = ("arg_names", "categories", "zones")
+_SETS: Final = ("arg_names", "audiences", "categories", "zones")
 _PROVENANCE: Final = Words("a provenance", tuple(Provenance))
 
 

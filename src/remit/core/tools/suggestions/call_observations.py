@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from remit.core.identity.principals import person_of
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary
@@ -92,7 +93,8 @@ def observed_calls(events: Iterable[Mapping[str, Json]], types: Mapping[str, str
         task, kind = str(event.get("task", "")), event.get("kind")
         if kind == "task.opened":
             known[task] = str(facts.get("task_type", ""))
-            words[task] = _text(values.get("goal"))
+            # The goal that an agent gives itself is the same in each of its sessions.
+            words[task] = _text(values.get("goal")) if person_of(_text(values.get("requested_by"))) else ""
         elif kind == "task.message":
             words[task] = f"{words.get(task, '')}\n{_text(values.get('text'))}"
         arguments = values.get("arguments")
