@@ -56,7 +56,9 @@ pytestmark = pytest.mark.parametrize("dialect", [CEDAR], ids=["cedar"])
 
 def load(dialect: Dialect, *texts: str) -> LoadedPolicy:
     """Load rules of one dialect."""
-    return dialect.engine().load(source("\n".join(texts)), TOOLS, [SUMMARISE], [CLERK])
+    policy = dialect.engine().load(source("\n".join(texts)), TOOLS, [SUMMARISE], [CLERK])
+    assert not policy.served
+    return policy
 
 
 def test_nothing_is_permitted_by_default(dialect: Dialect) -> None:

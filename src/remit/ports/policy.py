@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
 # `PolicySource` is defined in core; the engine's callers import it from here.
-__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce"]
+__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce", "ServedPolicy"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -43,6 +43,7 @@ class RuleInForce(NamedTuple):
 class LoadedPolicy(Protocol):
     """One version of the policies, parsed and indexed. Immutable; needs no locks on one event loop."""
 
+    served: ClassVar[Literal[False]]
     digest: str
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
@@ -51,6 +52,25 @@ class LoadedPolicy(Protocol):
         INVARIANT: any diagnostic of the engine, a request that does not fit the schema, a missing entity or
         an undefined result is reported in `errors`, which makes the decision Deny. Never raises because of a
         request's content.
+        """
+        ...
+
+    def rules(self) -> Sequence[RuleInForce]:
+        """Return every rule."""
+        ...
+
+
+class ServedPolicy(Protocol):
+    """One version of the policies, which a policy server decides by."""
+
+    served: ClassVar[Literal[True]]
+    digest: str
+
+    async def ask(self, request: AccessRequest) -> PolicyAnswer:
+        """Have the server decide one request.
+
+        INVARIANT: as `LoadedPolicy.evaluate`; a server that does not answer in time, answers something else
+        or decides by another version is reported in `errors`, too. Raises only where it is cancelled.
         """
         ...
 
@@ -78,6 +98,6 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
-    ) -> LoadedPolicy:
+    ) -> LoadedPolicy | ServedPolicy:
         """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds."""
         ...

@@ -22,7 +22,7 @@ from remit.core.identity.principals import Agent, Memberships
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
-from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
+from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem, ServedPolicy
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
 from remit.ports.store.principals import PrincipalStore
@@ -41,7 +41,7 @@ class AppliedBundle(msgspec.Struct, frozen=True):
     """The version in force: every call is decided under it until the next one is applied."""
 
     bundle: Bundle
-    policy: LoadedPolicy
+    policy: LoadedPolicy | ServedPolicy
 
     @property
     def digest(self) -> str:
@@ -191,7 +191,7 @@ class Policies:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
             self._applied = AppliedBundle(bundle, loaded)
 
-    async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy:
+    async def _load(self, bundle: Bundle, agents: list[Agent]) -> LoadedPolicy | ServedPolicy:
         tools, types = self._tools(bundle), list(bundle.task_types.values())
         agents = [self._members.of_agent(agent) for agent in agents]
         return await asyncio.to_thread(self._engine.load, bundle.policies, tools, types, agents)

@@ -19,6 +19,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
+from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.identity.principals import Actor, Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance, Confirmation
@@ -64,6 +65,11 @@ def survey(
     # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if _speaks(text, tool))]
     policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    if policy.served:
+        raise ConfigInvalid(
+            "a policy server decides here, and a survey asks far more than a server answers",
+            remediation="set `policy.kind: rego`: remit then evaluates the same policies itself",
+        )
     judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
     return ReachSurvey(bundle, judge, observed=frozenset(observed), credentials=credentials)
 
