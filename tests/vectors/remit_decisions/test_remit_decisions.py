@@ -14,6 +14,7 @@ import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
+from remit.adapters.policy.rego.server import OpaPolicies, OpaServer
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.label import Audience
 from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
@@ -84,6 +85,23 @@ def lines() -> Iterator[bytes]:
     policy = cedar()
     for change in changes(COUNT):
         yield msgspec.json.encode(vector(change, policy.evaluate(changed(change))))
+
+
+async def test_a_policy_server_decides_as_in_the_vectors(tmp_path: Path) -> None:
+    """A real OPA server answers a third of the requests as the engines in process do."""
+    program, nowhere = opa_server.program(), OpaServer("http://127.0.0.1:1")
+    bundle = OpaPolicies(nowhere, program=program).bundle(rego_guardrails(), TOOLS, [SUMMARISE])
+    with opa_server.running(tmp_path, bundle) as running:
+        server = OpaServer(running.url, timeout_s=60)
+        try:
+            policy = OpaPolicies(server, program=program).load([bundle], TOOLS, [SUMMARISE], [CLERK])
+            assert policy.served
+            known = list(zip(changes(COUNT), FILE.read_bytes().splitlines(), strict=True))
+            for change, line in known[::3]:
+                answer = await policy.ask(changed(change))
+                assert vector(change, answer) == msgspec.json.decode(line, type=Vector)
+        finally:
+            await server.close()
 
 
 def without_digests(answer: PolicyAnswer) -> PolicyAnswer:

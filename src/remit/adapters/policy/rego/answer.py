@@ -24,6 +24,7 @@ from remit.ports.policy import RuleInForce
 
 #: Most prepared tools, and most prepared pairs of agent and tool.
 _KEPT = 4096
+_REBUILD = "build the policies again with `remit policy build`"
 
 
 class RegoAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,11 +116,11 @@ class RegoQuestions:
         """Return what a result means for a call of `tool`."""
         by_id = self._by_id
         if not by_id.keys() >= found.permit | found.forbid:
-            return refused("the policies name a rule that they do not have")
+            return refused("the policies name a rule that they do not have", _REBUILD)
         permits = [by_id[name] for name in sorted(found.permit)]
         spoken = [by_id[name] for name in sorted(found.forbid)]
         if not all(rule.permits for rule in permits) or any(rule.permits for rule in spoken):
-            return refused("the policies mistake a permit for a forbid")
+            return refused("the policies mistake a permit for a forbid", _REBUILD)
         if not spoken:
             return PolicyAnswer(permits=references(permits), reasons=reasons_of(permits, tool))
         forbids = [rule for rule in spoken if not rule.waivable]
