@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,10 +23,11 @@ from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
+from remit.core.errors import ConfigInvalid
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
-from remit.core.policy.bundle import Bundle
+from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
@@ -235,6 +236,16 @@ def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> Policy
     if stack is not None:
         stack.push_async_callback(server.close)
     return OpaPolicies(server, classes=config.data_classes)
+
+
+def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
+    """Return a bundle's Rego policies as OPA builds them; raises `ConfigInvalid`."""
+    if config.policy.kind == "cedar":
+        raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
+    from remit.adapters.policy.rego import RegoPolicies
+
+    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
+    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
 
 
 def surveying_engine(config: Config) -> PolicyEngine:

@@ -58,7 +58,7 @@ def _follows(one: Problem, broken: set[str]) -> bool:
 def _bundle(config: Config) -> list[Problem]:
     bundle, faults = examine_bundle(config)
     engine = policy_engine(config)
-    tools, unseen = _last_seen(config, bundle)
+    tools, unseen = last_seen(config, bundle)
     types = list(bundle.task_types.values())
     found = [_problem(fault) for fault in faults] + unseen + engine.check(bundle.policies, tools, types)
     if all(one.severity != "error" for one in found):
@@ -78,7 +78,7 @@ def _surveyed(config: Config, bundle: Bundle) -> list[Problem]:
         return [Problem("warning", text, remediation=fault.remediation)]
 
 
-def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
+def last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
     """Return the tools, joined with what their upstreams offered last if the store is readable.
 
     Files can be checked without the store too, for example when a change to them is reviewed.

@@ -14,6 +14,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
+from remit.cli.policy.build import build
 from remit.cli.policy.rollout import FOLLOW_S, followers, held_back, show_followers
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
@@ -69,6 +70,9 @@ def _problems(found: list[Json], sound: bool) -> None:
     if sound:
         more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
         terminal.say(terminal.text("sound", "green"), more)
+
+
+app.command(name="build")(build)
 
 
 @app.command(name="apply")

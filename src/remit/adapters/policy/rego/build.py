@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from remit.adapters.policy.rego.builtins import problems_of_calls
 from remit.adapters.policy.rego.bundle import DECISION, DECISION_MODULE, manifest, revision_of
-from remit.adapters.policy.rego.program import OpaFailed, OpaFolder, OpaProgram
+from remit.adapters.policy.rego.program import UNREADABLE, OpaFailed, OpaFolder, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule, rules_of
 from remit.adapters.policy.rego.syntax import ParsedFile, definitions
@@ -63,8 +63,11 @@ def _examined(
             problems += tree
         else:
             files.append(ParsedFile(source.file, source.text, tree))
-    known = definitions(files)
-    rules, found = rules_of(known)
+    try:
+        known = definitions(files)
+        rules, found = rules_of(known)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        raise OpaFailed(UNREADABLE) from None
     problems += found
     if not _wrong(problems):
         problems += problems_of_reads(rules, inputs.by_tool, inputs.bare)

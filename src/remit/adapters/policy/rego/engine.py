@@ -49,10 +49,8 @@ class RegoPolicies:
     """Checks and loads Rego policies (`remit.ports.policy.PolicyEngine`).
 
     `text_limit` is the most characters of one string that policies may read; `fuel` is the most instructions
-    of one evaluation.
+    of one evaluation. Without `in_process` the policies are for a server.
     """
-
-    in_process: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -61,8 +59,10 @@ class RegoPolicies:
         program: OpaProgram | None = None,
         text_limit: int = TEXT_LIMIT,
         fuel: int = MAX_FUEL,
+        in_process: bool = True,
     ) -> None:
         """Take the organisation's data classes, whose order policies can query, and the program `opa`."""
+        self.in_process = in_process
         self._classes = classes or Classes()
         self._program = program or OpaProgram()
         self._text_limit = text_limit

@@ -8,6 +8,7 @@ nothing outside.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -54,6 +55,9 @@ class Machine:
         except wasmtime.WasmtimeError:
             raise ConfigInvalid("the policy is not a Wasm program", remediation=_REBUILD) from None
         self._engine = engine
+        #: Closed in this order, and before the interpreter takes the library apart.
+        self._held: list[Any] = [self._module, engine]
+        weakref.finalize(self, _close, self._held)
         self._instance: _Instance | None = None
         missing = sorted(self._started().host_functions)
         if missing:
@@ -85,9 +89,15 @@ class Machine:
             self._instance = _Instance(
                 self._lib, self._engine, self._module, self._pages, self._data, self._fuel
             )
-        except (self._lib.WasmtimeError, self._lib.Trap, Trapped, KeyError, TypeError):
+        except (self._lib.WasmtimeError, self._lib.Trap, Trapped, LookupError, StopIteration, TypeError):
             raise ConfigInvalid("the Wasm program is not an OPA policy", remediation=_REBUILD) from None
+        self._held[:-2] = [self._instance.store]
         return self._instance
+
+
+def _close(held: list[Any]) -> None:
+    for one in held:
+        one.close()
 
 
 _REBUILD: Final = "build the bundle again with `remit policy build`"
@@ -97,7 +107,7 @@ class _Instance:
     """The policy with a memory of its own."""
 
     def __init__(self, lib: Any, engine: Any, module: Any, pages: int, data: bytes, fuel: int) -> None:
-        self._store = store = lib.Store(engine)
+        self.store = store = lib.Store(engine)
         store.set_fuel(fuel)
         least = next(one.type.limits.min for one in module.imports if one.name == "memory")
         self._memory = lib.Memory(store, lib.MemoryType(lib.Limits(least, pages)))
@@ -115,10 +125,10 @@ class _Instance:
             # A text that comes with the call is not passed on, because it could quote a value.
             raise Trapped("the policies stop" if one.name == "opa_abort" else "the policies call the host")
 
-        return lib.Func(self._store, one.type, refuse if one.name != "opa_println" else lambda *_: None)
+        return lib.Func(self.store, one.type, refuse if one.name != "opa_println" else lambda *_: None)
 
     def evaluate(self, document: bytes, fuel: int) -> bytes:
-        store, memory, heap = self._store, self._memory, self._heap
+        store, memory, heap = self.store, self._memory, self._heap
         store.set_fuel(fuel)
         end = heap + len(document)
         beyond = end - memory.data_len(store)
@@ -132,9 +142,10 @@ class _Instance:
 
     def _text_at(self, address: int) -> bytes:
         found = bytearray()
-        size = self._memory.data_len(self._store)
+        size = self._memory.data_len(self.store)
+        address %= 1 << 32  # Wasm's addresses have no sign, and the library's numbers have one
         while len(found) <= MAX_ANSWER_BYTES and address < size:
-            chunk = self._memory.read(self._store, address, min(address + _CHUNK, size))
+            chunk = self._memory.read(self.store, address, min(address + _CHUNK, size))
             at = chunk.find(b"\0")
             if at >= 0:
                 return bytes(found + chunk[:at])

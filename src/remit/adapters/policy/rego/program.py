@@ -9,8 +9,10 @@ policies.
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,12 +31,17 @@ MAX_COMPUTING_S: Final = 30
 MAX_WAITING_S: Final = 60
 MAX_MEMORY: Final = "1GiB"
 MAX_FILE_BYTES: Final = 64 << 20
+#: Most characters of what OPA says about one problem.
+MAX_TEXT: Final = 300
 #: Address space. Go reserves far more of it than it uses.
 MAX_SPACE_BYTES: Final = 8 << 30
 _INSTALL: Final = (
     "install OPA 1.0 or later (https://www.openpolicyagent.org/docs#running-opa), or build the policies "
     "where it is installed: `remit policy build`"
 )
+
+
+UNREADABLE: Final = "the syntax tree that `opa parse` gives cannot be read"
 
 
 class OpaFailed(Exception):
@@ -97,7 +104,12 @@ class OpaFolder:
     def parse(self, name: str) -> Json | list[Problem]:
         """Return the syntax tree of a file, or its problems."""
         status, out, err = self._run("parse", "--format", "json", "--json-include", "locations", name)
-        return msgspec.json.decode(out) if status == 0 else problems_in(err or out)
+        if status != 0:
+            return problems_in(err or out)
+        try:
+            return msgspec.json.decode(out)
+        except msgspec.DecodeError:
+            raise OpaFailed(UNREADABLE) from None
 
     def check(self, *arguments: str) -> list[Problem]:
         """Return what `opa check --strict` finds."""
@@ -130,10 +142,10 @@ class OpaFolder:
         try:
             out, err = child.communicate(timeout=self._waiting_s)
         except subprocess.TimeoutExpired:
+            # Its own children would hold the pipes open.
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
             raise OpaFailed(f"`opa {arguments[0]}` takes longer than {self._waiting_s:g} seconds") from None
-        finally:
-            child.kill()
-            child.wait()
         if child.returncode < 0:
             raise OpaFailed(f"`opa {arguments[0]}` takes longer than {self._computing_s} seconds, or fails")
         return child.returncode, out, err
@@ -161,7 +173,7 @@ def problems_in(text: bytes) -> list[Problem]:
         faults = msgspec.json.decode(text, type=_Faults).errors
     except msgspec.DecodeError:
         said = text.decode(errors="replace").strip().splitlines()
-        return [Problem("error", (said[0] if said else "OPA reports a failure")[:300], remediation=_SEE)]
+        return [Problem("error", (said[0] if said else "OPA reports a failure")[:MAX_TEXT], remediation=_SEE)]
     return [
         Problem(
             "error",
@@ -180,4 +192,5 @@ _SEE: Final = "see docs/howto/write-policies-in-rego.md for the form of a rule"
 def _said(fault: _Fault) -> str:
     details = fault.details if isinstance(fault.details, dict) else {}
     line = details.get("line")
-    return f"{fault.message}: `{line.strip()}`" if isinstance(line, str) and line.strip() else fault.message
+    text = f"{fault.message}: `{line.strip()}`" if isinstance(line, str) and line.strip() else fault.message
+    return text[:MAX_TEXT]

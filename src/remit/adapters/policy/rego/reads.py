@@ -54,6 +54,8 @@ def _of_path(rule: RegoRule, path: Names, whole: Shape) -> tuple[str, str] | Non
             way = "use `input.context.arg_names` to check whether it is given"
             return f"policies cannot read `{place}`: it is {why}", way
         if path[:depth] in _OWN:
-            return f"no tool in its scope has an argument `{name}`", nearest(name, shape.fields)
+            return f"no tool in its scope has an argument `{name}`", nearest(
+                name, {**shape.fields, **shape.hidden}
+            )
         return f"`{place}` does not exist", nearest(name, shape.fields)
     return None

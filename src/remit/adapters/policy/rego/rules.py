@@ -27,7 +27,7 @@ _FORM = 'write `forbid contains "some/id" if { ... }` or `permit contains "some/
 
 
 class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule. `text` is the source with the helpers that it uses.
+    """One rule. `text` is the source with the helpers and imports that it uses.
 
     `reads` are the paths below `input`, of the helpers, too, each with the line of its first mention. `tools`
     are the tools that the rule is for, or `None` if it compares no tool in each of its bodies.
@@ -102,7 +102,10 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
             text = f"annotation `custom.{name}` has no meaning here"
             yield Problem("warning", text, one.file, one.line, rule_id, nearest(name, ANNOTATIONS))
         elif name == "otherwise" and (one.name == "permit" or value != "approval"):
-            text, way = "`otherwise` must be `approval`, on a forbid", "write `otherwise: approval`"
+            text, way = (
+                "`otherwise` must be `approval`, on a forbid",
+                "write `otherwise: approval`, above a `forbid`",
+            )
             yield Problem("error", text, one.file, one.line, rule_id, way)
         elif not isinstance(value, str):
             text, way = f"`{name}` is not a text", "put it in quotes"
@@ -125,7 +128,7 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
     scopes = [_tools(body) for body in bodies]
     return RegoRule(
         ref=RuleRef(rule_id, digest(whole)),
-        text="\n\n".join(one.text for one in (*bodies, *used)),
+        text="\n\n".join((*_imports((*bodies, *used)), *(one.text for one in (*bodies, *used)))),
         file=first.file,
         line=first.line,
         permits=first.name == "permit",
@@ -135,6 +138,12 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
         reads=tuple((path, *place) for path, place in sorted(reads.items())),
         tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
     )
+
+
+def _imports(known: Sequence[Definition]) -> list[str]:
+    """Return the statements that the names in definitions come from, as one block."""
+    found = sorted({line for one in known for line in one.imports})
+    return ["\n".join(found)] if found else []
 
 
 def _plain(node: Json) -> Json:

@@ -133,13 +133,11 @@ def _read(status: int, content: bytes, revision: str) -> RegoAnswer:
 class OpaPolicies(RegoPolicies):
     """Checks Rego policies here, and has a server decide by them (`remit.ports.policy.PolicyEngine`)."""
 
-    in_process: ClassVar[bool] = False
-
     def __init__(
         self, server: OpaServer, *, classes: Classes | None = None, program: OpaProgram | None = None
     ) -> None:
         """Take the server; for the rest see `RegoPolicies`."""
-        super().__init__(classes=classes, program=program)
+        super().__init__(classes=classes, program=program, in_process=False)
         self._server = server
 
     def _loaded(

@@ -21,9 +21,10 @@ EVERYTHING: Names = ()
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """One rule or function of a Rego file.
 
-    `reads` are the paths below `input`, each with the line of its first mention; `uses` are the paths below
-    `data`. `calls` are the built-in functions and user functions that it calls, with their operands. `facts`
-    are the annotations below `custom`. `tree` is the syntax tree without places.
+    `imports` are the statements that its names come from. `reads` are the paths below `input`, each with the
+    line of its first mention; `uses` are the paths below `data`. `calls` are the built-in functions and user
+    functions that it calls, with their operands. `facts` are the annotations below `custom`. `tree` is the
+    syntax tree without places.
     """
 
     package: Names
@@ -31,6 +32,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     line: int
     text: str
+    imports: tuple[str, ...]
     tree: Json
     noted: bool
     facts: dict[str, Json]
@@ -104,7 +106,8 @@ def _definition(rule: Json, package: Names, scope: _Scope, file: str, lines: Seq
     uses: set[Names] = set()
     calls: list[Call] = []
     line = int(rule["location"]["row"])
-    walker = _Walker(scope, reads, uses, calls)
+    imports: set[str] = set()
+    walker = _Walker(scope, reads, uses, calls, imports)
     walker.node(_without_notes(rule), line)
     notes = [one for one in rule.get("annotations") or () if one.get("scope") == "rule"]
     own = _text(rule["location"])
@@ -120,6 +123,7 @@ def _definition(rule: Json, package: Names, scope: _Scope, file: str, lines: Seq
         file=file,
         line=line,
         text="\n".join(shown),
+        imports=tuple(sorted(imports)),
         tree=_bare(_without_notes(rule)),
         noted=bool(notes),
         facts=facts,
@@ -147,11 +151,19 @@ def _bare(node: Json) -> Json:
 class _Walker:
     """Collects the references and calls of one definition."""
 
-    def __init__(self, scope: _Scope, reads: dict[Names, int], uses: set[Names], calls: list[Call]) -> None:
+    def __init__(
+        self,
+        scope: _Scope,
+        reads: dict[Names, int],
+        uses: set[Names],
+        calls: list[Call],
+        imports: set[str],
+    ) -> None:
         self._scope = scope
         self._reads = reads
         self._uses = uses
         self._calls = calls
+        self._imports = imports
 
     def node(self, node: Json, line: int) -> None:
         """Read one node of the tree and everything below it."""
@@ -197,7 +209,11 @@ class _Walker:
             return
         first = str(head["value"])
         if first in self._scope.aliases:
-            parts = [*self._scope.aliases[first], *parts[1:]]
+            whole = self._scope.aliases[first]
+            path = ".".join(str(part["value"]) for part in whole)
+            named = "" if whole[-1]["value"] == first else f" as {first}"
+            self._imports.add(f"import {path}{named}")
+            parts = [*whole, *parts[1:]]
             first = str(parts[0]["value"])
         names = tuple(_leading(parts[1:]))
         if first == "input":
