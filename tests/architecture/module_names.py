@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        aws cedar github kubernete linux openbao postgre sqlite unix
+        aws cedar github kubernete linux openbao postgre rego sqlite unix
     """,
     "clients whose transcripts are read": """
         claude codex gemini
@@ -34,22 +34,22 @@ WORDS = {
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind
-        blocker body bound bridge browser build building catalogue change check checker cli cloud
-        combined command commit completion compose composed config confirmation connect connection
+        blocker body bound bridge browser build building builtin cache catalogue change check checker cli
+        cloud combined command commit completion compose composed config confirmation connect connection
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
         head header health hint hook host ids idle in init injection input insert inspection introspection
-        known last layer limit line list listen listener listening listing live load local loop main manifest
-        mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
-        opening operation option os other outgoing output overlap own ownership page parser parsing peer
+        known last layer limit line list listen listener listening listing live load local loop machine main
+        manifest mapping mediation mediator memory message method mode model narrowing node normal notify
+        offer patch opening operation option os other outgoing output overlap own ownership page parser parsing peer
         pinned placeholder polling pool priority private probe problem process program propagation
         prompt push pushed query rate read refreshed registry relational remote rendering renewal report
         request response result resumption retry rollout rotating rotation round routing rule run search
         running runtime safe scaffold schema screen scripted sdk second section server service setting silence
         shell simplify slice socket source ssrf stand state static status stdio step store structure
-        subscription subset supervisor survey system table target template terminal time timestamp tracing
-        transport tree under unit up upkeep user validator version walk web wire write
+        subscription subset supervisor survey syntax system table target template terminal time timestamp
+        tracing transport tree under unit up upkeep user validator version walk web wire write
     """,
     "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
     "the story that `remit demo` tells": "narrator stage story thief",

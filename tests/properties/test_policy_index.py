@@ -11,10 +11,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.rule_groups import extension
 from remit.adapters.policy.facts import Facts, context_shape, parameters, written
-from remit.adapters.policy.recent_answers import RecentAnswers
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.flow.facts import Flow, FlowFacts

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.samples.decision_requests import BEGINNINGS, CHOICES, changed
-from tests.vectors.remit_decisions.test_remit_decisions import cedar, rego, without_digests
+from tests.samples.decision_vectors import cedar, rego, without_digests
 
 loaded = functools.cache(lambda: (cedar(), rego()))
 facts = st.lists(

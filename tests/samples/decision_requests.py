@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests over the closed sets that the guardrails read, in the thousands, always the same ones.
 
-Most facts have the values of a quiet call, and a few are drawn anew: where every fact is drawn, so many rules
+Most facts have the values of a quiet call, and a few are drawn: where every fact is drawn, so many rules
 refuse that no single rule decides.
 """
 

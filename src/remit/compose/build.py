@@ -249,7 +249,7 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
 
 
 def surveying_engine(config: Config) -> PolicyEngine:
-    """Return the engine that evaluates the policies in this process, whoever decides by them."""
+    """Return the engine that evaluates the policies in this process, even where a server decides by them."""
     if config.policy.kind != "cedar":
         from remit.adapters.policy.rego import RegoPolicies
 

@@ -4,7 +4,7 @@
 The answers are Cedar's; review the difference before you commit it.
 """
 
-from tests.vectors.remit_decisions.test_remit_decisions import FILE, lines
+from tests.samples.decision_vectors import FILE, lines
 
 if __name__ == "__main__":
     FILE.write_bytes(b"\n".join(lines()) + b"\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be reached is the same, whichever language the policies are in, and whoever compiled them."""
+"""What can be reached is the same, in whichever language the policies are, and wherever they were built."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.answers import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
@@ -25,7 +25,7 @@ from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
-from remit.adapters.policy.recent_answers import RecentAnswers
+from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason

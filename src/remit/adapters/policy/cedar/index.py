@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.schema import groups_of
-from remit.adapters.policy.recent_answers import RecentAnswers
 from remit.core.identity.principals import Agent
 from remit.core.tools.tool import Tool
 

@@ -21,10 +21,10 @@ from typing import Any
 import cedarpy
 import msgspec
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.flat_arguments import with_flat
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.facts import Facts, provenance_of, written
-from remit.adapters.policy.recent_answers import RecentAnswers
 from remit.adapters.policy.types import Kind, Shape
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json

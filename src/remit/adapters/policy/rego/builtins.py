@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import re2
 
 from remit.adapters.policy.rego.rules import calls_of
-from remit.adapters.policy.rego.syntax import Call, Definition
+from remit.adapters.policy.rego.syntax import Definition, FunctionCall
 from remit.core.json_value import Json
 from remit.ports.policy import Problem
 
@@ -127,11 +127,11 @@ def _literal(operand: Json, kind: str) -> Json | None:
     return operand["value"] if operand.get("type") == kind else None
 
 
-def _divides(call: Call) -> bool:
+def _divides(call: FunctionCall) -> bool:
     return bool(_literal(call.operands[1], "number"))
 
 
-def _matches(call: Call) -> bool:
+def _matches(call: FunctionCall) -> bool:
     pattern = _literal(call.operands[0], "string")
     if pattern is None:
         return False
@@ -142,17 +142,17 @@ def _matches(call: Call) -> bool:
     return True
 
 
-def _begins(call: Call) -> bool:
+def _begins(call: FunctionCall) -> bool:
     offset = _literal(call.operands[1], "number")
     return offset is not None and offset >= 0
 
 
-def _finds(call: Call) -> bool:
+def _finds(call: FunctionCall) -> bool:
     return bool(_literal(call.operands[1], "string"))
 
 
 #: Functions that cannot fail with certain literals: what they need, and the test of a call.
-WITH_LITERALS: dict[str, tuple[str, Callable[[Call], bool]]] = {
+WITH_LITERALS: dict[str, tuple[str, Callable[[FunctionCall], bool]]] = {
     "div": ("divide by a literal other than 0", _divides),
     "regex.match": ("write a valid pattern as a literal", _matches),
     "substring": ("write the offset as a literal that is not negative", _begins),

@@ -45,7 +45,7 @@ class BuiltPolicies(msgspec.Struct, frozen=True):
     wasm: bytes = b""
 
 
-class RuleIndex(msgspec.Struct, frozen=True, kw_only=True):
+class RegoRuleIndex(msgspec.Struct, frozen=True, kw_only=True):
     """What remit writes into the manifest, below `metadata.remit`."""
 
     format: str = FORMAT
@@ -53,7 +53,7 @@ class RuleIndex(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Metadata(msgspec.Struct):
-    remit: RuleIndex | None = None
+    remit: RegoRuleIndex | None = None
 
 
 class _Manifest(msgspec.Struct):
@@ -72,7 +72,7 @@ def manifest(rules: Sequence[RegoRule], revision: str) -> str:
         "revision": revision,
         "roots": ["remit", DECISION_PACKAGE],
         "rego_version": 1,
-        "metadata": {"remit": RuleIndex(rules=tuple(rules))},
+        "metadata": {"remit": RegoRuleIndex(rules=tuple(rules))},
     }
     return msgspec.json.encode(document).decode()
 

@@ -14,16 +14,16 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from remit.adapters.policy.answers import refused
 from remit.adapters.policy.facts import Facts, parameters, record_facts
-from remit.adapters.policy.rego.answer import RegoAnswer, RegoQuestions
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
 from remit.adapters.policy.rego.machine import MAX_FUEL, Machine, Trapped
 from remit.adapters.policy.rego.program import OpaFailed, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
+from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
 from remit.adapters.policy.rego.rules import RegoRule
+from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
 from remit.core.errors import ConfigInvalid

@@ -104,7 +104,7 @@ _REBUILD: Final = "build the bundle again with `remit policy build`"
 
 
 class _Instance:
-    """The policy with a memory of its own."""
+    """The policy with its own memory."""
 
     def __init__(self, lib: Any, engine: Any, module: Any, pages: int, data: bytes, fuel: int) -> None:
         self.store = store = lib.Store(engine)

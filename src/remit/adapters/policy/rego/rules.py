@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from remit.adapters.policy.cedar.policy_text import nearest
-from remit.adapters.policy.rego.syntax import Call, Definition, Names, called, closure
+from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
 from remit.core.canonical import digest
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
@@ -182,7 +182,7 @@ def _is_tool(term: Json) -> bool:
     return names in (["input", "action", "id"], ["input", "resource", "id"])
 
 
-def calls_of(known: Sequence[Definition]) -> Iterator[tuple[Definition, Call]]:
+def calls_of(known: Sequence[Definition]) -> Iterator[tuple[Definition, FunctionCall]]:
     """Yield every call in every definition."""
     for one in known:
         for call in one.calls:

@@ -15,11 +15,11 @@ from typing import ClassVar, Final, Literal
 import aiohttp
 import msgspec
 
-from remit.adapters.policy.answers import refused
-from remit.adapters.policy.rego.answer import RegoAnswer, RegoQuestions
 from remit.adapters.policy.rego.bundle import DECISION, BuiltPolicies
 from remit.adapters.policy.rego.engine import RegoPolicies
 from remit.adapters.policy.rego.program import OpaProgram
+from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
+from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
 from remit.core.errors import KeyUnavailable

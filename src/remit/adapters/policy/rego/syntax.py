@@ -38,7 +38,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Json]
     reads: dict[Names, int]
     uses: frozenset[Names]
-    calls: tuple[Call, ...]
+    calls: tuple[FunctionCall, ...]
 
     @property
     def path(self) -> Names:
@@ -46,7 +46,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.package, self.name)
 
 
-class Call(msgspec.Struct, frozen=True):
+class FunctionCall(msgspec.Struct, frozen=True):
     """A call of a function: its name, its operands in the syntax tree, and its line."""
 
     name: str
@@ -104,7 +104,7 @@ def _name(rule: Json) -> str:
 def _definition(rule: Json, package: Names, scope: _Scope, file: str, lines: Sequence[str]) -> Definition:
     reads: dict[Names, int] = {}
     uses: set[Names] = set()
-    calls: list[Call] = []
+    calls: list[FunctionCall] = []
     line = int(rule["location"]["row"])
     imports: set[str] = set()
     walker = _Walker(scope, reads, uses, calls, imports)
@@ -156,7 +156,7 @@ class _Walker:
         scope: _Scope,
         reads: dict[Names, int],
         uses: set[Names],
-        calls: list[Call],
+        calls: list[FunctionCall],
         imports: set[str],
     ) -> None:
         self._scope = scope
@@ -197,7 +197,7 @@ class _Walker:
     def _call(self, terms: list[Json], line: int) -> None:
         name = called(terms[0])
         if name:
-            self._calls.append(Call(name, tuple(terms[1:]), line))
+            self._calls.append(FunctionCall(name, tuple(terms[1:]), line))
 
     def _reference(self, parts: list[Json], line: int) -> None:
         for part in parts[1:]:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from remit.adapters.policy.answers import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.facts import Facts, written
-from remit.adapters.policy.recent_answers import RecentAnswers
 from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule
+from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Kind, Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
