@@ -37,8 +37,6 @@ CASES = "REMIT_OPA_CASES"
 STEP = "REMIT_OPA_CASES_STEP"
 #: Errors that Wasm reports, as a failure of the whole evaluation.
 REPORTED = ("eval_conflict_error",)
-#: Cases that OPA's own runtime for Wasm cannot evaluate: it stops, and does not answer wrongly.
-LIMITS = ("strings/format_int: bignum",)
 
 
 class Verdict(enum.Enum):
@@ -48,8 +46,27 @@ class Verdict(enum.Enum):
     HOST = "needs a function of a host, and remit refuses to load it"
     STRICT = "expects an error of a built-in function, which only a server reports"
     WHOLE = "asks for all of `data`, in which the question itself would be"
-    LIMIT = "exceeds what OPA's own Wasm runtime can do, and remit refuses the function"
+    KEYS = "finds a text key of `data` by a number, which Wasm does not; remit gives policies no data"
+    LIMIT = "has numbers beyond what OPA's own Wasm runtime can hold, in functions that remit refuses"
     FAILED = "failed"
+
+
+#: What becomes of all cases of this version.
+FIGURES = {
+    Verdict.PASSED: 1448,
+    Verdict.HOST: 721,
+    Verdict.STRICT: 224,
+    Verdict.LIMIT: 3,
+    Verdict.WHOLE: 2,
+    Verdict.KEYS: 2,
+}
+#: Where OPA's own runtime for Wasm differs, by the beginnings of notes.
+DIFFERS = {
+    "strings/format_int: bignum": Verdict.LIMIT,
+    "jsonbuiltins/unmarshal number": Verdict.LIMIT,
+    "data/toplevel integer": Verdict.KEYS,
+    "data/nested integer": Verdict.KEYS,
+}
 
 
 def folder() -> Path:
@@ -68,11 +85,21 @@ def folder() -> Path:
     return Path(json.loads(done.stdout)["Dir"]) / "v1" / "test" / "cases" / "testdata" / "v1"
 
 
+class Yaml12(yaml.CSafeLoader):
+    """YAML 1.2, in which `on` is a text."""
+
+
+Yaml12.yaml_implicit_resolvers = {
+    first: [one for one in found if one[0] != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def known_cases(place: Path) -> list[Case]:
     """Return all cases, in the order of their files."""
     found: list[Case] = []
     for path in sorted(place.rglob("*.yaml")):
-        found += yaml.load(path.read_text(), Loader=yaml.CSafeLoader)["cases"]
+        found += yaml.load(path.read_text(), Loader=Yaml12)["cases"]
     return found
 
 
@@ -98,6 +125,8 @@ def judge(program: OpaProgram, case: Case) -> tuple[Verdict, str]:
     except OpaFailed as fault:
         if "recursion" in str(fault) and "remit_case" in str(fault):
             return Verdict.WHOLE, str(fault)
+        if "undefined function test." in str(fault):
+            return Verdict.HOST, str(fault)
         return (Verdict.PASSED if code else Verdict.FAILED), f"cannot be built: {fault}"
     try:
         machine = Machine(wasm, data=json.dumps(case.get("data") or {}).encode())
@@ -106,15 +135,18 @@ def judge(program: OpaProgram, case: Case) -> tuple[Verdict, str]:
     try:
         ((found,),) = [one.values() for one in msgspec.json.decode(machine.evaluate(_input(case)))]
     except Trapped as fault:
-        if case["note"].startswith(LIMITS):
-            return Verdict.LIMIT, str(fault)
-        return (Verdict.PASSED if code in REPORTED else Verdict.FAILED), str(fault)
+        return (Verdict.PASSED if code in REPORTED else _differs(case)), str(fault)
     if code:
         return Verdict.FAILED, f"no {code}, but {found}"
     if "want_result" not in case:
         return Verdict.PASSED, ""
     same = _in_order(found) == _in_order(case["want_result"] or [])
-    return (Verdict.PASSED if same else Verdict.FAILED), f"{found} is not {case['want_result']}"
+    return (Verdict.PASSED if same else _differs(case)), f"{found} is not {case['want_result']}"
+
+
+def _differs(case: Case) -> Verdict:
+    found = (verdict for note, verdict in DIFFERS.items() if case["note"].startswith(note))
+    return next(found, Verdict.FAILED)
 
 
 def _input(case: Case) -> bytes:
@@ -154,3 +186,4 @@ def test_opa_s_own_cases_pass(record_property: Any) -> None:
     for verdict, number in counted.items():
         record_property(verdict.value, number)
     assert not failed, "\n".join(failed)
+    assert step > 1 or counted == FIGURES
