@@ -71,6 +71,16 @@ def test_a_rule_that_needs_too_much_memory_refuses_its_call_and_no_other() -> No
     assert policy.evaluate(request()).permits
 
 
+def test_a_result_is_kept_for_the_same_facts_only() -> None:
+    """Each fact that a rule reads is a part of the question; what failed is asked again."""
+    policy = load('forbid contains "it" if { input.context.tier_level > 1; input.context.crossings > 2 }')
+    assert policy.evaluate(request()).permits
+    for _ in range(2):
+        assert policy.evaluate(request(PAY, {"to": "x", "amount": 1}, crossings=3)).forbids
+        assert policy.evaluate(request(PAY, {"to": "x", "amount": 1}, crossings=2)).permits
+        assert policy.evaluate(request(crossings=3)).permits
+
+
 def test_a_large_call_fits() -> None:
     """The input may be far larger than the memory that a program begins with."""
     policy = load(

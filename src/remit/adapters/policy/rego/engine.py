@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.facts import Facts, parameters, record_facts
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
@@ -35,6 +36,10 @@ from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
 
 TEXT_LIMIT: Final = 64 * 1024
+#: Results that are kept by the whole of their input, and the largest such input. A program has no clock and
+#: no other source, so the same input has the same result.
+KEPT: Final = 1024
+MAX_KEPT_BYTES: Final = 4096
 _SIMPLER: Final = "write the rules more simply: an evaluation has limits of time and memory"
 
 
@@ -184,6 +189,7 @@ class RegoLoaded:
         """Take compiled policies."""
         self._questions = questions
         self._machine = machine
+        self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
         self.digest = digest
 
     def rules(self) -> Sequence[RuleInForce]:
@@ -195,12 +201,17 @@ class RegoLoaded:
         document = self._questions.document(request)
         if isinstance(document, PolicyAnswer):
             return document
+        known = self._known.get(document)
+        if known is not None:
+            return self._questions.answer(request.tool, known)
         try:
             (found,) = _DECODE(self._machine.evaluate(document))
         except Trapped as fault:
             return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
         except (msgspec.DecodeError, ValueError):
             return refused("the policies gave no complete answer", "check them with `remit policy check`")
+        if len(document) <= MAX_KEPT_BYTES:
+            self._known.put(document, found.result)
         return self._questions.answer(request.tool, found.result)
 
 
