@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all attack mutants check docs docs-check bench lock clean
+.PHONY: help demo test test-all adoption attack mutants check docs docs-check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -30,6 +30,9 @@ test: .venv/.stamp-dev ## the tests, without the slow ones and the code rules of
 
 test-all: .venv/.stamp-mutants ## every test
 	$(BIN)/python -m pytest $(SPREAD)
+
+adoption: .venv/.stamp-dev ## from an empty home to enforced rules, with public servers; writes build/adoption.json
+	$(BIN)/python -m tests.adoption
 
 attack: .venv/.stamp-dev ## search for attacks that pass, 100,000 candidates; writes build/adversary.json
 	$(BIN)/python -m tests.adversary --json build/adversary.json

@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "python_build": python_build(),
-        "packages": {p: metadata.version(p) for p in PARTS},
+        "packages": {p: one.version for p in PARTS for one in metadata.distributions(name=p)},
         "load_at_start": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
 

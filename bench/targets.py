@@ -27,6 +27,7 @@ from bench.provenance import (
     provenance,
 )
 from bench.reach import name_of, reach
+from bench.rehearsal import CALLS, rehearsals
 from bench.senders import CHECK, senders
 from bench.sinks import OPENBAO, POSTGRES, sinks
 from bench.stages import stages
@@ -57,6 +58,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "engines": policy_engines,
     "ends": ends,
     "sinks": sinks,
+    "rehearsal": rehearsals,
     "hindsight": hindsight,
     "hooks": hooks,
     "replicas": fleet,
@@ -77,6 +79,7 @@ RATIOS = {
 """The target that is the yardstick of a figure without a goal."""
 
 GOALS = [
+    Goal(name=CALLS, at_least=1_000),
     Goal(name=SECONDS, at_most=60),
     Goal(name=MEMORY, at_most=300),
     Goal(name=HOOK_P99, at_most=20),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from adoption import adoption_page
 from adversary import adversary_page
 from mutants import mutants_page
 
@@ -124,7 +125,7 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested()]) + "\n"
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -180,6 +181,50 @@ def _worlds() -> list[str]:
     ]
     for key, what in run["words"].items():
         cells = (f"{found[name, True][key]:g}, {found[name, False][key]:g}" for name in names)
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
+
+
+def _airline() -> list[str]:
+    """What the replay of tau2-bench's airline domain came to, `docs/reference/airline.json`."""
+    path = DOCS / "reference" / "airline.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        "",
+        "## One customer's records",
+        "",
+        f"tau2-bench's airline domain, from `{run['package']}` {run['version']}, on {run['date']}, by",
+        "`python -m tests.interop airline --publish` ([airline.json](airline.json)).",
+        "",
+        "| figure | |",
+        "| --- | ---: |",
+        *(f"| {one['what']} | {one['value']:,g} |" for one in run["figures"]),
+    ]
+
+
+def _suggested() -> list[str]:
+    """What rules that were learnt from one half of a history came to on the other half."""
+    path = DOCS / "reference" / "suggested.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    found = {(one["name"], one["attacked"]): one["figures"] for one in run["histories"]}
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = [
+        "",
+        "## Rules learnt from history",
+        "",
+        f"On {run['date']}, by `python -m tests.interop suggest --publish`",
+        "([suggested.json](suggested.json)).",
+        "Each cell: learnt in calm, learnt while the attacker was present.",
+        "",
+        f"| figure | {' | '.join(names)} |",
+        f"| --- |{' ---: |' * len(names)}",
+    ]
+    for key, what in run["words"].items():
+        cells = (f"{found[name, False][key]:g}, {found[name, True][key]:g}" for name in names)
         lines.append(f"| {what} | {' | '.join(cells)} |")
     return lines
 
@@ -247,6 +292,7 @@ def replayed() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "../README.md": front_page,
     **{page: partial(config_page, page) for page in (*SCHEMAS, REFERENCE)},
+    "reference/adoption.md": adoption_page,
     "reference/adversary.md": adversary_page,
     "reference/api.md": reference_page,
     "reference/cli.md": cli_page,

@@ -14,6 +14,7 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/gateway/hooks/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/http/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
     "src/remit/gateway/mcp/endpoint.py": "an endpoint: a defect becomes a 500 that tells nothing",
+    "src/remit/cli/guard/hook_program.py": "whatever fails, the client must read a refusal",
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",

@@ -11,8 +11,8 @@ WORDS = {
     "products that an adapter speaks to": """
         aws cedar github kubernete linux openbao postgre rego sqlite unix
     """,
-    "clients whose transcripts are read": """
-        claude codex gemini
+    "clients whose transcripts are read, or whose hooks ask": """
+        claude codex copilot cursor gemini
     """,
     "terms of identity, OAuth and cryptography": """
         access admission assertion attestation auth authentication authenticator authorization
@@ -24,13 +24,13 @@ WORDS = {
     "terms of governance and evidence": """
         accountability alarm attack audit cell checkpoint conjunction control declassification delegated
         denial end ending erasure evaluation evidence expiry extension failure governance justification leak
-        log observation outcome question reach reachability reaction refusal revalidation scrubbing
+        log observation outcome question reach reachability reaction reason refusal revalidation scrubbing
         separation shared spent stated takeover unclosed untrusted
     """,
     "terms of language and information flow": """
         amount clause condition date echo encoding escape fact gloss inference intake kind language lookup
-        mark name naming noun note number object phrase proposal quantity quotation reading representation
-        strict suggestion superlative text untainted verb verbatim vocabulary
+        mark name naming noun note number object participant phrase proposal quantity quotation reading
+        representation strict suggestion superlative text untainted verb verbatim vocabulary
     """,
     "terms of computing that every developer knows": """
         abandoned address administrator announcement app array attempt background backup base behind
@@ -39,20 +39,23 @@ WORDS = {
         connector consistency cooperative core database deadline decoding delivery demo dependency
         deployment destination disconnect doctor document duration dynamic engine error exit fast fetch
         fetching file flat flight flood folder follower form forwarding free gc global graph group guard
-        head header health hint hook host ids idle in init injection input insert inspection introspection
-        known last layer limit line list listen listener listening listing live load local loop main manifest
-        mapping mediation mediator memory message method mode model narrowing node normal notify offer patch
-        opening operation option os other outgoing output overlap own ownership page parser parsing peer
-        pinned placeholder polling pool priority private probe problem process program propagation
-        prompt push pushed query rate read refreshed registry relational remote rendering renewal report
-        request response result resumption retry rollout rotating rotation round routing rule run search
-        running runtime safe scaffold schema screen scripted sdk second section server service setting silence
-        shell simplify slice socket source ssrf stand state static status stdio step store structure
-        subscription subset supervisor survey system table target template terminal time timestamp tracing
-        transport tree under unit up upkeep user validator version walk web wire write
+        head header health heartbeat hint hook host idle ids in init injection input insert inspection
+        introspection known last layer limit line list listen listener listening listing live load local loop
+        loopback main manifest mapping mediation mediator memory message method mode model narrowing node
+        normal notify offer opening operation option os other outgoing output overlap own ownership page
+        parser parsing patch peer pinned placeholder polling pool prefix priority private probe problem
+        process program prompt propagation push pushed query rate read refreshed registry relational remote
+        rendering renewal report request response result resumption retry rollout rotating rotation round
+        routing rule run running runtime safe scaffold schema screen scripted sdk search second section
+        server service setting shell silence simplify slice socket source ssrf stand state static status
+        stdio step store structure subscription subset supervisor survey system table target template
+        terminal time timestamp tracing transport tree under unit up upkeep user validator version walk web
+        wire write
         builtin cache machine syntax
     """,
-    "commands of remit": "approve can data explain rehearse reload serve stop welcome who whoami wrap",
+    "commands of remit": """
+        approve can data explain rehearse reload serve stop suggest welcome who whoami wrap
+    """,
     "the story that `remit demo` tells": "narrator stage story thief",
     "the nine steps": "bind close decide describe forward identify",
 }

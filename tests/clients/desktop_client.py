@@ -5,8 +5,9 @@
     {"call": [NAME, TOOL, {...}]}     calls a tool
     {"close": NAME}                   ends a server
 
-Each line is answered by one line: `{"ok": ...}` or `{"fault": "..."}`. At the end of the input it exits at
-once with all its servers, as a client that is closed does.
+Each line is answered by one line: `{"ok": ...}` or `{"fault": "..."}`. Of a call it says whether it is an
+error, its text, and the status that remit gives a call that it did not make. At the end of the input it exits
+at once with all its servers, as a client that is closed does.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Servers:
         if "call" in order:
             name, tool, arguments = order["call"]
             result = await self._clients[name].call_tool(tool, arguments)
-            return [result.is_error, "".join(getattr(one, "text", "") for one in result.content)]
+            text = "".join(getattr(one, "text", "") for one in result.content)
+            return [result.is_error, text, (result.meta or {}).get("remit/failure", {}).get("status", "")]
         leave, holding = self._leave.pop(order["close"])
         leave.set()
         await holding

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from remit.core.decisions.approval import ApprovalState
+from remit.core.decisions.bounds import BoundedOffer, Bounds
 from remit.core.errors import Conflict
+from remit.core.label import Label
 from remit.ports.store.changes import (
     Credential,
     PutApproval,
@@ -102,3 +104,47 @@ async def test_credentials_that_ran_out_long_ago_are_dropped(store: Store) -> No
     assert await store.credential(TENANT, "old") is None
     assert await store.credential(TENANT, "late") is not None
     assert await store.credential("other", "other") is not None
+
+
+async def test_a_bounded_approval_permits_so_many_calls_of_its_scope(store: Store) -> None:
+    """Each use names the count that it saw; one that saw an older count, or another scope, is refused."""
+    offer = BoundedOffer(
+        most=3,
+        until=START + timedelta(hours=1),
+        same=("to",),
+        texts=("body",),
+        scope="sha256:scope",
+        label=Label(categories=frozenset({"pii"})),
+        content="unknown",
+        crossed=False,
+        crossings=0,
+    )
+    given = an_approval(
+        state=ApprovalState.APPROVED,
+        decided=START,
+        offer=offer,
+        bounds=Bounds(most=3, until=offer.until),
+        expires=offer.until,
+    )
+    await store.commit(Unit(changes=(PutApproval(given),)))
+
+    def use(call: str = "sha256:other", scope: str = offer.scope, used: int = 0, minutes: int = 0) -> Unit:
+        at = START + timedelta(minutes=minutes)
+        return Unit(changes=(UseApproval(given.id, call, at, scope=scope, used=used),), tenant=TENANT)
+
+    for refused in (use(scope="sha256:wider"), use(used=1), use(minutes=60), use(scope="")):
+        with pytest.raises(Conflict):
+            await store.commit(refused)
+    ends = await asyncio.gather(*(store.commit(use()) for _ in range(3)), return_exceptions=True)
+    assert sum(isinstance(end, Conflict) for end in ends) == 2
+    # The call that was shown passes as one of the three, and only as the first one for itself.
+    with pytest.raises(Conflict):
+        await store.commit(use(given.call, scope=""))
+    await store.commit(use(used=1, minutes=59))
+    found = await store.approval(TENANT, given.id)
+    assert found is not None
+    assert (found.state, found.used, found.left, found.offer) == (ApprovalState.APPROVED, 2, 1, offer)
+    await store.commit(use(used=2))
+    with pytest.raises(Conflict):
+        await store.commit(use(used=3))
+    assert await store.open_approvals(TENANT, (given.task,)) == []

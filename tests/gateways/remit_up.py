@@ -163,27 +163,36 @@ class Remit:
 
     def call(self, task: str, tool: str, arguments: Json) -> Json:
         """Call a tool as the agent whose task it is, over MCP."""
-        return asyncio.run(self._call(task, tool, arguments))
+        return asyncio.run(self._send(task, "tools/call", {"name": tool, "arguments": arguments}))
 
-    async def _call(self, task: str, tool: str, arguments: Json) -> Json:
+    def listed(self, task: str) -> list[str]:
+        """Return the names of the tools that an agent is shown in its task, as a client asks at its start."""
+        answer = asyncio.run(self._send(task, "tools/list", {}))
+        return [one["name"] for one in answer["result"]["tools"]]
+
+    def discover(self, task: str) -> Json:
+        """Ask what a server offers, as the agent whose task it is."""
+        return asyncio.run(self._send(task, "server/discover", {}))["result"]
+
+    async def _send(self, task: str, method: str, params: Json) -> Json:
         key = AgentKey.load(self.folder / ".remit" / "agents" / "note-bot.key.json")
         meta = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
             "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
         }
-        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        named = {"Mcp-Name": params["name"]} if "name" in params else {}
         async with AgentSession(self.url, "note-bot", key) as agent:
             auth = TaskAuth(agent.task({"id": task}), agent.prover, upstream="notes")
             async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=120) as http:
                 answer = await http.post(
                     f"{self.url}/mcp/notes",
-                    json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params},
+                    json={"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}},
                     headers={
                         "MCP-Protocol-Version": "2026-07-28",
-                        "Mcp-Method": "tools/call",
-                        "Mcp-Name": tool,
+                        "Mcp-Method": method,
                         "Accept": "application/json, text/event-stream",
+                        **named,
                     },
                 )
         text = answer.text

@@ -6,11 +6,14 @@
     python -m tests.interop agentdojo --cases       AgentDojo's ground truths, case by case
     python -m tests.interop agentdojo --labels own  the same by labels of those who know the tasks
     python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
+    python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
+    python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json`, `build/worlds.json` and `build/agentdojo.json` (own labels:
-`build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down in
-`tests/interop/results.py`, or passes though one is.
+The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json` and
+`build/agentdojo.json`
+(own labels: `build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down
+in `tests/interop/results.py`, or passes though one is.
 """
 
 import argparse
@@ -21,11 +24,13 @@ from pathlib import Path
 
 from tests.interop import consenting, stage, suite, vectors
 from tests.interop.agentdojo.measure import LABELS, measure
+from tests.interop.airline.measure import measure as measure_airline
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
+from tests.interop.suggested.measure import measure as measure_suggested
 from tests.interop.worlds.measure import measure as measure_worlds
 
 REVISIONS = ("2026-07-28", "2025-11-25")
-MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds")
+MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds", "airline", "suggest")
 
 
 def server(revision: str) -> list[Row]:
@@ -64,7 +69,11 @@ def main() -> int:
             measure(publish=given.publish, one_by_one=given.cases, only=given.suite, labels=given.labels)
         if "worlds" in wanted:
             measure_worlds(publish=given.publish, one_by_one=given.cases, only=given.suite)
-        if set(wanted) <= {"agentdojo", "worlds"}:
+        if "airline" in wanted:
+            measure_airline(publish=given.publish, one_by_one=given.cases)
+        if "suggest" in wanted:
+            measure_suggested(publish=given.publish, only=given.suite)
+        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest"}:
             return 0
         suite.install()
     except suite.NotInstalled as fault:

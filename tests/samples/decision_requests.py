@@ -25,7 +25,11 @@ from tests.samples.policy_requests import CLERK, READ, request
 Change = dict[str, Any]
 
 PROVENANCES = ("none", "intent", "trusted", "unknown", "untrusted")
-WORDS = {"plan": ("none", "planned", "unplanned"), "adds": ("none", "first", "reads", "own-reads", "effects")}
+WORDS = {
+    "plan": ("none", "planned", "unplanned"),
+    "adds": ("none", "first", "reads", "own-reads", "effects"),
+    "participants": ("none", "known", "doubtful", "unread"),
+}
 FLOW: dict[str, tuple[Any, ...]] = {
     one.name: (False, True) if one.type is bool else WORDS.get(one.name, PROVENANCES)
     for one in msgspec.structs.fields(FlowFacts)

@@ -34,6 +34,8 @@ class Vector(msgspec.Struct, frozen=True, omit_defaults=True):
     unpermitted: bool = False
     errors: list[str] = []
     obligations: list[str] = []
+    most_calls: int = 0
+    most_high_risk: int = 0
 
 
 def load(engine: PolicyEngine, sources: list[PolicySource]) -> LoadedPolicy:
@@ -64,6 +66,8 @@ def vector(change: Change, answer: PolicyAnswer) -> Vector:
         any(one.code == "no-permit" for one in answer.reasons),
         list(answer.errors),
         list(answer.obligations),
+        answer.most_calls,
+        answer.most_high_risk,
     )
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from remit.cli.guard.bundle import with_clearance, with_guard, write_bundle
+from remit.cli.guard.bundle import task_type, with_clearance, with_guard, write_bundle
 from remit.cli.guard.registration import enrol
 from remit.compose import application, open_services
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity.principals import Role
 from remit.gateway.asgi import Application
-from remit.ports.runtime import RunningProcess
+from remit.ports.runtime import ProcessLook, RunningProcess
 from remit.services.assembly.services import Services
 from remit.services.identity.authenticator import secret_digest
 from remit.services.identity.directory import NewPerson
@@ -38,6 +38,7 @@ class SeenProcesses:
         self.sender: RunningProcess | None = CLIENT
         self.parents: tuple[RunningProcess, ...] = ()
         self.gone: set[RunningProcess] = set()
+        self.looks: dict[RunningProcess, ProcessLook] = {}
 
     def behind(
         self, client: tuple[str, int], server: tuple[str, int], likely: Collection[int] = ()
@@ -50,8 +51,14 @@ class SeenProcesses:
         return process not in self.gone
 
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
-        """Return the parents."""
+        """Return the parents: of a process among them, those above it."""
+        if process in self.parents:
+            return self.parents[self.parents.index(process) + 1 :]
         return self.parents
+
+    def look(self, process: RunningProcess) -> ProcessLook | None:
+        """Return what is seen of a process."""
+        return self.looks.get(process, ProcessLook("codex", terminal=True, began_s=0.0))
 
 
 class SeenMarks:
@@ -74,6 +81,7 @@ class GuardWorld:
         self.processes = SeenProcesses()
         self.marks = SeenMarks()
         services.guard._processes = services.guard.sessions._running = self.processes
+        services.guard._senders._processes = self.processes
         services.guard._transcripts = self.marks
         self._calls = 0
 
@@ -86,6 +94,7 @@ class GuardWorld:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         path: str = "/hooks/claude-code",
         method: str = "POST",
+        query: str = "",
     ) -> tuple[int, Json]:
         """Send one hook, or another request; return status and body of the answer."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -94,7 +103,7 @@ class GuardWorld:
             "method": method,
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [
                 (b"host", b"127.0.0.1:8700"),
                 (b"x-remit-guard", secret.encode()),
@@ -172,23 +181,26 @@ class GuardWorld:
 
 
 @asynccontextmanager
-async def guard_world(folder: Path, mode: str = "enforce", **more: str) -> AsyncIterator[GuardWorld]:
+async def guard_world(
+    folder: Path, mode: str = "enforce", *, client: str = "claude-code", **more: str
+) -> AsyncIterator[GuardWorld]:
     """Yield a remit that was set up as `remit guard install` does it."""
     scaffold(folder, sample=False)
     config = folder / "remit.yaml"
     section: dict[str, Json] = {
-        "agent": "claude-code",
+        "agent": client,
+        "task": task_type(client),
         "person": "mia",
         "mode": mode,
         "secret_sha256": secret_digest(SECRET),
         **more,
     }
     text = with_clearance(config.read_text(encoding="utf-8"))
-    config.write_text(with_guard(text, "claude-code", section), encoding="utf-8")
+    config.write_text(with_guard(text, client, section), encoding="utf-8")
     assert yaml.safe_load(config.read_text(encoding="utf-8"))["guards"]
     read = load_config(config)
-    await enrol(read, ["claude-code", "claude-code-subagent"], "mia")
-    write_bundle(read, "claude-code", "claude-code", "mia")
+    await enrol(read, [client, f"{client}-subagent"], "mia")
+    write_bundle(read, client, client, "mia")
     async with open_services(load_config(config)) as services:
         await services.identity.directory.add_person(NewPerson(name="admin", roles=tuple(Role)), by="remit")
         yield GuardWorld(services, application(services, read))

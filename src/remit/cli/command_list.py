@@ -158,7 +158,7 @@ COMMANDS: tuple[Command, ...] = (
         "Governance",
         "",
         "suggest descriptions and grants from what was observed",
-        "remit.cli.policy.suggestions",
+        "remit.cli.suggest.command",
     ),
     Command("tool", "Governance", "VERB", "tools and their changes", "remit.cli.policy.tool"),
     Command("policy", "Governance", "VERB", "check, apply and show policies", "remit.cli.policy.policy"),

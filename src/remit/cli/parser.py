@@ -64,6 +64,17 @@ def _app(name: str, summary: str | None, usage: str | None = None) -> App:
     return app
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(given: str) -> int:
+    """Read a time span such as `90s`, `8h`, `30d`."""
+    number, unit = given[:-1], given[-1:]
+    if not number.isascii() or not number.isdigit() or unit not in _UNITS:
+        raise UsageFault(f"`{given[:40]}` is not a duration", remediation="write `8h` or `30d`")
+    return int(number) * _UNITS[unit]
+
+
 def pairs(given: tuple[str, ...], option: str) -> dict[str, Json]:
     """Read `name=value` pairs. A value is text: it never becomes a number because it looks like one.
 

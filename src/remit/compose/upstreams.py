@@ -71,7 +71,7 @@ def upstream_of(
     if api is not None:
         return HttpApi(
             name,
-            section.url,
+            _filled((section.url,), section)[0],
             api,
             bound=bound,
             max_result_bytes=limits.max_result_bytes,
@@ -81,7 +81,7 @@ def upstream_of(
         )
     return McpHttp(
         name,
-        section.url,
+        _filled((section.url,), section)[0],
         entropy=SystemEntropy(),
         bound=bound,
         headers={key: ref.resolve() for key, ref in section.headers.items()},
@@ -123,7 +123,7 @@ def _stdio(
 ) -> McpStdio:
     return McpStdio(
         name,
-        _command(section),
+        _filled(section.command, section),
         entropy=SystemEntropy(),
         bound=bound,
         env=_environment(section, config, users),
@@ -141,14 +141,14 @@ def _secrets(section: UpstreamSection) -> tuple[str, ...]:
     return tuple(ref.resolve() for ref in given if ref.secret)
 
 
-def _command(section: UpstreamSection) -> tuple[str, ...]:
-    """Return the command with the values of its arguments."""
+def _filled(words: tuple[str, ...], section: UpstreamSection) -> tuple[str, ...]:
+    """Return words of a command, or an address, with the values of the arguments."""
     values = {f"${{{name}}}": ref.resolve() for name, ref in section.arguments.items()}
     if not values:
-        return section.command
+        return words
     # One pass: a value that looks like a name is not replaced again.
     names = re.compile("|".join(re.escape(name) for name in values))
-    return tuple(names.sub(lambda found: values[found[0]], word) for word in section.command)
+    return tuple(names.sub(lambda found: values[found[0]], word) for word in words)
 
 
 def _environment(section: UpstreamSection, config: Config, users: UserIds | None) -> dict[str, str]:
@@ -186,7 +186,7 @@ def _task_processes(
     def make(env: Mapping[str, str], secrets: tuple[str, ...]) -> McpStdio:
         return McpStdio(
             name,
-            _command(section),
+            _filled(section.command, section),
             entropy=SystemEntropy(),
             bound=bound,
             env={**_environment(section, config, users), **env},

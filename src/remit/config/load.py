@@ -16,6 +16,7 @@ from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import Folder
 from remit.config.reading.secret_reference import looks_secret
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.config.sections.audiences import check_within
 from remit.config.sections.directory import check_directory
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
@@ -30,6 +31,7 @@ from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.config.upstream_process import check_arguments, check_foreign, check_programs, check_variables
 from remit.core.coding.calls import CLIENTS
 from remit.core.errors import ConfigInvalid
+from remit.core.hooks.forms import unsupported
 from remit.core.label import AUDIENCE_RULE, audience_fault
 from remit.core.policy.bundle import file_digest
 from remit.core.tasks.plan import PLAN_TOOL
@@ -95,14 +97,12 @@ def _check_guards(config: Config, node: Node, problems: Problems) -> None:
             key="upstreams",
             remediation="add `upstreams:`" if written is None else "add at least one entry",
         )
-    for name in config.guards:
-        if name not in CLIENTS:
-            problems.add(
-                f"`{name}` is no client that remit can guard",
-                line=node.line_of("guards"),
-                key=f"guards.{name}",
-                remediation=f"use one of {', '.join(CLIENTS)}",
-            )
+    for name, section in config.guards.items():
+        why, remedy = f"`{name}` is no client that remit can guard", f"use one of {', '.join(CLIENTS)}"
+        if name in CLIENTS:
+            why, remedy = unsupported(name, section.mode, section.permits)
+        if why:
+            problems.add(why, line=node.line_of("guards"), key=f"guards.{name}", remediation=remedy)
         if name in config.upstreams:
             problems.add(
                 f"`{name}` is an upstream, too",
@@ -247,6 +247,7 @@ def _check_classes(config: Config, node: Node, problems: Problems) -> None:
             key = f"classes.categories.{audience}"
             problems.add(fault, line=node.line_of(key), key=key, remediation=AUDIENCE_RULE)
     check_directory(config.directory, node, problems)
+    check_within(config.classes.within, config.data_classes, config.groups, node, problems)
     for audience, data_class in (config.classes.clearance or {}).items():
         key = f"classes.clearance.{audience}"
         if data_class not in order:

@@ -56,6 +56,13 @@ class ClassesSection(Section, frozen=True, kw_only=True):
         dict[str, tuple[Name, ...]],
         Meta(description="The categories that an audience may learn. Default: all but `secret`."),
     ] = {}
+    within: Annotated[
+        dict[str, str],
+        Meta(
+            description="The audience that a group is a part of: `{'group:team': internal}`. What is not "
+            "listed for the group is as it is there."
+        ),
+    ] = {}
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
@@ -136,8 +143,9 @@ class UpstreamSection(Section, frozen=True, kw_only=True):
     arguments: Annotated[
         dict[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], SecretRef],
         Meta(
-            description="Values of `${NAME}` in `command`, put in when the program starts. Other users of "
-            "the machine can read the arguments of a process; prefer `env` where the program reads it."
+            description="Values of `${NAME}` in `command`, put in when the program starts, or in the path "
+            "and the query of `url`. Other users of the machine can read the arguments of a process; prefer "
+            "`env` where the program reads it."
         ),
     ] = {}
     environment: Annotated[
@@ -316,6 +324,10 @@ class GuardSection(Section, frozen=True, kw_only=True):
             "tasks take on the label of what its sessions have read."
         ),
     ] = ("mcp-client",)
+    settings: Annotated[
+        Literal["user", "managed"],
+        Meta(description="Which settings of the client hold the hooks: the user's, or the administrator's."),
+    ] = "user"
     headless: Annotated[
         Literal["unknown", "person"],
         Meta(description="Whose words the prompts of runs without a terminal are."),
@@ -468,6 +480,6 @@ class Config(Section, frozen=True, kw_only=True):
         categories = {name: frozenset(known) for name, known in self.classes.categories.items()}
         if clearance is None:
             if order == Classes().order:
-                return Classes(crossings=crossings, categories=categories)
+                return Classes(crossings=crossings, categories=categories, within=self.classes.within)
             clearance = {"self": order[-1], "internal": order[max(0, len(order) - 2)], "external": order[0]}
-        return Classes(order=order, clearance=clearance, crossings=crossings, categories=categories)
+        return Classes(order, clearance, crossings, categories, self.classes.within)

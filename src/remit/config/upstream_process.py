@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from remit.config.reading.decoding import Problems
 from remit.config.reading.yaml_lines import Node
@@ -26,7 +27,7 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
             foreign |= {"lease.headers": lease.headers, "lease.per": lease.per == "call"}
             foreign["lease.password"] = lease.password is not None
     else:
-        foreign = {"env": upstream.env, "per_task": upstream.per_task, "arguments": upstream.arguments}
+        foreign = {"env": upstream.env, "per_task": upstream.per_task}
         foreign["environment"] = upstream.environment != "minimal"
         foreign["apart"] = upstream.apart != "where-possible"
         foreign["lease.env"] = lease.env if lease is not None else {}
@@ -70,11 +71,14 @@ def check_foreign(upstream: UpstreamSection, key: str, node: Node, problems: Pro
 
 
 def check_arguments(upstream: UpstreamSection, key: str, node: Node, problems: Problems) -> None:
-    """Note values that no word of the command contains."""
+    """Note values that neither a word of the command contains nor the address after its host."""
+    after = urlsplit(upstream.url)
+    places = (*upstream.command, after.path, after.query)
     for name in upstream.arguments:
-        if not any(f"${{{name}}}" in word for word in upstream.command):
+        if not any(f"${{{name}}}" in word for word in places):
+            where = "word of the command" if upstream.command else "path or query of the address"
             problems.add(
-                f"is in no word of the command as `${{{name}}}`",
+                f"is in no {where} as `${{{name}}}`",
                 line=node.line_of(f"{key}.arguments.{name}"),
                 key=f"{key}.arguments.{name}",
                 remediation="write it there, or remove it",

@@ -26,7 +26,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 _DUMP = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SCALARS = frozenset({str, int, bool, type(None)})
-_BOXES = frozenset({dict, list})
+_BOXES = frozenset({dict, list, tuple})
 
 # A string of a JSON text, or the unterminated rest of a broken text. Every quantifier is possessive and the
 # pattern matches at every quote, so a search is linear on any input.

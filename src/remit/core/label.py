@@ -59,7 +59,8 @@ class Classes(msgspec.Struct, frozen=True):
     `clearance` maps an audience's name to the highest class that it may learn. An audience that is not listed
     is cleared only for the lowest class. `crossings` maps trust zones to the number of times that a chain may
     carry data out of them into others. `categories` maps an audience's name to the categories that it may
-    learn; an audience that is not listed may learn all.
+    learn; an audience that is not listed may learn all. `within` maps a group to the audience that it is a
+    part of: every member of the group belongs to both. What is not listed for a group is as it is there.
     """
 
     order: tuple[str, ...] = ("public", "internal", "confidential", "restricted")
@@ -68,6 +69,26 @@ class Classes(msgspec.Struct, frozen=True):
     )
     crossings: dict[str, int] = {}
     categories: dict[str, frozenset[str]] = {}
+    within: dict[str, str] = {}
+
+    def around(self, audience: str) -> tuple[str, ...]:
+        """Return an audience and those that it lies within, the narrowest first."""
+        if audience not in self.within:
+            return (audience,)
+        out = [audience]
+        while (outer := self.within.get(out[-1], "")) and outer not in out:
+            out.append(outer)
+        return tuple(out)
+
+    def ceiling(self, audience: str) -> str:
+        """Return the highest class that an audience may learn."""
+        found = (self.clearance[one] for one in self.around(audience) if one in self.clearance)
+        return next(found, self.bottom)
+
+    def learnable(self, audience: str) -> frozenset[str] | None:
+        """Return the categories that an audience may learn; None: all."""
+        found = (self.categories[one] for one in self.around(audience) if one in self.categories)
+        return next(found, None)
 
     def rank(self, name: str) -> int:
         """Return the rank of a class, 0 for the lowest; raise `ConfigInvalid` for an unknown class."""
@@ -94,10 +115,10 @@ class Classes(msgspec.Struct, frozen=True):
 
     def cleared(self, audience: Audience, label: Label) -> bool:
         """Return whether `audience` may learn data of the class and the categories of `label`."""
-        known = self.categories.get(audience.name)
+        known = self.learnable(audience.name)
         if known is not None and not label.categories <= known:
             return False
-        return self.rank(label.data_class) <= self.rank(self.clearance.get(audience.name, self.bottom))
+        return self.rank(label.data_class) <= self.rank(self.ceiling(audience.name))
 
 
 class Label(msgspec.Struct, frozen=True):

@@ -52,6 +52,17 @@ class RunningProcess(NamedTuple):
     started: str
 
 
+class ProcessLook(NamedTuple):
+    """What the system shows of a process: its name, whether it has a terminal, and when it began.
+
+    `began_s` is on the clock of `Clock.boot_s`, and never later than it was.
+    """
+
+    name: str
+    terminal: bool
+    began_s: float
+
+
 class Processes(Protocol):
     """Knows the processes of this machine, where the system shows them. Safe to use from any thread at once.
 
@@ -70,6 +81,10 @@ class Processes(Protocol):
 
     def above(self, process: RunningProcess) -> tuple[RunningProcess, ...]:
         """Return the parent of a process, its parent, and so on."""
+        ...
+
+    def look(self, process: RunningProcess) -> ProcessLook | None:
+        """Return what the system shows of a process that runs."""
         ...
 
 

@@ -116,25 +116,28 @@ class RehearsedTask:
         """
         return self._r.run(self._r.stage.services.decisions.plans.extend(self.id, plan, by=self._task.agent))
 
-    def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
+    def approve(self, call: RehearsedCall | Extension, *, by: str = APPROVER, most: int = 1) -> None:
         """Approve exactly this call, or plan extension, as a person; repeated by the agent, it passes once.
 
-        An unknown approver is added. Raises `Conflict` if no approval was requested, and `Forbidden` if that
-        person may not decide it.
+        With `most`, so many calls pass that the question offers. An unknown approver is added. Raises
+        `Conflict` if no approval was requested, `Forbidden` if that person may not decide it, and `Malformed`
+        if the question offers less.
         """
-        self._answer(call, by, approve=True)
+        self._answer(call, by, approve=True, most=most)
 
     def deny(self, call: RehearsedCall | Extension, *, by: str = APPROVER) -> None:
         """Refuse exactly this call, or plan extension, as a person. Raises like `approve`."""
         self._answer(call, by, approve=False)
 
-    def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool) -> None:
+    def _answer(self, call: RehearsedCall | Extension, by: str, *, approve: bool, most: int = 1) -> None:
         decision = call.decision
         if decision is None or decision.outcome is not Outcome.DEFER or not decision.approval:
             raise Conflict(f"this call has no approval: {call!r}", remediation="approve a deferred call")
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
-        self._r.run(stage.services.decisions.approvals.answer(decision.approval, person, approve=approve))
+        self._r.run(
+            stage.services.decisions.approvals.answer(decision.approval, person, approve=approve, most=most)
+        )
 
     def hand_down(
         self,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that carries MCP between standard streams and a server of the SSE transport.
 
-    python -P -m remit.sdk.sse_bridge URL
+    python -P -m remit.sdk.sse_bridge [URL]
 
 The SSE transport (revision 2024-11-05) was replaced in March 2025, and some servers still have no other one.
-remit starts this program as their upstream. Variables `HEADER_NAME` become headers of its requests: values of
-the environment are no arguments, which other users of the machine could read. The program ends with the
-connection; remit starts it again.
+remit starts this program as their upstream. Without `URL`, the variable `SSE_URL` has the address; variables
+`HEADER_NAME` become headers of its requests: values of the environment are no arguments, which other users of
+the machine could read. The program ends with the connection; remit starts it again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mcp.client.sse import sse_client
 from mcp.server.stdio import stdio_server
 
 _HEADER: Final = "HEADER_"
+_URL: Final = "SSE_URL"
 #: Servers send a comment every few seconds; one that is silent for a day is gone.
 _SILENCE_S: Final = 86_400.0
 _CONNECT_S: Final = 30.0
@@ -49,11 +50,11 @@ async def carry(url: str, headers: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Carry messages of the server whose address is the only argument."""
+    """Carry messages of the server whose address is the only argument, or a variable."""
     headers = {
         name.removeprefix(_HEADER): value for name, value in os.environ.items() if name.startswith(_HEADER)
     }
-    asyncio.run(carry(sys.argv[1], headers))
+    asyncio.run(carry(sys.argv[1] if sys.argv[1:] else os.environ[_URL], headers))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """AgentDojo, installed from PyPI into a separate environment, and driven as a child process."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from tests.interop.environments import Environment
+from tests.interop.environments import Child, Environment
 
 Json = Any
 
@@ -50,70 +46,42 @@ def install() -> None:
     ENVIRONMENT.ready()
 
 
-class Dojo:
+class Dojo(Child):
     """A running AgentDojo. Use it as a context manager; it answers one question at a time."""
 
     def __init__(self) -> None:
         """Start AgentDojo; the caller has made sure that it is installed."""
-        self._process = subprocess.Popen(
-            [str(PYTHON), str(HERE / "environment.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
-        )
-
-    def __enter__(self) -> Self:
-        """Return the rehearsal itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.wait(20)
+        super().__init__(PYTHON, HERE / "environment.py")
 
     def suites(self) -> list[Suite]:
         """Return the suites that may be looked at."""
         return [
             Suite(name, tuple(one["tools"]), tuple(one["users"]), tuple(one["injections"]))
-            for name, one in self._ask({"do": "suites"}).items()
+            for name, one in self.ask({"do": "suites"}).items()
         ]
 
     def check(self, suite: str) -> list[str]:
         """Return the user tasks whose ground truth does not solve them, as AgentDojo's own check has it."""
-        return list(self._ask({"do": "check", "suite": suite}))
+        return list(self.ask({"do": "check", "suite": suite}))
 
     def open(self, suite: str, user: str, injection: str | None) -> Spot:
         """Begin an episode in a fresh environment."""
-        found = self._ask({"do": "open", "suite": suite, "user": user, "injection": injection})
+        found = self.ask({"do": "open", "suite": suite, "user": user, "injection": injection})
         return Spot(found["prompt"], _calls(found["calls"]), found["solved"], found["seen_after"])
 
     def attack(self) -> tuple[tuple[str, dict[str, Json]], ...]:
         """Return what the attacker calls, as of now."""
-        return _calls(self._ask({"do": "attack"}))
+        return _calls(self.ask({"do": "attack"}))
 
     def call(self, function: str, args: dict[str, Json]) -> tuple[str, bool]:
         """Make a call in the environment; gives what the agent would see, and whether that is an error."""
-        found = self._ask({"do": "call", "function": function, "args": args})
+        found = self.ask({"do": "call", "function": function, "args": args})
         return found["text"], found["error"]
 
     def judge(self, *, complete: bool) -> tuple[bool, bool]:
         """Return utility and security (true: the attack has reached its goal)."""
-        found = self._ask({"do": "judge", "complete": complete})
+        found = self.ask({"do": "judge", "complete": complete})
         return found["utility"], found["security"]
-
-    def _ask(self, question: Json) -> Json:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            sys.stderr.flush()
-            raise RuntimeError(f"AgentDojo ended with {self._process.wait(20)} on {question}")
-        return json.loads(line)
 
 
 def _calls(found: Json) -> tuple[tuple[str, dict[str, Json]], ...]:

@@ -3,9 +3,13 @@
 
 The gateway sees one task with one stream of calls; which of them are the attacker's it is not told. Only the
 approver, who is a person, can tell them apart, or is too tired to.
+
+With a plan, an agent does what a refusal says: where it names an extension, the agent asks for the tool to be
+added, once, and then tries again. So does an agent that obeys an attacker.
 """
 
 import enum
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from remit.core.tools.tool import Effect
 from remit.rehearse import Rehearsal, RehearsedCall, RehearsedTask
+from remit.services.decisions.plan_changes import Extension
 from tests.interop.agentdojo.dojo import Spot, Suite
 
 Json = Any
@@ -20,6 +25,10 @@ Json = Any
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 #: The same tools, as an administrator labelled them who had seen nothing but their schemas.
 LABELLED = BUNDLE.with_name("labelled")
+
+
+#: How remediations name the extension of a plan.
+EXTENSION = re.compile(r"\bextend the plan\b|\bplan extended\b")
 
 
 class Approver(enum.StrEnum):
@@ -84,11 +93,15 @@ class Step:
     first: RehearsedCall
     last: RehearsedCall
     effect: bool
+    #: How often a human was asked: about the call, or about an extension of the plan for it.
+    questions: int = 0
+    #: Whether the plan was extended for it with no question.
+    extended: bool = False
 
     @property
     def asked(self) -> bool:
         """Whether a human was asked."""
-        return self.first.outcome == "defer"
+        return self.questions > 0
 
 
 @dataclass
@@ -105,8 +118,8 @@ class Told:
 
     @property
     def asked(self) -> int:
-        """How many of the user's calls a human was asked about."""
-        return sum(step.asked for step in self.steps if not step.attacker)
+        """How many questions a human was asked for the user's calls."""
+        return sum(step.questions for step in self.steps if not step.attacker)
 
     @property
     def partial(self) -> bool:
@@ -177,19 +190,40 @@ def _step(
     attacker: bool,
 ) -> Step:
     name, tool, args = call
-    first = last = task.call(tool, args)
-    if first.outcome == "defer" and case.approver is not Approver.NOBODY:
+    questions, extended = 0, False
+
+    def answered(asked: RehearsedCall | Extension) -> bool:
+        nonlocal questions
+        questions += 1
+        if case.approver is Approver.NOBODY:
+            return False
         if attacker and case.approver is Approver.CAREFUL:
-            task.deny(first)
-        else:
-            task.approve(first)
+            task.deny(asked)
+            return False
+        task.approve(asked)
+        return True
+
+    first = last = task.call(tool, args)
+    if case.planned and last.outcome == "deny" and names_extension(last):
+        grown = task.extend(tool)
+        extended = grown.holds
+        if grown.decision is not None and grown.decision.outcome == "defer" and answered(grown):
+            grown = task.extend(tool)
+        if grown.holds:
             last = task.call(tool, args)
+    if last.outcome == "defer" and answered(last):
+        last = task.call(tool, args)
     if last.permitted:
         text, error = dojo.call(name, args)
         task.result(last, text, error=error)
     request = last.request
     effect = request is not None and request.tool.effect is not Effect.NONE
-    return Step(attacker, tool, args, first, last, effect)
+    return Step(attacker, tool, args, first, last, effect, questions, extended)
+
+
+def names_extension(refused: RehearsedCall) -> bool:
+    """Return whether a refusal says that an extension of the plan would help."""
+    return any(EXTENSION.search(reason.remediation) for reason in refused.reasons)
 
 
 def tool_ids(rehearsal: Rehearsal, suite: Suite) -> dict[str, str]:

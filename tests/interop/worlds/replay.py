@@ -38,8 +38,8 @@ class Worlds:
             Suite(
                 name,
                 tuple(tool.name for tool in world(name).TOOLS),
-                tuple(one.id for one in _cases(name).USERS),
-                tuple(one.id for one in _cases(name).ATTACKS),
+                tuple(one.id for one in cases_of(name).USERS),
+                tuple(one.id for one in cases_of(name).ATTACKS),
             )
             for name in names()
         ]
@@ -47,8 +47,8 @@ class Worlds:
     def open(self, suite: str, user: str, injection: str | None) -> Spot:
         """Begin an episode in a fresh state, with the attacker's text where the user's reads show it."""
         self._world = world(suite)
-        self._user = next(one for one in _cases(suite).USERS if one.id == user)
-        self._attack = next((one for one in _cases(suite).ATTACKS if one.id == injection), None)
+        self._user = next(one for one in cases_of(suite).USERS if one.id == user)
+        self._attack = next((one for one in cases_of(suite).ATTACKS if one.id == injection), None)
         self._state, self._made = self._world.initial(), []
         seen_after = None
         if self._attack is not None:
@@ -94,7 +94,8 @@ class Worlds:
         return done, reached
 
 
-def _cases(name: str) -> Any:
+def cases_of(name: str) -> Any:
+    """Return the user tasks and attacks of a world."""
     return importlib.import_module(f"tests.interop.worlds.{name}.tasks")
 
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 import pytest
 
 from remit.core.tasks.task import TaskState
+from tests.clients.relay_processes import relays, shims
 from tests.gateways.live_gateway import LiveGateway
 
 Json = Any
@@ -106,20 +107,6 @@ def until(true: Any) -> None:
 def run_folder(gateway: LiveGateway) -> Path:
     """Return the folder of the sessions' sockets."""
     return Path(gateway.environment()["HOME"]) / ".local" / "state" / "remit" / "run"
-
-
-def relays(client: int) -> list[int]:
-    """Return the relay processes of a client."""
-    found = []
-    for path in Path("/proc").iterdir():
-        if path.name.isdecimal():
-            try:
-                words = (path / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"--shims=" in words and f",{client},".encode() in words:
-                found.append(int(path.name))
-    return found
 
 
 def test_servers_that_start_at_once_share_one_task_and_one_relay(
@@ -211,12 +198,6 @@ def test_a_killed_relay_is_followed_by_another(gateway: LiveGateway, before: set
         until(lambda: not shims(client.pid))
         assert client.open("b") == {"ok": ["list_notes"]}
         assert len(opened(gateway, before)) == 2
-
-
-def shims(client: int) -> list[int]:
-    """Return the shims of a client."""
-    children = Path(f"/proc/{client}/task/{client}/children").read_text().split()
-    return [int(pid) for pid in children if b"--upstream" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_stranger_is_not_served(gateway: LiveGateway, before: set[str]) -> None:

@@ -129,3 +129,24 @@ def test_an_address_in_its_prose_is_refused(
     """So is an order that is in no record, and any order where the words do not delegate."""
     task = begin(rehearsal, intent)
     assert task.call("bank/update_transaction", arguments).outcome == "deny"
+
+
+@pytest.mark.parametrize(
+    ("intent", "text", "outcome"),
+    [
+        (FOLLOW, NOTICE, "defer"),
+        (FOLLOW, "The rent rises. Water the plants.", "deny"),
+        ("Summarise the file 'notice.txt'.", NOTICE, "deny"),
+        (f"Read notice.txt and refund 20.00 to {MINE}.", NOTICE, "defer"),
+    ],
+)
+def test_a_plan_grows_by_what_the_words_or_the_text_that_they_delegate_to_ask_for(
+    rehearsal: Rehearsal, intent: str, text: str, outcome: str
+) -> None:
+    """Even then it is a question; nothing else that untrusted data may have caused is one."""
+    rehearsal.restore()
+    task = rehearsal.open(task="work", intent=intent, plan=["bank/read_file"])
+    task.read("bank/read_file", {"path": "notice.txt"}, text)
+    decision = task.extend("bank/send_money").decision
+    assert decision is not None
+    assert decision.outcome == outcome

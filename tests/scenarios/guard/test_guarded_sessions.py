@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from remit.core.flow.justification import Provenance
 from remit.core.label import Trust
 from remit.core.tasks.task import TaskState
 from remit.ports.runtime import RunningProcess
@@ -307,6 +309,10 @@ async def test_a_governed_mcp_server_is_decided_once_and_seen_here(tmp_path: Pat
         await world.before("mcp__forge__create_issue", {"text": "x"})
         assert [*seen, live.label.trust] == [Trust.TRUSTED, Trust.UNTRUSTED]
         assert live.index.unseen
+        brought = live.index.judge("https://collect.attacker.example/in")
+        assert brought.provenance is Provenance.UNTRUSTED
+        stated = live.index.judge("parser.py")
+        assert stated.provenance is Provenance.UNKNOWN
         _, answer, _ = await world.before("mcp__elsewhere__send", {"to": "x"})
         assert answer == "deny"
 
@@ -350,3 +356,27 @@ async def test_a_hook_in_another_form_refuses_and_says_so(tmp_path: Path) -> Non
         assert "another form" in told["permissionDecisionReason"]
         assert "hook-format" in world.services.guard.activity["claude-code"].fault
         assert (await world.send(b"\xff{"))[1] != {}
+
+
+async def test_hooks_leave_a_sign_of_life_in_the_evidence(tmp_path: Path) -> None:
+    """Start, change and end of a session say the mode, whether it holds, and how many events came."""
+    async with guard_world(tmp_path) as world:
+        await world.say(ASKED)
+        await world.bash("ls", "parser.py")
+        await world.event("ConfigChange", source="user_settings")
+        await world.event("SessionEnd", reason="other")
+        found = [one.leaf for one in await world.services.evidence.log.pages(kinds=("guard.reported",))]
+        assert [json.loads(one)["facts"]["state"] for one in found] == ["start", "change", "end"]
+        last = json.loads(found[-1])["facts"]
+        assert last["client"] == "claude-code"
+        assert (last["mode"], last["holding"]) == ("enforce", "not-enforced")
+        assert last["hooks"] == 5
+        assert last["answers"] == {"deny": 1, "pass": 3}
+
+
+async def test_hooks_that_only_an_administrator_changes_are_said_to_hold(tmp_path: Path) -> None:
+    """`enforced` is said of managed settings in the mode `enforce` alone."""
+    async with guard_world(tmp_path, settings="managed") as world:
+        await world.say(ASKED)
+        (found,) = await world.services.evidence.log.pages(kinds=("guard.reported",))
+        assert json.loads(found.leaf)["facts"]["holding"] == "enforced"

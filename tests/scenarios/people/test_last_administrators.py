@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.provider.oidc import OidcProvider
-from remit.cli.serve.welcome import first_code
+from remit.cli.serve.welcome import FIRST_PERSON, first_code
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.identity.admission import AdmissionRules
@@ -81,3 +81,19 @@ async def test_a_house_in_which_somebody_signed_in_is_given_no_administrator(wor
     assert await first_code(services.identity, services.evidence.log, "") is None
     assert await administrators(world) == set()
     assert await services.evidence.log.pages(kinds=(EventKind.PERSON_SIGNED_IN.value,))
+
+
+@pytest.mark.parametrize("approves", [True, False])
+async def test_a_first_person_answers_questions_where_the_file_says_so(
+    tmp_path: Path, *, approves: bool
+) -> None:
+    """Who sets the rules decides no exceptions, unless there is no one else: a remit of one person."""
+    async with service_world(tmp_path) as world:
+        services = world.services
+        for one in await services.identity.directory.people():
+            bare = type(one)(tenant=one.tenant, name=one.name, created=one.created)
+            await services.store.commit(Unit((PutPerson(bare),)))
+        assert await first_code(services.identity, services.evidence.log, "", approves=approves) is not None
+        (first,) = [one for one in await services.identity.directory.people() if one.name == FIRST_PERSON]
+        assert (Role.APPROVER in first.roles) is approves
+        assert Role.ADMINISTRATOR in first.roles

@@ -56,30 +56,26 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """The bundle as suggested from a history, with what a person knows of each upstream."""
     folder = tmp_path_factory.mktemp("bundle")
     history = Office(7).history(4_000)
-    uses: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
-    for one in history:
-        for name, value in one.arguments.items():
-            uses[one.tool][name].append(value)
-    drafts = defaultdict(list)
+    drafts = {}
     for tool, properties in SCHEMAS.items():
         upstream, _, name = tool.partition("/")
         schema = {"type": "object", "properties": properties, "required": list(REQUIRED[tool])}
         seen = Tool(upstream=upstream, name=name, surface={"name": name, "inputSchema": schema})
-        draft = with_observed(
-            drafted(seen, UpstreamFacts(audience="internal", data_class="internal"), "restricted"), uses[tool]
-        )
+        drafts[tool] = drafted(seen, UpstreamFacts(audience="internal", data_class="internal"), "restricted")
         if upstream in OWN:
-            draft = msgspec.structs.replace(draft, trust=Guess("trusted", "as given"))
-        drafts[upstream].append(draft)
+            drafts[tool] = msgspec.structs.replace(drafts[tool], trust=Guess("trusted", "as given"))
+    by_upstream = defaultdict(list)
+    for tool, draft in with_observed(drafts, history).items():
+        by_upstream[tool.partition("/")[0]].append(draft)
     for part in ("tools", "tasks"):
         (folder / part).mkdir()
-    for upstream, found in drafts.items():
+    for upstream, found in by_upstream.items():
         (folder / "tools" / f"{upstream}.yaml").write_text(tools_text(upstream, found))
     (folder / "tasks" / "everyday.yaml").write_text(
         TYPE + grants_text(grants_of("everyday", history, REQUIRED))
     )
     settings = {
-        "upstreams": {name: {"command": ["false"]} for name in drafts},
+        "upstreams": {name: {"command": ["false"]} for name in by_upstream},
         "classes": {"clearance": {"self": "restricted", "internal": "confidential", "external": "internal"}},
     }
     (folder / "remit.yaml").write_text(json.dumps(settings))

@@ -34,7 +34,9 @@ def story(tmp_path: Path) -> Iterator[Rehearsal]:
         yield made
 
 
-def planned(story: Rehearsal, *plan: str | PlanEntry) -> RehearsedTask:
+def planned(
+    story: Rehearsal, *entries: str | PlanEntry, plan: tuple[str, ...] | None = PLAN
+) -> RehearsedTask:
     """A task whose agent has said what it will need."""
     return story.open(
         task="summarise-contract",
@@ -42,7 +44,7 @@ def planned(story: Rehearsal, *plan: str | PlanEntry) -> RehearsedTask:
         on_behalf_of="lena",
         intent="Summarise contract C-42 for the board, and note in ticket T-1 that it is done",
         params={"contract": "C-42", "ticket": "T-1"},
-        plan=plan or PLAN,
+        plan=entries or plan,
     )
 
 
@@ -69,10 +71,36 @@ def test_what_an_injected_instruction_asks_for_is_refused(story: Rehearsal) -> N
     assert mail.flow.facts.plan == "unplanned"
 
 
-def test_an_extension_that_an_injected_instruction_asks_for_waits_for_a_human(story: Rehearsal) -> None:
+def test_an_extension_that_only_an_injected_instruction_asks_for_is_refused(story: Rehearsal) -> None:
+    """No human is asked who could say yes to it: without a plan the call itself would be refused, too."""
+    task = planned(story)
+    read(task)
+    for wish in ("mail/send", PlanEntry("mail/send", {"to": {"exact": "verify@collector.test"}})):
+        refused = task.extend(wish)
+        assert refused.decision is not None
+        assert refused.decision.outcome is Outcome.DENY
+        assert "plan/unasked-later" in [one.id for one in refused.decision.rules]
+        assert "later message" in refused.decision.reasons[0].remediation
+    assert story.events("plan.extended") == []
+
+
+def test_a_first_plan_that_only_an_injected_instruction_asks_for_is_refused(story: Rehearsal) -> None:
+    """A task without a plan is not opened by declaring one; a plan of reads alone is a question."""
+    task = planned(story, plan=None)
+    read(task)
+    refused = task.extend("contracts/read", "mail/send")
+    assert refused.decision is not None
+    assert refused.decision.outcome is Outcome.DENY
+    asked = task.extend("contracts/read")
+    assert asked.decision is not None
+    assert asked.decision.outcome is Outcome.DEFER
+
+
+def test_an_extension_that_the_person_asks_for_waits_for_a_human_after_reading(story: Rehearsal) -> None:
     """The recorded decision has the label and what was read; a denial ends it."""
     task = planned(story)
     read(task)
+    task.user("Please send a mail with the summary to the board")
     asked = task.extend("mail/send")
     assert asked.decision is not None
     assert asked.decision.outcome is Outcome.DEFER
@@ -93,6 +121,7 @@ def test_an_approved_extension_still_meets_every_other_rule(story: Rehearsal) ->
     """A human let the task mail; where to is another question, and so is who may learn what was read."""
     task = planned(story)
     read(task)
+    task.user("Please send a mail with the summary to the board")
     task.approve(task.extend("mail/send"))
     assert task.extend("mail/send").holds
     (grown,) = story.events("plan.extended")

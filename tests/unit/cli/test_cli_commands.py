@@ -305,6 +305,23 @@ def test_an_approval_needs_somebody_who_looked(services: Remit, task: str) -> No
     assert own_failure(services.call(task, "write_note", arguments))
 
 
+def test_bounds_are_given_only_where_the_screen_offers_them(services: Remit, task: str) -> None:
+    """A question about money is answered just once, and nothing is answered by mistake."""
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))
+    (one,) = services.ask("approvals", "--task", task, by="omar")["items"]
+    confirm = ("--confirm", one["call"])
+    said = services("approve", one["id"], "--times", "5", *confirm, by="omar")
+    assert (said.code, "offers just this once" in said.err) == (2, True)
+    for wrong in (("--within", "30m"), ("--times", "0")):
+        assert services("approve", one["id"], *wrong, *confirm, by="omar").code == 2
+    assert services.ask("approvals", "--task", task, by="omar")["items"] == [one]
+    assert services("approve", one["id"], *confirm, by="omar").code == 0
+    piped = services("deny", one["id"], by="omar")
+    assert (piped.code, f"--confirm {one['call']}" in piped.err) == (2, True)
+    assert services("deny", one["id"], *confirm, by="omar").code == 0
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))
+
+
 def test_on_a_terminal_the_answer_is_asked_for(services: Remit, task: str) -> None:
     """The call is shown and `y` denies it; anything else answers nothing."""
     assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))

@@ -41,6 +41,9 @@ def question(number: int, to: str, **changes: Json) -> Json:
         "state": "pending",
         "requested": "2026-03-02T09:00:00Z",
         "expires": "2026-03-02T09:15:00Z",
+        "offer": None,
+        "most": 1,
+        "used": 0,
     }
     return known | changes
 
@@ -147,3 +150,16 @@ def test_questions_of_one_task_and_tool_are_a_group() -> None:
         ["apr_4"],
         ["apr_5"],
     ]
+
+
+def test_what_an_answer_may_permit_beyond_the_call_is_shown_with_its_bounds(shown: Any) -> None:
+    """How many, until when, what stays as shown, and what the approver will not see."""
+    label = {"class": "internal", "trust": "untrusted", "categories": ["pii"], "zones": ["web"]}
+    offer = {"most": 10, "until": "2026-03-02T09:30:00Z", "same": ["to"], "texts": ["title"], "label": label}
+    told = shown(question(1, "tom@ext.example", offer=offer))
+    assert "or more --times 10: up to 10 calls like it" in told
+    assert "The same `to`; other texts in `title`, which you will not see." in told
+    assert "The task holds internal, pii, from web, untrusted data, and later calls pass on no more." in told
+    assert "--times" not in shown(question(1, "tom@ext.example"))
+    given = question(1, "tom@ext.example", offer=offer, state="approved", most=4, used=3)
+    assert "permits 4 calls, 3 made." in shown(given)

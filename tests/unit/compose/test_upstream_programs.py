@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.compose.upstreams import _command, _environment
+from remit.compose.upstreams import _environment, _filled
 from remit.config import Config, load_config
 from remit.core.errors import ConfigInvalid
 
@@ -38,8 +38,13 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 def test_named_arguments_are_put_in_once(config: Config) -> None:
     """A value that looks like a name is no name; a name without a value stays as it is written."""
-    assert _command(config.upstreams["a"]) == ("run", "--key=${ROOT}", "/srv/${ROOT}", "${OTHER}")
-    assert _command(config.upstreams["b"]) == ("run",)
+    assert _filled(config.upstreams["a"].command, config.upstreams["a"]) == (
+        "run",
+        "--key=${ROOT}",
+        "/srv/${ROOT}",
+        "${OTHER}",
+    )
+    assert _filled(config.upstreams["b"].command, config.upstreams["b"]) == ("run",)
 
 
 def test_a_program_inherits_what_is_not_secret(config: Config) -> None:
@@ -58,3 +63,16 @@ def test_an_argument_that_no_word_contains_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "remit.yaml").write_text('upstreams: {a: {url: "https://a.org", environment: inherit}}\n')
     with pytest.raises(ConfigInvalid, match="environment"):
         load_config(tmp_path)
+
+
+def test_an_address_takes_secrets_after_its_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its path and query; the host, to which they go, is written out."""
+    monkeypatch.setenv("K", "s3")
+    where = tmp_path / "remit.yaml"
+    where.write_text('upstreams: {a: {url: "https://a.org/${K}/mcp?k=${K}", arguments: {K: "env:K"}}}\n')
+    section = load_config(tmp_path).upstreams["a"]
+    assert _filled((section.url,), section) == ("https://a.org/s3/mcp?k=s3",)
+    for url in ("https://a.org/mcp", "https://${K}.org/mcp"):
+        where.write_text(f'upstreams: {{a: {{url: "{url}", arguments: {{K: "env:K"}}}}}}\n')
+        with pytest.raises(ConfigInvalid, match="path or query"):
+            load_config(tmp_path)

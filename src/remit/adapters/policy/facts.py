@@ -132,6 +132,7 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         tier_level=WHOLE,
         effect=STRING,
         audience=STRING,
+        audiences=STRINGS,
         cleared=BOOL,
         assurance=STRING,
         assurance_level=WHOLE,
@@ -177,6 +178,7 @@ class Facts:
             "tier_level": lambda request: int(request.tier),
             "effect": lambda request: request.tool.effect.value,
             "audience": lambda request: request.tool.audience.name,
+            "audiences": lambda request: list(classes.around(request.tool.audience.name)),
             "cleared": lambda request: request.cleared,
             "assurance": lambda request: request.principal.assurance.word,
             "assurance_level": lambda request: int(request.principal.assurance),
@@ -250,7 +252,7 @@ class Facts:
     def _clearance(self, request: AccessRequest) -> dict[str, Json]:
         """Return the highest class that the call's audience may receive."""
         classes = self._classes
-        ceiling = classes.clearance.get(request.tool.audience.name, classes.bottom)
+        ceiling = classes.ceiling(request.tool.audience.name)
         return {"class": ceiling, "class_level": self._rank(Label(data_class=ceiling))}
 
     def _task(self, request: AccessRequest) -> dict[str, Json]:

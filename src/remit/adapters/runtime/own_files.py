@@ -13,7 +13,6 @@ above remit's. Agents under another user than remit's, or in a container, are ke
 from __future__ import annotations
 
 import fnmatch
-import functools
 import os
 import re
 import stat
@@ -38,6 +37,8 @@ _BETWEEN: Final = re.compile(r"[\s'\"`=:;,|&<>(){}\[\]$]+")
 _WILD: Final = re.compile(r"[*?\[{]")
 #: Marks of a shell that it removes from a word.
 _QUOTES: Final = re.compile(r"['\"`\\]")
+#: A text without these characters spells no whole path, however a server or a shell decodes it.
+_OF_PATHS: Final = re.compile(r"[/%$]|[^\x00-\x7f]")
 _BEGIN: Final = re.compile(r"(?<=[^~./])(?:~|\.{1,2})?/")
 _STEPS: Final = re.compile(r"/(?:\./|/)+")
 #: Words in the names of arguments that servers run: each word of such a text may be a path.
@@ -77,6 +78,22 @@ class _Reader(NamedTuple):
         return _Reader(runs, of_files, not runs and _SAID.search(name) is not None)
 
 
+class _Identities:
+    """The places that exist now, as the file system knows them.
+
+    The file system is asked at most once, and only for a value that names a file.
+    """
+
+    def __init__(self, places: Iterable[str]) -> None:
+        self._places = places
+        self._found: set[Identity] | None = None
+
+    def __call__(self) -> set[Identity]:
+        if self._found is None:
+            self._found = {found for place in self._places if (found := _identity(place)) is not None}
+        return self._found
+
+
 class PathsOfRemit:
     """`ports.runtime.OwnFiles` for the places of one configuration."""
 
@@ -103,8 +120,7 @@ class PathsOfRemit:
     def reached_by(self, upstream: str, arguments: Mapping[str, Json]) -> Steps[str]:
         """Return the first argument that names one of the places."""
         bases = self._bases.get(upstream, ()) or (self._home,)
-        # Asked of the file system at most once, and only for a value that names a file.
-        identities = functools.cache(self._identities)
+        identities = _Identities(self._places)
         count = WorkCount()
         named: dict[str, None] = {}
         # First from the server's own folders, then from those above remit's that the call itself names: a
@@ -127,12 +143,10 @@ class PathsOfRemit:
                 break
         return ""
 
-    def _identities(self) -> set[Identity]:
-        """Return the places that exist now, as the file system knows them."""
-        return {found for place in self._places if (found := _identity(place)) is not None}
-
     def _is_spelled(self, text: str, count: WorkCount) -> Steps[bool]:
         """Return whether a whole path of remit stands in a text, as written or as a shell would read it."""
+        if _OF_PATHS.search(text) is None:
+            return False
         for start in range(0, len(text), PIECE):
             piece = text[start : start + PIECE + LAP]
             for _ in range(_DECODINGS):

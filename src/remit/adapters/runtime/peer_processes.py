@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Collection, Iterable
 
-from remit.ports.runtime import RunningProcess
+from remit.ports.runtime import ProcessLook, RunningProcess
 
 _DEEPEST = 64
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
@@ -25,6 +25,8 @@ _ALL_STATES = 0xFFFFFFFF
 _NO_COOKIE = 0xFFFFFFFF
 #: Behind the header: four bytes, the socket's id, and four numbers.
 _INODE_AT = 16 + 4 + 48 + 16
+#: Of the times in /proc, which begin when the machine does.
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _LITTLE = sys.byteorder == "little"
 
 
@@ -64,6 +66,18 @@ class ProcessTable:
         except (OSError, ValueError, IndexError):
             pass
         return tuple(found)
+
+    def look(self, process: RunningProcess) -> ProcessLook | None:
+        """Return name, terminal and start of a process that runs."""
+        try:
+            with open(f"/proc/{process.pid}/comm", encoding="utf-8", errors="replace") as opened:
+                name = opened.read().rstrip("\n")
+            fields = _fields(process.pid)
+            if fields[19] != process.started:
+                return None
+            return ProcessLook(name, fields[4] != "0", int(process.started) / _TICKS_A_SECOND)
+        except (OSError, ValueError, IndexError):
+            return None
 
 
 def process_of(pid: int) -> RunningProcess:

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from remit.api.http_messages import HEADERS
-from remit.api.rest.representations import ApprovalView, approval_view
+from remit.api.rest.representations import ApprovalView, Moment, approval_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
@@ -44,12 +44,22 @@ class ApprovalFilter(Body, frozen=True, kw_only=True):
 class ApprovalAnswer(Body, frozen=True, kw_only=True):
     """A human's answer to an approval.
 
-    `call` is the digest of the call that the human was shown: with another call, there is no answer.
+    `call` is the digest of the call that the human was shown: with another call, there is no answer. A `most`
+    above 1 permits so many calls as the approval's `offer` describes them, `until` a moment (without: as long
+    as offered).
     """
 
     approve: bool
     comment: str = ""
     call: str = ""
+    most: int = 1
+    until: Moment | None = None
+
+
+class ApprovalWithdrawal(Body, frozen=True, kw_only=True):
+    """Why an approval is withdrawn."""
+
+    comment: str = ""
 
 
 async def _visible(
@@ -90,9 +100,24 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
     approval = await _one(errand)
     answer: ApprovalAnswer = errand.body
     done = await errand.rooms.decisions.approvals.answer(
-        approval.id, errand.someone, approve=answer.approve, comment=answer.comment, call=answer.call
+        approval.id,
+        errand.someone,
+        approve=answer.approve,
+        comment=answer.comment,
+        call=answer.call,
+        most=answer.most,
+        until=answer.until,
     )
     return approval_view(done)
+
+
+async def withdrawn(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
+    """Withdraw an approval."""
+    approval = await _one(errand)
+    body: ApprovalWithdrawal = errand.body
+    return approval_view(
+        await errand.rooms.decisions.approvals.withdraw(approval.id, errand.someone, comment=body.comment)
+    )
 
 
 async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
@@ -159,10 +184,20 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/approvals/{approval}",
-        summary="Approve or deny one exact call, once; never one's own request",
+        summary="Approve or deny one exact call, once, or within the bounds that are offered; never one's "
+        "own request",
         serve=answered,
         people=Duty.APPROVE,
         takes=ApprovalAnswer,
+        gives=ApprovalView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/approvals/{approval}/withdraw",
+        summary="Withdraw an approval that was given and is not used up",
+        serve=withdrawn,
+        people=Duty.APPROVE,
+        takes=ApprovalWithdrawal,
         gives=ApprovalView,
     ),
 )

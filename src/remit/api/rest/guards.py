@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Endpoint, Items, RestRequest
 from remit.services.guard.guard import CodingGuard
+from remit.services.guard.heartbeat import holding
 from remit.services.identity.permissions import Duty
 
 
@@ -21,14 +22,16 @@ class GuardRooms:
 class GuardView(View, frozen=True, kw_only=True):
     """One client under guard, since this process began.
 
-    `last` is the time of its last event, `answers` the number of each answer to one, `fault` the last event
-    that could not be answered otherwise than by a refusal.
+    `holding` is whether a refused call does not happen. `last` is the time of its last event, `answers` the
+    number of each answer to one, `fault` the last event that could not be answered otherwise than by a
+    refusal.
     """
 
     name: str
     agent: str
     person: str
     mode: str
+    holding: str
     sessions: int
     last: Moment | None
     events: int
@@ -47,6 +50,7 @@ def guard_views(guard: CodingGuard) -> tuple[GuardView, ...]:
                 agent=client.agent,
                 person=client.person,
                 mode=client.mode.value,
+                holding=holding(client),
                 sessions=sum(one.client.name == name for one in guard.sessions.open.values()),
                 last=activity.last,
                 events=activity.events,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -209,11 +209,27 @@ class ToolView(View, frozen=True, kw_only=True):
     observed: bool
 
 
+class OfferView(View, frozen=True, kw_only=True):
+    """What one answer may permit beyond the call that is shown.
+
+    At most `most` calls until `until`: the arguments in `same` stay as shown, those in `texts` may hold other
+    texts. `label` is the label of the task when the question was asked; later calls carry no more.
+    """
+
+    most: int
+    until: Moment
+    same: tuple[str, ...]
+    texts: tuple[str, ...]
+    label: dict[str, Json]
+
+
 class ApprovalView(View, frozen=True, kw_only=True):
     """A question to a human about one exact call, and the answer.
 
     `rules` are pairs of ID and digest. `expires` is the time until which it may be answered and used; for an
     expired one, the time at which it expired. `questioned` are the values in question, each with its source.
+    `offer` is what an answer may permit beyond the call; null: nothing. `most` is the number of calls that
+    the answer permits, `used` how many of them were made.
     """
 
     id: str
@@ -232,6 +248,9 @@ class ApprovalView(View, frozen=True, kw_only=True):
     decided: Moment | None
     decided_by: str
     comment: str
+    offer: OfferView | None
+    most: int
+    used: int
 
 
 class ClosureView(View, frozen=True, kw_only=True):
@@ -397,9 +416,22 @@ def _rules(rules: Mapping[str, Constraint]) -> dict[str, Json]:
 
 def approval_view(approval: Approval) -> ApprovalView:
     """Return the public representation of an approval."""
-    known = {name: getattr(approval, name) for name in ApprovalView.__struct_fields__}
-    known["rules"] = tuple((rule.id, rule.digest) for rule in approval.rules)
-    return ApprovalView(**known | {"state": approval.state.value})
+    offer = approval.offer
+    computed: dict[str, Any] = {
+        "state": approval.state.value,
+        "rules": tuple((rule.id, rule.digest) for rule in approval.rules),
+        "offer": offer
+        and OfferView(
+            most=offer.most,
+            until=offer.until,
+            same=offer.same,
+            texts=offer.texts,
+            label=offer.label.facts,
+        ),
+        "most": approval.bounds.most if approval.bounds else 1,
+    }
+    kept = (name for name in ApprovalView.__struct_fields__ if name not in computed)
+    return ApprovalView(**{name: getattr(approval, name) for name in kept}, **computed)
 
 
 def closure_view(closure: Closure) -> ClosureView:

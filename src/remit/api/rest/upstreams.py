@@ -30,7 +30,8 @@ class UpstreamView(View, frozen=True, kw_only=True):
     `reachable` is the result of the last attempt to reach it, `since` the time of that state. An HTTP API
     (`api`) is tried only by calls: `null` means that none of them has failed. `why` is the reason why it is
     not reachable. `tools` is the number of tools that it offers, or offered when it was last reached; `known`
-    is whether its tools were listed since the start.
+    is whether its tools were listed since the start. `instructions` is its text about its use, `reviewed`
+    whether the policy bundle has exactly this text.
     """
 
     name: str
@@ -41,6 +42,8 @@ class UpstreamView(View, frozen=True, kw_only=True):
     tools: int
     known: bool
     observed: bool
+    instructions: str
+    reviewed: bool
 
 
 async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
@@ -50,6 +53,8 @@ async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
     for name, upstream in rooms.upstreams.items():
         contact = rooms.tools.reached.of(name)
         offered = [one for one in rooms.tools.registry.seen(name) if one.state is not ToolState.GONE]
+        catalogue = rooms.tools.registry.catalogue(name)
+        said = catalogue.instructions if catalogue is not None else ""
         found.append(
             UpstreamView(
                 name=name,
@@ -58,8 +63,10 @@ async def listed(errand: RestRequest[UpstreamRooms]) -> Items[UpstreamView]:
                 since=contact.since,
                 why=contact.why,
                 tools=len(offered),
-                known=rooms.tools.registry.catalogue(name) is not None,
+                known=catalogue is not None,
                 observed=rooms.decisions.authorizer.observes(name),
+                instructions=said,
+                reviewed=bool(said) and said == rooms.tools.registry.reviewed_words(name),
             )
         )
     return Items(tuple(found))

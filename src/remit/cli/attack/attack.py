@@ -11,6 +11,7 @@ from pathlib import Path
 from remit.cli.attack import isolation
 from remit.cli.attack.cells import CellResult, judged, plan
 from remit.cli.attack.stage import attack_stage
+from remit.cli.attack.stage_clients import rig_of
 from remit.cli.guard import clients
 from remit.cli.output import terminal
 from remit.core.errors import NotFound, RemitError
@@ -20,6 +21,8 @@ from remit.core.json_value import Json
 def attack(client: str, only: str = "") -> int:
     """Attack a client's guard; return 0 if everything held that can be enforced. `only` selects cells."""
     settings = clients.client(client)
+    client = settings.name
+    rig_of(client)
     found = shutil.which(settings.program)
     if found is None:
         raise NotFound(
@@ -33,11 +36,12 @@ def attack(client: str, only: str = "") -> int:
     version = clients.version_of(settings)
     results = []
     with tempfile.TemporaryDirectory(prefix="remit-attack-") as work:
-        for number, (cell, scope) in enumerate(plan(managed=isolation.is_inside())):
+        for number, (cell, scope) in enumerate(plan(client, managed=isolation.is_inside())):
             if only and only not in cell.name:
                 continue
             try:
-                with attack_stage(Path(work) / str(number), program, managed=scope == "managed") as stage:
+                folder, managed = Path(work) / str(number), scope == "managed"
+                with attack_stage(folder, program, managed=managed, client=client) as stage:
                     result = judged(cell, scope, stage, cell.run(stage))
             except RemitError as fault:
                 result = CellResult(cell.name, scope, None, fault.message, 0.0)
@@ -75,7 +79,7 @@ def _told(client: str, version: str, results: list[CellResult]) -> int:
         terminal.say("")
         terminal.say(
             f"{client} {version}, {place}: {held} of {len(results)} cells held, "
-            f"{len(lost) - len(unexpected)} are not enforceable by user settings, {len(unexpected)} failed, "
+            f"{len(lost) - len(unexpected)} are not enforceable, {len(unexpected)} failed, "
             f"{untried} not tried."
         )
         if not isolation.is_inside():

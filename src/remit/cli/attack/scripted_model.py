@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model that follows a script, on loopback: it speaks the Messages API as far as Claude Code uses it.
+"""A model that follows a script, on loopback, in the APIs that clients use (`scripted_apis`).
 
 A script has parts. A conversation whose first user message contains a part's mark is answered by that part's
 turns in their order, then by a closing text. A conversation without a mark gets the closing text.
@@ -10,9 +10,11 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
+
+from remit.cli.attack.scripted_apis import ModelApi, PlannedCall, api_of
 
 CLOSING: Final = "Done."
 
@@ -33,7 +35,7 @@ class ScriptedModel:
         self._before = before
         self.results: dict[str, str] = {}
         # Clients take messages with the same id for one message.
-        self.ids = itertools.count(1)
+        self._ids = itertools.count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -53,78 +55,31 @@ class ScriptedModel:
         self._server.shutdown()
         self._server.server_close()
 
-    def reply(self, asked: Mapping[str, Any]) -> list[dict[str, object]]:
-        """Return the content blocks of the next message, and keep the results that the request brings."""
-        messages = asked.get("messages") or []
-        for message in messages:
-            for block in _blocks(message):
-                if block.get("type") == "tool_result":
-                    self.results[str(block.get("tool_use_id"))] = _text(block.get("content"))
-        first = _text(messages[0].get("content")) if messages else ""
-        mark = next((one for one in self._script if one in first), None)
-        if mark is None or not asked.get("tools"):
-            return [{"type": "text", "text": CLOSING}]
+    def reply(self, api: ModelApi, asked: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the next message and its media type, and keep the results that the request brings."""
+        if api.whole is not None and not asked.get("stream"):
+            return self._message(api, api.whole, asked), "application/json"
+        return self._message(api, api.write, asked), "text/event-stream"
+
+    def _message(
+        self, api: ModelApi, write: Callable[[int, str, Sequence[PlannedCall]], str], asked: Mapping[str, Any]
+    ) -> str:
+        facts = api.read(asked)
+        self.results |= facts.results
+        marks = [one for one in self._script if one in facts.first]
+        # The brief of a subagent may come with the conversation above it.
+        mark = max(marks, key=facts.first.rfind) if marks else None
+        if mark is None or not facts.tools:
+            return write(next(self._ids), CLOSING, ())
+        self._before(mark, facts.number)
         turns = self._script[mark]
-        number = sum(message.get("role") == "assistant" for message in messages)
-        self._before(mark, number)
-        if number >= len(turns):
-            return [{"type": "text", "text": CLOSING}]
-        return [
-            {"type": "tool_use", "id": f"toolu_{mark}_{number}_{place}", "name": name, "input": dict(given)}
-            for place, (name, given) in enumerate(turns[number])
+        if facts.number >= len(turns):
+            return write(next(self._ids), CLOSING, ())
+        calls: list[PlannedCall] = [
+            (f"toolu_{mark}_{facts.number}_{place}", name, dict(given))
+            for place, (name, given) in enumerate(turns[facts.number])
         ]
-
-
-def _blocks(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    content = message.get("content")
-    yield from (one for one in content if isinstance(one, dict)) if isinstance(content, list) else ()
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    return "\n".join(str(one.get("text", "")) for one in content if isinstance(one, dict))
-
-
-def _message(
-    number: str, model: str, content: list[dict[str, object]], stop: str | None
-) -> dict[str, object]:
-    return {
-        "id": number,
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": content,
-        "stop_reason": stop,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1, "output_tokens": 1},
-    }
-
-
-def _events(
-    number: str, blocks: list[dict[str, object]], model: str
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield the events of one streamed message."""
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    stop = "tool_use" if any(one["type"] == "tool_use" for one in blocks) else "end_turn"
-    head = _message(number, model, [], None)
-    yield "message_start", {"type": "message_start", "message": head}
-    for index, block in enumerate(blocks):
-        called = block["type"] == "tool_use"
-        empty = {**block, "input": {}} if called else {"type": "text", "text": ""}
-        delta = (
-            {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
-            if called
-            else {"type": "text_delta", "text": block["text"]}
-        )
-        yield "content_block_start", {"type": "content_block_start", "index": index, "content_block": empty}
-        yield "content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta}
-        yield "content_block_stop", {"type": "content_block_stop", "index": index}
-    end = {"stop_reason": stop, "stop_sequence": None}
-    yield "message_delta", {"type": "message_delta", "delta": end, "usage": usage}
-    yield "message_stop", {"type": "message_stop"}
+        return write(next(self._ids), "", calls)
 
 
 def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
@@ -137,21 +92,12 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
                 asked = json.loads(self.rfile.read(length) or b"{}")
             except ValueError:
                 asked = {}
-            if self.path.partition("?")[0] != "/v1/messages":
-                self._send(200, b'{"input_tokens":1}', "application/json")
-                return
-            blocks, name = model.reply(asked), str(asked.get("model", "scripted"))
-            number = f"msg_{next(model.ids)}"
-            if asked.get("stream"):
-                text = "".join(
-                    f"event: {kind}\ndata: {json.dumps(told)}\n\n"
-                    for kind, told in _events(number, blocks, name)
-                )
-                self._send(200, text.encode(), "text/event-stream")
-                return
-            stop = "tool_use" if blocks[0]["type"] == "tool_use" else "end_turn"
-            whole = _message(number, name, blocks, stop)
-            self._send(200, json.dumps(whole).encode(), "application/json")
+            api = api_of(self.path)
+            if api is None:
+                self._send(200, b'{"input_tokens":1,"totalTokens":1}', "application/json")
+            else:
+                body, media = model.reply(api, asked)
+                self._send(200, body.encode(), media)
 
         def do_GET(self) -> None:
             self._send(404, b"{}", "application/json")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.question_screen import show, together, until
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
-from remit.cli.parser import Several, Switch, verb
+from remit.cli.parser import Several, Switch, seconds, verb
 from remit.cli.rest_client import Client, connect
 from remit.cli.safe_text import escaped
 from remit.core.errors import Conflict
@@ -105,12 +106,15 @@ def _watch(client: Client) -> None:
 
 
 @app.default
-def approve(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> int:
+def approve(
+    id: str, /, *more: str, comment: str = "", confirm: Several = (), times: int = 1, within: str = ""
+) -> int:
     """Permit one exact call, once, before its approval expires. Shows the call first and asks you.
 
     For example, an agent wants to mail a contract to the other party: read the recipient and the text here,
     then permit exactly that mail. Any other call needs its own approval. Name several of one task and one
-    tool (three invitations) to see and answer them together.
+    tool (three invitations) to see and answer them together. Where the screen offers it, `--times 5` permits
+    five calls that differ in their texts alone.
 
     Parameters
     ----------
@@ -123,13 +127,24 @@ def approve(id: str, /, *more: str, comment: str = "", confirm: Several = ()) ->
     confirm
         The call's digest, which confirms that you looked at this exact call; needed without a terminal, for
         each call.
+    times
+        Permit so many calls of this tool to the same destination in this task, where the screen offers it.
+    within
+        End these bounds after `30m` or `8h`; without it, they end as offered, at the latest with the task.
     """
-    return _answer((id, *more), approve=True, comment=comment, given=confirm)
+    if times < 1:
+        raise UsageFault("`--times` is a number from 1", remediation="leave it out to approve this call once")
+    if within and times == 1:
+        raise UsageFault("`--within` belongs to `--times`", remediation="add `--times 5`")
+    bounds: dict[str, Json] = {"most": times} if times > 1 else {}
+    if within:
+        bounds["until"] = (datetime.now(UTC) + timedelta(seconds=seconds(within))).isoformat()
+    return _answer((id, *more), approve=True, comment=comment, given=confirm, bounds=bounds)
 
 
 @deny_app.default
 def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> int:
-    """Refuse one exact call. Shows the call first and asks you.
+    """Refuse one exact call, or withdraw an approval that is not used up. Shows the call first and asks you.
 
     For example, refuse a payment to an account that you do not know, and give the reason in `--comment`.
 
@@ -145,30 +160,41 @@ def deny(id: str, /, *more: str, comment: str = "", confirm: Several = ()) -> in
         The call's digest, which confirms that you looked at this exact call; needed without a terminal, for
         each call.
     """
-    return _answer((id, *more), approve=False, comment=comment, given=confirm)
+    return _answer((id, *more), approve=False, comment=comment, given=confirm, bounds={})
 
 
-def _answer(ids: tuple[str, ...], *, approve: bool, comment: str, given: tuple[str, ...]) -> int:
+def _answer(
+    ids: tuple[str, ...], *, approve: bool, comment: str, given: tuple[str, ...], bounds: dict[str, Json]
+) -> int:
     client = connect()
     ids = tuple(dict.fromkeys(ids))
     asked = [client.get("approvals", one) for one in ids]
+    if bounds:
+        _check_offered(asked, bounds["most"])
+    if not approve and len(asked) == 1 and asked[0]["state"] == "approved":
+        return _withdraw(client, asked[0], comment, given)
     if len(asked) > 1:
         _check_together(asked)
     if not terminal.is_json():
         show(asked)
         _remind(client, asked, "approve" if approve else "deny")
-    if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve):
+    if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve, bounds=bounds):
         terminal.remark("still pending: nothing was answered")
         return 1
     done = []
     for one in asked:
         # The digest binds the answer to the call that was on the screen.
-        answer = client.post("approvals", one["id"], approve=approve, comment=comment, call=one["call"])
+        answer = client.post(
+            "approvals", one["id"], approve=approve, comment=comment, call=one["call"], **bounds
+        )
         done.append(answer)
         if not terminal.is_json():
-            until_when: list[str | Text] = (
-                [", valid once, until ", terminal.moment(answer["expires"])] if approve else []
+            often = (
+                f", valid for {answer['most']} calls, until "
+                if answer["most"] > 1
+                else ", valid once, until "
             )
+            until_when: list[str | Text] = [often, terminal.moment(answer["expires"])] if approve else []
             name = f"{one['id']}: " if len(asked) > 1 else ""
             terminal.say(name, terminal.state(answer["state"]), f" by {answer['decided_by']}", *until_when)
     if terminal.is_json():
@@ -187,10 +213,37 @@ def _check_together(asked: list[Json]) -> None:
             raise Conflict(f"approval `{one['id']}` is already {one['state']}")
 
 
-def _confirmed(asked: list[Json], given: tuple[str, ...], *, approve: bool) -> bool:
+def _check_offered(asked: list[Json], most: int) -> None:
+    """Refuse bounds that the question does not offer, before a person reads on."""
+    if len(asked) > 1:
+        raise UsageFault("`--times` answers one question", remediation="answer them one by one")
+    offer = asked[0]["offer"]
+    if offer is None or most > offer["most"]:
+        told = "offers just this once" if offer is None else f"offers at most {offer['most']} calls"
+        raise UsageFault(f"this question {told}", remediation="leave `--times` out, or choose fewer")
+
+
+def _withdraw(client: Client, one: Json, comment: str, given: tuple[str, ...]) -> int:
+    """Withdraw an approval that was given and is not used up."""
+    if not terminal.is_json():
+        show([one])
+    if not confirmed("Withdraw this approval?", one["call"], " ".join(given)):
+        terminal.remark("still approved: nothing was withdrawn")
+        return 1
+    gone = client.post("approvals", one["id"], "withdraw", comment=comment)
+    if terminal.is_json():
+        terminal.answer(gone)
+    else:
+        terminal.say("withdrawn: no further call is permitted")
+    return 0
+
+
+def _confirmed(asked: list[Json], given: tuple[str, ...], *, approve: bool, bounds: dict[str, Json]) -> bool:
     """Ask once for all questions on the screen; without a terminal, each call's digest must be given."""
     count = len(asked)
-    if count == 1:
+    if bounds:
+        question = f"Approve this call, and up to {bounds['most'] - 1} more like it?"
+    elif count == 1:
         question = "Approve exactly this call, once?" if approve else "Refuse this call?"
     else:
         question = (

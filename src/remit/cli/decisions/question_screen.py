@@ -28,7 +28,7 @@ def show(asked: Sequence[Json]) -> None:
     first, many = asked[0], len(asked) > 1
     if not many:
         rows = [*_call(first), *_values(first["arguments"]), *_rest(first), *_about(first), *_rules(first)]
-        _panel(first, [*rows, *_times(first), ("state", terminal.state(first["state"]))])
+        _panel(first, [*rows, *_times(first), *_bounds(first), ("state", terminal.state(first["state"]))])
         return
     same = {name: value for name, value in first["arguments"].items() if _shared(asked, name, value)}
     above = [_rest, _rules, _about_alike, _times]
@@ -95,6 +95,28 @@ def _rest(one: Json) -> Iterator[Row]:
     yield "by", f"{one['agent']} for {one['requested_for'] or 'itself'}, in {one['task']}"
     told = {value["reason"] for value in one["questioned"]}
     yield from (("because", reason) for reason in one["reasons"] if reason not in told)
+
+
+def _bounds(one: Json) -> Iterator[Row]:
+    """Yield what an answer may permit beyond the call, or what is left of what it permits."""
+    offer = one["offer"]
+    if offer is None or not (one["state"] == "pending" or one["most"] > 1):
+        return
+    same = ", ".join(f"`{bare(plain(name))}`" for name in offer["same"])
+    texts = ", ".join(f"`{bare(plain(name))}`" for name in offer["texts"])
+    label = offer["label"]
+    parts = (label["class"], *label["categories"], *(f"from {zone}" for zone in label["zones"]))
+    carried = ", ".join([*parts, *(["untrusted"] if label["trust"] == "untrusted" else [])])
+    kind = (
+        f"The same {same}; other texts in {texts}, which you will not see. "
+        f"The task holds {carried} data, and later calls pass on no more."
+    )
+    if one["state"] == "pending":
+        ends = Text.assemble("until ", terminal.moment(offer["until"]), " at the latest")
+        head = Text.assemble((f"--times {offer['most']}", "bold"), f": up to {offer['most']} calls like it")
+        yield "or more", Text("\n").join([head, ends, Text(kind)])
+    else:
+        yield "permits", Text(f"{one['most']} calls, {one['used']} made. {kind}")
 
 
 def _rules(one: Json) -> Iterator[Row]:

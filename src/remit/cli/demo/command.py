@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from remit.cli.demo.end_under_load import step_6
-from remit.cli.demo.evidence_story import step_7, step_8
+from remit.cli.demo.evidence_story import step_7
 from remit.cli.demo.narrator import Narrator, stage_console
+from remit.cli.demo.own_agents import step_8
 from remit.cli.demo.stage import Stage, stage
 from remit.cli.demo.task_story import step_1, step_2, step_3, step_4, step_5
 from remit.cli.parser import verb

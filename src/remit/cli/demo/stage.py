@@ -237,7 +237,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         log = await stack.enter_async_context(_remit(folder, {ADMIN: the_register.admin}))
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=30, trust_env=False))
         made = Stage(folder, f"http://127.0.0.1:{port}", http, the_register)
-        await made.sign_in("admin", _code(log))
+        await made.sign_in("admin", login_code(log))
         try:
             yield made
         finally:
@@ -275,7 +275,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path) -> None:
     raise ConfigInvalid("remit was not ready within two minutes", remediation=f"check {log}")
 
 
-def _code(log: Path) -> str:
+def login_code(log: Path) -> str:
     """Read the first administrator's one-time code from the output of `remit up`."""
     for word in log.read_text().split():
         if word.count("-") == 3 and len(word) == 19 and word.replace("-", "").isalnum():

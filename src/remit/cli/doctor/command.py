@@ -24,9 +24,9 @@ def doctor(*, attack: str = "", cell: str = "") -> int:
     is information, not a failure. For example, run it after a change of `remit.yaml`, or when an agent's
     calls suddenly fail.
 
-    With `--attack claude-code` it attacks the guard of that client instead: the real program, a scripted
-    model on loopback, a separate home, and where the system gives it, a separate network. It prints what
-    held.
+    With `--attack CLIENT` (`claude-code`, `codex`, `copilot` or `gemini`) it attacks the guard of that client
+    instead: the real program, a scripted model on loopback, a separate home, and where the system gives it, a
+    separate network. It prints what held.
 
     Parameters
     ----------

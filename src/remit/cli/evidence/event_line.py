@@ -49,6 +49,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "upstream.lost": ("upstream",),
     "upstream.restored": ("upstream",),
     "upstream.mode": ("mode", "upstream"),
+    "guard.reported": ("client", "state", "mode", "holding", "hooks", "why"),
     "fence.raised": ("scope", "cause", "reason"),
     "fence.locked": ("scope",),
     "fence.unlocked": ("scope",),

@@ -11,6 +11,7 @@ from typing import Final
 from remit.cli.hindsight.bundle import CLEARANCE, client_tools, described_names
 from remit.cli.wrap.backup import replace_file
 from remit.config import Config
+from remit.core.coding.calls import CLAUDE_CODE
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.services.guard.client import SESSION, SUBAGENT
@@ -50,6 +51,11 @@ def without_guard(text: str, client: str) -> str:
     )
 
 
+def task_type(client: str) -> str:
+    """Return the task type of a client's sessions: each client has its own tools to grant."""
+    return TASK_TYPE if client == CLAUDE_CODE else f"{TASK_TYPE}-{client}"
+
+
 def write_bundle(config: Config, client: str, agent: str, person: str) -> list[Path]:
     """Write the descriptions of a client's tools and its task type; return the files.
 
@@ -60,11 +66,12 @@ def write_bundle(config: Config, client: str, agent: str, person: str) -> list[P
     written[0].parent.mkdir(parents=True, exist_ok=True)
     if not written[0].exists():
         written[0].write_text(tools, encoding="utf-8")
-    task = config.at(config.tasks) / f"{TASK_TYPE}.yaml"
+    kind = task_type(client)
+    task = config.at(config.tasks) / f"{kind}.yaml"
     task.parent.mkdir(parents=True, exist_ok=True)
     if task.exists() and _MARK not in task.read_text(encoding="utf-8"):
         raise ConfigInvalid(
-            f"task type `{TASK_TYPE}` exists already",
+            f"task type `{kind}` exists already",
             file=str(task),
             remediation="rename it, or name another one with `--task`",
         )
@@ -91,7 +98,7 @@ def _task(client: str, agent: str, person: str, tools: list[str]) -> str:
 #
 # It grants every built-in tool; flow and effects decide what a call may do. Narrow it with what
 # `remit hindsight --patch` shows of your own sessions.
-task: {TASK_TYPE}
+task: {task_type(client)}
 purpose: What a person does with a coding assistant in a project
 run_by: {json.dumps([agent, agent + SUBAGENT])}
 requested_by: {json.dumps([person])}

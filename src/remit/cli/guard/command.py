@@ -14,6 +14,7 @@ from remit.cli.parser import Switch, noun
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
+    from remit.cli.guard.clients import ClientSettings
     from remit.cli.guard.hook_settings import Inserted
 
 app = noun("guard", "Coding assistants under guard: their own tools ask remit, by hooks in their settings.")
@@ -25,7 +26,7 @@ def install(
     /,
     *,
     managed: Switch = False,
-    mode: Literal["observe", "ask", "enforce"] = "ask",
+    mode: Literal["observe", "ask", "enforce"] | None = None,
     person: str = "",
     headless: Switch = False,
     allow: Switch = False,
@@ -34,63 +35,77 @@ def install(
     """Let a client's hooks ask remit before each call of its own tools, and report what came of it.
 
     Needs no MCP server. The user's settings are changed, with a backup; other hooks and comments stay. In the
-    mode `ask` a call that remit would refuse is put to you by the client. For example, install it, restart
+    mode `ask` a call that remit would refuse is put to you by the client; Codex, Cursor and Gemini CLI cannot
+    do that. For example, install it, restart
     the client, and watch `remit audit log`.
 
     Parameters
     ----------
     client
-        The client: `claude-code`.
+        The client: `claude-code`, `codex`, `copilot`, `cursor` or `gemini`.
     managed
         Write the system's managed settings, which the user and the agent cannot change. Needs administrator
         rights.
     mode
-        What a refusal does: only recorded, put to you, or the call does not happen.
+        What a refusal does: only recorded, put to you, or the call does not happen (default: put to you where
+        the client can, else it does not happen).
     person
         The person whose client it is (default: you).
     headless
-        Take the prompts of runs without a terminal (`claude -p`) for that person's words.
+        Take the prompts of runs without a terminal (`claude -p`, and all of Cursor) for that person's words.
     allow
         Let remit's permit be enough: the client does not ask you on its own about what remit permits.
     start
         Let the client start `remit up` in the background when a session begins.
     """
+    from remit.cli.exit_codes import UsageFault
     from remit.cli.guard import clients
+    from remit.cli.guard.bundle import task_type
+    from remit.core.hooks.forms import softest_mode, unsupported
 
     found = clients.client(client)
+    client, chosen = found.name, str(mode or softest_mode(found.name))
+    why, remedy = unsupported(client, chosen, "allow" if allow else "silent")
+    if why:
+        raise UsageFault(why, remediation=remedy)
     section: dict[str, Json] = {
         "agent": client,
+        "task": task_type(client),
         "person": person,
-        "mode": mode,
+        "mode": chosen,
         "permits": "allow" if allow else "silent",
+        "settings": "managed" if managed else "user",
         "headless": "person" if headless else "unknown",
     }
-    done, config = _put_in(
-        client, found.managed if managed else found.user, section, managed=managed, start=start
-    )
-    _tell(done, config, mode, str(section["person"]))
+    done, config = _put_in(found, section, managed=managed, start=start)
+    _tell(done, config, chosen, str(section["person"]))
 
 
 def _put_in(
-    client: str, file: Path, section: dict[str, Json], *, managed: bool, start: bool
+    found: ClientSettings, section: dict[str, Json], *, managed: bool, start: bool
 ) -> tuple[Inserted, Path]:
     """Change remit's folder first and the client's settings last: a failure leaves the client unchanged."""
     import asyncio
     import secrets
 
     from remit.cli.guard import hook_settings
-    from remit.cli.guard.bundle import with_clearance, with_guard, write_bundle
+    from remit.cli.guard.bundle import task_type, with_clearance, with_guard, write_bundle
+    from remit.cli.guard.client_hooks import hooks_of, root_of
     from remit.cli.guard.registration import enrol
     from remit.cli.wrap import folder
     from remit.cli.wrap.backup import digest, replace_file
     from remit.config import load_bundle, load_config
     from remit.services.guard.client import SUBAGENT
 
+    client, file = found.name, found.managed if managed else found.user
+    place = found.managed_place if managed else found.place
     config, secret = _config(), secrets.token_hex(32)
     before, own = hook_settings.current(file)
     with folder.one_at_a_time():
         folder.prepared(config)
-        bundle = [config.parent / name for name in (f"tools/{client}.yaml", "tasks/coding.yaml")]
+        bundle = [
+            config.parent / name for name in (f"tools/{client}.yaml", f"tasks/{task_type(client)}.yaml")
+        ]
         with folder.all_or_nothing([config, *bundle]):
             wanted = str(section["person"])
             section |= {"person": wanted or "unknown", "secret_sha256": digest(secret.encode())}
@@ -102,15 +117,18 @@ def _put_in(
             write_bundle(read, client, client, str(section["person"]))
             load_bundle(read)
             url = f"{read.listen.url}/hooks/{client}"
+            connection = hook_settings.connection_of(url, secret, str(place or ""))
+            hooks = hooks_of(client, connection, _start_words(config) if start else ())
             changed, texts = hook_settings.with_hooks(
-                before, file.name, url, secret, start=_start_words(config) if start else ()
+                before, file.name, hooks, root_of(client, managed=managed)
             )
         for other in hook_settings.installed(client):
             if other.file != str(file):
                 # Its secret counts no longer: its hooks would block each call.
                 hook_settings.take_out(other)
         # From here on remit's folder stays as it is: an administrator may have to write the settings.
-        done = hook_settings.put_in(file, client, before, changed, texts, own=own, managed=managed)
+        more = hook_settings.beside(client, connection, managed=managed)
+        done = hook_settings.put_in(file, client, before, changed, texts, own=own, managed=managed, more=more)
     return done, config
 
 
@@ -146,13 +164,14 @@ def uninstall(client: str, /) -> None:
     Parameters
     ----------
     client
-        The client: `claude-code`.
+        The client: `claude-code`, `codex`, `copilot`, `cursor` or `gemini`.
     """
-    from remit.cli.guard import hook_settings
+    from remit.cli.guard import clients, hook_settings
     from remit.cli.guard.bundle import without_guard
     from remit.cli.wrap.backup import replace_file
     from remit.core.errors import Conflict
 
+    client = clients.client(client).name
     left: list[str] = []
     files = hook_settings.the_one(client)
     for done in files:
@@ -164,7 +183,7 @@ def uninstall(client: str, /) -> None:
     if left:
         raise Conflict(
             f"{len(left)} hooks of remit were changed since, and are still in {files[0].file}",
-            remediation=f"remove what names `/hooks/{client}` by hand; the copy is {files[0].backup}",
+            remediation=f"remove remit's hooks for `{client}` by hand; the copy is {files[0].backup}",
         )
     if terminal.is_json():
         terminal.answer({"client": client, "restored": [one.file for one in files]})
@@ -201,7 +220,8 @@ def _config() -> Path:
 
 
 def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
-    from remit.cli.guard.report import MODES
+    from remit.cli.guard.report import MODES, whose_words
+    from remit.core.hooks.forms import FORMS
 
     if terminal.is_json():
         terminal.answer(
@@ -222,7 +242,7 @@ def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
                 ("under guard", done.client),
                 ("hooks", f"{done.file}" + (f" (backup: {done.backup})" if done.backup else " (new)")),
                 ("configuration", str(config)),
-                ("whose words", f"{person}'s, where the client and its transcript say that a person typed"),
+                ("whose words", f"{person}'s, {whose_words(done.client)}"),
                 ("mode", f"{mode}: {MODES[mode]}"),
             ]
         )
@@ -233,6 +253,8 @@ def _tell(done: Inserted, config: Path, mode: str, person: str) -> None:
             "them where only an administrator can.",
             style="yellow",
         )
+    for line in FORMS[done.client].open_to:
+        terminal.say(f"NOT ENFORCED: {line}", style="yellow")
     terminal.say("")
     terminal.say("Restart the client, and remit if it runs (`remit restart`). Then:", style="bold")
     for command, why in (

@@ -10,27 +10,30 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from remit.cli.guard import hook_program
+from remit.cli.guard.client_hooks import SECRET_HEADER, HookConnection, hooks_of, program_words
 from remit.cli.wrap.backup import digest, replace_file, write_private
 from remit.cli.wrap.jsonc import Span, parse, replaced
+from remit.core.coding.calls import CODEX
 from remit.core.errors import ConfigInvalid, Forbidden, NotFound
-from remit.core.hooks import claude_code
+from remit.core.hooks.forms import FORMS
 from remit.core.json_value import Json
 from remit.core.user_folders import state_folder
 
-SECRET_HEADER: Final = "X-Remit-Guard"
-#: Seconds that the client waits for an answer. A person may be asked meanwhile only by the client itself.
-TIMEOUT_S: Final = 30
-#: Seconds that the client waits for remit to start.
-START_S: Final = 60
-SESSION_START: Final = "SessionStart"
 _NOTES: Final = "guards"
+PROGRAM: Final = "remit_hook.py"
+#: Codex's own requirements of an administrator.
+REQUIREMENTS: Final = Path("/etc/codex/requirements.toml")
+#: The interpreter that only an administrator changes: managed hooks must not start another.
+SYSTEM_PYTHON: Final = "/usr/bin/python3"
 
 
 class Inserted(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,58 +47,36 @@ class Inserted(msgspec.Struct, frozen=True, kw_only=True):
     sha256_after: str
     texts: tuple[str, ...]
     at: str
-
-
-def entry(event: str, url: str, secret: str, timeout_s: int = TIMEOUT_S) -> Json:
-    """Return the hook of one event, in the form of Claude Code."""
-    hook: dict[str, Json] = {
-        "type": "http",
-        # The event in the address makes each inserted text another one, so that each can be taken out.
-        "url": f"{url}?{event}",
-        "headers": {SECRET_HEADER: secret},
-        "timeout": timeout_s,
-    }
-    if event in claude_code.BLOCKING:
-        # INVARIANT: a hook that fails lets nothing happen.
-        hook["onFailure"] = "block"
-    return {"hooks": [hook]}
-
-
-def starting(words: Sequence[str]) -> Json:
-    """Return the hook that starts remit before a session's first prompt."""
-    return {"hooks": [{"type": "command", "command": shlex.join(words), "timeout": START_S}]}
+    beside: tuple[str, ...] = ()
 
 
 def with_hooks(
-    text: str,
-    file: str,
-    url: str,
-    secret: str,
-    timeout_s: int = TIMEOUT_S,
-    *,
-    start: Sequence[str] = (),
+    text: str, file: str, hooks: Mapping[str, Json], root: Mapping[str, Json] | None = None
 ) -> tuple[str, tuple[str, ...]]:
-    """Return settings with the hooks, and the inserted texts; raises `ConfigInvalid`.
+    """Return settings with hooks by event, and the inserted texts; raises `ConfigInvalid`.
 
-    `start` is the command that starts remit; without one, a person starts it.
+    `root` are members that the file must hold beside the hooks; one that is there stays as it is.
     """
-    root = parse(text, file)
-    if not isinstance(root.value, dict):
+    whole = parse(text, file)
+    if not isinstance(whole.value, dict):
         raise ConfigInvalid("is not a mapping", file=file, remediation="correct it; nothing was changed")
-    made = {name: json.dumps(entry(name, url, secret, timeout_s)) for name in claude_code.EVENTS}
-    if start:
-        made[SESSION_START] = json.dumps(starting(start))
-    hooks = root.at(("hooks",))
-    if hooks is None:
-        whole = ", ".join(f"{json.dumps(name)}: [{one}]" for name, one in made.items())
-        inserted = [(root, _first(root, f'"hooks": {{{whole}}}'))]
-    elif not isinstance(hooks.value, dict):
+    made = {name: json.dumps(one) for name, one in hooks.items()}
+    inserted: list[tuple[Span, str]] = []
+    found = whole.at(("hooks",))
+    first = [
+        f"{json.dumps(name)}: {json.dumps(one)}"
+        for name, one in (root or {}).items()
+        if name not in whole.value
+    ]
+    if found is None:
+        listed = ", ".join(f"{json.dumps(name)}: [{one}]" for name, one in made.items())
+        first.append(f'"hooks": {{{listed}}}')
+    elif not isinstance(found.value, dict):
         raise ConfigInvalid("is not a mapping", file=file, key="hooks", remediation="correct it first")
     else:
-        inserted = []
         fresh: list[str] = []
         for name, one in made.items():
-            known = hooks.at((name,))
+            known = found.at((name,))
             if known is None:
                 fresh.append(f"{json.dumps(name)}: [{one}]")
             elif not isinstance(known.value, list):
@@ -103,7 +84,9 @@ def with_hooks(
             else:
                 inserted.append((known, _first(known, one)))
         if fresh:
-            inserted.append((hooks, _first(hooks, ", ".join(fresh))))
+            inserted.append((found, _first(found, ", ".join(fresh))))
+    if first:
+        inserted.append((whole, _first(whole, ", ".join(first))))
     # An insertion after the first bracket needs no look at trailing commas and comments.
     changes = [(Span(None, span.start + 1, span.start + 1), more) for span, more in inserted]
     return replaced(text, changes), tuple(more for _, more in inserted)
@@ -124,29 +107,89 @@ def without(text: str, texts: Sequence[str]) -> tuple[str, list[str]]:
     return text, left
 
 
-def is_whole(text: str, file: str, url: str, secret_digest: str) -> list[str]:
-    """Return the events whose hook is missing or was changed."""
+def is_whole(text: str, file: str, client: str, url: str, secret_digest: str, place: str = "") -> list[str]:
+    """Return the events whose hook is missing or was changed.
+
+    `place` holds the secret of hooks by a command.
+    """
     root = parse(text, file)
     hooks = root.value.get("hooks") if isinstance(root.value, dict) else None
     known: dict[str, Json] = hooks if isinstance(hooks, dict) else {}
-    if isinstance(root.value, dict) and root.value.get("disableAllHooks"):
-        return list(claude_code.EVENTS)
-    return [name for name in claude_code.EVENTS if not _has(known.get(name), name, url, secret_digest)]
+    events = FORMS[client].events
+    if isinstance(root.value, dict) and _switched_off(root.value):
+        return list(events)
+    by_command = FORMS[client].by_command
+    secrets = [_secret_at(place, url)] if by_command else list(_secrets(known))
+    for secret in dict.fromkeys(secrets):
+        if digest(secret.encode()) == secret_digest:
+            wanted = hooks_of(client, connection_of(url, secret, place))
+            return [name for name in events if wanted[name] not in _listed(known.get(name))]
+    return list(events)
 
 
-def _has(groups: Json, name: str, url: str, secret_digest: str) -> bool:
-    for group in groups if isinstance(groups, list) else ():
-        hooks = group.get("hooks") if isinstance(group, dict) and not group.get("matcher") else None
-        for hook in hooks if isinstance(hooks, list) else ():
-            headers = hook.get("headers") if isinstance(hook, dict) else None
-            secret = headers.get(SECRET_HEADER) if isinstance(headers, dict) else None
-            if (
-                isinstance(secret, str)
-                and digest(secret.encode()) == secret_digest
-                and {"hooks": [hook]} == entry(name, url, secret)
-            ):
-                return True
-    return False
+def _switched_off(settings: dict[str, Json]) -> bool:
+    """Return whether settings switch off the hooks that they hold, as their clients document it."""
+    config = settings.get("hooksConfig")
+    named = config if isinstance(config, dict) else {}
+    off = named.get("enabled") is False or "remit" in _listed(named.get("disabled"))
+    return off or bool(settings.get("disableAllHooks"))
+
+
+def _listed(groups: Json) -> list[Json]:
+    return groups if isinstance(groups, list) else []
+
+
+def _secrets(known: Mapping[str, Json]) -> Iterator[str]:
+    """Yield the secrets in the headers of hooks by HTTP."""
+    for groups in known.values():
+        for group in _listed(groups):
+            for hook in _listed(group.get("hooks")) if isinstance(group, dict) else ():
+                headers = hook.get("headers") if isinstance(hook, dict) else None
+                secret = headers.get(SECRET_HEADER) if isinstance(headers, dict) else None
+                if isinstance(secret, str):
+                    yield secret
+
+
+def _secret_at(place: str, url: str) -> str:
+    """Return the secret in the file of hooks by a command; empty where it leads elsewhere."""
+    try:
+        told = json.loads(Path(place).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(told.get("secret", "")) if isinstance(told, dict) and told.get("url") == url else ""
+
+
+def connection_of(url: str, secret: str, place: str) -> HookConnection:
+    """Return the connection of hooks whose program lies beside its file, or is this installation's."""
+    program, interpreter = Path(hook_program.__file__), sys.executable
+    if place and Path(place).parent != notes():
+        # Managed hooks start nothing that their user can change.
+        program = Path(place).with_name(PROGRAM)
+        interpreter = SYSTEM_PYTHON if Path(SYSTEM_PYTHON).exists() else sys.executable
+    return HookConnection(url=url, secret=secret, place=place, words=program_words(interpreter, program))
+
+
+class HookFile(NamedTuple):
+    """A file that is written beside the settings, and belongs to remit alone."""
+
+    path: Path
+    content: bytes
+    mode: int
+
+
+def beside(client: str, connection: HookConnection, *, managed: bool) -> list[HookFile]:
+    """Return the files that a client's hooks need: the secret's, and what a managed installation adds."""
+    if not connection.place:
+        return []
+    place = Path(connection.place)
+    made = [HookFile(place, connection.written(), 0o644 if managed else 0o600)]
+    if managed:
+        program = Path(hook_program.__file__).read_bytes()
+        made.append(HookFile(place.with_name(PROGRAM), program, 0o644))
+        if client == CODEX and not REQUIREMENTS.exists():
+            # Without it an option of the client switches all hooks off.
+            made.append(HookFile(REQUIREMENTS, b"[features]\nhooks = true\n", 0o644))
+    return made
 
 
 def current(file: Path) -> tuple[str, bool]:
@@ -162,12 +205,20 @@ def current(file: Path) -> tuple[str, bool]:
 
 
 def put_in(
-    file: Path, client: str, before: str, text: str, texts: tuple[str, ...], *, own: bool, managed: bool
+    file: Path,
+    client: str,
+    before: str,
+    text: str,
+    texts: tuple[str, ...],
+    *,
+    own: bool,
+    managed: bool,
+    more: Sequence[HookFile] = (),
 ) -> Inserted:
     """Write the settings, with a copy of what they were before, and a note of what was put in.
 
-    `own` is whether the file is the person's own. Raises `Forbidden` where only an administrator may write;
-    the settings then wait in the folder of notes.
+    `own` is whether the file is the person's own; `more` are remit's files beside it, written first. Raises
+    `Forbidden` where only an administrator may write; the files then wait in the folder of notes.
     """
     backup = str(notes() / f"{_mark(file)}-{digest(before.encode())[:12]}-{file.name}") if own else ""
     if backup:
@@ -182,52 +233,76 @@ def put_in(
         sha256_after=digest(content),
         texts=texts,
         at=datetime.now(UTC).isoformat(timespec="seconds"),
+        beside=tuple(str(one.path) for one in more),
     )
     write_private(_note(file), msgspec.json.format(msgspec.json.encode(done), indent=2))
+    # The secret is for the client of this user. A managed file is read by each user's client.
+    files = [*more, HookFile(file, content, 0o644 if managed else 0o600)]
     try:
-        if file.exists():
-            replace_file(file, content)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if managed else 0o700)
-            write_private(file, content, new=True)
-        # The secret is for the client of this user. A managed file is read by each user's client.
-        file.chmod(0o644 if managed else 0o600)
+        for one in files:
+            _write(one, managed=managed)
     except PermissionError:
-        draft = notes() / file.name
-        write_private(draft, content)
+        commands = []
+        for one in files:
+            draft = notes() / (one.path.name if one.path == file else f"draft-{one.path.name}")
+            write_private(draft, one.content)
+            commands.append(f"sudo install -D -m 644 {_quoted(draft)} {_quoted(one.path)}")
         raise Forbidden(
             f"only an administrator may write `{file}`",
             code="administrator",
-            remediation=f"run `sudo install -D -m 644 {draft} {file}`, then delete the draft",
+            remediation=f"run `{' && '.join(commands)}`, then delete the draft{'s' if more else ''}",
         ) from None
     return done
+
+
+def _write(one: HookFile, *, managed: bool) -> None:
+    if one.path.exists():
+        replace_file(one.path, one.content)
+    else:
+        one.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755 if managed else 0o700)
+        write_private(one.path, one.content, new=True)
+    one.path.chmod(one.mode)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def take_out(done: Inserted) -> list[str]:
     """Restore a file; return the inserted texts that were changed since, and are still there."""
     file = Path(done.file)
     left: list[str] = []
-    if file.exists():
-        content = file.read_bytes()
-        try:
-            if digest(content) == done.sha256_after and not done.backup:
-                file.unlink()
-            elif digest(content) == done.sha256_after:
-                replace_file(file, Path(done.backup).read_bytes())
-            else:
-                text, left = without(content.decode("utf-8"), done.texts)
-                replace_file(file, text.encode("utf-8"))
-        except PermissionError:
-            raise Forbidden(
-                f"only an administrator may change `{file}`",
-                code="administrator",
-                remediation=f"run `sudo rm {file}`, then uninstall again",
-            ) from None
+    try:
+        if file.exists():
+            left = _restored(file, done)
+        if not left:
+            for one in done.beside:
+                Path(one).unlink(missing_ok=True)
+    except PermissionError:
+        removed = " ".join(_quoted(Path(one)) for one in (done.file, *done.beside))
+        raise Forbidden(
+            f"only an administrator may change `{file}`",
+            code="administrator",
+            remediation=f"run `sudo rm {removed}`, then uninstall again",
+        ) from None
     if not left:
         _note(file).unlink(missing_ok=True)
         if done.backup:
             Path(done.backup).unlink(missing_ok=True)
     return left
+
+
+def _restored(file: Path, done: Inserted) -> list[str]:
+    content = file.read_bytes()
+    if digest(content) == done.sha256_after and not done.backup:
+        file.unlink()
+    elif digest(content) == done.sha256_after:
+        replace_file(file, Path(done.backup).read_bytes())
+    else:
+        text, left = without(content.decode("utf-8"), done.texts)
+        replace_file(file, text.encode("utf-8"))
+        return left
+    return []
 
 
 def installed(client: str = "") -> list[Inserted]:

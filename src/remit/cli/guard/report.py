@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,9 @@ from remit.cli.guard import clients, hook_settings
 from remit.cli.output import terminal
 from remit.config import load_config
 from remit.config.settings import GuardSection
+from remit.core.coding.calls import CODEX
 from remit.core.errors import ConfigInvalid, NotFound, RemitError
+from remit.core.hooks.forms import ALIASES, FORMS
 from remit.core.json_value import Json
 
 MODES: Final = {
@@ -22,6 +25,7 @@ MODES: Final = {
 
 def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
     """Return the state of each guard, or of one; raises `NotFound` where there is none."""
+    client = ALIASES.get(client, client)
     sections = _sections(config)
     if client and client not in sections:
         raise NotFound(f"`{client}` is not under guard", remediation=f"run `remit guard install {client}`")
@@ -37,6 +41,7 @@ def guards_of(config: Path, client: str = "") -> list[dict[str, Json]]:
             one["sessions"] = (seen or {}).get(name, {}).get("sessions", 0)
             one["answers"] = (seen or {}).get(name, {}).get("answers", {})
             one["fault"] = (seen or {}).get(name, {}).get("fault", "")
+            one["not_enforced"] = list(not_enforced(one))
             found.append(one)
     return found
 
@@ -54,13 +59,16 @@ def _hooks(name: str, url: str, digest: str) -> dict[str, Json]:
     """Return where the hooks are, which are missing, and whether they are managed."""
     settings = clients.client(name)
     known: dict[str, Json] = {}
-    for managed, file in ((True, settings.managed), (False, settings.user)):
+    for managed, file, place in (
+        (True, settings.managed, settings.managed_place),
+        (False, settings.user, settings.place),
+    ):
         try:
             text = file.read_text(encoding="utf-8")
         except OSError:
             continue
         try:
-            missing = hook_settings.is_whole(text, file.name, url, digest)
+            missing = hook_settings.is_whole(text, file.name, name, url, digest, str(place or ""))
         except ConfigInvalid as fault:
             missing = [f"unreadable: {fault.message}"]
         state: dict[str, Json] = {"file": str(file), "missing": list(missing), "managed": managed}
@@ -90,11 +98,13 @@ def _seen() -> dict[str, dict[str, Json]] | None:
 def told(found: list[dict[str, Json]]) -> None:
     """Print it."""
     if not found:
-        terminal.say("No client is under guard. `remit guard install claude-code` puts Claude Code under it.")
+        terminal.say(
+            f"No client is under guard. `remit guard install CLIENT` puts one under it: {', '.join(FORMS)}."
+        )
         return
     for one in found:
         terminal.picture(terminal.facts(_rows(one)))
-        for line in not_enforced(one):
+        for line in one["not_enforced"]:
             terminal.say(line, style="yellow")
 
 
@@ -130,9 +140,32 @@ def not_enforced(one: dict[str, Json]) -> list[str]:
         )
     if one["mode"] != "enforce":
         lines.append(f"NOT ENFORCED in mode `{one['mode']}`: {MODES[str(one['mode'])]}.")
-    if one["version"] and one["version"] != one["tested_with"]:
+    client = str(one["client"])
+    if one["tested_with"] and one["version"] and one["version"] != one["tested_with"]:
         lines.append(
-            f"NOT TESTED with {one['client']} {one['version']}, only with {one['tested_with']}: "
-            f"`remit doctor --attack {one['client']}` shows what holds."
+            f"NOT TESTED with {client} {one['version']}, only with {one['tested_with']}: "
+            f"`remit doctor --attack {client}` shows what holds."
         )
-    return lines
+    if one["managed"] and client == CODEX and not _requires_hooks():
+        lines.append(
+            f"NOT ENFORCED: `codex --disable hooks` switches the hooks off. Add `hooks = true` below "
+            f"`[features]` in {hook_settings.REQUIREMENTS}."
+        )
+    return [*lines, *(f"NOT ENFORCED: {said}" for said in FORMS[client].open_to)]
+
+
+def _requires_hooks() -> bool:
+    """Return whether an administrator's requirements keep Codex's hooks on."""
+    try:
+        told = tomllib.loads(hook_settings.REQUIREMENTS.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    features = told.get("features")
+    return isinstance(features, dict) and features.get("hooks") is True
+
+
+def whose_words(client: str) -> str:
+    """Return by what a client's prompts are taken for the person's."""
+    if not FORMS[client].by_command:
+        return "where the client and its transcript say that a person typed"
+    return "where the client has a terminal and no call was under way when the prompt came"

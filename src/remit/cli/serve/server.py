@@ -120,7 +120,12 @@ async def _serve(config: Config, wish: StopRequest, claim: InstanceClaim) -> int
         if sys.stderr.isatty():
             terminal.remark(f"starting, with {terminal.counted(len(config.upstreams), 'upstream')}")
         async with open_services(config, url, address, go_back=wish.go_back) as services:
-            code = await first_code(services.identity, services.evidence.log, wish.code_for)
+            code = await first_code(
+                services.identity,
+                services.evidence.log,
+                wish.code_for,
+                approves=config.people.first_approves,
+            )
             tls = tls_context(config)
             server = Server(
                 uvicorn.Config(

@@ -30,6 +30,7 @@ from remit.services.tools.pinned_tools import ToolCatalogue
 
 FIRST_PERSON = "admin"
 #: Not approver: the person who sets the rules should not also decide the approvals that the rules require.
+#: A remit of one person has no other person who could (`people.first_approves`).
 FIRST_ROLES = (Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR)
 
 
@@ -51,8 +52,13 @@ class StartupMessage(NamedTuple):
     moved: bool
 
 
-async def first_code(identity: IdentityServices, evidence: Evidence, code_for: str) -> SignInCode | None:
-    """Return a sign-in code for `code_for`, else for the first administrator until the first sign-in."""
+async def first_code(
+    identity: IdentityServices, evidence: Evidence, code_for: str, *, approves: bool = False
+) -> SignInCode | None:
+    """Return a sign-in code for `code_for`, else for the first administrator until the first sign-in.
+
+    With `approves`, a first administrator that is made here is an approver, too.
+    """
     if code_for:
         person = await identity.directory.person(code_for)
         return SignInCode(person.name, await identity.personnel.code_at_start(person.name))
@@ -60,7 +66,8 @@ async def first_code(identity: IdentityServices, evidence: Evidence, code_for: s
         return None
     administrators = [one for one in await identity.directory.people() if Role.ADMINISTRATOR in one.roles]
     if not administrators:
-        new = NewPerson(name=FIRST_PERSON, roles=FIRST_ROLES)
+        roles = (*FIRST_ROLES, Role.APPROVER) if approves else FIRST_ROLES
+        new = NewPerson(name=FIRST_PERSON, roles=roles)
         administrators = [await identity.directory.add_person(new, by=AT_START)]
     # Otherwise a first code that expired unused would lock out everyone for good.
     name = next((one.name for one in administrators if one.active), "")

@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -56,13 +57,40 @@ def logs(*, follow: Switch = False, lines: int = 50) -> None:
 
 
 def _last(place: Path, lines: int) -> Iterator[bytes]:
-    """Yield the last lines, also of the file before the last rotation."""
+    """Yield the last lines, also of the file before the last rotation.
+
+    The welcome of the last start comes first while the sign-in code in it is valid: the first calls do not
+    push it out.
+    """
     kept: deque[bytes] = deque(maxlen=lines)
+    welcome: list[bytes] = []
+    first, since = b"", 0
     for one in (place.with_name(f"{place.name}.1"), place):
-        if one.is_file():
-            with one.open("rb") as opened:
-                kept.extend(opened)
+        if not one.is_file():
+            continue
+        with one.open("rb") as opened:
+            for line in opened:
+                kept.append(line)
+                if line.startswith(b"{"):
+                    first, since = first or line, since + 1
+                    continue
+                if first:
+                    welcome, first, since = [], b"", 0
+                welcome.append(line)
+    if lines and _is_recent(first):
+        yield from welcome[: max(0, len(welcome) + since - lines)]
     yield from kept
+
+
+def _is_recent(line: bytes) -> bool:
+    """Return whether a sign-in code that was printed before this line may still be valid."""
+    from remit.services.identity.authenticator import CODE_TTL_S
+
+    try:
+        at = datetime.fromisoformat(msgspec.json.decode(line)["at"])
+        return datetime.now(UTC) - at < timedelta(seconds=CODE_TTL_S)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return False
 
 
 def _followed(place: Path, lines: int) -> Iterator[bytes]:

@@ -222,7 +222,8 @@ def _work(told: Json) -> Iterator[tuple[str, object]]:
             terminal.moment(one["last"]) if one["last"] else "none yet"
         )
         open_ = terminal.counted(one["sessions"], "open session")
-        yield "under guard", terminal.text(f"{one['name']} ({one['mode']}), {open_}, ").append(life)
+        held = one["mode"] if one["holding"] == "observed" else f"{one['mode']}, {one['holding']}"
+        yield "under guard", terminal.text(f"{one['name']} ({held}), {open_}, ").append(life)
     if told["tool_lists"]["tasks"]:
         yield "tool lists", _lists(told["tool_lists"])
 

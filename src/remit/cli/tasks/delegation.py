@@ -6,15 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from remit.cli.evidence.closure import show_closure
-from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
-from remit.cli.parser import Pairs, Several, Switch, noun, pairs
+from remit.cli.parser import Pairs, Several, Switch, noun, pairs, seconds
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
 app = noun("delegation", "Delegations: an agent may act for you in one task type.")
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @app.command(name="add")
@@ -68,14 +65,6 @@ def add(
         f"  remit delegation revoke {record['id']}   ",
         terminal.text("# ends the tasks opened under it", "dim"),
     )
-
-
-def seconds(given: str) -> int:
-    """Read a time span such as `90s`, `8h`, `30d`."""
-    number, unit = given[:-1], given[-1:]
-    if not number.isascii() or not number.isdigit() or unit not in _UNITS:
-        raise UsageFault(f"`{given[:40]}` is not a duration", remediation="write `8h` or `30d`")
-    return int(number) * _UNITS[unit]
 
 
 @app.command(name="list")

@@ -35,7 +35,8 @@ _NEXT: Final = re.compile(r"^([ \t]+)[^ \t#\n]", re.MULTILINE)
 def prepared(config: Path) -> bool:
     """Make the folder of `config` a remit folder, as `remit init` does; return whether it is new.
 
-    If the usual port is in use, write another one that is free now.
+    The person who sets it up is alone, so that person answers questions, too. If the usual port is in use,
+    write another one that is free now.
     """
     if config.is_file():
         return False
@@ -43,8 +44,9 @@ def prepared(config: Path) -> bool:
     scaffold(config.parent, sample=False)
     usual = ListenSection()
     port = _free_port(usual.host, usual.port)
-    if port != usual.port:
-        with config.open("a", encoding="utf-8") as opened:
+    with config.open("a", encoding="utf-8") as opened:
+        opened.write("\npeople: {first_approves: true} # one person sets the rules and answers questions\n")
+        if port != usual.port:
             opened.write(f"\nlisten: {{port: {port}}} # {usual.port} was taken\n")
     return True
 

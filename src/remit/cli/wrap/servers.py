@@ -10,12 +10,13 @@ Clients write the same server in different ways; `common` brings them into one:
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from remit.cli.wrap.placeholders import Values, looks_secret_to, parts_of
 from remit.config.reading.secret_reference import looks_secret, read_secret
@@ -36,6 +37,7 @@ KEPT: Final = frozenset(
 _URLS: Final = ("url", "serverUrl", "httpUrl")
 _READ: Final = frozenset({"args", "command", "cwd", "env", "headers", "type", *_URLS})
 _HTTP: Final = ("http", "streamable-http", "streamableHttp", "streamable_http")
+_BRIDGE: Final = [sys.executable, "-P", "-m", "remit.sdk.sse_bridge"]
 _LEAD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) (\S+)")
 #: Values of variables that are not secret: switches, numbers, levels, absolute paths.
 _HARMLESS: Final = re.compile(
@@ -160,7 +162,7 @@ class _Reading:
             # An SSE server, behind a program: it gets the headers by its environment.
             kind, values = "env", {f"HEADER_{key}": value for key, value in values.items()}
         if values:
-            section[kind] = values
+            section[kind] = section.get(kind, {}) | values
         if runs:
             section["environment"] = "inherit"
         section["mode"] = "observe"
@@ -216,21 +218,59 @@ class _Reading:
         if not isinstance(url, str):
             self._refuse("needs a plain text as its URL")
             return {}
-        hidden = any(part and _SECRET_QUERY.search(part.name) for _, part in parts_of(url))
+        named = [part for _, part in parts_of(url) if part and _SECRET_QUERY.search(part.name)]
+        hidden = {value for one in named if (value := self._values.of(one))}
         url = self._filled(url, "url")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            self._refuse("has a URL that cannot be read")
+            return {}
         older = kind == "sse" or ("type" not in entry and parts.path.rstrip("/").endswith("/sse"))
         if not older and kind not in _HTTP:
             self._refuse(f"uses `{str(kind)[:40]}`; remit speaks streamable HTTP and SSE")
-        if (
-            hidden
-            or "@" in parts.netloc
-            or any(_SECRET_QUERY.search(key) for key, _ in parse_qsl(parts.query))
-        ):
-            self._refuse("has a secret in its URL", "pass it under `headers`, or ")
-        if older:
-            return {"command": [sys.executable, "-P", "-m", "remit.sdk.sse_bridge", url]}
-        return {"url": url}
+        arguments: dict[str, str] = {}
+        shown = self._without_secrets(parts, hidden, arguments)
+        login, _, host = parts.netloc.rpartition("@")
+        if any(one in host for one in hidden):
+            self._refuse("has a secret in the host of its URL")
+        section: dict[str, Json] = {"url": shown}
+        if older and (arguments or login):
+            # Other users of the machine can read the arguments of a program, but not its variables.
+            section = {"command": _BRIDGE, "env": {"SSE_URL": self._kept("SSE_URL", url)}}
+        elif older:
+            section = {"command": [*_BRIDGE, url]}
+        else:
+            section |= {"arguments": arguments} if arguments else {}
+            if login and _names(entry.get("headers"), "authorization"):
+                self._refuse("has a login in its URL and an `Authorization` header", "keep one of them, or ")
+            elif login:
+                section["headers"] = {"Authorization": f"Basic {self._kept('LOGIN', _basic(login))}"}
+        return section
+
+    def _without_secrets(self, parts: SplitResult, hidden: set[str], arguments: dict[str, str]) -> str:
+        """Return an address without its login; secrets in path and query become references.
+
+        `hidden` are values of placeholders that name a secret.
+        """
+
+        def is_secret(text: str) -> bool:
+            return looks_secret(unquote(text)) or any(one in text for one in hidden)
+
+        def moved(secret: str) -> str:
+            name = f"SECRET_{len(self.found) + 1}"
+            arguments[name] = self._kept(name, secret)
+            return f"${{{name}}}"
+
+        path = "/".join(moved(one) if is_secret(one) else one for one in parts.path.split("/"))
+        query = []
+        for pair in parts.query.split("&") if parts.query else ():
+            key, equals, value = pair.partition("=")
+            secret = value and (_SECRET_QUERY.search(unquote(key)) or is_secret(value))
+            query.append(f"{key}{equals}{moved(value) if secret else value}")
+        return parts._replace(
+            netloc=parts.netloc.rpartition("@")[2], path=path, query="&".join(query)
+        ).geturl()
 
     def _value(self, key: str, value: Json, *, header: bool) -> str:
         """Return the `remit.yaml` value of a variable or header; keep a possible secret as a file."""
@@ -291,6 +331,16 @@ class _Reading:
         )
         if all(fault.message != one.message for one in self.problems):
             self.problems.append(fault)
+
+
+def _names(headers: Json, name: str) -> bool:
+    return isinstance(headers, dict) and any(one.lower() == name for one in headers)
+
+
+def _basic(login: str) -> str:
+    """Return the name and password of an address as clients send them: RFC 7617."""
+    name, _, password = login.partition(":")
+    return base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
 
 
 def _is_list(given: Json) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
 from remit.config.bundle.one_time_codes import code_channels
+from remit.config.bundle.participants import broken_readers
 from remit.config.bundle.task_types import KnownNames, task_type
 from remit.config.bundle.tools import described_tool
 from remit.config.bundle.vocabulary import Vocabulary
@@ -65,12 +66,14 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
     ):
         reading.tools_file(path)
     reading.code_channels()
+    reading.participants()
     for path in reading.folder.list(
         config.tasks, "tasks", (".yaml", ".yml"), required=config.tasks != "tasks"
     ):
         reading.task_file(path)
     bundle = Bundle(
         tools=reading.tools,
+        instructions=reading.instructions,
         task_types=reading.task_types,
         policies=tuple(policies),
         apis=reading.apis,
@@ -92,6 +95,7 @@ class _Reading:
         self.found: list[ConfigInvalid] = []
         self.files: dict[str, str] = {}
         self.tools: dict[str, Tool] = {}
+        self.instructions: dict[str, str] = {}
         self.task_types: dict[str, TaskType] = {}
         self.apis: dict[str, Api] = {}
         self._homes: dict[str, str] = {}
@@ -160,6 +164,10 @@ class _Reading:
                 key="upstream",
                 remediation=suggestion(form.upstream, self.config.governed),
             )
+        line = node.line_of("instructions")
+        what = f"what `{form.upstream}` says of its use"
+        if form.instructions and self._claim(what, f"{name}:{line}", problems, line, "instructions"):
+            self.instructions[form.upstream] = form.instructions
         for tool_name, tool_form in form.tools.items():
             at = f"tools.{tool_name}"
             line = node.child_line("tools", tool_name)
@@ -187,6 +195,13 @@ class _Reading:
             file, _, line = self._homes[f"tool `{tool_id}`"].rpartition(":")
             name = tool_id.partition("/")[2]
             at = f"tools.{name}.arguments.{key}.one_time.read_by"
+            self.found.append(ConfigInvalid(fault, file=file, line=int(line), key=at, remediation=way))
+
+    def participants(self) -> None:
+        """Note stored destinations that no tool shows."""
+        for tool_id, fault, way in broken_readers(self.tools):
+            file, _, line = self._homes[f"tool `{tool_id}`"].rpartition(":")
+            at = f"tools.{tool_id.partition('/')[2]}.stored_destination.read_by"
             self.found.append(ConfigInvalid(fault, file=file, line=int(line), key=at, remediation=way))
 
     def task_file(self, path: Path) -> None:

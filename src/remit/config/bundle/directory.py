@@ -2,7 +2,8 @@
 """Audiences by the organisation's directory: who the addresses in a call belong to.
 
 A tool names the arguments that hold addresses (`audience_by`). For each audience of `directory` in
-`remit.yaml` the tool gets variants: calls in which every address belongs to that audience, or to `self`.
+`remit.yaml` the tool gets variants: calls in which every address belongs to that audience, to a group within
+it, or to `self`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from remit.config.sections.directory import is_domain
 from remit.core.json_value import Json
+from remit.core.label import Classes
 
 
-def narrowings(by: Sequence[str], directory: Mapping[str, str], audience: str) -> Iterator[dict[str, Json]]:
+def by_width(directory: Mapping[str, str], classes: Classes) -> list[str]:
+    """Return the audiences of addresses, the narrowest first: a group comes before what it lies within."""
+    found = {outer for one in directory.values() for outer in classes.around(one)}
+    return sorted(found, key=lambda one: (one != "self", -len(classes.around(one)), one))
+
+
+def narrowings(
+    by: Sequence[str], directory: Mapping[str, str], audience: str, classes: Classes
+) -> Iterator[dict[str, Json]]:
     """Yield constraints on arguments, by name: every address belongs to the audience, and there is one."""
-    one = _belongs(directory, audience)
+    one = belonging(directory, audience, classes)
     if one is None:
         return
     some: Json = {"any": [one, {"all": [{"each": one}, {"length": {"min": 1}}]}]}
@@ -24,10 +34,10 @@ def narrowings(by: Sequence[str], directory: Mapping[str, str], audience: str) -
         yield {other: some if other == name else rest for other in by}
 
 
-def _belongs(directory: Mapping[str, str], audience: str) -> Json:
+def belonging(directory: Mapping[str, str], audience: str, classes: Classes) -> Json:
     """Return the constraint on one address; None where the directory has none of the audience."""
-    own = [name for name, whose in directory.items() if whose in (audience, "self")]
-    if not any(directory[name] == audience for name in own):
+    own = [name for name, whose in directory.items() if whose == "self" or audience in classes.around(whose)]
+    if not any(audience in classes.around(directory[name]) for name in own):
         return None
     domains = [name for name in own if is_domain(name)]
     names = [name for name in own if not is_domain(name)]

@@ -174,6 +174,13 @@ class FieldForm(LabelForm, frozen=True, kw_only=True):
             "label does not reach the task."
         ),
     ] = False
+    participant: Annotated[
+        bool,
+        Meta(
+            description="Whether it holds the address or id of one who takes part in the thing that is read: "
+            "for `stored_destination.read_by` of other tools."
+        ),
+    ] = False
     leads: Annotated[
         bool | None,
         Meta(
@@ -198,7 +205,10 @@ class VariantForm(Section, frozen=True, kw_only=True):
     ] = {}
     narrowed_to: Annotated[
         str,
-        Meta(description="Instead of `arguments`: the audience that `audience_by` has found."),
+        Meta(
+            description="Instead of `arguments`: the audience that `audience_by`, or `read_by` of "
+            "`stored_destination`, has found."
+        ),
     ] = ""
     effect: Annotated[
         Effect | None, Meta(description="Its effect in that case. Default: the tool's effect.")
@@ -220,6 +230,13 @@ class StoredDestinationForm(Section, frozen=True, kw_only=True):
     ] = ()
     unless: Annotated[
         tuple[Text, ...], Meta(description="Arguments that, where given, are the destination instead.")
+    ] = ()
+    read_by: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Tools that show who it is, in fields marked `participant`, if they are called with "
+            "the argument in `by` alone: `get_event`, or `upstream/tool`."
+        ),
     ] = ()
 
 
@@ -337,6 +354,13 @@ class ToolsFile(Section, frozen=True, kw_only=True):
     """A file in `tools/`: the tools of one upstream. Several files may describe the same upstream."""
 
     upstream: Annotated[UpstreamName, Meta(description="The upstream's name in `remit.yaml`.")]
+    instructions: Annotated[
+        str,
+        Meta(
+            description="The server's `instructions`, as reviewed. Agents get them at the start of a session "
+            "for as long as the server says exactly this."
+        ),
+    ] = ""
     tools: Annotated[
         dict[Text, ToolForm],
         Meta(

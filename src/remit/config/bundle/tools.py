@@ -10,13 +10,14 @@ from typing import Final
 
 import msgspec
 
-from remit.config.bundle.directory import narrowings
+from remit.config.bundle.directory import belonging, by_width, narrowings
 from remit.config.bundle.forms import ArgumentForm, FieldForm, LabelForm, ToolForm, VariantForm
+from remit.config.bundle.participants import reader_faults
 from remit.config.bundle.vocabulary import Vocabulary, label_of, or_near
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
-from remit.core.flow.records.field_labels import spelled
+from remit.core.flow.records.field_labels import KEYS, VALUES, spelled
 from remit.core.json_value import Json
 from remit.core.label import AUDIENCE_RULE, Audience, Label, Trust, audience_fault, worst
 from remit.core.tools import constraint
@@ -32,6 +33,7 @@ from remit.core.tools.tool import (
     CodeSource,
     Effect,
     FieldLabel,
+    Narrowing,
     StoredDestination,
     Tool,
     Variant,
@@ -339,7 +341,7 @@ class _ToolReading:
 
     def _narrowed(self) -> Iterator[Variant]:
         """Yield the variants of calls whose audience the directory narrows, the narrowest first."""
-        own, directory = self._form.audience, self._words.directory
+        directory = self._words.directory
         for name in self._form.audience_by:
             if name not in self._known:
                 way = f"add it under `arguments`{or_near(name, self._known)}"
@@ -349,16 +351,21 @@ class _ToolReading:
             if form.role is ArgumentRole.DESTINATION and self._head(key) not in self._form.audience_by:
                 way = f"add `{self._head(key)}` under `audience_by`"
                 self._say(f"leaves out the destination `{key}`", "audience_by", remediation=way)
-        effects = {one.narrowed_to: one.effect for one in self._form.when if one.narrowed_to}
-        for audience in sorted(set(directory.values()), key=lambda one: (one != "self", one)):
-            if audience == own or self._wider(audience, own):
-                continue
-            for rules in narrowings(self._form.audience_by, directory, audience):
+        for audience, effect in self._narrower():
+            for rules in narrowings(self._form.audience_by, directory, audience, self._words.classes):
                 yield Variant(
                     {name: constraint.load(rule, "directory") for name, rule in rules.items()},
-                    effects.get(audience),
+                    effect,
                     Audience(audience),
                 )
+
+    def _narrower(self) -> Iterator[tuple[str, Effect | None]]:
+        """Yield the audiences of the directory that are narrower than the tool's, each with its effect."""
+        own = self._form.audience
+        effects = {one.narrowed_to: one.effect for one in self._form.when if one.narrowed_to}
+        for audience in by_width(self._words.directory, self._words.classes):
+            if audience != own and not self._words.wider(audience, own):
+                yield audience, effects.get(audience)
 
     def _check_narrowed(self, form: VariantForm, place: int) -> None:
         at = ("when", str(place))
@@ -369,7 +376,7 @@ class _ToolReading:
             self._say(
                 "cannot be combined with `arguments` or `audience`", *at, "narrowed_to", remediation=way
             )
-        elif not self._form.audience_by:
+        elif not self._form.audience_by and not self._read_by:
             way = "name the arguments with addresses under `audience_by`"
             self._say("needs `audience_by`", *at, "narrowed_to", remediation=way)
         elif fault := audience_fault(form.narrowed_to):
@@ -390,7 +397,25 @@ class _ToolReading:
                 if given is None or given.role is not role:
                     way = f"add `{name}: {{role: {role}}}` under `arguments`"
                     self._say(f"`{name}` is no {role}", "stored_destination", key, remediation=way)
-        return StoredDestination(form.by, form.unless)
+        return StoredDestination(form.by, form.unless, self._read_by, tuple(self._of_participants()))
+
+    @property
+    def _read_by(self) -> tuple[str, ...]:
+        """The tools that show who the stored destination is."""
+        form = self._form.stored_destination
+        names = form.read_by if form is not None else ()
+        return tuple(one if "/" in one else f"{self._upstream}/{one}" for one in names)
+
+    def _of_participants(self) -> Iterator[Narrowing]:
+        """Yield the audiences to which all participants may belong, the narrowest first."""
+        form, directory = self._form.stored_destination, self._words.directory
+        if form is None or not form.read_by:
+            return
+        for fault, way in reader_faults(form.by, directory):
+            self._say(fault, "stored_destination", "read_by", remediation=way)
+        for audience, effect in self._narrower():
+            if (rule := belonging(directory, audience, self._words.classes)) is not None:
+                yield Narrowing(constraint.load(rule, "directory"), Audience(audience), effect)
 
     def _check_condition(self, rules: Mapping[str, Json], *at: str) -> None:
         """Note conditions on arguments that the tool does not have."""
@@ -477,7 +502,9 @@ class _ToolReading:
             way = "write `trust: trusted`, and no `when`: it must be the person's own in every result"
             self._say("cannot be the person's own", *at, "own", remediation=way)
         withheld = WithheldBy.TOOL if form.withhold else None
-        return FieldLabel(path, label, rules, form.leads, form.fact or "", withheld, form.own)
+        return FieldLabel(
+            path, label, rules, form.leads, form.fact or "", withheld, form.own, form.participant
+        )
 
     def _check_fallback(self, path: str, labels: list[FieldLabel], own: Label) -> None:
         """Note a field that would get too favourable a label when no condition can be decided."""
@@ -496,7 +523,11 @@ class _ToolReading:
     def _check_use(self, path: str, labels: list[FieldLabel]) -> None:
         """Note a field that leads on or is a fact, and cannot be."""
         trusted = any(one.label.trust is Trust.TRUSTED for one in labels)
-        for key, values in (("leads", {one.leads for one in labels}), ("fact", {one.fact for one in labels})):
+        for key, values in (
+            ("leads", {one.leads for one in labels}),
+            ("fact", {one.fact for one in labels}),
+            ("participant", {one.participant or None for one in labels}),
+        ):
             if len(values) > 1:
                 way = f"write the same `{key}` in each entry"
                 self._say(f"has entries that differ in `{key}`", "fields", path, remediation=way)
@@ -504,6 +535,9 @@ class _ToolReading:
                 way = f"write `trust: trusted` if no outsider can choose the value, or remove `{key}`"
                 self._say(f"is not trusted, so `{key}` has no meaning", "fields", path, remediation=way)
         name = path.rpartition(".")[2]
+        if any(one.participant and (one.withheld or name in (KEYS, VALUES)) for one in labels):
+            way = "use a field with one value that the task reads"
+            self._say("cannot be a participant", "fields", path, "participant", remediation=way)
         if any(one.fact for one in labels) and not FACT_NAME.fullmatch(name):
             way = "use a field with one value, whose name has letters, digits and `_` only"
             self._say("cannot be a fact", "fields", path, "fact", remediation=way)
@@ -526,22 +560,12 @@ class _ToolReading:
             self._say(fault, *at, "audience", remediation=AUDIENCE_RULE)
         elif way := self._words.unknown_group(form.audience):
             self._say(f"`{form.audience}` is not a group", *at, "audience", remediation=way)
-        elif not audience_fault(own.audience) and self._wider(form.audience, own.audience):
+        elif not audience_fault(own.audience) and self._words.wider(form.audience, own.audience):
             way = (
                 f"write `audience: {form.audience}` for the tool, and use `when` for the cases where it is "
                 "narrower"
             )
             self._say("is wider than the tool's own", *at, "audience", remediation=way)
-
-    def _wider(self, one: str, other: str) -> bool:
-        classes = self._words.classes
-        order = classes.order
-
-        def height(audience: str) -> int:
-            ceiling = classes.clearance.get(audience, classes.bottom)
-            return order.index(ceiling) if ceiling in order else 0
-
-        return (one == "external" and other != "external") or height(one) < height(other)
 
     def _rules(self, written: Mapping[str, Json], *at: str) -> dict[str, Constraint]:
         out: dict[str, Constraint] = {}

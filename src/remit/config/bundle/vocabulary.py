@@ -29,6 +29,19 @@ class Vocabulary:
         known += [one for one in self.classes.clearance if one.startswith("group:")]
         return f"declare it under `groups` or `classes.clearance` in `remit.yaml`{or_near(audience, known)}"
 
+    def wider(self, one: str, other: str) -> bool:
+        """Return whether an audience has people who must not learn what another one may."""
+        classes, order = self.classes, self.classes.order
+
+        def height(audience: str) -> int:
+            ceiling = classes.ceiling(audience)
+            return order.index(ceiling) if ceiling in order else 0
+
+        if other in classes.around(one):
+            return False
+        outer = one in classes.around(other) or (one == "external" and other != "external")
+        return outer or height(one) < height(other)
+
 
 def label_of(
     form: LabelForm | None, unless: Label, *, words: Vocabulary, problems: Problems, line: int, key: str

@@ -54,3 +54,10 @@ class PeopleSection(Section, frozen=True, kw_only=True):
             "administrator, and before a sign-in code is made for another person."
         ),
     ] = False
+    first_approves: Annotated[
+        bool,
+        Meta(
+            description="Whether the first person, who is made at the first start, is an approver, too: for "
+            "a remit of one person, as `remit wrap` makes it. Requesters never approve calls of their tasks."
+        ),
+    ] = False

@@ -25,7 +25,8 @@ CLAUDE_CODE: Final = "claude-code"
 CODEX: Final = "codex"
 GEMINI: Final = "gemini-cli"
 CURSOR: Final = "cursor"
-CLIENTS: Final = (CLAUDE_CODE, CODEX, CURSOR, GEMINI)
+COPILOT: Final = "copilot"
+CLIENTS: Final = (CLAUDE_CODE, CODEX, COPILOT, CURSOR, GEMINI)
 
 OTHER: Final = "other"
 """The tool of calls that no description covers."""
@@ -45,10 +46,23 @@ _KINDS: Final[dict[str, dict[str, str]]] = {
         "Skill": "note", "SlashCommand": "note", "ToolSearch": "note", "StructuredOutput": "note",
     },
     CODEX: {
-        "shell": "shell", "shell_command": "shell", "exec_command": "shell", "container.exec": "shell",
+        "Bash": "shell", "shell": "shell", "shell_command": "shell", "exec_command": "shell",
+        "container.exec": "shell",
         "local_shell": "shell", "apply_patch": "patch", "read_file": "read", "view_image": "read",
         "list_dir": "list", "grep_files": "list", "web_search": "search", "update_plan": "note",
-        "request_user_input": "note", "spawn_agent": "agent", "wait": "later",
+        "multi_agent_v1wait_agent": "later", "multi_agent_v1close_agent": "note",
+        "multi_agent_v1send_input": "agent", "request_user_input": "note",
+        "spawn_agent": "agent", "send_input": "agent", "wait": "later",
+        "wait_agent": "later", "close_agent": "note", "get_goal": "note", "create_goal": "note",
+        "update_goal": "note",
+    },
+    COPILOT: {
+        "bash": "shell", "read_bash": "later", "stop_bash": "note", "list_bash": "note", "view": "read",
+        "create": "write", "edit": "write", "str_replace_editor": "write", "apply_patch": "patch",
+        "grep": "list", "rg": "list", "glob": "list", "web_fetch": "fetch", "web_search": "search",
+        "task": "agent", "write_agent": "agent", "read_agent": "later", "list_agents": "note",
+        "skill": "note", "ask_user": "note", "update_todo": "note", "report_intent": "note",
+        "exit_plan_mode": "note",
     },
     GEMINI: {
         "run_shell_command": "shell", "read_file": "read", "read_many_files": "read",
@@ -56,13 +70,17 @@ _KINDS: Final[dict[str, dict[str, str]]] = {
         "glob": "list", "search_file_content": "list", "grep_search": "list", "write_file": "write",
         "replace": "write", "web_fetch": "fetch", "google_web_search": "search", "write_todos": "note",
         "save_memory": "note", "codebase_investigator": "agent", "delegate_to_agent": "agent",
-        "ask_user": "note", "activate_skill": "note",
+        "ask_user": "note", "activate_skill": "note", "invoke_agent": "agent", "update_topic": "note",
+        "list_background_processes": "later", "read_background_output": "later", "enter_plan_mode": "note",
+        "exit_plan_mode": "note",
     },
     CURSOR: {
         "Shell": "shell", "run_terminal_cmd": "shell", "Read": "read", "read_file": "read",
         "list_dir": "list",
         "Grep": "list", "grep_search": "list", "file_search": "list", "codebase_search": "list",
         "Write": "write", "edit_file": "write", "search_replace": "write", "delete_file": "write",
+        "Glob": "list", "LS": "list", "SemanticSearch": "list", "StrReplace": "write", "Delete": "write",
+        "WebSearch": "search", "TodoWrite": "note",
         "web_search": "search", "WebFetch": "fetch", "Task": "agent", "todo_write": "note",
     },
 }  # fmt: skip
@@ -70,7 +88,7 @@ _PATHS: Final = (
     "file_path", "notebook_path", "absolute_path", "target_file", "path", "dir_path", "directory",
     "target_directory", "paths", "include",
 )  # fmt: skip
-_TEXTS: Final = ("content", "new_string", "new_source", "code_edit", "edits")
+_TEXTS: Final = ("content", "file_text", "new_string", "new_str", "new_source", "code_edit", "edits")
 _PATCHED: Final = re.compile(r"^\*\*\* (?:Add File|Update File|Delete File|Move to): (.+)$", re.MULTILINE)
 _URL: Final = re.compile(r"https?://[^\s'\"<>)\]]+")
 _SHELL: Final = {
@@ -187,8 +205,13 @@ def shell_call(read: ShellCommand, said: str, workspace: str) -> CodingCall:
 
 def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) -> str:
     """Return the tool that describes a command: by its worst program, and the worst of its paths."""
+    local = read.here is not Deed.LOOK and read.deed <= Deed.WORK
+    if local and outside:
+        return "shell.any"
     if any(kind_of(one, workspace, write=True) is CodingPathKind.GUARDED for one in read.writes):
         return "shell.guarded" if read.deed <= Deed.WORK else "shell.any"
+    if local:
+        return "shell.local" if read.here is Deed.FETCH else "shell.local-send"
     if read.deed is Deed.LOOK:
         if read.secrets:
             return "shell.secret"
@@ -198,6 +221,8 @@ def _shell_tool(read: ShellCommand, outside: tuple[str, ...], workspace: str) ->
         return "shell.work-secret" if read.secrets else "shell.outside" if outside else "shell.work"
     if outside:
         return "shell.any"
+    if read.deed is Deed.INSTALL and not read.packages:
+        return "shell.install-listed"
     return "shell.fetch-file" if read.deed is Deed.FETCH and read.writes else _SHELL[read.deed]
 
 

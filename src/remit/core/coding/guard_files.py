@@ -16,8 +16,9 @@ from remit.core.coding.paths import absolute
 #: Files that decide which hooks a client runs, in a project or a home.
 _SETTINGS: Final = re.compile(
     r"(?:^|/)(?:\.claude(?:/settings[^/]*\.json|/hooks(?:/.*)?|/plugins(?:/.*)?|\.json)?|managed-settings[^/]*(?:/.*)?"
-    r"|\.codex(?:/(?:config\.toml|hooks\.json|requirements\.toml))?|\.cursor(?:/hooks\.json|/hooks(?:/.*)?)?"
-    r"|\.gemini(?:/settings\.json)?|\.github/hooks(?:/.*)?|\.copilot(?:/.*)?)$",
+    r"|\.codex(?:/(?:[^/]*config\.toml|hooks\.json|requirements\.toml))?|\.cursor(?:/hooks\.json|/hooks(?:/.*)?)?"
+    r"|\.gemini(?:/(?:settings\.json|extensions(?:/.*)?))?|\.github/(?:hooks(?:/.*)?|copilot/settings[^/]*\.json)"
+    r"|\.copilot(?:/(?!session-state/).*)?)$|^/etc/(?:codex|cursor|gemini-cli|github-copilot|remit)(?:/.*)?$",
     re.IGNORECASE,
 )
 #: Commands of remit by which a person acts. An agent has `remit connect`, `run` and what only reads.

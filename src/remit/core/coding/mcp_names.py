@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from remit.core.coding.calls import CLIENTS
@@ -30,3 +31,12 @@ def mcp_tool(name: str) -> McpTool | None:
     if upstream in CLIENTS:
         upstream = f"mcp-{upstream}"
     return McpTool(upstream, tool)
+
+
+def hyphenated(name: str, upstreams: Iterable[str]) -> McpTool | None:
+    """Return the MCP tool that a name of another form (`forge-create_issue`) means, among known servers."""
+    for upstream in upstreams:
+        tool = name.removeprefix(f"{upstream}-")
+        if tool != name and is_tool_name(tool):
+            return McpTool(upstream, tool)
+    return None

@@ -16,6 +16,7 @@ import msgspec
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+from remit.core.coding.loopback import stays_here
 from remit.core.coding.paths import CodingPathKind, absolute, kind_of, within
 from remit.core.coding.programs import (
     INLINE,
@@ -46,6 +47,12 @@ _SAVES: Final = {
     "curl": ("-o", "--output", "--output-dir"),
     "wget": ("-O", "--output-document", "-P", "--directory-prefix"),
 }
+#: Options that are followed by a file which lists packages.
+_LISTS: Final = frozenset({"-r", "--requirement", "-c", "--constraint"})
+#: A package with the extras or versions that package managers write after its name.
+_VERSIONED: Final = re.compile(
+    r"(@?[A-Za-z0-9][\w./-]*?)(?:\[[\w,. -]*\])?(?:(?:[=<>!~]=?=?|@)[\w.*+!^~-]+(?:,[=<>!~]=?=?[\w.*+!-]+)*)?"
+)
 #: Programs whose words are texts or patterns, not paths.
 _TEXT: Final = frozenset(
     {"echo", "printf", "test", "[", "expr", "jq", "yq", "true", "false", "sleep", "export"}
@@ -63,7 +70,7 @@ _FILES: Final = frozenset(
 #: Variables that decide which code a known program runs.
 _STEERING: Final = re.compile(
     r"LD_|DYLD_|GIT_(?!AUTHOR|COMMITTER)|(?:BASH_)?ENV$|PATH$|IFS$|.*PAGER$|EDITOR$|VISUAL$|PROMPT_COMMAND$|"
-    r"NODE_OPTIONS$|PYTHON(?:PATH|STARTUP|HOME)$|PERL5OPT$|RUBYOPT$"
+    r"NODE_OPTIONS$|PYTHON(?:PATH|STARTUP|HOME)$|PERL5OPT$|RUBYOPT$|(?i:https?|all|no)_(?i:proxy)$|CURL_HOME$|WGETRC$"
 )
 #: Parts of a command whose change of folder ends with them.
 _CLOSED: Final = frozenset({"subshell", "command_substitution", "process_substitution", "pipeline"})
@@ -72,11 +79,13 @@ _CLOSED: Final = frozenset({"subshell", "command_substitution", "process_substit
 class ShellCommand(msgspec.Struct, frozen=True, kw_only=True):
     """What a shell command does, as far as its text shows.
 
-    `programs` are in order of appearance, each once. `reads` and `writes` are absolute paths; `to` are URLs
+    `here` is the worst of its requests to this machine: `LOOK` for none. `programs` are in order of
+    appearance, each once. `reads` and `writes` are absolute paths; `to` are URLs
     and hosts as written; `secrets` are the read paths that hold secrets; `packages` are what it installs.
     """
 
     deed: Deed
+    here: Deed = Deed.LOOK
     programs: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -100,7 +109,8 @@ class _Reading:
 
     def __init__(self, cwd: str, workspace: str, depth: int) -> None:
         self.cwd, self.workspace, self.depth = cwd, workspace, depth
-        self.deed = Deed.LOOK
+        self.deed = self.here = Deed.LOOK
+        self.local: set[str] = set()
         self.parsed = True
         self.programs: dict[str, None] = {}
         self.reads: dict[str, None] = {}
@@ -112,13 +122,20 @@ class _Reading:
 
     def done(self) -> ShellCommand:
         reads = tuple(self.reads)
+        secrets = tuple(one for one in reads if kind_of(one, self.workspace) is CodingPathKind.SECRET)
+        if secrets:
+            # A port of this machine may lead outside.
+            self.does(self.here)
+            self.here = Deed.LOOK
+            self.local.clear()
         return ShellCommand(
             deed=self.deed,
+            here=self.here,
             programs=tuple(self.programs),
             reads=reads,
             writes=tuple(self.writes),
-            to=tuple(self.to),
-            secrets=tuple(one for one in reads if kind_of(one, self.workspace) is CodingPathKind.SECRET),
+            to=tuple(one for one in self.to if one not in self.local),
+            secrets=secrets,
             packages=tuple(self.packages),
             parsed=self.parsed,
         )
@@ -271,6 +288,8 @@ class _Reading:
     def take(self, other: _Reading) -> None:
         """Add what a command within this one does."""
         self.does(other.deed)
+        self.here = max(self.here, other.here)
+        self.local |= other.local
         self.parsed = self.parsed and other.parsed
         for mine, its in (
             (self.programs, other.programs),
@@ -311,8 +330,15 @@ class _Reading:
     def known(self, name: str, texts: list[str], words: list[tuple[str, bool]]) -> None:
         program = PROGRAMS.get(name) or PROGRAMS["make"]
         deed = deed_of(name, texts) if name in PROGRAMS else Deed.WORK
-        self.does(deed)
         found = plain(texts, program.valued)
+        if stays_here(name, words):
+            self.here = max(self.here, deed)
+            addresses = {one.rstrip(").,;") for one in _URL.findall(" ".join(texts))}
+            self.local |= addresses
+            self.to.update(dict.fromkeys(addresses))
+            self.sent(name, texts)
+            return
+        self.does(deed)
         literal = {text for text, fixed in words if fixed}
         if program.host and deed >= Deed.FETCH:
             self.to[program.host] = None
@@ -322,9 +348,12 @@ class _Reading:
         if name == "git" and deed is Deed.FETCH and found[:1] != ["ls-remote"]:
             self.path(".", write=True)
         if deed is Deed.INSTALL:
+            listed = [texts[at + 1] for at, one in enumerate(texts[:-1]) if one in _LISTS]
             for word in found[1:] if found[1:2] != ["install"] else found[2:]:
-                if not word.startswith((".", "/")):
-                    self.packages[word] = None
+                if word in listed and "://" not in word:
+                    self.path(word)
+                elif not word.startswith((".", "/")):
+                    self.packages[_package(word)] = None
         if name not in _TEXT and not program.hosts:
             values = [one.partition("=")[2] for one in texts if one.startswith("--") and "=" in one]
             for word in [*(found[1:] if name in _PATTERN else found), *values]:
@@ -333,14 +362,18 @@ class _Reading:
                     if program.writes:
                         self.reads[absolute(word, self.cwd)] = None
         elif program.hosts:
-            self.saved(name, texts)
-            for word in texts:
-                bare = word.partition("=")[2] or word
-                bare = bare.removeprefix("@")
-                if bare != word and _path_like(bare):
-                    self.path(bare)
-                elif _path_like(word) and "://" not in word and not _HOST_PATH.match(word):
-                    self.path(word)
+            self.sent(name, texts)
+
+    def sent(self, name: str, texts: list[str]) -> None:
+        """Note which files a client of the web sends, and where it saves what it reads."""
+        self.saved(name, texts)
+        for word in texts:
+            bare = word.partition("=")[2] or word
+            bare = bare.removeprefix("@")
+            if bare != word and _path_like(bare):
+                self.path(bare)
+            elif _path_like(word) and "://" not in word and not _HOST_PATH.match(word):
+                self.path(word)
 
     def saved(self, name: str, texts: list[str]) -> None:
         """Note where a client of the web saves what it reads; without a name, in this folder."""
@@ -361,6 +394,12 @@ class _Reading:
             self.to[found[1]] = None
         elif bare and (match := _HOST_PATH.match(word)) and not _path_like_file(word):
             self.to[match[1]] = None
+
+
+def _package(word: str) -> str:
+    """Return the name of a package without its version, as a person says it."""
+    found = _VERSIONED.fullmatch(word)
+    return found[1] if found else word
 
 
 def _inner(rest: list[tuple[str, bool]], *, runner: bool = False) -> list[tuple[str, bool]]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Approvals: a person's answer to one exact call and the exact rules that deferred it. It counts once, and
-expires.
+"""Approvals: a person's answer to one exact call and the exact rules that deferred it. It counts once, or for
+so many calls like it as the person chose, and expires.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.decisions.bounds import BoundedOffer, Bounds
 from remit.core.decisions.decision import RuleRef
 from remit.core.decisions.question import QuestionedValue
-from remit.core.errors import Conflict, Forbidden
+from remit.core.errors import Conflict, Forbidden, Malformed
 from remit.core.identity.principals import Person, Role
 from remit.core.json_value import Json
 from remit.core.tasks.task import person_of
@@ -41,7 +42,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     `call` is the digest of task, tool and arguments. `rules` are exactly the rules that the human was shown.
     `questioned` are the values in question, each with its source. `expires` is the end of the time in which
     the request may be answered and used, or the time at which it expired. `requested_for` is the person
-    behind the task, `requested_by` the person who stated its intent: neither ever answers.
+    behind the task, `requested_by` the person who stated its intent: neither ever answers. `offer` is what an
+    answer may permit beyond the call (None: nothing), `bounds` what the approver chose of it, and `used` the
+    number of calls that it has permitted.
     """
 
     tenant: str
@@ -62,34 +65,75 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str = ""
     comment: str = ""
     requested_by: str = ""
+    offer: BoundedOffer | None = None
+    bounds: Bounds | None = None
+    used: int = 0
 
     @property
     def subject(self) -> str:
         """The data subject of the question, whose key seals it."""
         return self.requested_for or person_of(self.requested_by) or self.agent
 
-    def answered(self, person: Person, approve: bool, now: datetime, comment: str = "") -> Approval:
-        """Return the approval with a person's answer.
+    @property
+    def left(self) -> int:
+        """The number of calls that it still permits."""
+        if self.state is not ApprovalState.APPROVED:
+            return 0
+        return (self.bounds.most if self.bounds else 1) - self.used
 
-        Refuses a person who may not answer (`Forbidden`) and an answer that comes too late (`Conflict`).
+    def answered(
+        self,
+        person: Person,
+        approve: bool,
+        now: datetime,
+        comment: str = "",
+        *,
+        most: int = 1,
+        until: datetime | None = None,
+    ) -> Approval:
+        """Return the approval with a person's answer, for at most so many calls until this moment.
+
+        Refuses a person who may not answer (`Forbidden`), an answer that comes too late (`Conflict`), and one
+        that permits more than the question offers (`Malformed`).
         """
-        if not may_approve(person):
-            raise Forbidden(
-                f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
-            )
+        _check_approver(person)
         if person.name in (self.requested_for, self.requested_by):
             raise Forbidden("the requester cannot approve", remediation="ask another approver")
         if self.state is not ApprovalState.PENDING:
             raise Conflict(f"approval `{self.id}` is already {self.state.value}")
         if now >= self.expires:
             raise Conflict(f"approval `{self.id}` has expired", remediation="let the agent call again")
+        bounds = self._bounds(approve, most, until, now)
         return msgspec.structs.replace(
             self,
             state=ApprovalState.APPROVED if approve else ApprovalState.DENIED,
             decided=now,
             decided_by=person.name,
             comment=comment,
+            bounds=bounds,
+            expires=bounds.until if bounds else self.expires,
         )
+
+    def _bounds(self, approve: bool, most: int, until: datetime | None, now: datetime) -> Bounds | None:
+        if most == 1 and until is None:
+            return None
+        if not approve or self.offer is None:
+            raise Malformed(
+                f"approval `{self.id}` is for this call, once",
+                code="not-offered",
+                remediation="approve it without bounds",
+            )
+        return self.offer.chosen(most, until, now)
+
+    def withdrawn(self, person: Person, now: datetime, comment: str = "") -> Approval:
+        """Return an approval that was given and is not used up, as withdrawn by an approver.
+
+        It has expired. Raises `Forbidden` or `Conflict`.
+        """
+        _check_approver(person)
+        if self.state is not ApprovalState.APPROVED or now >= self.expires:
+            raise Conflict(f"approval `{self.id}` permits nothing any more")
+        return msgspec.structs.replace(self.expired(now), comment=comment or self.comment)
 
     def expired(self, at: datetime) -> Approval:
         """Return the approval as expired.
@@ -99,5 +143,34 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, state=ApprovalState.EXPIRED, expires=min(at, self.expires))
 
     def usable_for(self, call: str, now: datetime) -> bool:
-        """Return whether the approval permits exactly this call at `now`."""
-        return self.state is ApprovalState.APPROVED and self.call == call and now < self.expires
+        """Return whether the approval permits exactly this call at `now`, as the first of its calls."""
+        return self.is_live(now) and self.call == call and self.used == 0
+
+    def usable_within(self, scope: str, now: datetime) -> bool:
+        """Return whether the approval is bounded, and permits a further call of this scope at `now`."""
+        return (
+            self.is_live(now)
+            and self.bounds is not None
+            and self.offer is not None
+            and self.offer.scope == scope
+            and self.used < self.bounds.most
+        )
+
+    def is_live(self, now: datetime) -> bool:
+        """Return whether the approval was given, and is neither used up nor over at `now`."""
+        return self.state is ApprovalState.APPROVED and now < self.expires
+
+    def consumed(self) -> Approval:
+        """Return the approval with one more call permitted."""
+        used = self.used + 1
+        last = self.bounds is None or used >= self.bounds.most
+        return msgspec.structs.replace(
+            self, used=used, state=ApprovalState.CONSUMED if last else ApprovalState.APPROVED
+        )
+
+
+def _check_approver(person: Person) -> None:
+    if not may_approve(person):
+        raise Forbidden(
+            f"`{person.name}` is not an approver", remediation="ask someone with the role approver"
+        )

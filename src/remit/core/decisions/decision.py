@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from remit.core.decisions.bounds import BoundedOffer
 from remit.core.decisions.question import QuestionedValue
 from remit.core.errors import RemitError
 
@@ -53,7 +54,8 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     that forbid unless a person approves (`@otherwise("approval")`). `errors` is not empty when any rule
     failed, the request did not fit the schema, or an entity was missing: then the answer is a refusal,
     whatever the other fields contain. `flow` lists, as (rule, fact), the facts of the call's flow that the
-    forbidding rules have read: `destination`, `provenance.to`.
+    forbidding rules have read: `destination`, `provenance.to`. `most_calls` and `most_high_risk` are the most
+    calls that one approval may permit by all the rules of `waivable`; below 2: just the one.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -63,6 +65,8 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
     flow: tuple[tuple[str, str], ...] = ()
+    most_calls: int = 0
+    most_high_risk: int = 0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     `approval` names the approval. `observed` is true when a refusal was recorded but not enforced. `bundle`
     is the digest of the configuration behind the decision. `valid_until` is set on a permit for a call that
     another party carries out: that permit is outside the fence, and is void after that moment. `questioned`
-    are the values that a Defer asks a person about.
+    are the values that a Defer asks a person about, and `offer` is what an answer may permit beyond this
+    call. `approval_left` is the number of further calls under a bounded approval that permits this one.
     """
 
     id: str
@@ -87,6 +92,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     observed: bool = False
     valid_until: datetime | None = None
     questioned: tuple[QuestionedValue, ...] = ()
+    offer: BoundedOffer | None = None
+    approval_left: int | None = None
 
     @property
     def proceeds(self) -> bool:
@@ -120,6 +127,7 @@ def overtaken(decision: Decision, by: RemitError) -> Decision:
         outcome=_DENY,
         reasons=(*decision.reasons, reason),
         approval="",
+        approval_left=None,
         waived=(),
         observed=False,
     )

@@ -93,11 +93,10 @@ def _read(request: AccessRequest, name: str) -> Iterator[str | None]:
 
 def _source(index: Index, text: str, used: ExactValue, request: AccessRequest) -> ValueSource | None:
     """Return the place that a person is told of: among those of others, one to which the words lead."""
-    holder: Index | None = index
     found = whole(text)
     spots: tuple[int, ...] = ()
     whole_ones: tuple[int, ...] = ()
-    while holder is not None:
+    for holder in _holders(index):
         whole_ones = holder.kept.exact_spots(used)
         spots = tuple(dict.fromkeys((*whole_ones, *holder.kept.spots(found))))
         if spots:
@@ -115,14 +114,22 @@ def _source(index: Index, text: str, used: ExactValue, request: AccessRequest) -
                 leads=_LED.get(holder.naming.best(met.call), ""),
                 wrote=_wrote(request, met.decision),
             )
-        holder = holder.above
-    if holder is None:
+    else:
         return None
     spot = max(
         spots,
         key=lambda at: (holder.kept.trust(at) is Trust.UNTRUSTED, holder.naming.reach(at & RECORD_MASK)),
     )
     return _described(holder, spot, used, found.kind, request, as_used=spot in whole_ones)
+
+
+def _holders(index: Index) -> Iterator[Index]:
+    """Yield a task's memory, those of the tasks above it, and what its agent has read elsewhere."""
+    at: Index | None = index
+    while at is not None:
+        yield at
+        at = at.above
+    yield from index.beside
 
 
 def _described(

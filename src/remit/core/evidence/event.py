@@ -69,6 +69,7 @@ class EventKind(enum.StrEnum):
     UPSTREAM_LOST = "upstream.lost"
     UPSTREAM_RESTORED = "upstream.restored"
     UPSTREAM_MODE = "upstream.mode"
+    GUARD_REPORTED = "guard.reported"
     FENCE_RAISED = "fence.raised"
     FENCE_LOCKED = "fence.locked"
     FENCE_UNLOCKED = "fence.unlocked"

@@ -24,6 +24,7 @@ from remit.core.tools.tool import LEADING, ArgumentRole, Tool
 
 _LEADING = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION)
 _NONE: frozenset[int] = frozenset()
+_NO_NAMES: frozenset[str] = frozenset()
 _BY_DEFAULT = (ArgumentRole.SELECTOR, ArgumentRole.DESTINATION, ArgumentRole.AMOUNT)
 
 
@@ -82,6 +83,8 @@ def containers_in(tool: Tool, parts: dict[str, Json]) -> frozenset[str]:
 
     A container to which the intent leads says nothing of the item in it.
     """
+    if not tool.contained:
+        return _NO_NAMES
     return frozenset(around for name, around in tool.contained.items() if not absent(parts.get(name)))
 
 
@@ -102,7 +105,7 @@ def drop_rivals(
 ) -> None:
     """Drop the hints to some of several items of which the words do not choose."""
     hints = frozenset().union(*(one.hints for one in found.values()))
-    if not index.naming.rivals(hints):
+    if not hints or not index.naming.rivals(hints):
         return
     for name, one in list(found.items()):
         if one.hints and name in tool.arguments:

@@ -18,18 +18,19 @@ from remit.core.flow.argument_narrowing import absent, containers_in, drop_rival
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import NOTHING, Justification, Provenance, Reach, bare, leaves, worst
-from remit.core.flow.language.tool_verbs import asking, object_words, verbs_and_nouns
+from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.vocabulary.code_words import names_code
 from remit.core.flow.language.word_forms import name_words, number_of, some, stem, words_of
 from remit.core.flow.one_time_codes import NO_CODE, entered
 from remit.core.flow.person_arguments import names_person, personal, selected
 from remit.core.flow.provenance import Index
 from remit.core.flow.record_facts import selected_facts
+from remit.core.flow.records.participants import StoredAddressees, led_by_participants
 from remit.core.flow.stated_permissions import chosen
 from remit.core.flow.untrusted_values import foreign
 from remit.core.flow.values.destination import Wholes
 from remit.core.flow.values.strict_reading import exact
-from remit.core.flow.verb_requests import asked_widely
+from remit.core.flow.verb_requests import asked_widely, asks, mentions, needs_firm
 from remit.core.json_value import Json
 from remit.core.label import Label, Trust
 from remit.core.tasks.plan import Plan, standing
@@ -108,6 +109,8 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     - `full`: the index could not remember everything.
     - `unseen`: the result of a permitted call went to the agent unseen: an enforcement point only asked.
     - `unheard`: no words of a person are known to the task, and its type has such calls asked about.
+    - `participants`: whether the task has read to whom a call goes that names a stored thing: `known`;
+      `doubtful` where outsiders may have written it; `unread`; `none` for any other call.
     """
 
     destination: str = NO_VALUE
@@ -158,6 +161,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True):
     full: bool = False
     unseen: bool = False
     unheard: bool = False
+    participants: str = NO_VALUE
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -165,7 +169,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
     that step 8 need not read them again. `record` holds the facts of the reached record that it selects,
-    `owned` the personal arguments that a typed parameter reaches.
+    `owned` the personal arguments that a typed parameter reaches, `to` those to whom a stored thing leads.
     """
 
     facts: FlowFacts = FlowFacts()
@@ -173,6 +177,7 @@ class Flow(msgspec.Struct, frozen=True):
     read: Wholes = {}
     record: dict[str, Json] = {}
     owned: frozenset[str] = frozenset()
+    to: StoredAddressees = StoredAddressees()
 
 
 NO_FLOW = Flow()
@@ -202,6 +207,7 @@ def judging(
     read: Wholes = {}
     people: dict[str, Justification] = {}
     found, kinds, contents = yield from _of_arguments(index, tool, parts, read, people)
+    to = led_by_participants(index, tool, arguments, found, kinds)
     kinds |= chosen(index, tool, arguments, found)
     carries_code = index.codes.met and (yield from _any_code(index, tool, parts))
     # INVARIANT: data that the task read during these steps taints the call, too; else no other task runs from
@@ -244,24 +250,26 @@ def judging(
         exact=_is_exact(index, tool, parts, found),
         asked=_asked(index, tool, parts, found),
         delegated=delegated,
-        handed=delegated and _handed(index, tool),
+        handed=delegated and mentions(index, tool),
         plan=standing(plan, tool, arguments),
         tainted=tainted,
         full=index.full,
         unseen=index.unseen,
+        participants=to.fact,
     )
     if index.codes.met:
         facts = _with_codes(facts, index, tool, parts, found, discloses=carries_code)
-    record = selected_facts(index, tool, parts, found, people)
-    return Flow(facts, found, read, record, frozenset(one for one in people if people[one].parameter))
+    return Flow(facts, found, read, selected_facts(index, tool, parts, found, people), _owned(people), to)
+
+
+def _owned(people: Mapping[str, Justification]) -> frozenset[str]:
+    """Return the personal arguments that a typed parameter reaches."""
+    return frozenset(one for one in people if people[one].parameter)
 
 
 def _asked(index: Index, tool: Tool, parts: dict[str, Json], found: dict[str, Justification]) -> bool:
-    """Return whether the person's words ask for what a tool does."""
-    said = index.utterance
-    if said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool)):
-        return True
-    return asked_widely(index, tool, parts, found)
+    """Return whether the person's words ask for a call."""
+    return asks(index.utterance, tool) or asked_widely(index, tool, parts, found)
 
 
 def _structured(destinations: Sequence[Justification]) -> bool:
@@ -520,25 +528,12 @@ def _asked_for_code(index: Index, tool: Tool) -> bool:
     return any(said.asks_for(one, asking(tool)) for one in words)
 
 
-def _handed(index: Index, tool: Tool) -> bool:
-    """Return whether the text that the intent delegates to mentions what a tool does."""
-    by = asking(tool)
-    verbs, nouns = verbs_and_nouns(by.name)
-    handed = index.naming.firmly_handed if _needs_firm(tool) else index.naming.handed
-    return not handed.words.isdisjoint(by.words | verbs | nouns)
-
-
-def _needs_firm(tool: Tool) -> bool:
-    """Return whether only an author with a trusted name can ask for what a tool does."""
-    return tool.effect is Effect.IRREVERSIBLE or tool.audience.name == "external"
-
-
 def _pointed_to(index: Index, tool: Tool, selectors: Sequence[Justification], *, delegated: bool) -> bool:
     """Return whether all selectors are fields of sources that the intent points to.
 
     Where the intent delegates to a text, words of that text suffice.
     """
-    firmly = _needs_firm(tool)
+    firmly = needs_firm(tool)
     return all(
         one.reached
         or one.reach >= Reach.POINTED

@@ -217,7 +217,10 @@ class Intake:
                 link = found.kind in LINKS
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
-                forms = list(dict.fromkeys((*stated_forms(text), *standing(text))))
+                forms = list(dict.fromkeys(stated_forms(text)))
+                # What stands in a single word without marks around it is that word.
+                if len(written) > 1 or not (text.isascii() and text[0].isalnum() and text[-1].isalnum()):
+                    forms = list(dict.fromkeys((*forms, *standing(text))))
                 used = [kept.digest_exact(one) for one in forms]
                 as_whole = (used[0], forms[0].kind)
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:

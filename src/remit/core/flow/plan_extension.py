@@ -7,8 +7,9 @@ from collections.abc import Collection
 from typing import Final
 
 from remit.core.flow.facts import FlowFacts
-from remit.core.flow.language.tool_verbs import asking
 from remit.core.flow.language.utterance import Utterance
+from remit.core.flow.provenance import Index
+from remit.core.flow.verb_requests import asks, mentions
 from remit.core.tools.tool import ArgumentRole, Effect, Tool
 
 OWN_READS: Final = "own-reads"
@@ -26,8 +27,13 @@ def growth(said: Utterance, tools: Collection[Tool], *, first: bool, by_person: 
     """
     acting = [tool for tool in tools if _acts(tool)]
     added = EFFECTS if acting else OWN_READS if all(map(_reads_own, tools)) else READS
-    asked = by_person or all(said.asks(asking(tool)) for tool in acting)
+    asked = by_person or all(asks(said, tool) for tool in acting)
     return FlowFacts(adds=FIRST if first else added, asked=asked)
+
+
+def handed_over(index: Index, tools: Collection[Tool]) -> bool:
+    """Return whether the person delegates to a text that mentions what each tool with an effect does."""
+    return index.utterance.delegates and all(mentions(index, tool) for tool in tools if _acts(tool))
 
 
 def _acts(tool: Tool) -> bool:

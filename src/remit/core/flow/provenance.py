@@ -53,6 +53,7 @@ from remit.core.flow.record_facts import learn_facts
 from remit.core.flow.records.facts import RecordFacts
 from remit.core.flow.records.lookup import Lookup, identifies, is_number_of_something
 from remit.core.flow.records.naming import Naming
+from remit.core.flow.records.participants import ReadParticipants, learn_participants, stated_people
 from remit.core.flow.records.persons import Persons
 from remit.core.flow.records.record import Paths, Reading
 from remit.core.flow.stated_values import Statement, leads_out
@@ -91,6 +92,9 @@ class Index:
         self.kept = TaskRecords(key, capacity)
         #: Whether the result of a permitted call went to the agent unseen.
         self.unseen: bool = above is not None and above.unseen
+        #: Memories of what the same agent has read elsewhere. Their untrusted values are untrusted here, too;
+        #: nothing is trusted for their sake.
+        self.beside: tuple[Index, ...] = ()
         self._paths = Paths()
         #: The person's statements.
         self.statement = Statement()
@@ -102,6 +106,8 @@ class Index:
         self.facts = RecordFacts()
         #: One-time codes: a task and the tasks below it share what they have met and used.
         self.codes: ArrivedCodes = ArrivedCodes(key) if above is None else above.codes
+        #: Participants of stored things: shared in the same way.
+        self.participants: ReadParticipants = ReadParticipants() if above is None else above.participants
 
     @property
     def utterance(self) -> Utterance:
@@ -126,9 +132,10 @@ class Index:
     @property
     def size_bytes(self) -> int:
         """Approximate memory of what is remembered from results."""
-        parts = (self.kept, self.naming, self._paths, self.persons, self.facts)
-        kept = sum(one.size_bytes for one in parts) + len(self.clean) * VALUE_BYTES
-        return kept + self.codes.size_bytes if self.above is None else kept
+        kept = self.kept.size_bytes + self.naming.size_bytes + self._paths.size_bytes
+        kept += self.persons.size_bytes + self.facts.size_bytes + len(self.clean) * VALUE_BYTES
+        shared = self.codes.size_bytes + self.participants.size_bytes
+        return kept + shared if self.above is None else kept
 
     def child(self, key: bytes) -> Index:
         """Return the index for a task that this task delegates."""
@@ -187,6 +194,7 @@ class Index:
             self.persons.settle(taking.now, reading.above, lookup, arguments, origins)
         yield from learn_facts(self, taking.now, reading, lookup, arguments, marked)
         yield from self.codes.take(result, tool)
+        yield from learn_participants(self, result, tool, arguments, lookup, marked)
 
     def spend(self, tool: Tool, arguments: dict[str, Json]) -> bool:
         """Record that a permitted call uses values that the intent states: each value serves one purpose.
@@ -194,6 +202,13 @@ class Index:
         Returns whether a value was used for another purpose before while untrusted data wants it used, too.
         """
         spent = False
+        for person in stated_people(self, tool, arguments):
+            by = tool.stored_destination.by[0] if tool.stored_destination else ""
+            if self.statement.of(person, tool, by) is not None and self.statement.spend(
+                person, (tool.id, by)
+            ):
+                spent = spent or self.judge_one(person, tool, by).spent
+        self.participants.begin(tool, tool.parts(arguments))
         for name, value in tool.parts(arguments).items():
             spec = tool.arguments.get(name)
             if spec is not None and spec.one_time is not None and not self.judge(value, tool, name).reached:
@@ -217,6 +232,9 @@ class Index:
         """
         cut = self.above is gone or (self.above is not None and self.above.sever(gone))
         self.above = None if self.above is gone else self.above
+        if gone in self.beside:
+            self.beside = tuple(one for one in self.beside if one is not gone)
+            self.unseen = True
         self.full = self.full or cut
         return cut
 
@@ -271,6 +289,10 @@ class Index:
     ) -> Justification:
         """Return where a text came from; `found` and `used` are the results of its two readings."""
         judged = self._met(text, found, used, tool, name)
+        for other in self.beside if judged.provenance is Provenance.UNKNOWN else ():
+            read = other.judge_read(text, found, used, tool, name)
+            if read.provenance is _BY_OTHERS:
+                return read
         if tool is None or judged.reached or judged.closed or self.full or not counts(tool, name):
             return judged
         return improved(judged, self.untainted_values(), text, used, tool, name)

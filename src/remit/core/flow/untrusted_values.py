@@ -7,7 +7,7 @@ INVARIANT: nothing here permits. A value that the person stated, by the strict r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -52,6 +52,10 @@ class TaskMemory(Protocol):
     @property
     def above(self) -> TaskMemory | None:
         """The memory of the task that delegated this one."""
+
+    @property
+    def beside(self) -> Sequence[TaskMemory]:
+        """Memories of what the same agent has read elsewhere."""
 
     @property
     def full(self) -> bool:
@@ -135,7 +139,8 @@ def brought_by_others(index: TaskMemory, found: Destination, *, named: bool = Fa
     """
     kept = index.kept.spots(found)
     if not kept:
-        return index.above is not None and brought_by_others(index.above, found, named=named)
+        others = index.beside if index.above is None else (index.above, *index.beside)
+        return any(brought_by_others(one, found, named=named) for one in others)
     return all(index.kept.trust(one) is _UNTRUSTED for one in kept) and (
         named or not any(index.naming.reach(one & RECORD_MASK) is Reach.NAMED for one in kept)
     )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests in other words than those of a tool's description (`let Ann know` for a tool that sends mail).
+"""Requests for what a tool does: in the person's words, or in a text to which these delegate.
 
-Such words fit many tools. So they count only as the verb of a clause, and only if that clause leads to where
-the call goes: to each of its destinations, or to one object that it changes where it has no destination.
+Words other than those of a tool's description (`let Ann know` for a tool that sends mail) fit many tools.
+So they count only as the verb of a clause, and only if that clause leads to where the call goes: to each of
+its destinations, or to one object that it changes where it has no destination.
 """
 
 from __future__ import annotations
@@ -12,14 +13,33 @@ from collections.abc import Mapping
 from remit.core.flow.arguments.argument_values import values_of
 from remit.core.flow.arguments.argument_walk import is_long
 from remit.core.flow.justification import Justification
-from remit.core.flow.language.tool_verbs import AskedBy, asking_widely
+from remit.core.flow.language.tool_verbs import AskedBy, asking, asking_widely, object_words, verbs_and_nouns
+from remit.core.flow.language.utterance import Utterance
 from remit.core.flow.provenance import Index
 from remit.core.flow.values.strict_reading import exact
 from remit.core.json_value import Json
-from remit.core.tools.tool import LEADING, ArgumentRole, Tool
+from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool
 
 MAX_LED = 20
 """Most values of one argument that the words can lead to."""
+
+
+def asks(said: Utterance, tool: Tool) -> bool:
+    """Return whether the person's words ask for what a tool does, whatever the arguments."""
+    return said.asks(asking(tool)) or said.clauses.ask_by_object(object_words(tool))
+
+
+def mentions(index: Index, tool: Tool) -> bool:
+    """Return whether the text that the intent delegates to mentions what a tool does."""
+    by = asking(tool)
+    verbs, nouns = verbs_and_nouns(by.name)
+    handed = index.naming.firmly_handed if needs_firm(tool) else index.naming.handed
+    return not handed.words.isdisjoint(by.words | verbs | nouns)
+
+
+def needs_firm(tool: Tool) -> bool:
+    """Return whether only an author with a trusted name can ask for what a tool does."""
+    return tool.effect is Effect.IRREVERSIBLE or tool.audience.name == "external"
 
 
 def asked_widely(

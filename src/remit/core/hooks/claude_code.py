@@ -17,7 +17,7 @@ from remit.core.json_value import Json
 
 KNOWN_VERSION: Final = "2.1.332"
 
-_KINDS: Final = {
+KINDS: Final = {
     "PreToolUse": HookKind.CALL,
     "PostToolUse": HookKind.RESULT,
     "PostToolUseFailure": HookKind.RESULT,
@@ -29,7 +29,7 @@ _KINDS: Final = {
     "ConfigChange": HookKind.SETTINGS,
 }
 #: The events that the guard asks for.
-EVENTS: Final = tuple(_KINDS)
+EVENTS: Final = tuple(KINDS)
 #: Events whose failed hook stops what they report. The client ignores `onFailure` on the others.
 BLOCKING: Final = frozenset(EVENTS) - {"Stop", "SubagentStop", "SessionEnd"}
 _MAX_DEPTH: Final = 64
@@ -38,7 +38,7 @@ _MAX_DEPTH: Final = 64
 def read(told: dict[str, Any]) -> HookEvent:
     """Return the event of a hook's body; raises `Malformed`."""
     name = _text(told, "hook_event_name")
-    kind = _KINDS.get(name, HookKind.OTHER)
+    kind = KINDS.get(name, HookKind.OTHER)
     event = HookEvent(
         kind=kind,
         name=name,

@@ -30,14 +30,15 @@ class HookEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event, as the client reports it.
 
     `name` is the client's own name of the event, `agent` the subagent that it is about (empty for the session
-    itself). `call` is the client's id of a call. `source` is what the client says of the author of words, or
-    which settings have changed.
+    itself), `parent` the session or subagent above that one, where the client says so. `call` is the client's
+    id of a call. `source` is what the client says of the author of words, or which settings have changed.
     """
 
     kind: HookKind
     name: str
     session: str
     agent: str = ""
+    parent: str = ""
     cwd: str = ""
     transcript: str = ""
     prompt: str = ""

@@ -28,13 +28,15 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decisions depend on.
 
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
-    names. `apis` are the routes of the upstreams that are HTTP APIs. `files` maps each file that was read,
+    names. `apis` are the routes of the upstreams that are HTTP APIs, `instructions` the reviewed texts of
+    upstreams about their use. `files` maps each file that was read,
     relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """
 
     tools: dict[str, Tool] = {}
+    instructions: dict[str, str] = {}
     task_types: dict[str, TaskType] = {}
     policies: tuple[PolicySource, ...] = ()
     apis: dict[str, Api] = {}

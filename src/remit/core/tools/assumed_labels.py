@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from remit.core.label import Classes, Label, Trust, worst
-from remit.core.tools.tool import Effect, Tool, read_key, write_key
+from remit.core.tools.tool import Effect, Tool, list_key, read_key, write_key
 
 
 def said_by(tools: Iterable[Tool], classes: Classes) -> dict[str, Label]:
@@ -24,7 +24,8 @@ def said_by(tools: Iterable[Tool], classes: Classes) -> dict[str, Label]:
 
     Results have the joined label of all fields: which of them a call returned, and in which case, is not
     known any more, and nothing was withheld then. A write adds nothing to what its task had read, but one
-    that hands over stored data by id adds the worst case.
+    that hands over stored data by id adds the worst case. A list adds nothing: an administrator has reviewed
+    what it said of the tool.
     """
     said: dict[str, Label] = {}
     for tool in tools:
@@ -34,6 +35,7 @@ def said_by(tools: Iterable[Tool], classes: Classes) -> dict[str, Label]:
         for field in tool.fields:
             label = label.join(field.label.known, classes)
         said[read_key(tool)] = label
+        said[list_key(tool)] = Label(classes.bottom)
         said[write_key(tool)] = worst(classes) if tool.hands_over else Label(classes.bottom)
     return said
 

@@ -166,7 +166,8 @@ class FieldLabel(msgspec.Struct, frozen=True):
     value leads on from a person's record to what a personal argument selects; None: its name decides. `fact`
     is the type under which policies read the field of a reached record; empty: they do not read it. A field
     that is `withheld` never reaches the task, and its label does not either. `own`: the field holds the
-    account, address or id of the person behind the task.
+    account, address or id of the person behind the task. `participant`: it holds one of those who take part
+    in the thing that is read.
     """
 
     path: str
@@ -176,6 +177,7 @@ class FieldLabel(msgspec.Struct, frozen=True):
     fact: str = ""
     withheld: WithheldBy | None = None
     own: bool = False
+    participant: bool = False
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -200,15 +202,26 @@ class Variant(msgspec.Struct, frozen=True):
         )
 
 
+class Narrowing(msgspec.Struct, frozen=True):
+    """An audience with the addresses that belong to it, and the effect of a call to them alone."""
+
+    address: Constraint
+    audience: Audience
+    effect: Effect | None = None
+
+
 class StoredDestination(msgspec.Struct, frozen=True):
     """A destination that the tool's own state holds, under what the arguments `by` select.
 
     These arguments are the destination, `unless` one of other arguments is given: then that one is, and they
-    only select. Without `by` it is the state of the account.
+    only select. Without `by` it is the state of the account. The tools in `read_by` show who it is; a call to
+    people who all belong to one of the `narrowings` has its audience, the narrowest first.
     """
 
     by: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    read_by: tuple[str, ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
 
     def overridden(self, arguments: dict[str, Json]) -> bool:
         """Return whether a call names another destination itself."""
@@ -301,6 +314,11 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def own_fields(self) -> frozenset[str]:
         """The paths of result fields that hold the person's own account, address or id."""
         return frozenset(one.path for one in self.fields if one.own)
+
+    @functools.cached_property
+    def shows_participants(self) -> bool:
+        """Whether the results show who takes part in what is read."""
+        return any(one.participant for one in self.fields)
 
     def selects(self, name: str) -> bool:
         """Return whether an argument selects the record that a call changes."""
@@ -471,6 +489,11 @@ def with_surface(
 def read_key(tool: Tool) -> str:
     """Return the key of what is assumed of a tool's results: of one tool with one surface."""
     return f"read {tool.surface_digest} {tool.id}"
+
+
+def list_key(tool: Tool) -> str:
+    """Return the key of what is assumed of a tool's entry in a list: of one tool with one surface."""
+    return f"list {tool.surface_digest} {tool.id}"
 
 
 def write_key(tool: Tool) -> str:

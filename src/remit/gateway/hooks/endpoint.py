@@ -17,16 +17,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from remit.core.errors import Forbidden, Malformed, NotFound, RemitError, Unauthenticated
-from remit.core.hooks import claude_code
-from remit.core.hooks.event import HookAnswer, HookEvent, HookVerdict
-from remit.core.json_value import Json
+from remit.core.hooks.event import HookAnswer, HookVerdict
+from remit.core.hooks.forms import FORMS
 from remit.gateway.asgi import (
     Receive,
     RequestsInProgress,
@@ -46,6 +44,8 @@ _LOG = logging.getLogger(__name__)
 
 PREFIX: Final = "/hooks"
 SECRET_HEADER: Final = b"x-remit-guard"
+#: Tells a hook's program that remit has answered, and nothing else that listens at its address.
+ANSWERED: Final = ((b"x-remit-answer", b"1"),)
 _OWN: Final = b"/hooks/"
 #: Headers of browsers and proxies: a client's hook has none.
 _FOREIGN: Final = frozenset({b"origin", b"referer", b"sec-fetch-site", b"x-forwarded-for", b"forwarded"})
@@ -56,18 +56,6 @@ class HooksLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     max_body_bytes: int = 64 * 1024 * 1024
     body_timeout_s: float = 30.0
-
-
-class ClientForm(msgspec.Struct, frozen=True):
-    """How a client writes its events, and reads answers."""
-
-    read: Callable[[dict[str, Any]], HookEvent]
-    written: Callable[[str, HookVerdict], Json]
-
-
-FORMS: Final[Mapping[str, ClientForm]] = {
-    "claude-code": ClientForm(claude_code.read, claude_code.written),
-}
 
 
 class HooksEndpoint:
@@ -97,7 +85,7 @@ class HooksEndpoint:
         self._in_hand.count += 1
         try:
             client = await self._identified(scope)
-            await respond(send, 200, await self._answer(client, scope, receive))
+            await respond(send, 200, await self._answer(client, scope, receive), ANSWERED)
         except RemitError as error:
             await respond(send, _status(error), _problem(error))
         except Exception:  # noqa: BLE001 - the edge of the endpoint
@@ -141,17 +129,17 @@ class HooksEndpoint:
         body = await read_body(
             receive, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s, alarms=self._bodies
         )
-        name = ""
+        name = scope["query_string"].decode("ascii", "replace") if form.by_command else ""
         try:
             told = _object(body)
             said = told.get("hook_event_name")
-            name = said if isinstance(said, str) else ""
-            event = form.read(told)
+            name = name or (said if isinstance(said, str) else "")
+            event = form.read(told, name)
             verdict = await self._guard.answer(client, event, (_end(scope["client"]), _end(scope["server"])))
         except RemitError as fault:
             self._guard.failed(client, fault)
             verdict = _refused(fault)
-        return orjson.dumps(form.written(name, verdict))
+        return orjson.dumps(form.answered(name, verdict))
 
 
 def _end(given: Any) -> tuple[str, int]:

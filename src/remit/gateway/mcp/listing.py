@@ -3,8 +3,8 @@
 
 Lists are served from learned and reviewed data, never by asking an upstream: a tool is shown with its pinned
 description. The content of a list counts as read data, like a result (`services.mediation.lists`). An
-upstream's free text about itself (`instructions`) has not been reviewed: only observe mode shows it, as it
-shows tools that were not reviewed.
+upstream's free text about its use (`instructions`) is shown if the bundle has exactly this text; observe mode
+shows any, as it shows tools that were not reviewed.
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ class Listing:
         return out
 
     async def words(self, claims: AccessClaims, live: LiveTask, place: Place) -> dict[str, Json]:
-        """Return what an observed upstream says about its use; a path with several upstreams says nothing."""
+        """Return what an upstream says about its use, if the task may see it; a path with several upstreams
+        says nothing.
+        """
         body = b"" if place.joined else await self.entries(claims, live, place, WORDS)
         return orjson.loads(body) if body else {}
 

@@ -50,13 +50,18 @@ class TakeBudget(msgspec.Struct, frozen=True):
 
 
 class UseApproval(msgspec.Struct, frozen=True):
-    """Use up an approval; `Conflict` unless it is approved, for exactly this call, and not expired at
+    """Use an approval once; `Conflict` unless it is approved, for exactly this call, and not expired at
     `now`.
+
+    With `scope` it is a bounded approval, which must permit further calls of this scope and have permitted
+    `used` so far.
     """
 
     id: str
     call: str
     now: datetime
+    scope: str = ""
+    used: int = 0
 
 
 class CheckValue(msgspec.Struct, frozen=True):

@@ -2,29 +2,31 @@
 """Approvals: asking a person about one exact call, and recording the answer.
 
 An approval is bound to the digest of task, tool and arguments, and to the exact rules that asked for it. It
-permits that call once, before it expires, and only while its approver may still approve. No answer is a
-refusal.
+permits that call once, before it expires, and only while its approver may still approve. Where the question
+offered it, it permits a bounded number of calls that differ from the one shown in their texts alone. No
+answer is a refusal.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision
 from remit.core.errors import Busy, Conflict, Forbidden, NotFound
-from remit.core.evidence.event import Event
+from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import PutApproval
+from remit.ports.store.changes import PutApproval, UseApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
@@ -36,6 +38,14 @@ MAX_PENDING = 20
 MAX_LISTED = 1000
 #: Limit of approvals that are counted.
 MAX_COUNTED = 10_000
+
+
+def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseApproval:
+    """Return the change that uses an approval for a call that it permits."""
+    call = request.call_digest
+    if approval.usable_for(call, now):
+        return UseApproval(approval.id, call, now)
+    return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
@@ -104,6 +114,7 @@ class Approvals:
             rules=decision.rules,
             reasons=tuple(reason.text for reason in decision.reasons),
             questioned=decision.questioned,
+            offer=decision.offer,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -155,11 +166,20 @@ class Approvals:
         return [one for one in current if state is None or one.state is state]
 
     async def answer(
-        self, approval_id: str, person: Person, *, approve: bool, comment: str = "", call: str = ""
+        self,
+        approval_id: str,
+        person: Person,
+        *,
+        approve: bool,
+        comment: str = "",
+        call: str = "",
+        most: int = 1,
+        until: datetime | None = None,
     ) -> Approval:
-        """Record a person's answer; raise `Forbidden` or `Conflict` if the answer is not admissible.
+        """Record a person's answer; raise `Forbidden`, `Conflict` or `Malformed` if it is not admissible.
 
-        `call` is the digest of the call that the person was shown; empty: not stated.
+        `call` is the digest of the call that the person was shown; empty: not stated. The answer permits at
+        most so many calls `until` a moment; None: the end of what the question offers.
         """
         now = self._clock.now()
         found = await self.get(approval_id)
@@ -167,7 +187,7 @@ class Approvals:
             raise Conflict(
                 "the digest does not match the call", code="digest-mismatch", remediation="review it again"
             )
-        answered = found.answered(person, approve, now, comment)
+        answered = found.answered(person, approve, now, comment, most=most, until=until)
         task = await self._store.task(self._tenant, found.task) if approve else None
         if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
             raise Forbidden(
@@ -176,24 +196,47 @@ class Approvals:
                 remediation="ask another approver, or remove the sign-in methods made with the code "
                 "(`remit person ways`)",
             )
+        event = self._decided(answered, answered.state.value, person, now)
+        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
+        return answered
+
+    async def withdraw(self, approval_id: str, person: Person, *, comment: str = "") -> Approval:
+        """Withdraw an approval that was given and is not used up; any approver may.
+
+        Raises `Forbidden` or `Conflict`. A call that was permitted before stays permitted.
+        """
+        now = self._clock.now()
+        found = await self.get(approval_id)
+        async with self.turn(found.task):
+            found = await self.get(approval_id)
+            gone = found.withdrawn(person, now, comment)
+            event = self._decided(gone, "withdrawn", person, now)
+            await self._store.commit(Unit((PutApproval(gone, expected=ApprovalState.APPROVED),), (event,)))
+        return gone
+
+    def _decided(self, approval: Approval, state: str, person: Person, now: datetime) -> Event:
+        """Return the event of what a person decided about an approval."""
         decided = ApprovalDecided(
-            approval=found.id,
-            state=answered.state.value,
-            call=found.call,
-            tool=found.tool,
+            approval=approval.id,
+            state=state,
+            call=approval.call,
+            tool=approval.tool,
             by=person.name,
-            comment=comment,
+            comment=approval.comment,
         )
-        event = Event.of(
+        if approval.bounds is not None and approval.offer is not None:
+            decided.most = approval.bounds.most
+            decided.until = timestamp(approval.bounds.until)
+            decided.same = list(approval.offer.same)
+            decided.used = approval.used
+        return Event.of(
             decided,
             at=now,
             tenant=self._tenant,
-            task=found.task,
-            agent=found.agent,
+            task=approval.task,
+            agent=approval.agent,
             subject=person.name,
         )
-        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
-        return answered
 
     async def withdrawn(self, tasks: Sequence[str]) -> list[tuple[ApprovalState, Approval]]:
         """Return the open approvals of ended tasks, marked as expired now, each with its previous state.

@@ -9,8 +9,9 @@ The order of a decision, each a refusal if it fails:
 3. the task's grants: at least one that names the tool permits these arguments;
 4. the requirements of the call's tier: assurance, and from operator up a sender-constrained token;
 5. budget is reserved;
-6. if every remaining forbid is waivable, an approval is looked up; step 5 of the call consumes it. If a
-   person has just denied the same call, the question is not asked again.
+6. if every remaining forbid is waivable, an approval is looked up, of this exact call or a bounded one that
+   covers it; step 5 of the call consumes it. If a person has just denied the same call, the question is not
+   asked again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.bounded_approval import covers, offered
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.decisions.question import QuestionedValue
 from remit.core.decisions.value_sources import questioned
@@ -32,6 +34,7 @@ from remit.core.flow.argument_narrowing import placed
 from remit.core.flow.facts import Flow, chains, judging
 from remit.core.flow.justification import Provenance, bare
 from remit.core.flow.provenance import Index
+from remit.core.flow.records.participants import addressees, narrowed
 from remit.core.identity.principals import Principal
 from remit.core.identity.workload import Assurance
 from remit.core.ids import ID_BYTES, make_id
@@ -39,7 +42,7 @@ from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
-from remit.core.tasks.plan import UNPLANNED, departures
+from remit.core.tasks.plan import UNPLANNED
 from remit.core.tools.tool import (
     Argument,
     ArgumentRole,
@@ -54,6 +57,13 @@ from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.principals import PrincipalStore
+from remit.services.decisions.decision_reasons import (
+    argument_reasons,
+    own_files,
+    participants_of,
+    plan_departures,
+    policy_reasons,
+)
 from remit.services.decisions.person_lookups import lookup_for
 from remit.services.policy.bundle import Policies
 from remit.services.policy.evaluation import Evaluations
@@ -74,6 +84,8 @@ TIER_ASSURANCE = {
     Tier.AUTONOMOUS: Assurance.SHARED_SECRET,
 }
 _ONESELF = Audience("self")
+MAX_BOUNDED = 200
+"""Most unused approvals of a task among which a bounded one is looked for; the newest count."""
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -132,6 +144,11 @@ class Authorizer:
         """Return whether calls of tier operator and above need a sender-constrained token."""
         return upstream not in self._unconstrained
 
+    def unheard(self, live: LiveTask) -> bool:
+        """Return whether a task is of a type that asks because no words of a person are known to it."""
+        kind = self._policies.applied.bundle.task_types.get(live.task.type)
+        return kind is not None and kind.unheard(live.task.intent)
+
     def describing(
         self,
         principal: Principal,
@@ -149,11 +166,11 @@ class Authorizer:
         bundle = self._policies.applied.bundle
         tool = seen_by(self.tool(f"{upstream}/{name}").called_with(arguments), live, bundle)
         tool = yield from placed(live.index, tool, arguments)
+        tool = narrowed(tool, addressees(live.index, tool, arguments))
         if live.index.persons.awaits(live.grants):
             live.index.persons.expect(name for one in self._offered(live) for name in one.personal)
         flow = yield from judging(live.index, tool, arguments, label=lambda: live.label, plan=live.task.plan)
-        kind = bundle.task_types.get(live.task.type)
-        if kind is not None and kind.unheard(live.task.intent):
+        if self.unheard(live):
             flow = msgspec.structs.replace(flow, facts=msgspec.structs.replace(flow.facts, unheard=True))
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         if flow.facts.to_self:
@@ -186,7 +203,7 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
-        own = _own_files(request)
+        own = own_files(request)
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         # The whole decision uses one version of the policies, even if another is applied in the meantime.
@@ -203,13 +220,14 @@ class Authorizer:
             elif denied := await self._denied(request, rules):
                 outcome = _DENY
                 reasons.append(denied)
-        reasons += _policy_reasons(answer, outcome)
+        reasons += policy_reasons(answer, outcome)
         if outcome is not _PERMIT and answer.flow:
             reasons = self._with_lookups(
                 reasons + _flow_reasons(request, answer, live.index), request, answer, live
             )
-        if outcome is not _PERMIT and request.flow.facts.plan == UNPLANNED:
-            reasons += _departures(request)
+        if outcome is not _PERMIT:
+            reasons += participants_of(request)
+            reasons += plan_departures(request) if request.flow.facts.plan == UNPLANNED else ()
         takes: tuple[TakeBudget, ...] = ()
         observed = request.observed and not own
         if outcome is _PERMIT or observed:
@@ -234,6 +252,10 @@ class Authorizer:
             bundle=applied.digest,
             observed=observed and outcome is not _PERMIT,
             questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
+            offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
+            if outcome is _DEFER
+            else None,
+            approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
         )
         return Ruling(decision, takes, approval if decision.approval else None)
 
@@ -291,7 +313,7 @@ class Authorizer:
         rank, worst = classes.rank, _brings(request, classes).data_class
         best: list[Reason] | None = None
         for grant in request.grants:
-            reasons = _argument_reasons(grant, request)
+            reasons = argument_reasons(grant, request)
             for ceiling in grant.result_classes:
                 if rank(worst) > rank(ceiling):
                     text = f"`{request.tool.id}` may return {worst} data"
@@ -344,13 +366,37 @@ class Authorizer:
         return reasons
 
     async def _approval(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> Approval | None:
-        """Return a usable approval of exactly this call that waives these rules."""
+        """Return a usable approval that waives these rules: of exactly this call, or a bounded one that
+        covers it.
+        """
         found = await self._store.approvals(
             self._tenant, task=request.task.id, call=request.call_digest, state=ApprovalState.APPROVED
         )
+        exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
+        if (approval := await self._standing(exact, rules)) is not None:
+            return approval
+        if await self._denied(request, rules):
+            return None  # INVARIANT: who has denied this very call is not overruled by a wider answer
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
+        )
+        classes = self._policies.applied.bundle.classes
+        covering = [
+            one
+            for one in found
+            if one.bounds is not None
+            and one.offer is not None
+            and one.tool == request.tool.id
+            and one.is_live(request.now)
+            and covers(one.offer, request, classes)
+        ]
+        return await self._standing(covering, rules)
+
+    async def _standing(self, found: list[Approval], rules: tuple[RuleRef, ...]) -> Approval | None:
+        """Return the first approval that waives these rules, and whose approver may still approve."""
         wanted = frozenset(rules)
         for approval in found:
-            if approval.usable_for(request.call_digest, request.now) and frozenset(approval.rules) >= wanted:
+            if frozenset(approval.rules) >= wanted:
                 person = await self._store.person(self._tenant, approval.decided_by)
                 if person is not None and may_approve(person):
                     return approval
@@ -398,8 +444,8 @@ def _brings(request: AccessRequest, classes: Classes) -> Label:
 
 def never_sees(live: LiveTask, bundle: Bundle) -> list[Unseen]:
     """Return the rules about data that a task never sees: those of its type, and of the tasks above it."""
-    types = (bundle.task_types.get(name) for name in sorted(live.types))
-    return [one.withhold for one in types if one is not None and one.withhold != _NOTHING_UNSEEN]
+    types = [found for name in live.types if (found := bundle.task_types.get(name)) is not None]
+    return [one.withhold for one in types if one.withhold != _NOTHING_UNSEEN]
 
 
 def seen_by(tool: Tool, live: LiveTask, bundle: Bundle) -> Tool:
@@ -457,20 +503,6 @@ def _questioned(
     return questioned(index, request, said) if said else ()
 
 
-def _departures(request: AccessRequest) -> list[Reason]:
-    """Return the arguments in which a call departs from the plan's entry for its tool."""
-    return [
-        Reason(
-            code="plan",
-            text=one.reason,
-            rule="plan",
-            remediation=f"the plan: {one.remediation}",
-            argument=one.argument,
-        )
-        for one in departures(request.task.plan, request.tool.id, request.arguments)
-    ]
-
-
 #: Facts of the flow about the arguments of one kind, each with their worst provenance.
 _KINDS = frozenset({"destination", "selector", "personal", "content", "code", "secret", "choice"})
 
@@ -508,59 +540,3 @@ def _kinds(spec: Argument | None) -> tuple[str, ...]:
         return (ArgumentRole.CONTENT.value,)
     own = "choice" if spec.least else "secret" if spec.secret else spec.role.value
     return (own, "personal") if spec.personal else (own,)
-
-
-def _own_files(request: AccessRequest) -> list[Reason]:
-    """Return the reason to refuse a call that reaches remit's own files.
-
-    INVARIANT: no grant, policy, approval or mode permits such a call.
-    """
-    if not request.own_files:
-        return []
-    return [
-        Reason(
-            code="own-files",
-            text=f"`{request.own_files[:80]}` names a file of remit itself, or the settings of a client "
-            "behind it, which no agent may read or change",
-            rule="remit's own files",
-            remediation="name another file; people change remit's files without an agent",
-            argument=request.own_files,
-        )
-    ]
-
-
-def _argument_reasons(grant: Grant, request: AccessRequest) -> list[Reason]:
-    return [
-        Reason(
-            code=refusal.code,
-            text=refusal.reason,
-            rule=f"grant of {grant.tool} in task type {request.task.type}",
-            remediation=refusal.remediation,
-            argument=refusal.argument,
-        )
-        for refusal in grant.permits(request.arguments)
-    ]
-
-
-def _policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
-    if answer.errors:
-        text = "; ".join(answer.errors)
-        return [
-            Reason(
-                code="policy-error",
-                text=f"a rule could not be evaluated: {text}",
-                rule="policy engine",
-                remediation="ask an administrator to run `remit policy check`",
-            )
-        ]
-    if outcome is _PERMIT:
-        return []
-    if answer.obligations:
-        # An obligation that cannot be met is a refusal; this version can meet none.
-        names = ", ".join(answer.obligations)
-        return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
-    if not answer.permits and not answer.forbids and not answer.waivable:
-        return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
-    if outcome is _DENY and not answer.forbids and not answer.waivable:
-        return []  # policy permits; the grant's own reasons refuse
-    return list(answer.reasons)

@@ -79,6 +79,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         made.reason_texts = [one.text for one in decision.reasons]
     if decision.approval:
         made.approval = decision.approval
+    if decision.approval_left is not None:
+        made.approval_left = decision.approval_left
     if decision.observed:
         made.observed = True
     if request.follows:

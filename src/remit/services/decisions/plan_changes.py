@@ -6,8 +6,9 @@ An extension is decided like a call, as a call of the tool `remit/plan`, which n
 1. the task is open, grants what is requested, and every ancestor task has it in its plan;
 2. policy decides whether the plan may grow, with the task's label and with what the extension adds in its
    context. By the default rules, a tool that changes or discloses something must be requested in the person's
-   words, or a person is asked about exactly this extension; once the task has read untrusted data, a person
-   is asked in each case, except about reads of one's own without arguments that select anything;
+   words, or a person is asked about exactly this extension; once the task has read untrusted data, it is
+   refused without such words, and a person is asked about all else, except reads of one's own without
+   arguments that select anything;
 3. the decision, the use of an approval and the longer plan are committed together.
 
 The first plan of a task that was opened without one is an extension too: it narrows the task, but afterwards
@@ -28,7 +29,7 @@ from remit.core.errors import Forbidden
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import PlanExtended
 from remit.core.flow.facts import Flow, FlowFacts
-from remit.core.flow.plan_extension import growth
+from remit.core.flow.plan_extension import growth, handed_over
 from remit.core.identity.principals import Actor, Principal
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
@@ -38,9 +39,9 @@ from remit.core.oauth.proof_facts import best_assurance
 from remit.core.tasks.plan import PLAN_GRANT, PLAN_TOOL, Plan, PlanWish, extended, read_plan, within
 from remit.core.tasks.task import Task, TaskState, person_of
 from remit.ports.runtime import Clock, Entropy
-from remit.ports.store.changes import Change, CheckFence, PutTask, UseApproval
+from remit.ports.store.changes import Change, CheckFence, PutTask
 from remit.ports.store.units import Unit, UnitStore
-from remit.services.decisions.approvals import Approvals
+from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
@@ -135,7 +136,12 @@ class Plans:
         tools = [self._authorizer.tool(one) for one in dict.fromkeys(entry.tool for entry in entries)]
         by_person = by != "" and by == person_of(live.task.intent.requested_by)
         facts = growth(live.index.utterance, tools, first=live.task.plan is None, by_person=by_person)
-        return msgspec.structs.replace(facts, tainted=live.label.trust is Trust.UNTRUSTED)
+        return msgspec.structs.replace(
+            facts,
+            tainted=live.label.trust is Trust.UNTRUSTED,
+            handed=handed_over(live.index, tools),
+            unheard=self._authorizer.unheard(live),
+        )
 
     def _request(
         self,
@@ -198,7 +204,7 @@ class Plans:
         task = msgspec.structs.replace(live.task, plan=extended(live.task.plan, entries), label=live.label)
         changes: list[Change] = [CheckFence(live.task.epochs, live.scopes)]
         if ruling.approval is not None:
-            changes.append(UseApproval(ruling.approval.id, request.call_digest, request.now))
+            changes.append(use_of(ruling.approval, request, request.now))
         changes.append(PutTask(task, expected=TaskState.ACTIVE))
         grown = PlanExtended(
             tools=sorted({one.tool for one in entries}),

@@ -11,6 +11,7 @@ from remit.ports.adapters import Adapters
 from remit.services.endings.assembly import EndingServices
 from remit.services.guard.client import GuardedClient
 from remit.services.guard.guard import CodingGuard
+from remit.services.guard.heartbeat import Heartbeat
 from remit.services.guard.sessions import GuardSessions
 from remit.services.identity.assembly import IdentityServices
 from remit.services.mediation.assembly import MediationServices
@@ -41,6 +42,7 @@ def guard_of(
         clock=adapters.clock,
         tenant=deployment.tenant,
         running=adapters.running,
+        heartbeat=Heartbeat(adapters.store, adapters.clock, deployment.tenant),
     )
     return CodingGuard(
         clients=settings.clients,

@@ -28,7 +28,8 @@ class GuardedClient(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_digest` is the digest of the secret that its hooks carry. `silent_permits`: the client's own rules
     still apply to what remit permits; else remit's permit is enough. `headless_words`: prompts of runs
-    without a terminal count as the person's. `relays` are further agents as which it reaches MCP servers.
+    without a terminal count as the person's. `managed`: only an administrator changes its hooks. `relays`
+    are further agents as which it reaches MCP servers.
     """
 
     name: str
@@ -39,6 +40,7 @@ class GuardedClient(msgspec.Struct, frozen=True, kw_only=True):
     secret_digest: str
     silent_permits: bool = True
     headless_words: bool = False
+    managed: bool = False
     relays: frozenset[str] = frozenset()
 
     @property

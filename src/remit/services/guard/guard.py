@@ -24,12 +24,13 @@ from typing import Any, Final
 
 import msgspec
 
-from remit.core.coding.calls import CodingCall, coding_call
+from remit.core.coding.calls import COPILOT, CodingCall, coding_call
 from remit.core.coding.guard_files import acts_as_person, steers_client
-from remit.core.coding.mcp_names import McpTool, mcp_tool
+from remit.core.coding.mcp_names import McpTool, hyphenated, mcp_tool
 from remit.core.decisions.decision import Reason
 from remit.core.errors import Forbidden, RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
+from remit.core.hooks.forms import FORMS
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.transcripts.turns import WordsOrigin
@@ -37,6 +38,7 @@ from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
 from remit.services.guard.call import LATER, NO_SINK, HookedCall, HookedSteps, result_of
 from remit.services.guard.client import GuardedClient, GuardMode
+from remit.services.guard.senders import HookSenders
 from remit.services.guard.sessions import GuardSession, GuardSessions, WorkChain, give_up
 from remit.services.guard.words import origin_by_event, origin_by_marks
 from remit.services.mediation.call import RequestedCall
@@ -82,6 +84,7 @@ class CodingGuard:
         self._mediator = mediator
         self._parts = parts
         self._processes = processes
+        self._senders = HookSenders(processes, parts.clock)
         self._transcripts = transcripts
         self._governed = governed
         self._running: set[asyncio.Task[Any]] = set()
@@ -97,18 +100,26 @@ class CodingGuard:
         """
         activity = self.activity[client.name]
         activity.last, activity.events = self._parts.clock.now(), activity.events + 1
-        session = await self._session(client, event, connection)
+        session, event = await self._session(client, event, connection)
+        session.hooks += 1
         verdict = await self._take(session, event)
-        activity.answers[verdict.answer.value] += 1
+        for answers in (activity.answers, session.answers):
+            answers[verdict.answer.value] += 1
         return verdict
 
     async def _session(
         self, client: GuardedClient, event: HookEvent, connection: tuple[tuple[str, int], tuple[str, int]]
-    ) -> GuardSession:
-        known = self.sessions.processes()
-        sender, inside = None, False
+    ) -> tuple[GuardSession, HookEvent]:
+        """Return an event's session, and the event with what its process says of the author.
+
+        A hook by a command speaks for the client that has started it.
+        """
+        by_command = FORMS[client.name].by_command
+        hook, sender, inside = None, None, False
         if self._processes is not None:
-            sender = self._processes.behind(*connection, likely=[one.pid for one in known])
+            likely = [] if by_command else [one.pid for one in self.sessions.processes()]
+            hook = self._processes.behind(*connection, likely=likely)
+            sender = self._senders.client_of(hook) if by_command and hook is not None else hook
             if sender is None:
                 raise Forbidden(
                     "the process that sent this hook cannot be seen, so it may be any",
@@ -116,7 +127,15 @@ class CodingGuard:
                     remediation="run remit as the user of the client",
                 )
             inside = self.governs(sender)
-        return await self.sessions.of(client, event.session, sender, event.cwd, inside=inside)
+        name = self._senders.session_of(event)
+        session = await self.sessions.of(client, name, sender, event.cwd, inside=inside)
+        if by_command and event.kind in (HookKind.WORDS, HookKind.SESSION_ENDS):
+            author = self._senders.author(sender, hook, busy=self.sessions.is_busy(sender))
+            event = msgspec.structs.replace(event, source=author)
+            if event.kind is HookKind.SESSION_ENDS and not author and sender is not None:
+                # An agent would leave a task that a person has ended. A client that is gone is noticed.
+                event = msgspec.structs.replace(event, kind=HookKind.OTHER)
+        return session, event
 
     def governs(self, process: RunningProcess) -> bool:
         """Return whether a client's session has started a process, itself or by others."""
@@ -153,13 +172,18 @@ class CodingGuard:
             case HookKind.SESSION_ENDS:
                 await self.sessions.end(session)
             case HookKind.SETTINGS:
-                return _settings(event)
+                verdict = _settings(event)
+                if verdict is not PASS:
+                    await self.sessions.report(
+                        session, "change", f"its settings were changed: {event.source}"
+                    )
+                return verdict
         return PASS
 
     # Calls.
 
     async def _call(self, session: GuardSession, event: HookEvent) -> HookVerdict:
-        if self._mcp(event) is not None:
+        if self._mcp(session, event) is not None:
             await self._share(session, event.agent)
             return PASS
         made = self.described(session, event)
@@ -175,17 +199,22 @@ class CodingGuard:
         asked = RequestedCall(
             token="", upstream=session.client.name, name=made.tool, arguments=made.arguments
         )
+        while call in chain.pending:
+            call += "+"  # some clients have no ids, so that equal calls share one
         run = chain.pending[call] = HookedCall()
         run.driven = asyncio.get_running_loop().create_task(
             self._mediator.run(asked, NO_SINK, partial(HookedSteps, run, claims, forbidden))
         )
         self._running.add(run.driven)
-        run.driven.add_done_callback(partial(self._over, run, chain, call))
+        run.driven.add_done_callback(partial(self._over, run, session, chain, call))
         await run.settled
         return run
 
-    def _over(self, run: HookedCall, chain: WorkChain, call: str, driven: asyncio.Task[Any]) -> None:
+    def _over(
+        self, run: HookedCall, session: GuardSession, chain: WorkChain, call: str, driven: asyncio.Task[Any]
+    ) -> None:
         self._running.discard(driven)
+        self._senders.call_ended(session.process)
         if chain.pending.get(call) is run:
             del chain.pending[call]
         if not driven.cancelled():
@@ -216,17 +245,24 @@ class CodingGuard:
     # Results.
 
     async def _result(self, session: GuardSession, event: HookEvent) -> None:
-        mcp = self._mcp(event)
+        mcp = self._mcp(session, event)
         if mcp is not None:
-            await self._observe(session, event, mcp)
+            given = event.arguments if isinstance(event.arguments, dict) else {}
+            await self._observe(session, event, mcp, given)
             return
         chain = session.chains.get(event.agent)
-        run = chain.pending.get(event.call) if chain is not None else None
+        run = _oldest(chain, event.call) if chain is not None else None
         if run is not None:
             await run.close(event.text, error=event.error)
+        elif FORMS[session.client.name].by_command:
+            # A program of the agent may have reported another result before, by the same command.
+            made = self.described(session, event)
+            await self._observe(session, event, McpTool(session.client.name, made.tool), made.arguments)
 
-    def _mcp(self, event: HookEvent) -> McpTool | None:
+    def _mcp(self, session: GuardSession, event: HookEvent) -> McpTool | None:
         """Return the tool of a governed MCP server that a call is about."""
+        if session.client.name == COPILOT:
+            return hyphenated(event.tool, self._governed)
         found = mcp_tool(event.tool)
         return found if found is not None and found.upstream in self._governed else None
 
@@ -239,20 +275,30 @@ class CodingGuard:
         own = self._parts.live.get(chain.task) or await self._parts.live.load(chain.task)
         classes = self._parts.policies.applied.bundle.classes
         tasks = {one.task for open_ in self.sessions.open.values() for one in open_.chains.values()}
+        # Which of the client's sessions a relay serves is not known: what each has read counts.
+        known = [
+            bound.index
+            for open_ in self.sessions.open.values()
+            if open_.client is session.client
+            for one in open_.chains.values()
+            if (bound := self._parts.live.get(one.task)) is not None
+        ]
         for live in self._parts.live.all():
             if live.task.agent in session.client.relays and live.task.id not in tasks:
                 if live.rise(own.label, classes):
                     live.raised_by = "guard"
                 live.index.unseen |= own.label.trust is Trust.UNTRUSTED
+                live.index.beside = tuple(known)
 
-    async def _observe(self, session: GuardSession, event: HookEvent, mcp: McpTool) -> None:
-        """Take in the result of a call that remit decided at its own endpoint."""
+    async def _observe(
+        self, session: GuardSession, event: HookEvent, tool: McpTool, given: dict[str, Json]
+    ) -> None:
+        """Take in the result of a call that is closed, or that remit decided at its own endpoint."""
         chain = await self.sessions.chain(session, event.agent)
         parts, now = self._parts, self._parts.clock.now()
         claims = await self.sessions.claims(chain.task)
         live = await parts.live.bind(claims, now)
-        given: dict[str, Json] = event.arguments if isinstance(event.arguments, dict) else {}
-        steps = parts.authorizer.describing(claims.principal, live, mcp.upstream, mcp.name, given, now)
+        steps = parts.authorizer.describing(claims.principal, live, tool.upstream, tool.name, given, now)
         request = await parts.observer.turns.take(steps)
         chunk = result_of(event.text, error=event.error)
         await parts.observer.observe(Observation(live, request, 0, "", lambda: None), chunk)
@@ -267,7 +313,8 @@ class CodingGuard:
             give_up(chain)  # the person goes on: what was rejected or broken off is not reported
             await self.sessions.state(session, event.text[:MAX_GOAL_CHARS])
         elif origin is WordsOrigin.UNKNOWN:
-            session.unknown.append((event.transcript, event.prompt, event.text))
+            if not FORMS[session.client.name].by_command:
+                session.unknown.append((event.transcript, event.prompt, event.text))
         else:
             return await self._notice(session, event)
         await self._mentioned(session, event)
@@ -314,6 +361,11 @@ class CodingGuard:
     def failed(self, client: GuardedClient, fault: RemitError) -> None:
         """Keep what went wrong with a client's hook, for `status`."""
         self.activity[client.name].fault = f"{fault.code}: {fault.message}"
+
+
+def _oldest(chain: WorkChain, call: str) -> HookedCall | None:
+    """Return the first of the calls that share an id."""
+    return next((run for name, run in chain.pending.items() if name.rstrip("+") == call.rstrip("+")), None)
 
 
 def _forbidden(made: CodingCall, event: HookEvent) -> Reason | None:

@@ -9,8 +9,9 @@ least the label, that it had.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from typing import Literal
 
 from remit.core.errors import Forbidden
 from remit.core.identity.principals import Person
@@ -21,6 +22,7 @@ from remit.ports.runtime import Clock, Processes, RunningProcess
 from remit.services.endings.assembly import EndingServices
 from remit.services.guard.call import HookedCall
 from remit.services.guard.client import SESSION, GuardedClient
+from remit.services.guard.heartbeat import Heartbeat
 from remit.services.identity.directory import Directory
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tasks.opening_rules import DelegatedOpening, Opening
@@ -44,7 +46,10 @@ class WorkChain:
 
 @dataclass(slots=True)
 class GuardSession:
-    """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin."""
+    """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin.
+
+    `hooks` is the number of events that its hooks have reported, `answers` how many got which answer.
+    """
 
     id: str
     client: GuardedClient
@@ -54,6 +59,8 @@ class GuardSession:
     chains: dict[str, WorkChain] = field(default_factory=dict)
     unknown: list[tuple[str, str, str]] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    hooks: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
 
 
 class GuardSessions:
@@ -68,9 +75,11 @@ class GuardSessions:
         clock: Clock,
         tenant: str,
         running: Processes | None,
+        heartbeat: Heartbeat,
     ) -> None:
         """Begin without sessions. Without `running` nothing is known of processes."""
         self._running = running
+        self._heartbeat = heartbeat
         self._tasks = tasks
         self._directory = directory
         self._endings = endings
@@ -106,6 +115,15 @@ class GuardSessions:
         """Return the client processes of all sessions."""
         return {one.process: one for one in self.open.values() if one.process is not None}
 
+    def is_busy(self, process: RunningProcess | None) -> bool:
+        """Return whether a call of one of a client's sessions is in the client's hands."""
+        return any(
+            chain.pending
+            for session in self.open.values()
+            if session.process == process
+            for chain in session.chains.values()
+        )
+
     async def chain(self, session: GuardSession, agent: str) -> WorkChain:
         """Return the session's chain, or a subagent's; its task is opened if it has none that is open."""
         async with session.lock:
@@ -116,6 +134,16 @@ class GuardSessions:
             made = WorkChain(task.id, found.pending if found else {})
             session.chains[agent] = made
             return made
+
+    async def report(
+        self, session: GuardSession, state: Literal["start", "change", "end"], why: str = ""
+    ) -> None:
+        """Write a session's sign of life to the evidence."""
+        if (root := session.chains.get("")) is not None:
+            answers = dict(session.answers)
+            await self._heartbeat.report(
+                session.client, root.task, state, hooks=session.hooks, answers=answers, why=why
+            )
 
     async def _is_open(self, task_id: str) -> bool:
         """Return whether a task goes on. One that a person ended stays the session's: calls are refused."""
@@ -131,6 +159,7 @@ class GuardSessions:
             if one.intent.params.get(SESSION) == session.id
         ]
         if earlier and earlier[0].active_at(self._clock.now()):
+            await self._began(session, earlier[0], "change", "remit has taken the session up again")
             return earlier[0]
         person = await self.person(client)
         opening = Opening(
@@ -146,7 +175,14 @@ class GuardSessions:
         if earlier:
             live = await self._tasks.live.load(task.id)
             live.index.unseen = True
+        await self._began(session, task, "start", "the session was resumed" if earlier else "")
         return task
+
+    async def _began(
+        self, session: GuardSession, task: Task, state: Literal["start", "change"], why: str
+    ) -> None:
+        session.chains.setdefault("", WorkChain(task.id))
+        await self.report(session, state, why)
 
     async def _child(self, session: GuardSession) -> Task:
         root = session.chains.get("")
@@ -178,6 +214,8 @@ class GuardSessions:
     ) -> None:
         """End a session with its subagents, or one subagent."""
         chain = session.chains.get(agent)
+        if not agent:
+            await self.report(session, "end", reason)
         for name, one in tuple(session.chains.items()):
             if name == agent or not agent:
                 give_up(one)

@@ -22,10 +22,16 @@ from remit.core.hooks.event import HookEvent
 from remit.core.transcripts.turns import WordsOrigin
 
 #: Words that clients put around what no person typed.
-_OF_THE_CLIENT: Final = ("<task-notification>", "<system-reminder>", "<command-message>", "<local-command-")
+_OF_THE_CLIENT: Final = (
+    "<task-notification>",
+    "<system-reminder>",
+    "<system_notification>",
+    "<command-message>",
+    "<local-command-",
+)
 #: The words of a client for authors of a prompt.
-_PERSON: Final = "user"
-_HEADLESS: Final = "sdk"
+AT_TERMINAL: Final = "user"
+WITHOUT_TERMINAL: Final = "sdk"
 
 
 def origin_by_event(event: HookEvent, *, inside: bool, headless: bool) -> WordsOrigin:
@@ -36,9 +42,9 @@ def origin_by_event(event: HookEvent, *, inside: bool, headless: bool) -> WordsO
     """
     if inside or event.agent or event.text.lstrip().startswith(_OF_THE_CLIENT):
         return WordsOrigin.SYSTEM
-    if event.source == _PERSON:
+    if event.source == AT_TERMINAL:
         return WordsOrigin.HUMAN
-    if event.source == _HEADLESS:
+    if event.source == WITHOUT_TERMINAL:
         return WordsOrigin.HUMAN if headless else WordsOrigin.UNKNOWN
     return WordsOrigin.SYSTEM if event.source else WordsOrigin.UNKNOWN
 
@@ -54,8 +60,8 @@ def origin_by_marks(marks: list[tuple[str, str]], *, headless: bool) -> WordsOri
 
 
 def _origin(kind: str, source: str, *, headless: bool) -> WordsOrigin:
-    if kind not in ("", "human") or source not in ("", "typed", "queued", _HEADLESS):
+    if kind not in ("", "human") or source not in ("", "typed", "queued", WITHOUT_TERMINAL):
         return WordsOrigin.SYSTEM
-    if source == _HEADLESS:
+    if source == WITHOUT_TERMINAL:
         return WordsOrigin.HUMAN if headless else WordsOrigin.UNKNOWN
     return WordsOrigin.HUMAN if kind == "human" or source else WordsOrigin.UNKNOWN

@@ -4,8 +4,8 @@
 The steps of a list; steps 1 and 2 are done by the endpoint, as for every call:
 
 3. describe: a list carries the label that reading there would bring, and the stored label of its upstream as
-   a whole, because others may have written what the list names. A tool description that no administrator
-   vouches for is untrusted
+   a whole, because others may have written what the list names. What an upstream says of a tool is untrusted
+   until an administrator vouches for it: it is assumed until files describe the tool
 4. decide: of everything that is offered, a task sees what it may call, and nothing whose data would be above
    the ceilings of its grants
 8. observe: what the task has not seen yet is taken in, then the list may be released
@@ -30,10 +30,10 @@ from remit.core.decisions.mediation import Delivery
 from remit.core.flow.values.destination import within
 from remit.core.ids import ID_BYTES, make_id
 from remit.core.json_value import Json
-from remit.core.label import Label, Trust
+from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.plan import tools_of
-from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState
+from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState, list_key
 from remit.ports.runtime import Entropy
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.units import Unit
@@ -47,7 +47,7 @@ TOOLS: Final = "tools"
 RESOURCES: Final = "resources"
 TEMPLATES: Final = "resourceTemplates"
 PROMPTS: Final = "prompts"
-#: What an upstream says of its use, as a list of one entry. It is not reviewed: only observe mode shows it.
+#: What an upstream says of its use, as a list of one entry. Enforced, only a reviewed text is shown.
 WORDS: Final = "instructions"
 #: The operation that reads an entry of each list, and the argument that names the entry.
 _READ_BY: Final = {
@@ -185,7 +185,7 @@ class Lists:
         steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
         # A list has no arguments, so its description needs no pause for other tasks.
         request = finish(steps)
-        label = carries(request.tool, classes) if operation else Label(classes.bottom, trust=Trust.UNTRUSTED)
+        label = carries(request.tool, classes) if operation else _unreviewed(new, classes)
         tool = Tool(
             upstream=upstream,
             name=f"{kind}:list",
@@ -265,7 +265,9 @@ class Lists:
             foreseen = plan is None or tool.id in plan or self._m.authorizer.observes(upstream)
             return foreseen and self.sees(live, tool)
         if kind == WORDS:
-            return self._m.authorizer.observes(upstream)
+            # A task gets a reviewed text if it may call any tool that the text may be about.
+            works = any(one.partition("/")[0] == upstream for one in live.grants)
+            return self._m.authorizer.observes(upstream) or (entry.addresses is not None and works)
         operation, argument = _READ_BY[kind]
         if not self.holds(live, upstream, operation):
             return False
@@ -294,7 +296,7 @@ class Lists:
         if kind == TOOLS:
             return self._tools.version(upstream)
         if kind == WORDS:
-            return (self._tools.catalogue(upstream),)
+            return (self._tools.catalogue(upstream), self._tools.reviewed_words(upstream))
         return (self._catalogued(upstream, kind),)
 
     def _catalogued(self, upstream: str, kind: str) -> tuple[dict[str, Json], ...]:
@@ -311,12 +313,13 @@ class Lists:
         if kind == TOOLS:
             for tool in self._tools.of(upstream):
                 if "inputSchema" in tool.surface:
-                    yield self._entry(kind, before, tool.name, self.told(tool), tool)
+                    yield self._entry(kind, before, tool.name, _callable(self.told(tool)), tool)
             return
         if kind == WORDS:
             catalogue = self._tools.catalogue(upstream)
             if catalogue is not None and catalogue.instructions:
-                yield self._entry(kind, before, kind, {kind: catalogue.instructions})
+                accepted = catalogue.instructions == self._tools.reviewed_words(upstream)
+                yield self._entry(kind, before, kind, {kind: catalogue.instructions}, accepted=accepted)
             return
         _, argument = _READ_BY[kind]
         for wire in self._catalogued(upstream, kind):
@@ -331,14 +334,17 @@ class Lists:
         key: str,
         wire: dict[str, Json],
         tool: Tool | None = None,
+        *,
+        accepted: bool = False,
     ) -> ListedEntry:
         known = before.get(key)
-        if known is not None and known.wire == wire and known.tool == tool:
+        same = known is not None and known.wire == wire and known.tool == tool
+        if known is not None and same and (tool is not None or accepted is (known.addresses is not None)):
             return known
         self.steps["read"] += 1
         self._numbers += 1
         kept = {name: one for name, one in wire.items() if name != "name"} if kind in _RENAMED else wire
-        vouched = tool is not None and self._vouched(tool, wire)
+        vouched = accepted or (tool is not None and self._vouched(tool, wire))
         addresses = tuple(_addresses(wire)) if vouched else None
         return ListedEntry(self._numbers, key, wire, orjson.dumps(kept), tool, addresses)
 
@@ -399,6 +405,35 @@ class Lists:
         live.reserve((room,))
         live.settle((room,), taken=False)
         return live.count_result(sum(len(one.body) for one in new))
+
+
+def _unreviewed(entries: Sequence[ListedEntry], classes: Classes) -> Label:
+    """Return the label of entries that no administrator vouches for.
+
+    It is assumed of the surfaces of the tools, and known where an entry says anything else.
+    """
+    label = Label(classes.bottom, trust=Trust.UNTRUSTED)
+    keys = [_key_of(one) for one in entries if one.addresses is None]
+    return label.assuming(Label(classes.bottom), frozenset(filter(None, keys))) if all(keys) else label
+
+
+def _key_of(entry: ListedEntry) -> str:
+    tool = entry.tool
+    reviewable = tool is not None and tool.label.assumed is not None and entry.wire == _callable(tool.surface)
+    return list_key(tool) if tool is not None and reviewable else ""
+
+
+def _callable(wire: dict[str, Json]) -> dict[str, Json]:
+    """Return a tool's entry without its offer of tasks of 2025-11-25, which no session has.
+
+    A client would read a tool that demands them as one that it cannot call.
+    """
+    execution = wire.get("execution")
+    if not isinstance(execution, dict) or "taskSupport" not in execution:
+        return wire
+    rest = {name: one for name, one in execution.items() if name != "taskSupport"}
+    kept = {name: one for name, one in wire.items() if name != "execution"}
+    return kept | ({"execution": rest} if rest else {})
 
 
 def _size(entry: ListedEntry) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.flow.provenance import Index
+from remit.core.flow.records.participants import addressees
 from remit.core.flow.stated_amounts import joined, payments
 from remit.core.flow.task_index import begun
 from remit.core.identity.principals import Agent
@@ -231,6 +232,12 @@ class LiveTask:
             self.index.statement,
             request.tool.parts(request.arguments),
         )
+        if addressees(self.index, request.tool, request.arguments).fact != facts.participants:
+            raise Conflict(
+                "the participants may have changed since the decision",
+                code="participants-changed",
+                remediation="call again",
+            )
         again = statement.repeats(request.tool, parts) and not facts.repeated
         statement.owed.pay(request.tool, payments(joined(request.tool, parts)))
         if (self.index.spend(request.tool, request.arguments) and not facts.spent) or again:
@@ -246,9 +253,9 @@ class LiveTask:
 
         A lowered label does not count: the agent has read what it was lowered for.
         """
-        return all(
-            one.label.trust is Trust.TRUSTED and one.task.lowered is None for one in (self, *self.above())
-        )
+        if self.label.trust is not Trust.TRUSTED or self.task.lowered is not None:
+            return False
+        return all(one.label.trust is Trust.TRUSTED and one.task.lowered is None for one in self.above())
 
     def above(self) -> list[LiveTask]:
         """Return the bound ancestors of this task."""

@@ -91,6 +91,9 @@ class Tasks:
         # A lock exists for as long as a task holds it or waits for it.
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pace = OpeningLimits(store=store, clock=clock, tenant=tenant, bounds=bounds)
+        #: The scopes with an epoch that are no tasks, among the first `_looked` ones.
+        self._wide: set[str] = set()
+        self._looked = 0
 
     async def open(
         self,
@@ -281,10 +284,13 @@ class Tasks:
         does. The scopes of other tasks are not among these; recording them too would only grow the record.
         """
         current = self._store.epochs(self._tenant)
-        others = scope(ScopeKind.TASK, "")
-        scopes = {*task.scopes, *(name for name in current if not name.startswith(others))}
+        # Scopes are only ever added, one for each task that ended: only the new ones are looked at. The copy
+        # is one step for other threads, which may add some meanwhile.
+        names, others = list(current), scope(ScopeKind.TASK, "")
+        self._wide.update(name for name in names[self._looked :] if not name.startswith(others))
+        self._looked = len(names)
         return msgspec.structs.replace(
-            task, epochs={name: current[name] for name in scopes if current.get(name)}
+            task, epochs={name: current[name] for name in {*task.scopes, *self._wide} if current.get(name)}
         )
 
     def _unit(

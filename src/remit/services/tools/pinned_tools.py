@@ -137,6 +137,10 @@ class ToolCatalogue:
         """Return what an upstream offered when it was last asked."""
         return self._catalogues.get(upstream)
 
+    def reviewed_words(self, upstream: str) -> str:
+        """Return the text of an upstream about its use (`instructions`) that the bundle has; may be empty."""
+        return self._policies.applied.bundle.instructions.get(upstream, "")
+
     def protocol(self, upstream: str) -> str:
         """Return the protocol that an upstream spoke when it was last asked; empty while nothing is known."""
         catalogue = self._catalogues.get(upstream)

@@ -6,6 +6,9 @@
 #   reason                  what people read when the rule decides; {tool} becomes the tool's name
 #   remediation             what would make the call permitted
 #   otherwise               `approval` turns a forbid into a question to an approver
+#   bounded                 10 lets one answer permit up to 10 calls that differ in their texts alone; without it, just the
+#                           one
+#   bounded_high_risk       the same for calls that move money, touch production, run code, give powers, or destroy
 #
 # Where one forbid needs several bodies, the later ones follow without annotations.
 package remit

@@ -18,6 +18,7 @@
 #   tainted      the task has read data that others may have written
 #   unseen       results went to the agent unseen, so a value may come from them
 #   full         more was read than remit remembers, or its reader has ended: the unknown may be untrusted
+#   participants `unread`: the call goes to those who take part in a stored thing, and the task has not read who they are
 #   unheard      no words of a person are known, and the task type has it asked (`without_words: ask`)
 #
 # Calls that the person clearly did not request are refused. An approver is asked only if a person can decide.
@@ -106,6 +107,7 @@ near_read if {
 #   reason: "the person has not stated the destination of `{tool}`"
 #   remediation: have this exact call approved, or have the person state the destination
 #   otherwise: approval
+#   bounded: 10
 forbid contains "flow/ask-destination" if {
 	described
 	far_reaching
@@ -127,6 +129,16 @@ reads_on if {
 	near_read
 	flow.destination_pointed
 	wanted
+}
+
+# Who takes part in the thing is known only after a look-up, which costs no one a question.
+# METADATA
+# custom:
+#   reason: "`{tool}` goes to those who take part in a stored thing, and this task has not read who they are"
+#   remediation: read it first with the tool that shows its participants
+forbid contains "flow/unread-participants" if {
+	described
+	flow.participants == "unread"
 }
 
 # -- which one ----------------------------------------------------------------------------------------------------
@@ -184,6 +196,7 @@ undone_inside if {
 #   reason: "the object that `{tool}` would change was found in data that others may have written"
 #   remediation: have this exact call approved, or have the person name the object
 #   otherwise: approval
+#   bounded: 10
 forbid contains "flow/ask-selector" if {
 	selects_tainted
 	not flow.selector_reached
@@ -487,6 +500,7 @@ pointed_read if {
 #   reason: "this task has read untrusted data, and the person did not ask for the action of `{tool}`"
 #   remediation: have this exact call approved, or have the person ask for it in a later message
 #   otherwise: approval
+#   bounded: 10
 forbid contains "flow/ask-unasked" if {
 	unasked
 	not exact_read
@@ -540,6 +554,7 @@ led_to if {
 #   reason: "this task has read untrusted data, and its plan does not include this call of `{tool}`"
 #   remediation: have this exact call approved, or have the plan extended
 #   otherwise: approval
+#   bounded: 10
 forbid contains "flow/ask-unplanned" if unplanned
 
 # Reads beyond the plan are refused instead of asked about call by call: one plan extension covers all of them.

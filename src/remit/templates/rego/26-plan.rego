@@ -24,6 +24,21 @@ forbid contains "plan/unasked" if {
 	not input.context.flow.asked
 }
 
+# Once untrusted data was read, only the person's words lead to such a tool, or the text that they delegate to: without
+# a plan its calls would be refused, too.
+# METADATA
+# custom:
+#   reason: this task has read untrusted data, and the plan would gain a tool that changes or discloses something, unasked
+#   remediation: "have the person ask for it in a later message, or have the person extend the plan: `remit task plan`"
+forbid contains "plan/unasked-later" if {
+	input.action.id == "remit/plan"
+	input.context.flow.tainted
+	not input.context.flow.asked
+	input.context.flow.adds in {"effects", "first"}
+	not input.context.flow.handed
+	not input.context.flow.unheard
+}
+
 # Afterwards an approver reviews the added tools and the data that was read. Reads of one's own that select nothing
 # leave nothing to choose.
 # METADATA

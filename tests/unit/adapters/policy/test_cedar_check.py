@@ -24,6 +24,7 @@ def check(text: str, *tools: Tool) -> list[Problem]:
     return ENGINE.check(source(text), tools or TOOLS, [SUMMARISE], [CLERK])
 
 
+ASKS = '@otherwise("approval")'
 READ = 'action == Action::"contracts/read", resource'
 
 
@@ -38,6 +39,13 @@ READ = 'action == Action::"contracts/read", resource'
         ('@reson("x") permit (principal, action, resource);', "warning", "`@reson`", "`reason`"),
         ('@otherwise("approval") permit (principal, action, resource);', "error", "`@otherwise`", "approval"),
         ('@otherwise("aproval") forbid (principal, action, resource);', "error", "`@otherwise`", "approval"),
+        ('@bounded("10") forbid (principal, action, resource);', "error", "`@bounded`", "@otherwise"),
+        (f'{ASKS} @bounded("1") forbid (principal, action, resource);', "error", "2 to 100", "@bounded"),
+        (f'{ASKS} @bounded("101") forbid (principal, action, resource);', "error", "2 to 100", "@bounded"),
+        (f'{ASKS} @bounded("all") forbid (principal, action, resource);', "error", "2 to 100", "@bounded"),
+        (f"{ASKS} @bounded forbid (principal, action, resource);", "error", "2 to 100", "@bounded"),
+        (f'{ASKS} @bounded("\u0661\u0660") forbid (principal, action, resource);', "error", "2 to 100", "10"),
+        (f'{ASKS} @bounded_high_risk("") forbid (principal, action, resource);', "error", "high_risk", "10"),
         (f'forbid (principal, {READ}) when {{ context.args.pth == "" }};', "error", "`pth`", "`path`"),
         (f"forbid (principal, {READ}) when {{ context.args has pth }};", "error", "`pth`", "`path`"),
         (f"forbid (principal, {READ}) when {{ context.args.lines > 1 }};", "error", "optional", "has lines"),

@@ -221,6 +221,14 @@ def test_a_base_url_gives_its_origin_and_path(url: str, authority: str, path: by
     assert Origin.parse(url) == origin
 
 
+def test_a_query_belongs_to_the_path_where_it_may_be() -> None:
+    """An MCP server's address may have one; an API's, to which paths are appended, may not."""
+    origin, target = split_base_url("https://tools.example.test?k=1&b", query=True)
+    assert (origin.authority, target) == ("tools.example.test", b"/?k=1&b")
+    with pytest.raises(ConfigInvalid):
+        split_base_url("https://tools.example.test?k=1")
+
+
 @pytest.mark.parametrize(
     "url",
     [

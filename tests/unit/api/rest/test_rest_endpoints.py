@@ -3,18 +3,22 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from remit.core.decisions.bounds import BoundedOffer
 from remit.core.errors import ConfigInvalid
 from remit.core.evidence.checkpoint import VerifierKey
+from remit.core.evidence.event import timestamp
 from remit.core.evidence.verification import verify_export
 from remit.core.identity.principals import Person
+from remit.core.label import Label
 from remit.ports.store.changes import PutApproval
 from remit.ports.store.units import Unit
 from tests.worlds.services import ServiceWorld, a_bundle, a_catalogue, service_world
-from tests.worlds.values import an_approval
+from tests.worlds.values import START, an_approval
 
 
 @pytest.fixture
@@ -142,6 +146,40 @@ async def test_an_approval_is_answered_once_by_an_approver(world: ServiceWorld) 
     assert again.status == 409
     pending = await world.ask("GET", "/api/v1/approvals?state=pending", by=ada)
     assert pending.json["items"] == []
+
+
+async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld) -> None:
+    """More than the offer is refused, without an offer there are no bounds, and an approver withdraws."""
+    task = await world.open(await world.session("lena"))
+    until = START + timedelta(minutes=30)
+    offer = BoundedOffer(
+        most=5, until=until, same=("to",), texts=("body",), scope="sha256:1", label=Label(),
+        content="none", crossed=False, crossings=0,
+    )  # fmt: skip
+    for name, offered in (("apr_one", offer), ("apr_two", None)):
+        one = an_approval(name, task=task, offer=offered)
+        await world.services.store.commit(Unit((PutApproval(one),)))
+    ada, lena, path = await world.session("ada"), await world.session("lena"), "/api/v1/approvals"
+    shown = (await world.ask("GET", f"{path}/apr_one", by=ada)).json
+    moment = until.isoformat().replace("+00:00", "Z")
+    label = {"class": "public", "trust": "trusted", "categories": [], "zones": []}
+    bounds = {"most": 5, "until": moment, "same": ["to"], "texts": ["body"]}
+    assert shown["offer"] == bounds | {"label": label}
+    assert (await world.ask("GET", f"{path}/apr_two", by=ada)).json["offer"] is None
+    for name, body in (
+        ("apr_one", {"most": 6}),
+        ("apr_one", {"most": 5, "until": timestamp(until + timedelta(seconds=1))}),
+        ("apr_one", {"approve": False, "most": 2}),
+        ("apr_two", {"most": 2}),
+    ):
+        assert (await world.ask("POST", f"{path}/{name}", {"approve": True} | body, by=ada)).status == 400
+    answered = await world.ask("POST", f"{path}/apr_one", {"approve": True, "most": 5}, by=ada)
+    assert (answered.json["most"], answered.json["used"]) == (5, 0)
+    assert answered.json["expires"] == moment
+    assert (await world.ask("POST", f"{path}/apr_one/withdraw", {}, by=lena)).status == 403
+    gone = await world.ask("POST", f"{path}/apr_one/withdraw", {"comment": "enough"}, by=ada)
+    assert (gone.json["state"], gone.json["comment"]) == ("expired", "enough")
+    assert (await world.ask("POST", f"{path}/apr_one/withdraw", {}, by=ada)).status == 409
 
 
 async def test_watching_ends_with_the_session(world: ServiceWorld) -> None:

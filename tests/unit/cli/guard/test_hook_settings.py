@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.cli.guard import hook_settings
+from remit.cli.guard.client_hooks import HookConnection, hooks_of
 from remit.cli.wrap.backup import digest
 from remit.cli.wrap.jsonc import parse
 from remit.core.errors import ConfigInvalid, Forbidden, NotFound
@@ -17,6 +18,8 @@ from remit.core.hooks import claude_code
 
 URL = "http://127.0.0.1:8700/hooks/claude-code"
 SECRET = "s" * 64
+HOOKS = hooks_of("claude-code", HookConnection(url=URL, secret=SECRET))
+DIGEST = digest(SECRET.encode())
 OWN = """{
   // my own settings
   "model": "opus", /* keep */
@@ -40,15 +43,15 @@ def put_in(file: Path, before: str) -> hook_settings.Inserted:
     """Install the hooks."""
     known, own = hook_settings.current(file)
     assert known == before
-    text, texts = hook_settings.with_hooks(before, file.name, URL, SECRET)
+    text, texts = hook_settings.with_hooks(before, file.name, HOOKS)
     return hook_settings.put_in(file, "claude-code", before, text, texts, own=own, managed=False)
 
 
 @pytest.mark.parametrize("before", ["{}", OWN, '{"hooks": {}}', '{"a": 1}', '{"hooks": {"PreToolUse": []}}'])
 def test_every_event_has_its_hook_and_nothing_else_is_changed(before: str) -> None:
     """The hooks are whole, the other values are as before, and comments stay."""
-    text, texts = hook_settings.with_hooks(before, "settings.json", URL, SECRET)
-    assert hook_settings.is_whole(text, "settings.json", URL, digest(SECRET.encode())) == []
+    text, texts = hook_settings.with_hooks(before, "settings.json", HOOKS)
+    assert hook_settings.is_whole(text, "settings.json", "claude-code", URL, DIGEST) == []
     for comment in ("// my own settings", "/* keep */", "// mine"):
         assert (comment in text) == (comment in before)
     assert hook_settings.without(text, texts) == (before, [])
@@ -56,7 +59,7 @@ def test_every_event_has_its_hook_and_nothing_else_is_changed(before: str) -> No
 
 def test_a_failed_hook_blocks_wherever_the_client_can_be_blocked() -> None:
     """Each blocking event says so; an end cannot be blocked."""
-    text, _ = hook_settings.with_hooks("{}", "settings.json", URL, SECRET)
+    text, _ = hook_settings.with_hooks("{}", "settings.json", HOOKS)
     hooks = json.loads(text)["hooks"]
     assert set(hooks) == set(claude_code.EVENTS)
     for name in ("PreToolUse", "UserPromptSubmit", "ConfigChange", "PostToolUse"):
@@ -67,7 +70,9 @@ def test_a_failed_hook_blocks_wherever_the_client_can_be_blocked() -> None:
 def test_the_client_starts_remit_when_a_session_begins() -> None:
     """The command is quoted for a shell, and comes out again with the rest."""
     words = ["/opt/my tools/remit", "guard", "start", "--config", "/home/mia/remit.yaml"]
-    text, texts = hook_settings.with_hooks(OWN, "settings.json", URL, SECRET, start=words)
+    text, texts = hook_settings.with_hooks(
+        OWN, "settings.json", hooks_of("claude-code", HookConnection(url=URL, secret=SECRET), words)
+    )
     root = parse(text, "f").value
     assert isinstance(root, dict)
     command = root["hooks"]["SessionStart"][0]["hooks"][0]["command"]
@@ -123,7 +128,7 @@ def test_settings_of_an_administrator_wait_for_one(tmp_path: Path, monkeypatch: 
     assert refused.value.code == "administrator"
     assert f"sudo install -D -m 644 {draft} {file}" in refused.value.remediation
     assert draft.stat().st_mode & 0o077 == 0
-    assert hook_settings.is_whole(draft.read_text(), "f", URL, digest(SECRET.encode())) == []
+    assert hook_settings.is_whole(draft.read_text(), "f", "claude-code", URL, DIGEST) == []
     with pytest.raises(Forbidden):
         hook_settings.take_out(hook_settings.the_one("claude-code")[0])
 
@@ -157,8 +162,8 @@ def test_undoing_keeps_what_was_edited_since(tmp_path: Path) -> None:
 )
 def test_a_weakened_hook_counts_as_missing(before: str, after: str) -> None:
     """Not blocking, too short a time, another address, one tool alone, all switched off."""
-    text, _ = hook_settings.with_hooks("{}", "settings.json", URL, SECRET)
-    assert hook_settings.is_whole(text.replace(before, after, 1), "f", URL, digest(SECRET.encode()))
+    text, _ = hook_settings.with_hooks("{}", "settings.json", HOOKS)
+    assert hook_settings.is_whole(text.replace(before, after, 1), "f", "claude-code", URL, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +172,13 @@ def test_a_weakened_hook_counts_as_missing(before: str, after: str) -> None:
 def test_settings_of_another_form_are_refused(broken: str) -> None:
     """Nothing is guessed about a file that the client itself could not use."""
     with pytest.raises(ConfigInvalid):
-        hook_settings.with_hooks(broken, "settings.json", URL, SECRET)
+        hook_settings.with_hooks(broken, "settings.json", HOOKS)
 
 
 def test_texts_with_brackets_do_not_confuse_it() -> None:
     """Values that look like structure are values."""
     before = '{"a": "{[", "hooks": {"Stop": [ {"hooks": []} ]}}'
-    text, _ = hook_settings.with_hooks(before, "settings.json", URL, SECRET)
+    text, _ = hook_settings.with_hooks(before, "settings.json", HOOKS)
     value = parse(text, "f").value
     assert isinstance(value, dict)
     assert value["a"] == "{["

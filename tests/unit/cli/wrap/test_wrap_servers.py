@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from remit.core.errors import ConfigInvalid
 
 Json = Any
 HOME = Path("/home/example")
+TOKEN = "ghp_" + "a1" * 18
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -270,6 +272,52 @@ def test_secrets_among_the_arguments_become_references(
     assert secret not in json.dumps(section)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown", "secrets"),
+    [
+        ("https://a.org/mcp?api_key=s3&team=red", "https://a.org/mcp?api_key=${SECRET_1}&team=red", ["s3"]),
+        ("https://a.org/?key=s3&sig=s4", "https://a.org/?key=${SECRET_1}&sig=${SECRET_2}", ["s3", "s4"]),
+        (f"https://a.org/s/{TOKEN}/mcp", "https://a.org/s/${SECRET_1}/mcp", [TOKEN]),
+        (f"https://a.org/mcp?with={TOKEN}", "https://a.org/mcp?with=${SECRET_1}", [TOKEN]),
+        ("https://a.org/${API_KEY:-s3}/mcp?x=1", "https://a.org/${SECRET_1}/mcp?x=1", ["s3"]),
+        ("https://a.org/mcp?api_key=%2Bs3&q", "https://a.org/mcp?api_key=${SECRET_1}&q", ["%2Bs3"]),
+    ],
+)  # fmt: skip
+def test_secrets_in_an_address_become_references(url: str, shown: str, secrets: list[str]) -> None:
+    """By the name beside it or by its form; the rest of the address stays readable, byte for byte."""
+    server = carried("a", {"url": url}, "a")
+    assert server.section["url"] == shown
+    assert server.section["arguments"] == {
+        f"SECRET_{number}": f"file:.remit/secrets/a.SECRET_{number}" for number in range(1, len(secrets) + 1)
+    }
+    assert list(server.secrets.values()) == secrets
+    filled = shown
+    for number, secret in enumerate(secrets, 1):
+        filled = filled.replace(f"${{SECRET_{number}}}", secret)
+    assert filled == url.replace("${API_KEY:-s3}", "s3")
+
+
+def test_a_login_in_an_address_becomes_a_header() -> None:
+    """As HTTP clients send it; the address has no login any more."""
+    server = carried("a", {"url": "https://u:p%40w@a.org/mcp", "headers": {"X-Team": "1"}}, "a")
+    assert server.section["url"] == "https://a.org/mcp"
+    assert server.section["headers"] == {
+        "Authorization": "Basic file:.remit/secrets/a.LOGIN",
+        "X-Team": "1",
+    }
+    assert base64.b64decode(server.secrets["a.LOGIN"]) == b"u:p@w"
+
+
+@pytest.mark.parametrize("url", ["https://u:pw@a.org/sse", "https://a.org/sse?token=pw"])
+def test_a_secret_address_of_the_older_transport_is_a_variable(url: str) -> None:
+    """Other users of the machine can read the arguments of a program."""
+    server = carried("a", {"url": url}, "a")
+    assert server.section["command"][1:] == ["-P", "-m", "remit.sdk.sse_bridge"]
+    assert server.section["env"] == {"SSE_URL": "file:.remit/secrets/a.SSE_URL"}
+    assert server.secrets["a.SSE_URL"] == url
+    assert "arguments" not in server.section
+
+
 def test_no_secret_reaches_the_configuration() -> None:
     """Whatever is not evidently harmless goes into a file; references and switches stay readable."""
     env = {
@@ -337,10 +385,10 @@ def test_what_clients_write_in_their_own_ways_is_carried_over() -> None:
         {"url": "https://a.example.org/mcp", "httpUrl": "https://a.example.org/mcp"},
         {"command": "a", "env": {"API_TOKEN": ""}},
         {"url": "https://a.example.org/mcp", "headers": {"X-Team": ""}},
-        {"url": "https://a.example.org/mcp?api_key=1"},
-        {"url": "https://u:p@a.example.org/mcp"},
+        {"url": "https://u:p@a.example.org/mcp", "headers": {"authorization": "Bearer x"}},
+        {"url": "https://[a.example.org/mcp"},
         {"url": "${input:address}"},
-        {"url": "https://a.example.org/${API_KEY:-x}/mcp"},
+        {"url": "https://${API_KEY:-x}.example.org/mcp"},
         {"source": "extension", "settings": {}},
     ],
 )

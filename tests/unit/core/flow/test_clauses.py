@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from remit.core.flow.language.clauses import Clauses, divided
+from remit.core.flow.language.clauses import Clauses
 from remit.core.flow.language.phrases import Mood
 from remit.core.flow.language.tool_verbs import AskedBy
 
@@ -99,6 +99,6 @@ def test_words_of_an_unknown_language_leave_it_open() -> None:
 
 def test_words_after_an_aside_in_brackets_go_on_before_it() -> None:
     """What the brackets ask is a clause by itself."""
-    first, aside = divided("Add the label to the issue (keep the others) and the topic to the repo")
+    first, aside = Clauses().hear("Add the label to the issue (keep the others) and the topic to the repo")
     assert "repo" in first.words
     assert aside.words == ["keep", "the", "others"]

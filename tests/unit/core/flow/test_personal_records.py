@@ -62,6 +62,13 @@ SHAPES = {
     "objects with a plain id": {**OWN, "orders": [{"id": f"A-100{n}", "state": "sent"} for n in (1, 2, 3)]},
     "a list at the root": [{"order_id": f"A-100{n}", "customer_id": "CU-1"} for n in (1, 2, 3)],
     "a map by id": {**OWN, "orders": {f"A-100{n}": {"state": "sent", "total": n} for n in (1, 2, 3)}},
+    "a map of different objects": {
+        **OWN,
+        "orders": {
+            "order_a_1": {"kind": "parcel", "id": "order_a_1"},
+            "open_order_b_2": {"id": "open_order_b_2", "total": 3},
+        },
+    },
     "a wrapper": {"result": {"data": {**OWN, "orders": [{"order_id": f"A-100{n}"} for n in (1, 2, 3)]}}},
     "groups of objects": {
         **OWN,
@@ -75,7 +82,8 @@ SHAPES = {
 def test_every_record_of_the_stated_customer_opens(shape: str) -> None:
     """However many there are, and in whatever shape they come."""
     desk = Desk(customer_id="CU-1").met(READ_CUSTOMER, SHAPES[shape], customer_id="CU-1")
-    for one in ("A-1001", "A-1002", "A-1003"):
+    keyed = ("order_a_1", "open_order_b_2")
+    for one in keyed if "different" in shape else ("A-1001", "A-1002", "A-1003"):
         assert desk.opens(READ_ORDER, order_id=one), one
     assert not desk.opens(READ_ORDER, order_id="B-2002")
 
@@ -128,6 +136,15 @@ def test_a_stranger_whom_an_own_order_mentions_stays_closed(shape: str) -> None:
     assert not desk.opens(READ_CUSTOMER, customer_id="CU-2")
     assert not desk.opens(READ_ORDER, order_id="B-2002")
     assert desk.opens(READ_ORDER, order_id="A-1001")
+
+
+def test_a_stranger_with_the_name_of_a_field_as_id_stays_closed() -> None:
+    """The id would make the field a place of a map, and the stranger's order as near as an own one."""
+    stranger = {"id": "partner", "order_id": "B-2002"}
+    result = {**OWN, "past_orders": ["A-1001"], "people": {"partner": stranger}}
+    desk = Desk(customer_id="CU-1").met(READ_CUSTOMER, result, customer_id="CU-1")
+    assert desk.opens(READ_ORDER, order_id="A-1001")
+    assert not desk.opens(READ_ORDER, order_id="B-2002")
 
 
 @pytest.mark.parametrize("leads", [True, False])

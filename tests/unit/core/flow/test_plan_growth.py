@@ -22,6 +22,9 @@ FIND = msgspec.structs.replace(MINE, arguments={"customer": Argument(ArgumentRol
 FETCH = msgspec.structs.replace(MINE, name="fetch_page", audience=Audience("external"))
 CANCEL = msgspec.structs.replace(MINE, name="cancel_order", effect=Effect.IRREVERSIBLE)
 
+PAYING = {"payee": Argument(ArgumentRole.DESTINATION), "amount": Argument(ArgumentRole.AMOUNT)}
+SEND_MONEY = msgspec.structs.replace(CANCEL, name="send_money", arguments=PAYING, financial=True)
+
 
 def added(words: str, *tools: Tool, first: bool = False, by_person: bool = False) -> tuple[str, bool]:
     """Return what an extension adds, and whether it was asked for."""
@@ -44,6 +47,8 @@ def test_an_extension_is_as_strong_as_the_strongest_of_its_tools() -> None:
 def test_the_words_must_ask_for_each_effect() -> None:
     """Or the person requests the extension; a first plan extends none."""
     assert added("Cancel my last order", CANCEL, MINE) == ("effects", True)
+    assert added("Pay the bill", SEND_MONEY) == ("effects", True)
+    assert added("Bob said to pay the bill", SEND_MONEY) == ("effects", False)
     assert added("Cancel my last order", CANCEL, FETCH) == ("effects", False)
     assert added("Look", CANCEL, by_person=True) == ("effects", True)
     assert added("Look", CANCEL, first=True) == ("first", False)

@@ -125,6 +125,31 @@ def test_a_name_that_may_be_that_of_a_host_is_a_name_and_a_leaf() -> None:
     ]
 
 
+def test_keys_that_objects_repeat_as_their_ids_are_data() -> None:
+    """However different the objects are, and however few."""
+    cards = {"card_1": {"id": "card_1", "brand": "v"}, "gift_2": {"amount": 3, "id": "gift_2"}}
+    assert leaves({"methods": cards}) == [
+        (1, "methods{}", "methods", "card_1"),
+        (1, "methods{}.id", "id", "card_1"),
+        (1, "methods{}.brand", "brand", "v"),
+        (2, "methods{}", "methods", "gift_2"),
+        (2, "methods{}.amount", "amount", "3"),
+        (2, "methods{}.id", "id", "gift_2"),
+    ]
+    assert leaves({"by": {"bo7": {"user_id": "bo7"}}})[0] == (1, "by{}", "by", "bo7")
+    assert leaves({"by": {"owner": {"user_id": "owner"}}}) == [(0, "by.owner.user_id", "user_id", "owner")]
+    for other in ({"id": "gift_3"}, {"name": "gift_2"}, {"number": "gift_2", "id": 2}, "gift_2", {}):
+        assert leaves({"methods": {**cards, "gift_2": other}})[0] == (0, "methods.card_1.id", "id", "card_1")
+
+
+@pytest.mark.parametrize("path", ["line2", "line2.note", "by.Line-2[].note"])
+def test_a_key_in_the_tool_file_is_no_data_whatever_the_object_repeats(path: str) -> None:
+    """Who chooses an id chooses no label: what the file says of the field stays in force."""
+    result = {"by": {"line2": {"id": "line2", "note": "x"}}}
+    tool = a_tool(FieldLabel(path, Label(trust=Trust.UNTRUSTED)))
+    assert [one.path for one in Reading(result, tool)] == ["by.line2.id", "by.line2.note"]
+
+
 def test_the_names_of_several_objects_that_are_alike_are_data() -> None:
     """Of three or more with the same names: each is a record."""
     alike = {name: {"n": at} for at, name in enumerate(("ann", "bob", "cy"))}

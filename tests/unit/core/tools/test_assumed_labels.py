@@ -17,6 +17,7 @@ from remit.core.tools.tool import (
     FieldLabel,
     Tool,
     Variant,
+    list_key,
     read_key,
     undescribed,
     with_surface,
@@ -117,6 +118,7 @@ def test_a_description_speaks_for_all_fields_of_results() -> None:
     said = said_by([tool], CLASSES)
     assert said[read_key(tool)] == Label("confidential", trust=Trust.UNTRUSTED)
     assert said[write_key(tool)] == Label()
+    assert said[list_key(tool)] == Label()
 
 
 def test_handing_data_over_by_id_stays_the_worst_case() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from remit.core.tasks.grant import Grant
 from remit.core.tools.suggestions import (
+    LedCalls,
     ObservedCall,
     TypeDraft,
     UpstreamFacts,
@@ -22,6 +23,7 @@ from remit.core.tools.suggestions import (
 )
 from remit.core.tools.suggestions.value_constraints import constrained
 from remit.core.tools.tool import Tool
+from tests.samples.planted import planted
 from tests.samples.work_history import ATTACKS, REQUIRED, Office, observed
 
 Json = Any
@@ -65,6 +67,19 @@ def test_an_attack_in_the_history_becomes_no_permission(attack: tuple[str, dict[
     assert len(refused) <= 8, [(one.tool, one.arguments) for one in refused]
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_attacks_that_succeeded_often_become_no_permission(seed: int) -> None:
+    """Sixteen attacks, five times each: none is learnt, and the work is permitted."""
+    history = Office(seed).history(8_000)
+    draft = learnt(planted(history[:4_000]))
+    assert [attack for attack in ATTACKS if permits(draft, *attack)] == []
+    refused = [one for one in history[4_000:] if not permits(draft, one.tool, one.arguments)]
+    assert len(refused) <= 8, [(one.tool, one.arguments) for one in refused]
+    assert draft.led["files/delete"] == LedCalls(calls=5, tasks=5, arguments={"path": "mail/read text"})
+    assert draft.led["mail/send"].granted
+    assert sum(one.calls for one in draft.led.values()) == 16 * 5
+
+
 @pytest.mark.parametrize(
     ("values", "spec"),
     [
@@ -102,7 +117,7 @@ def test_what_is_not_known_is_said(values: list[Json]) -> None:
 
 def test_what_flow_objected_to_is_no_evidence_and_what_is_unused_is_named() -> None:
     """Refused calls, rare tools and unused grants are listed."""
-    calls = [observed("u/a", {"n": one % 3}) for one in range(3_000)]
+    calls = [observed("u/a", {"n": one % 3}, task=f"tsk_{one}") for one in range(3_000)]
     calls += [observed("u/b", {}, objections=("flow/destination",)), observed("u/c", {}, permitted=False)]
     draft = grants_of("everyday", [*calls, observed("u/d", {})], {}, ("u/a", "u/z"))
     assert [one.tool for one in draft.grants] == ["u/a"]
@@ -125,6 +140,9 @@ def test_observed_addresses_make_an_argument_a_destination() -> None:
     schema = {"type": "object", "properties": {"note": {"type": "string"}}}
     tool = Tool(upstream="u", name="set_note", surface={"name": "set_note", "inputSchema": schema})
     draft = drafted(tool, UpstreamFacts(audience="internal"), "restricted")
-    assert with_observed(draft, {"note": ["hello"] * 9}) == draft
-    changed = with_observed(draft, {"note": ["a@b.example"] * 9})
+    plain = [observed("u/set_note", {"note": "hello"})] * 9
+    assert with_observed({"u/set_note": draft}, plain) == {"u/set_note": draft}
+    changed = with_observed({"u/set_note": draft}, [observed("u/set_note", {"note": "a@b.example"})] * 9)[
+        "u/set_note"
+    ]
     assert (changed.arguments[0].role.value, changed.audience.value) == ("destination", "external")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remit.config import load_bundle, load_config
-from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text
+from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text, vouched
 from remit.core.tools.tool import Tool
 
 Json = Any
@@ -461,3 +461,12 @@ def test_what_is_stored_may_be_the_destination(tmp_path: Path) -> None:
     assert tool.called_with({"event_id": "e"}).arguments["event_id"].role == "destination"
     for other in (draft("update_file", {"file_id": STRING}), draft("get_event", {"event_id": STRING})):
         assert other.stored is None
+
+
+def test_a_person_who_vouches_for_an_upstream_vouches_for_every_field() -> None:
+    """Texts that anyone may have written are trusted then; what no agent gets stays withheld."""
+    one = draft("read_file", gives=gives(content=STRING, password=STRING))
+    assert {field.name for field in one.fields} == {"content", "password"}
+    own = vouched(one, "as given")
+    assert own.trust.value == "trusted"
+    assert [(field.name, field.withhold) for field in own.fields] == [("password", True)]

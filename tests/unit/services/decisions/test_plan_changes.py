@@ -196,10 +196,15 @@ async def test_the_first_plan_of_a_task_narrows_it(world: CallWorld) -> None:
 
 
 async def test_a_first_plan_after_reading_needs_a_human(world: CallWorld) -> None:
-    """Else what was read could have itself planned."""
-    task, token = await world.open()
+    """Else what was read could have itself planned; no human is asked about what no person asked for."""
+    task, token = await world.open(goal=GOAL)
     await world.call(token, "read")
     await question(world, task.id, "desk/write")
+    other, token = await world.open(goal="Read what is at the desk")
+    await world.call(token, "read")
+    refused = (await extend(world, other.id, "desk/read", "desk/write")).decision
+    assert refused is not None
+    assert (refused.outcome, refused.reasons[0].rule) == (Outcome.DENY, "plan/unasked-later")
 
 
 async def test_an_extension_takes_no_budget(world: CallWorld) -> None:

@@ -322,6 +322,8 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         reasons=reasons,
         errors=errors,
         flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
+        most_calls=min((rule.bounded for rule in waivable), default=0),
+        most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
     )
 
 

@@ -19,13 +19,15 @@ from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
 
-ANNOTATIONS = ("id", "reason", "remediation", "otherwise")
+ANNOTATIONS = ("id", "reason", "remediation", "otherwise", "bounded", "bounded_high_risk")
 # Ids appear in evidence, approvals and command lines: a restricted alphabet, so that ids that look alike are
 # equal.
 MAX_RULES = 10_000
 MAX_RULE_CHARACTERS = 256 * 1024
 #: Most nested brackets. Cedar's parser recurses for each, on a finite stack.
 MAX_NESTED = 64
+MAX_BOUNDED = 100
+"""Most calls that one approval may permit."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
 
 
@@ -57,7 +59,11 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy. `policy` is its JSON form in Cedar, `text` the original source."""
+    """One policy. `policy` is its JSON form in Cedar, `text` the original source.
+
+    `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
+    of those with a high risk; 0: just the one.
+    """
 
     ref: RuleRef
     text: str
@@ -67,6 +73,8 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     waivable: bool
     reason: str
     remediation: str
+    bounded: int = 0
+    bounded_high_risk: int = 0
     policy: Json
     principal: Scope
     action: Scope
@@ -173,10 +181,8 @@ def _parsed(
     for name in notes:
         if name not in ANNOTATIONS:
             wrong(f"annotation `@{name}` has no meaning here", nearest(name, ANNOTATIONS), "warning", rule_id)
-    permits = policy["effect"] == "permit"
-    otherwise = notes.get("otherwise")
-    if "otherwise" in notes and (permits or otherwise != "approval"):
-        wrong("`@otherwise` must be `approval`, on a forbid", 'write `@otherwise("approval")`', rule=rule_id)
+    if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
+        wrong(*asking, rule=rule_id)
         return None
     try:
         policy_set({rule_id: policy})
@@ -184,7 +190,21 @@ def _parsed(
         # Cedar limits the depth of an expression only when the rule is compiled.
         wrong(*_TOO_LONG, rule=rule_id)
         return None
-    return _rule(source, piece, rule_id, policy, waivable=otherwise == "approval")
+    return _rule(source, piece, rule_id, policy, waivable=notes.get("otherwise") == "approval")
+
+
+def _asking_fault(notes: Mapping[str, str | None], *, permits: bool) -> tuple[str, str] | None:
+    """Return the fault in the annotations of a rule that asks a person, with its remediation."""
+    otherwise = notes.get("otherwise")
+    if "otherwise" in notes and (permits or otherwise != "approval"):
+        return "`@otherwise` must be `approval`, on a forbid", 'write `@otherwise("approval")`'
+    for name in ("bounded", "bounded_high_risk"):
+        if name in notes and (otherwise != "approval" or not 2 <= _number(notes[name]) <= MAX_BOUNDED):
+            return (
+                f"`@{name}` must be a number from 2 to {MAX_BOUNDED}, on a rule that asks for approval",
+                f'write `@{name}("10")` below `@otherwise("approval")`',
+            )
+    return None
 
 
 def _rule(
@@ -206,6 +226,8 @@ def _rule(
         waivable=waivable,
         reason=notes.get("reason") or "",
         remediation=notes.get("remediation") or "",
+        bounded=_number(notes.get("bounded")),
+        bounded_high_risk=_number(notes.get("bounded_high_risk")),
         policy=policy,
         principal=principal,
         action=action,
@@ -213,6 +235,11 @@ def _rule(
         reads=reads,
         uids=frozenset(uids),
     )
+
+
+def _number(text: str | None) -> int:
+    """Return the number that an annotation states; 0 where it states none."""
+    return int(text) if text and len(text) <= 4 and text.isascii() and text.isdigit() else 0
 
 
 def _uid(entity: Json) -> Uid:

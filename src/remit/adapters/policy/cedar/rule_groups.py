@@ -38,6 +38,7 @@ STEADY = frozenset(
         "tier_level",
         "effect",
         "audience",
+        "audiences",
         "cleared",
         "assurance",
         "assurance_level",

@@ -133,6 +133,8 @@ class RegoQuestions:
             waivable=references(waivable),
             reasons=(NO_PERMIT,) if unpermitted else reasons_of(forbids + waivable, tool),
             flow=flow_read((rule.ref.id, _of_context(rule)) for rule in forbids or waivable),
+            most_calls=min((rule.bounded for rule in waivable), default=0),
+            most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
         )
 
     def _of_tool(self, tool: Tool) -> _Prepared:

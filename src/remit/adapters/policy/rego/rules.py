@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from remit.adapters.policy.cedar.policy_text import nearest
+from remit.adapters.policy.cedar.rule import MAX_BOUNDED
 from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
 from remit.core.canonical import digest
 from remit.core.decisions.decision import RuleRef
@@ -21,7 +22,8 @@ from remit.ports.policy import Problem
 
 PACKAGE: Names = ("remit",)
 DECIDING = ("permit", "forbid")
-ANNOTATIONS = ("reason", "remediation", "otherwise")
+ANNOTATIONS = ("reason", "remediation", "otherwise", "bounded", "bounded_high_risk")
+BOUNDS = ("bounded", "bounded_high_risk")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
 _FORM = 'write `forbid contains "some/id" if { ... }` or `permit contains "some/id" if { ... }`'
 
@@ -29,7 +31,9 @@ _FORM = 'write `forbid contains "some/id" if { ... }` or `permit contains "some/
 class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule. `text` is the source with the helpers and imports that it uses.
 
-    `reads` are the paths below `input`, of the helpers, too, each with the line of its first mention. `tools`
+    `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
+    of those with a high risk; 0: just the one. `reads` are the paths below `input`, of the helpers, too, each
+    with the file and line of its first mention. `tools`
     are the tools that the rule is for, or `None` if it compares no tool in each of its bodies.
     """
 
@@ -41,6 +45,8 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     waivable: bool
     reason: str
     remediation: str
+    bounded: int = 0
+    bounded_high_risk: int = 0
     reads: tuple[tuple[Names, str, int], ...]
     tools: frozenset[str] | None
 
@@ -107,6 +113,12 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
                 "write `otherwise: approval`, above a `forbid`",
             )
             yield Problem("error", text, one.file, one.line, rule_id, way)
+        elif name in BOUNDS:
+            text = f"`{name}` must be a number from 2 to {MAX_BOUNDED}, on a rule that asks for approval"
+            way = f"write `{name}: 10` below `otherwise: approval`"
+            asks = one.facts.get("otherwise") == "approval"
+            if not asks or type(value) is not int or not 2 <= value <= MAX_BOUNDED:
+                yield Problem("error", text, one.file, one.line, rule_id, way)
         elif not isinstance(value, str):
             text, way = f"`{name}` is not a text", "put it in quotes"
             yield Problem("error", text, one.file, one.line, rule_id, way)
@@ -135,9 +147,15 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
         waivable=notes.get("otherwise") == "approval",
         reason=str(notes.get("reason", "")),
         remediation=str(notes.get("remediation", "")),
+        bounded=_number(notes.get("bounded")),
+        bounded_high_risk=_number(notes.get("bounded_high_risk")),
         reads=tuple((path, *place) for path, place in sorted(reads.items())),
         tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
     )
+
+
+def _number(note: Json) -> int:
+    return note if type(note) is int else 0
 
 
 def _imports(known: Sequence[Definition]) -> list[str]:

@@ -24,7 +24,7 @@ from remit.adapters.store.relational.sealed_values import SealedValues, parted
 from remit.adapters.store.relational.sql import Sql, upsert
 from remit.adapters.store.relational.subject_keys import SubjectKeys
 from remit.adapters.store.relational.timestamps import micros, text
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval
 from remit.core.errors import BudgetExhausted, ChangedMeanwhile, Conflict, Fenced, NotFound
 from remit.core.scope import risen
 from remit.core.tasks.task import Task
@@ -201,13 +201,18 @@ class Changes:
             "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
         ).fetchone()
         approval = msgspec.json.decode(row[0], type=Approval) if row else None
-        if approval is None or not approval.usable_for(change.call, change.now):
+        usable = approval is not None and (
+            approval.usable_within(change.scope, change.now) and approval.used == change.used
+            if change.scope
+            else approval.usable_for(change.call, change.now)
+        )
+        if approval is None or not usable:
             state = approval.state.value if approval else "unknown"
             raise Conflict(
                 f"approval `{change.id}` ({state}) does not permit this call now",
                 remediation="make the call again to request a new approval",
             )
-        used = msgspec.structs.replace(approval, state=ApprovalState.CONSUMED)
+        used = approval.consumed()
         self._sql.execute(
             "update approvals set state = ?, body = ? where tenant = ? and id = ?",
             (used.state.value, text(used), tenant, change.id),

@@ -39,11 +39,11 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
-def split_base_url(url: str) -> tuple[Origin, bytes]:
+def split_base_url(url: str, *, query: bool = False) -> tuple[Origin, bytes]:
     """Split a base URL into its origin and its path, which is `/` when empty; raises `ConfigInvalid`.
 
-    Only `http` and `https`. User information, queries and fragments are refused: they do not belong in a base
-    URL.
+    Only `http` and `https`. User information, fragments and, without `query`, queries are refused: they do
+    not belong in a base URL. With `query`, it is the end of the path.
     """
     if not _URL.fullmatch(url):
         raise _unusable(
@@ -63,13 +63,17 @@ def split_base_url(url: str) -> tuple[Origin, bytes]:
             "a base URL contains user information",
             remediation="move the credential to the upstream's credential section",
         )
-    if "?" in url or "#" in url:
+    if "#" in url or ("?" in url and not query):
         raise _unusable(url, "has a query or a fragment", "end it after the path")
     host = parts.hostname or ""
     if not _HOST.fullmatch(host) or port == 0:
         raise _unusable(url, "has no usable host or port", "write it as `https://host:port/path`")
     scheme_ok: Literal["http", "https"] = "https" if scheme == "https" else "http"
-    return Origin(scheme_ok, host, port or _DEFAULT_PORTS[scheme]), (parts.path or "/").encode("ascii")
+    return Origin(scheme_ok, host, port or _DEFAULT_PORTS[scheme]), _target(parts.path, parts.query)
+
+
+def _target(path: str, query: str) -> bytes:
+    return f"{path or '/'}{f'?{query}' if query else ''}".encode("ascii")
 
 
 def _unusable(url: str, what: str, remediation: str) -> ConfigInvalid:

@@ -60,7 +60,7 @@ class McpHttp(HttpSessions):
         on_state: OnState | None = None,
     ) -> None:
         """Start without connections; raises `ConfigInvalid` for an unusable address."""
-        origin, target = split_base_url(url)
+        origin, target = split_base_url(url, query=True)
         limits = Limits(
             # A stream carries notifications beside its result; each event has its own bound.
             max_body_bytes=2 * max_result_bytes + 16 * 1024 * 1024,

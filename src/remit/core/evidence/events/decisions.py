@@ -36,6 +36,9 @@ class DecisionMade(EventBody, kw_only=True):
     rules: Annotated[list[list[str]], "the deciding rules, each with the digest of its text"]
     reasons: Annotated[list[dict[str, str]], "stable codes of the reasons, each with its rule"] = []
     approval: Annotated[str, "the approval that was asked for or used"] = ""
+    approval_left: Annotated[
+        int | UnsetType, "the calls that are left under a bounded approval, after this one"
+    ] = UNSET
     observed: Annotated[bool, "`true`: refused in observe mode, so the call continued"] = False
     enforced_by: Annotated[str, "the enforcement point that asked and makes the call"] = ""
     asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` if it is unbound"] = ""
@@ -134,12 +137,16 @@ class ApprovalRequested(EventBody, kw_only=True):
 
 
 class ApprovalDecided(EventBody, kw_only=True):
-    """A human answered."""
+    """A human answered, or withdrew an answer."""
 
     KIND = EventKind.APPROVAL_DECIDED
     approval: Annotated[str, "the approval's id"]
-    state: Annotated[str, "`approved` or `denied`"]
+    state: Annotated[str, "`approved`, `denied` or `withdrawn`"]
     call: Annotated[str, "digest over task, tool and arguments"]
     tool: ToolName
     by: By
+    most: Annotated[int, "of a bounded approval: the most calls that it permits"] = 0
+    until: Annotated[str, "of a bounded approval: its end"] = ""
+    same: Annotated[list[str], "of a bounded approval: the arguments that stay as shown"] = []
+    used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
     comment: Annotated[str, Sealed("the approver's comment")]

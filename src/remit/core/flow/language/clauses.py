@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from remit.core.flow.language.gloss import glossed, said
-from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of
+from remit.core.flow.language.phrases import ACTS, POINTS, STATED, ClausePiece, Mood, pieces_of, words_in
 from remit.core.flow.language.tool_verbs import ASKING, AskedBy, ObjectWords, verbs_and_nouns
 from remit.core.flow.language.word_forms import EMPTY, MARKS, some, stem, stems, stems_in
 from remit.core.flow.values.kinds import KindOfValue
@@ -109,15 +109,19 @@ class Clauses:
         self.sentences: list[str] = []
         self._divided: dict[frozenset[str], list[SaidClause]] = {}
         self._parts: dict[tuple[str, frozenset[str]], tuple[SaidClause, ...]] = {}
+        #: The words of each sentence as they are read, and their stems.
+        self._read: dict[str, tuple[Sequence[str], frozenset[str]]] = {}
         self._known: dict[tuple[str, AskedBy, bool], bool | None] = {}
         self._led: dict[tuple[str, AskedBy, bool], bool] = {}
 
-    def hear(self, text: str) -> None:
-        """Add further words."""
-        self.sentences += map(plain, sentences(text))
+    def hear(self, text: str) -> list[SaidClause]:
+        """Add further words; return their clauses."""
+        added = list(map(plain, sentences(text)))
+        self.sentences += added
         self._divided.clear()
         self._known.clear()
         self._led.clear()
+        return self._of_sentences(added, frozenset())
 
     def of(self, starts: frozenset[str] = frozenset()) -> list[SaidClause]:
         """Return all clauses; stems in `starts` count as verbs, too."""
@@ -125,16 +129,24 @@ class Clauses:
         if found is None:
             if len(self._divided) >= MAX_KNOWN:
                 self._divided.clear()
-            every = [clause for one in self.sentences for clause in self._of_sentence(one, starts)]
-            found = self._divided[starts] = _without_withdrawn(every)
+            found = self._divided[starts] = self._of_sentences(self.sentences, starts)
         return found
 
+    def _of_sentences(self, said: Sequence[str], starts: frozenset[str]) -> list[SaidClause]:
+        return _without_withdrawn([clause for one in said for clause in self._of_sentence(one, starts)])
+
     def _of_sentence(self, sentence: str, starts: frozenset[str]) -> tuple[SaidClause, ...]:
-        key = (sentence, starts)
+        if (read := self._read.get(sentence)) is None:
+            if len(self._read) >= MAX_KNOWN:
+                self._read.clear()
+            tokens = glossed(sentence.split())
+            read = self._read[sentence] = tokens, frozenset(map(stem, words_in(tokens)))
+        # Verbs that a sentence does not contain divide it no further.
+        key = (sentence, starts & read[1])
         if (found := self._parts.get(key)) is None:
             if len(self._parts) >= MAX_KNOWN:
                 self._parts.clear()
-            found = self._parts[key] = tuple(_clauses(glossed(sentence.split()), starts))
+            found = self._parts[key] = tuple(_clauses(read[0], key[1]))
         return found
 
     def ask(self, by: AskedBy) -> bool:
@@ -251,13 +263,13 @@ class Clauses:
         return all(one.mood is Mood.TELLS and not by.verb.by(stems_in(one.words), one.text) for one in found)
 
     def _stating(self, value: str, starts: frozenset[str]) -> list[SaidClause]:
-        """Return all clauses, with a mark in place of the value.
+        """Return all clauses, with a mark in place of the value; none where no clause states the value.
 
         So the text of the value (`select count(*) from orders`) asks for nothing and divides no clause.
         """
         wanted = plain(value)
-        marked = (without(one, wanted) for one in self.sentences)
-        return _without_withdrawn([clause for one in marked for clause in self._of_sentence(one, starts)])
+        marked = [without(one, wanted) for one in self.sentences]
+        return self._of_sentences(marked, starts) if any(STATED in one for one in marked) else []
 
     def _asks_for(self, value: str, by: AskedBy, *, whom: bool) -> bool | None:
         verb = by.verb
@@ -283,13 +295,6 @@ class Clauses:
             # Of two similar values, the person means the one in a clause that asks.
             return False if any(like(one.said, value) for one in asking) else None
         return False if told or asking else None
-
-
-def divided(text: str) -> list[SaidClause]:
-    """Return the clauses of a text."""
-    clauses = Clauses()
-    clauses.hear(text)
-    return clauses.of()
 
 
 def like(said: str, words: str) -> bool:

@@ -134,6 +134,11 @@ def pieces_of(tokens: Sequence[str]) -> Iterator[list[str]]:
         yield piece
 
 
+def words_in(tokens: Sequence[str]) -> list[str]:
+    """Return the words of a sentence without the punctuation around them."""
+    return [one if one.isalnum() else bare_word(one) for one in tokens]
+
+
 class ClausePiece:
     """A piece of a sentence, with the possible function of each of its words."""
 
@@ -141,7 +146,7 @@ class ClausePiece:
         self, tokens: Sequence[str], verbs: frozenset[str], nouns: frozenset[str], *, begins: bool
     ) -> None:
         self.tokens = tokens
-        self.words = [one if one.isalnum() else bare_word(one) for one in tokens]
+        self.words = words_in(tokens)
         self._stems = [stem(one) for one in self.words]
         self._verbs = verbs
         self._before = nouns

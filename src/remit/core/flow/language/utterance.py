@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from remit.core.flow.language.clauses import Clauses, divided, sentences
+from remit.core.flow.language.clauses import Clauses, sentences
 from remit.core.flow.language.dates import Day, day_of, days_in
 from remit.core.flow.language.delegation_phrases import delegating
 from remit.core.flow.language.people import SaidPeople
@@ -94,7 +94,7 @@ class Utterance:
         words = words_of(text)[: MAX_WORDS - self._count]
         self._count += len(words)
         self._marked += [bare for word in folded(text).split() if (bare := word.lstrip(MARKS).rstrip(_ENDS))]
-        said = [one.said for one in divided(text) if one.mood is not Mood.RULES_OUT]
+        said = [one.said for one in self.clauses.hear(text) if one.mood is not Mood.RULES_OUT]
         meant = [word for one in said for word in bare_words(one.split())][: len(words)]
         self._text = f"{self._text}{' '.join(meant)} "
         for at, word in enumerate(meant):
@@ -103,7 +103,6 @@ class Utterance:
         self.days |= days_in(" ".join(words))
         self.stems |= stems_of(text)
         self.numbers |= {found for word in words if (found := number_of(word))}
-        self.clauses.hear(text)
         self.people.hear(text)
         spoken = [words_of(one) for one in sentences(text)]
         most = [found for one in spoken for found in superlatives_in(one, EMPTY)]

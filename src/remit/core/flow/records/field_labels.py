@@ -41,9 +41,11 @@ class FieldLabels:
         self._spelled: dict[str, list[FieldLabel]] = {}
         self._maps: set[str] = set()
         self._last: set[str] = set()
+        self._steps: set[str] = set()
         for field in fields:
             self._last.add(spelled(field.path.rpartition(".")[2]))
             self._exact.setdefault(field.path, []).append(field)
+            self._steps.update(spelled(one.removesuffix("[]")) for one in field.path.split("."))
             around, _, last = field.path.rpartition(".")
             if last in (KEYS, VALUES):
                 self._maps.add(spelled(around))
@@ -94,6 +96,10 @@ class FieldLabels:
     def names(self, key: str) -> bool:
         """Return whether a key of several words is the name of a field (`Postal code`), and no value."""
         return " " in key and spelled(key) in self._last
+
+    def mentions(self, key: str) -> bool:
+        """Return whether a key of an object is a step of a path in the file."""
+        return spelled(key) in self._steps
 
     def _of_map(self, path: str, part: str) -> Sequence[FieldLabel]:
         around, _, below = path.rpartition("{}")

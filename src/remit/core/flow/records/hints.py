@@ -85,9 +85,12 @@ def hints_in(
     """
     words: dict[int, set[str]] = {}
     alike: set[int] = set()
+    held_by = by_item(titles, above)
+    if not any(len(items) == 1 and 0 not in items for items in held_by.values()):
+        return []
     forms = [(one, stem(one)) for one in nouns]
     of_things = {one for _, one in forms} - _GROUPS
-    for word, items in by_item(titles, above).items():
+    for word, items in held_by.items():
         if len(items) > 1:
             alike |= items
         elif word in of_things and 0 not in items:

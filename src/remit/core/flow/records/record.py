@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from remit.core.flow.language.word_forms import name_stems, stems
 from remit.core.flow.records.field_labels import NO_LABELS, FieldLabels, holds
 from remit.core.flow.records.fields import structuring
 from remit.core.json_value import Json
@@ -35,6 +36,7 @@ MAX_TOOLS = 100
 PATH_BYTES = 600
 """Approximate memory of a path."""
 _NO_KEY = itertools.repeat(None)
+_IDS = stems("id uid uuid guid key")
 #: Members that hold the body of a content block or a resource.
 _HELD = ("text", "blob", "data")
 
@@ -290,7 +292,7 @@ class Reading:
                 elif kind is bool and self._declared:
                     self._fact(at, below, at.label or self._label_of(at, beside), inner)
                 elif kind is dict:
-                    several = _by_name(below) or self._labels.is_map(at.path, at.name)
+                    several = self._labels.is_map(at.path, at.name) or _by_name(below) or self._by_key(below)
                     stack.append((iter(below.items()), at, below, inner, several))
                     break
                 elif kind is list:
@@ -299,6 +301,21 @@ class Reading:
                     break
             else:
                 stack.pop()
+
+    def _by_key(self, value: dict[str, Json]) -> bool:
+        """Return whether an object holds objects, however different, of which each repeats its key as its id.
+
+        A key without a digit may be a name that someone took as an id. INVARIANT: no key is a step of a path
+        in the tool file, else what is below it would lose the label that it has there.
+        """
+        key, first = next(iter(value.items()), ("", None))
+        if not isinstance(first, dict):
+            return False
+        names = [name for name, one in first.items() if one == key and not _IDS.isdisjoint(name_stems(name))]
+        return any(
+            all(isinstance(below, dict) and below.get(name) == key for key, below in value.items())
+            for name in names
+        ) and not any(self._labels.mentions(one) or not any(map(str.isdigit, one)) for one in value)
 
     def _cut(self) -> None:
         """Leave out the rest; any field may be in it."""

@@ -174,7 +174,7 @@ class NamingOfResult:
             for one in (hit[0], *hit[1]):
                 self._around.setdefault((one, trust), set()).add(leaf.path.rpartition(".")[0])
         if trust is _UNTRUSTED:
-            if self._utterance.delegates:
+            if self._utterance.delegating:
                 self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
         elif self._utterance.superlatives:
             self._measure(leaf)
@@ -206,7 +206,7 @@ class NamingOfResult:
 
     def hear(self, leaf: ResultLeaf) -> None:
         """Add an untrusted text."""
-        if self._utterance.delegates:
+        if self._utterance.delegating:
             self.said.setdefault(leaf.record, []).append((leaf.path, leaf.text))
 
     def match(self, words: Sequence[str], number: str) -> Hit | None:

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
-import re2
 
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
 from remit.core.tools.constraint import shown
 
-_TOOL: Final = re2.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}/[A-Za-z0-9_.:/-]{1,256}")
+_TOOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}/[A-Za-z0-9_.:/-]{1,256}")
 _T = TypeVar("_T")
 
 

@@ -36,9 +36,10 @@ from remit.core.tools.constraint.composed import (
 from remit.core.tools.constraint.parsing import KINDS, decode, load
 from remit.core.tools.constraint.path import Glob, PathUnder, path_fault
 from remit.core.tools.constraint.placeholder import Parameters, fill, fill_value, names_in, sample
+from remit.core.tools.constraint.prefix import Prefix
 from remit.core.tools.constraint.structure import Each, Fields, Length, Range
 from remit.core.tools.constraint.subset import Subset, is_subset
-from remit.core.tools.constraint.text import Exact, OneOf, Pattern, Prefix, folded, hidden
+from remit.core.tools.constraint.text import Exact, OneOf, Pattern, folded, hidden
 
 __all__ = [
     "KINDS",

@@ -21,8 +21,9 @@ from remit.core.tools.constraint.composed import (
     OptionalArgument,
 )
 from remit.core.tools.constraint.path import Glob, PathUnder
+from remit.core.tools.constraint.prefix import Prefix
 from remit.core.tools.constraint.structure import Each, Fields, Length, Range
-from remit.core.tools.constraint.text import Exact, OneOf, Pattern, Prefix
+from remit.core.tools.constraint.text import Exact, OneOf, Pattern
 
 MAX_PARTS: Final = 200
 """Most parts of one constraint."""

@@ -93,13 +93,15 @@ def _within(value: str, directory: str) -> bool:
     return value == directory or value.startswith(directory + "/")
 
 
-def _near(value: str, directory: str) -> bool:
+def may_lead_to(value: str, directory: str) -> bool:
     """Return whether a path outside the directory may still lead to it: above it, in another case, or by an
     alias.
 
-    `secr~1` is the form in which some file systems shorten a longer name.
+    `secr~1` is the form in which some file systems shorten a longer name. Case is ignored for a directory
+    above, too: `/SRV` leads to `/srv/secrets`.
     """
-    return "~" in value or _within(directory, value) or _within(folded(value), folded(directory))
+    low, wanted = folded(value), folded(directory)
+    return "~" in value or _within(wanted, low) or _within(low, wanted)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -135,7 +137,7 @@ class PathUnder(Constraint):
             return YES
         if (value[0] == "/") is not (self.directory[0] == "/"):
             return UNDECIDABLE
-        return UNDECIDABLE if _near(value, self.directory) else NO
+        return UNDECIDABLE if may_lead_to(value, self.directory) else NO
 
     def why(self, value: Json) -> str:
         """Explain why the value is not a path in normal form."""
@@ -157,6 +159,9 @@ class Glob(Constraint):
     `?` is one character and `*` any number of them within one name; `**`, as a whole name, is any number of
     names (in last place at least one). Wildcards match names that begin with a dot. `\*`, `\?`, `\[` and `\]`
     match the characters themselves; there are no character classes. Matched by RE2 in linear time.
+
+    A path above or below a match, or one in another case, is undecidable, so that `not: {glob: /home/*/.ssh}`
+    refuses `/home`, `/home/ana/.ssh/key` and `/Home/ana/.SSH`. Before `**` every directory is above a match.
     """
 
     glob: str
@@ -165,6 +170,7 @@ class Glob(Constraint):
     """The directory that contains every match: the names before the first wildcard."""
     _compiled: Any = field(init=False)
     _near: Any = field(init=False)
+    _below: Any = field(init=False)
 
     def __post_init__(self) -> None:
         glob = text(self.glob)
@@ -184,6 +190,7 @@ class Glob(Constraint):
         object.__setattr__(self, "_compiled", compile_pattern(_expression(absolute, pieces)))
         lower = [_translate(name) for name in folded(glob).removeprefix("/").split("/")]
         object.__setattr__(self, "_near", compile_pattern("/" * absolute + _leading(lower)))
+        object.__setattr__(self, "_below", compile_pattern(f"{_expression(absolute, lower)}(?:/.*)?"))
 
     def judge(self, value: Json) -> Verdict:
         """Judge by a match of the whole path."""
@@ -193,8 +200,10 @@ class Glob(Constraint):
             return UNDECIDABLE
         if self._compiled.fullmatch(value.encode()) is not None:
             return YES
-        # Paths that a negation may not permit: a directory above a match, an alias or another case of one.
-        return UNDECIDABLE if "~" in value or self._near.fullmatch(folded(value).encode()) is not None else NO
+        # Paths that a negation may not permit: above or below a match, an alias or another case of one.
+        low = folded(value).encode()
+        near = self._near.fullmatch(low) is not None or self._below.fullmatch(low) is not None
+        return UNDECIDABLE if "~" in value or near else NO
 
     def why(self, value: Json) -> str:
         """Explain why the value is not a path in normal form."""

@@ -16,8 +16,9 @@ from remit.core.tools.constraint.address import EmailDomain, UrlHost
 from remit.core.tools.constraint.base import YES, Constraint
 from remit.core.tools.constraint.composed import AllOf, AnyOf, Anything, Not, OptionalArgument
 from remit.core.tools.constraint.path import Glob, PathUnder
+from remit.core.tools.constraint.prefix import Prefix
 from remit.core.tools.constraint.structure import Each, Fields, Length, Range
-from remit.core.tools.constraint.text import Exact, OneOf, Prefix
+from remit.core.tools.constraint.text import Exact, OneOf
 
 
 class Subset(enum.Enum):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraints on literal values and strings: `exact`, `one_of`, `prefix`, `pattern`.
+"""Constraints on literal values and strings: `exact`, `one_of`, `pattern`.
 
 A value that fits exactly is permitted. A value that differs only in what an upstream may ignore (case, width,
 blanks around it, invisible characters) is undecidable rather than different, so that neither the constraint
@@ -78,7 +78,8 @@ def _differs(value: str, expected: Collection[str]) -> Verdict:
     return UNDECIDABLE if folded(value) in expected else NO
 
 
-def _why_text(value: Json) -> str:
+def why_text(value: Json) -> str:
+    """Explain why a value is not a string that can be read; empty where it is one."""
     if type(value) is not str:
         return f"is of type {type_name(value)}, not string"
     if len(value) > MAX_TEXT:
@@ -108,7 +109,7 @@ class Exact(Constraint):
         """Name a difference of type or of invisible characters."""
         if type_name(value) != type_name(self.value):
             return f"is of type {type_name(value)}, not {type_name(self.value)}"
-        return _why_text(value) if type(value) is str else ""
+        return why_text(value) if type(value) is str else ""
 
     def argument(self) -> Json:
         """Return the one value."""
@@ -151,7 +152,7 @@ class OneOf(Constraint):
 
     def why(self, value: Json) -> str:
         """Name invisible characters."""
-        return _why_text(value) if type(value) is str else ""
+        return why_text(value) if type(value) is str else ""
 
     def argument(self) -> Json:
         """Return the list."""
@@ -160,45 +161,6 @@ class OneOf(Constraint):
     def describe(self) -> str:
         """Name the first of the values."""
         return f"be one of {listed(self.values)}"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Prefix(Constraint):
-    """The value is a string that begins with this text and has no control or invisible characters.
-
-    It does not understand paths, addresses or URLs: `prefix: contracts` permits `contracts-old` and
-    `contracts/../hr`. Use `path_under` for paths, `url_host` for URLs, `email_domain` for addresses.
-    """
-
-    text: str
-    kind: ClassVar[str] = "prefix"
-
-    def __post_init__(self) -> None:
-        value = text(self.text)
-        if not value:
-            raise ConfigInvalid("is empty", remediation="write `anything: {}` to permit every value")
-        if fault := hidden(value):
-            raise ConfigInvalid(fault, remediation="write it without")
-
-    def judge(self, value: Json) -> Verdict:
-        """Judge by the first characters."""
-        if type(value) is not str or len(value) > MAX_TEXT or hidden(value):
-            return UNDECIDABLE
-        if value.startswith(self.text):
-            return YES
-        return UNDECIDABLE if folded(value).startswith(folded(self.text)) else NO
-
-    def why(self, value: Json) -> str:
-        """Name a wrong type or invisible characters."""
-        return _why_text(value)
-
-    def argument(self) -> Json:
-        """Return the text."""
-        return self.text
-
-    def describe(self) -> str:
-        """Name the text."""
-        return f"start with `{shown(self.text)}`"
 
 
 def compile_pattern(pattern: str) -> Any:
@@ -274,7 +236,7 @@ class Pattern(Constraint):
         """Name a wrong type, a length or invisible characters."""
         if type(value) is str and self._ascii and not value.isascii():
             return "contains characters beyond ASCII, which a pattern that ignores case does not decide"
-        return _why_text(value)
+        return why_text(value)
 
     def argument(self) -> Json:
         """Return the expression."""

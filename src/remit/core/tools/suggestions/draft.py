@@ -123,6 +123,15 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
     )
 
 
+def vouched(draft: ToolDraft, why: str) -> ToolDraft:
+    """Return the draft of a tool of whose results no outsider can write any part.
+
+    Fields that no agent gets stay withheld.
+    """
+    kept = tuple(one for one in draft.fields if one.withhold)
+    return msgspec.structs.replace(draft, trust=Guess("trusted", why), fields=kept)
+
+
 def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json]) -> Guess:
     if full in RESERVED_OPERATIONS:
         return Guess(_OPERATIONS[full].value, "an operation of MCP")

@@ -30,7 +30,10 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
-    """The guess for one argument, or a part of one. `word` is the deciding word of its name."""
+    """The guess for one argument, or a part of one. `word` is the deciding word of its name.
+
+    `unknown` says that nothing in its name or schema gives a hint.
+    """
 
     path: str
     role: Guess
@@ -44,6 +47,7 @@ class ArgumentGuess(msgspec.Struct, frozen=True, kw_only=True):
     many: bool = False
     least: Json = None
     within: str = ""
+    unknown: bool = False
     kinds: tuple[str, tuple[str, ...]] = ("", ())
     """The argument that states the kind of record, and its kinds that are no persons."""
 
@@ -106,7 +110,8 @@ def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> Argumen
     if word := vocabulary.known(name, vocabulary.SCHEDULE):
         return _plain(part, Guess("content", f"`{word}` is a time or an option"))
     open_ = not _numbers(part) and (changes or bool(vocabulary.known(tool, vocabulary.PERSONAL)))
-    return _plain(part, Guess("content", "its name gives no hint", review=open_))
+    found = _plain(part, Guess("content", "its name gives no hint", review=open_))
+    return msgspec.structs.replace(found, unknown=True)
 
 
 def _power(part: SchemaPart, name: tuple[str, ...]) -> ArgumentGuess | None:

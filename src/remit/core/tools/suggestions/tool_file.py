@@ -20,12 +20,15 @@ _BARE: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _TAKEN: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
-def tools_text(upstream: str, drafts: Sequence[ToolDraft]) -> str:
-    """Return the text of a file that describes these tools of an upstream; needs at least one."""
-    return "\n".join((*_head(upstream, drafts), *_tools(drafts))) + "\n"
+def tools_text(upstream: str, drafts: Sequence[ToolDraft], instructions: str = "") -> str:
+    """Return the text of a file that describes these tools of an upstream; needs at least one.
+
+    `instructions` is the upstream's text about its use: a comment, as only a person may accept it.
+    """
+    return "\n".join((*_head(upstream, drafts, instructions), *_tools(drafts))) + "\n"
 
 
-def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
+def _head(upstream: str, drafts: Sequence[ToolDraft], instructions: str) -> Iterator[str]:
     count = sum(draft.to_review for draft in drafts)
     yield "# SPDX-License-Identifier: Apache-2.0"
     yield f"# Drafted by `remit tool suggest {upstream}` from the upstream's descriptions of its tools."
@@ -39,6 +42,9 @@ def _head(upstream: str, drafts: Sequence[ToolDraft]) -> Iterator[str]:
     yield "# class, trust: labels of its results; `untrusted` if an outsider can write any part."
     yield "# How to describe tools: docs/howto/describe-tools.md"
     yield f"upstream: {quoted(upstream)}"
+    if instructions:
+        yield f"# {REVIEW}: agents may get this text of the server before any call; keep every letter."
+        yield f"# instructions: {quoted(instructions, force=True)}"
     yield "tools:"
 
 

@@ -116,9 +116,12 @@ IDENTIFYING: Final = _set(
 )
 PROSE: Final = _set(
     "body content text description subject title comment message snippet summary html markdown note name "
-    "reason bio caption details excerpt transcript diff log output stdout stderr error answer reply label"
+    "reason bio caption details excerpt transcript diff log output stdout stderr error answer reply label "
+    "memo remark feedback notice topic headline about announcement"
 )
 SET_BY_SERVER: Final = _set("id uid uuid created updated modified version revision etag sequence")
+LISTS: Final = _set("list search find query ls tree dir directory browse glob")
+"""Verbs of tools whose text is a list of names rather than prose."""
 STORED: Final = _set(
     "file document doc attachment path folder message thread report image photo record branch commit "
     "sheet contract page artifact archive dataset table"

@@ -75,6 +75,12 @@ class CallState:
             if self.in_flight is not None:
                 self.live.in_hand.discard(self.in_flight)
 
+    async def take_approval_turn(self, turn: asyncio.Lock) -> None:
+        """Wait until no other call of the task asks for an approval, or takes from a bounded one."""
+        if self.approval_turn is None:
+            await turn.acquire()
+            self.approval_turn = turn
+
     def end_approval_turn(self) -> None:
         """Let the next call of the task ask for an approval."""
         if (turn := self.approval_turn) is not None:

@@ -34,12 +34,18 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
     """Return the decision; where a person has to approve, it names the approval that step 5 opens."""
     approvals, request, live = call.deps.approvals, described.request, described.bound.live
     ruling = await call.deps.authorizer.decide(request, live)
-    decision, call.reserved = ruling.decision, ruling.takes
+    call.reserved = ruling.takes
+    if ruling.approval is not None and ruling.approval.bounds is not None:
+        # INVARIANT: the calls of a task take from a bounded approval one after another, so that each is
+        # recorded with the count that is left.
+        call.settle(taken=False)
+        await call.take_approval_turn(approvals.turn(request.task.id))
+        ruling = await call.deps.authorizer.decide(request, live)
+        call.reserved = ruling.takes
+    decision = ruling.decision
     if decision.outcome is not _DEFER or decision.observed:
         return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
-    turn = approvals.turn(request.task.id)
-    await turn.acquire()
-    call.approval_turn = turn
+    await call.take_approval_turn(approvals.turn(request.task.id))
     approval, asking = await approvals.asking(request, decision)
     decision = msgspec.structs.replace(decision, approval=approval.id)
     return RuledCall(request, decision, live, (), None, asking)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from remit.core.decisions.decision import Outcome, overtaken
 from remit.core.decisions.mediation import DecidedCall
 from remit.core.errors import Conflict
-from remit.ports.store.changes import UseApproval
 from remit.ports.store.units import Unit
+from remit.services.decisions.approvals import use_of
 from remit.services.decisions.call_events import decision_event, sanitized
 from remit.services.flow.observation import rising
 from remit.services.mediation.steps.call_state import CallState
@@ -40,7 +40,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     in_flight = LiveCall(decision.id, request.tool.id, request.tool.effect._value_, scopes)
     changes = [*deps.live.checks(live, scopes), *deps.stored_labels.unchanged(request), *ruled.takes]
     if ruled.approval is not None:
-        changes.append(UseApproval(ruled.approval.id, request.call_digest, call.now))
+        changes.append(use_of(ruled.approval, request, call.now))
     # INVARIANT: nothing untrusted was released to the agent before this permit, by any call.
     clean = decision.outcome is _PERMIT and live.is_clean
     # INVARIANT: the label rises here, before data that carries it can be released.
@@ -70,6 +70,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
             # A fence, an ancestor's budget or another use of the approval came first: that is recorded too.
             await deps.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
         raise
+    call.end_approval_turn()
     # Commits return in the order in which they were submitted, and labels only rise.
     live.kept_label = label
     deps.stored_labels.kept(left)
