@@ -85,6 +85,9 @@ def written(rule: str) -> str:
             "`otherwise`",
             "approval",
         ),
+        ("# METADATA\n# custom: {bounded: 10}\nIT", "error", "`bounded`", "otherwise"),
+        ("# METADATA\n# custom: {otherwise: approval, bounded: 1}\nIT", "error", "from 2 to 100", "10"),
+        ('# METADATA\n# custom: {otherwise: approval, bounded: "9"}\nIT', "error", "from 2 to 100", "10"),
         (
             '# METADATA\n# custom: {otherwise: approval}\npermit contains "it"',
             "error",
