@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from remit.adapters.policy.facts import AGENT, TOOL, context_shape
-from remit.adapters.policy.types import BOOL, STRING, STRINGS, Kind, Shape, record
+from remit.adapters.policy.types import STRING, STRINGS, Kind, Shape, record
 from remit.core.json_value import Json
 from remit.core.tools.tool import Tool
 
@@ -24,7 +24,6 @@ _SIMPLE: Final = {
     Kind.DECIMAL: {"type": "number"},
     Kind.DATETIME: {"type": "string", "format": "date-time"},
 }
-assert BOOL.kind in _SIMPLE
 
 
 def input_shape(tool: Tool, params: Shape, facts: Shape) -> Shape:

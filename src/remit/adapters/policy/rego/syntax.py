@@ -15,7 +15,6 @@ from remit.core.json_value import Json
 
 Names = tuple[str, ...]
 """A path of names, below `input` or below `data`."""
-EVERYTHING: Names = ()
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
