@@ -152,6 +152,16 @@ def test_a_sound_rule_has_no_problem(rule: str) -> None:
     assert problems(written(rule), library) == []
 
 
+def test_a_helper_is_not_extended_from_another_file() -> None:
+    """A second definition of the same name would be a further case of the first, for rules elsewhere."""
+    one = f'{ALL}forbid contains "it" if not calm\n\ncalm if input.context.cleared\n'
+    other = PolicySource("policies/other.rego", "package remit\n\ncalm if input.context.tier_level < 9\n")
+    (problem,) = problems(one, other)
+    assert (problem.severity, problem.file, problem.line) == ("error", other.file, 3)
+    assert FILE in problem.text
+    assert problem.remediation
+
+
 def test_tests_beside_the_policies_do_not_decide() -> None:
     """A `_test.rego` is for `opa test`; it may use any function, and forbids nothing."""
     beside = PolicySource(

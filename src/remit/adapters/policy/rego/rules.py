@@ -61,7 +61,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
 
 def rules_of(known: Sequence[Definition]) -> tuple[list[RegoRule], list[Problem]]:
     """Return the rules among all definitions, and the problems of their form."""
-    problems: list[Problem] = []
+    problems = list(_extended(known))
     bodies: dict[str, list[Definition]] = {}
     for one in known:
         if one.package != PACKAGE or one.name not in DECIDING:
@@ -86,6 +86,17 @@ def rules_of(known: Sequence[Definition]) -> tuple[list[RegoRule], list[Problem]
         problems += _notes(rule_id, ones[0])
         rules.append(_rule(rule_id, ones, known))
     return rules, problems
+
+
+def _extended(known: Sequence[Definition]) -> Iterator[Problem]:
+    """Yield a problem for each helper that another file extends: rules there would change unseen."""
+    homes: dict[Names, Definition] = {}
+    for one in known:
+        first = homes.setdefault(one.path, one)
+        if first.file != one.file and not (one.package == PACKAGE and one.name in DECIDING):
+            text = f"`{one.name}` is already defined in {first.file}:{first.line}, and this would extend it"
+            way = "give it another name, or put it into another package"
+            yield Problem("error", text, one.file, one.line, remediation=way)
 
 
 def _form(one: Definition) -> Iterator[Problem]:
