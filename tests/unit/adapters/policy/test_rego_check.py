@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.policy.rego import RegoPolicies
+from remit.adapters.policy.rego.engine import RegoLoaded
 from remit.adapters.policy.rego.program import OpaProgram
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.errors import ConfigInvalid
@@ -181,6 +182,19 @@ def test_a_rule_for_one_tool_does_not_look_at_others() -> None:
     assert policy.evaluate(request(PAGES, {"path": 3})).permits
     assert policy.evaluate(request(READ, {"path": "C"})).forbids
     assert policy.evaluate(request(READ, {"path": 3})).errors
+
+
+def test_a_rule_for_one_tool_can_match_no_other() -> None:
+    """Which is how two versions of policies are compared, tool by tool."""
+    policy = engine().load(
+        source(written('IT { input.action.id == "contracts/read"; late }\n\nlate if true'), FILE),
+        TOOLS,
+        [SUMMARISE],
+        [CLERK],
+    )
+    assert isinstance(policy, RegoLoaded)
+    assert {ref.id for ref in policy.applicable(READ, CLERK)} == {"all", "it"}
+    assert {ref.id for ref in policy.applicable(PAY, CLERK)} == {"all"}
 
 
 def test_a_tool_that_changes_its_types_is_refused() -> None:

@@ -26,7 +26,7 @@ from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
 from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_report import refused
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.decision import PolicyAnswer
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
@@ -103,10 +103,12 @@ class RegoPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        *,
+        aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:
         """Check and build policies; raise `ConfigInvalid` with the first error.
 
-        Agents are read from each request.
+        Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
         inputs = self._inputs(tools, task_types)
         policies = self._policies(sources, inputs)
@@ -195,6 +197,10 @@ class RegoLoaded:
     def rules(self) -> Sequence[RuleInForce]:
         """Return every rule."""
         return self._questions.in_force()
+
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool by any agent."""
+        return self._questions.applicable(tool)
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""

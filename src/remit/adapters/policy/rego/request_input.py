@@ -16,7 +16,7 @@ from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Kind, Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.decision import PolicyAnswer
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.tools.tool import Tool
@@ -90,6 +90,10 @@ class RegoQuestions:
             )
             for rule in self._rules
         ]
+
+    def applicable(self, tool: Tool) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool; a rule's digest covers its helpers."""
+        return frozenset(rule.ref for rule in self._rules if rule.tools is None or tool.id in rule.tools)
 
     def document(self, request: AccessRequest) -> bytes | PolicyAnswer:
         """Return `input` for a request, or the refusal of a request that does not fit."""
