@@ -16,6 +16,7 @@ from bench.governed import Governed
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
+from bench.policy_engines import policy_engines
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -54,6 +55,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "evidence": evidence,
     "provenance": provenance,
     "paths": reach,
+    "engines": policy_engines,
     "ends": ends,
     "sinks": sinks,
     "rehearsal": rehearsals,

@@ -203,7 +203,9 @@ class Stage:
         try:
             steps = self._authorizer.describing(principal, live, upstream, name, call.arguments, now)
             request = finish(steps)
-            answer = self._policies.applied.policy.evaluate(request)
+            policy = self._policies.applied.policy
+            assert not policy.served
+            answer = policy.evaluate(request)
         except RemitError as fault:
             return Verdict(Outcome.DENY, (fault.code,), FlowFacts(), "")
         except Exception as fault:  # noqa: BLE001 - that a candidate makes remit raise is a find, too

@@ -41,6 +41,8 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/people.py": "providers load the same HTTP client",
     "src/remit/compose/keys.py": "OpenBao loads the same HTTP client, and the Workload API gRPC: 4 MB more",
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
+    "src/remit/compose/build.py": "a policy server loads the same HTTP client",
+    "src/remit/adapters/policy/rego/machine.py": "`wasmtime` is an extra, for Rego in process",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }

@@ -9,7 +9,7 @@ WORDS = {
         webauthn webhook yaml
     """,
     "products that an adapter speaks to": """
-        aws cedar github kubernete linux openbao postgre sqlite unix
+        aws cedar github kubernete linux openbao postgre rego sqlite unix
     """,
     "clients whose transcripts are read, or whose hooks ask": """
         claude codex copilot cursor gemini
@@ -52,6 +52,7 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table target template
         terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
+        builtin cache machine syntax
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap

@@ -11,9 +11,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar import CedarPolicies
-from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters
-from remit.adapters.policy.cedar.index import RecentAnswers
+from remit.adapters.policy.cedar.rule_groups import extension
+from remit.adapters.policy.facts import Facts, context_shape, parameters, written
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.flow.facts import Flow, FlowFacts
@@ -151,7 +152,7 @@ def each_alone(text: str, asked: AccessRequest) -> tuple[set[str], set[str]]:
         "principal": {"type": "Agent", "id": asked.agent.name},
         "action": {"type": "Action", "id": asked.tool.id},
         "resource": {"type": "Tool", "id": asked.tool.id},
-        "context": Facts(Classes(), [SUMMARISE], 1000).context(shape, asked).decode(),
+        "context": written(Facts(Classes(), [SUMMARISE], 1000).context(shape, asked, extension)).decode(),
     }
     satisfied, erred = set(), set()
     for line in text.splitlines():

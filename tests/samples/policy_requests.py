@@ -19,7 +19,8 @@ Json = Any
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 STRING = {"type": "string"}
-GUARDRAILS = Path(__file__).parents[2] / "src" / "remit" / "templates" / "policies"
+TEMPLATES = Path(__file__).parents[2] / "src" / "remit" / "templates"
+GUARDRAILS = TEMPLATES / "policies"
 
 
 def tool(
@@ -121,3 +122,9 @@ def source(text: str, file: str = "policies/test.cedar") -> list[PolicySource]:
 def guardrails() -> list[PolicySource]:
     """The guardrails that `remit init` copies."""
     return [PolicySource(f"policies/{path.name}", path.read_text()) for path in sorted(GUARDRAILS.iterdir())]
+
+
+def rego_guardrails() -> list[PolicySource]:
+    """The guardrails that `remit init --engine rego` copies."""
+    folder = TEMPLATES / "rego"
+    return [PolicySource(f"policies/{path.name}", path.read_text()) for path in sorted(folder.iterdir())]

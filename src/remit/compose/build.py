@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,14 +18,16 @@ from remit.compose.keys import REST, periods_of
 from remit.compose.people import document_fetch_of, people_settings
 from remit.compose.replicas import fleet_of, forwarder_of, replica_of, several
 from remit.compose.signals import signal_settings
+from remit.compose.sources import tls_of
 from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
+from remit.core.errors import ConfigInvalid
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
 from remit.core.identity.workload import Assurance
-from remit.core.policy.bundle import Bundle
+from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tools.tool import Tool
 from remit.ports.adapters import Adapters
@@ -70,8 +73,8 @@ class OpenedProcess:
     issuing: SvidIssuing | None = None
     connections: Connections | None = None
     reached: UpstreamReachability | None = None
-    #: The policies are remit's own, so no process apart needs to read them first.
-    own_policies: bool = False
+    #: `None` for the engine of remit's own policies, which no process apart needs to read first.
+    engine: PolicyEngine | None = None
 
 
 def build(config: Config, opened: OpenedProcess, public_url: str, address: str = "") -> Services:
@@ -97,7 +100,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         store=opened.store,
         heads=opened.heads,
         keys=opened.keys,
-        engine=cedar_here(config.data_classes) if opened.own_policies else policy_engine(config),
+        engine=opened.engine or cedar_here(config.data_classes),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,
@@ -220,8 +223,40 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
     }
 
 
-def policy_engine(config: Config) -> PolicyEngine:
-    """Return the policy engine that the configuration names."""
+def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> PolicyEngine:
+    """Return the policy engine that the configuration names; `stack` closes its connections."""
+    section = config.policy.server
+    if section is None:
+        return surveying_engine(config)
+    from remit.adapters.policy.rego.server import OpaPolicies, OpaServer
+
+    server = OpaServer(
+        section.url,
+        timeout_s=section.timeout_s,
+        token=section.token.resolve if section.token else None,
+        tls=tls_of(section.tls_ca, config),
+    )
+    if stack is not None:
+        stack.push_async_callback(server.close)
+    return OpaPolicies(server, classes=config.data_classes)
+
+
+def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
+    """Return a bundle's Rego policies as OPA builds them; raises `ConfigInvalid`."""
+    if config.policy.kind == "cedar":
+        raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
+    from remit.adapters.policy.rego import RegoPolicies
+
+    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
+    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
+
+
+def surveying_engine(config: Config) -> PolicyEngine:
+    """Return the engine that evaluates the policies in this process, even where a server decides by them."""
+    if config.policy.kind != "cedar":
+        from remit.adapters.policy.rego import RegoPolicies
+
+        return RegoPolicies(classes=config.data_classes)
     return cedar_apart(
         config.data_classes,
         DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),

@@ -12,7 +12,7 @@ from functools import partial
 from remit import __version__, api
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.api.rest.route import FilesNow
-from remit.compose.build import OpenedProcess, build, log_origin
+from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
 from remit.compose.keys import issuing_of, open_keys, serve_keys
 from remit.compose.replicas import enter, front, put_in_force, tended
 from remit.compose.secret_sources import fetch
@@ -95,6 +95,7 @@ async def open_services(
             issuing=issuing,
             connections=connections,
             reached=reached,
+            engine=policy_engine(config, stack),
         )
         services = build(config, opened, url, address)
         await _begin(services, stack, bundle, go_back=go_back)
@@ -174,7 +175,7 @@ async def open_records(
                 store=store,
                 heads=heads,
                 upstreams=upstreams or {},
-                own_policies=own_policies,
+                engine=None if own_policies else policy_engine(config, stack),
             ),
             config.listen.url,
         )

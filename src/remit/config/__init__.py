@@ -14,6 +14,7 @@ from remit.config.own_files import bases_of, own_places
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.sections.keys import KeysSection, OpenBaoSection
 from remit.config.sections.listen import ListenSection, TlsSection
+from remit.config.sections.policy import PolicySection
 from remit.config.sections.secret_sources import references
 from remit.config.sections.signals import ReceiverSection, TransmitterSection
 from remit.config.sections.store import StoreSection
@@ -26,7 +27,6 @@ from remit.config.settings import (
     InitiativeSection,
     LimitsSection,
     LogHeadSection,
-    PolicySection,
     UpstreamSection,
     ZoneSection,
 )

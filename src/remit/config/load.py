@@ -21,6 +21,7 @@ from remit.config.sections.directory import check_directory
 from remit.config.sections.keys import check_keys
 from remit.config.sections.listen import check_listen
 from remit.config.sections.notify import check_notify
+from remit.config.sections.policy import check_policy
 from remit.config.sections.secret_sources import check_secrets
 from remit.config.sections.signals import check_signals
 from remit.config.sections.store import check_store
@@ -132,6 +133,7 @@ def _check(config: Config, node: Node, problems: Problems) -> None:
     check_programs(config.programs, node, problems)
     check_listen(config.listen, node, problems)
     check_trust(config.trust, node, problems)
+    check_policy(config.policy, node, problems)
     check_notify(config.notify, config.trust.plain_loopback, node, problems)
     check_signals(config.signals, config.trust.plain_loopback, node, problems)
     check_keys(config.keys, node, problems)

@@ -12,19 +12,26 @@ from pathlib import Path
 
 from remit.core.errors import ConfigInvalid
 
+#: The folder of the default policies in each language; `remit.yaml` is written for the first.
+_POLICIES = {"cedar": "policies/", "rego": "rego/"}
+_CEDAR = "# Policies (Cedar), tool descriptions and task types:\n# policy: {kind: cedar, path: policies}\n"
+_REGO = "# Policies (Rego), tool descriptions and task types:\npolicy: {kind: rego}\n"
 #: The least that a folder needs to govern anything; the other files are the sample.
 _BARE = ("remit.yaml", "policies/")
 _SAMPLE = re.compile(r"^  notes:\n.*?(?=^\n)", re.MULTILINE | re.DOTALL)
 
 
-def scaffold(target: Path, *, python: str = sys.executable, sample: bool = True) -> list[Path]:
+def scaffold(
+    target: Path, *, python: str = sys.executable, sample: bool = True, engine: str = "cedar"
+) -> list[Path]:
     """Write the starting files into `target` and return them, in order.
 
     Without `sample` no server, tool or task is written, and the block `upstreams` is empty for the caller to
-    fill. Nothing is overwritten: any existing file raises `ConfigInvalid`, and then nothing is written.
-    `python` starts the example server; it must have remit's own libraries.
+    fill. `engine` is the language of the policies: `cedar` or `rego`. Nothing is overwritten: any existing
+    file raises `ConfigInvalid`, and then nothing is written. `python` starts the example server; it must have
+    remit's own libraries.
     """
-    templates = _templates(resources.files("remit") / "templates")
+    templates = _in_language(_templates(resources.files("remit") / "templates"), engine)
     if not sample:
         templates = [(name, _SAMPLE.sub("", text)) for name, text in templates if name.startswith(_BARE)]
     wanted = {target / name: text for name, text in templates}
@@ -49,6 +56,19 @@ def keep_from_git(folder: Path) -> None:
         # In a folder that is not writable, no new secret can be stored either.
         with contextlib.suppress(OSError):
             place.write_text("*\n", encoding="utf-8")
+
+
+def _in_language(templates: list[tuple[str, str]], engine: str) -> list[tuple[str, str]]:
+    """Return the templates with the policies of one language only."""
+    chosen, first = _POLICIES[engine], _POLICIES["cedar"]
+    found = []
+    for name, template in templates:
+        text = template.replace(_CEDAR, _REGO) if name == "remit.yaml" and chosen != first else template
+        if name.startswith(chosen):
+            found.append((first + name.removeprefix(chosen), text))
+        elif not name.startswith(tuple(_POLICIES.values())):
+            found.append((name, text))
+    return found
 
 
 def _templates(folder: Traversable, below: str = "") -> list[tuple[str, str]]:

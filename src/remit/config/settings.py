@@ -21,6 +21,7 @@ from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
 from remit.config.sections.notify import WebhookSection
 from remit.config.sections.oauth import OAuthSection
+from remit.config.sections.policy import PolicySection
 from remit.config.sections.replica import ReplicaSection
 from remit.config.sections.secret_sources import SecretsSection
 from remit.config.sections.sign_in import SignInSection
@@ -39,15 +40,6 @@ class LogHeadSection(Section, frozen=True, kw_only=True):
 
     kind: Annotated[Literal["file"], Meta(description="Kind of storage.")] = "file"
     path: Annotated[Text, Meta(description="Folder of the heads.")] = ".remit/head"
-
-
-class PolicySection(Section, frozen=True, kw_only=True):
-    """The policies: the upper limit of what any agent may ever do."""
-
-    kind: Annotated[Literal["cedar"], Meta(description="Policy language.")] = "cedar"
-    path: Annotated[Text, Meta(description="Folder of the policies, inside the folder of this file.")] = (
-        "policies"
-    )
 
 
 class ClassesSection(Section, frozen=True, kw_only=True):
@@ -454,8 +446,8 @@ class Config(Section, frozen=True, kw_only=True):
     def waiting(self, running: Config) -> tuple[str, ...]:
         """Return the sections that differ from those of a running remit, and are read only at its start.
 
-        Of the upstreams, name each one; the mode does not count, because a reload takes it over. The port
-        does not count: `remit up --port` may have chosen another.
+        Of the upstreams, name each one; the mode does not count, because a reload takes it over. Neither does
+        the path of the policies, nor the port: `remit up --port` may have chosen another.
         """
         if self.file_sha256 == running.file_sha256:
             return ()
@@ -466,6 +458,8 @@ class Config(Section, frozen=True, kw_only=True):
             for name in self.__struct_fields__
             if name not in _READ_ANEW and getattr(mine, name) != getattr(running, name)
         ]
+        if msgspec.structs.replace(self.policy, path=running.policy.path) != running.policy:
+            sections.append("policy")
         return (*sections, *_changed_upstreams(self.upstreams, running.upstreams))
 
     @property

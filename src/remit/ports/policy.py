@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
 # `PolicySource` is defined in core; the engine's callers import it from here.
-__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce"]
+__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce", "ServedPolicy"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -50,6 +50,7 @@ class RuleInForce(NamedTuple):
 class LoadedPolicy(Protocol):
     """One version of the policies, parsed and indexed. Immutable; needs no locks on one event loop."""
 
+    served: ClassVar[Literal[False]]
     digest: str
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
@@ -70,6 +71,25 @@ class LoadedPolicy(Protocol):
 
         INVARIANT: two sets of policies with the same applicable rules give the same answer to such a call.
         """
+        ...
+
+
+class ServedPolicy(Protocol):
+    """One version of the policies, which a policy server decides by."""
+
+    served: ClassVar[Literal[True]]
+    digest: str
+
+    async def ask(self, request: AccessRequest) -> PolicyAnswer:
+        """Have the server decide one request.
+
+        INVARIANT: as `LoadedPolicy.evaluate`; a server that does not answer in time, answers something else
+        or decides by another version is reported in `errors`, too. Raises only where it is cancelled.
+        """
+        ...
+
+    def rules(self) -> Sequence[RuleInForce]:
+        """Return every rule."""
         ...
 
 
@@ -102,7 +122,7 @@ class PolicyEngine(Protocol):
         agents: Sequence[Agent],
         *,
         aside: bool = False,
-    ) -> LoadedPolicy:
+    ) -> LoadedPolicy | ServedPolicy:
         """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
 
         Policies that do not come into force are loaded `aside`, so that they delay no others.

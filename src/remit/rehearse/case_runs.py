@@ -111,7 +111,9 @@ class CaseRuns:
 
     @property
     def _policy(self) -> LoadedPolicy:
-        return self._r.stage.services.policies.applied.policy
+        policy = self._r.stage.services.policies.applied.policy
+        assert not policy.served, "a rehearsal evaluates policies in its own process"
+        return policy
 
     def _case(self, read: ReadCase) -> CaseResult:
         case, steps = read.case, []

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from remit.core.identity.principals import person_of
 from remit.core.tasks.grant import Grant
 from remit.core.tools.suggestions import (
     TypeDraft,
@@ -137,7 +138,7 @@ def learnt(house: Rehearsal, world: str) -> tuple[TypeDraft, str]:
         tool: drafted(Tool(upstream=world, name=one["name"], surface=one), FACTS, "restricted")
         for tool, one in surfaces.items()
     }
-    calls = with_leads(list(observed_calls(house.events(), {})), drafts)
+    calls = with_leads(list(observed_calls(house.events(), {}, person_of)), drafts)
     required = {tool: one["inputSchema"].get("required", ()) for tool, one in surfaces.items()}
     called = sorted({one.tool for one in calls})
     shown = with_observed(drafts, calls)

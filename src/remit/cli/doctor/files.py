@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from remit.compose import last_seen_tools, policy_engine
+from remit.compose import last_seen_tools, policy_engine, surveying_engine
 from remit.config import Config, examine_bundle, examine_config
 from remit.core.errors import ConfigInvalid, KeyUnavailable, NotFound, StoreUnavailable
 from remit.core.json_value import Json
@@ -58,16 +58,27 @@ def _follows(one: Problem, broken: set[str]) -> bool:
 def _bundle(config: Config) -> list[Problem]:
     bundle, faults = examine_bundle(config)
     engine = policy_engine(config)
-    tools, unseen = _last_seen(config, bundle)
+    tools, unseen = last_seen(config, bundle)
     types = list(bundle.task_types.values())
     found = [_problem(fault) for fault in faults] + unseen + engine.check(bundle.policies, tools, types)
     if all(one.severity != "error" for one in found):
         bundle = msgspec.structs.replace(bundle, tools={tool.id: tool for tool in tools})
-        found += _toxic(survey(bundle, engine, config.groups))
+        found += _surveyed(config, bundle)
     return found
 
 
-def _last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
+def _surveyed(config: Config, bundle: Bundle) -> list[Problem]:
+    try:
+        return list(_toxic(survey(bundle, surveying_engine(config), config.groups)))
+    except ConfigInvalid as fault:
+        if config.policy.kind != "opa":
+            raise
+        # A server may decide by policies that cannot be evaluated here.
+        text = f"what the policies permit in all cannot be surveyed here: {fault.message}"
+        return [Problem("warning", text, remediation=fault.remediation)]
+
+
+def last_seen(config: Config, bundle: Bundle) -> tuple[list[Tool], list[Problem]]:
     """Return the tools, joined with what their upstreams offered last if the store is readable.
 
     Files can be checked without the store too, for example when a change to them is reviewed.

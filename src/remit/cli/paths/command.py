@@ -16,7 +16,7 @@ from remit.cli.paths.mermaid import flowchart
 from remit.cli.paths.report import ReachChoice, ReachReport
 from remit.cli.paths.text import told
 from remit.cli.serve.gc import settle_memory
-from remit.compose import last_seen_tools, policy_engine
+from remit.compose import last_seen_tools, surveying_engine
 from remit.config import load_bundle
 from remit.config.credential_sources import credentials_of_upstreams
 from remit.core.policy.reach import Openness
@@ -73,7 +73,7 @@ def paths(
     settle_memory()
     observed = [name for name, upstream in config.upstreams.items() if upstream.observed]
     opens = credentials_of_upstreams(config.upstreams)
-    found = survey(bundle, policy_engine(config), config.groups, observed, opens)
+    found = survey(bundle, surveying_engine(config), config.groups, observed, opens)
     opened = {one.credential.name: one.upstreams for one in found.credentials}
     choice = ReachChoice(origin, goal, task, only or "", opened)
     choice.check(found, bundle)

@@ -14,6 +14,7 @@ from remit.cli.global_options import current
 from remit.cli.output import terminal
 from remit.cli.parser import Switch, noun
 from remit.cli.policy import case_report, versions
+from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
 from remit.cli.policy.rollout import FOLLOW_S
@@ -72,6 +73,9 @@ def _problems(found: list[Json], sound: bool) -> None:
     if sound:
         more = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
         terminal.say(terminal.text("sound", "green"), more)
+
+
+app.command(name="build")(build)
 
 
 @app.command(name="apply")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from remit.cli.output import terminal
 from remit.cli.parser import verb
@@ -12,7 +13,7 @@ app = verb("init")
 
 
 @app.default
-def init(folder: Path = Path("."), /) -> None:
+def init(folder: Path = Path("."), /, *, engine: Literal["cedar", "rego"] = "cedar") -> None:
     """Write a small working configuration: one MCP server, its tools, a task type, and default policies.
 
     The command overwrites nothing. For example, begin in an empty folder with `remit init` and `remit up`,
@@ -22,17 +23,19 @@ def init(folder: Path = Path("."), /) -> None:
     ----------
     folder
         The folder to write to.
+    engine
+        The language of the policies. Rego needs `pip install 'remit[rego]'` and the program `opa`.
     """
     from remit.config.scaffold import scaffold
 
-    written = scaffold(folder)
+    written = scaffold(folder, engine=engine)
     if terminal.is_json():
         terminal.answer({"folder": str(folder.absolute()), "files": [str(one) for one in written]})
         return
     terminal.say("Wrote ", terminal.text(str(folder.absolute()), "bold"))
     says = {
         "remit.yaml": "the governed servers, and where remit stores data",
-        "policies": "the limits on everything (Cedar policies)",
+        "policies": f"the limits on everything ({engine.capitalize()} policies)",
         "tools": "each tool's effect, audience and result labels",
         "tasks": "task types: who may run and request them, and what they may call",
         "servers": "a small MCP server to try it on",

@@ -71,11 +71,13 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
 def _observed(client: Client, since: str) -> list[ObservedCall]:
     """Return the calls in the evidence, with the type of their task."""
     from remit.cli.evidence.time_bounds import time_of
+    from remit.core.identity.principals import person_of
     from remit.core.tools.suggestions import observed_calls
 
     at = time_of(since, "--since")
     types = {one["id"]: one["type"] for one in _all(client, "tasks")}
-    return list(observed_calls(_events(client, at.isoformat() if at is not None else None), types))
+    events = _events(client, at.isoformat() if at is not None else None)
+    return list(observed_calls(events, types, person_of))
 
 
 def _events(client: Client, since: str | None) -> Iterator[dict[str, Json]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from remit.config.load import examine_config, first_of
 from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.folder import MAX_DOCUMENT_BYTES, MAX_FILE_BYTES, Folder
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.config.sections.policy import ENDINGS
 from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
@@ -133,21 +135,21 @@ class _Reading:
     def policies(self) -> list[PolicySource]:
         """Read the policies."""
         where = self.config.policy.path
-        endings = (".cedar", ".cedarschema")
-        paths = self.folder.list(where, "policy.path", endings, required=True)
+        endings = ENDINGS[self.config.policy.kind]
+        beside = (".cedarschema",) if self.config.policy.kind == "cedar" else ()
+        paths = self.folder.list(where, "policy.path", (*endings, *beside), required=True)
         texts = [
             PolicySource(self.folder.name(path), text)
             for path in paths
-            if (text := self._text(path)) is not None
+            if (text := self._binary(path) if path.suffix == ".gz" else self._text(path)) is not None
         ]
-        sources = [source for source in texts if source.file.endswith(".cedar")]
-        if not any(path.suffix == ".cedar" for path in paths) and not self.folder.problems:
+        if not any(path.name.endswith(endings) for path in paths) and not self.folder.problems:
             self._note(
                 f"`{where}` has no policy, so nothing would be permitted",
                 "policy.path",
-                "add a `.cedar` file, or run `remit init`",
+                f"add a `{endings[0]}` file, or run `remit init`",
             )
-        return sources
+        return [source for source in texts if source.file.endswith(endings)]
 
     def tools_file(self, path: Path) -> None:
         """Read one file of `tools/`."""
@@ -240,6 +242,11 @@ class _Reading:
         form = read(node, kind, problems)
         self.found += problems.found
         return name, node, None if isinstance(form, msgspec.UnsetType) else form
+
+    def _binary(self, path: Path) -> str | None:
+        """Return the base64 of a file that is no text."""
+        content = self._content(path, MAX_DOCUMENT_BYTES)
+        return None if content is None else base64.b64encode(content).decode()
 
     def _text(self, path: Path) -> str | None:
         content = self._content(path)

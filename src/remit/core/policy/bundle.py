@@ -20,7 +20,7 @@ FORMAT = "remit-bundle/1"
 
 
 class PolicySource(msgspec.Struct, frozen=True):
-    """One policy file as read: its name relative to the bundle, and its text."""
+    """One policy file as read: its name relative to the bundle, and its text; base64, if it is binary."""
 
     file: str
     text: str

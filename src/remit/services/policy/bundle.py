@@ -25,7 +25,7 @@ from remit.core.identity.principals import Agent, Memberships, Role
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
-from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem
+from remit.ports.policy import LoadedPolicy, PolicyEngine, Problem, ServedPolicy
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import PutValue
 from remit.ports.store.principals import PrincipalStore
@@ -46,7 +46,7 @@ class AppliedBundle(msgspec.Struct, frozen=True):
     """The version in force: every call is decided under it until the next one is applied."""
 
     bundle: Bundle
-    policy: LoadedPolicy
+    policy: LoadedPolicy | ServedPolicy
     version: int = 0
 
     @property
@@ -128,7 +128,13 @@ class Policies:
         It delays no bundle that does. Raises `ConfigInvalid` if it is not valid, and `Busy` like `check`.
         """
         async with self._turn(by):
-            return await self._load(bundle, await self._store.agents(self._tenant), aside=True)
+            loaded = await self._load(bundle, await self._store.agents(self._tenant), aside=True)
+        if loaded.served:
+            raise ConfigInvalid(
+                "a policy server decides here, and decisions made again are far more than a server answers",
+                remediation="set `policy.kind: rego`: remit then evaluates the same policies itself",
+            )
+        return loaded
 
     @asynccontextmanager
     async def _turn(self, by: str) -> AsyncIterator[None]:
@@ -356,7 +362,9 @@ class Policies:
             loaded = await self._load(bundle, await self._store.agents(self._tenant))
             self._applied = AppliedBundle(bundle, loaded, self._applied.version)
 
-    async def _load(self, bundle: Bundle, agents: list[Agent], *, aside: bool = False) -> LoadedPolicy:
+    async def _load(
+        self, bundle: Bundle, agents: list[Agent], *, aside: bool = False
+    ) -> LoadedPolicy | ServedPolicy:
         tools, types = self.tools_of(bundle), list(bundle.task_types.values())
         known = self._members_of(agents)
         load = partial(self._engine.load, bundle.policies, tools, types, known, aside=aside)

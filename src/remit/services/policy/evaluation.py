@@ -12,7 +12,7 @@ import asyncio
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
-from remit.ports.policy import LoadedPolicy
+from remit.ports.policy import LoadedPolicy, ServedPolicy
 
 Waiting = tuple[LoadedPolicy, AccessRequest, "asyncio.Future[PolicyAnswer]"]
 
@@ -26,8 +26,13 @@ class Evaluations:
         #: How many calls are under way: beside one alone there is none to wait for.
         self.calls = 0
 
-    async def of(self, policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:
-        """Evaluate `request` by `policy` before the event loop waits; raises what the policy raises."""
+    async def of(self, policy: LoadedPolicy | ServedPolicy, request: AccessRequest) -> PolicyAnswer:
+        """Evaluate `request` by `policy` before the event loop waits; raises what the policy raises.
+
+        The loop waits only for a policy server.
+        """
+        if policy.served:
+            return await policy.ask(request)
         if self.calls == 1:
             return policy.evaluate(request)
         loop = asyncio.get_running_loop()

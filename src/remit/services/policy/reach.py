@@ -19,6 +19,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
+from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.identity.principals import Actor, Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance, Confirmation
@@ -38,12 +39,16 @@ _LATER: Final = re.compile(
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
 #: Expressions that make two tools or two agents differ for a policy beyond their properties.
-_BY_NAME: Final = re.compile(r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[")
+_BY_NAME: Final = re.compile(
+    r"resource\s*\.\s*(name|upstream)|\blike\b|resource\s*\[|(action|resource)\s*\.\s*id\b(?!\s*==\s*\")"
+)
 #: Arguments that a rule reads, whichever tool has them.
 _ARGUMENTS: Final = re.compile(r'\b(?:args|provenance)\s*(?:\.|\bhas\b|\[)\s*(?:(\w+)|"([^"]+)")')
-_PERMIT: Final = re.compile(r"(^|[\s)])permit\s*\(")
+_PERMIT: Final = re.compile(r"(^|[\s)])permit\s*(\(|contains\b)")
 _ENVIRONMENT: Final = re.compile(r"principal\s*\.\s*environment\s*([^\s]+\s*[^\s;}&|)]+)")
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+#: The ending of policies that were compiled elsewhere: their texts are those of their rules.
+BUILT: Final = ".tar.gz"
 NO_PERMIT: Final = "no permit"
 OBSERVED: Final = "observed"
 
@@ -61,9 +66,17 @@ def survey(
     where nothing is refused; `credentials` are those that open upstreams.
     """
     text = "\n".join(source.text for source in bundle.policies)
+    built = any(source.file.endswith(BUILT) for source in bundle.policies)
     # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
-    named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if _speaks(text, tool))]
+    named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if built or _speaks(text, tool))]
     policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    if policy.served:
+        raise ConfigInvalid(
+            "a policy server decides here, and a survey asks far more than a server answers",
+            remediation="set `policy.kind: rego`: remit then evaluates the same policies itself",
+        )
+    if built:
+        text = "\n".join(rule.text for rule in policy.rules())
     judge = PolicyJudge(policy, text, bundle.classes, groups, frozenset(observed))
     return ReachSurvey(bundle, judge, observed=frozenset(observed), credentials=credentials)
 
@@ -103,7 +116,7 @@ class PolicyJudge:
         self._tools_by_name = bool(_BY_NAME.search(text))
         self._types_matter = "context.task" in text or "context has task" in text
         self._agents_matter = bool(
-            re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*name", text)
+            re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*(name|id|groups)", text)
         )
         self._flow_matters = "context.flow" in text
         known = set(_ENVIRONMENT.findall(text)) <= {'!= "production"'}

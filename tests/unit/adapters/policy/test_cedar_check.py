@@ -9,7 +9,7 @@ import pytest
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.cedar.check import CheckInput, Shapes
 from remit.adapters.policy.cedar.rule import parse
-from remit.adapters.policy.cedar.types import Kind, Shape
+from remit.adapters.policy.types import Kind, Shape
 from remit.core.label import Classes
 from remit.core.tasks.task import Parameter, TaskType
 from remit.core.tools.tool import Effect, Tool, undescribed

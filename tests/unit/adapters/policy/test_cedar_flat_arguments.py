@@ -10,7 +10,8 @@ import cedarpy
 import pytest
 
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
-from remit.adapters.policy.cedar.types import STRING, Kind, Shape, record
+from remit.adapters.policy.cedar.type_text import cedar_type
+from remit.adapters.policy.types import STRING, Kind, Shape, record
 
 
 def policy(condition: str) -> Any:
@@ -65,4 +66,4 @@ def test_the_flat_type_has_each_argument_as_it_was() -> None:
     whole = record(tier=STRING, args=args)
     assert can_be_flat(whole)
     assert not can_be_flat(record(tier=STRING))
-    assert str(flat_shape(whole)) == '{ "args.to": String, "args.why"?: String, tier: String }'
+    assert cedar_type(flat_shape(whole)) == '{ "args.to": String, "args.why"?: String, tier: String }'

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from remit.core.identity.principals import person_of
 from remit.core.tools.suggestions import (
     ObservedCall,
     ToolDraft,
@@ -71,7 +72,7 @@ def came(
 
 def led(*events: Json, trusted: tuple[str, ...] = ()) -> list[ObservedCall]:
     """Return the calls of these events."""
-    return with_leads(list(observed_calls([opened("tsk_1"), *events], {})), DRAFTS, trusted)
+    return with_leads(list(observed_calls([opened("tsk_1"), *events], {}, person_of)), DRAFTS, trusted)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_calls_are_read_with_the_words_that_came_before_them() -> None:
         decided("u/a", {}, rules=[["flow/code", "d"], ["tools/undescribed", "d"]]),
         {"kind": "decision.made", "task": "tsk_1", "facts": {"tool": "u/a", "outcome": "permit"}},
     ]
-    found = list(observed_calls(events, {"tsk_2": "other"}))
+    found = list(observed_calls(events, {"tsk_2": "other"}, person_of))
     assert [one.words for one in found] == ["the first", "the first\nand the rest", "the first\nand the rest"]
     assert [one.objections for one in found] == [(), (), ("flow/code",)]
 
@@ -148,4 +149,4 @@ def test_the_goal_that_an_agent_gives_itself_is_no_words_of_a_person() -> None:
         opened("tsk_1", "an AI client on this machine", by="agent:mcp-client"),
         decided("u/a", {"n": 1}),
     ]
-    assert [one.words for one in observed_calls(events, {})] == [""]
+    assert [one.words for one in observed_calls(events, {}, person_of)] == [""]

@@ -2,7 +2,7 @@
 """Evaluations of one turn of the loop are made one after another, and each stands alone."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ from remit.services.policy.evaluation import Evaluations
 class ByName:
     """A policy that answers with the request's name, and cannot take the name `odd`."""
 
+    served: ClassVar[Literal[False]] = False
     digest = "sha256:by-name"
 
     def __init__(self) -> None:
@@ -53,6 +54,32 @@ async def test_each_request_gets_its_own_answer_from_its_own_policy() -> None:
     )
     assert [one.errors for one in answers] == [("a",), ("b",), ("a",)]
     assert (first.asked, second.asked) == (["a", "a"], ["b"])
+
+
+async def test_a_policy_server_is_waited_for() -> None:
+    """What a server decides is asked of it, also by a call that is alone, and holds up no other call."""
+
+    class Server:
+        served: ClassVar[Literal[True]] = True
+        digest = "sha256:served"
+
+        def __init__(self) -> None:
+            self.may_answer = asyncio.Event()
+
+        def rules(self) -> list[RuleInForce]:
+            return []
+
+        async def ask(self, request: AccessRequest) -> PolicyAnswer:
+            await self.may_answer.wait()
+            return PolicyAnswer(errors=(cast(Any, request),))
+
+    together, server = Evaluations(), Server()
+    together.calls = 1
+    waiting = asyncio.create_task(together.of(server, named("a")))
+    assert (await together.of(ByName(), named("b"))).errors == ("b",)
+    assert not waiting.done()
+    server.may_answer.set()
+    assert (await waiting).errors == ("a",)
 
 
 async def test_a_fault_is_its_own_callers_alone() -> None:

@@ -13,14 +13,15 @@ import cedarpy
 import msgspec
 
 from remit.adapters.policy.cedar.conditions import Conditions
-from remit.adapters.policy.cedar.facts import NO_RECORD, context_shape
 from remit.adapters.policy.cedar.index import action_closure, resource_closure
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
 from remit.adapters.policy.cedar.rule_reachability import never_applies, unbounded
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
-from remit.adapters.policy.cedar.types import Path, Shape, prune
+from remit.adapters.policy.cedar.type_text import cedar_type
 from remit.adapters.policy.cedar.words import misspelt
+from remit.adapters.policy.facts import NO_RECORD, context_shape
+from remit.adapters.policy.types import Path, Shape, prune
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
 from remit.core.policy.vocabulary import Words
@@ -176,7 +177,7 @@ class Shapes:
         for tool, shape in self._shapes:
             groups = frozenset(group for form in forms(tool) for group in groups_of(form))
             own = tool.id if tool.id in named else ""
-            read = str(prune(shape, paths)) if tool.input_schema else ""
+            read = cedar_type(prune(shape, paths)) if tool.input_schema else ""
             found.setdefault((own, groups, read), tool)
         return list(found.values())
 

@@ -12,21 +12,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import cedarpy
 import msgspec
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
-from remit.adapters.policy.cedar.facts import Facts, context_shape, parameters, record_facts
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
-from remit.adapters.policy.cedar.index import RecentAnswers, RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
-from remit.adapters.policy.cedar.types import Path, Shape, TypeMismatch, prune
 from remit.adapters.policy.cedar.words import FLOW_WORDS
+from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
+from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.errors import ConfigInvalid
@@ -161,6 +163,8 @@ class _Place(msgspec.Struct, frozen=True):
 class CedarLoaded:
     """One version of the policies, ready to evaluate (`remit.ports.policy.LoadedPolicy`)."""
 
+    served: ClassVar[Literal[False]] = False
+
     def __init__(
         self, rules: Sequence[CedarRule], tools: Sequence[Tool], facts: Facts, params: Shape, schema: str
     ) -> None:
@@ -198,20 +202,20 @@ class CedarLoaded:
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""
         if request.principal.agent != request.agent.name or request.principal.tenant != request.agent.tenant:
-            return _refused("the request's principal is not the agent that it describes")
+            return refused("the request's principal is not the agent that it describes")
         try:
             place = self._place(request)
         except (TypeMismatch, ValueError) as fault:
             why = str(fault) if isinstance(fault, TypeMismatch) else "a name in it cannot be written in Cedar"
-            return _refused(f"tool `{request.tool.id}` does not fit the policy schema: {why}")
+            return refused(f"tool `{request.tool.id}` does not fit the policy schema: {why}")
         kit = place.kit
         if kit.broken:
             names = ", ".join(f"`{name}`" for name in kit.broken)
-            return _refused(f"rule {names} does not fit tool `{request.tool.id}`, which has changed since")
+            return refused(f"rule {names} does not fit tool `{request.tool.id}`, which has changed since")
         try:
             heard = [(stand, *stand.ask(self._facts, request)) for stand in place.stands]
         except TypeMismatch as misfit:
-            return _refused(f"{misfit}, and rule {readers(kit.rules, misfit.path)} reads it")
+            return refused(f"{misfit}, and rule {readers(kit.rules, misfit.path)} reads it")
         return _answer(place, heard)
 
     def _place(self, request: AccessRequest) -> _Place:
@@ -312,13 +316,13 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         if (answer := place.permitted.get(found.permits)) is not None:
             return answer
         spoken = [by_id[name] for name in sorted(found.permits)]
-        answer = PolicyAnswer(permits=_refs(spoken), reasons=_reasons(spoken, place.tool))
+        answer = PolicyAnswer(permits=references(spoken), reasons=reasons_of(spoken, place.tool))
         return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
     forbids = [rule for rule in spoken if not rule.waivable]
     waivable = [rule for rule in spoken if rule.waivable]
     permits: list[CedarRule] = []
-    reasons = _reasons(forbids + waivable, place.tool)
+    reasons = reasons_of(forbids + waivable, place.tool)
     if waivable and not forbids and not errors:
         again = Found()
         for stand, one, asked in heard:
@@ -327,34 +331,19 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         if again.permits and not again.forbids and not errors:
             permits = [by_id[name] for name in sorted(again.permits)]
         else:
-            reasons = (Reason(code="no-permit", text="no policy permits this", rule="default deny"),)
+            reasons = (NO_PERMIT,)
     if errors:
         reasons = tuple(Reason(code="policy-error", text=text) for text in errors) + reasons
     return PolicyAnswer(
-        permits=_refs(permits),
-        forbids=_refs(forbids),
-        waivable=_refs(waivable),
+        permits=references(permits),
+        forbids=references(forbids),
+        waivable=references(waivable),
         reasons=reasons,
         errors=errors,
-        flow=_flow_read(forbids or waivable),
+        flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
     )
-
-
-def _flow_read(rules: Sequence[CedarRule]) -> tuple[tuple[str, str], ...]:
-    """Return the facts about a call's flow that rules read, each with its rule."""
-    out: list[tuple[str, str]] = []
-    for rule in rules:
-        for path in sorted(rule.reads.paths, key=str):
-            names = [name for name in path if name is not None]
-            if names[:1] == ["destination_trust"]:
-                out.append((rule.ref.id, "destination"))
-            elif len(names) > 1 and names[0] == "flow":
-                out.append((rule.ref.id, names[1]))
-            elif len(names) > 1 and names[0] == "provenance":
-                out.append((rule.ref.id, f"provenance.{names[1]}"))
-    return tuple(out)
 
 
 def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
@@ -376,24 +365,3 @@ def _entity(
     kind, name = uid
     parents = [{"type": one, "id": id_} for one, id_ in sorted(closure) if (one, id_) != uid]
     return {"uid": {"type": kind, "id": name}, "attrs": attrs or {}, "parents": parents}
-
-
-def _refs(rules: Sequence[CedarRule]) -> tuple[RuleRef, ...]:
-    return tuple(rule.ref for rule in rules)
-
-
-def _reasons(rules: Sequence[CedarRule], tool: Tool) -> tuple[Reason, ...]:
-    return tuple(
-        Reason(
-            code="permitted" if rule.permits else "approval-needed" if rule.waivable else "forbidden",
-            text=rule.reason.replace("{tool}", tool.id)
-            or f"rule `{rule.ref.id}` {'permits' if rule.permits else 'forbids'} `{tool.id}`",
-            rule=rule.ref.id,
-            remediation=rule.remediation.replace("{tool}", tool.id),
-        )
-        for rule in rules
-    )
-
-
-def _refused(why: str) -> PolicyAnswer:
-    return PolicyAnswer(errors=(why,), reasons=(Reason(code="policy-error", text=why),))

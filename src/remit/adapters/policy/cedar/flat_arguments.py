@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.adapters.policy.cedar.types import Kind, Shape
+from remit.adapters.policy.types import Kind, Shape
 from remit.core.json_value import Json
 
 ARGUMENTS = "args"
@@ -48,6 +48,12 @@ def flat_shape(shape: Shape) -> Shape:
         fields={**fields, **{flat_name(name): one for name, one in below.fields.items()}},
         required=frozenset((shape.required - {ARGUMENTS}) | {flat_name(name) for name in below.required}),
     )
+
+
+def with_flat(context: dict[str, Json]) -> dict[str, Json]:
+    """Return a context with each argument under its flat name."""
+    arguments = context.pop(ARGUMENTS)
+    return {**context, **{flat_name(name): item for name, item in arguments.items()}}
 
 
 def can_be_flat(shape: Shape) -> bool:

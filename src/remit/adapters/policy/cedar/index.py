@@ -9,43 +9,14 @@ condition only if the scope matches, so the answer, including errors, equals the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Sequence
 
+from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.reads import Uid
 from remit.adapters.policy.cedar.rule import CedarRule
 from remit.adapters.policy.cedar.schema import groups_of
 from remit.core.identity.principals import Agent
 from remit.core.tools.tool import Tool
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class RecentAnswers(Generic[K, V]):
-    """A bounded mapping that drops the least recently used entry."""
-
-    def __init__(self, size: int) -> None:
-        """Keep at most `size` entries."""
-        self._size = size
-        self._kept: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        """Return the entry and mark it as recently used."""
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self._kept[key] = found
-        return found
-
-    def put(self, key: K, value: V) -> V:
-        """Store an entry; drop the least recently used one if the mapping is full."""
-        if len(self._kept) >= self._size:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = value
-        return value
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 def action_closure(tool: Tool) -> tuple[Uid, frozenset[Uid]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from remit.adapters.policy.cedar.types import Path
+from remit.adapters.policy.types import Path
 from remit.core.json_value import Json
 
 Uid = tuple[str, str]

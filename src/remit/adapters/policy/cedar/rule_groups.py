@@ -21,10 +21,11 @@ from typing import Any
 import cedarpy
 import msgspec
 
-from remit.adapters.policy.cedar.facts import Facts, provenance_of
-from remit.adapters.policy.cedar.index import RecentAnswers
+from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.cedar.flat_arguments import with_flat
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.cedar.types import Shape
+from remit.adapters.policy.facts import Facts, provenance_of, written
+from remit.adapters.policy.types import Kind, Shape
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json
 
@@ -59,6 +60,11 @@ KEPT = 64
 def steady(rule: CedarRule) -> bool:
     """Return whether a rule reads only steady facts; a read that is not understood counts as not steady."""
     return all(path and path[0] in STEADY for path in rule.reads.paths)
+
+
+def extension(kind: Kind, text: str) -> Json:
+    """Write a value of one of Cedar's extension types."""
+    return {"__extn": {"fn": kind.value, "arg": text}}
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -144,7 +150,8 @@ class Stand(msgspec.Struct, frozen=True):
         kept = self.kept
         if kept is not None and kept.last is not None and kept.last.like(request, self.part.shape.fields):
             return kept.last.found, kept.last.asked
-        context = facts.context(self.part.shape, request, flat=self.part.flat)
+        values = facts.context(self.part.shape, request, extension)
+        context = written(with_flat(values) if self.part.flat else values)
         asked = {**self.head, "context": context.decode()}
         if kept is None:
             return self._evaluate(asked, self.part.policies), asked

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from remit.adapters.policy.cedar.facts import AGENT, FLOW, LABEL, NO_RECORD, TOOL, context_shape
 from remit.adapters.policy.cedar.policy_text import attribute, quoted
-from remit.adapters.policy.cedar.types import Kind, Shape
+from remit.adapters.policy.cedar.type_text import cedar_type
+from remit.adapters.policy.facts import AGENT, FLOW, LABEL, NO_RECORD, TOOL, context_shape
+from remit.adapters.policy.types import Kind, Shape
 from remit.core.identity.workload import Assurance
 from remit.core.label import Classes
 from remit.core.tools.tool import Effect, Tier, Tool
@@ -18,9 +19,9 @@ GROUPS = (CALL, *(f"effect:{effect.value}" for effect in Effect))
 
 _ENTITIES = f"""\
 entity Group;
-entity Agent in [Group] {AGENT};
+entity Agent in [Group] {cedar_type(AGENT)};
 entity Upstream;
-entity Tool in [Upstream] {TOOL};
+entity Tool in [Upstream] {cedar_type(TOOL)};
 """
 
 
@@ -55,7 +56,7 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
     lines = _head(others)
     lines.append(
         f"action {quoted(tool.id)} in {_parents(tool)} appliesTo "
-        f"{{ principal: [Agent], resource: [Tool], context: {context} }};"
+        f"{{ principal: [Agent], resource: [Tool], context: {cedar_type(context)} }};"
     )
     return "\n".join(lines)
 
@@ -74,12 +75,12 @@ def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes, facts: S
         "",
         *_head(),
         "",
-        f"type Label = {LABEL};",
-        f"type Flow = {FLOW};",
+        f"type Label = {cedar_type(LABEL)};",
+        f"type Flow = {cedar_type(FLOW)};",
         *_hidden("task.params", params),
-        f"type Params = {params};",
+        f"type Params = {cedar_type(params)};",
         *_hidden("record", facts),
-        f"type Facts = {facts};",
+        f"type Facts = {cedar_type(facts)};",
         f"type Task = {_named_record(_task_shape(params), {'params': 'Params'})};",
     ]
     for tool in sorted(tools, key=lambda one: one.id):
@@ -113,7 +114,9 @@ _NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "record": "Fa
 
 def _named_record(shape: Shape, names: dict[str, str]) -> str:
     """Write a record in which some fields are named by their common types."""
-    inner = ", ".join(f"{attribute(name)}: {names.get(name, below)}" for name, below in shape.fields.items())
+    inner = ", ".join(
+        f"{attribute(name)}: {names.get(name) or cedar_type(below)}" for name, below in shape.fields.items()
+    )
     return f"{{ {inner} }}"
 
 

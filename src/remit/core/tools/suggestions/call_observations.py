@@ -11,12 +11,11 @@ what it says.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from remit.core.identity.principals import person_of
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.suggestions import vocabulary
@@ -81,11 +80,13 @@ class ObservedCall(msgspec.Struct, frozen=True, kw_only=True):
     followed: bool = False
 
 
-def observed_calls(events: Iterable[Mapping[str, Json]], types: Mapping[str, str]) -> Iterator[ObservedCall]:
+def observed_calls(
+    events: Iterable[Mapping[str, Json]], types: Mapping[str, str], person_of: Callable[[str], str]
+) -> Iterator[ObservedCall]:
     """Yield the calls of these events, in their order.
 
-    `types` are the types of tasks that were opened before. Values that can no longer be read, and arguments
-    that were kept as a digest, are no evidence.
+    `types` are the types of tasks that were opened before. `person_of` returns the person that a requester
+    is, if any. Values that can no longer be read, and arguments that were kept as a digest, are no evidence.
     """
     known, words = dict(types), dict[str, str]()
     for event in events:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from remit.adapters.policy.cedar.flat_arguments import ARGUMENTS, flat_name
-from remit.adapters.policy.cedar.types import (
+from remit.adapters.policy.types import (
     BOOL,
     DECIMAL,
     MOMENT,
@@ -22,6 +21,7 @@ from remit.adapters.policy.cedar.types import (
     Kind,
     Shape,
     TypeMismatch,
+    Write,
     arguments,
     fit,
     record,
@@ -81,7 +81,7 @@ def parameters(task_types: Iterable[TaskType]) -> Shape:
         for name, spec in task_type.parameters.items():
             shape = _PARAMETERS.get(spec.type)
             if name.startswith("__") or shape is None:
-                hidden[name] = "of a type that Cedar does not support"
+                hidden[name] = "of a type that policies do not support"
             elif fields.setdefault(name, shape) != shape:
                 hidden[name] = "of several types"
     kept = {name: shape for name, shape in fields.items() if name not in hidden}
@@ -155,6 +155,14 @@ def provenance_of(request: AccessRequest) -> dict[str, str]:
     return {name: one.provenance.value for name, one in request.flow.arguments.items()}
 
 
+def written(value: Json) -> bytes:
+    """Return facts as JSON text; raise `TypeMismatch`."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, ValueError, TypeError):
+        raise TypeMismatch("context", "holds text that is not Unicode") from None
+
+
 class Facts:
     """Collects the facts of a request as plain values, each only if a policy reads it."""
 
@@ -187,23 +195,12 @@ class Facts:
             "now": lambda request: request.now,
         }
 
-    def context(self, shape: Shape, request: AccessRequest, *, flat: bool = False) -> bytes:
-        """Return `context` as Cedar JSON of the (pruned) type `shape`; raise `TypeMismatch`.
-
-        With `flat`, the arguments appear in it under their flat names.
-        """
-        out: dict[str, Json] = {}
-        for name, below in shape.fields.items():
-            value = fit(below, self._sources[name](request), name, self._limit)
-            if flat and name == ARGUMENTS:
-                for one, item in value.items():
-                    out[flat_name(one)] = item
-            else:
-                out[name] = value
-        try:
-            return msgspec.json.encode(out)
-        except (UnicodeEncodeError, ValueError, TypeError):
-            raise TypeMismatch("context", "holds text that is not Unicode") from None
+    def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:
+        """Return `context` as JSON of the (pruned) type `shape`; raise `TypeMismatch`."""
+        return {
+            name: fit(below, self._sources[name](request), name, self._limit, write)
+            for name, below in shape.fields.items()
+        }
 
     def agent(self, agent: Agent) -> dict[str, Json]:
         """Return an agent's attributes."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from remit.adapters.policy.cedar.types import (
+from remit.adapters.policy.cedar.rule_groups import extension
+from remit.adapters.policy.cedar.type_text import cedar_type
+from remit.adapters.policy.types import (
     BOOL,
     DECIMAL,
     MOMENT,
@@ -50,7 +52,7 @@ LIMIT = 16
 def test_json_schema_becomes_cedar(schema: dict[str, Any], written: str) -> None:
     """What Cedar can express has the Cedar type."""
     defs = {"p": {"type": "object", "properties": {"in": {"type": "integer"}}}}
-    assert str(arguments({"properties": {"x": schema}, "$defs": defs})) == written
+    assert cedar_type(arguments({"properties": {"x": schema}, "$defs": defs})) == written
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_a_schema_that_multiplies_itself_is_read_in_bounded_work() -> None:
 )
 def test_values_fit_their_type(shape: Shape, value: object, cedar: object) -> None:
     """A value of the declared type is passed on in Cedar's form."""
-    assert fit(shape, value, "args.x", LIMIT) == cedar
+    assert fit(shape, value, "args.x", LIMIT, extension) == cedar
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_values_fit_their_type(shape: Shape, value: object, cedar: object) -> No
 def test_values_that_do_not_fit_are_refused_whole(shape: Shape, value: object) -> None:
     """Nothing is rounded, cut, dropped or taken for an entity; the message never holds the value."""
     with pytest.raises(TypeMismatch) as found:
-        fit(shape, value, "args.x", LIMIT)
+        fit(shape, value, "args.x", LIMIT, extension)
     assert "root" not in str(found.value)
 
 
@@ -163,9 +165,9 @@ def test_null_is_absence_only_where_the_schema_takes_null() -> None:
     """A nullable argument that is null is absent; another that is null does not fit."""
     text, nullable = {"type": "string"}, {"type": ["string", "null"]}
     shape = arguments({"properties": {"a": nullable, "b": text}, "required": ["a"]})
-    assert fit(shape, {"a": None}, "args", LIMIT) == {}
+    assert fit(shape, {"a": None}, "args", LIMIT, extension) == {}
     with pytest.raises(TypeMismatch):
-        fit(shape, {"b": None}, "args", LIMIT)
+        fit(shape, {"b": None}, "args", LIMIT, extension)
 
 
 def test_only_what_is_read_is_passed_on() -> None:
@@ -173,13 +175,15 @@ def test_only_what_is_read_is_passed_on() -> None:
     show.
     """
     shape = prune(record(args=record(a=STRING, b=STRING)), [("args", "a"), ("args", "gone", None)])
-    assert fit(shape, {"args": {"a": "x", "b": "y" * 99, "c": 1}}, "context", LIMIT) == {"args": {"a": "x"}}
+    assert fit(shape, {"args": {"a": "x", "b": "y" * 99, "c": 1}}, "context", LIMIT, extension) == {
+        "args": {"a": "x"}
+    }
     with pytest.raises(TypeMismatch, match=r"args\.gone"):
-        fit(shape, {"args": {"a": "x", "gone": 1}}, "context", LIMIT)
+        fit(shape, {"args": {"a": "x", "gone": 1}}, "context", LIMIT, extension)
 
 
 def test_a_record_read_whole_stays_closed() -> None:
     """Reading a record as a value keeps all of it, and refuses names that it does not have."""
     shape = prune(record(args=record(a=STRING)), [("args",)])
     with pytest.raises(TypeMismatch, match=r"args\.c"):
-        fit(shape, {"args": {"a": "x", "c": 1}}, "context", LIMIT)
+        fit(shape, {"args": {"a": "x", "c": 1}}, "context", LIMIT, extension)

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types that policies see: derived from JSON Schema, written in Cedar, fitted to values.
+"""The types that policies see: derived from JSON Schema, fitted to values. They are the same in every engine.
 
-INVARIANT: a value reaches Cedar only through `fit`, which rebuilds it by its declared type. A dict of
-untrusted origin is never passed on, so arguments cannot smuggle in Cedar's JSON escapes (`__entity`,
-`__extn`).
+INVARIANT: a value reaches an engine only through `fit`, which rebuilds it by its declared type. A dict of
+untrusted origin is never passed on, so arguments cannot smuggle in an engine's own escapes (Cedar's
+`__entity`, `__extn`).
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
-from remit.adapters.policy.cedar.policy_text import attribute
 from remit.core.json_value import Json
 
 Path = tuple[str | None, ...]
@@ -30,7 +29,7 @@ DECIMAL_STEP = Decimal("0.0001")
 
 
 class Kind(enum.StrEnum):
-    """Cedar's types as written in its schema."""
+    """The types, by Cedar's names for them."""
 
     STRING = "String"
     LONG = "Long"
@@ -42,10 +41,10 @@ class Kind(enum.StrEnum):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """A Cedar type.
+    """The type of a fact.
 
     `of` is a set's element type; `fields`, `required` and `nullable` (null counts as absent) belong to a
-    record. `hidden` are names that JSON Schema declares and Cedar cannot express, each with the reason. A
+    record. `hidden` are names that JSON Schema declares and policies cannot read, each with the reason. A
     `closed` record refuses unknown names. A record pruned to what policies read refuses only the names in
     `absent`: names that policies read and that the record does not have.
     """
@@ -58,18 +57,6 @@ class Shape(msgspec.Struct, frozen=True):
     hidden: dict[str, str] = {}
     closed: bool = True
     absent: frozenset[str] = frozenset()
-
-    def __str__(self) -> str:
-        """Return the type in Cedar's schema syntax."""
-        if self.kind is Kind.SET:
-            return f"Set<{self.of}>"
-        if self.kind is not Kind.RECORD:
-            return self.kind.value
-        inner = ", ".join(
-            f"{attribute(name)}{'' if name in self.required else '?'}: {shape}"
-            for name, shape in sorted(self.fields.items())
-        )
-        return f"{{ {inner} }}" if inner else "{}"
 
     def has(self, path: Path) -> bool:
         """Return whether a policy may read `path` in this type."""
@@ -93,7 +80,7 @@ def record(**fields: Shape) -> Shape:
 
 
 class Inexpressible(Exception):
-    """Raised for a JSON Schema that no Cedar type can express; the text states why."""
+    """Raised for a JSON Schema that no type can express; the text states why."""
 
 
 class TypeMismatch(Exception):
@@ -114,7 +101,7 @@ class TypeMismatch(Exception):
 def arguments(schema: dict[str, Json]) -> Shape:
     """Return the record type of a tool's arguments from its `inputSchema`.
 
-    Arguments that Cedar cannot express are listed in `hidden`.
+    Arguments that no type can express are listed in `hidden`.
     """
     return _SchemaReader(schema).record(schema, 0)
 
@@ -139,7 +126,7 @@ class _SchemaReader:
         for name, below in (properties if isinstance(properties, dict) else {}).items():
             try:
                 if name.startswith("__"):
-                    raise Inexpressible("names that begin with `__` are Cedar's own")
+                    raise Inexpressible("names that begin with `__` are reserved")
                 fields[name], null = self.shape(below, depth + 1)
             except Inexpressible as why:
                 hidden[name] = str(why)
@@ -183,7 +170,7 @@ class _SchemaReader:
             if not shape.fields:
                 raise Inexpressible("an object without declared properties")
             return shape, False
-        raise Inexpressible("of a type that Cedar does not support")
+        raise Inexpressible("of a type that policies do not support")
 
     def _union(self, options: list[Json], depth: int) -> tuple[Shape, bool]:
         kept = [one for one in options if not (isinstance(one, dict) and one.get("type") == "null")]
@@ -244,8 +231,12 @@ _STRING, _RECORD, _BOOL, _LONG, _SET, _DECIMAL = (
 )  # fmt: skip
 
 
-def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
-    """Return `value` as Cedar JSON of the type `shape`; raise `TypeMismatch`.
+Write = Callable[[Kind, str], Json]
+"""Writes a decimal (with four decimals) or a point in time (RFC 3339, UTC) as an engine reads it."""
+
+
+def fit(shape: Shape, value: Json, path: str, limit: int, write: Write) -> Json:
+    """Return `value` as JSON of the type `shape`; raise `TypeMismatch`.
 
     Strings have at most `limit` characters.
     """
@@ -257,7 +248,7 @@ def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
             raise TypeMismatch(path, f"is longer than the {limit} characters that policies may read")
         return value
     if kind is _RECORD:
-        return _fit_record(shape, value, path, limit)
+        return _fit_record(shape, value, path, limit, write)
     if kind is _BOOL:
         if not isinstance(value, bool):
             raise TypeMismatch(path, "is not a boolean")
@@ -269,22 +260,22 @@ def fit(shape: Shape, value: Json, path: str, limit: int) -> Json:
             raise TypeMismatch(path, "is not a list")
         if len(value) > MAX_ITEMS:
             raise TypeMismatch(path, f"has more than {MAX_ITEMS} items")
-        return [fit(shape.of, item, path, limit) for item in value]
+        return [fit(shape.of, item, path, limit, write) for item in value]
     if kind is _DECIMAL:
-        return {"__extn": {"fn": "decimal", "arg": _fit_decimal(value, path)}}
+        return write(kind, _fit_decimal(value, path))
     if not isinstance(value, datetime):
         raise TypeMismatch(path, "is not a point in time")
-    return {"__extn": {"fn": "datetime", "arg": value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    return write(kind, value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def _fit_record(shape: Shape, value: Json, path: str, limit: int) -> Json:
+def _fit_record(shape: Shape, value: Json, path: str, limit: int, write: Write) -> Json:
     if not isinstance(value, dict):
         raise TypeMismatch(path, "is not an object")
     out: dict[str, Json] = {}
     for name, below in shape.fields.items():
         item = value.get(name)
         if item is not None:
-            out[name] = fit(below, item, f"{path}.{name}", limit)
+            out[name] = fit(below, item, f"{path}.{name}", limit, write)
         elif name in value and name not in shape.nullable:
             raise TypeMismatch(f"{path}.{name}", "is null")
         elif name in shape.required:
@@ -310,7 +301,7 @@ def _fit_decimal(value: Json, path: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeMismatch(path, "is not a number")
     if not -DECIMAL_LIMIT <= value <= DECIMAL_LIMIT:  # also refuses NaN
-        raise TypeMismatch(path, "is beyond the range of Cedar's decimals")
+        raise TypeMismatch(path, "is beyond the range of policies' decimals")
     exact = Decimal(repr(value))
     short = exact.quantize(DECIMAL_STEP)
     if short != exact:

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rego behind the policy port, in process: OPA compiles the rules to Wasm, and `wasmtime` runs them.
+
+Rules see the same facts as Cedar's, as `input`. Only the facts that rules for the tool read are written, each
+rebuilt by its declared type. A rule that forbids and errs refuses; see `builtins` for what can err.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import ClassVar, Final, Literal
+
+import msgspec
+
+from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.facts import Facts, parameters, record_facts
+from remit.adapters.policy.rego.build import KnownInputs, built, examined
+from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
+from remit.adapters.policy.rego.input_schema import input_shape, schema_text
+from remit.adapters.policy.rego.machine import MAX_FUEL, Machine, Trapped
+from remit.adapters.policy.rego.program import OpaFailed, OpaProgram
+from remit.adapters.policy.rego.reads import problems_of_reads
+from remit.adapters.policy.rego.request_input import RegoAnswer, RegoQuestions
+from remit.adapters.policy.rego.rules import RegoRule
+from remit.adapters.policy.rule_report import refused
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import PolicyAnswer, RuleRef
+from remit.core.errors import ConfigInvalid
+from remit.core.identity.principals import Agent
+from remit.core.label import Classes
+from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tasks.task import TaskType
+from remit.core.tools.tool import Tool
+from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
+
+TEXT_LIMIT: Final = 64 * 1024
+#: Results that are kept by the whole of their input, and the largest such input. A program has no clock and
+#: no other source, so the same input has the same result.
+KEPT: Final = 1024
+MAX_KEPT_BYTES: Final = 4096
+_SIMPLER: Final = "write the rules more simply: an evaluation has limits of time and memory"
+
+
+class _Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    result: RegoAnswer
+
+
+_DECODE = msgspec.json.Decoder(list[_Result]).decode
+
+
+class RegoPolicies:
+    """Checks and loads Rego policies (`remit.ports.policy.PolicyEngine`).
+
+    `text_limit` is the most characters of one string that policies may read; `fuel` is the most instructions
+    of one evaluation. Without `in_process` the policies are for a server.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: Classes | None = None,
+        program: OpaProgram | None = None,
+        text_limit: int = TEXT_LIMIT,
+        fuel: int = MAX_FUEL,
+        in_process: bool = True,
+    ) -> None:
+        """Take the organisation's data classes, whose order policies can query, and the program `opa`."""
+        self.in_process = in_process
+        self._classes = classes or Classes()
+        self._program = program or OpaProgram()
+        self._text_limit = text_limit
+        self._fuel = fuel
+        #: The last policies with their key: they are loaded again whenever an agent changes.
+        self._built: tuple[str, BuiltPolicies] | None = None
+
+    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+        """Return the JSON Schema of `input`."""
+        return self._inputs(tools, task_types).schema
+
+    def check(
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent] = (),
+    ) -> list[Problem]:
+        """Return the problems."""
+        inputs = self._inputs(tools, task_types)
+        bundles = [one for one in sources if one.file.endswith(ENDING)]
+        try:
+            if bundles:
+                self._opened(bundles, sources, inputs)
+                return []
+            return examined(self._program, sources, inputs, in_process=self.in_process).problems
+        except ConfigInvalid as fault:
+            return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
+
+    def load(
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent],
+        *,
+        aside: bool = False,
+    ) -> LoadedPolicy | ServedPolicy:
+        """Check and build policies; raise `ConfigInvalid` with the first error.
+
+        Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
+        """
+        inputs = self._inputs(tools, task_types)
+        policies = self._policies(sources, inputs)
+        known = _known(tools)
+        params, records = parameters(task_types), record_facts(known)
+        facts = Facts(self._classes, task_types, self._text_limit)
+        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
+        return self._loaded(policies, questions, inputs.schema)
+
+    def bundle(
+        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+    ) -> PolicySource:
+        """Return the bundle of policies, built with `opa`; raise `ConfigInvalid` with the first error."""
+        found = examined(self._program, sources, self._inputs(tools, task_types), in_process=self.in_process)
+        _raise_first(found.problems)
+        return self._bundle(sources, found.rules)
+
+    def _bundle(self, sources: Sequence[PolicySource], rules: Sequence[RegoRule]) -> PolicySource:
+        try:
+            content = built(self._program, sources, rules, wasm=self.in_process)
+        except OpaFailed as fault:
+            raise ConfigInvalid(f"the policies cannot be built: {fault}", remediation=_SIMPLER) from None
+        return PolicySource("policies" + ENDING, base64.b64encode(content).decode())
+
+    def _policies(self, sources: Sequence[PolicySource], inputs: KnownInputs) -> BuiltPolicies:
+        key = revision_of(sources) + inputs.schema
+        if self._built is not None and self._built[0] == key:
+            return self._built[1]
+        bundles = [one for one in sources if one.file.endswith(ENDING)]
+        if bundles:
+            policies = self._opened(bundles, sources, inputs)
+        else:
+            found = examined(self._program, sources, inputs, in_process=self.in_process)
+            _raise_first(found.problems)
+            policies = opened(self._bundle(sources, found.rules))
+        self._built = (key, policies)
+        return policies
+
+    def _opened(
+        self, bundles: Sequence[PolicySource], sources: Sequence[PolicySource], inputs: KnownInputs
+    ) -> BuiltPolicies:
+        if len(sources) > 1:
+            raise ConfigInvalid(
+                "is a bundle beside other policies, and only one of them can count",
+                file=bundles[0].file,
+                remediation="keep either the bundle or the sources",
+            )
+        policies = opened(bundles[0])
+        if self.in_process and not policies.wasm:
+            raise ConfigInvalid(
+                "holds no Wasm program",
+                file=bundles[0].file,
+                remediation="build it with `policy.kind: rego`, or set `policy.kind: opa` here",
+            )
+        _raise_first(list(problems_of_reads(policies.rules, inputs.by_tool, inputs.bare)))
+        return policies
+
+    def _loaded(
+        self, policies: BuiltPolicies, questions: RegoQuestions, schema: str
+    ) -> LoadedPolicy | ServedPolicy:
+        key = hashlib.sha256(policies.wasm).hexdigest()
+        return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
+
+    def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
+        known = _known(tools)
+        params, records = parameters(task_types), record_facts(known)
+        return KnownInputs(
+            {tool.id: input_shape(tool, params, records) for tool in known},
+            input_shape(Tool(upstream="", name=""), params, records),
+            schema_text(known, params, records),
+        )
+
+
+class RegoLoaded:
+    """One version of the policies, ready to evaluate (`remit.ports.policy.LoadedPolicy`)."""
+
+    served: ClassVar[Literal[False]] = False
+
+    def __init__(self, questions: RegoQuestions, machine: Machine, digest: str) -> None:
+        """Take compiled policies."""
+        self._questions = questions
+        self._machine = machine
+        self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
+        self.digest = digest
+
+    def rules(self) -> Sequence[RuleInForce]:
+        """Return every rule."""
+        return self._questions.in_force()
+
+    def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
+        """Return the rules that can match a call of a tool by any agent."""
+        return self._questions.applicable(tool)
+
+    def evaluate(self, request: AccessRequest) -> PolicyAnswer:
+        """Decide one request without I/O; see the port."""
+        document = self._questions.document(request)
+        if isinstance(document, PolicyAnswer):
+            return document
+        known = self._known.get(document)
+        if known is not None:
+            return self._questions.answer(request.tool, known)
+        try:
+            (found,) = _DECODE(self._machine.evaluate(document))
+        except Trapped as fault:
+            return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
+        except (msgspec.DecodeError, ValueError):
+            return refused("the policies gave no complete answer", "check them with `remit policy check`")
+        if len(document) <= MAX_KEPT_BYTES:
+            self._known.put(document, found.result)
+        return self._questions.answer(request.tool, found.result)
+
+
+def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
+    """Return the tools including remit's own plan tool: rules may refer to the plan in every check."""
+    return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
+
+
+def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:
+    refs = sorted((rule.ref.id, rule.ref.digest) for rule in policies.rules)
+    return "sha256:" + hashlib.sha256(msgspec.json.encode([refs, schema, program])).hexdigest()
+
+
+def _raise_first(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        if problem.severity == "error":
+            raise ConfigInvalid(
+                problem.text,
+                file=problem.file,
+                line=problem.line,
+                key=problem.rule,
+                remediation=problem.remediation,
+            )

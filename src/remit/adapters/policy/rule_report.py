@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every engine reports about the rules that spoke: references, reasons, and the facts that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+from remit.adapters.policy.types import Path
+from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
+from remit.core.tools.tool import Tool
+
+NO_PERMIT = Reason(code="no-permit", text="no policy permits this", rule="default deny")
+
+
+class StatedRule(Protocol):
+    """A rule in any language."""
+
+    @property
+    def ref(self) -> RuleRef:
+        """Its id and digest."""
+        ...
+
+    @property
+    def permits(self) -> bool:
+        """Whether it permits; otherwise it forbids."""
+        ...
+
+    @property
+    def waivable(self) -> bool:
+        """Whether an approver may waive it."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """What people read when it decides."""
+        ...
+
+    @property
+    def remediation(self) -> str:
+        """What would make the call permitted."""
+        ...
+
+
+def references(rules: Iterable[StatedRule]) -> tuple[RuleRef, ...]:
+    """Return the references of rules."""
+    return tuple(rule.ref for rule in rules)
+
+
+def reasons_of(rules: Iterable[StatedRule], tool: Tool) -> tuple[Reason, ...]:
+    """Return one reason for each rule that spoke about a call of `tool`."""
+    return tuple(
+        Reason(
+            code="permitted" if rule.permits else "approval-needed" if rule.waivable else "forbidden",
+            text=rule.reason.replace("{tool}", tool.id)
+            or f"rule `{rule.ref.id}` {'permits' if rule.permits else 'forbids'} `{tool.id}`",
+            rule=rule.ref.id,
+            remediation=rule.remediation.replace("{tool}", tool.id),
+        )
+        for rule in rules
+    )
+
+
+def refused(why: str, remediation: str = "") -> PolicyAnswer:
+    """Return the answer to a request that could not be evaluated."""
+    reason = Reason(code="policy-error", text=why, remediation=remediation)
+    return PolicyAnswer(errors=(why,), reasons=(reason,))
+
+
+def flow_read(rules: Iterable[tuple[str, Collection[Path]]]) -> tuple[tuple[str, str], ...]:
+    """Return the facts about a call's flow that rules read, each with its rule; takes ids and reads."""
+    out: list[tuple[str, str]] = []
+    for rule, paths in rules:
+        for path in sorted(paths, key=str):
+            names = [name for name in path if name is not None]
+            if names[:1] == ["destination_trust"]:
+                out.append((rule, "destination"))
+            elif len(names) > 1 and names[0] == "flow":
+                out.append((rule, names[1]))
+            elif len(names) > 1 and names[0] == "provenance":
+                out.append((rule, f"provenance.{names[1]}"))
+    return tuple(out)
