@@ -61,7 +61,7 @@ def test_bash_completes_options_wherever_they_stand(scripts: Path, tmp_path: Pat
     """A command's own behind it, and what stands everywhere before it."""
     assert in_bash(scripts, "pol") == {"policy"}
     own = in_bash(scripts, "policy", "apply", "--")
-    assert own == {"--confirm", "--wait", "--help"}
+    assert own == {"--reason", "--confirm", "--wait", "--help"}
     assert in_bash(scripts, "--json", "policy", "apply", "--w") == {"--wait"}
     assert in_bash(scripts, "--config", "elsewhere", "policy", "ap") == {"apply"}
     assert {"--json", "--config", "--as", "--help", "--version"} == in_bash(scripts, "--")

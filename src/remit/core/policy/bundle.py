@@ -12,6 +12,7 @@ from remit.core.canonical import digest
 from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tasks.task import TaskType
+from remit.core.tools.constraint import Constraint, decode
 from remit.core.tools.http_api import Api
 from remit.core.tools.http_api.operation import Route
 from remit.core.tools.tool import Tool, undescribed
@@ -61,20 +62,31 @@ class _KeptApi(msgspec.Struct, frozen=True):
 
 
 def kept_form(bundle: Bundle) -> Json:
-    """Return a bundle in the form that a store keeps."""
+    """Return a bundle in the form that a store keeps: constraints as written, APIs by their routes."""
+    return msgspec.to_builtins(_bare(bundle))
 
-    def written(value: object) -> object:
-        if not isinstance(value, Api):
-            raise NotImplementedError(f"cannot keep {type(value).__name__}")
+
+def _bare(value: object) -> object:
+    """Return a value in which nothing is of a type that the encoder would take apart."""
+    if isinstance(value, Constraint):
+        return value.spec()
+    if isinstance(value, Api):
         return _KeptApi(tuple(value.routes.values()), value.title, value.version, value.left_out)
-
-    return msgspec.to_builtins(bundle, enc_hook=written)
+    if isinstance(value, msgspec.Struct):
+        return {one.encode_name: _bare(getattr(value, one.name)) for one in msgspec.structs.fields(value)}
+    if isinstance(value, dict):
+        return {key: _bare(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | frozenset):
+        return [_bare(one) for one in value]
+    return value
 
 
 def from_kept(value: Json) -> Bundle:
     """Return the bundle whose kept form this is."""
 
-    def read(kind: type, given: object) -> object:
+    def read(kind: type, given: Json) -> object:
+        if kind is Constraint:
+            return decode(given)
         if kind is not Api:
             raise NotImplementedError(f"cannot read {kind.__name__}")
         kept = msgspec.convert(given, _KeptApi)

@@ -85,7 +85,7 @@ def test_the_provenance_of_each_kind_stands_under_its_name(name: str, kind: str)
         "unknown": an_index(trusted={"note": other}),
     }
     for provenance, index in where.items():
-        found = msgspec.to_builtins(facts(index, tool, **{name: value}))
+        found = msgspec.structs.asdict(facts(index, tool, **{name: value}))
         assert found[kind] == provenance
         if f"{kind}_reached" in found:
             assert found[f"{kind}_reached"] is (provenance == "intent")
