@@ -109,7 +109,7 @@ class FlowFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     - `full`: the index could not remember everything.
     - `unseen`: the result of a permitted call went to the agent unseen: an enforcement point only asked.
     - `unheard`: no words of a person are known to the task, and its type has such calls asked about.
-    - `participants`: whether the task has read to whom a call goes that names a stored thing: `known`;
+    - `participants`: whether the task has read which people a call reaches by a stored thing: `known`;
       `doubtful` where outsiders may have written it; `unread`; `none` for any other call.
     """
 
@@ -169,7 +169,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     These are its facts, the justification of each argument, by name, and the whole texts in the arguments, so
     that step 8 need not read them again. `record` holds the facts of the reached record that it selects,
-    `owned` the personal arguments that a typed parameter reaches, `to` those to whom a stored thing leads.
+    `owned` the personal arguments that a typed parameter reaches, `to` the people of a stored thing.
     """
 
     facts: FlowFacts = FlowFacts()

@@ -89,7 +89,7 @@ def policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
 
 
 def participants_of(request: AccessRequest) -> list[Reason]:
-    """Return to whom a call goes by a stored thing, or the look-up that shows it."""
+    """Return the people that a call reaches by a stored thing, or the look-up that shows them."""
     to = request.flow.to
     if to.fact == NONE:
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Participants of stored things: to whom a call goes that names a thread or an event, and no person.
+"""Participants of stored things: the people that a call reaches that names a thread or an event alone.
 
 A tool file says which reads show them (`stored_destination.read_by`, and fields marked `participant`). What a
 read of this task showed decides the audience of the call, and whether the intent states its destination.
@@ -110,7 +110,7 @@ class ParticipantMemory(Protocol):
 
 
 class StoredAddressees(msgspec.Struct, frozen=True):
-    """To whom a call goes that names a stored thing: the fact that policies read, and who they are."""
+    """The people that a call reaches by a stored thing: the fact that policies read, and who they are."""
 
     fact: str = NONE
     argument: str = ""
@@ -163,7 +163,7 @@ def learn_participants(
 
 
 def addressees(index: ParticipantMemory, tool: Tool, arguments: dict[str, Json]) -> StoredAddressees:
-    """Return to whom a call goes that names a stored thing."""
+    """Return the people that a call reaches by a stored thing."""
     stored = tool.stored_destination
     if stored is None or len(stored.by) != 1 or not stored.read_by or stored.overridden(arguments):
         return _NOT_STORED
@@ -194,7 +194,7 @@ def led_by_participants(
     found: dict[str, Justification],
     kinds: dict[str, list[Justification]],
 ) -> StoredAddressees:
-    """Return to whom a call goes that names a stored thing.
+    """Return the people that a call reaches by a stored thing.
 
     Where the intent states all participants, their justification replaces that of the thing. The person's own
     addresses among them count as stated: the person takes part.
@@ -218,7 +218,7 @@ def led_by_participants(
 
 
 def unread(tool: Tool, to: StoredAddressees) -> str:
-    """Return the look-up that shows to whom a call goes."""
+    """Return the look-up that shows the people that a call reaches."""
     stored = tool.stored_destination
     readers = " or ".join(f"`{one}`" for one in stored.read_by) if stored else ""
     return f"first read it with {readers}, by `{bare(to.argument)}` and nothing else"
