@@ -2,7 +2,7 @@
 """What runs of others' suites came to: one list of facts, from which tests judge and a page is written."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -80,5 +80,32 @@ def write(found: Iterable[Row], counted: Iterable[Counted], path: Path, date: st
         "scenarios": [row._asdict() for row in found],
         "vectors": [one._asdict() for one in counted],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=1) + "\n")
+    keep(facts, path)
+
+
+def keep(facts: Json, *paths: Path) -> None:
+    """Write the facts of a run to each of these files."""
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def columns(
+    head: str,
+    words: Mapping[str, str],
+    found: Mapping[tuple[str, bool], Mapping[str, float]],
+    *,
+    first: bool,
+    digits: int,
+) -> str:
+    """Return figures as text: a column for each name, with its two runs, the run `first` before the other."""
+    width = max(map(len, words.values()))
+    names = list(dict.fromkeys(name for name, _ in found))
+    lines = [f"{head:{width}}" + "".join(f"{name:>16}" for name in names)]
+    for key, word in words.items():
+        pairs = [
+            f"{found[name, first][key]:.{digits}g} / {found[name, not first][key]:.{digits}g}"
+            for name in names
+        ]
+        lines.append(f"{word:{width}}" + "".join(f"{pair:>16}" for pair in pairs))
+    return "\n".join(lines)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of the whole replay: installs, replays, and gives figures."""
 
-import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any, Final
 from tests.interop.agentdojo import dojo
 from tests.interop.agentdojo.figures import facts, figures, shown, table
 from tests.interop.agentdojo.replay import BUNDLE, LABELLED, Told, cases, rehearsal_of, run
+from tests.interop.results import keep
 from tests.interop.suite import ROOT
 
 Json = Any
@@ -67,11 +67,5 @@ def measure(
     say(table(planned, unplanned))
     found = facts(dojo.version(), datetime.now(UTC).date().isoformat(), planned, unplanned)
     if not only:
-        for folder in (LATEST, PUBLISHED) if publish else (LATEST,):
-            _write(folder / name, found)
+        keep(found, *(folder / name for folder in ((LATEST, PUBLISHED) if publish else (LATEST,))))
     return found
-
-
-def _write(path: Path, found: Json) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from tests.interop.airline.replay import (
     ruled,
     wrong,
 )
+from tests.interop.results import keep
 from tests.interop.suite import ROOT
 
 Json = Any
@@ -114,9 +114,7 @@ def measure(*, publish: bool = False, one_by_one: bool = False, say: Callable[[s
         "version": version(),
         "figures": [{"name": name, "what": what, "value": value} for name, what, value in listed],
     }
-    for path in (LATEST, PUBLISHED) if publish else (LATEST,):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    keep(facts, *((LATEST, PUBLISHED) if publish else (LATEST,)))
     return facts
 
 

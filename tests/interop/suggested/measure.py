@@ -9,7 +9,6 @@ with each attack.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from remit.core.decisions.decision import Outcome
 from remit.core.tools.suggestions import TypeDraft, grants_of
+from tests.interop.results import columns, keep
 from tests.interop.suggested.house import enforcing, episode, learnt, observing, refused_by_grants
 from tests.interop.suite import ROOT
 from tests.interop.worlds.replay import Worlds
@@ -157,7 +157,7 @@ def measure(*, publish: bool = False, only: str = "", say: Callable[[str], objec
                 found[name, attacked] = counts.figures()
                 sys.stderr.write(f"\rsuggest: {name}, {'attacked' if attacked else 'calm'}      ")
     sys.stderr.write("\n")
-    say(table(found))
+    say(columns("learnt in calm / under attack", WORDS, found, first=False, digits=5))
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "words": WORDS,
@@ -167,18 +167,5 @@ def measure(*, publish: bool = False, only: str = "", say: Callable[[str], objec
         ],
     }
     if not only:
-        for path in (LATEST, PUBLISHED) if publish else (LATEST,):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        keep(facts, *((LATEST, PUBLISHED) if publish else (LATEST,)))
     return facts
-
-
-def table(found: dict[tuple[str, bool], dict[str, float]]) -> str:
-    """Return the figures as text: a column for each history, calm and attacked."""
-    width = max(map(len, WORDS.values()))
-    names = list(dict.fromkeys(name for name, _ in found))
-    lines = [f"{'learnt in calm / under attack':{width}}" + "".join(f"{name:>16}" for name in names)]
-    for key, word in WORDS.items():
-        pairs = [f"{found[name, False][key]:.5g} / {found[name, True][key]:.5g}" for name in names]
-        lines.append(f"{word:{width}}" + "".join(f"{pair:>16}" for pair in pairs))
-    return "\n".join(lines)

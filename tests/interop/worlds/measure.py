@@ -16,6 +16,7 @@ from remit.rehearse.rehearsal import AGENT
 from tests.interop.agentdojo.dojo import Suite
 from tests.interop.agentdojo.figures import WORDS, figures, shown
 from tests.interop.agentdojo.replay import Told, cases, rehearsal_of, run
+from tests.interop.results import columns, keep
 from tests.interop.suite import ROOT
 from tests.interop.worlds.replay import Worlds
 from tests.interop.worlds.tool import HERE
@@ -67,7 +68,7 @@ def measure(
                 say(f"== {name}, {'with' if planned else 'without'} a plan")
                 for line in shown(some):
                     say(line)
-    say(table(found))
+    say(columns("with / without a plan", WORDS, found, first=True, digits=4))
     facts = {
         "date": datetime.now(UTC).date().isoformat(),
         "held_out": HELD_OUT,
@@ -77,18 +78,5 @@ def measure(
         ],
     }
     if not only:
-        for path in (LATEST, PUBLISHED) if publish else (LATEST,):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        keep(facts, *((LATEST, PUBLISHED) if publish else (LATEST,)))
     return facts
-
-
-def table(found: dict[tuple[str, bool], dict[str, float]]) -> str:
-    """Return the figures as text: a column for each world, with and without a plan."""
-    width = max(map(len, WORDS.values()))
-    names = list(dict.fromkeys(name for name, _ in found))
-    lines = [f"{'with / without a plan':{width}}" + "".join(f"{name:>16}" for name in names)]
-    for key, word in WORDS.items():
-        pairs = [f"{found[name, True][key]:.4g} / {found[name, False][key]:.4g}" for name in names]
-        lines.append(f"{word:{width}}" + "".join(f"{pair:>16}" for pair in pairs))
-    return "\n".join(lines)

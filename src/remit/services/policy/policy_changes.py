@@ -149,36 +149,46 @@ def _why(rule: RuleInForce) -> str:
 
 
 def _tools(before: Bundle, after: Bundle) -> list[PolicyChange]:
-    found = []
-    for name in sorted(before.tools.keys() | after.tools.keys()):
-        old, new = before.tools.get(name), after.tools.get(name)
-        if old == new:
-            continue
-        if old is None:
-            words = "is described now, and no longer counts as the worst case"
-            found.append(PolicyChange(of="tool", kind="added", name=name, words=words, wider="maybe"))
-        elif new is None:
-            words = "has no description any more, and counts as the worst case"
-            found.append(PolicyChange(of="tool", kind="removed", name=name, words=words, wider="no"))
-        else:
-            found.append(_fields("tool", name, old, new))
-    return found
+    return _entries(
+        "tool",
+        before.tools,
+        after.tools,
+        added=("is described now, and no longer counts as the worst case", "maybe"),
+        removed="has no description any more, and counts as the worst case",
+    )
 
 
 def _task_types(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    return _entries(
+        "task-type",
+        before.task_types,
+        after.task_types,
+        added=("a new task type, with its grants", "yes"),
+        removed="no task of this type can be opened any more",
+    )
+
+
+def _entries(
+    of: Literal["tool", "task-type"],
+    before: Mapping[str, msgspec.Struct],
+    after: Mapping[str, msgspec.Struct],
+    *,
+    added: tuple[str, Literal["maybe", "yes"]],
+    removed: str,
+) -> list[PolicyChange]:
+    """Return the changes by name; `added` and `removed` are their words, and whether an addition is wider."""
     found = []
-    for name in sorted(before.task_types.keys() | after.task_types.keys()):
-        old, new = before.task_types.get(name), after.task_types.get(name)
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
         if old == new:
             continue
         if old is None:
-            words = "a new task type, with its grants"
-            found.append(PolicyChange(of="task-type", kind="added", name=name, words=words, wider="yes"))
+            words, wider = added
+            found.append(PolicyChange(of=of, kind="added", name=name, words=words, wider=wider))
         elif new is None:
-            words = "no task of this type can be opened any more"
-            found.append(PolicyChange(of="task-type", kind="removed", name=name, words=words, wider="no"))
+            found.append(PolicyChange(of=of, kind="removed", name=name, words=removed, wider="no"))
         else:
-            found.append(_fields("task-type", name, old, new))
+            found.append(_fields(of, name, old, new))
     return found
 
 

@@ -27,16 +27,15 @@ from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
+from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
-from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
 from remit.core.policy.vocabulary import DeclaredNames, vocabulary
-from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
@@ -75,7 +74,7 @@ class CedarPolicies:
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the Cedar schema of the registered tools."""
-        known = _known(tools)
+        known = with_plan(tools)
         return schema_text(known, parameters(task_types), self._classes, record_facts(known))
 
     def check(
@@ -91,7 +90,7 @@ class CedarPolicies:
     def _world(
         self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
     ) -> CheckInput:
-        known = _known(tools)
+        known = with_plan(tools)
         words = vocabulary(
             known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
         )
@@ -114,15 +113,7 @@ class CedarPolicies:
         """
         world = self._world(tools, task_types, agents)
         found = (self._aside if aside else self._examine)(sources, world)
-        for problem in found.problems:
-            if problem.severity == "error":
-                raise ConfigInvalid(
-                    problem.text,
-                    file=problem.file,
-                    line=problem.line,
-                    key=problem.rule,
-                    remediation=problem.remediation,
-                )
+        raise_first(found.problems)
         facts = Facts(self._classes, task_types, self._text_limit)
         schema = self.schema(tools, task_types)
         return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
@@ -344,13 +335,6 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),
     )
-
-
-def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
-    """Return the tools including remit's own plan tool, because rules may refer to the plan in every
-    check.
-    """
-    return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
 
 
 def _same(one: object, other: object) -> bool:

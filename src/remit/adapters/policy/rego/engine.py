@@ -16,6 +16,7 @@ import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.facts import Facts, parameters, record_facts
+from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
@@ -30,7 +31,6 @@ from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
-from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
@@ -112,7 +112,7 @@ class RegoPolicies:
         """
         inputs = self._inputs(tools, task_types)
         policies = self._policies(sources, inputs)
-        known = _known(tools)
+        known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         facts = Facts(self._classes, task_types, self._text_limit)
         questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
@@ -123,7 +123,7 @@ class RegoPolicies:
     ) -> PolicySource:
         """Return the bundle of policies, built with `opa`; raise `ConfigInvalid` with the first error."""
         found = examined(self._program, sources, self._inputs(tools, task_types), in_process=self.in_process)
-        _raise_first(found.problems)
+        raise_first(found.problems)
         return self._bundle(sources, found.rules)
 
     def _bundle(self, sources: Sequence[PolicySource], rules: Sequence[RegoRule]) -> PolicySource:
@@ -142,7 +142,7 @@ class RegoPolicies:
             policies = self._opened(bundles, sources, inputs)
         else:
             found = examined(self._program, sources, inputs, in_process=self.in_process)
-            _raise_first(found.problems)
+            raise_first(found.problems)
             policies = opened(self._bundle(sources, found.rules))
         self._built = (key, policies)
         return policies
@@ -163,7 +163,7 @@ class RegoPolicies:
                 file=bundles[0].file,
                 remediation="build it with `policy.kind: rego`, or set `policy.kind: opa` here",
             )
-        _raise_first(list(problems_of_reads(policies.rules, inputs.by_tool, inputs.bare)))
+        raise_first(list(problems_of_reads(policies.rules, inputs.by_tool, inputs.bare)))
         return policies
 
     def _loaded(
@@ -173,7 +173,7 @@ class RegoPolicies:
         return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
 
     def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
-        known = _known(tools)
+        known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         return KnownInputs(
             {tool.id: input_shape(tool, params, records) for tool in known},
@@ -221,23 +221,6 @@ class RegoLoaded:
         return self._questions.answer(request.tool, found.result)
 
 
-def _known(tools: Sequence[Tool]) -> Sequence[Tool]:
-    """Return the tools including remit's own plan tool: rules may refer to the plan in every check."""
-    return tools if any(tool.id == PLAN_TOOL.id for tool in tools) else (*tools, PLAN_TOOL)
-
-
 def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:
     refs = sorted((rule.ref.id, rule.ref.digest) for rule in policies.rules)
     return "sha256:" + hashlib.sha256(msgspec.json.encode([refs, schema, program])).hexdigest()
-
-
-def _raise_first(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        if problem.severity == "error":
-            raise ConfigInvalid(
-                problem.text,
-                file=problem.file,
-                line=problem.line,
-                key=problem.rule,
-                remediation=problem.remediation,
-            )
