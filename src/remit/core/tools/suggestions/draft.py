@@ -23,7 +23,12 @@ from remit.core.tools.suggestions.inference import (
     fields,
     placed,
 )
-from remit.core.tools.suggestions.proposals import own_fields, sender_field, stored_destination
+from remit.core.tools.suggestions.proposals import (
+    own_fields,
+    participant_fields,
+    sender_field,
+    stored_destination,
+)
 from remit.core.tools.suggestions.schema import SchemaPart, parts
 from remit.core.tools.tool import (
     COMPLETION,
@@ -57,7 +62,10 @@ class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The guesses for one tool, each with its reason. `resource` is only a proposal."""
+    """The guesses for one tool, each with its reason. `resource` is only a proposal.
+
+    `required` are the arguments without which it cannot be called.
+    """
 
     name: str
     says: str
@@ -76,6 +84,8 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[Proposal, ...] = ()
     sender: Proposal | None = None
     stored: Proposal | None = None
+    participants: tuple[Proposal, ...] = ()
+    required: frozenset[str] = frozenset()
 
     @property
     def to_review(self) -> int:
@@ -100,8 +110,9 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
     if tool.name in RESERVED_OPERATIONS:
         arguments = tuple(_of_operation(part) for part in offered if not _nested(part))
     results = parts(surface.get("outputSchema"))
-    found = tuple(fields(results))
     changes = effect.value != Effect.NONE
+    taking_part = () if changes else participant_fields(name, results)
+    own = own_fields(name, results, but={one.path for one in taking_part})
     return ToolDraft(
         name=tool.name,
         says=says,
@@ -111,15 +122,17 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         trust=Guess("untrusted", "unless outsiders cannot write its results", review=True),
         categories=_categories(results, name),
         arguments=arguments,
-        fields=found,
+        fields=tuple(fields(results, but=[one.path for one in (*own, *taking_part)])),
         resource=_resource(arguments, name),
         production=_flag(name, vocabulary.PRODUCTION, "changes production") if changes else None,
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
         single=changes and _on_one(name, arguments),
-        own=own_fields(name, results),
+        own=own,
         sender=sender_field(name, results, reads=not changes),
         stored=stored_destination(name, arguments) if changes else None,
+        participants=taking_part,
+        required=_required(surface.get("inputSchema")),
     )
 
 
@@ -158,6 +171,11 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
     if guess.value != Effect.NONE and hints.get("readOnlyHint") is True:
         return Guess(guess.value, f"{guess.why}; the server states that it changes nothing", review=True)
     return guess
+
+
+def _required(schema: Json) -> frozenset[str]:
+    names = schema.get("required") if isinstance(schema, dict) else None
+    return frozenset(one for one in names if isinstance(one, str)) if isinstance(names, list) else frozenset()
 
 
 def _of_operation(part: SchemaPart) -> ArgumentGuess:

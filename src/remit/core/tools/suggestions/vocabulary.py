@@ -162,6 +162,19 @@ STORES_PARTY: Final = _set(
     "transfer delivery shipment campaign mailing"
 )
 """Records that store who is told of a change, or paid."""
+ANSWERS: Final = _set("reply respond answer send")
+CORRESPONDENCE: Final = _set("thread conversation message mail email draft")
+"""Records that store who gets an answer to them."""
+PARTICIPANTS: Final = _set(
+    "attendee participant invitee guest organizer organiser creator customer subscriber member recipient "
+    "addressee payee beneficiary"
+)
+CORRESPONDENTS: Final = _set("from to cc bcc sender")
+"""Words for the participants of correspondence."""
+REACHED_AT: Final = tuple(
+    map(_set, ("email mail", "iban", "login username user handle", "phone telephone mobile", "id uid"))
+)
+"""Words for the address of a participant, the best first."""
 NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
 """Words that denote a name or number without denoting the kind of thing."""
 NOUNS: Final = {
