@@ -38,7 +38,15 @@ VERBS_ONLY: Final = _set(
     "delete remove purge send pay destroy execute exec run deploy publish submit drop wipe reset create "
     "update set write add edit insert upsert replace append approve cancel trigger invoke eval share"
 )
-"""Verbs that are never nouns: they denote an action even beside a verb of reading."""
+"""Verbs that denote an action even beside a verb of reading, but where they are nouns: `list_run_steps`."""
+NOUNS_TOO: Final = _set("run deploy trigger")
+"""Of these verbs, those that are nouns after a verb of reading."""
+OPENS_READING: Final = _set("get list show view describe read")
+"""Verbs of reading that are followed by what is read."""
+JOINS: Final = _set("and or then")
+EDITS: Final = _set("edit replace patch")
+REPLACED_TEXT: Final = _set("text string str content value body code line")
+"""Words, after `old` and `new`, for the text that an edit replaces and the one in its place."""
 MOVES_MONEY: Final = _set(
     "pay payment transfer refund charge withdraw purchase buy donate wire remittance payout deposit"
 )
