@@ -24,6 +24,7 @@ from remit.core.identity.principals import Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
+from remit.core.tasks.history import HistoryFacts, Unreadable
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool
 
@@ -56,6 +57,8 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["crossings"] = request.crossings
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
+    if request.history:
+        facts["history"] = dict(request.history)
     return facts
 
 
@@ -130,7 +133,12 @@ def rebuilt(
         flow=flow,
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
+        history=_history(kept.get("history", {})),
     )
+
+
+def _history(kept: Mapping[str, int | str | None]) -> HistoryFacts:
+    return {name: Unreadable(value) if isinstance(value, str) else value for name, value in kept.items()}
 
 
 def _flow(facts: Mapping[str, Any], kept: Mapping[str, Any], values: Mapping[str, Json], tool: Tool) -> Flow:

@@ -69,7 +69,7 @@ def survey(
     built = any(source.file.endswith(BUILT) for source in bundle.policies)
     # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if built or _speaks(text, tool))]
-    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [], bundle.history)
     if policy.served:
         raise ConfigInvalid(
             "a policy server decides here, and a survey asks far more than a server answers",

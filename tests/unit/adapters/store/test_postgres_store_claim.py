@@ -43,7 +43,7 @@ def events(*indexes: int) -> list[Any]:
 def batch(claim: StoreClaim, index: int = 3) -> Sequence[Statement]:
     """Two events, of a task that has a row of counters and of one that has none, and a node."""
     counters = [TENANT, "task_one", 9, 0, 0, index, TENANT, "task_two", 1, 0, 0, index + 1]
-    return whole(claim, events(index, index + 1), counters, [TENANT, 8, index, b"node"])
+    return whole(claim, events(index, index + 1), counters, [], [TENANT, 8, index, b"node"])
 
 
 class Writing:
@@ -217,7 +217,7 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
         index = 10 * turn
         answers = await asyncio.gather(
             *(
-                one.sent(whole(claim, events(index, index + 1), [], [TENANT, 8, index, b"%d" % number]))
+                one.sent(whole(claim, events(index, index + 1), [], [], [TENANT, 8, index, b"%d" % number]))
                 for number, (one, claim) in enumerate(zip(writers, claims, strict=True))
             )
         )
