@@ -30,6 +30,8 @@ from remit.core.tools.tool import Tool
 
 #: Characters of an agent's digest: it detects a change, and no one gains by a collision.
 DIGEST_CHARACTERS: Final = 16
+#: In place of a counter's value that was not kept.
+NOT_COUNTED: Final = Unreadable("was not counted when the call was decided")
 _SELF: Final = Audience("self")
 _UNTRUSTED: Final = Trust.UNTRUSTED
 _ACTIVE: Final = AgentState.ACTIVE
@@ -58,7 +60,9 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
     if request.history:
-        facts["history"] = dict(request.history)
+        facts["history"] = {
+            name: str(value) if isinstance(value, str) else value for name, value in request.history.items()
+        }
     return facts
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
@@ -276,15 +277,16 @@ class FamilyHistory:
     ) -> tuple[HistoryEntry, ...]:
         """Return entries in which none is new for a counter that is full; it is uncounted instead."""
         sizes = self._sizes
-        if all(sizes.get(one[:2], 0) < MAX_ENTRIES - MAX_ITEMS for one in entries):
+        if all(sizes.get(one[:2], 0) <= MAX_ENTRIES - MAX_ITEMS for one in entries):
             return entries
         by_key = {one.key: one for one in counters}
-        for one in entries:
-            if self._is_new(one) and sizes.get(one[:2], 0) >= MAX_ENTRIES:
-                self._expire_all(one[:2], by_key[one.counter], now_ms)
+        for place in {one[:2] for one in entries}:
+            self._expire_all(place, by_key[place[1]], now_ms)
+        new = Counter(one[:2] for one in entries if self._is_new(one))
+        full = {place for place, count in new.items() if sizes.get(place, 0) + count > MAX_ENTRIES}
         return tuple(
             one._replace(same="", part=UNCOUNTED, amount=1, at_ms=now_ms)
-            if self._is_new(one) and sizes.get(one[:2], 0) >= MAX_ENTRIES
+            if one[:2] in full and self._is_new(one)
             else one
             for one in entries
         )

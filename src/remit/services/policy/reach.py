@@ -35,7 +35,7 @@ from remit.ports.policy import LoadedPolicy, PolicyEngine
 
 #: Facts that no rule may be relied on for: they are known only with the call.
 _LATER: Final = re.compile(
-    r"context\s*\.\s*(args|arg_names|now|record|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
+    r"context\s*\.\s*(args|arg_names|now|record|history|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
 #: Expressions that make two tools or two agents differ for a policy beyond their properties.

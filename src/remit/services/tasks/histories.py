@@ -86,6 +86,7 @@ class Histories:
         if counters:
             call = _counted(request, live)
             own = entries_of([one for one in counters if one.this_call], call, _PERMITTED)
+            own = history.bounded(own, counters, call.at_ms)
             facts |= history.facts(counters, call, own)
         return msgspec.structs.replace(request, history=facts)
 
