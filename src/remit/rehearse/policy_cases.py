@@ -70,8 +70,9 @@ class StatedFacts(Section, frozen=True, kw_only=True):
 class CaseStep(Section, frozen=True, kw_only=True):
     """One call of a case, and how it has to be decided.
 
-    `rules` must be among the rules that decide. `result` is what the tool returns, with `error` as its own error; `approve` lets a person
-    approve a deferred call, which then has to pass. `says` is a message of the person before the call.
+    `rules` must be among the rules that decide. `result` is what the tool returns, with `error` as its own
+    error; `approve` lets a person approve a deferred call, which then has to pass. `says` is a message of the
+    person before the call.
     """
 
     call: Annotated[str, Meta(description="upstream/tool")]

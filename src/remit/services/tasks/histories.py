@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -36,6 +36,7 @@ from remit.services.tasks.live_task import LiveFamily, LiveTask
 
 #: Most stored entries of a family; beyond them no counter has a value.
 MAX_STORED: Final = 2 * MAX_COUNTERS * MAX_ENTRIES
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PERMITTED: Final = frozenset({CountedOutcome.PERMITTED})
 _REFUSED: Final = frozenset({CountedOutcome.REFUSED})
 #: Outcomes after which the call goes on.
@@ -147,4 +148,4 @@ def _counted(request: AccessRequest, live: LiveTask) -> CountedCall:
 
 
 def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // timedelta(milliseconds=1)
