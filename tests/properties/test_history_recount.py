@@ -82,6 +82,7 @@ async def _walk(
     folder: Path, declared: list[HistoryCounter], made: list[dict[str, Json]], restart: int
 ) -> None:
     tokens: list[str] = []
+    events: list[dict[str, Json]] = []
     clock = WorldClock()
     for part, some in enumerate((made[:restart], made[restart:])):
         if not some:
@@ -164,11 +165,11 @@ def counts(counter: HistoryCounter, event: dict[str, Json], made: dict[str, Json
     permitted = made["facts"]["outcome"] == "permit"
     if event["kind"] == "tool.called":
         wanted = "succeeded" if event["facts"]["outcome"] == "ok" else "failed"
-        return counter.outcome == wanted
+        return counter.outcome.value == wanted
     if counter.outcome is CountedOutcome.APPROVED:
         return permitted and bool(made["facts"].get("approval"))
     words = {CountedOutcome.PERMITTED: "permit", CountedOutcome.REFUSED: "deny"}
-    return words.get(counter.outcome) == made["facts"]["outcome"]
+    return bool(words.get(counter.outcome) == made["facts"]["outcome"])
 
 
 def recent(counter: HistoryCounter, then_s: float, now_s: float) -> bool:

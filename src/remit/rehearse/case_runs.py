@@ -156,6 +156,7 @@ class CaseRuns:
                 task.end()
 
     def _step(self, task: RehearsedTask, step: CaseStep, line: int) -> StepResult:
+        self._r.wait(step.wait)
         if step.says:
             task.user(step.says)
         call = task.call(step.call, step.arguments)

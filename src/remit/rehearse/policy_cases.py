@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems, read
-from remit.config.reading.section import Section
+from remit.config.reading.section import Seconds, Section
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
@@ -72,7 +72,7 @@ class CaseStep(Section, frozen=True, kw_only=True):
 
     `rules` must be among the rules that decide. `result` is what the tool returns, with `error` as its own
     error; `approve` lets a person approve a deferred call, which then has to pass. `says` is a message of the
-    person before the call.
+    person before the call, `wait` the time that passes before it.
     """
 
     call: Annotated[str, Meta(description="upstream/tool")]
@@ -83,6 +83,7 @@ class CaseStep(Section, frozen=True, kw_only=True):
     error: bool = False
     approve: bool = False
     says: str = ""
+    wait: Seconds = 0
 
 
 class PolicyCase(Section, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import Task, TaskType
 from remit.ports.store.units import Unit
+from remit.rehearse.clock import RehearsalClock
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
@@ -68,12 +69,13 @@ class RehearsalStage:
         self._keys: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
         self._runs: set[asyncio.Task[Any]] = set()
+        self.clock = RehearsalClock()
         self.services: Services
 
     async def open(self) -> None:
         """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
-        records = open_records(self._config, upstreams, own_policies=self._own_policies)
+        records = open_records(self._config, upstreams, own_policies=self._own_policies, clock=self.clock)
         self.services = await self._stack.enter_async_context(records)
         await self._apply()
 
