@@ -291,5 +291,5 @@ def test_an_unknown_counter_is_a_problem(dialect: Dialect) -> None:
     assert "history.snet` does not exist" in problem.text
     assert problem.remediation == "did you mean `sent`?"
     assert "sent" in engine.schema(TOOLS, [SUMMARISE], (SENT,))
-    with pytest.raises(ConfigInvalid, match="history.sent. does not exist"):
+    with pytest.raises(ConfigInvalid, match=r"history\.sent` does not exist"):
         engine.load(written(dialect, dialect.history), TOOLS, [SUMMARISE], [CLERK])

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from remit.config.reading.decoding import Problems, suggestion
+from remit.config.reading.decoding import Problems, read, suggestion
 from remit.config.reading.section import Seconds, Section, Text
-from remit.config.reading.yaml_lines import Node
+from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.core.tasks.history import BUILT_IN, CountedOutcome, CountOf, HistoryCounter
 from remit.core.tools.tool import Effect, Tool
 
@@ -83,10 +84,28 @@ class HistoryFile(Section, frozen=True, kw_only=True):
     ]
 
 
+def counters_in(folder: Path) -> tuple[HistoryCounter, ...]:
+    """Return the counters in a folder of policies, whatever tools there are; raise `ConfigInvalid`."""
+    out: list[HistoryCounter] = []
+    for path in sorted(folder.glob(f"**/*{HISTORY_FILE}")):
+        node = read_yaml(read_text(path.read_bytes(), path.name), path.name)
+        problems = Problems(path.name, path.parent)
+        form = read(node, HistoryFile, problems)
+        if isinstance(form, HistoryFile):
+            out += counters_of(form, node, problems)
+        if problems.found:
+            raise problems.found[0]
+    return tuple(out)
+
+
 def counters_of(
-    form: HistoryFile, node: Node, problems: Problems, tools: Mapping[str, Tool], upstreams: Collection[str]
+    form: HistoryFile,
+    node: Node,
+    problems: Problems,
+    tools: Mapping[str, Tool] | None = None,
+    upstreams: Collection[str] = (),
 ) -> tuple[HistoryCounter, ...]:
-    """Return the counters of a file, and note what they cannot mean."""
+    """Return the counters of a file, and note what they cannot mean; without `tools`, any may be named."""
     out = []
     for name, one in form.counters.items():
         key = f"counters.{name}"
@@ -101,22 +120,25 @@ def counters_of(
         if len(given) != 1:
             wrong("a counter counts one thing", f"give one of {', '.join(f'`{word}`' for word in _OF)}")
             continue
-        for tool in one.tools:
-            upstream, _, rest = tool.partition("/")
-            if upstream not in upstreams:
-                wrong(
-                    f"`{upstream}` is not an upstream of `remit.yaml`",
-                    suggestion(upstream, upstreams),
-                    "tools",
-                )
-            elif not rest:
-                wrong(f"`{tool}` is not a tool", f"write `{upstream}/*` for all its tools", "tools")
-            elif rest != "*" and tool not in tools:
-                wrong(f"no file describes the tool `{tool}`", suggestion(tool, tools), "tools")
+        for tool in one.tools if tools is not None else ():
+            if found := _unknown(tool, tools or {}, upstreams):
+                wrong(*found, "tools")
         if one.this_call and (one.outcome is not CountedOutcome.PERMITTED or one.seconds_since):
             wrong("`this_call` is for counts of permitted calls", "leave it out", "this_call")
         out.append(_counter(name, one, given[0]))
     return tuple(out)
+
+
+def _unknown(tool: str, tools: Mapping[str, Tool], upstreams: Collection[str]) -> tuple[str, str] | None:
+    """Return what is wrong with the name of a tool, and the remediation."""
+    upstream, _, rest = tool.partition("/")
+    if upstream not in upstreams:
+        return f"`{upstream}` is not an upstream of `remit.yaml`", suggestion(upstream, upstreams)
+    if not rest:
+        return f"`{tool}` is not a tool", f"write `{upstream}/*` for all its tools"
+    if rest != "*" and tool not in tools:
+        return f"no file describes the tool `{tool}`", suggestion(tool, tools)
+    return None
 
 
 def _counter(name: str, one: CounterForm, of: str) -> HistoryCounter:

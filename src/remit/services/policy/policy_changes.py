@@ -20,7 +20,7 @@ Kind = Literal["added", "removed", "changed", "renamed", "reworded"]
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference: of a `rule`, a `tool`, a `task-type`, a `counter`, an HTTP `api`, or the data `classes`.
+    """One difference: of a `rule`, `tool`, `task-type`, `counter`, HTTP `api`, or the data `classes`.
 
     `wider`: whether the change permits more (`yes`), may do so (`maybe`), or cannot (`no`). `before` and
     `after` are texts of rules; `fields` are what differs of a tool or a task type.

@@ -176,7 +176,7 @@ def test_another_meaning_starts_again() -> None:
     """The key changes with what is counted, and not with whether the value includes the call."""
     one = counter(window_s=60)
     assert one.key == msgspec.structs.replace(one, this_call=True).key
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"window_s": 61}, {"family": False}, {"tools": ("mail/send",)}, {"effects": (Effect.NONE,)},
         {"outcome": CountedOutcome.REFUSED}, {"of": CountOf.TASKS}, {"same": (("to", "to"),)}, {"name": "x"},
     ]  # fmt: skip
