@@ -72,7 +72,7 @@ calls = st.fixed_dictionaries(
 def test_every_fact_equals_a_recount_of_the_evidence(
     declared: list[HistoryCounter], made: list[dict[str, Json]], restart: int
 ) -> None:
-    """Whatever is counted, whoever calls, however it ends, and though remit restarts in between."""
+    """For every counter, caller and outcome, and though remit restarts in between."""
     named = [msgspec.structs.replace(one, name=f"c{number}") for number, one in enumerate(declared)]
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_walk(Path(folder), named, made, restart))

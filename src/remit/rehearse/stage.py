@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +27,6 @@ from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import Task, TaskType
 from remit.ports.store.units import Unit
-from remit.rehearse.clock import RehearsalClock
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
@@ -44,6 +45,26 @@ OWNER = "rehearsal-owner"
 RENEW_S = 30
 PAGE = 1000
 GROUP = "group:"
+
+
+class RehearsalClock:
+    """`ports.runtime.Clock` that may be moved forward."""
+
+    def __init__(self) -> None:
+        """Begin with the machine's time."""
+        self._ahead_s = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day in UTC."""
+        return datetime.now(UTC) + timedelta(seconds=self._ahead_s)
+
+    def boot_s(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return time.monotonic() + self._ahead_s
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_s += max(0.0, seconds)
 
 
 class RehearsalStage:

@@ -80,7 +80,7 @@ counters:
     ],
 )
 def test_what_a_counter_cannot_mean_is_a_problem(tmp_path: Path, counter: str, said: str) -> None:
-    """With file, line, and a way out."""
+    """With file, line and remediation."""
     (found, *_) = found_in(tmp_path, f"  sent: {counter}\n")
     assert "policies/history.yaml:2" in found
     assert said in found

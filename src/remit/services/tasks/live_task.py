@@ -68,6 +68,9 @@ class LiveTask:
     longer trusts any other data.
     """
 
+    #: The family's history, once a decision has needed it (`services.tasks.histories`).
+    family: LiveFamily | None = None
+
     def __init__(
         self,
         task: Task,
@@ -128,8 +131,6 @@ class LiveTask:
         self.index.clean.plan((task.plan or ()) if self.is_clean else ())
         #: Bytes of this task already counted in what all tasks remember (`services.flow.memory_limit`).
         self.counted_bytes = 0
-        #: The family's history, once a decision has needed it (`services.tasks.histories`).
-        self.family: LiveFamily | None = None
         #: Held while a result is taken in: one result at a time, however long it is.
         self.learning = asyncio.Lock()
         self.messages_heard = len(task.intent.messages)
