@@ -70,7 +70,7 @@ class CountedOutcome(enum.StrEnum):
     FAILED = "failed"
 
 
-class HistoryCounter(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One counter.
 
     `argument` is what `distinct` and `sum` read of a call. `tools` are ids, or `upstream/*`; without `tools`
@@ -109,6 +109,7 @@ class HistoryCounter(msgspec.Struct, frozen=True, kw_only=True):
 
 @functools.lru_cache(maxsize=1024)
 def _key(counter: HistoryCounter) -> str:
+    # Without defaults: a field that a later version adds does not change it.
     meaning = msgspec.json.encode(msgspec.structs.replace(counter, this_call=False))
     return f"{counter.name}@{hashlib.sha256(meaning).hexdigest()[:16]}"
 
