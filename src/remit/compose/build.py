@@ -248,7 +248,7 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
     from remit.adapters.policy.rego import RegoPolicies
 
     engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
-    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
+    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()), bundle.history)
 
 
 def surveying_engine(config: Config) -> PolicyEngine:

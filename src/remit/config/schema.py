@@ -11,6 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from remit.config.bundle.forms import TaskFile, ToolsFile
+from remit.config.bundle.history import HistoryFile
 from remit.config.reading.decoding import shown_fields, type_of, unwrapped
 from remit.config.reading.units import shown_duration, shown_size
 from remit.config.settings import Config
@@ -23,6 +24,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS: Final[dict[str, tuple[str, Any]]] = {
     "reference/schemas/remit.json": ("remit.yaml", Config),
     "reference/schemas/tools.json": ("tools/*.yaml", ToolsFile),
+    "reference/schemas/history.json": ("policies/*history.yaml", HistoryFile),
     "reference/schemas/tasks.json": ("tasks/*.yaml", TaskFile),
 }
 REFERENCE: Final = "reference/configuration.md"

@@ -12,6 +12,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.policy.bundle import PolicySource
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
@@ -52,6 +53,8 @@ class LoadedPolicy(Protocol):
 
     served: ClassVar[Literal[False]]
     digest: str
+    #: The names in the history that rules read.
+    history: frozenset[str]
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request, without I/O.
@@ -79,6 +82,7 @@ class ServedPolicy(Protocol):
 
     served: ClassVar[Literal[True]]
     digest: str
+    history: frozenset[str]
 
     async def ask(self, request: AccessRequest) -> PolicyAnswer:
         """Have the server decide one request.
@@ -96,7 +100,12 @@ class ServedPolicy(Protocol):
 class PolicyEngine(Protocol):
     """Checks and loads policy sources against the registered tools and agents."""
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the engine's schema, generated from the tools and their arguments."""
         ...
 
@@ -106,6 +115,7 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems: syntax, types, a word that the compared fact can never be, a rule that never
         applies, an argument that no tool has, a duplicate `@id`.
@@ -120,6 +130,7 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:

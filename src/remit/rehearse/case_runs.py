@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from remit.config.reading.decoding import suggestion
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.errors import ConfigInvalid, RemitError
@@ -20,6 +21,7 @@ from remit.core.identity.principals import Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.json_value import Json
 from remit.core.label import Audience, Label, Trust
+from remit.core.tasks.history import BUILT_IN
 from remit.core.tasks.task import Intent, Task
 from remit.core.tools.tool import Tool, undescribed
 from remit.ports.policy import LoadedPolicy
@@ -154,6 +156,7 @@ class CaseRuns:
                 task.end()
 
     def _step(self, task: RehearsedTask, step: CaseStep, line: int) -> StepResult:
+        self._r.wait(step.wait)
         if step.says:
             task.user(step.says)
         call = task.call(step.call, step.arguments)
@@ -164,7 +167,7 @@ class CaseRuns:
             if call.outcome is not Outcome.PERMIT:
                 result = self._result(msgspec.structs.replace(step, expect="permit"), line, call)
         if step.result is not None and call.permitted:
-            task.result(call, step.result)
+            task.result(call, step.result, error=step.error)
         return result
 
     def _result(self, step: CaseStep, line: int, call: RehearsedCall) -> StepResult:
@@ -197,6 +200,7 @@ class CaseRuns:
 
     def _request(self, step: CaseStep, facts: StatedFacts) -> AccessRequest:
         bundle = self._r.stage.services.policies.applied.bundle
+        _check_counters(facts, [*BUILT_IN, *(one.name for one in bundle.history)])
         flow = Flow(
             facts=_flow_facts(facts.flow),
             arguments={name: Justification(_word(Provenance, of)) for name, of in facts.provenance.items()},
@@ -232,6 +236,7 @@ class CaseRuns:
             flow=flow,
             crossings=facts.crossings,
             max_crossings=bundle.classes.max_crossings(label.zones),
+            history=dict(facts.history),
         )
 
     def _tool(self, tool_id: str) -> Tool:
@@ -288,6 +293,12 @@ def _task_of(agent: Agent, facts: StatedFacts) -> Task:
         opened=_AT,
         deadline=_AT,
     )
+
+
+def _check_counters(facts: StatedFacts, known: Sequence[str]) -> None:
+    for name in facts.history:
+        if name not in known:
+            raise ConfigInvalid(f"`{name}` is not a counter", remediation=suggestion(name, known))
 
 
 def _flow_facts(given: dict[str, Json]) -> FlowFacts:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems, read
-from remit.config.reading.section import Section
+from remit.config.reading.section import Seconds, Section
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
@@ -63,14 +63,16 @@ class StatedFacts(Section, frozen=True, kw_only=True):
     record: dict[str, Json] = {}
     assurance: str = "key-bound"
     crossings: int = 0
+    history: Annotated[dict[str, int], Meta(description="what happened before, by counter")] = {}
     now: Annotated[str, Meta(description="a time, such as 2026-03-04T12:00:00Z")] = "2026-01-05T12:00:00Z"
 
 
 class CaseStep(Section, frozen=True, kw_only=True):
     """One call of a case, and how it has to be decided.
 
-    `rules` must be among the rules that decide. `result` is what the tool returns; `approve` lets a person
-    approve a deferred call, which then has to pass. `says` is a message of the person before the call.
+    `rules` must be among the rules that decide. `result` is what the tool returns, with `error` as its own
+    error; `approve` lets a person approve a deferred call, which then has to pass. `says` is a message of the
+    person before the call, `wait` the time that passes before it.
     """
 
     call: Annotated[str, Meta(description="upstream/tool")]
@@ -78,8 +80,10 @@ class CaseStep(Section, frozen=True, kw_only=True):
     expect: Expected
     rules: tuple[str, ...] = ()
     result: Json = None
+    error: bool = False
     approve: bool = False
     says: str = ""
+    wait: Seconds = 0
 
 
 class PolicyCase(Section, frozen=True, kw_only=True):

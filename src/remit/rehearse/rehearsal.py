@@ -320,6 +320,10 @@ class Rehearsal:
             raise Conflict("a call waits for its result", remediation="give the result, or end the task")
         self.run(self.stage.restore())
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass: windows of the history close, tokens and deadlines expire."""
+        self.stage.clock.wait(seconds)
+
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
         """Return the evidence so far in the form of `remit audit log --json`.
 

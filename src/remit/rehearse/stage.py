@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,6 +47,26 @@ PAGE = 1000
 GROUP = "group:"
 
 
+class RehearsalClock:
+    """`ports.runtime.Clock` that may be moved forward."""
+
+    def __init__(self) -> None:
+        """Begin with the machine's time."""
+        self._ahead_s = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day in UTC."""
+        return datetime.now(UTC) + timedelta(seconds=self._ahead_s)
+
+    def boot_s(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return time.monotonic() + self._ahead_s
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_s += max(0.0, seconds)
+
+
 class RehearsalStage:
     """The services with their bundle applied, for one event loop. Opened by `open`, closed by `close`."""
 
@@ -68,12 +90,13 @@ class RehearsalStage:
         self._keys: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
         self._runs: set[asyncio.Task[Any]] = set()
+        self.clock = RehearsalClock()
         self.services: Services
 
     async def open(self) -> None:
         """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
-        records = open_records(self._config, upstreams, own_policies=self._own_policies)
+        records = open_records(self._config, upstreams, own_policies=self._own_policies, clock=self.clock)
         self.services = await self._stack.enter_async_context(records)
         await self._apply()
 

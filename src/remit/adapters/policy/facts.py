@@ -19,6 +19,7 @@ from remit.adapters.policy.types import (
     STRINGS,
     WHOLE,
     Kind,
+    Path,
     Shape,
     TypeMismatch,
     Write,
@@ -32,6 +33,7 @@ from remit.core.flow.facts import FlowFacts
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
+from remit.core.tasks.history import BUILT_IN, HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
@@ -103,13 +105,35 @@ def record_facts(tools: Iterable[Tool]) -> Shape:
     return Shape(Kind.RECORD, fields=kept, hidden=hidden)
 
 
+def history_shape(counters: Iterable[HistoryCounter]) -> Shape:
+    """Return the record of the history: the counters that every bundle has, and the declared ones."""
+    optional = {one.name: one.optional for one in counters}
+    names = (*BUILT_IN, *optional)
+    required = frozenset(name for name in names if not optional.get(name))
+    nullable = frozenset(names) - required
+    return Shape(Kind.RECORD, fields=dict.fromkeys(names, WHOLE), required=required, nullable=nullable)
+
+
+NO_HISTORY = history_shape(())
+
+
+def history_read(paths: Iterable[Path], history: Shape) -> frozenset[str]:
+    """Return the names in the history that reads below `context` reach."""
+    found: set[str] = set()
+    for path in paths:
+        if path[:1] in ((), ("history",)):
+            name = path[1] if len(path) > 1 else None
+            found |= history.fields.keys() if name is None else {name}
+    return frozenset(found)
+
+
 def provenances(tool: Tool, args: Shape) -> Shape:
     """Return the record type of arguments' provenance, including the parts that the tool's file describes."""
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
 
-def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
+def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD, history: Shape = NO_HISTORY) -> Shape:
     """Return the type of `context` for calls of `tool`; `facts` are those of records."""
     task = record(
         id=STRING,
@@ -147,6 +171,7 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         record=facts,
         task=task,
         now=MOMENT,
+        history=history,
     )
 
 
@@ -166,8 +191,18 @@ def written(value: Json) -> bytes:
 class Facts:
     """Collects the facts of a request as plain values, each only if a policy reads it."""
 
-    def __init__(self, classes: Classes, task_types: Sequence[TaskType], limit: int) -> None:
-        """Take what a request does not contain: the order of classes, the purposes of task types."""
+    def __init__(
+        self,
+        classes: Classes,
+        task_types: Sequence[TaskType],
+        limit: int,
+        counters: Sequence[HistoryCounter] = (),
+    ) -> None:
+        """Take what a request does not contain: the order of classes, the purposes of task types, the
+        counters.
+        """
+        self.history = history_shape(counters)
+        never = dict.fromkeys(self.history.required, 0)
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
         self._limit = limit
@@ -193,6 +228,7 @@ class Facts:
             "record": lambda request: request.flow.record,
             "task": self._task,
             "now": lambda request: request.now,
+            "history": lambda request: {**never, **request.history},
         }
 
     def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:

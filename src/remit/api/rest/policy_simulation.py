@@ -14,6 +14,7 @@ from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.policy_replay import MEANINGS, Flips, ReplayedCall
 from remit.core.policy.bundle import Bundle, PolicySource
+from remit.core.tasks.history import HistoryCounter
 from remit.services.identity.permissions import Duty, require
 from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.simulation import MOST, USUAL, Simulated
@@ -32,11 +33,13 @@ class SimulationRooms:
 class Simulate(Body, frozen=True, kw_only=True):
     """What to simulate: the given policies, an earlier version, or else the bundle in the server's folder.
 
-    With `policies`, tools and task types are those in force. `limit` is the number of recorded decisions, the
+    With `policies`, tools and task types are those in force, and so are the counters without `history`.
+    `limit` is the number of recorded decisions, the
     newest first. With `every`, each call is decided under both versions.
     """
 
     policies: tuple[PolicySource, ...] | None = None
+    history: tuple[HistoryCounter, ...] | None = None
     version: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
     every: bool = False
@@ -112,9 +115,10 @@ class SimulatedView(View, frozen=True, kw_only=True):
 
 
 class Compared(Body, frozen=True, kw_only=True):
-    """Policies to compare: given ones, those of a version, or the bundle in force."""
+    """Policies to compare: given ones with their counters, those of a version, or the bundle in force."""
 
     policies: tuple[PolicySource, ...] | None = None
+    history: tuple[HistoryCounter, ...] | None = None
     version: Annotated[int, msgspec.Meta(ge=0)] = 0
     in_force: bool = False
 
@@ -173,7 +177,8 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
 async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
     """Decide recorded calls again under other policies; change nothing."""
     wanted: Simulate = errand.body
-    candidate = await _bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
+    given = Compared(policies=wanted.policies, history=wanted.history, version=wanted.version)
+    candidate = await _bundle(errand, given)
     return simulated_view(
         await errand.rooms.inspection.simulations.run(
             candidate, limit=wanted.limit, every=wanted.every, by=errand.by
@@ -206,7 +211,9 @@ def simulated_view(found: Simulated) -> SimulatedView:
 async def _bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bundle:
     policies = errand.rooms.policies
     if wanted.policies is not None:
-        return msgspec.structs.replace(policies.applied.bundle, policies=wanted.policies, digest="given")
+        now = policies.applied.bundle
+        history = now.history if wanted.history is None else wanted.history
+        return msgspec.structs.replace(now, policies=wanted.policies, history=history, digest="given")
     if wanted.version:
         return await policies.versions.of(wanted.version)
     if wanted.in_force:

@@ -12,7 +12,7 @@ import msgspec
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Switch
-from remit.cli.policy.policy_files import sources
+from remit.cli.policy.policy_files import given as policies_of
 from remit.cli.policy.simulate import show_simulation
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
@@ -85,7 +85,7 @@ def _named(given: str) -> Json:
         return {"in_force": True}
     if given.isdigit():
         return {"version": int(given)}
-    return {"policies": sources(Path(given))} if given else {}
+    return policies_of(Path(given)) if given else {}
 
 
 def _local(old: Path, new: Path) -> Json:
@@ -100,7 +100,8 @@ def _local(old: Path, new: Path) -> Json:
         config = load_config(folder / CONFIG_NAME)
         bundle = load_bundle(config)
         types = list(bundle.task_types.values())
-        loaded = policy_engine(config).load(bundle.policies, as_last_seen(bundle, ()), types, [])
+        tools = as_last_seen(bundle, ())
+        loaded = policy_engine(config).load(bundle.policies, tools, types, [], bundle.history)
         bundles.append(bundle)
         rules.append(loaded.rules())
     found = changes(bundles[0], bundles[1], rules[0], rules[1])

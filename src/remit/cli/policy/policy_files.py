@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from remit.core.errors import NotFound
 from remit.core.json_value import Json
 
@@ -28,8 +30,16 @@ def sources(folder: Path) -> list[dict[str, str]]:
     ]
 
 
+def given(folder: Path) -> dict[str, Json]:
+    """Return the part of a request that holds the policies of a folder, with their counters."""
+    from remit.config.bundle.history import counters_in
+
+    place = folder / POLICIES if (folder / POLICIES).is_dir() else folder
+    return {"policies": sources(folder), "history": msgspec.to_builtins(counters_in(place))}
+
+
 def asked(folder: str, version: int) -> Json:
     """Return the part of a request that names the policies of a candidate."""
     if folder:
-        return {"policies": sources(Path(folder))}
+        return given(Path(folder))
     return {"version": version} if version else {}

@@ -15,6 +15,7 @@ from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Label
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.history import HistoryFacts
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tier, Tool
 
@@ -32,7 +33,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
-    `own_files` is the argument that reaches remit's own files; no mode permits such a call.
+    `own_files` is the argument that reaches remit's own files; no mode permits such a call. `history` is what
+    happened before in the task and its family, if that is counted.
     """
 
     principal: Principal
@@ -55,6 +57,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""
     own_files: str = ""
+    history: HistoryFacts = {}
 
     @property
     def lacks_sender(self) -> bool:

@@ -24,11 +24,14 @@ from remit.core.identity.principals import Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
+from remit.core.tasks.history import HistoryFacts, Unreadable
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool
 
 #: Characters of an agent's digest: it detects a change, and no one gains by a collision.
 DIGEST_CHARACTERS: Final = 16
+#: In place of a counter's value that was not kept.
+NOT_COUNTED: Final = Unreadable("was not counted when the call was decided")
 _SELF: Final = Audience("self")
 _UNTRUSTED: Final = Trust.UNTRUSTED
 _ACTIVE: Final = AgentState.ACTIVE
@@ -56,6 +59,10 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["crossings"] = request.crossings
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
+    if request.history:
+        facts["history"] = {
+            name: str(value) if isinstance(value, str) else value for name, value in request.history.items()
+        }
     return facts
 
 
@@ -130,7 +137,12 @@ def rebuilt(
         flow=flow,
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
+        history=_history(kept.get("history", {})),
     )
+
+
+def _history(kept: Mapping[str, int | str | None]) -> HistoryFacts:
+    return {name: Unreadable(value) if isinstance(value, str) else value for name, value in kept.items()}
 
 
 def _flow(facts: Mapping[str, Any], kept: Mapping[str, Any], values: Mapping[str, Json], tool: Tool) -> Flow:

@@ -30,6 +30,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "values-hidden": "a rule reads an argument of which only a digest is kept",
     "too-many-arguments": "it had more arguments than the record names",
     "not-reproduced": "the policies in force, which decided it, now decide it differently",
+    "history-unknown": "a rule reads a counter that did not count then, or counted something else",
     "changed-in-store": "its event is not as it was recorded",
 }
 #: Examples of each change.

@@ -11,6 +11,7 @@ import msgspec
 from remit.core.canonical import digest
 from remit.core.json_value import Json
 from remit.core.label import Classes
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.constraint import Constraint, decode
 from remit.core.tools.http_api import Api
@@ -31,9 +32,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decisions depend on.
 
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
-    names. `apis` are the routes of the upstreams that are HTTP APIs, `instructions` the reviewed texts of
-    upstreams about their use. `files` maps each file that was read,
-    relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
+    names. `history` are the counters that policies may read. `apis` are the routes of the upstreams that are
+    HTTP APIs, `instructions` the reviewed texts of upstreams about their use. `files` maps each file that was
+    read, relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """
@@ -42,6 +43,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     instructions: dict[str, str] = {}
     task_types: dict[str, TaskType] = {}
     policies: tuple[PolicySource, ...] = ()
+    history: tuple[HistoryCounter, ...] = ()
     apis: dict[str, Api] = {}
     classes: Classes = msgspec.field(default_factory=Classes)
     files: dict[str, str] = {}

@@ -151,7 +151,10 @@ class EvaluationSteps(CallState):
             events = outcome_events(
                 recorded.request, recorded.decision, CallOutcome.NOT_SENT, self.deps.clock.now(), 0, "fence"
             )
-            self.deps.late.write(Unit(events=events))
+            counted = self.deps.authorizer.histories.ended(
+                recorded.request, recorded.live, CallOutcome.NOT_SENT
+            )
+            self.deps.late.write(Unit(counted, events))
             raise
         recorded.in_flight.sent = True
         recorded.live.index.unseen = True
@@ -279,7 +282,9 @@ class AuthzenEvaluations:
         now = self._m.clock.now()
         events = outcome_events(awaited.request, awaited.decision, outcome, now, result_bytes, "")
         try:
-            await self._m.store.commit(Unit((TakeBudget(live.unbounded, result_bytes=result_bytes),), events))
+            take = TakeBudget(live.unbounded, result_bytes=result_bytes)
+            counted = self._m.authorizer.histories.ended(awaited.request, live, outcome)
+            await self._m.store.commit(Unit((take, *counted), events))
         except BaseException:
             self._awaited[decision] = awaited
             raise
@@ -308,4 +313,5 @@ class AuthzenEvaluations:
             0,
             "not-reported",
         )
-        self._m.late.write(Unit(events=events))
+        counted = self._m.authorizer.histories.ended(awaited.request, awaited.live, CallOutcome.UNKNOWN)
+        self._m.late.write(Unit(counted, events))

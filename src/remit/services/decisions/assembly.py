@@ -53,6 +53,7 @@ def decision_services(
         store=store,
         policies=policies,
         tools=tools.registry,
+        histories=tasks.histories,
         entropy=entropy,
         tenant=deployment.tenant,
         observed=settings.observed,

@@ -42,6 +42,7 @@ from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.history import CountedOutcome
 from remit.core.tasks.plan import UNPLANNED
 from remit.core.tools.tool import (
     Argument,
@@ -55,7 +56,7 @@ from remit.core.tools.tool import (
 )
 from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import Take
 from remit.ports.store.principals import PrincipalStore
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
@@ -65,8 +66,9 @@ from remit.services.decisions.decision_reasons import (
     policy_reasons,
 )
 from remit.services.decisions.person_lookups import lookup_for
-from remit.services.policy.bundle import Policies
+from remit.services.policy.bundle import AppliedBundle, Policies
 from remit.services.policy.evaluation import Evaluations
+from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -89,11 +91,28 @@ MAX_BOUNDED = 200
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """A decision, together with the budget and the approval that step 5 must take for it."""
+    """A decision, together with the budget and the approval that step 5 must take for it.
+
+    `request` has the history that was considered. `takes` of a refusal is only what history counts.
+    """
 
     decision: Decision
-    takes: tuple[TakeBudget, ...] = ()
+    request: AccessRequest
+    takes: tuple[Take, ...] = ()
     approval: Approval | None = None
+
+
+_COUNTED_PERMIT = frozenset({CountedOutcome.PERMITTED})
+_COUNTED_APPROVED = frozenset({CountedOutcome.PERMITTED, CountedOutcome.APPROVED})
+_COUNTED_REFUSED = frozenset({CountedOutcome.REFUSED})
+_NOT_COUNTED: frozenset[CountedOutcome] = frozenset()
+
+
+def _counted_as(decision: Decision) -> frozenset[CountedOutcome]:
+    """Return as what a decided call counts; a question to people does not count."""
+    if decision.proceeds:
+        return _COUNTED_APPROVED if decision.approval else _COUNTED_PERMIT
+    return _COUNTED_REFUSED if decision.outcome is _DENY else _NOT_COUNTED
 
 
 class _Rooms(ApprovalStore, PrincipalStore, Protocol):
@@ -109,6 +128,7 @@ class Authorizer:
         store: _Rooms,
         policies: Policies,
         tools: ToolCatalogue,
+        histories: Histories,
         entropy: Entropy,
         tenant: str,
         observed: frozenset[str],
@@ -123,6 +143,7 @@ class Authorizer:
         self._store = store
         self._policies = policies
         self._tools = tools
+        self.histories = histories
         self._entropy = entropy
         self._tenant = tenant
         self._observed = observed
@@ -203,11 +224,20 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
+        # The whole decision uses one version of the policies, even if another is applied in the meantime.
+        applied = self._policies.applied
+        if not self.histories.needed(applied):
+            return await self._decide(request, live, applied)
+        # INVARIANT: no other call of the family is decided between the look at its history and the
+        # reservation.
+        async with self.histories.turn(live) as history:
+            described = self.histories.described(request, live, history, applied)
+            return await self._decide(described, live, applied)
+
+    async def _decide(self, request: AccessRequest, live: LiveTask, applied: AppliedBundle) -> Ruling:
         own = own_files(request)
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
-        # The whole decision uses one version of the policies, even if another is applied in the meantime.
-        applied = self._policies.applied
         answer = await self.evaluations.of(applied.policy, request)
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
@@ -228,14 +258,15 @@ class Authorizer:
         if outcome is not _PERMIT:
             reasons += participants_of(request)
             reasons += plan_departures(request) if request.flow.facts.plan == UNPLANNED else ()
-        takes: tuple[TakeBudget, ...] = ()
+        takes: tuple[Take, ...] = ()
         observed = request.observed and not own
         if outcome is _PERMIT or observed:
-            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
+            budgets = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
             try:
-                live.reserve(takes)
+                live.reserve(budgets)
+                takes = budgets
             except BudgetExhausted as error:
-                takes, outcome = (), _DENY
+                outcome = _DENY
                 reasons.append(
                     Reason(
                         code=error.code, text=error.message, remediation=error.remediation, rule="task budget"
@@ -257,7 +288,8 @@ class Authorizer:
             else None,
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
         )
-        return Ruling(decision, takes, approval if decision.approval else None)
+        takes += self.histories.holding(request, live, _counted_as(decision), applied)
+        return Ruling(decision, request, takes, approval if decision.approval else None)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Return the grant that permits the call, or the reasons outside policy that refuse it."""

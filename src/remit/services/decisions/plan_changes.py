@@ -115,6 +115,7 @@ class Plans:
             request = self._request(live, entries_of(entries), claims, now, self._facts(live, entries, by))
             clean = live.is_clean
             ruling = await self._authorizer.decide(request, live)
+            request = ruling.request
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:

@@ -54,6 +54,7 @@ def mediation_services(
     deferrals = Deferrals(
         upstreams=adapters.upstreams,
         late=decisions.late,
+        histories=tasks.histories,
         clock=adapters.clock,
         entropy=adapters.entropy,
         events=endings.events,

@@ -20,13 +20,13 @@ Kind = Literal["added", "removed", "changed", "renamed", "reworded"]
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference: of a `rule`, a `tool`, a `task-type`, an HTTP `api`, or the data `classes`.
+    """One difference: of a `rule`, `tool`, `task-type`, `counter`, HTTP `api`, or the data `classes`.
 
     `wider`: whether the change permits more (`yes`), may do so (`maybe`), or cannot (`no`). `before` and
     `after` are texts of rules; `fields` are what differs of a tool or a task type.
     """
 
-    of: Literal["rule", "tool", "task-type", "api", "classes"]
+    of: Literal["rule", "tool", "task-type", "counter", "api", "classes"]
     kind: Kind
     name: str
     words: str
@@ -48,6 +48,7 @@ def changes(
         *_rules({one.id: one for one in rules_before}, {one.id: one for one in rules_after}),
         *_tools(before, after),
         *_task_types(before, after),
+        *_counters(before, after),
         *_rest(before, after),
     ]
     return sorted(found, key=lambda one: (_RANK[one.wider], one.of, one.name))
@@ -168,12 +169,23 @@ def _task_types(before: Bundle, after: Bundle) -> list[PolicyChange]:
     )
 
 
+def _counters(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    # A rule that reads a counter cannot be in force without it, so the rule is another change.
+    return _entries(
+        "counter",
+        {one.name: one for one in before.history},
+        {one.name: one for one in after.history},
+        added=("a new counter; it counts from now on, also in open tasks", "no"),
+        removed="nothing is counted under this name any more",
+    )
+
+
 def _entries(
-    of: Literal["tool", "task-type"],
+    of: Literal["tool", "task-type", "counter"],
     before: Mapping[str, msgspec.Struct],
     after: Mapping[str, msgspec.Struct],
     *,
-    added: tuple[str, Literal["maybe", "yes"]],
+    added: tuple[str, Wider],
     removed: str,
 ) -> list[PolicyChange]:
     """Return the changes by name; `added` and `removed` are their words, and whether an addition is wider."""
@@ -206,7 +218,7 @@ def _rest(before: Bundle, after: Bundle) -> list[PolicyChange]:
 
 
 def _fields(
-    of: Literal["tool", "task-type"], name: str, old: msgspec.Struct, new: msgspec.Struct
+    of: Literal["tool", "task-type", "counter"], name: str, old: msgspec.Struct, new: msgspec.Struct
 ) -> PolicyChange:
     differing = tuple(
         field.name
@@ -214,4 +226,6 @@ def _fields(
         if getattr(old, field.name) != getattr(new, field.name)
     )
     words = f"differs in {', '.join(differing)}"
+    if of == "counter" and differing != ("this_call",):
+        words += ", and starts again"
     return PolicyChange(of=of, kind="changed", name=name, words=words, wider="maybe", fields=differing)

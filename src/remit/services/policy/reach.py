@@ -35,7 +35,7 @@ from remit.ports.policy import LoadedPolicy, PolicyEngine
 
 #: Facts that no rule may be relied on for: they are known only with the call.
 _LATER: Final = re.compile(
-    r"context\s*\.\s*(args|arg_names|now|record|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
+    r"context\s*\.\s*(args|arg_names|now|record|history|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
 #: Expressions that make two tools or two agents differ for a policy beyond their properties.
@@ -69,7 +69,7 @@ def survey(
     built = any(source.file.endswith(BUILT) for source in bundle.policies)
     # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if built or _speaks(text, tool))]
-    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [], bundle.history)
     if policy.served:
         raise ConfigInvalid(
             "a policy server decides here, and a survey asks far more than a server answers",

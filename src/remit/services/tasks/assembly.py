@@ -12,6 +12,7 @@ from remit.core.tasks.task import Task
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
+from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tasks.tasks import Tasks
@@ -23,6 +24,7 @@ class TaskServices:
 
     tasks: Tasks
     live: LiveTasks
+    histories: Histories
 
 
 def task_services(
@@ -55,4 +57,7 @@ def task_services(
         tenant=deployment.tenant,
         bounds=bounds,
     )
-    return TaskServices(tasks=tasks, live=live)
+    histories = Histories(
+        store=adapters.store, policies=policies, ownership=among.ownership, tenant=deployment.tenant
+    )
+    return TaskServices(tasks=tasks, live=live, histories=histories)

@@ -21,10 +21,11 @@ from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.history import FamilyHistory
 from remit.core.tasks.plan import Plan
 from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import CountHistory, Take, TakeBudget
 from remit.ports.store.tasks import Usage
 from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
 from remit.services.tasks.calls_in_flight import LiveCall
@@ -48,6 +49,17 @@ class HeardList(msgspec.Struct, frozen=True, eq=False):
     index: Index
 
 
+class LiveFamily:
+    """The history of a family, shared by its bound tasks, and the turn of its calls."""
+
+    def __init__(self) -> None:
+        """Begin before the history is read."""
+        self.turn = asyncio.Lock()
+        self.history: FamilyHistory | None = None
+        #: The ownership under which it was read.
+        self.under: tuple[str, int] | None = None
+
+
 class LiveTask:
     """A bound task, owned by one event loop.
 
@@ -55,6 +67,9 @@ class LiveTask:
     well, `index` is not: a task that is bound again after it has made calls knows only its intent, and no
     longer trusts any other data.
     """
+
+    #: The family's history, once a decision has needed it (`services.tasks.histories`).
+    family: LiveFamily | None = None
 
     def __init__(
         self,
@@ -303,10 +318,25 @@ class LiveTask:
             if bound is not None and wanted and spent + wanted > bound:
                 raise _exhausted(account, word)
 
-    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
+    def settle(self, takes: tuple[Take, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or release it."""
         for take in takes:
-            self._book(take, held=-1, used=int(taken))
+            if type(take) is TakeBudget:
+                self._book(take, held=-1, used=int(taken))
+            elif type(take) is CountHistory and self.history is not None:
+                self.history.settle(take.entries, taken=taken)
+
+    @property
+    def history(self) -> FamilyHistory | None:
+        """What counters keep of the family, if it was read."""
+        return self.family.history if self.family is not None else None
+
+    def calls_so_far(self) -> tuple[int, int]:
+        """Return how many calls this task and its descendants have made, and how many of them change
+        something; calls in progress count.
+        """
+        used, held = (one.get(self.task.id, _UNUSED) for one in (self._used, self._reserved))
+        return used.calls + held.calls, used.effectful_calls + held.effectful_calls
 
     def count_result(self, size_bytes: int) -> TakeBudget:
         """Count the bytes of a result, against all ancestors too; return the take."""

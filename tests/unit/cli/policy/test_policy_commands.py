@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remit.cli.main import run
+from remit.cli.policy.policy_files import given
 from remit.config.scaffold import scaffold
 
 RULE = (
@@ -85,3 +86,28 @@ def test_a_misspelt_word_is_told_with_file_and_line(folder: Path, capsys: pytest
     said = capsys.readouterr().out
     assert "policies/50-own.cedar:4" in said
     assert "did you mean `external`?" in said
+
+
+def test_counters_are_compared_sent_and_checked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shorter window may permit more, and a misspelt counter is told with the nearest one."""
+    rule = f"{RULE} when {{ context.history.reads > 3 }};\n"
+    (folder / "policies" / "50-own.cedar").write_text(rule)
+    history = folder / "policies" / "history.yaml"
+    history.write_text("counters: {reads: {count: calls, tools: [notes/read_note], within: 1h}}\n")
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "policies" / "history.yaml").write_text(history.read_text().replace("1h", "1m"))
+    assert run(["policy", "diff", str(folder), str(other), "--fail-wider"]) == 2
+    said = capsys.readouterr().out
+    assert "counter reads  may permit more" in said
+    assert "differs in window_s, and starts again" in said
+    sent = given(folder)
+    assert sent["history"][0]["window_s"] == 3600
+    assert [one["file"] for one in sent["policies"]][-1] == "policies/50-own.cedar"
+    (folder / "policies" / "50-own.cedar").write_text(rule.replace("reads", "raeds"))
+    assert remit(folder, "check") == 2
+    said = capsys.readouterr().out
+    assert "`context.history.raeds` does not exist" in said
+    assert "did you mean `reads`?" in said

@@ -19,6 +19,7 @@ class ByName:
 
     served: ClassVar[Literal[False]] = False
     digest = "sha256:by-name"
+    history: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         """Nothing was asked yet."""
@@ -62,6 +63,7 @@ async def test_a_policy_server_is_waited_for() -> None:
     class Server:
         served: ClassVar[Literal[True]] = True
         digest = "sha256:served"
+        history: frozenset[str] = frozenset()
 
         def __init__(self) -> None:
             self.may_answer = asyncio.Event()

@@ -9,6 +9,7 @@ import pytest
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.core.label import Audience
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.history import CountOf, HistoryCounter
 from remit.core.tools.tool import Tool
 from remit.services.policy.policy_changes import PolicyChange, changes, widest
 from tests.samples.policy_requests import CLERK, READ, SUMMARISE, TOOLS, source
@@ -125,3 +126,21 @@ def test_other_clearances_may_permit_more() -> None:
     classes = msgspec.structs.replace(Bundle().classes, clearance={"external": "restricted"})
     (change,) = changes(Bundle(), Bundle(classes=classes), [], [])
     assert (change.of, change.wider) == ("classes", "maybe")
+
+
+def test_a_counter_that_changes_may_permit_more() -> None:
+    """A new one, or one that is gone, is read by no rule that stays as it is."""
+    one = HistoryCounter(name="sent", of=CountOf.CALLS, window_s=3600)
+
+    def found(before: tuple[HistoryCounter, ...], after: tuple[HistoryCounter, ...]) -> PolicyChange:
+        (change,) = changes(Bundle(history=before), Bundle(history=after), (), ())
+        return change
+
+    assert [found((), (one,)).wider, found((one,), ()).wider] == ["no", "no"]
+    shorter = found((one,), (msgspec.structs.replace(one, window_s=60),))
+    assert (shorter.of, shorter.name, shorter.wider, shorter.fields) == (
+        "counter", "sent", "maybe", ("window_s",)
+    )  # fmt: skip
+    assert shorter.words == "differs in window_s, and starts again"
+    fewer = found((msgspec.structs.replace(one, this_call=True),), (one,))
+    assert (fewer.wider, fewer.words) == ("maybe", "differs in this_call")

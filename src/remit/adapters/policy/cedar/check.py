@@ -20,7 +20,7 @@ from remit.adapters.policy.cedar.rule_reachability import never_applies, unbound
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.type_text import cedar_type
 from remit.adapters.policy.cedar.words import misspelt
-from remit.adapters.policy.facts import NO_RECORD, context_shape
+from remit.adapters.policy.facts import NO_HISTORY, NO_RECORD, context_shape
 from remit.adapters.policy.types import Path, Shape, prune
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
@@ -49,6 +49,7 @@ class CheckInput(msgspec.Struct, frozen=True):
     facts: Shape = NO_RECORD
     words: dict[str, Words] = {}
     groups: tuple[str, ...] = ()
+    history: Shape = NO_HISTORY
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    schema = schema_text(shapes.apart(sound), world.params, world.classes, world.facts)
+    schema = schema_text(shapes.apart(sound), world.params, world.classes, world.facts, world.history)
     return out + list(_types(sound, schema))
 
 
@@ -147,8 +148,9 @@ class Shapes:
     """The context types of all tools, and the tools that a rule can match."""
 
     def __init__(self, world: CheckInput) -> None:
-        self.bare = context_shape(Tool(upstream="", name=""), world.params, world.facts)
-        self._shapes = [(tool, context_shape(tool, world.params, world.facts)) for tool in world.tools]
+        world_of = world.params, world.facts, world.history
+        self.bare = context_shape(Tool(upstream="", name=""), *world_of)
+        self._shapes = [(tool, context_shape(tool, *world_of)) for tool in world.tools]
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
         self._met: dict[tuple[Scope, Scope], list[tuple[Tool, Shape]]] = {}

@@ -26,7 +26,14 @@ from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Sta
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
-from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
+from remit.adapters.policy.facts import (
+    Facts,
+    context_shape,
+    history_read,
+    history_shape,
+    parameters,
+    record_facts,
+)
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
@@ -36,6 +43,7 @@ from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
 from remit.core.policy.vocabulary import DeclaredNames, vocabulary
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
@@ -72,10 +80,15 @@ class CedarPolicies:
         self._check = check or examine
         self._aside = aside or examine
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the Cedar schema of the registered tools."""
-        known = with_plan(tools)
-        return schema_text(known, parameters(task_types), self._classes, record_facts(known))
+        known, history = with_plan(tools), history_shape(counters)
+        return schema_text(known, parameters(task_types), self._classes, record_facts(known), history)
 
     def check(
         self,
@@ -83,12 +96,17 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
-        return self._check(sources, self._world(tools, task_types, agents)).problems
+        return self._check(sources, self._world(tools, task_types, agents, counters)).problems
 
     def _world(
-        self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter],
     ) -> CheckInput:
         known = with_plan(tools)
         words = vocabulary(
@@ -96,7 +114,8 @@ class CedarPolicies:
         )
         groups = self._declared.groups if self._declared else ()
         params, records = parameters(task_types), record_facts(known)
-        return CheckInput(known, params, self._classes, agents, records, words, groups)
+        history = history_shape(counters)
+        return CheckInput(known, params, self._classes, agents, records, words, groups, history)
 
     def load(
         self,
@@ -104,6 +123,7 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> CedarLoaded:
@@ -111,11 +131,11 @@ class CedarPolicies:
 
         Agents are read from each request.
         """
-        world = self._world(tools, task_types, agents)
+        world = self._world(tools, task_types, agents, counters)
         found = (self._aside if aside else self._examine)(sources, world)
         raise_first(found.problems)
-        facts = Facts(self._classes, task_types, self._text_limit)
-        schema = self.schema(tools, task_types)
+        facts = Facts(self._classes, task_types, self._text_limit, counters)
+        schema = self.schema(tools, task_types, counters)
         return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
 
 
@@ -166,6 +186,7 @@ class CedarLoaded:
         self._params = params
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
+        self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
         self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
         self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
         self._places: RecentAnswers[tuple[str, str, Form], _Place] = RecentAnswers(8192)
@@ -288,7 +309,7 @@ class CedarLoaded:
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        return prune(context_shape(tool, self._params, self._record), paths)
+        return prune(context_shape(tool, self._params, self._record, self._facts.history), paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, parameters, record_facts
+from remit.adapters.policy.facts import Facts, history_shape, parameters, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
@@ -31,6 +31,7 @@ from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
@@ -75,9 +76,14 @@ class RegoPolicies:
         #: The last policies with their key: they are loaded again whenever an agent changes.
         self._built: tuple[str, BuiltPolicies] | None = None
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the JSON Schema of `input`."""
-        return self._inputs(tools, task_types).schema
+        return self._inputs(tools, task_types, counters).schema
 
     def check(
         self,
@@ -85,9 +91,10 @@ class RegoPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems."""
-        inputs = self._inputs(tools, task_types)
+        inputs = self._inputs(tools, task_types, counters)
         bundles = [one for one in sources if one.file.endswith(ENDING)]
         try:
             if bundles:
@@ -103,6 +110,7 @@ class RegoPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:
@@ -110,19 +118,24 @@ class RegoPolicies:
 
         Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
-        inputs = self._inputs(tools, task_types)
+        inputs = self._inputs(tools, task_types, counters)
         policies = self._policies(sources, inputs)
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
-        facts = Facts(self._classes, task_types, self._text_limit)
+        facts = Facts(self._classes, task_types, self._text_limit, counters)
         questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
         return self._loaded(policies, questions, inputs.schema)
 
     def bundle(
-        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
     ) -> PolicySource:
         """Return the bundle of policies, built with `opa`; raise `ConfigInvalid` with the first error."""
-        found = examined(self._program, sources, self._inputs(tools, task_types), in_process=self.in_process)
+        inputs = self._inputs(tools, task_types, counters)
+        found = examined(self._program, sources, inputs, in_process=self.in_process)
         raise_first(found.problems)
         return self._bundle(sources, found.rules)
 
@@ -172,13 +185,15 @@ class RegoPolicies:
         key = hashlib.sha256(policies.wasm).hexdigest()
         return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
 
-    def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
-        known = with_plan(tools)
+    def _inputs(
+        self, tools: Sequence[Tool], task_types: Sequence[TaskType], counters: Sequence[HistoryCounter]
+    ) -> KnownInputs:
+        known, history = with_plan(tools), history_shape(counters)
         params, records = parameters(task_types), record_facts(known)
         return KnownInputs(
-            {tool.id: input_shape(tool, params, records) for tool in known},
-            input_shape(Tool(upstream="", name=""), params, records),
-            schema_text(known, params, records),
+            {tool.id: input_shape(tool, params, records, history) for tool in known},
+            input_shape(Tool(upstream="", name=""), params, records, history),
+            schema_text(known, params, records, history),
         )
 
 
@@ -192,6 +207,7 @@ class RegoLoaded:
         self._questions = questions
         self._machine = machine
         self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
+        self.history = questions.history
         self.digest = digest
 
     def rules(self) -> Sequence[RuleInForce]:

@@ -159,6 +159,7 @@ class RegoServed:
         self._server = server
         self._revision = revision
         self.digest = digest
+        self.history = questions.history
 
     def rules(self) -> Sequence[RuleInForce]:
         """Return every rule."""

@@ -59,8 +59,8 @@ class DecisionMade(EventBody, kw_only=True):
     facts: Annotated[
         dict[str, Json],
         "what policies could read and no other event says: `flow`, where it is not as usual, `categories`, "
-        "`untrusted` and `zones` of the task's label, `crossings`, a digest of the agent's facts, and its "
-        "state if it is not `active`; with them the call can be decided again under other policies",
+        "`untrusted` and `zones` of the task's label, `crossings`, `history`, a digest of the agent's facts, "
+        "and its state if it is not `active`; with them the call can be decided again under other policies",
     ] = {}
     arguments: Annotated[Json, Sealed("the call's arguments; very large arguments as a digest")]
     record_facts: Annotated[

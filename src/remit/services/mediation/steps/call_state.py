@@ -10,7 +10,7 @@ from remit.core.decisions.mediation import Step
 from remit.core.label import Classes, Label
 from remit.core.tools.tool import Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import Take
 from remit.ports.upstream import Call, Exchange
 from remit.services.decisions.call_events import ended_by
 from remit.services.mediation.call import RequestedCall, wire_call
@@ -39,7 +39,7 @@ class CallState:
         # What `let_go` gives back, as far as the call has come.
         self.live: LiveTask | None = None
         self.approval_turn: asyncio.Lock | None = None
-        self.reserved: tuple[TakeBudget, ...] = ()
+        self.reserved: tuple[Take, ...] = ()
         self.in_flight: LiveCall | None = None
         self.credential: UpstreamCredential | None = None
         self.exchange: Exchange | None = None

@@ -27,6 +27,7 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     )
     if held is not None:
         events = ()
-    changes: tuple[Change, ...] = (take,) if live.bounds_bytes else ()
+    counted = deps.authorizer.histories.ended(recorded.request, live, outcome)
+    changes: tuple[Change, ...] = (take, *counted) if live.bounds_bytes else counted
     if changes or events:
         deps.late.write(Unit(changes, events))
