@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 
@@ -40,6 +41,8 @@ TEXT_LIMIT: Final = 64 * 1024
 #: no other source, so the same input has the same result.
 KEPT: Final = 1024
 MAX_KEPT_BYTES: Final = 4096
+#: Built policies that are kept: those in force, and those that are compared or shadowed.
+KEPT_BUILT: Final = 4
 _SIMPLER: Final = "write the rules more simply: an evaluation has limits of time and memory"
 
 
@@ -72,8 +75,9 @@ class RegoPolicies:
         self._program = program or OpaProgram()
         self._text_limit = text_limit
         self._fuel = fuel
-        #: The last policies with their key: they are loaded again whenever an agent changes.
-        self._built: tuple[str, BuiltPolicies] | None = None
+        #: Policies built last, by what they were built from: they are loaded again whenever an agent changes.
+        self._built: RecentAnswers[str, BuiltPolicies] = RecentAnswers(KEPT_BUILT)
+        self._lock = threading.Lock()
 
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the JSON Schema of `input`."""
@@ -135,8 +139,10 @@ class RegoPolicies:
 
     def _policies(self, sources: Sequence[PolicySource], inputs: KnownInputs) -> BuiltPolicies:
         key = revision_of(sources) + inputs.schema
-        if self._built is not None and self._built[0] == key:
-            return self._built[1]
+        with self._lock:
+            known = self._built.get(key)
+        if known is not None:
+            return known
         bundles = [one for one in sources if one.file.endswith(ENDING)]
         if bundles:
             policies = self._opened(bundles, sources, inputs)
@@ -144,8 +150,8 @@ class RegoPolicies:
             found = examined(self._program, sources, inputs, in_process=self.in_process)
             raise_first(found.problems)
             policies = opened(self._bundle(sources, found.rules))
-        self._built = (key, policies)
-        return policies
+        with self._lock:
+            return self._built.put(key, policies)
 
     def _opened(
         self, bundles: Sequence[PolicySource], sources: Sequence[PolicySource], inputs: KnownInputs

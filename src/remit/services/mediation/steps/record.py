@@ -30,6 +30,7 @@ class RecordedCall(DecidedCall, frozen=True):
 async def record_refusal(call: CallState, ruled: RuledCall) -> None:
     """Record why a call does not proceed, and ask a person where it waits for one."""
     await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking)
+    call.recorded = (ruled.request, ruled.decision)
     call.end_approval_turn()
 
 
@@ -70,6 +71,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
             # A fence, an ancestor's budget or another use of the approval came first: that is recorded too.
             await deps.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
         raise
+    call.recorded = (request, decision)
     call.end_approval_turn()
     # Commits return in the order in which they were submitted, and labels only rise.
     live.kept_label = label
