@@ -254,7 +254,7 @@ async def test_the_share_of_the_processor_bounds_the_pace(
 
     await shadowed(world, PERMIT)
     monkeypatch.setattr(shadowing, "_decided", lambda policy, requests: ([None] * len(requests), 2.0))
-    monkeypatch.setattr(shadowing.asyncio, "sleep", rest)
+    monkeypatch.setattr(asyncio, "sleep", rest)
     _, token = await world.open()
     await world.outcome(token, "read")
     await shadow_of(world).settled()

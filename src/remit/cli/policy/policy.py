@@ -18,6 +18,7 @@ from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
 from remit.cli.policy.rollout import FOLLOW_S
+from remit.cli.policy.shadow import shadow
 from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
@@ -212,5 +213,6 @@ app.command(name="history")(versions.history)
 app.command(name="rollback")(versions.rollback)
 app.command(name="confirm")(versions.confirm)
 app.command(name="simulate")(simulate)
+app.command(name="shadow")(shadow)
 app.command(name="test")(case_report.run_cases)
 app.command(name="diff")(diff)
