@@ -250,7 +250,7 @@ def _engine_in_force(config: Config, stack: AsyncExitStack | None) -> PolicyEngi
     )
     if stack is not None:
         stack.push_async_callback(server.close)
-    return OpaPolicies(server, classes=config.data_classes)
+    return OpaPolicies(server, classes=config.data_classes, declared=_declared(config))
 
 
 def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
@@ -259,7 +259,9 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
         raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
     from remit.adapters.policy.rego import RegoPolicies
 
-    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
+    engine = RegoPolicies(
+        classes=config.data_classes, in_process=config.policy.kind == "rego", declared=_declared(config)
+    )
     return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
 
 
@@ -271,14 +273,15 @@ def surveying_engine(config: Config) -> PolicyEngine:
 def _rego_aside(config: Config) -> PolicyEngine:
     from remit.adapters.policy.rego import RegoPolicies
 
-    return RegoPolicies(classes=config.data_classes)
+    return RegoPolicies(classes=config.data_classes, declared=_declared(config))
 
 
 def _cedar_apart(config: Config) -> PolicyEngine:
-    return cedar_apart(
-        config.data_classes,
-        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
-    )
+    return cedar_apart(config.data_classes, _declared(config))
+
+
+def _declared(config: Config) -> DeclaredNames:
+    return DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives))
 
 
 def log_origin(tenant: str) -> str:

@@ -16,6 +16,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import Facts, parameters, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
@@ -31,7 +32,9 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import DeclaredNames, vocabulary
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
@@ -68,8 +71,10 @@ class RegoPolicies:
         text_limit: int = TEXT_LIMIT,
         fuel: int = MAX_FUEL,
         in_process: bool = True,
+        declared: DeclaredNames | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can query, and the program `opa`."""
+        """Take the data classes, whose order policies can query, the program `opa`, and declared names."""
+        self._declared = declared
         self.in_process = in_process
         self._classes = classes or Classes()
         self._program = program or OpaProgram()
@@ -91,7 +96,7 @@ class RegoPolicies:
         agents: Sequence[Agent] = (),
     ) -> list[Problem]:
         """Return the problems."""
-        inputs = self._inputs(tools, task_types)
+        inputs = self._inputs(tools, task_types, agents)
         bundles = [one for one in sources if one.file.endswith(ENDING)]
         try:
             if bundles:
@@ -114,7 +119,7 @@ class RegoPolicies:
 
         Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
-        inputs = self._inputs(tools, task_types)
+        inputs = self._inputs(tools, task_types, agents)
         policies = self._policies(sources, inputs)
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
@@ -138,7 +143,8 @@ class RegoPolicies:
         return PolicySource("policies" + ENDING, base64.b64encode(content).decode())
 
     def _policies(self, sources: Sequence[PolicySource], inputs: KnownInputs) -> BuiltPolicies:
-        key = revision_of(sources) + inputs.schema
+        closed = {fact: one for fact, one in inputs.words.items() if one.closed}
+        key = revision_of(sources) + inputs.schema + repr(closed)
         with self._lock:
             known = self._built.get(key)
         if known is not None:
@@ -178,13 +184,19 @@ class RegoPolicies:
         key = hashlib.sha256(policies.wasm).hexdigest()
         return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
 
-    def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
+    def _inputs(
+        self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent] = ()
+    ) -> KnownInputs:
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         return KnownInputs(
             {tool.id: input_shape(tool, params, records) for tool in known},
             input_shape(Tool(upstream="", name=""), params, records),
             schema_text(known, params, records),
+            known,
+            vocabulary(
+                known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
+            ),
         )
 
 
@@ -193,8 +205,16 @@ class RegoLoaded:
 
     served: ClassVar[Literal[False]] = False
 
-    def __init__(self, questions: RegoQuestions, machine: Machine, digest: str) -> None:
-        """Take compiled policies."""
+    def __init__(
+        self,
+        questions: RegoQuestions,
+        machine: Machine,
+        digest: str,
+        *,
+        left_out: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take compiled policies; `left_out` are rules of the program that do not count."""
+        self._left_out = left_out
         self._questions = questions
         self._machine = machine
         self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
@@ -207,6 +227,20 @@ class RegoLoaded:
     def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool by any agent."""
         return self._questions.applicable(tool)
+
+    def without(self, rules: frozenset[str]) -> RegoLoaded:
+        """Return these policies without some rules; see the port.
+
+        The program stays as it is: what it says of these rules is left out. So a rule that reads the set of
+        permits or forbids itself still sees them there.
+        """
+        return RegoLoaded(
+            self._questions.without(rules), self._machine, self.digest, left_out=self._left_out | rules
+        )
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request; see the port."""
+        return self._questions.facts(request, rule)
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""
@@ -222,9 +256,12 @@ class RegoLoaded:
             return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
         except (msgspec.DecodeError, ValueError):
             return refused("the policies gave no complete answer", "check them with `remit policy check`")
+        result = found.result
+        if self._left_out:
+            result = RegoAnswer(result.permit - self._left_out, result.forbid - self._left_out)
         if len(document) <= MAX_KEPT_BYTES:
-            self._known.put(document, found.result)
-        return self._questions.answer(request.tool, found.result)
+            self._known.put(document, result)
+        return self._questions.answer(request.tool, result)
 
 
 def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:
