@@ -18,8 +18,9 @@ from remit.api.rest.identity.keys import KeyRooms
 from remit.api.rest.identity.people import PersonRooms
 from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
+from remit.api.rest.policies.explanation import ExplanationRooms
+from remit.api.rest.policies.shadow import ShadowRooms
 from remit.api.rest.policy import PolicyRooms
-from remit.api.rest.policy_shadow import ShadowRooms
 from remit.api.rest.policy_simulation import SimulationRooms
 from remit.api.rest.policy_versions import PolicyVersionRooms
 from remit.api.rest.replicas import ReplicaRooms
@@ -58,6 +59,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
         SimulationRooms(policies=services.policies, inspection=services.inspection),
+        ExplanationRooms(inspection=services.inspection),
         ShadowRooms(policies=services.policies, decisions=services.decisions),
         PolicyVersionRooms(
             policies=services.policies,

@@ -152,8 +152,8 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
         assert errand.person is not None
         require(errand.person, Duty.AUDIT)
     before, after = (
-        await candidate_bundle(errand, wanted.before),
-        await candidate_bundle(errand, wanted.after),
+        await compared_bundle(errand, wanted.before),
+        await compared_bundle(errand, wanted.after),
     )
     old, new = await policies.tried(before, by=errand.by), await policies.tried(after, by=errand.by)
     found = changes(before, after, old.rules(), new.rules())
@@ -176,7 +176,7 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
 async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
     """Decide recorded calls again under other policies; change nothing."""
     wanted: Simulate = errand.body
-    candidate = await candidate_bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
+    candidate = await compared_bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
     return simulated_view(
         await errand.rooms.inspection.simulations.run(
             candidate, limit=wanted.limit, every=wanted.every, by=errand.by
@@ -205,7 +205,7 @@ def simulated_view(found: Simulated) -> SimulatedView:
     )
 
 
-async def candidate_bundle(errand: RestRequest[Any], wanted: Compared) -> Bundle:
+async def compared_bundle(errand: RestRequest[Any], wanted: Compared) -> Bundle:
     """Return the bundle that a request names."""
     policies: Policies = errand.rooms.policies
     if wanted.policies is not None:

@@ -13,7 +13,6 @@ from remit.api.rest import (
     guards,
     inspection,
     policy,
-    policy_shadow,
     policy_simulation,
     policy_versions,
     replicas,
@@ -24,6 +23,7 @@ from remit.api.rest import (
     upstreams,
 )
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
+from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -43,7 +43,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Service", service.ServiceRooms, service.ENDPOINTS),
     *group("Policies", policy.PolicyRooms, policy.ENDPOINTS),
     *group("Policies", policy_simulation.SimulationRooms, policy_simulation.ENDPOINTS),
-    *group("Policies", policy_shadow.ShadowRooms, policy_shadow.ENDPOINTS),
+    *group("Policies", shadow.ShadowRooms, shadow.ENDPOINTS),
+    *group("Policies", explanation.ExplanationRooms, explanation.ENDPOINTS),
     *group("Policies", policy_versions.PolicyVersionRooms, policy_versions.ENDPOINTS),
     *group("Evidence", evidence.EvidenceRooms, evidence.ENDPOINTS),
     *group("Keys", keys.KeyRooms, keys.ENDPOINTS),

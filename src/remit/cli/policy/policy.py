@@ -9,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import confirmed
+from remit.cli.decisions.explain import explain
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
@@ -214,5 +215,6 @@ app.command(name="rollback")(versions.rollback)
 app.command(name="confirm")(versions.confirm)
 app.command(name="simulate")(simulate)
 app.command(name="shadow")(shadow)
+app.command(name="explain")(explain)
 app.command(name="test")(case_report.run_cases)
 app.command(name="diff")(diff)

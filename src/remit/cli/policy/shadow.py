@@ -54,7 +54,7 @@ def shadow(folder: str = "", /, *, version: int = 0, reason: str = "", share: in
         terminal.say("No candidate is shadowed.")
         terminal.say("  `remit policy shadow FOLDER --reason ...` starts one", style="dim")
     else:
-        _show(told["shadow"], "Stopped" if folder == STOP else "Shadowed")
+        _show(told["shadow"], "Stopped; shadowed" if folder == STOP else "Shadowed")
 
 
 def _show(found: Json, title: str) -> None:

@@ -13,6 +13,7 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
+from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
@@ -30,6 +31,7 @@ class InspectionServices:
     who: Who
     roster: ReplicaStatus
     simulations: Simulations
+    explanations: Explanations
 
 
 def inspection_services(
@@ -81,6 +83,13 @@ def inspection_services(
         simulations=Simulations(
             store=adapters.store,
             log=evidence.log,
+            policies=policies,
+            members=deployment.members,
+            tenant=deployment.tenant,
+        ),
+        explanations=Explanations(
+            store=adapters.store,
+            searches=evidence.searches,
             policies=policies,
             members=deployment.members,
             tenant=deployment.tenant,

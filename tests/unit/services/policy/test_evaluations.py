@@ -32,7 +32,7 @@ class ByName:
         """None."""
         return frozenset()
 
-    def without(self, rules: frozenset[str]) -> ByName:
+    def without(self, rules: frozenset[str]) -> "ByName":
         """It has no rules."""
         return self
 

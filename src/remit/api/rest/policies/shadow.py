@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from remit.api.rest.policy_simulation import Compared, FlipView, Skipped, candidate_bundle, flip_views
+from remit.api.rest.policy_simulation import Compared, FlipView, Skipped, compared_bundle, flip_views
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.decisions.policy_shadow import MOST_SHARE, NOT_SHADOWED, USUAL_SHARE
@@ -94,7 +94,7 @@ class ShadowStatus(View, frozen=True, kw_only=True):
 async def start(errand: RestRequest[ShadowRooms]) -> ShadowStatus:
     """Start to shadow a candidate; answers stay as they are."""
     wanted: StartShadow = errand.body
-    bundle = await candidate_bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
+    bundle = await compared_bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
     shadow = errand.rooms.decisions.shadow
     await shadow.start(bundle.policies, by=errand.by, reason=wanted.reason, share=wanted.share)
     return await status(errand)
