@@ -17,6 +17,7 @@ from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
+from remit.services.inspection.who_can import WhoCanReports
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
@@ -32,6 +33,7 @@ class InspectionServices:
     roster: ReplicaStatus
     simulations: Simulations
     explanations: Explanations
+    who_can: WhoCanReports
 
 
 def inspection_services(
@@ -83,6 +85,13 @@ def inspection_services(
         simulations=Simulations(
             store=adapters.store,
             log=evidence.log,
+            policies=policies,
+            members=deployment.members,
+            tenant=deployment.tenant,
+        ),
+        who_can=WhoCanReports(
+            store=adapters.store,
+            tools=tools.registry,
             policies=policies,
             members=deployment.members,
             tenant=deployment.tenant,

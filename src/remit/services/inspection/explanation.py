@@ -253,7 +253,8 @@ class _Inquiry:
     def _spoken(self, name: str, role: Role) -> SpokenRule:
         rule, facts = self._rules[name], self._policy.facts(self._request, name)
         absent = tuple(one for one in rule.reads if one not in facts)
-        return SpokenRule(id=name, role=role, reason=rule.reason, text=rule.text, facts=facts, absent=absent)
+        reason = rule.reason.replace("{tool}", self._request.tool.id)
+        return SpokenRule(id=name, role=role, reason=reason, text=rule.text, facts=facts, absent=absent)
 
     def _from_refusal(self, outcome: Outcome) -> tuple[frozenset[str], list[PossibleChange]]:
         """Return what would make the answer permit more."""
