@@ -59,8 +59,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
         SimulationRooms(policies=services.policies, inspection=services.inspection),
-        ExplanationRooms(inspection=services.inspection),
-        ShadowRooms(policies=services.policies, decisions=services.decisions),
+        *_deciding_rooms(services),
         PolicyVersionRooms(
             policies=services.policies,
             tools=services.tools,
@@ -96,6 +95,14 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StreamRooms(signals=services.signals),
     )
     return {type(one): one for one in every}
+
+
+def _deciding_rooms(services: Services) -> tuple[object, ...]:
+    """Return the rooms of what looks at how policies decide."""
+    return (
+        ExplanationRooms(inspection=services.inspection),
+        ShadowRooms(policies=services.policies, decisions=services.decisions),
+    )
 
 
 def _service_rooms(services: Services) -> ServiceRooms:

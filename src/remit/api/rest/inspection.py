@@ -58,8 +58,8 @@ class WhoCanView(View, frozen=True, kw_only=True):
     `ways` are the task types that grant it, each with the agents that it names: `may` is `yes`, `asks` (a
     person approves each call) or `no`, and `cut_by` is what cuts an agent off: the `tool` (suspended), the
     `agent` (suspended, retired), the `person` (none may request such a task), or the `policy`, with its
-    rules. `others` are the registered agents that no such task type names. `unjudged` is why the policies were not
-    asked, if they were not.
+    rules. `others` are the registered agents that no such task type names. `unjudged` is why the policies
+    were not asked, if they were not.
     """
 
     tool: str

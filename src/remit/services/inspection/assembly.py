@@ -89,18 +89,30 @@ def inspection_services(
             members=deployment.members,
             tenant=deployment.tenant,
         ),
-        who_can=WhoCanReports(
-            store=adapters.store,
-            tools=tools.registry,
-            policies=policies,
-            members=deployment.members,
-            tenant=deployment.tenant,
-        ),
-        explanations=Explanations(
-            store=adapters.store,
-            searches=evidence.searches,
-            policies=policies,
-            members=deployment.members,
-            tenant=deployment.tenant,
-        ),
+        who_can=_who_can(adapters, deployment, policies, tools),
+        explanations=_explanations(adapters, deployment, policies, evidence),
+    )
+
+
+def _who_can(
+    adapters: Adapters, deployment: Deployment, policies: Policies, tools: ToolServices
+) -> WhoCanReports:
+    return WhoCanReports(
+        store=adapters.store,
+        tools=tools.registry,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
+    )
+
+
+def _explanations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Explanations:
+    return Explanations(
+        store=adapters.store,
+        searches=evidence.searches,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )

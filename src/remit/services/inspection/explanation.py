@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.counterfactuals import ChangeKind, Counterfactual, counterfactuals, not_tried
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.decisions.decision_facts import CannotReplay, rebuilt
 from remit.core.decisions.policy_replay import MEANINGS, RANK, refused_elsewhere, reproduced, waived
-from remit.core.decisions.what_if import ChangeKind, WhatIf, not_tried, what_ifs
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Memberships
@@ -320,7 +320,7 @@ class _Inquiry:
                 break
         return found
 
-    def _pairs(self, speaking: Sequence[str], outcome: Outcome) -> list[tuple[WhatIf, Outcome]]:
+    def _pairs(self, speaking: Sequence[str], outcome: Outcome) -> list[tuple[Counterfactual, Outcome]]:
         """Return pairs of changes that help together, where no single one does."""
         found = []
         for first, _ in list(self._changed(self._request, speaking)):
@@ -328,13 +328,15 @@ class _Inquiry:
                 other = (second.kind, second.about) != (first.kind, first.about)
                 if other and RANK[result] > RANK[outcome]:
                     words = f"{first.words}, and {second.words}"
-                    pair = WhatIf(first.kind, f"{first.about} {second.about}", words, second.request)
+                    pair = Counterfactual(first.kind, f"{first.about} {second.about}", words, second.request)
                     found.append((pair, result))
             if found:
                 break
         return found[:1]
 
-    def _changed(self, request: AccessRequest, speaking: Sequence[str]) -> Iterator[tuple[WhatIf, Outcome]]:
+    def _changed(
+        self, request: AccessRequest, speaking: Sequence[str]
+    ) -> Iterator[tuple[Counterfactual, Outcome]]:
         """Yield the changes of what some rules read, each with the answer to the changed call."""
         compared = [one for name in speaking for one in self._rules[name].compared]
         tool, now = request.tool.id, self._request.task.type
@@ -343,7 +345,7 @@ class _Inquiry:
             for one in self._bundle.task_types.values()
             if one.name != now and any(grant.tool == tool for grant in one.grants)
         ]
-        for one in what_ifs(
+        for one in counterfactuals(
             request, self._reads(speaking), compared, classes=self._bundle.classes, types=types
         ):
             if self._tried >= MAX_TRIALS:
@@ -358,15 +360,15 @@ class _Inquiry:
         return frozenset(one for name in names for one in self._rules[name].reads)
 
 
-def _first(found: Sequence[tuple[WhatIf, Outcome]]) -> list[tuple[WhatIf, Outcome]]:
+def _first(found: Sequence[tuple[Counterfactual, Outcome]]) -> list[tuple[Counterfactual, Outcome]]:
     """Return the first change about each thing."""
-    kept: dict[tuple[str, str], tuple[WhatIf, Outcome]] = {}
+    kept: dict[tuple[str, str], tuple[Counterfactual, Outcome]] = {}
     for one, result in found:
         kept.setdefault((one.kind, one.about), (one, result))
     return list(kept.values())
 
 
-def _best(found: Sequence[tuple[WhatIf, Outcome]]) -> list[tuple[WhatIf, Outcome]]:
+def _best(found: Sequence[tuple[Counterfactual, Outcome]]) -> list[tuple[Counterfactual, Outcome]]:
     """Return the first of the changes about each thing that permit the most."""
     return _first(sorted(found, key=lambda one: -RANK[one[1]]))
 

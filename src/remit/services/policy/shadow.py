@@ -52,8 +52,8 @@ TALLY_KEY: Final = "shadow.tally:"
 #: Calls that wait to be shadowed.
 MAX_WAITING: Final = 500
 #: Calls that the thread decides before other work gets its turn.
-TURN: Final = 4
-#: Seconds before the first turn, in which the answers are sent that the waiting calls get.
+TURN: Final = 16
+#: Seconds before a turn, in which answers are sent and calls gather.
 PAUSE_S: Final = 0.02
 #: Differences that one process records one by one; further ones are only counted.
 MAX_RECORDED: Final = 1000
@@ -272,7 +272,7 @@ class PolicyShadow:
                     self._tally.computing_s += used_s
                     for (request, decision), answer in zip(calls, answers, strict=True):
                         self._count(shadow, request, decision, answer)
-                await asyncio.sleep(used_s * (100 / shadow.share - 1))
+                await asyncio.sleep(max(PAUSE_S, used_s * (100 / shadow.share - 1)))
         finally:
             self._work = None
 

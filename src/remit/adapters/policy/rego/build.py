@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.rego.builtins import problems_of_calls
 from remit.adapters.policy.rego.bundle import DECISION, DECISION_MODULE, manifest, revision_of
-from remit.adapters.policy.rego.comparisons import bodies_that_never_hold, problems_of_words
 from remit.adapters.policy.rego.program import UNREADABLE, OpaFailed, OpaFolder, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule, ids_of, rules_of
 from remit.adapters.policy.rego.syntax import Definition, ParsedFile, definitions
+from remit.adapters.policy.rego.words import bodies_that_never_hold, problems_of_words
 from remit.adapters.policy.types import Shape
 from remit.core.policy.vocabulary import Words
 from remit.core.tools.tool import Tool

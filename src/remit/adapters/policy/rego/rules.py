@@ -14,8 +14,8 @@ import msgspec
 
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import MAX_BOUNDED
-from remit.adapters.policy.rego.comparisons import literals_compared
 from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
+from remit.adapters.policy.rego.words import literals_compared
 from remit.core.canonical import digest
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json

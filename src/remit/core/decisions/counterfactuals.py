@@ -46,7 +46,7 @@ _TRIED: Final = (
 )
 
 
-class WhatIf(msgspec.Struct, frozen=True):
+class Counterfactual(msgspec.Struct, frozen=True):
     """One change of a call: its kind, what it is about, its words after an `if`, and the changed request."""
 
     kind: ChangeKind
@@ -55,14 +55,14 @@ class WhatIf(msgspec.Struct, frozen=True):
     request: AccessRequest
 
 
-def what_ifs(
+def counterfactuals(
     request: AccessRequest,
     reads: frozenset[str],
     compared: Sequence[tuple[str, Json]],
     *,
     classes: Classes,
     types: Iterable[str] = (),
-) -> Iterator[WhatIf]:
+) -> Iterator[Counterfactual]:
     """Yield the changes of a call whose facts some rules read.
 
     `reads` are the dotted names of these facts, `compared` the literals that the rules compare them with.
@@ -81,13 +81,13 @@ def what_ifs(
             if level > now:
                 principal = msgspec.structs.replace(request.principal, assurance=level)
                 words = f"the agent proved its identity with assurance {level.word}"
-                yield WhatIf("identity", "assurance", words, _with(request, principal=principal))
+                yield Counterfactual("identity", "assurance", words, _with(request, principal=principal))
     if not reads.isdisjoint({"principal.environment", "context.task.environment"}):
         yield from _environments(request, compared)
     if not reads.isdisjoint({"context.task.type", "context.task.purpose"}):
         for name in types:
             task = msgspec.structs.replace(request.task, type=name)
-            yield WhatIf("task", "type", f"the task were of type `{name}`", _with(request, task=task))
+            yield Counterfactual("task", "type", f"the task were of type `{name}`", _with(request, task=task))
 
 
 def not_tried(reads: frozenset[str]) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def _with(request: AccessRequest, **changes: Any) -> AccessRequest:
 
 def _arguments(
     request: AccessRequest, reads: frozenset[str], compared: Sequence[tuple[str, Json]], classes: Classes
-) -> Iterator[WhatIf]:
+) -> Iterator[Counterfactual]:
     schema = request.tool.input_schema
     properties, required = schema.get("properties") or {}, schema.get("required") or ()
     named = {one.split(".")[2] for one in reads if one.startswith("context.args.")}
@@ -111,12 +111,12 @@ def _arguments(
         spec = properties.get(name) if isinstance(properties, dict) else None
         for value in _values(request, name, spec if isinstance(spec, dict) else {}, compared):
             words = f"`{name}` were {_shown(value)}"
-            yield WhatIf(
+            yield Counterfactual(
                 "argument", name, words, _given(request, {**request.arguments, name: value}, classes)
             )
         if name in request.arguments and name not in required:
             left = {one: value for one, value in request.arguments.items() if one != name}
-            yield WhatIf("argument", name, f"`{name}` were left out", _given(request, left, classes))
+            yield Counterfactual("argument", name, f"`{name}` were left out", _given(request, left, classes))
 
 
 def _given(request: AccessRequest, arguments: dict[str, Json], classes: Classes) -> AccessRequest:
@@ -153,7 +153,7 @@ def _shown(value: Json) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
-def _flow(request: AccessRequest) -> Iterator[WhatIf]:
+def _flow(request: AccessRequest) -> Iterator[Counterfactual]:
     facts = request.flow.facts
     for kind in _KINDS:
         now = getattr(facts, kind)
@@ -161,30 +161,30 @@ def _flow(request: AccessRequest) -> Iterator[WhatIf]:
         if now in (NO_VALUE, Provenance.INTENT.value) or not names:
             continue
         told = " and ".join(f"`{name}`" for name in names)
-        yield WhatIf("statement", kind, f"the person stated {told}", _stated(request, kind, names))
+        yield Counterfactual("statement", kind, f"the person stated {told}", _stated(request, kind, names))
         if not facts.asked:
             asked = _stated(request, kind, names, asked=True)
             words = f"the person stated {told}, and asked for what the tool does"
-            yield WhatIf("statement", kind, words, asked)
+            yield Counterfactual("statement", kind, words, asked)
         if kind in _REACHED and not getattr(facts, f"{kind}_reached"):
             words = f"a look-up by the task's own parameters had found {told}"
-            yield WhatIf("lookup", kind, words, _reached(request, kind, names))
+            yield Counterfactual("lookup", kind, words, _reached(request, kind, names))
     if not facts.asked:
         words = "the person's words asked for what the tool does"
-        yield WhatIf("statement", "asked", words, _facts(request, asked=True))
+        yield Counterfactual("statement", "asked", words, _facts(request, asked=True))
     if facts.plan == UNPLANNED:
-        yield WhatIf(
+        yield Counterfactual(
             "plan", "plan", f"the task's plan named `{request.tool.id}`", _facts(request, plan=PLANNED)
         )
     if facts.participants == UNREAD:
         words = "the task had read who takes part"
-        yield WhatIf("lookup", "participants", words, _facts(request, participants=KNOWN))
+        yield Counterfactual("lookup", "participants", words, _facts(request, participants=KNOWN))
     if facts.tainted:
         label = msgspec.structs.replace(request.label, trust=Trust.TRUSTED)
         worst = {kind: "unknown" for kind in _KINDS if getattr(facts, kind) == Provenance.UNTRUSTED.value}
         clean = _facts(request, tainted=False, content_foreign=False, crossed=False, spent=False, **worst)
         words = "the task had read no data that others may have written"
-        yield WhatIf("data", "trust", words, _with(clean, label=label))
+        yield Counterfactual("data", "trust", words, _with(clean, label=label))
 
 
 def _kinds_of(spec: Argument | None) -> tuple[str, ...]:
@@ -225,27 +225,29 @@ def _justified(request: AccessRequest, names: Sequence[str], provenance: Provena
     return _with(request, flow=msgspec.structs.replace(request.flow, arguments=arguments))
 
 
-def _labels(request: AccessRequest, classes: Classes) -> Iterator[WhatIf]:
+def _labels(request: AccessRequest, classes: Classes) -> Iterator[Counterfactual]:
     label, audience = request.label, request.tool.audience
     for name in reversed(classes.order[: classes.rank(label.data_class)]):
         lower = msgspec.structs.replace(label, data_class=name)
         changed = _with(request, label=lower, cleared=classes.cleared(audience, lower))
-        yield WhatIf("data", "class", f"the task carried no data above class `{name}`", changed)
+        yield Counterfactual("data", "class", f"the task carried no data above class `{name}`", changed)
     if label.categories:
         lower = msgspec.structs.replace(label, categories=frozenset())
         changed = _with(request, label=lower, cleared=classes.cleared(audience, lower))
         told = ", ".join(f"`{one}`" for one in sorted(label.categories))
-        yield WhatIf("data", "categories", f"the task carried no data of category {told}", changed)
+        yield Counterfactual("data", "categories", f"the task carried no data of category {told}", changed)
     if label.trust is Trust.UNTRUSTED and not request.flow.facts.tainted:
         trusted = _with(request, label=msgspec.structs.replace(label, trust=Trust.TRUSTED))
-        yield WhatIf("data", "trust", "the task had read no data that others may have written", trusted)
+        yield Counterfactual(
+            "data", "trust", "the task had read no data that others may have written", trusted
+        )
 
 
-def _environments(request: AccessRequest, compared: Sequence[tuple[str, Json]]) -> Iterator[WhatIf]:
+def _environments(request: AccessRequest, compared: Sequence[tuple[str, Json]]) -> Iterator[Counterfactual]:
     facts = ("principal.environment", "context.task.environment")
     named = {str(value) for fact, value in compared if fact in facts}
     for name in sorted({"development", "production", *named} - {request.agent.environment}):
         agent = msgspec.structs.replace(request.agent, environment=name)
         task = msgspec.structs.replace(request.task, environment=name)
         words = f"the agent were registered for environment `{name}`"
-        yield WhatIf("identity", "environment", words, _with(request, agent=agent, task=task))
+        yield Counterfactual("identity", "environment", words, _with(request, agent=agent, task=task))

@@ -11,7 +11,7 @@ import pytest
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.what_if import MAX_VALUES, WhatIf, not_tried, what_ifs
+from remit.core.decisions.counterfactuals import MAX_VALUES, Counterfactual, counterfactuals, not_tried
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.workload import Assurance
@@ -65,15 +65,15 @@ def refuses(policy: LoadedPolicy, asked: AccessRequest, rule: str) -> bool:
     return rule in {one.id for one in (*answer.forbids, *answer.waivable)}
 
 
-def lifting(policy: LoadedPolicy, asked: AccessRequest, rule: str) -> list[WhatIf]:
+def lifting(policy: LoadedPolicy, asked: AccessRequest, rule: str) -> list[Counterfactual]:
     """The changes under which a rule that speaks against a call does not any more."""
     assert refuses(policy, asked, rule)
     one = next(each for each in policy.rules() if each.id == rule)
-    changes = what_ifs(asked, frozenset(one.reads), one.compared, classes=Classes())
+    changes = counterfactuals(asked, frozenset(one.reads), one.compared, classes=Classes())
     return [each for each in changes if not refuses(policy, each.request, rule)]
 
 
-def words(found: list[WhatIf]) -> set[tuple[str, str]]:
+def words(found: list[Counterfactual]) -> set[tuple[str, str]]:
     """Kinds and words of changes."""
     return {(one.kind, one.words) for one in found}
 
@@ -131,7 +131,7 @@ def test_the_values_that_are_tried_are_those_of_rules_schema_and_task() -> None:
     """The nearest number first, and never the value itself; a bounded number of them."""
     numbers = [("context.args.amount", 10 * number) for number in range(30)]
     asked = request(PAYING, {"to": "bob", "amount": 7}, params={"pages": 3})
-    found = list(what_ifs(asked, frozenset({"context.args.amount"}), numbers, classes=Classes()))
+    found = list(counterfactuals(asked, frozenset({"context.args.amount"}), numbers, classes=Classes()))
     assert len(found) == MAX_VALUES
     assert found[0].request.arguments["amount"] in (9, 3, 11)
     assert all(one.request.arguments["amount"] != 7 for one in found)
@@ -140,7 +140,7 @@ def test_the_values_that_are_tried_are_those_of_rules_schema_and_task() -> None:
 
 def test_what_no_rule_reads_is_not_changed() -> None:
     """And the facts that cannot be changed are named."""
-    assert list(what_ifs(request(), frozenset({"resource.financial"}), (), classes=Classes())) == []
+    assert list(counterfactuals(request(), frozenset({"resource.financial"}), (), classes=Classes())) == []
     assert not_tried(frozenset({"context.now", "context.args.path", "principal.groups"})) == (
         "context.now",
         "principal.groups",
