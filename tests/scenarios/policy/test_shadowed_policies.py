@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.languages import PolicyLanguages
+from remit.adapters.policy.rego import RegoPolicies
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer
 from remit.core.errors import ConfigInvalid, Conflict, NotFound
@@ -16,6 +19,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.policy.bundle import PolicySource
 from remit.services.policy import shadow as shadowing
 from remit.services.policy.shadow import PolicyShadow, ShadowReport
+from tests.servers import opa_server
 from tests.worlds.calls import ASK, CallWorld, a_bundle, call_world
 from tests.worlds.services import PERMIT
 
@@ -239,6 +243,29 @@ async def test_a_candidate_follows_the_tools_that_are_in_force(world: CallWorld)
     report = await found(world)
     assert report.replay.skipped == {"not-ready": 1}
     assert "desk/write" in report.tallies[0].fault
+
+
+async def test_a_translation_to_the_other_language_is_shadowed_before_it_counts(tmp_path: Path) -> None:
+    """The policies in force are in Cedar; what differs of the translation in Rego is found."""
+    rego = RegoPolicies(program=opa_server.program())
+    engine = PolicyLanguages(CedarPolicies(), {".rego": lambda: rego})
+    translated = (
+        'package remit\n\npermit contains "permit-granted"\n\n'
+        "# METADATA\n# custom: {otherwise: approval}\n"
+        'forbid contains "ask-for-money" if input.resource.financial\n'
+    )
+    async with call_world(tmp_path, engine=engine) as world:
+        for text, flips in (
+            (translated, {}),
+            (translated.replace("otherwise: approval", "reason: no"), {"defer-deny": 1}),
+        ):
+            await shadow_of(world).start([PolicySource("policies/base.rego", text)], by="root")
+            _, token = await world.open()
+            await world.outcome(token, "write", text="a")
+            await world.asked(token, amount=5)
+            replay = (await shadow_of(world).stop(by="root")).replay
+            assert replay.replayed == 2
+            assert {name: one.calls for name, one in replay.flips.items()} == flips
 
 
 async def test_the_share_of_the_processor_bounds_the_pace(
