@@ -20,7 +20,9 @@ from remit.core.policy.bundle import PolicySource
 from remit.services.policy import shadow as shadowing
 from remit.services.policy.shadow import PolicyShadow, ShadowReport
 from tests.servers import opa_server
+from tests.servers.scripted_broker import ScriptedBroker
 from tests.worlds.calls import ASK, CallWorld, a_bundle, call_world
+from tests.worlds.desk_replicas import desk_replicas
 from tests.worlds.services import PERMIT
 
 NO_WRITES = (
@@ -286,3 +288,25 @@ async def test_the_share_of_the_processor_bounds_the_pace(
     await world.outcome(token, "read")
     await shadow_of(world).settled()
     assert 18.0 in rested
+
+
+async def test_each_replica_shadows_what_it_decides_and_the_report_has_all(
+    tmp_path: Path, postgres: str
+) -> None:
+    """One starts it, the others follow; a stop on another one ends it for all."""
+    async with desk_replicas(tmp_path, postgres, ScriptedBroker(), ScriptedBroker()) as (one, other):
+        await shadowed(one, PERMIT + ASK + NO_WRITES)
+        await shadow_of(other).turn()
+        for replica in (one, other):
+            _, token = await replica.open()
+            assert await replica.outcome(token, "write", text="a") is Outcome.PERMIT
+            await shadow_of(replica).settled()
+            await shadow_of(replica).turn()
+        report = await found(one)
+        assert (report.replay.read, report.replay.flips["permit-deny"].calls) == (2, 2)
+        assert len(report.tallies) == 2
+        stopped = await shadow_of(other).stop(by="root")
+        assert stopped.replay.read == 2
+        await shadow_of(one).turn()
+        assert await shadow_of(one).report() is None
+        assert len(await one.facts(EventKind.SHADOW_DIFFERED)) == 2

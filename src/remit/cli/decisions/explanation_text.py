@@ -46,7 +46,7 @@ def _show_rule(one: Json, *, text: bool) -> None:
     reason = f": {one['reason']}" if one["reason"] else ""
     terminal.say("")
     terminal.say("  ", terminal.text(one["id"], "bold"), "  ", terminal.text(word, style), reason)
-    lines = plain(one["text"], lines=True).strip().splitlines() if text else []
+    lines = plain(one["text"].expandtabs(4), lines=True).strip().splitlines() if text else []
     for line in lines[:MAX_LINES]:
         terminal.say(f"    | {line}", style="dim")
     if len(lines) > MAX_LINES:

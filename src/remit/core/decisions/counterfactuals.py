@@ -91,8 +91,8 @@ def counterfactuals(
 
 
 def not_tried(reads: frozenset[str]) -> tuple[str, ...]:
-    """Return the facts of which no change is tried."""
-    return tuple(sorted(one for one in reads if not one.startswith(_TRIED)))
+    """Return the facts of which no change is tried; another tool would be another call."""
+    return tuple(sorted(one for one in reads if not one.startswith((*_TRIED, "action."))))
 
 
 def _with(request: AccessRequest, **changes: Any) -> AccessRequest:

@@ -194,7 +194,8 @@ def _caller(
 ) -> PossibleCaller:
     may: May = "yes"
     cut_by: Bound | None = None
-    why, rules = "", ()
+    why = ""
+    rules: tuple[str, ...] = ()
     guard = _guard(task_type, gate, agent, handed=not runs, judge=judge)
     if tool.state in (ToolState.CHANGED, ToolState.GONE):
         may, cut_by, why = "no", "tool", f"the tool is suspended ({tool.state.value})"

@@ -93,7 +93,7 @@ def test_an_explanation_shows_rules_facts_and_what_would_change_it(services: Rem
     ):
         assert needed in said
     other = services("policy", "explain", decision).out
-    assert other.splitlines()[1:] == said.splitlines()[1:]  # the first line says how long ago it was
+    assert other.partition("The rules")[2] == said.partition("The rules")[2]  # the rest says how long ago
     assert "| permit" not in services("explain", decision, "--brief").out
     told = services.ask("explain", decision)["explanation"]
     assert (told["rules"][0]["id"], told["missing"]) == ("base/granted-calls", "")

@@ -141,7 +141,7 @@ def test_the_values_that_are_tried_are_those_of_rules_schema_and_task() -> None:
 def test_what_no_rule_reads_is_not_changed() -> None:
     """And the facts that cannot be changed are named."""
     assert list(counterfactuals(request(), frozenset({"resource.financial"}), (), classes=Classes())) == []
-    assert not_tried(frozenset({"context.now", "context.args.path", "principal.groups"})) == (
+    assert not_tried(frozenset({"context.now", "context.args.path", "principal.groups", "action.id"})) == (
         "context.now",
         "principal.groups",
     )
