@@ -58,7 +58,6 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
-        SimulationRooms(policies=services.policies, inspection=services.inspection),
         *_deciding_rooms(services),
         PolicyVersionRooms(
             policies=services.policies,
@@ -100,6 +99,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
 def _deciding_rooms(services: Services) -> tuple[object, ...]:
     """Return the rooms of what looks at how policies decide."""
     return (
+        SimulationRooms(policies=services.policies, inspection=services.inspection),
         ExplanationRooms(inspection=services.inspection),
         ShadowRooms(policies=services.policies, decisions=services.decisions),
     )

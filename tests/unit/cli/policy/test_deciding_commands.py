@@ -58,7 +58,7 @@ def test_a_shadow_is_started_read_and_stopped(services: Remit, task: str, candid
 
 
 def test_a_shadow_says_what_is_wrong_with_the_question(services: Remit, candidate: Path) -> None:
-    """Each with the way out."""
+    """Each with its remediation."""
     for words in (
         (str(candidate), "--version", "1"),
         ("--reason", "why"),
