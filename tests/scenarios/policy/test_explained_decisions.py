@@ -13,7 +13,7 @@ import pytest
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import NotFound
 from remit.ports.store.units import Unit
-from remit.services.inspection.explanation import NOT_KEPT, Explanation
+from remit.services.inspection.explanation import NOT_ASKED, NOT_KEPT, Explanation
 from tests.worlds.calls import CallWorld, a_bundle, call_world
 from tests.worlds.services import PERMIT
 
@@ -161,6 +161,15 @@ async def test_what_a_grant_refused_is_not_said_to_depend_on_rules(world: CallWo
     found = await explained(world, end.decision.id)
     assert (found.elsewhere, found.changes, found.tried) == (True, (), 0)
     assert [one.role for one in found.rules] == ["permits"]
+
+
+async def test_what_no_policy_was_asked_about_is_explained_as_such(world: CallWorld) -> None:
+    """A plan with a tool that the task does not grant."""
+    task, _ = await world.open("hello")
+    extension = await world.services.decisions.plans.extend(task.id, ["desk/pay"], by="clerk")
+    assert extension.decision is not None
+    found = await explained(world, extension.decision.id)
+    assert (found.elsewhere, found.missing, found.rules) == (True, NOT_ASKED, ())
 
 
 async def test_the_texts_are_those_of_the_bundle_that_decided(world: CallWorld) -> None:

@@ -124,6 +124,18 @@ async def test_a_question_about_a_call_is_not_shadowed(world: CallWorld) -> None
     assert (await found(world)).replay.read == 0
 
 
+async def test_a_longer_plan_is_shadowed_like_a_call_where_policies_decide_it(world: CallWorld) -> None:
+    """What names no granted tool was refused before any policy was asked."""
+    await shadowed(
+        world, PERMIT + '@id("no-plans")\nforbid (principal, action == Action::"remit/plan", resource);'
+    )
+    task, _ = await world.open("hello")
+    for tool in ("desk/write", "desk/pay"):
+        await world.services.decisions.plans.extend(task.id, [tool], by="clerk")
+    replay = (await found(world)).replay
+    assert (replay.read, replay.flips["permit-deny"].rules) == (1, {"no-plans": 1})
+
+
 async def test_a_full_queue_is_counted_and_keeps_no_call_waiting(
     world: CallWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

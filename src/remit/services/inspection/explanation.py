@@ -30,7 +30,7 @@ from remit.ports.store.combined import TasksAndPrincipals
 from remit.ports.store.log import Entry, EventSearch
 from remit.services.evidence.event_search import EventSearches
 from remit.services.evidence.log import readable
-from remit.services.policy.bundle import Policies
+from remit.services.policy.bundle import AppliedBundle, Policies
 
 Role = Literal["permits", "refuses", "asks", "waived"]
 #: Decisions that are made again for one explanation.
@@ -38,6 +38,7 @@ MAX_TRIALS: Final = 600
 #: Changes that are told of each kind.
 MAX_TOLD: Final = 4
 LAST: Final = 2**62
+NOT_ASKED: Final = "it was refused before any policy was asked"
 NOT_KEPT: Final = "the bundle that decided is not kept any more"
 
 
@@ -104,7 +105,9 @@ class Explanations:
         self._members = members
         self._tenant = tenant
         #: The policies that were loaded last, for as long as the same tools are registered.
-        self._last: tuple[object, str, LoadedPolicy] | None = None
+        self._last: tuple[AppliedBundle, str, LoadedPolicy] | None = None
+        #: Loaded policies are used by one thread at a time.
+        self._turn = asyncio.Lock()
 
     async def of(self, decision: str, *, by: str = "") -> Explanation:
         """Return the explanation of a decision; raises `NotFound` for one that does not exist."""
@@ -121,16 +124,25 @@ class Explanations:
             approval=facts.get("approval", ""),
             elsewhere=refused_elsewhere(facts),
         )
+        if not facts["bundle"]:
+            return msgspec.structs.replace(told, elsewhere=True, missing=NOT_ASKED)
         bundle = await self._bundle(facts["bundle"])
         if bundle is None:
             return msgspec.structs.replace(told, rules=_named(facts, {}), missing=NOT_KEPT)
+        async with self._turn:
+            return await self._explained(told, record, entry.opened or {}, bundle, by)
+
+    async def _explained(
+        self, told: Explanation, record: dict[str, Any], values: Mapping[str, Json], bundle: Bundle, by: str
+    ) -> Explanation:
+        facts = record["facts"]
         try:
             policy = await self._loaded(bundle, by)
         except ConfigInvalid as fault:
             return msgspec.structs.replace(told, rules=_named(facts, {}), missing=fault.message)
         rules = {one.id: one for one in policy.rules()}
         try:
-            request = await self._request(record, entry.opened or {}, bundle)
+            request = await self._request(record, values, bundle)
             inquiry = _Inquiry(policy, rules, bundle, request, facts)
             return await asyncio.to_thread(inquiry.explain, told)
         except CannotReplay as why:
@@ -157,7 +169,7 @@ class Explanations:
 
     async def _loaded(self, bundle: Bundle, by: str) -> LoadedPolicy:
         applied = self._policies.applied
-        if self._last is not None and self._last[:2] == (applied, bundle.digest):
+        if self._last is not None and self._last[0] is applied and self._last[1] == bundle.digest:
             return self._last[2]
         policy = await self._policies.tried(bundle, by=by)
         self._last = (applied, bundle.digest, policy)

@@ -124,7 +124,10 @@ class PolicyShadow:
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
-        await self._keep()
+        try:
+            await self._keep()
+        except RemitError as fault:
+            log.warning("what a shadow counted last could not be kept: %s", fault)
 
     # What people do.
 
