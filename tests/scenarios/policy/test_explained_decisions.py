@@ -104,7 +104,7 @@ async def test_two_rules_that_refuse_are_told_together(world: CallWorld) -> None
     found = await called(world, "pay", amount=7000)
     assert changes(found) == [
         ("approval", "a person approved it", Outcome.DENY),
-        ("rule", "rules `also-large` and `large` did not exist", Outcome.PERMIT),
+        ("rule", "none of `also-large`, `large` existed", Outcome.PERMIT),
         ("argument", "`amount` were 5000.0", Outcome.PERMIT),
     ]
 

@@ -100,4 +100,6 @@ def _people(made: Json, task: Json) -> None:
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         terminal.say(f"  {said}", terminal.text(rule, "dim"))
     if facts.get("approval"):
-        terminal.say(f"  approval {facts['approval']}", style="dim")
+        left = facts.get("approval_left")
+        bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
+        terminal.say(f"  approval {facts['approval']}{bounded}", style="dim")

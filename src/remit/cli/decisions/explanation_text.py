@@ -25,36 +25,51 @@ MAX_LINES: Final = 40
 
 
 def show_explanation(found: Json, *, text: bool = True) -> None:
-    """Show the rules with their texts, facts, and what would change the answer."""
+    """Show the rules that spoke, what would change the answer, and with `text` the rules in full."""
     version = f"version {found['version']}" if found["version"] else found["bundle"][:19]
     terminal.say("")
     if found["rules"]:
-        terminal.say(terminal.text("The rules that spoke", "bold"), f", as they were in {version}:")
+        terminal.say(terminal.text("The rules that spoke", "bold"), f", as they were in {version}")
     else:
-        terminal.say(terminal.text("No rule spoke", "bold"), f" in {version}.")
+        terminal.say(terminal.text("No rule spoke", "bold"), f" in {version}" if version else "")
     for one in found["rules"]:
-        _show_rule(one, text=text)
+        _show_role(one)
     terminal.say("")
     if found["missing"]:
         terminal.say(f"More cannot be said: {found['missing']}.", style="yellow")
-        return
-    _show_changes(found)
+    else:
+        _show_changes(found)
+    for one in found["rules"] if text else ():
+        _show_rule(one)
 
 
-def _show_rule(one: Json, *, text: bool) -> None:
+def _show_role(one: Json) -> None:
     word, style = _ROLES[one["role"]]
     reason = f": {one['reason']}" if one["reason"] else ""
-    terminal.say("")
     terminal.say("  ", terminal.text(one["id"], "bold"), "  ", terminal.text(word, style), reason)
-    lines = plain(one["text"].expandtabs(4), lines=True).strip().splitlines() if text else []
-    for line in lines[:MAX_LINES]:
-        terminal.say(f"    | {line}", style="dim")
-    if len(lines) > MAX_LINES:
-        terminal.say(f"    | and {len(lines) - MAX_LINES} more lines", style="dim")
+
+
+def _show_rule(one: Json) -> None:
+    """Show the text of a rule, and the facts that it read; of truth values the names alone."""
+    lines = plain(one["text"].expandtabs(4), lines=True).strip().splitlines()
+    if not lines:
+        return
+    terminal.say("")
+    terminal.say(terminal.text(one["id"], "bold"), " read" if one["facts"] else "")
     for name, value in one["facts"].items():
-        terminal.say(f"    {name} = {terminal.compact(value)}")
-    if one["absent"]:
-        terminal.say(f"    not in this call: {', '.join(one['absent'])}", style="dim")
+        if not isinstance(value, bool):
+            terminal.say(f"  {name} = {terminal.compact(value)}")
+    for word, told in (
+        ("true", [name for name, value in one["facts"].items() if value is True]),
+        ("false", [name for name, value in one["facts"].items() if value is False]),
+        ("not in this call", one["absent"]),
+    ):
+        if told:
+            terminal.say(f"  {word}: {', '.join(told)}")
+    for line in lines[:MAX_LINES]:
+        terminal.say(f"  | {line}", style="dim")
+    if len(lines) > MAX_LINES:
+        terminal.say(f"  | and {len(lines) - MAX_LINES} more lines", style="dim")
 
 
 def _show_changes(found: Json) -> None:

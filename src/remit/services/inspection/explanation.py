@@ -325,8 +325,8 @@ class _Inquiry:
             for gone in names:
                 result = self._decided(self._policy.without(frozenset(gone)), self._request)
                 if RANK[result] > RANK[outcome]:
-                    told = " and ".join(f"`{one}`" for one in gone)
-                    words = f"rule {told} did not exist" if len(gone) == 1 else f"rules {told} did not exist"
+                    told = ", ".join(f"`{one}`" for one in gone)
+                    words = f"rule {told} did not exist" if len(gone) == 1 else f"none of {told} existed"
                     found.append(PossibleChange(kind="rule", words=words, outcome=result))
             if found:
                 break
