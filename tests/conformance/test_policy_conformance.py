@@ -172,6 +172,27 @@ def test_a_rule_that_errs_refuses(dialect: Dialect, which: str) -> None:
     assert "77123" not in str(answer)
 
 
+def test_a_rule_says_what_it_reads_and_compares(dialect: Dialect) -> None:
+    """With the values of one call; what the call does not have is left out."""
+    policy = load(dialect, dialect.permit_all, dialect.forbid_43, dialect.group_only)
+    rules = {rule.id: rule for rule in policy.rules()}
+    assert "context.args.path" in rules["not-43"].reads
+    assert ("context.args.path", "C-43") in rules["not-43"].compared
+    assert policy.facts(request(READ, {"path": "C-42"}), "not-43")["context.args.path"] == "C-42"
+    assert policy.facts(request(), "interns") == {"principal.groups": ["legal"]}
+    assert "context.args.path" not in policy.facts(request(PAY, {"to": "x", "amount": 1}), "not-43")
+
+
+def test_policies_without_a_rule_answer_as_if_it_had_never_been(dialect: Dialect) -> None:
+    """The others count, and the policies themselves stay as they are."""
+    policy = load(dialect, dialect.permit_all, dialect.forbid_43)
+    asked = request(READ, {"path": "C-43"})
+    assert weigh(policy.without(frozenset({"not-43"})).evaluate(asked), frozenset())[0] is Outcome.PERMIT
+    fewer = policy.without(frozenset({"not-43"})).without(frozenset({"all"}))
+    assert weigh(fewer.evaluate(asked), frozenset())[0] is Outcome.DENY
+    assert weigh(policy.evaluate(asked), frozenset())[0] is Outcome.DENY
+
+
 def test_an_argument_that_does_not_fit_refuses(dialect: Dialect) -> None:
     """An argument of another type than declared is an error where a rule reads it."""
     answer = load(dialect, dialect.permit_all, dialect.forbid_43).evaluate(request(READ, {"path": 43}))

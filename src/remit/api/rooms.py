@@ -18,6 +18,8 @@ from remit.api.rest.identity.keys import KeyRooms
 from remit.api.rest.identity.people import PersonRooms
 from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
+from remit.api.rest.policies.explanation import ExplanationRooms
+from remit.api.rest.policies.shadow import ShadowRooms
 from remit.api.rest.policy import PolicyRooms
 from remit.api.rest.policy_simulation import SimulationRooms
 from remit.api.rest.policy_versions import PolicyVersionRooms
@@ -56,7 +58,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
-        SimulationRooms(policies=services.policies, inspection=services.inspection),
+        *_deciding_rooms(services),
         PolicyVersionRooms(
             policies=services.policies,
             tools=services.tools,
@@ -92,6 +94,15 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         StreamRooms(signals=services.signals),
     )
     return {type(one): one for one in every}
+
+
+def _deciding_rooms(services: Services) -> tuple[object, ...]:
+    """Return the rooms of what looks at how policies decide."""
+    return (
+        SimulationRooms(policies=services.policies, inspection=services.inspection),
+        ExplanationRooms(inspection=services.inspection),
+        ShadowRooms(policies=services.policies, decisions=services.decisions),
+    )
 
 
 def _service_rooms(services: Services) -> ServiceRooms:

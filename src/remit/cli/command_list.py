@@ -94,8 +94,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "can",
         "Three questions",
-        "X [TOOL]",
-        "show what an agent may do now, and by which rule",
+        "[X] [TOOL]",
+        "show what an agent may do now, or who could call a tool",
         "remit.cli.decisions.can",
     ),
     Command(

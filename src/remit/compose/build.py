@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from remit.adapters.policy.cedar import cedar_apart, cedar_here
+from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
@@ -23,6 +25,7 @@ from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
+from remit.config.sections.policy import ENDINGS
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
@@ -224,7 +227,16 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
 
 
 def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> PolicyEngine:
-    """Return the policy engine that the configuration names; `stack` closes its connections."""
+    """Return the policy engine that the configuration names; `stack` closes its connections.
+
+    Candidates may be in the other language.
+    """
+    others = _rego_aside if config.policy.kind == "cedar" else _cedar_apart
+    endings = ENDINGS["rego" if config.policy.kind == "cedar" else "cedar"]
+    return PolicyLanguages(_engine_in_force(config, stack), {one: partial(others, config) for one in endings})
+
+
+def _engine_in_force(config: Config, stack: AsyncExitStack | None) -> PolicyEngine:
     section = config.policy.server
     if section is None:
         return surveying_engine(config)
@@ -238,7 +250,7 @@ def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> Policy
     )
     if stack is not None:
         stack.push_async_callback(server.close)
-    return OpaPolicies(server, classes=config.data_classes)
+    return OpaPolicies(server, classes=config.data_classes, declared=_declared(config))
 
 
 def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
@@ -247,20 +259,29 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
         raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
     from remit.adapters.policy.rego import RegoPolicies
 
-    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
+    engine = RegoPolicies(
+        classes=config.data_classes, in_process=config.policy.kind == "rego", declared=_declared(config)
+    )
     return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()), bundle.history)
 
 
 def surveying_engine(config: Config) -> PolicyEngine:
     """Return the engine that evaluates the policies in this process, even where a server decides by them."""
-    if config.policy.kind != "cedar":
-        from remit.adapters.policy.rego import RegoPolicies
+    return _cedar_apart(config) if config.policy.kind == "cedar" else _rego_aside(config)
 
-        return RegoPolicies(classes=config.data_classes)
-    return cedar_apart(
-        config.data_classes,
-        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
-    )
+
+def _rego_aside(config: Config) -> PolicyEngine:
+    from remit.adapters.policy.rego import RegoPolicies
+
+    return RegoPolicies(classes=config.data_classes, declared=_declared(config))
+
+
+def _cedar_apart(config: Config) -> PolicyEngine:
+    return cedar_apart(config.data_classes, _declared(config))
+
+
+def _declared(config: Config) -> DeclaredNames:
+    return DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives))
 
 
 def log_origin(tenant: str) -> str:

@@ -169,6 +169,7 @@ async def _end(services: Services) -> None:
     await services.credentials.leases.stop()
     await services.mediation.mediator.count_refusals()
     await services.mediation.mediator.retry_late()
+    await services.decisions.shadow.close()
     await _record(services, SystemStopped())
     await _sign_last(services)
 
@@ -344,6 +345,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
+    upkeep.every("shadow the candidate", 1.0, services.decisions.shadow.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
     upkeep.every(
         "check the owners of agents",

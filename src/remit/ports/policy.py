@@ -11,6 +11,7 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
@@ -35,7 +36,8 @@ class RuleInForce(NamedTuple):
     """One rule: its effect, its subject, its reason in its own words, and its text as it was written.
 
     `scope` and `conditions` are digests of its parts: all conditions have to hold. `errs`: whether a
-    condition can fail for some call that fits the schema.
+    condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
+    reads, `compared` the literals that it compares them with.
     """
 
     id: str
@@ -46,6 +48,8 @@ class RuleInForce(NamedTuple):
     scope: str = ""
     conditions: tuple[str, ...] = ()
     errs: bool = True
+    reads: tuple[str, ...] = ()
+    compared: tuple[tuple[str, Json], ...] = ()
 
 
 class LoadedPolicy(Protocol):
@@ -73,6 +77,17 @@ class LoadedPolicy(Protocol):
         """Return the rules that can match a call of a tool by an agent, whatever else is in the call.
 
         INVARIANT: two sets of policies with the same applicable rules give the same answer to such a call.
+        """
+        ...
+
+    def without(self, rules: frozenset[str]) -> LoadedPolicy:
+        """Return these policies without some rules, by their ids."""
+        ...
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request, by their dotted names.
+
+        A fact that the request does not have is left out. Nothing is returned of a request that does not fit.
         """
         ...
 

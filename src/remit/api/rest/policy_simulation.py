@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from remit.api.rest.representations import Moment, View
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.decisions.decision import Outcome
-from remit.core.decisions.policy_replay import MEANINGS, Flips, ReplayedCall
+from remit.core.decisions.policy_replay import MEANINGS, Flips, PolicyReplay, ReplayedCall
 from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.tasks.history import HistoryCounter
 from remit.services.identity.permissions import Duty, require
@@ -155,7 +155,10 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
     if wanted.recorded:
         assert errand.person is not None
         require(errand.person, Duty.AUDIT)
-    before, after = await _bundle(errand, wanted.before), await _bundle(errand, wanted.after)
+    before, after = (
+        await compared_bundle(errand, wanted.before),
+        await compared_bundle(errand, wanted.after),
+    )
     old, new = await policies.tried(before, by=errand.by), await policies.tried(after, by=errand.by)
     found = changes(before, after, old.rules(), new.rules())
     recorded = None
@@ -178,7 +181,7 @@ async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
     """Decide recorded calls again under other policies; change nothing."""
     wanted: Simulate = errand.body
     given = Compared(policies=wanted.policies, history=wanted.history, version=wanted.version)
-    candidate = await _bundle(errand, given)
+    candidate = await compared_bundle(errand, given)
     return simulated_view(
         await errand.rooms.inspection.simulations.run(
             candidate, limit=wanted.limit, every=wanted.every, by=errand.by
@@ -189,8 +192,7 @@ async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
 def simulated_view(found: Simulated) -> SimulatedView:
     """Return the result of a simulation."""
     replay = found.replay
-    flips = sorted(replay.flips.values(), key=lambda one: (not one.more_permissive, -one.calls))
-    changed = sum(one.calls for one in flips)
+    changed = sum(one.calls for one in replay.flips.values())
     return SimulatedView(
         before=found.before,
         after=found.after,
@@ -203,13 +205,14 @@ def simulated_view(found: Simulated) -> SimulatedView:
             Skipped(code=code, meaning=MEANINGS.get(code, code), decisions=count)
             for code, count in replay.skipped.most_common()
         ),
-        flips=tuple(_flip(one) for one in flips),
+        flips=flip_views(replay),
         rate=int(replay.read / found.deciding_s) if found.deciding_s else 0,
     )
 
 
-async def _bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bundle:
-    policies = errand.rooms.policies
+async def compared_bundle(errand: RestRequest[Any], wanted: Compared) -> Bundle:
+    """Return the bundle that a request names."""
+    policies: Policies = errand.rooms.policies
     if wanted.policies is not None:
         now = policies.applied.bundle
         history = now.history if wanted.history is None else wanted.history
@@ -220,6 +223,12 @@ async def _bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bun
         return policies.applied.bundle
     # It reads files, so it runs outside of the event loop.
     return await asyncio.to_thread(errand.desk.reload)
+
+
+def flip_views(replay: PolicyReplay) -> tuple[FlipView, ...]:
+    """Return what differs, first what permits more."""
+    flips = sorted(replay.flips.values(), key=lambda one: (not one.more_permissive, -one.calls))
+    return tuple(_flip(one) for one in flips)
 
 
 def _flip(one: Flips) -> FlipView:

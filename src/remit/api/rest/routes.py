@@ -23,6 +23,7 @@ from remit.api.rest import (
     upstreams,
 )
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
+from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -42,6 +43,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Service", service.ServiceRooms, service.ENDPOINTS),
     *group("Policies", policy.PolicyRooms, policy.ENDPOINTS),
     *group("Policies", policy_simulation.SimulationRooms, policy_simulation.ENDPOINTS),
+    *group("Policies", shadow.ShadowRooms, shadow.ENDPOINTS),
+    *group("Policies", explanation.ExplanationRooms, explanation.ENDPOINTS),
     *group("Policies", policy_versions.PolicyVersionRooms, policy_versions.ENDPOINTS),
     *group("Evidence", evidence.EvidenceRooms, evidence.ENDPOINTS),
     *group("Keys", keys.KeyRooms, keys.ENDPOINTS),

@@ -62,13 +62,18 @@ def show_simulation(found: Json) -> None:
     ):
         if many:
             terminal.say(f"  {many:>6}  {what}", style="dim")
-    for one in found["flips"]:
-        _show_flip(one)
+    show_flips(found["flips"])
     if found["skipped"]:
         terminal.say("")
         terminal.say("These could not be decided again:", style="yellow")
         for one in found["skipped"]:
             terminal.say(f"  {one['decisions']:>6}  {one['meaning']}")
+
+
+def show_flips(flips: list[Json]) -> None:
+    """Show the calls that change, by what they have in common, with examples."""
+    for one in flips:
+        _show_flip(one)
 
 
 def _show_flip(one: Json) -> None:

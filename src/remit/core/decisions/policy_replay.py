@@ -37,7 +37,8 @@ MEANINGS: Final[Mapping[str, str]] = {
 MAX_EXAMPLES: Final = 5
 #: Names that are counted one by one, for each kind of name.
 MAX_NAMES: Final = 200
-_RANK: Final = {Outcome.DENY: 0, Outcome.DEFER: 1, Outcome.PERMIT: 2}
+#: Outcomes by how much they permit.
+RANK: Final = {Outcome.DENY: 0, Outcome.DEFER: 1, Outcome.PERMIT: 2}
 
 
 class ReplayedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class ReplayedCall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def more_permissive(self) -> bool:
         """Whether the change permits more: a refusal becomes a question or a permit, a question a permit."""
-        return _RANK[self.after] > _RANK[self.before]
+        return RANK[self.after] > RANK[self.before]
 
 
 class Flips(msgspec.Struct, kw_only=True):

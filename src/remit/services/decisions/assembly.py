@@ -14,6 +14,7 @@ from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.upstream_modes import UpstreamModes
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.policy.bundle import Policies
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
 
@@ -37,6 +38,7 @@ class DecisionServices:
     late: WriteBehind
     refusals: Refusals
     modes: UpstreamModes
+    shadow: PolicyShadow
 
 
 def decision_services(
@@ -69,6 +71,9 @@ def decision_services(
         second_person=deployment.second_person,
     )
     late = WriteBehind(store)
+    shadow = PolicyShadow(
+        policies=policies, store=store, clock=clock, entropy=entropy, tenant=deployment.tenant
+    )
     refusals = Refusals(store, clock, late)
     plans = Plans(
         store=store,
@@ -79,6 +84,7 @@ def decision_services(
         authorizer=authorizer,
         approvals=approvals,
         refusals=refusals,
+        shadow=shadow,
     )
     modes = UpstreamModes(
         store=store,
@@ -89,5 +95,11 @@ def decision_services(
         upstreams=frozenset(adapters.upstreams),
     )
     return DecisionServices(
-        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals, modes=modes
+        authorizer=authorizer,
+        approvals=approvals,
+        plans=plans,
+        late=late,
+        refusals=refusals,
+        modes=modes,
+        shadow=shadow,
     )

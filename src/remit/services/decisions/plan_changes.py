@@ -45,6 +45,7 @@ from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.refusals import Refusals
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
 
@@ -81,6 +82,7 @@ class Plans:
         authorizer: Authorizer,
         approvals: Approvals,
         refusals: Refusals,
+        shadow: PolicyShadow,
     ) -> None:
         """Take the dependencies."""
         self._store = store
@@ -91,6 +93,7 @@ class Plans:
         self._authorizer = authorizer
         self._approvals = approvals
         self._refusals = refusals
+        self._shadow = shadow
 
     async def extend(
         self, task_id: str, wished: Sequence[PlanWish], *, by: str, claims: AccessClaims | None = None
@@ -119,8 +122,11 @@ class Plans:
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
-                return await self._refuse(live, request, ruling.decision)
+                refused = await self._refuse(live, request, ruling.decision)
+                self._shadow.offer(request, ruling.decision)
+                return refused
             extension = await self._extend(live, request, ruling, entries, by)
+            self._shadow.offer(request, ruling.decision)
             if clean:
                 live.index.clean.plan(entries)
             return extension

@@ -13,9 +13,11 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
+from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
+from remit.services.inspection.who_can import WhoCanReports
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
@@ -30,6 +32,8 @@ class InspectionServices:
     who: Who
     roster: ReplicaStatus
     simulations: Simulations
+    explanations: Explanations
+    who_can: WhoCanReports
 
 
 def inspection_services(
@@ -85,4 +89,30 @@ def inspection_services(
             members=deployment.members,
             tenant=deployment.tenant,
         ),
+        who_can=_who_can(adapters, deployment, policies, tools),
+        explanations=_explanations(adapters, deployment, policies, evidence),
+    )
+
+
+def _who_can(
+    adapters: Adapters, deployment: Deployment, policies: Policies, tools: ToolServices
+) -> WhoCanReports:
+    return WhoCanReports(
+        store=adapters.store,
+        tools=tools.registry,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
+    )
+
+
+def _explanations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Explanations:
+    return Explanations(
+        store=adapters.store,
+        searches=evidence.searches,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )

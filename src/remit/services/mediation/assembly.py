@@ -69,6 +69,7 @@ def mediation_services(
         store=adapters.store,
         late=decisions.late,
         refusals=decisions.refusals,
+        shadow=decisions.shadow,
         stored_labels=flow.stored_labels,
         observer=flow.observer,
         clock=adapters.clock,

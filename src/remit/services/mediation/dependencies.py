@@ -23,6 +23,7 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.policy.bundle import Policies
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.live_tasks import LiveTasks
 
 
@@ -49,6 +50,7 @@ class Dependencies:
     store: UnitStore
     late: WriteBehind
     refusals: Refusals
+    shadow: PolicyShadow
     stored_labels: StoredLabels
     observer: Observer
     clock: Clock

@@ -103,9 +103,11 @@ class PolicyJudge:
         classes: Classes,
         groups: Mapping[str, Sequence[str]],
         observed: frozenset[str] = frozenset(),
+        agents: Mapping[str, Agent] = MappingProxyType({}),
     ) -> None:
-        """Take loaded policies and their whole text."""
+        """Take loaded policies and their whole text; `agents` are judged as they are registered."""
         self._policy = policy
+        self._registered = agents
         self._text = text
         self._classes = classes
         self._groups = groups
@@ -115,7 +117,7 @@ class PolicyJudge:
         self._may_permit = any(_PERMIT.search(one.text) for one in rules if one.id in self._later)
         self._tools_by_name = bool(_BY_NAME.search(text))
         self._types_matter = "context.task" in text or "context has task" in text
-        self._agents_matter = bool(
+        self._agents_matter = bool(agents) or bool(
             re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*(name|id|groups)", text)
         )
         self._flow_matters = "context.flow" in text
@@ -162,8 +164,9 @@ class PolicyJudge:
         )
 
     def _requests(self, call: StaticCall) -> Iterable[AccessRequest]:
-        for environment in self._environments:
-            agent = self._agent(call.agent, environment)
+        registered = self._registered.get(call.agent)
+        for environment in self._environments if registered is None else (registered.environment,):
+            agent = registered or self._agent(call.agent, environment)
             task = _task(call, agent)
             principal = Principal(
                 tenant=agent.tenant,
@@ -207,6 +210,9 @@ class PolicyJudge:
         roles = _roles(call.tool)
         tainted = call.label.trust is Trust.UNTRUSTED
         whence = ("untrusted", "unknown") if tainted else ("unknown",)
+        if self._registered:
+            # Who could call at all is asked about the best call, in which a person has stated everything.
+            whence = ("intent", *whence)
         places: list[tuple[str, bool]] = [("none", False)]
         if ArgumentRole.DESTINATION in roles:
             pointed = [("untrusted", True)] if tainted else []

@@ -33,6 +33,14 @@ class ByName:
         """None."""
         return frozenset()
 
+    def without(self, rules: frozenset[str]) -> "ByName":
+        """It has no rules."""
+        return self
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Any]:
+        """None."""
+        return {}
+
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Answer with the name."""
         name = cast(Any, request)

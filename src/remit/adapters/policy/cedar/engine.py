@@ -22,6 +22,7 @@ from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined,
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
+from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
@@ -33,8 +34,10 @@ from remit.adapters.policy.facts import (
     history_shape,
     parameters,
     record_facts,
+    written,
 )
 from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.rule_facts import plain, values_at
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
@@ -184,6 +187,7 @@ class CedarLoaded:
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts
         self._params = params
+        self._schema = schema
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
         self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
@@ -203,9 +207,30 @@ class CedarLoaded:
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
                 *rule_parts(rule.policy),
+                facts_read(rule),
+                literals_compared(rule),
             )
             for rule in self._rules
         ]
+
+    def without(self, rules: frozenset[str]) -> CedarLoaded:
+        """Return these policies without some rules; see the port."""
+        kept = [rule for rule in self._rules if rule.ref.id not in rules]
+        return CedarLoaded(kept, list(self._tools.values()), self._facts, self._params, self._schema)
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request; see the port."""
+        one = next(each for each in self._rules if each.ref.id == rule)
+        agent, tool = request.agent, request.tool
+        try:
+            document = {
+                "context": self._facts.context(self._read_by(tool, [one]), request, plain),
+                "principal": {**self._facts.agent(agent), "groups": list(agent.groups)},
+                "resource": self._facts.tool(tool),
+            }
+            return values_at(msgspec.json.decode(written(document)), facts_read(one))
+        except TypeMismatch:
+            return {}
 
     def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool by an agent; see the port."""

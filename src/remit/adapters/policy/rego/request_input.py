@@ -13,8 +13,9 @@ from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule
+from remit.adapters.policy.rule_facts import dotted, plain, values_at
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
-from remit.adapters.policy.types import Kind, Path, Shape, TypeMismatch, prune
+from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
@@ -32,11 +33,6 @@ class RegoAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     permit: frozenset[str]
     forbid: frozenset[str]
-
-
-def plain(kind: Kind, text: str) -> Json:
-    """Write a decimal as a number and a point in time as text."""
-    return msgspec.Raw(text.encode()) if kind is Kind.DECIMAL else text
 
 
 class _Prepared(msgspec.Struct, frozen=True):
@@ -90,6 +86,8 @@ class RegoQuestions:
                 rule.text,
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
+                reads=dotted(path for path, _, _ in rule.reads),
+                compared=rule.compared,
             )
             for rule in self._rules
         ]
@@ -97,6 +95,21 @@ class RegoQuestions:
     def applicable(self, tool: Tool) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool; a rule's digest covers its helpers."""
         return frozenset(rule.ref for rule in self._rules if rule.tools is None or tool.id in rule.tools)
+
+    def without(self, rules: frozenset[str]) -> RegoQuestions:
+        """Return the questions without some rules."""
+        kept = [rule for rule in self._rules if rule.ref.id not in rules]
+        known = list(self._known.values())
+        return RegoQuestions(kept, known, self._inputs, self._facts, self._params, self._records)
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request."""
+        document = self.document(request)
+        if isinstance(document, PolicyAnswer):
+            return {}
+        return values_at(
+            msgspec.json.decode(document), dotted(path for path, _, _ in self._by_id[rule].reads)
+        )
 
     def document(self, request: AccessRequest) -> bytes | PolicyAnswer:
         """Return `input` for a request, or the refusal of a request that does not fit."""

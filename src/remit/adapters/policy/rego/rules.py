@@ -15,6 +15,7 @@ import msgspec
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import MAX_BOUNDED
 from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
+from remit.adapters.policy.rego.words import literals_compared
 from remit.core.canonical import digest
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
@@ -33,8 +34,8 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
     of those with a high risk; 0: just the one. `reads` are the paths below `input`, of the helpers, too, each
-    with the file and line of its first mention. `tools`
-    are the tools that the rule is for, or `None` if it compares no tool in each of its bodies.
+    with the file and line of its first mention, and `compared` the literals that facts are compared with.
+    `tools` are the tools that the rule is for, or `None` if it compares no tool in each of its bodies.
     """
 
     ref: RuleRef
@@ -48,6 +49,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     bounded: int = 0
     bounded_high_risk: int = 0
     reads: tuple[tuple[Names, str, int], ...]
+    compared: tuple[tuple[str, Json], ...] = ()
     tools: frozenset[str] | None
 
     def problem(
@@ -161,6 +163,13 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
         reads=tuple((path, *place) for path, place in sorted(reads.items())),
+        compared=tuple(
+            dict.fromkeys(
+                (".".join(each.fact), each.value)
+                for one in (*bodies, *used)
+                for each in literals_compared(one)
+            )
+        ),
         tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
     )
 
@@ -209,6 +218,15 @@ def _tools(body: Definition) -> frozenset[str] | None:
 def _is_tool(term: Json) -> bool:
     names = [part.get("value") for part in term["value"]] if term.get("type") == "ref" else []
     return names in (["input", "action", "id"], ["input", "resource", "id"])
+
+
+def ids_of(known: Sequence[Definition]) -> dict[int, str]:
+    """Return the ids of rules by the numbers of the definitions that are their bodies."""
+    return {
+        number: str(one.tree["head"]["key"]["value"])
+        for number, one in enumerate(known)
+        if one.package == PACKAGE and one.name in DECIDING and not list(_form(one))
+    }
 
 
 def calls_of(known: Sequence[Definition]) -> Iterator[tuple[Definition, FunctionCall]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from remit.core.evidence.event import EventBody, EventKind, Sealed
-from remit.core.evidence.events.fields import By, Reason
+from remit.core.evidence.events.fields import By, Reason, ToolName
 from remit.core.keys.own_keys import KeyKind
 
 
@@ -58,6 +58,46 @@ class BundleProposed(EventBody, kw_only=True):
     bundle: Annotated[str, "its digest"]
     instead_of: Annotated[str, "the digest of the bundle in force"]
     back_to: Annotated[int, "the earlier version that it is"] = 0
+    reason: Reason = ""
+    by: By
+
+
+class ShadowStarted(EventBody, kw_only=True):
+    """A candidate decides beside the policies in force, without effect, until it is stopped."""
+
+    KIND = EventKind.SHADOW_STARTED
+    shadow: Annotated[str, "its id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    bundle: Annotated[str, "digest of the policy bundle in force"]
+    rules: Annotated[int, "the candidate's rules"]
+    share: Annotated[int, "percent of one core that it may use on each replica"]
+    reason: Reason = ""
+    by: By
+
+
+class ShadowDiffered(EventBody, kw_only=True):
+    """A candidate would have decided a call differently; the call was answered by the policies in force."""
+
+    KIND = EventKind.SHADOW_DIFFERED
+    shadow: Annotated[str, "the shadow's id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    bundle: Annotated[str, "digest of the policy bundle that decided"]
+    tool: ToolName
+    before: Annotated[str, "what was decided"]
+    after: Annotated[str, "what the candidate says"]
+    rules: Annotated[list[str], "the candidate's deciding rules"] = []
+
+
+class ShadowStopped(EventBody, kw_only=True):
+    """A candidate was stopped."""
+
+    KIND = EventKind.SHADOW_STOPPED
+    shadow: Annotated[str, "its id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    calls: Annotated[int, "calls that were decided meanwhile"]
+    shadowed: Annotated[int, "those of them that the candidate decided too"]
+    differing: Annotated[int, "those that it decided differently"]
+    more_permissive: Annotated[int, "those to which it permits more"]
     reason: Reason = ""
     by: By
 

@@ -34,6 +34,7 @@ async def record_refusal(call: CallState, ruled: RuledCall) -> None:
     if not counted and ruled.decision.outcome is _DENY:
         counted = call.deps.authorizer.histories.refused(ruled.request, ruled.live)
     await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking, counted)
+    call.recorded = (ruled.request, ruled.decision)
     call.end_approval_turn()
     if ruled.takes:
         call.settle(taken=True)
@@ -77,6 +78,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
             refused = deps.authorizer.histories.refused(request, live)
             await deps.store.commit(Unit(refused, (decision_event(request, overtaken(decision, lost)),)))
         raise
+    call.recorded = (request, decision)
     call.end_approval_turn()
     # Commits return in the order in which they were submitted, and labels only rise.
     live.kept_label = label
