@@ -27,6 +27,7 @@ from remit.adapters.policy.types import (
     record,
 )
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.bounded_approval import is_high_risk
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import FlowFacts
 from remit.core.identity.principals import Agent
@@ -123,6 +124,10 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         parent=BOOL,
         depth=WHOLE,
         params=params,
+        attended=BOOL,
+        preapproved=BOOL,
+        ends_with_work=BOOL,
+        lasts_s=WHOLE,
     )
     args = arguments(tool.input_schema)
     return record(
@@ -147,6 +152,8 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         record=facts,
         task=task,
         now=MOMENT,
+        scoped=BOOL,
+        high_risk=BOOL,
     )
 
 
@@ -170,6 +177,7 @@ class Facts:
         """Take what a request does not contain: the order of classes, the purposes of task types."""
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
+        self._unheard = {one.name for one in task_types if one.asks_unheard}
         self._limit = limit
         self._sources: Mapping[str, Callable[[AccessRequest], Json]] = {
             "args": lambda request: request.arguments,
@@ -193,6 +201,8 @@ class Facts:
             "record": lambda request: request.flow.record,
             "task": self._task,
             "now": lambda request: request.now,
+            "scoped": lambda request: not request.unscoped,
+            "high_risk": lambda request: is_high_risk(request.tool, request.tool.parts(request.arguments)),
         }
 
     def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:
@@ -269,4 +279,8 @@ class Facts:
             "parent": bool(task.parent),
             "depth": len(task.ancestors),
             "params": task.intent.params,
+            "attended": task.for_person or task.type in self._unheard,
+            "preapproved": task.runbook is not None,
+            "ends_with_work": task.ends_with_work,
+            "lasts_s": task.lasts_s,
         }

@@ -32,7 +32,9 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
-    `own_files` is the argument that reaches remit's own files; no mode permits such a call.
+    `own_files` is the argument that reaches remit's own files; no mode permits such a call. `unscoped` is
+    true for a call of tier autonomous where the grants that permit it leave open where it goes
+    (`core.tasks.grant_scope`).
     """
 
     principal: Principal
@@ -55,6 +57,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""
     own_files: str = ""
+    unscoped: bool = False
 
     @property
     def lacks_sender(self) -> bool:

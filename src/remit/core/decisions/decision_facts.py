@@ -56,6 +56,8 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["crossings"] = request.crossings
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
+    if request.unscoped:
+        facts["unscoped"] = True
     return facts
 
 
@@ -130,6 +132,7 @@ def rebuilt(
         flow=flow,
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
+        unscoped=bool(kept.get("unscoped")),
     )
 
 

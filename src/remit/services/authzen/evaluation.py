@@ -279,7 +279,9 @@ class AuthzenEvaluations:
         now = self._m.clock.now()
         events = outcome_events(awaited.request, awaited.decision, outcome, now, result_bytes, "")
         try:
-            await self._m.store.commit(Unit((TakeBudget(live.unbounded, result_bytes=result_bytes),), events))
+            done = live.succeeded(awaited.request.tool.id) if outcome is CallOutcome.OK else ()
+            taken = TakeBudget(live.unbounded, result_bytes=result_bytes)
+            await self._m.store.commit(Unit((taken, *done), events))
         except BaseException:
             self._awaited[decision] = awaited
             raise

@@ -262,7 +262,8 @@ class Deferrals:
         events = outcome_events(
             held.request, held.decision, outcome, now, held.result_bytes, ended_by, held.withheld
         )
-        self._late.write(Unit(events=events))
+        done = held.live.succeeded(held.request.tool.id) if outcome is CallOutcome.OK else ()
+        self._late.write(Unit(done, events))
         held.live.in_hand.discard(held.call)
         held.live.open_calls -= 1
 

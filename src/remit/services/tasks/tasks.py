@@ -46,6 +46,7 @@ from remit.services.tasks.opening_rules import (
     DelegatedOpening,
     Opening,
     OpeningAuthority,
+    OpeningGrant,
     agreed,
     check_words,
     filled,
@@ -225,14 +226,18 @@ class Tasks:
             lease_s=max(0, min(opening.lease_s, 3600)),
             idle_s=max(0, opening.idle_s),
             ends_when_spent=task_type.ends_when_spent,
+            ends_after=task_type.ends_after,
+            runbook=task_type.runbook,
             coded_by=await self._coded_by(word.people, word.record.coded_by if word.record else ()),
             bundle=applied.digest,
         )
-        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
-        if word.record:
-            changes = (*changes, UseDelegation(self._tenant, word.record.id, now))
         task = self._with_epochs(task)
-        return task, self._unit(task, changes, params)
+        return task, self._unit(task, self._uses(word, now), params)
+
+    def _uses(self, word: OpeningGrant, now: datetime) -> tuple[Change, ...]:
+        """Return the checks, in the commit of an opening, that its people and its record still stand."""
+        people: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
+        return (*people, UseDelegation(self._tenant, word.record.id, now)) if word.record else people
 
     async def _prepare_child(
         self, parent_id: str, agent: Agent, handing: DelegatedOpening

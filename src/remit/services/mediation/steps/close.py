@@ -28,5 +28,7 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     if held is not None:
         events = ()
     changes: tuple[Change, ...] = (take,) if live.bounds_bytes else ()
+    if outcome is CallOutcome.OK:
+        changes += live.succeeded(recorded.request.tool.id)
     if changes or events:
         deps.late.write(Unit(changes, events))
