@@ -6,6 +6,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from remit.cli.output import terminal
+from remit.cli.output.sentences import show_sentences, show_tiers
 from remit.cli.parser import Arguments, Switch, pairs, verb
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -78,6 +79,9 @@ def _people(told: Json, tool: str) -> None:
                     "and its arguments to see a decision",
                     style="dim",
                 )
+            if not tool:
+                show_sentences(task["sentences"])
+                show_tiers(task["tiers"])
 
 
 def _grants(tools: Json) -> None:

@@ -78,6 +78,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         policies=tuple(policies),
         apis=reading.apis,
         classes=reading.classes,
+        ceilings=config.authority_ceilings,
         files=reading.files,
         digest=bundle_digest(reading.files),
     )

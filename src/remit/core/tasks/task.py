@@ -20,6 +20,7 @@ from remit.core.identity.principals import NO_PERSON, Agent, person_of
 from remit.core.json_value import Json
 from remit.core.label import Label, Unseen
 from remit.core.scope import EVERYTHING, ScopeKind, scope
+from remit.core.tasks.ceiling import AuthorityCut
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import Plan
 
@@ -214,7 +215,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     under it also counts against. `counted_as` names, for a grant that was narrowed since, the grant that the
     task was opened with: its past use still counts. `narrowings` is the number of times that the task's
     grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters. `ends_after` and
-    `runbook` are those of its type. `ends_with_parent` is true where the parent ends with its work.
+    `runbook` are those of its type. `ends_with_parent` is true where the parent ends with its work. `cuts`
+    are the tools that its type grants and another bound took away.
     """
 
     tenant: str
@@ -246,6 +248,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     ends_after: tuple[str, ...] = ()
     ends_with_parent: bool = False
     runbook: Runbook | None = None
+    cuts: tuple[AuthorityCut, ...] = ()
     lowered: datetime | None = None
     ended: datetime | None = None
     end_reason: str = ""
@@ -270,6 +273,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.lease_s or self.idle_s or self.ends_after or self.ends_with_parent:
             return True
+        return self.ends_spent
+
+    @property
+    def ends_spent(self) -> bool:
+        """Whether budgets or ceilings can be used up, so that no further call is permitted and it ends."""
         bounded = self.budgets.calls is not None or self.budgets.result_bytes is not None
         counted = bool(self.grants) and all(one.calls is not None or one.amounts for one in self.grants)
         return self.ends_when_spent and (bounded or counted)
@@ -278,6 +286,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def lasts_s(self) -> int:
         """The seconds from its opening to its deadline."""
         return int((self.deadline - self.opened).total_seconds())
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The person it is for and the person who requested it, each once."""
+        return tuple(dict.fromkeys(one for one in (self.on_behalf_of, self.speaker) if one))
 
     @property
     def subject(self) -> str:

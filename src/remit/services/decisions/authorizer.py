@@ -131,6 +131,11 @@ class Authorizer:
         self._own_files = own_files
         self.evaluations = Evaluations()
 
+    @property
+    def observed(self) -> frozenset[str]:
+        """The upstreams in observe mode."""
+        return self._observed
+
     def observes(self, upstream: str) -> bool:
         """Return whether an upstream is in observe mode: its calls are decided and recorded, never
         refused.

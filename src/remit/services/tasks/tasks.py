@@ -51,10 +51,12 @@ from remit.services.tasks.opening_rules import (
     check_words,
     filled,
     granted,
+    left_out,
     may_run,
     planned,
     reaching,
     wanted_of_type,
+    within_ceilings,
 )
 
 __all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
@@ -193,7 +195,8 @@ class Tasks:
         now = self._clock.now()
         word = await self._words.of(task_type, opening, person, caller, now, issuer)
         params = filled(task_type, agreed(word.record, opening.params) if word.record else opening.params)
-        grants = reaching(within, tools, granted(task_type, params))
+        every = granted(task_type, params)
+        grants = reaching(within, tools, every)
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
         deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):
@@ -228,10 +231,11 @@ class Tasks:
             ends_when_spent=task_type.ends_when_spent,
             ends_after=task_type.ends_after,
             runbook=task_type.runbook,
+            cuts=left_out(every, grants, agent.name),
             coded_by=await self._coded_by(word.people, word.record.coded_by if word.record else ()),
             bundle=applied.digest,
         )
-        task = self._with_epochs(task)
+        task = self._with_epochs(within_ceilings(task, applied.bundle))
         return task, self._unit(task, self._uses(word, now), params)
 
     def _uses(self, word: OpeningGrant, now: datetime) -> tuple[Change, ...]:
@@ -270,7 +274,7 @@ class Tasks:
             epochs=self._store.epochs(self._tenant),
             bundle=applied.digest,
         )
-        child = child_of(parent, heir, wanted, moment)
+        child = within_ceilings(child_of(parent, heir, wanted, moment), applied.bundle)
         await self._pace.hands_down(parent.agent, heir.name)
         # INVARIANT: a parent that was ended in the meantime gets no child: the same commit checks the fence.
         checks: list[Change] = [CheckFence(parent.epochs, parent.scopes)]
