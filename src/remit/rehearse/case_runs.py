@@ -339,10 +339,12 @@ def _moment(given: str) -> datetime:
 
 def _shipped(text: str) -> bool:
     """Return whether a rule is one of the unchanged guardrails of `remit init`."""
-    return any(text.strip() in known for known in _guardrails())
+    # The text of a rule in Rego has the helpers that it uses, which may be in another file.
+    return all(any(body.strip() in known for known in _guardrails()) for body in text.split("\n\n"))
 
 
 @functools.cache
 def _guardrails() -> list[str]:
-    folder = resources.files("remit") / "templates" / "policies"
-    return [one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".cedar")]
+    templates = resources.files("remit") / "templates"
+    files = [one for name in ("policies", "rego") for one in (templates / name).iterdir()]
+    return [one.read_text(encoding="utf-8") for one in files if one.name.endswith((".cedar", ".rego"))]

@@ -5,21 +5,25 @@ what cannot be undone a scope, an approval and an end, where no person stands be
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from remit.adapters.policy.cedar import CedarPolicies
 from remit.config.scaffold import scaffold
-from remit.core.tasks.task import Budgets, Runbook, TaskType
+from remit.core.tasks.task import Budgets, Runbook
 from remit.rehearse import Rehearsal, RehearsedTask
-from tests.architecture.tree import ROOT
+from remit.rehearse.case_runs import CaseRuns
+from remit.rehearse.policy_cases import read_cases
+from tests.samples.decision_requests import changed, changes
+from tests.samples.decision_vectors import load
+from tests.samples.policy_requests import guardrails
+from tests.servers import opa_server
 
-BUNDLE = ROOT / "examples" / "task-types" / "bundle"
 RUNBOOK = Runbook(("group:operations",), ("group:operations",))
 SCOPED = {
     "tool": "services/restart",
@@ -33,10 +37,7 @@ RESTART = {"service": "checkout", "instances": 1}
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """The three task types that remit ships, with the guardrails of `remit init`."""
     folder = tmp_path_factory.mktemp("types") / "bundle"
-    scaffold(folder)
-    for place in ("tools", "tasks", "tests"):
-        shutil.rmtree(folder / place)
-    shutil.copytree(BUNDLE, folder, dirs_exist_ok=True)
+    scaffold(folder, task_types=True)
     with Rehearsal(folder) as made:
         made.agent("heal-bot", environment="production")
         yield made
@@ -84,8 +85,8 @@ def test_authority_that_outlasts_its_work_is_refused(rehearsal: Rehearsal) -> No
         "counted": {"deadline_s": two_hours, "budgets": Budgets(calls=5)},
         "completed": {"deadline_s": two_hours, "ends_after": ("services/restart",)},
     }
-    for name, changes in endings.items():
-        task = alone(rehearsal, name, SCOPED, runbook=RUNBOOK, **changes)
+    for name, ending in endings.items():
+        task = alone(rehearsal, name, SCOPED, runbook=RUNBOOK, **ending)
         assert task.call("services/restart", RESTART).outcome == "permit", name
 
 
@@ -110,6 +111,19 @@ def test_a_person_stands_in_for_the_rules(rehearsal: Rehearsal) -> None:
     intent = "restart one instance of checkout"
     task = rehearsal.open(task="by-hand", agent="heal-bot", on_behalf_of="carol", intent=intent)
     assert task.call("services/restart", RESTART).outcome == "permit"
+
+
+def test_no_call_for_a_person_is_decided_otherwise_than_without_the_rules() -> None:
+    """Over requests of every shape: the rules of the tiers change calls of tasks without a person alone."""
+    with_rules, sources = load(CedarPolicies(), guardrails()), guardrails()
+    without = load(CedarPolicies(), [one for one in sources if "45-tiers" not in one.file])
+    differ = 0
+    for change in changes(1500, seed=74):
+        request = changed(change)
+        same = with_rules.evaluate(request) == without.evaluate(request)
+        assert same or change.get("unattended"), change
+        differ += not same
+    assert differ > 100
 
 
 def test_a_child_has_no_approval_that_its_parent_lacks(rehearsal: Rehearsal) -> None:
@@ -164,16 +178,31 @@ def test_the_first_completing_call_is_the_last_call(rehearsal: Rehearsal) -> Non
     assert (refused.outcome, refused.reasons[-1].code) == ("deny", "work-done")
 
 
-def kinds_of(folder: Path) -> dict[str, TaskType]:
-    """Return the task types of a folder."""
-    with Rehearsal(folder) as made:
-        return dict(made.stage.services.policies.applied.bundle.task_types)
-
-
-def test_the_shipped_types_say_what_the_docs_say() -> None:
+def test_the_shipped_types_are_what_they_say(rehearsal: Rehearsal) -> None:
     """No external audience, no effect, and a runbook that ends with its incident."""
-    kinds = kinds_of(BUNDLE)
+    bundle = rehearsal.stage.services.policies.applied.bundle
+    kinds = bundle.task_types
+    audiences = {bundle.tools[one.tool].audience.name for one in kinds["experiment"].grants}
+    assert audiences == {"self"}
     assert kinds["retrieve"].budgets.effectful_calls == 0
+    assert {bundle.tools[one.tool].effect.value for one in kinds["retrieve"].grants} == {"none"}
     assert kinds["self-heal"].ends_after == ("services/close_incident",)
     assert kinds["self-heal"].runbook == RUNBOOK
-    assert timedelta(seconds=kinds["self-heal"].deadline_s) <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("engine", ["cedar", "rego"])
+def test_each_shipped_type_has_a_story_that_holds(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every case is decided as written, and both rules of the types speak, in both languages."""
+    if engine == "rego":
+        monkeypatch.setenv("PATH", str(opa_server.installed().parent), prepend=os.pathsep)
+    scaffold(tmp_path, task_types=True, engine=engine)
+    cases = read_cases(tmp_path)
+    assert {one.case.task for one in cases} >= {"experiment", "retrieve", "self-heal"}
+    with Rehearsal(tmp_path) as made:
+        runs = CaseRuns(made)
+        results = runs.run(cases)
+        assert [one for one in results if not one.holds] == []
+        assert set(runs.coverage().spoke) == {"task-types/experiment-inside", "task-types/retrieve-reads"}
+        assert runs.coverage().share == 100

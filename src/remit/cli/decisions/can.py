@@ -95,7 +95,7 @@ def _grants(tools: Json) -> None:
                 one.get("sender", ""),
                 one.get("effect", ""),
                 one.get("audience", ""),
-                "  or  ".join("; ".join(grant) or "any arguments" for grant in one["arguments"]),
+                "  or  ".join("; ".join(grant) or "no conditions" for grant in one["arguments"]),
             )
             for one in tools
         ),

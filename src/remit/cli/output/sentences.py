@@ -17,6 +17,15 @@ _GROUPS: Final = (
 )
 
 
+_CEILINGS: Final = ("agent", "owner", "person")
+
+
+def _bound(one: Json) -> str:
+    """Return the bound of a cut in words; a tool is taken by a ceiling, a value is fixed by its author."""
+    ceiling = one["tool"] and one["bound"] in _CEILINGS
+    return f"{one['bound']}'s ceiling" if ceiling else str(one["bound"])
+
+
 def show_sentences(sentences: Json) -> None:
     """Print the sentences, in groups."""
     for heading, kinds in _GROUPS:
@@ -25,7 +34,7 @@ def show_sentences(sentences: Json) -> None:
             terminal.say("")
             terminal.say(heading, style="bold")
         for one in found:
-            bound = f"  [{one['bound']}]" if one["bound"] else ""
+            bound = f"  [{_bound(one)}]" if one["bound"] else ""
             terminal.say(f"  {one['text']}", terminal.text(bound, "yellow"))
 
 
@@ -37,6 +46,8 @@ def show_tiers(tiers: Json) -> None:
     terminal.say("What lifts it from one tier to the next", style="bold")
     for one in tiers:
         terminal.say("  ", terminal.text(one["tier"], "bold"))
+        if not one["because"]:
+            terminal.say(f"    not reached; {one['lifted_by']} would lift it there")
         for tool, why in one["because"].items():
             terminal.say(f"    {tool}: {why}")
             for form in one["below"].get(tool, ()):
@@ -48,7 +59,7 @@ def show_tiers(tiers: Json) -> None:
 def cut_lines(sentences: Json) -> list[str]:
     """Return one short line for each tool that a bound took."""
     return [
-        f"`{one['tool']}` is not granted, cut by the {one['bound']}: see `remit can`"
+        f"`{one['tool']}` of its type is not granted: cut by the {_bound(one)}"
         for one in sentences or ()
         if one["kind"] == "cut" and one["tool"]
     ]

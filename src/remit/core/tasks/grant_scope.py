@@ -29,12 +29,6 @@ def scoped(grants: Iterable[Grant], tool: Tool, arguments: dict[str, Json]) -> b
     return not permitting or any(all(_bounds(grant, name) for name in leading) for grant in permitting)
 
 
-def open_arguments(grant: Grant, tool: Tool) -> tuple[str, ...]:
-    """Return the described arguments that lead, count or run, and that a grant leaves open."""
-    named = {_head(name, tool.input_schema): None for name, one in tool.arguments.items() if _counts(one)}
-    return tuple(name for name in named if grant.may_take(name) and not _bounds(grant, name))
-
-
 def _leading(tool: Tool, arguments: dict[str, Json]) -> set[str]:
     parts = tool.parts(arguments)
     known = {name: one for name, one in tool.arguments.items() if name in parts}
@@ -44,11 +38,6 @@ def _leading(tool: Tool, arguments: dict[str, Json]) -> set[str]:
 def _counts(argument: Argument) -> bool:
     powers = argument.secret or argument.least or argument.hands_over
     return argument.role in _SCOPING or bool(powers)
-
-
-def _head(name: str, schema: Json) -> str:
-    offered = schema.get("properties") if isinstance(schema, dict) else None
-    return name if isinstance(offered, dict) and name in offered else path_of(name)[0]
 
 
 def _bounds(grant: Grant, name: str) -> bool:

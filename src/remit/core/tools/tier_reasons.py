@@ -36,15 +36,26 @@ _ALONE: Final = (
 )
 
 
-class TierLift(msgspec.Struct, frozen=True):
-    """A tier that a task reaches: the tools that lift it there, each with the reason, and what calls need.
+_LIFTED_BY: Final = {
+    Tier.CONVERSATION: "a tool that stays inside its own conversation",
+    Tier.ASSISTANT: "a tool that reads governed data",
+    Tier.OPERATOR: "a tool that changes something, which can be undone",
+    Tier.AUTONOMOUS: "a tool whose effect cannot be undone or lies outside the organisation, or that acts on "
+    "production or moves money",
+}
 
-    `needs` are those of this tier beyond the tiers below it, as the default policies have them. `below` are
-    the conditions, by tool, under which its calls are of a lower tier.
+
+class TierLift(msgspec.Struct, frozen=True):
+    """A tier of a task's calls: the tools that lift the task there, with the reasons, and what calls need.
+
+    `because` is empty for the next tier above, which no tool reaches yet. `lifted_by` is what any tool has
+    that lifts a task there. `needs` are those of this tier beyond the tiers below it, as the default policies
+    have them. `below` are the conditions, by tool, under which its calls are of a lower tier.
     """
 
     tier: str
     because: dict[str, str]
+    lifted_by: str
     needs: tuple[str, ...]
     below: dict[str, tuple[str, ...]] = {}
 
@@ -103,17 +114,21 @@ def lower_forms(tool: Tool) -> tuple[TierForm, ...]:
 
 
 def tier_lifts(tools: Iterable[Tool], *, attended: bool) -> tuple[TierLift, ...]:
-    """Return the tiers that calls of these tools have, lowest first.
+    """Return the tiers that calls of these tools have, lowest first, and the next one above.
 
     `attended`: a person stands behind the task, or talks to its client.
     """
     by_tier: dict[Tier, list[Tool]] = {}
     for tool in tools:
         by_tier.setdefault(tool.tier, []).append(tool)
+    highest = max(by_tier, default=Tier.CONVERSATION)
+    if highest is not Tier.AUTONOMOUS:
+        by_tier.setdefault(Tier(highest + 1), [])
     return tuple(
         TierLift(
             tier.word,
             {tool.id: tier_reason(tool) for tool in by_tier[tier]},
+            _LIFTED_BY[tier],
             _needs(tier, attended=attended),
             {
                 tool.id: tuple(f"{form.tier.word}, where {form.when}" for form in forms)
