@@ -56,17 +56,18 @@ def offer_of(
     tool_named: Callable[[str], Tool | None],
     wanted: Collection[str] | None = None,
     within: Collection[str] | None = None,
+    taken: Collection[str] = (),
 ) -> Offer:
     """Return what a task of this type may do; an unknown tool is assumed to have the worst effect.
 
     `wanted` are the requested tools; operations that are not tools stay, as they do in a plan. `within` are
-    the only upstreams that the offer may include.
+    the only upstreams that the offer may include, `taken` the tools that a ceiling takes.
     """
     named: dict[str, list[str]] = {}
     for grant in task_type.grants:
         upstream, _, operation = grant.tool.partition("/")
         reserved = operation in RESERVED_OPERATIONS
-        if within is not None and upstream not in within:
+        if (within is not None and upstream not in within) or grant.tool in taken:
             continue
         if wanted is not None and grant.tool not in wanted and not reserved:
             continue
