@@ -20,9 +20,9 @@ from remit.core.identity.principals import AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.label import Audience, Label, Trust
 from remit.core.tasks.plan import PLAN_TOOL
-from remit.core.tasks.task import Runbook, Task
+from remit.core.tasks.task import Task
 from remit.core.tools.tool import Effect, ToolState
-from tests.samples.policy_requests import CLERK, READ, request
+from tests.samples.policy_requests import CLERK, MEND, READ, request
 
 Change = dict[str, Any]
 
@@ -125,7 +125,8 @@ def _task(task: Task, change: Change) -> Task:
     return msgspec.structs.replace(
         task,
         intent=msgspec.structs.replace(task.intent, requested_by="agent:clerk") if alone else task.intent,
-        runbook=Runbook(("bob",), ("carol",)) if change.get("runbook") else None,
+        type=MEND.name if change.get("runbook") else task.type,
+        runbook=MEND.runbook if change.get("runbook") else None,
         deadline=task.opened + timedelta(hours=2 if change.get("lasting") else 1),
         lease_s=15 if change.get("leased") else 0,
     )

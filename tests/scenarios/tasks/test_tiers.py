@@ -74,6 +74,16 @@ def test_a_runbook_without_a_scope_is_a_question(rehearsal: Rehearsal) -> None:
     assert (asked.outcome, asked.rules) == ("defer", ("tiers/high-risk", "tiers/unscoped"))
 
 
+def test_an_open_task_keeps_no_approval_that_its_type_has_lost(rehearsal: Rehearsal) -> None:
+    """A runbook that is withdrawn counts for no further call."""
+    task = alone(rehearsal, "withdrawn", SCOPED, runbook=RUNBOOK)
+    assert task.call("services/restart", RESTART).outcome == "permit"
+    kind = rehearsal.stage.services.policies.applied.bundle.task_types["withdrawn"]
+    without = msgspec.structs.replace(kind, runbook=None)
+    rehearsal.run(rehearsal.stage.add_type(without, open_to_all=False))
+    assert task.call("services/restart", RESTART).rules == ("tiers/high-risk",)
+
+
 def test_authority_that_outlasts_its_work_is_refused(rehearsal: Rehearsal) -> None:
     """Two hours with nothing that ends the task: any of a budget, a completing call or an hour will do."""
     two_hours = 7200

@@ -178,6 +178,7 @@ class Facts:
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
         self._unheard = {one.name for one in task_types if one.asks_unheard}
+        self._runbooks = {one.name for one in task_types if one.runbook is not None}
         self._limit = limit
         self._sources: Mapping[str, Callable[[AccessRequest], Json]] = {
             "args": lambda request: request.arguments,
@@ -280,7 +281,8 @@ class Facts:
             "depth": len(task.ancestors),
             "params": task.intent.params,
             "attended": task.for_person or task.type in self._unheard,
-            "preapproved": task.runbook is not None,
+            # INVARIANT: an open task does not keep an approval that its type has lost.
+            "preapproved": task.runbook is not None and task.type in self._runbooks,
             "ends_with_work": task.ends_with_work,
             "lasts_s": task.lasts_s,
         }
