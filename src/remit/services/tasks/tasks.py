@@ -198,7 +198,6 @@ class Tasks:
         every = granted(task_type, params)
         grants = reaching(within, tools, every)
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
-        deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):
             await self._pace.opens(caller.name)
         task = Task(
@@ -225,7 +224,7 @@ class Tasks:
             delegation=word.record.id if word.record else "",
             delegates=(task_type.delegates,),
             opened=now,
-            deadline=min(deadline, word.record.expires) if word.record else deadline,
+            deadline=_until(task_type, word, now),
             lease_s=max(0, min(opening.lease_s, 3600)),
             idle_s=max(0, opening.idle_s),
             ends_when_spent=task_type.ends_when_spent,
@@ -432,3 +431,9 @@ class Tasks:
         if not agent.usable:
             raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", remediation="ask its owner")
         return self._members.of_agent(agent)
+
+
+def _until(task_type: TaskType, word: OpeningGrant, now: datetime) -> datetime:
+    """Return the deadline of a new task: its type's, and never past the record of its person."""
+    own = deadline_for(task_type, now)
+    return min(own, word.record.expires) if word.record else own
