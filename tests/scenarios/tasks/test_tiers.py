@@ -15,13 +15,15 @@ import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.config.scaffold import scaffold
+from remit.core.label import Audience
 from remit.core.tasks.task import Budgets, Runbook
+from remit.core.tools.tool import Argument, ArgumentRole, Effect
 from remit.rehearse import Rehearsal, RehearsedTask
 from remit.rehearse.case_runs import CaseRuns
 from remit.rehearse.policy_cases import read_cases
 from tests.samples.decision_requests import changed, changes
 from tests.samples.decision_vectors import load
-from tests.samples.policy_requests import guardrails
+from tests.samples.policy_requests import READ, guardrails
 from tests.servers import opa_server
 
 RUNBOOK = Runbook(("group:operations",), ("group:operations",))
@@ -134,6 +136,25 @@ def test_no_call_for_a_person_is_decided_otherwise_than_without_the_rules() -> N
         assert same or change.get("unattended"), change
         differ += not same
     assert differ > 100
+
+
+def test_calls_alike_but_for_scope_or_risk_do_not_share_an_answer() -> None:
+    """What is remembered of the last call never answers for a call that is scoped less, or riskier."""
+    policy = load(CedarPolicies(), guardrails())
+    tool = msgspec.structs.replace(
+        READ,
+        effect=Effect.IRREVERSIBLE,
+        audience=Audience("external"),
+        arguments={"path": Argument(ArgumentRole.DESTINATION), "lines": Argument(ArgumentRole.CODE)},
+    )
+    quiet = changed({"unattended": True})
+    quiet = msgspec.structs.replace(quiet, tool=tool, tier=tool.tier)
+    unscoped = msgspec.structs.replace(quiet, unscoped=True)
+    risky = msgspec.structs.replace(quiet, arguments={"path": "C-42", "lines": 1})
+    for asked, rules in ((quiet, set()), (unscoped, {"tiers/unscoped"}), (risky, {"tiers/high-risk"})):
+        for _ in range(3):
+            found = {one.id for one in policy.evaluate(asked).waivable}
+            assert {one for one in found if one.startswith("tiers/")} == rules
 
 
 def test_a_child_has_no_approval_that_its_parent_lacks(rehearsal: Rehearsal) -> None:

@@ -162,6 +162,11 @@ def provenance_of(request: AccessRequest) -> dict[str, str]:
     return {name: one.provenance.value for name, one in request.flow.arguments.items()}
 
 
+def high_risk_of(request: AccessRequest) -> bool:
+    """Return whether a call is of high risk."""
+    return is_high_risk(request.tool, request.tool.parts(request.arguments))
+
+
 def written(value: Json) -> bytes:
     """Return facts as JSON text; raise `TypeMismatch`."""
     try:
@@ -203,7 +208,7 @@ class Facts:
             "task": self._task,
             "now": lambda request: request.now,
             "scoped": lambda request: not request.unscoped,
-            "high_risk": lambda request: is_high_risk(request.tool, request.tool.parts(request.arguments)),
+            "high_risk": high_risk_of,
         }
 
     def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:
