@@ -98,6 +98,7 @@ class CaseRuns:
         """Take a rehearsal of the bundle."""
         self._r = rehearsal
         self._spoke: set[str] = set()
+        self._placed: set[str] = set()
 
     def run(self, cases: Iterable[ReadCase]) -> list[CaseResult]:
         """Return the results, in order; no case sees what another one did."""
@@ -140,10 +141,14 @@ class CaseRuns:
     # Whole tasks.
 
     def _task(self, case: PolicyCase, lines: Sequence[int], done: list[StepResult]) -> None:
+        agent = case.agent or AGENT
+        if case.environment and agent not in self._placed:
+            self._r.agent(agent, environment=case.environment)
+            self._placed.add(agent)
         task = self._r.open(
             task=case.task,
-            agent=case.agent or AGENT,
-            on_behalf_of=case.on_behalf_of or PERSON,
+            agent=agent,
+            on_behalf_of="" if case.alone else case.on_behalf_of or PERSON,
             intent=case.intent,
             params=case.params,
             plan=case.plan,
@@ -279,6 +284,7 @@ def _agent(facts: StatedFacts) -> Agent:
 
 def _task_of(agent: Agent, facts: StatedFacts) -> Task:
     told = facts.task
+    requested_by = told.requested_by or told.on_behalf_of or PERSON
     return Task(
         tenant=_TENANT,
         id="task_case",
@@ -288,7 +294,7 @@ def _task_of(agent: Agent, facts: StatedFacts) -> Task:
         on_behalf_of=told.on_behalf_of,
         initiative=agent.initiative,
         environment=agent.environment,
-        intent=Intent(goal="", params=told.params, requested_by=told.requested_by, stated_at=_AT),
+        intent=Intent(goal="", params=told.params, requested_by=requested_by, stated_at=_AT),
         grants=(),
         opened=_AT,
         deadline=_AT,
@@ -344,10 +350,12 @@ def _moment(given: str) -> datetime:
 
 def _shipped(text: str) -> bool:
     """Return whether a rule is one of the unchanged guardrails of `remit init`."""
-    return any(text.strip() in known for known in _guardrails())
+    # The text of a rule in Rego has the helpers that it uses, which may be in another file.
+    return all(any(body.strip() in known for known in _guardrails()) for body in text.split("\n\n"))
 
 
 @functools.cache
 def _guardrails() -> list[str]:
-    folder = resources.files("remit") / "templates" / "policies"
-    return [one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".cedar")]
+    templates = resources.files("remit") / "templates"
+    files = [one for name in ("policies", "rego") for one in (templates / name).iterdir()]
+    return [one.read_text(encoding="utf-8") for one in files if one.name.endswith((".cedar", ".rego"))]

@@ -93,6 +93,8 @@ class PolicyCase(Section, frozen=True, kw_only=True):
     task: str = ""
     agent: str = ""
     on_behalf_of: str = ""
+    alone: Annotated[bool, Meta(description="the agent requests the task itself, for no person")] = False
+    environment: Annotated[str, Meta(description="where an agent that is new here belongs")] = ""
     intent: str = ""
     params: dict[str, Json] = {}
     plan: tuple[str, ...] | None = None

@@ -100,6 +100,34 @@ async def test_a_budget_that_leaves_something_ends_nothing(world: CallWorld) -> 
     assert (closure.tasks, closure.indeterminate) == ((task.id,), ())
 
 
+async def test_the_call_that_completes_the_work(world: CallWorld) -> None:
+    """Reading completes nothing; the write does, and the task is completed, not expired."""
+    task, token = await world.open("until-written")
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert await world.services.endings.revocations.expire() == []
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    assert await world.outcome(token, "read") is Outcome.DENY
+    (closure,) = await world.services.endings.revocations.expire()
+    assert (closure.tasks, closure.cause) == ((task.id,), Cause.COMPLETED)
+    ended = await world.services.tasks.tasks.get(task.id)
+    assert (ended.state, "`desk/write`" in ended.end_reason) == (TaskState.COMPLETED, True)
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+
+
+async def test_work_that_was_done_before_a_restart_ends_at_the_start(tmp_path: Path) -> None:
+    """The completing call is counted with its outcome, so a process that starts again knows of it."""
+    async with call_world(tmp_path) as world:
+        task, token = await world.open("until-written")
+        other, _ = await world.open("until-written")
+        assert await world.outcome(token, "write") is Outcome.PERMIT
+    async with call_world(tmp_path, settle=False, seed="again") as world:
+        await world.reopen()
+        closures = await world.services.endings.spent.end()
+        assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.COMPLETED)]
+        assert (await world.services.tasks.tasks.get(other.id)).state is TaskState.ACTIVE
+
+
 async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:
     """Where it says so, the task goes on and its calls are refused."""
     bundle = a_bundle(digest="sha256:patient")

@@ -28,6 +28,7 @@ from remit.adapters.policy.types import (
     record,
 )
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.bounded_approval import is_high_risk
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import FlowFacts
 from remit.core.identity.principals import Agent
@@ -147,6 +148,10 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD, history: 
         parent=BOOL,
         depth=WHOLE,
         params=params,
+        attended=BOOL,
+        preapproved=BOOL,
+        ends_with_work=BOOL,
+        lasts_s=WHOLE,
     )
     args = arguments(tool.input_schema)
     return record(
@@ -172,12 +177,19 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD, history: 
         task=task,
         now=MOMENT,
         history=history,
+        scoped=BOOL,
+        high_risk=BOOL,
     )
 
 
 def provenance_of(request: AccessRequest) -> dict[str, str]:
     """Return the provenance of each argument by its name."""
     return {name: one.provenance.value for name, one in request.flow.arguments.items()}
+
+
+def high_risk_of(request: AccessRequest) -> bool:
+    """Return whether a call is of high risk."""
+    return is_high_risk(request.tool, request.tool.parts(request.arguments))
 
 
 def written(value: Json) -> bytes:
@@ -205,6 +217,8 @@ class Facts:
         never = dict.fromkeys(self.history.required, 0)
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
+        self._unheard = {one.name for one in task_types if one.asks_unheard}
+        self._runbooks = {one.name for one in task_types if one.runbook is not None}
         self._limit = limit
         self._sources: Mapping[str, Callable[[AccessRequest], Json]] = {
             "args": lambda request: request.arguments,
@@ -229,6 +243,8 @@ class Facts:
             "task": self._task,
             "now": lambda request: request.now,
             "history": lambda request: {**never, **request.history},
+            "scoped": lambda request: not request.unscoped,
+            "high_risk": high_risk_of,
         }
 
     def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:
@@ -305,4 +321,9 @@ class Facts:
             "parent": bool(task.parent),
             "depth": len(task.ancestors),
             "params": task.intent.params,
+            "attended": task.for_person or task.type in self._unheard,
+            # INVARIANT: an open task does not keep an approval that its type has lost.
+            "preapproved": task.runbook is not None and task.type in self._runbooks,
+            "ends_with_work": task.ends_with_work,
+            "lasts_s": task.lasts_s,
         }

@@ -8,6 +8,7 @@ from rich.text import Text
 from remit.cli.decisions.who_can_text import show_who
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
+from remit.cli.output.sentences import show_sentences, show_tiers
 from remit.cli.parser import Arguments, Switch, pairs, verb
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -92,6 +93,9 @@ def _people(told: Json, tool: str) -> None:
                     "and its arguments to see a decision",
                     style="dim",
                 )
+            if not tool:
+                show_sentences(task["sentences"])
+                show_tiers(task["tiers"])
 
 
 def _grants(tools: Json) -> None:
@@ -105,7 +109,7 @@ def _grants(tools: Json) -> None:
                 one.get("sender", ""),
                 one.get("effect", ""),
                 one.get("audience", ""),
-                "  or  ".join("; ".join(grant) or "any arguments" for grant in one["arguments"]),
+                "  or  ".join("; ".join(grant) or "no conditions" for grant in one["arguments"]),
             )
             for one in tools
         ),

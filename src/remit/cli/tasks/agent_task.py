@@ -21,6 +21,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
+from remit.cli.output.sentences import cut_lines
 from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import Pairs, Several, Switch, pairs
 from remit.cli.safe_text import plain
@@ -221,6 +222,13 @@ def opened_line(task: TaskSession) -> str:
     whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
     what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
     return f"{what}, deadline {moment(str(facts.get('deadline') or '')).plain}"
+
+
+def authority_lines(task: TaskSession) -> list[str]:
+    """Return the tools that a task may use, and each that a bound took from it."""
+    granted = dict.fromkeys(str(one["tool"]) for one in task.facts.get("grants") or ())
+    tools = ", ".join(granted) or "no tool"
+    return [f"it may use {tools}; `remit can {task.id}` says how", *cut_lines(task.facts.get("sentences"))]
 
 
 def closure_line(task: TaskSession, closure: Json) -> str:

@@ -16,6 +16,7 @@ from remit.cli.tasks.agent_task import (
     WantedTask,
     WorkOptions,
     agent_session,
+    authority_lines,
     child_environment,
     complete,
     open_task,
@@ -127,6 +128,8 @@ async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Calla
         async with agent_session(wanted) as agent:
             task = await open_task(agent, wanted)
             remark(opened_line(task))
+            for line in authority_lines(task):
+                remark(line)
             try:
                 return await _beside_relay(agent, task, command, signals, confine)
             finally:

@@ -81,6 +81,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         history=reading.history(),
         apis=reading.apis,
         classes=reading.classes,
+        ceilings=config.authority_ceilings,
         files=reading.files,
         digest=bundle_digest(reading.files),
     )

@@ -408,6 +408,19 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
     max_depth: Annotated[int, Meta(ge=1, le=7, description="Maximum depth of child tasks.")] = 1
 
 
+class RunbookForm(Section, frozen=True, kw_only=True):
+    """A type whose steps were approved in advance, and whose tasks are reviewed afterwards."""
+
+    approved_by: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="The people, or `group:name`, who approved its steps."),
+    ]
+    review_by: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="The people, or `group:name`, who review each task after its end."),
+    ]
+
+
 class WithholdForm(Section, frozen=True, kw_only=True):
     """Fields of results that tasks of a type never see."""
 
@@ -455,6 +468,20 @@ class TaskFile(Section, frozen=True, kw_only=True):
             "calls until the deadline."
         ),
     ] = "end"
+    ends_after: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Tools of its grants: the first successful call of one of them completes the task, "
+            "and its authority ends."
+        ),
+    ] = ()
+    runbook: Annotated[
+        RunbookForm | None,
+        Meta(
+            description="Its steps were approved in advance: its high-risk calls without a person are no "
+            "question where its grants say where they go. A finding asks for a review of each task."
+        ),
+    ] = None
     without_words: Annotated[
         Literal["refuse", "ask"],
         Meta(

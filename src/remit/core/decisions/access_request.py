@@ -34,7 +34,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
     `own_files` is the argument that reaches remit's own files; no mode permits such a call. `history` is what
-    happened before in the task and its family, if that is counted.
+    happened before in the task and its family, if that is counted. `unscoped` is true for a call of tier
+    autonomous where the grants that permit it leave open where it goes (`core.tasks.grant_scope`).
     """
 
     principal: Principal
@@ -58,6 +59,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     follows: str = ""
     own_files: str = ""
     history: HistoryFacts = {}
+    unscoped: bool = False
 
     @property
     def lacks_sender(self) -> bool:

@@ -63,6 +63,8 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["history"] = {
             name: str(value) if isinstance(value, str) else value for name, value in request.history.items()
         }
+    if request.unscoped:
+        facts["unscoped"] = True
     return facts
 
 
@@ -138,6 +140,7 @@ def rebuilt(
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
         history=_history(kept.get("history", {})),
+        unscoped=bool(kept.get("unscoped")),
     )
 
 

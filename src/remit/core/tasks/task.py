@@ -20,6 +20,7 @@ from remit.core.identity.principals import NO_PERSON, Agent, person_of
 from remit.core.json_value import Json
 from remit.core.label import Label, Unseen
 from remit.core.scope import EVERYTHING, ScopeKind, scope
+from remit.core.tasks.ceiling import AuthorityCut
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import Plan
 
@@ -114,6 +115,16 @@ class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return HandDown(self.to, self.max_depth - 1)
 
 
+class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The work of a task type was approved in advance, step by step, and is reviewed afterwards.
+
+    `approved_by` and `review_by` name people, or groups of people as `group:name`.
+    """
+
+    approved_by: tuple[str, ...]
+    review_by: tuple[str, ...]
+
+
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
@@ -126,6 +137,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
       questions (`Task.unheard`).
     - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
       call can be permitted.
+    - `ends_after`: the tools of which the first successful call completes a task of this type.
+    - `runbook`: set where the steps were approved in advance.
     """
 
     name: str
@@ -140,6 +153,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     requires_person: bool = True
     delegates: HandDown = HandDown()
     ends_when_spent: bool = True
+    ends_after: tuple[str, ...] = ()
+    runbook: Runbook | None = None
     withhold: Unseen = Unseen()
     asks_unheard: bool = False
 
@@ -199,7 +214,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `drawn_from` gives, for each of its grants by digest, the accounts of the ancestors' grants that a call
     under it also counts against. `counted_as` names, for a grant that was narrowed since, the grant that the
     task was opened with: its past use still counts. `narrowings` is the number of times that the task's
-    grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters.
+    grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters. `ends_after` and
+    `runbook` are those of its type. `ends_with_parent` is true where the parent ends with its work. `cuts`
+    are the tools that its type grants and another bound took away.
     """
 
     tenant: str
@@ -228,6 +245,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int = 0
     idle_s: int = 0
     ends_when_spent: bool = False
+    ends_after: tuple[str, ...] = ()
+    ends_with_parent: bool = False
+    runbook: Runbook | None = None
+    cuts: tuple[AuthorityCut, ...] = ()
     lowered: datetime | None = None
     ended: datetime | None = None
     end_reason: str = ""
@@ -238,6 +259,38 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def speaker(self) -> str:
         """The person who requested the task; empty where the requester was not a person."""
         return person_of(self.intent.requested_by)
+
+    @property
+    def for_person(self) -> bool:
+        """Whether a person requested the task, or it is for a person."""
+        return bool(self.speaker or self.on_behalf_of)
+
+    @property
+    def ends_with_work(self) -> bool:
+        """Whether something ends the task once its work is over, before its deadline.
+
+        A lease, an idle time, a completing call, a budget that ends the task, or such an end of its parent.
+        """
+        if self.lease_s or self.idle_s or self.ends_after or self.ends_with_parent:
+            return True
+        return self.ends_spent
+
+    @property
+    def ends_spent(self) -> bool:
+        """Whether budgets or ceilings can be used up, so that no further call is permitted and it ends."""
+        bounded = self.budgets.calls is not None or self.budgets.result_bytes is not None
+        counted = bool(self.grants) and all(one.calls is not None or one.amounts for one in self.grants)
+        return self.ends_when_spent and (bounded or counted)
+
+    @property
+    def lasts_s(self) -> int:
+        """The seconds from its opening to its deadline."""
+        return int((self.deadline - self.opened).total_seconds())
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The person it is for and the person who requested it, each once."""
+        return tuple(dict.fromkeys(one for one in (self.on_behalf_of, self.speaker) if one))
 
     @property
     def subject(self) -> str:

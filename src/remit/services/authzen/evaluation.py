@@ -282,9 +282,10 @@ class AuthzenEvaluations:
         now = self._m.clock.now()
         events = outcome_events(awaited.request, awaited.decision, outcome, now, result_bytes, "")
         try:
+            done = live.succeeded(awaited.request.tool.id) if outcome is CallOutcome.OK else ()
             take = TakeBudget(live.unbounded, result_bytes=result_bytes)
             counted = self._m.authorizer.histories.ended(awaited.request, live, outcome)
-            await self._m.store.commit(Unit((take, *counted), events))
+            await self._m.store.commit(Unit((take, *counted, *done), events))
         except BaseException:
             self._awaited[decision] = awaited
             raise

@@ -42,6 +42,7 @@ from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.grant_scope import scoped
 from remit.core.tasks.history import CountedOutcome
 from remit.core.tasks.plan import UNPLANNED
 from remit.core.tools.tool import (
@@ -151,6 +152,11 @@ class Authorizer:
         self._own_files = own_files
         self.evaluations = Evaluations()
 
+    @property
+    def observed(self) -> frozenset[str]:
+        """The upstreams in observe mode."""
+        return self._observed
+
     def observes(self, upstream: str) -> bool:
         """Return whether an upstream is in observe mode: its calls are decided and recorded, never
         refused.
@@ -196,13 +202,14 @@ class Authorizer:
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         if flow.facts.to_self:
             tool = msgspec.structs.replace(tool, audience=_ONESELF)
+        grants = live.grants.get(tool.id, ())
         return AccessRequest(
             principal=principal,
             agent=live.agent,
             task=live.task,
             tool=tool,
             arguments=arguments,
-            grants=live.grants.get(tool.id, ()),
+            grants=grants,
             tier=tool.tier,
             label=live.label,
             cleared=bundle.classes.cleared(tool.audience, live.label),
@@ -211,6 +218,7 @@ class Authorizer:
             unconstrained=upstream in self._unconstrained,
             flow=flow,
             own_files=own,
+            unscoped=tool.tier is Tier.AUTONOMOUS and not scoped(grants, tool, arguments),
         )
 
     def tool(self, tool_id: str) -> Tool:

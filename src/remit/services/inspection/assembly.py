@@ -65,6 +65,7 @@ def inspection_services(
             live=tasks.live,
             tools=tools.registry,
             authorizer=decisions.authorizer,
+            policies=policies,
             tenant=deployment.tenant,
         ),
         who=Who(

@@ -265,8 +265,9 @@ class Deferrals:
         events = outcome_events(
             held.request, held.decision, outcome, now, held.result_bytes, ended_by, held.withheld
         )
+        done = held.live.succeeded(held.request.tool.id) if outcome is CallOutcome.OK else ()
         counted = self._histories.ended(held.request, held.live, outcome)
-        self._late.write(Unit(counted, events))
+        self._late.write(Unit((*counted, *done), events))
         held.live.in_hand.discard(held.call)
         held.live.open_calls -= 1
 

@@ -294,6 +294,7 @@ def _task(call: StaticCall, agent: Agent) -> Task:
         intent=Intent(goal="", requested_by=requested_by, stated_at=_EVER),
         grants=(),
         label=call.label,
+        runbook=call.task_type.runbook,
         lineage=(Ancestor("parent", "parent", ""),) if call.handed else (),
         opened=_EVER,
         deadline=_EVER,

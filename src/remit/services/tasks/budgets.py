@@ -74,9 +74,21 @@ def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
     return f"{account_of(task, grant)}#{argument}"
 
 
+def work_account(task: Task) -> str:
+    """Return the account in which the successful calls of a task's completing tools are counted."""
+    return f"{task.id}#ends-after"
+
+
+def work_done(task: Task, used: Mapping[str, Usage]) -> str:
+    """Return why the work of a task is done; empty while it is not. `used`: what its accounts have spent."""
+    if task.ends_after and used.get(work_account(task), _UNUSED).calls:
+        return f"its work is done: a call of {' or '.join(f'`{one}`' for one in task.ends_after)} succeeded"
+    return ""
+
+
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
-    out = {task.id}
+    out = {task.id, work_account(task)} if task.ends_after else {task.id}
     for grant in task.grants:
         if grant.calls is not None:
             out.add(grant_account(task, grant))

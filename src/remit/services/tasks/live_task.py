@@ -27,7 +27,16 @@ from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store.changes import CountHistory, Take, TakeBudget
 from remit.ports.store.tasks import Usage
-from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
+from remit.services.tasks.budgets import (
+    Ceilings,
+    DrawnBudget,
+    added,
+    ceilings,
+    own_accounts,
+    used_up,
+    work_account,
+    work_done,
+)
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
@@ -232,6 +241,19 @@ class LiveTask:
             self._ceilings = ceilings(self.task)
         return used_up(self.task, self._used, self._ceilings)
 
+    def work_done(self) -> str:
+        """Return why the task's work is done; empty while it is not."""
+        return work_done(self.task, self._used)
+
+    def succeeded(self, tool: str) -> tuple[TakeBudget, ...]:
+        """Count a successful call that completes the task or an ancestor; return what the store counts."""
+        done = [work_account(one.task) for one in (self, *self.above()) if tool in one.task.ends_after]
+        if not done:
+            return ()
+        take = TakeBudget(dict.fromkeys(done, Budgets()), calls=1)
+        self._book(take, used=1)
+        return (take,)
+
     def spend(self, request: AccessRequest) -> None:
         """Use up the statements of the intent that a call relies on.
 
@@ -294,6 +316,9 @@ class LiveTask:
         Raises `BudgetExhausted`, and then reserves nothing. The commit of step 5 counts it for good, against
         all ancestors too.
         """
+        for one in (self, *self.above()):
+            if why := one.work_done():
+                raise BudgetExhausted(why, code="work-done", remediation="open a new task for further work")
         for take in takes:
             for account, budgets in take.bounds.items():
                 owner = self._owner(account)
