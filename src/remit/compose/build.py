@@ -164,6 +164,8 @@ def _decision_settings(config: Config) -> DecisionSettings:
             )
         ),
         approval_ttl_s=int(config.limits.approval_ttl_s),
+        windows={name: one.window for name, one in config.environment.windows.items()},
+        networks=config.environment.networks,
     )
 
 
@@ -238,7 +240,7 @@ def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> Policy
     )
     if stack is not None:
         stack.push_async_callback(server.close)
-    return OpaPolicies(server, classes=config.data_classes)
+    return OpaPolicies(server, classes=config.data_classes, declared=declared_names(config))
 
 
 def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
@@ -247,7 +249,11 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
         raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
     from remit.adapters.policy.rego import RegoPolicies
 
-    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
+    engine = RegoPolicies(
+        classes=config.data_classes,
+        in_process=config.policy.kind == "rego",
+        declared=declared_names(config),
+    )
     return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
 
 
@@ -256,10 +262,21 @@ def surveying_engine(config: Config) -> PolicyEngine:
     if config.policy.kind != "cedar":
         from remit.adapters.policy.rego import RegoPolicies
 
-        return RegoPolicies(classes=config.data_classes)
-    return cedar_apart(
-        config.data_classes,
-        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
+        return RegoPolicies(classes=config.data_classes, declared=declared_names(config))
+    return cedar_apart(config.data_classes, declared_names(config))
+
+
+def declared_names(config: Config) -> DeclaredNames:
+    """Return the names that the configuration declares and policies may use."""
+    return DeclaredNames(
+        zones=tuple(config.zones),
+        groups=tuple(config.groups),
+        initiatives=tuple(config.initiatives),
+        windows=tuple(config.environment.windows),
+        networks=tuple(config.environment.networks),
+        claims={
+            name: one.type for issuer in config.trust.issuers.values() for name, one in issuer.posture.items()
+        },
     )
 
 

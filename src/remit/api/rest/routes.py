@@ -22,6 +22,7 @@ from remit.api.rest import (
     tools,
     upstreams,
 )
+from remit.api.rest.decisions import freezes
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
 from remit.api.rest.route import Endpoint, group
 
@@ -34,6 +35,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),
     *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),
+    *group("Change freezes", freezes.FreezeRooms, freezes.ENDPOINTS),
     *group("Stored labels", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
     *group("Questions", inspection.InspectionRooms, inspection.ENDPOINTS),
     *group("Tools", tools.ToolRooms, tools.ENDPOINTS),

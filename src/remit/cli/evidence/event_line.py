@@ -14,6 +14,8 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
     "bundle.applied": ("bundle", "rules", "reason"),
     "bundle.proposed": ("bundle", "reason"),
+    "change.frozen": ("freeze", "until", "reason"),
+    "change.freeze_lifted": ("freeze", "reason"),
     "person.added": ("roles",),
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),

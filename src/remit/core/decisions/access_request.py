@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.circumstances.circumstances import USUAL, Circumstances
 from remit.core.flow.facts import NO_FLOW, Flow
 from remit.core.flow.stored_labels import NOTHING_AT_REST, CallLabels
 from remit.core.identity.principals import Agent, Principal
@@ -32,7 +33,8 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
-    `own_files` is the argument that reaches remit's own files; no mode permits such a call.
+    `own_files` is the argument that reaches remit's own files; no mode permits such a call. `circumstances`
+    are what policies may read that neither the agent nor the arguments determine.
     """
 
     principal: Principal
@@ -55,6 +57,7 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""
     own_files: str = ""
+    circumstances: Circumstances = USUAL
 
     @property
     def lacks_sender(self) -> bool:

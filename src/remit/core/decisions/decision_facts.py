@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.principals import Agent, AgentState, Principal
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
 from remit.core.tasks.task import Task
@@ -56,6 +57,12 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["crossings"] = request.crossings
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
+    if circumstances := msgspec.to_builtins(request.circumstances):
+        facts["circumstances"] = circumstances
+    if request.principal.method is not None:
+        facts["attestation"] = request.principal.method.value
+    if request.principal.posture:
+        facts["posture"] = request.principal.posture
     return facts
 
 
@@ -116,7 +123,12 @@ def rebuilt(
     assurance = Assurance.from_word(facts["assurance"])
     return AccessRequest(
         principal=Principal(
-            tenant=task.tenant, agent=agent.name, on_behalf_of=task.on_behalf_of, assurance=assurance
+            tenant=task.tenant,
+            agent=agent.name,
+            on_behalf_of=task.on_behalf_of,
+            assurance=assurance,
+            method=AttestationMethod(kept["attestation"]) if "attestation" in kept else None,
+            posture=kept.get("posture", {}),
         ),
         agent=agent,
         task=task,
@@ -130,6 +142,7 @@ def rebuilt(
         flow=flow,
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
+        circumstances=msgspec.convert(kept.get("circumstances", {}), Circumstances),
     )
 
 

@@ -32,6 +32,8 @@ class EventKind(enum.StrEnum):
     REPLICA_GONE = "replica.gone"
     BUNDLE_APPLIED = "bundle.applied"
     BUNDLE_PROPOSED = "bundle.proposed"
+    CHANGE_FROZEN = "change.frozen"
+    FREEZE_LIFTED = "change.freeze_lifted"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_SIGNED_IN = "person.signed_in"

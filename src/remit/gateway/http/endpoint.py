@@ -69,6 +69,7 @@ from remit.ports.upstream import HttpUpstream
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
+from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 from remit.services.mediation.mediator import Mediator, RequestedCall
@@ -173,6 +174,7 @@ class HttpEndpoint:
             url=self._base + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        visit.origin = sender_of(scope)
         if client := scope.get("client"):
             self._sightings.shown(found.claims, client[0])
         if found.nonce:
@@ -240,6 +242,7 @@ class HttpEndpoint:
             arguments=arguments,
             method=REQUEST,
             meta=travelling(visit.head.values),
+            origin=visit.origin,
         )
         answer = visit.answer = ApiAnswer(
             visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s

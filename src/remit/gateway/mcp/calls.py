@@ -82,6 +82,7 @@ class CallVisit:
         "head",
         "id",
         "modern",
+        "origin",
         "place",
         "proven",
         "receive",
@@ -102,6 +103,7 @@ class CallVisit:
         self.token = ""
         self.proven = Confirmation()
         self.agent = ""
+        self.origin = ""
         self.modern = False
         self.id: RequestId | None = None
         self.session: Session | None = None
@@ -269,7 +271,12 @@ class Calls:
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""
         asked = RequestedCall(
-            token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
+            token=visit.token,
+            proven=visit.proven,
+            upstream=upstream,
+            name=name,
+            arguments=arguments,
+            origin=visit.origin,
         )
         try:
             end = await self._mediator.run(asked, SilentSink())
@@ -320,6 +327,7 @@ class Calls:
             wants_progress=isinstance(meta.get("progressToken"), str | int),
             log_level=_log_level(visit, meta),
             capabilities=able_of(visit, meta),
+            origin=visit.origin,
             defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
 

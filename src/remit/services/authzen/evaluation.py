@@ -192,6 +192,7 @@ async def describe(
         )
     steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
     request = await parts.observer.turns.take(steps)
+    request = await parts.surroundings.seen(request, live)
     return msgspec.structs.replace(
         request,
         enforcement_point=point.name,

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from remit.core.circumstances.networks import Networks
+from remit.core.circumstances.time_window import TimeWindow
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
+from remit.services.decisions.freezes import Freezes
 from remit.services.decisions.plan_changes import Plans
 from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.upstream_modes import UpstreamModes
@@ -20,11 +25,16 @@ from remit.services.tools.assembly import ToolServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSettings:
-    """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait."""
+    """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait.
+
+    `windows` are the time windows that policies may read, `networks` the network zones.
+    """
 
     observed: frozenset[str] = frozenset()
     unconstrained: frozenset[str] = frozenset()
     approval_ttl_s: int = 900
+    windows: Mapping[str, TimeWindow] = field(default_factory=dict)
+    networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,8 @@ class DecisionServices:
     late: WriteBehind
     refusals: Refusals
     modes: UpstreamModes
+    surroundings: Surroundings
+    freezes: Freezes
 
 
 def decision_services(
@@ -68,6 +80,7 @@ def decision_services(
         second_person=deployment.second_person,
     )
     late = WriteBehind(store)
+    surroundings = _surroundings(adapters, deployment, settings)
     refusals = Refusals(store, clock, late)
     plans = Plans(
         store=store,
@@ -78,6 +91,7 @@ def decision_services(
         authorizer=authorizer,
         approvals=approvals,
         refusals=refusals,
+        surroundings=surroundings,
     )
     modes = UpstreamModes(
         store=store,
@@ -88,5 +102,22 @@ def decision_services(
         upstreams=frozenset(adapters.upstreams),
     )
     return DecisionServices(
-        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals, modes=modes
+        authorizer=authorizer,
+        approvals=approvals,
+        plans=plans,
+        late=late,
+        refusals=refusals,
+        modes=modes,
+        surroundings=surroundings,
+        freezes=Freezes(store=store, clock=clock, entropy=entropy, tenant=deployment.tenant),
+    )
+
+
+def _surroundings(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Surroundings:
+    return Surroundings(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        windows=settings.windows,
+        networks=Networks(settings.networks),
     )

@@ -44,6 +44,7 @@ from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
+from remit.services.decisions.circumstances import Surroundings
 from remit.services.decisions.refusals import Refusals
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
@@ -81,6 +82,7 @@ class Plans:
         authorizer: Authorizer,
         approvals: Approvals,
         refusals: Refusals,
+        surroundings: Surroundings,
     ) -> None:
         """Take the dependencies."""
         self._store = store
@@ -91,6 +93,7 @@ class Plans:
         self._authorizer = authorizer
         self._approvals = approvals
         self._refusals = refusals
+        self._surroundings = surroundings
 
     async def extend(
         self, task_id: str, wished: Sequence[PlanWish], *, by: str, claims: AccessClaims | None = None
@@ -113,6 +116,7 @@ class Plans:
             if extended(live.task.plan, entries) == live.task.plan:
                 return Extension(live.task)
             request = self._request(live, entries_of(entries), claims, now, self._facts(live, entries, by))
+            request = await self._surroundings.seen(request, live)
             clean = live.is_clean
             ruling = await self._authorizer.decide(request, live)
             # The calls under an extension count against budgets, not the extension itself.

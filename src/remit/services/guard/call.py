@@ -129,6 +129,7 @@ class HookedSteps(ExternalSteps):
             bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, self.now
         )
         request = inheriting(await deps.observer.turns.take(steps), bound.live)
+        request = await deps.surroundings.seen(request, bound.live)
         return DescribedCall(bound, await deps.stored_labels.seen(request))
 
     async def decide(self, described: DescribedCall) -> RuledCall:

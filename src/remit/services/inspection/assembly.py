@@ -61,6 +61,7 @@ def inspection_services(
             live=tasks.live,
             tools=tools.registry,
             authorizer=decisions.authorizer,
+            surroundings=decisions.surroundings,
             tenant=deployment.tenant,
         ),
         who=Who(

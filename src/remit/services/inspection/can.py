@@ -18,6 +18,7 @@ from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -33,6 +34,7 @@ class CanReports:
         live: LiveTasks,
         tools: ToolCatalogue,
         authorizer: Authorizer,
+        surroundings: Surroundings,
         tenant: str,
     ) -> None:
         """Take the dependencies."""
@@ -41,6 +43,7 @@ class CanReports:
         self._live = live
         self._tools = tools
         self._authorizer = authorizer
+        self._surroundings = surroundings
         self._tenant = tenant
 
     def _state(self, task: Task) -> str:
@@ -122,6 +125,7 @@ class CanReports:
         )
         now = self._clock.now()
         request = finish(self._authorizer.describing(principal, live, upstream, name, arguments, now))
+        request = await self._surroundings.seen(request, live)
         ruling = await self._authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         decision = ruling.decision

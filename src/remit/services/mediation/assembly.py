@@ -69,6 +69,7 @@ def mediation_services(
         late=decisions.late,
         refusals=decisions.refusals,
         stored_labels=flow.stored_labels,
+        surroundings=decisions.surroundings,
         observer=flow.observer,
         clock=adapters.clock,
         upstreams=adapters.upstreams,

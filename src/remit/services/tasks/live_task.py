@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import BudgetUse
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.flow.provenance import Index
@@ -30,6 +31,7 @@ from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings,
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
+_BOUNDED: Final = ("calls", "effectful_calls", "result_bytes")
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
 
@@ -216,6 +218,49 @@ class LiveTask:
         if self._ceilings is None:
             self._ceilings = ceilings(self.task)
         return used_up(self.task, self._used, self._ceilings)
+
+    def unbound_above(self) -> list[str]:
+        """Return the ancestors of this task that are not bound."""
+        names = self.task.ancestors
+        return [name for name in names if self._bound(name) is None] if names else []
+
+    def budget_use(self, stored: Mapping[str, Usage]) -> BudgetUse:
+        """Return what is used of the task's budgets, and what is left of them and of those above it.
+
+        `stored` is what the ancestors that are not bound have used.
+        """
+        mine = self.account_use(self.task.id)
+        spends = {
+            account: stored[account]
+            if (owner := self._owner(account)) is None
+            else owner.account_use(account)
+            for account in self.bounds
+        }
+        left: dict[str, int] = {}
+        for account, bounds in self.bounds.items():
+            spent = spends[account]
+            for name in _BOUNDED:
+                if (bound := getattr(bounds, name)) is not None:
+                    rest = max(bound - getattr(spent, name), 0)
+                    left[name] = min(left.get(name, rest), rest)
+        return BudgetUse(
+            calls=mine.calls,
+            effectful_calls=mine.effectful_calls,
+            result_bytes=mine.result_bytes,
+            family_calls=spends[self.root].calls,
+            calls_left=left.get("calls"),
+            effectful_calls_left=left.get("effectful_calls"),
+            result_bytes_left=left.get("result_bytes"),
+        )
+
+    def account_use(self, account: str) -> Usage:
+        """Return what one of the task's own accounts has used, and what calls on their way have reserved."""
+        used, held = self._used.get(account, _UNUSED), self._reserved.get(account, _UNUSED)
+        return Usage(
+            used.calls + held.calls,
+            used.effectful_calls + held.effectful_calls,
+            used.result_bytes + held.result_bytes,
+        )
 
     def spend(self, request: AccessRequest) -> None:
         """Use up the statements of the intent that a call relies on.

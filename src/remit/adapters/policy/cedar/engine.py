@@ -26,7 +26,7 @@ from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Sta
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
-from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
+from remit.adapters.policy.facts import NO_CLAIMS, Facts, context_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
@@ -67,6 +67,7 @@ class CedarPolicies:
         """Take the organisation's data classes, whose order policies can query, and its declared names."""
         self._classes = classes or Classes()
         self._declared = declared
+        self._posture = posture(declared.claims if declared else {})
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
@@ -75,7 +76,7 @@ class CedarPolicies:
     def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
         """Return the Cedar schema of the registered tools."""
         known = with_plan(tools)
-        return schema_text(known, parameters(task_types), self._classes, record_facts(known))
+        return schema_text(known, parameters(task_types), self._classes, record_facts(known), self._posture)
 
     def check(
         self,
@@ -96,7 +97,7 @@ class CedarPolicies:
         )
         groups = self._declared.groups if self._declared else ()
         params, records = parameters(task_types), record_facts(known)
-        return CheckInput(known, params, self._classes, agents, records, words, groups)
+        return CheckInput(known, params, self._classes, agents, records, words, groups, self._posture)
 
     def load(
         self,
@@ -116,7 +117,7 @@ class CedarPolicies:
         raise_first(found.problems)
         facts = Facts(self._classes, task_types, self._text_limit)
         schema = self.schema(tools, task_types)
-        return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
+        return CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
 
 
 Form = tuple[str, str, str, Label]
@@ -157,13 +158,20 @@ class CedarLoaded:
     served: ClassVar[Literal[False]] = False
 
     def __init__(
-        self, rules: Sequence[CedarRule], tools: Sequence[Tool], facts: Facts, params: Shape, schema: str
+        self,
+        rules: Sequence[CedarRule],
+        tools: Sequence[Tool],
+        facts: Facts,
+        params: Shape,
+        schema: str,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked."""
         self._rules = tuple(rules)
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts
         self._params = params
+        self._posture = known_posture
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
         self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
@@ -288,7 +296,7 @@ class CedarLoaded:
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        return prune(context_shape(tool, self._params, self._record), paths)
+        return prune(context_shape(tool, self._params, self._record, self._posture), paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:

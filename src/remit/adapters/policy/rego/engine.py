@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, parameters, record_facts
+from remit.adapters.policy.facts import Facts, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
@@ -31,6 +31,7 @@ from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import DeclaredNames
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
@@ -65,8 +66,12 @@ class RegoPolicies:
         text_limit: int = TEXT_LIMIT,
         fuel: int = MAX_FUEL,
         in_process: bool = True,
+        declared: DeclaredNames | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can query, and the program `opa`."""
+        """Take the organisation's data classes, whose order policies can query, the program `opa`, and the
+        organisation's declared names.
+        """
+        self._posture = posture(declared.claims if declared else {})
         self.in_process = in_process
         self._classes = classes or Classes()
         self._program = program or OpaProgram()
@@ -115,7 +120,7 @@ class RegoPolicies:
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         facts = Facts(self._classes, task_types, self._text_limit)
-        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
+        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records, self._posture)
         return self._loaded(policies, questions, inputs.schema)
 
     def bundle(
@@ -174,11 +179,11 @@ class RegoPolicies:
 
     def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
         known = with_plan(tools)
-        params, records = parameters(task_types), record_facts(known)
+        read = (parameters(task_types), record_facts(known), self._posture)
         return KnownInputs(
-            {tool.id: input_shape(tool, params, records) for tool in known},
-            input_shape(Tool(upstream="", name=""), params, records),
-            schema_text(known, params, records),
+            {tool.id: input_shape(tool, *read) for tool in known},
+            input_shape(Tool(upstream="", name=""), *read),
+            schema_text(known, *read),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, written
+from remit.adapters.policy.facts import NO_CLAIMS, Facts, written
 from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
@@ -66,6 +66,7 @@ class RegoQuestions:
         facts: Facts,
         params: Shape,
         records: Shape,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked against these tools."""
         self._rules = tuple(rules)
@@ -75,6 +76,7 @@ class RegoQuestions:
         self._facts = facts
         self._params = params
         self._records = records
+        self._posture = known_posture
         self._prepared: RecentAnswers[tuple[str, str, str], _Prepared] = RecentAnswers(_KEPT)
         self._heads: RecentAnswers[tuple[str, str, str, str, str], _Head] = RecentAnswers(_KEPT)
 
@@ -146,7 +148,7 @@ class RegoQuestions:
         found = self._prepared.get(key)
         if found is not None and (found.tool is tool or found.tool == tool):
             return found
-        whole = input_shape(tool, self._params, self._records)
+        whole = input_shape(tool, self._params, self._records, self._posture)
         paths: set[Path] = {
             path
             for rule in self._rules

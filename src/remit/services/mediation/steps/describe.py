@@ -32,4 +32,5 @@ async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
     request = await deps.observer.turns.take(steps)
     if asked.follows is not None:
         request = msgspec.structs.replace(request, follows=asked.follows.decision)
+    request = await deps.surroundings.seen(request, bound.live, asked.origin)
     return DescribedCall(bound, await deps.stored_labels.seen(request))
