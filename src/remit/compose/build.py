@@ -166,6 +166,7 @@ def _decision_settings(config: Config) -> DecisionSettings:
         approval_ttl_s=int(config.limits.approval_ttl_s),
         windows={name: one.window for name, one in config.environment.windows.items()},
         networks=config.environment.networks,
+        notified=frozenset(config.notify),
     )
 
 

@@ -14,6 +14,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
     "bundle.applied": ("bundle", "rules", "reason"),
     "bundle.proposed": ("bundle", "reason"),
+    "decision.notify": ("addressee", "tool"),
     "change.frozen": ("freeze", "until", "reason"),
     "change.freeze_lifted": ("freeze", "reason"),
     "person.added": ("roles",),

@@ -58,6 +58,7 @@ class EventKind(enum.StrEnum):
     TASK_ENDED = "task.ended"
     DECISION_MADE = "decision.made"
     REFUSALS_COUNTED = "decision.counted"
+    NOTIFICATION_DUE = "decision.notify"
     TOOL_CALLED = "tool.called"
     CALL_CANCELLED = "call.cancelled"
     DATA_READ = "data.read"

@@ -63,6 +63,7 @@ from remit.gateway.http.problems import (
 from remit.gateway.http.request_state import ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
+from remit.gateway.stated_reason import reason_of
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
 from remit.ports.upstream import HttpUpstream
@@ -243,6 +244,7 @@ class HttpEndpoint:
             method=REQUEST,
             meta=travelling(visit.head.values),
             origin=visit.origin,
+            reason=reason_of(visit.head.values),
         )
         answer = visit.answer = ApiAnswer(
             visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s

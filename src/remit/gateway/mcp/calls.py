@@ -51,6 +51,7 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
+from remit.gateway.stated_reason import without_reason
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
 from remit.services.decisions.approvals import Approvals
@@ -293,10 +294,11 @@ class Calls:
         params.
         """
         params = message.params
-        method = message.method
+        method, reason = message.method, ""
         if method == "tools/call":
             upstream, name = self._tool(visit, text_param(params, "name"))
             arguments = object_param(params, "arguments")
+            arguments, reason = without_reason(arguments)
             if visit.modern:
                 await self._check_params(visit, upstream, name, arguments)
         elif method == "prompts/get":
@@ -328,6 +330,7 @@ class Calls:
             log_level=_log_level(visit, meta),
             capabilities=able_of(visit, meta),
             origin=visit.origin,
+            reason=reason,
             defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
 

@@ -27,7 +27,8 @@ from remit.services.tools.assembly import ToolServices
 class DecisionSettings:
     """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait.
 
-    `windows` are the time windows that policies may read, `networks` the network zones.
+    `windows` are the time windows that policies may read, `networks` the network zones, `notified` the
+    addressees that a rule may notify.
     """
 
     observed: frozenset[str] = frozenset()
@@ -35,6 +36,7 @@ class DecisionSettings:
     approval_ttl_s: int = 900
     windows: Mapping[str, TimeWindow] = field(default_factory=dict)
     networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notified: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ def decision_services(
         observed=settings.observed,
         unconstrained=settings.unconstrained,
         own_files=adapters.own_files,
+        addressees=settings.notified,
     )
     approvals = Approvals(
         store=store,

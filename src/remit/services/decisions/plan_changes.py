@@ -45,6 +45,7 @@ from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
 from remit.services.decisions.circumstances import Surroundings
+from remit.services.decisions.obligations import due_notifications
 from remit.services.decisions.refusals import Refusals
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
@@ -228,7 +229,8 @@ class Plans:
             subject=request.task.subject,
             call=decision.id,
         )
-        await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), event)))
+        due = due_notifications(request, decision)
+        await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), *due, event)))
         self._live.replace(task)
         return Extension(task, decision)
 

@@ -133,5 +133,6 @@ class CanReports:
             "outcome": decision.outcome.value,
             "needs_approval": decision.outcome is Outcome.DEFER,
             "rules": [rule.id for rule in decision.rules],
+            "obligations": list(decision.obligations),
             "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],
         }

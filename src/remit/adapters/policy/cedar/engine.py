@@ -28,7 +28,15 @@ from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import NO_CLAIMS, Facts, context_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
@@ -315,7 +323,12 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         if (answer := place.permitted.get(found.permits)) is not None:
             return answer
         spoken = [by_id[name] for name in sorted(found.permits)]
-        answer = PolicyAnswer(permits=references(spoken), reasons=reasons_of(spoken, place.tool))
+        answer = PolicyAnswer(
+            permits=references(spoken),
+            reasons=reasons_of(spoken, place.tool),
+            obligations=demanded(spoken),
+            asking=stepping(spoken),
+        )
         return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
     forbids = [rule for rule in spoken if not rule.waivable]
@@ -339,6 +352,8 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         waivable=references(waivable),
         reasons=reasons,
         errors=errors,
+        obligations=demanded(permits),
+        asking=stepping(permits),
         flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),

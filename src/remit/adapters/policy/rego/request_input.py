@@ -13,7 +13,15 @@ from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
 from remit.adapters.policy.types import Kind, Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
@@ -128,7 +136,12 @@ class RegoQuestions:
         if not all(rule.permits for rule in permits) or any(rule.permits for rule in spoken):
             return refused("the policies mistake a permit for a forbid", _REBUILD)
         if not spoken:
-            return PolicyAnswer(permits=references(permits), reasons=reasons_of(permits, tool))
+            return PolicyAnswer(
+                permits=references(permits),
+                reasons=reasons_of(permits, tool),
+                obligations=demanded(permits),
+                asking=stepping(permits),
+            )
         forbids = [rule for rule in spoken if not rule.waivable]
         waivable = [rule for rule in spoken if rule.waivable]
         unpermitted = not forbids and not permits
@@ -137,6 +150,8 @@ class RegoQuestions:
             permits=() if forbids else references(permits),
             forbids=references(forbids),
             waivable=references(waivable),
+            obligations=() if forbids else demanded(permits),
+            asking=() if forbids else stepping(permits),
             reasons=(NO_PERMIT,) if unpermitted else reasons_of(forbids + waivable, tool),
             flow=flow_read((rule.ref.id, _of_context(rule)) for rule in forbids or waivable),
             most_calls=min((rule.bounded for rule in waivable), default=0),
