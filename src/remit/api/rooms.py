@@ -9,6 +9,7 @@ from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.rooms import OAuthRooms
 from remit.api.rest.approvals import ApprovalRooms
 from remit.api.rest.decisions.freezes import FreezeRooms
+from remit.api.rest.decisions.telemetry import TelemetryRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
 from remit.api.rest.findings import FindingRooms
@@ -54,6 +55,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
         GuardRooms(guard=services.guard),
         FreezeRooms(decisions=services.decisions),
+        TelemetryRooms(tasks=services.tasks),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),

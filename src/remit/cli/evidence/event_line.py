@@ -15,6 +15,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "bundle.applied": ("bundle", "rules", "reason"),
     "bundle.proposed": ("bundle", "reason"),
     "decision.notify": ("addressee", "tool"),
+    "model.used": ("model", "input_tokens", "output_tokens"),
     "change.frozen": ("freeze", "until", "reason"),
     "change.freeze_lifted": ("freeze", "reason"),
     "person.added": ("roles",),

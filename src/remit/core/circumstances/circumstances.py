@@ -49,6 +49,7 @@ class BudgetUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls_left: int | None = None
     effectful_calls_left: int | None = None
     result_bytes_left: int | None = None
+    tokens_left: int | None = None
 
 
 NOTHING_USED: Final = BudgetUse()

@@ -56,6 +56,7 @@ class EventKind(enum.StrEnum):
     PLAN_EXTENDED = "plan.extended"
     TASK_NARROWED = "task.narrowed"
     TASK_ENDED = "task.ended"
+    MODEL_USED = "model.used"
     DECISION_MADE = "decision.made"
     REFUSALS_COUNTED = "decision.counted"
     NOTIFICATION_DUE = "decision.notify"

@@ -13,6 +13,7 @@ from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.model_usage import ModelUsage
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tasks.tasks import Tasks
 
@@ -23,6 +24,7 @@ class TaskServices:
 
     tasks: Tasks
     live: LiveTasks
+    usage: ModelUsage
 
 
 def task_services(
@@ -55,4 +57,5 @@ def task_services(
         tenant=deployment.tenant,
         bounds=bounds,
     )
-    return TaskServices(tasks=tasks, live=live)
+    usage = ModelUsage(store=adapters.store, clock=adapters.clock, live=live, tenant=deployment.tenant)
+    return TaskServices(tasks=tasks, live=live, usage=usage)

@@ -27,7 +27,15 @@ from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.tasks import Usage
-from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
+from remit.services.tasks.budgets import (
+    Ceilings,
+    DrawnBudget,
+    added,
+    ceilings,
+    own_accounts,
+    token_account,
+    used_up,
+)
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
@@ -251,6 +259,7 @@ class LiveTask:
             calls_left=left.get("calls"),
             effectful_calls_left=left.get("effectful_calls"),
             result_bytes_left=left.get("result_bytes"),
+            tokens_left=self._tokens_left(),
         )
 
     def account_use(self, account: str) -> Usage:
@@ -329,6 +338,10 @@ class LiveTask:
                 owner = self._owner(account)
                 if owner is not None:
                     owner.check_account(account, budgets, take)
+        if self._tokens_left() == 0:
+            raise BudgetExhausted(
+                "the task's budget of model tokens is used up", remediation="open a new task", step=4
+            )
         for take in takes:
             self._book(take, held=1)
 
@@ -358,6 +371,25 @@ class LiveTask:
         take = TakeBudget(self.unbounded, result_bytes=size_bytes)
         self._book(take, used=1)
         return take
+
+    def token_take(self, tokens: int) -> TakeBudget:
+        """Return the take of a model call: from this task and those above that have a budget of tokens."""
+        bounded = [name for name, one in self.bounds.items() if one.tokens is not None]
+        return TakeBudget({token_account(name): Budgets() for name in bounded}, calls=tokens)
+
+    def count_tokens(self, take: TakeBudget) -> None:
+        """Count a model call that was recorded."""
+        self._book(take, used=1)
+
+    def _tokens_left(self) -> int | None:
+        """Return the model tokens that are left, here and above; None where nothing bounds them."""
+        left = []
+        for name, bound in self.bounds.items():
+            if bound.tokens is not None:
+                account = token_account(name)
+                owner = self._owner(account)
+                left.append(max(bound.tokens - (owner.account_use(account).calls if owner else 0), 0))
+        return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:
         """Return the bound task that an account belongs to; an ancestor may not be bound."""
