@@ -48,7 +48,8 @@ class WorkChain:
 class GuardSession:
     """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin.
 
-    `hooks` is the number of events that its hooks have reported, `answers` how many got which answer.
+    `hooks` is the number of events that its hooks have reported, `answers` how many got which answer. `usage`
+    are the model calls in its transcript that were taken in; None before the first event.
     """
 
     id: str
@@ -61,6 +62,7 @@ class GuardSession:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     hooks: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    usage: set[str] | None = None
 
 
 class GuardSessions:
