@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from remit.core.decisions.obligations import CUSTOM, NOTIFY, REDACT, REQUIRE_REASON, STEP_UP
+from remit.core.decisions.obligations import (
+    CUSTOM,
+    NOTIFY,
+    REDACT,
+    REQUIRE_REASON,
+    STEP_UP,
+    values_of,
+)
 from remit.core.json_value import Json
+from remit.core.tools.tool import Tool
 
 #: The annotations that name obligations; `obligation` is one that only another enforcement point knows.
 OBLIGATIONS: Final = (REDACT, NOTIFY, REQUIRE_REASON, STEP_UP, "obligation")
@@ -53,6 +61,18 @@ def obligation_fault(notes: Mapping[str, Json], *, permits: bool) -> tuple[str, 
         if not 0 < len(values) <= MAX_OBLIGATIONS or not all(_VALUE[name].match(one) for one in values):
             return f"`{name}` does not name {_SAYS[name]}", f"name {_SAYS[name]}"
     return None
+
+
+def unredactable(obligations: Iterable[str], tools: Sequence[Tool]) -> Iterator[tuple[str, str]]:
+    """Yield a warning, with its remediation, for each redacted field that some tools do not describe."""
+    for path in values_of(obligations, REDACT):
+        lacking = sorted({tool.id for tool in tools if not any(one.path == path for one in tool.fields)})
+        if lacking:
+            more = f" and {len(lacking) - 1} more tools" if len(lacking) > 1 else ""
+            yield (
+                f"calls of `{lacking[0]}`{more} are refused: no field `{path}` is described there",
+                "describe the field in the tool's file, or permit fewer tools by this rule",
+            )
 
 
 def _values(note: Json) -> list[str]:

@@ -93,3 +93,7 @@ def _people(made: Json, task: Json) -> None:
         terminal.say(f"  {said}", terminal.text(rule, "dim"))
     if facts.get("approval"):
         terminal.say(f"  approval {facts['approval']}", style="dim")
+    if facts.get("obligations"):
+        terminal.say(f"  obligations {', '.join(facts['obligations'])}", style="dim")
+    if values.get("stated_reason"):
+        terminal.say(f"  in the agent's own words: {values['stated_reason']}", style="dim")

@@ -28,11 +28,17 @@ def start(until: str, /, *, reason: str) -> int:
     reason
         The reason; it goes into the evidence.
     """
-    found = connect().post("freezes", until=_end(until).isoformat(), reason=reason)
+    end = _end(until).isoformat()
+    found = connect().post("freezes", until=end, reason=reason)
     if terminal.is_json():
         terminal.answer(found)
         return 0
-    terminal.say(terminal.text("FROZEN", "bold cyan"), " until ", terminal.moment(found["until"]), ", unless")
+    terminal.say(
+        terminal.text("FROZEN", "bold cyan"),
+        " until ",
+        terminal.moment(found["until"]),
+        "; to end it before:",
+    )
     terminal.copyable(f"  remit freeze lift {found['id']} --reason ...")
     return 0
 

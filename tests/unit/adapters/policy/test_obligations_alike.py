@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import functools
 
+import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.label import Label, Trust
-from remit.core.tools.tool import Tool
+from remit.core.tools.tool import FieldLabel, Tool
 from tests.samples.decision_vectors import without_digests
 from tests.samples.obligations import cedar, rego
 from tests.samples.policy_requests import CLERK, DEPLOY, DRAFT, PAY, READ, SUMMARISE, TOOLS, request, source
@@ -96,3 +97,22 @@ def test_the_same_is_an_error_in_rego(notes: str, effect: str) -> None:
     engine = RegoPolicies(program=opa_server.program())
     found = engine.check(source(text, "policies/test.rego"), TOOLS, [SUMMARISE], [CLERK])
     assert "error" in [one.severity for one in found]
+
+
+def test_a_field_that_no_tool_describes_is_a_warning() -> None:
+    """Its calls would be refused: both checks say so, and are silent where the field is described."""
+    label = FieldLabel("iban", Label())
+    described = msgspec.structs.replace(READ, fields=(label,))
+    cedar_text = '@id("x") @redact("iban") permit (principal, action == Action::"contracts/read", resource);'
+    rego_text = (
+        "package remit\n\n# METADATA\n# custom:\n#   redact: iban\n"
+        'permit contains "x" if input.action.id == "contracts/read"\n'
+    )
+    for engine, text, file in (
+        (CedarPolicies(), cedar_text, "policies/x.cedar"),
+        (RegoPolicies(program=opa_server.program()), rego_text, "policies/x.rego"),
+    ):
+        (problem,) = engine.check(source(text, file), [READ], [SUMMARISE], [CLERK])
+        assert problem.severity == "warning"
+        assert "calls of `contracts/read` are refused: no field `iban`" in problem.text
+        assert engine.check(source(text, file), [described], [SUMMARISE], [CLERK]) == []

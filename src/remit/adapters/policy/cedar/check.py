@@ -21,6 +21,7 @@ from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_
 from remit.adapters.policy.cedar.type_text import cedar_type
 from remit.adapters.policy.cedar.words import misspelt
 from remit.adapters.policy.facts import NO_CLAIMS, NO_RECORD, context_shape
+from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.types import Path, Shape, prune
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
@@ -86,6 +87,10 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
             ]
         if not found:  # else the finding says more
             found = list(never_applies(rule, conditions, [tool for tool, _ in met]))
+            found += [
+                rule.problem(text, at="@redact", severity="warning", remediation=way)
+                for text, way in unredactable(rule.obligations, [tool for tool, _ in met])
+            ]
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.facts import Facts, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
@@ -98,7 +99,8 @@ class RegoPolicies:
             if bundles:
                 self._opened(bundles, sources, inputs)
                 return []
-            return examined(self._program, sources, inputs, in_process=self.in_process).problems
+            found = examined(self._program, sources, inputs, in_process=self.in_process)
+            return found.problems + list(_unredactable(found.rules, with_plan(tools)))
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
@@ -224,6 +226,13 @@ class RegoLoaded:
         if len(document) <= MAX_KEPT_BYTES:
             self._known.put(document, found.result)
         return self._questions.answer(request.tool, found.result)
+
+
+def _unredactable(rules: Sequence[RegoRule], tools: Sequence[Tool]) -> Iterator[Problem]:
+    for rule in rules:
+        met = [tool for tool in tools if rule.tools is None or tool.id in rule.tools]
+        for text, way in unredactable(rule.obligations, met):
+            yield rule.problem(text, severity="warning", remediation=way)
 
 
 def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:
