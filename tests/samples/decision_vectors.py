@@ -96,5 +96,9 @@ def without_digests(answer: PolicyAnswer) -> PolicyAnswer:
         return tuple(msgspec.structs.replace(rule, digest="") for rule in rules)
 
     return msgspec.structs.replace(
-        answer, permits=bare(answer.permits), forbids=bare(answer.forbids), waivable=bare(answer.waivable)
+        answer,
+        permits=bare(answer.permits),
+        forbids=bare(answer.forbids),
+        waivable=bare(answer.waivable),
+        asking=bare(answer.asking),
     )

@@ -8,6 +8,8 @@ from remit.api.health import HealthRooms
 from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.rooms import OAuthRooms
 from remit.api.rest.approvals import ApprovalRooms
+from remit.api.rest.decisions.freezes import FreezeRooms
+from remit.api.rest.decisions.telemetry import TelemetryRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
 from remit.api.rest.findings import FindingRooms
@@ -54,6 +56,8 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         ),
         UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
         GuardRooms(guard=services.guard),
+        FreezeRooms(decisions=services.decisions),
+        TelemetryRooms(tasks=services.tasks),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),
@@ -85,12 +89,7 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
             endings=services.endings,
             identity=services.identity,
         ),
-        AuthzenRooms(
-            replicas=services.replicas,
-            decisions=services.decisions,
-            identity=services.identity,
-            answers=services.answers,
-        ),
+        _authzen_rooms(services),
         StreamRooms(signals=services.signals),
     )
     return {type(one): one for one in every}
@@ -102,6 +101,15 @@ def _deciding_rooms(services: Services) -> tuple[object, ...]:
         SimulationRooms(policies=services.policies, inspection=services.inspection),
         ExplanationRooms(inspection=services.inspection),
         ShadowRooms(policies=services.policies, decisions=services.decisions),
+    )
+
+
+def _authzen_rooms(services: Services) -> AuthzenRooms:
+    return AuthzenRooms(
+        replicas=services.replicas,
+        decisions=services.decisions,
+        identity=services.identity,
+        answers=services.answers,
     )
 
 

@@ -167,6 +167,9 @@ def _decision_settings(config: Config) -> DecisionSettings:
             )
         ),
         approval_ttl_s=int(config.limits.approval_ttl_s),
+        windows={name: one.window for name, one in config.environment.windows.items()},
+        networks=config.environment.networks,
+        notified=frozenset(config.notify),
     )
 
 
@@ -250,7 +253,7 @@ def _engine_in_force(config: Config, stack: AsyncExitStack | None) -> PolicyEngi
     )
     if stack is not None:
         stack.push_async_callback(server.close)
-    return OpaPolicies(server, classes=config.data_classes, declared=_declared(config))
+    return OpaPolicies(server, classes=config.data_classes, declared=declared_names(config))
 
 
 def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
@@ -260,7 +263,9 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
     from remit.adapters.policy.rego import RegoPolicies
 
     engine = RegoPolicies(
-        classes=config.data_classes, in_process=config.policy.kind == "rego", declared=_declared(config)
+        classes=config.data_classes,
+        in_process=config.policy.kind == "rego",
+        declared=declared_names(config),
     )
     return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()), bundle.history)
 
@@ -273,15 +278,25 @@ def surveying_engine(config: Config) -> PolicyEngine:
 def _rego_aside(config: Config) -> PolicyEngine:
     from remit.adapters.policy.rego import RegoPolicies
 
-    return RegoPolicies(classes=config.data_classes, declared=_declared(config))
+    return RegoPolicies(classes=config.data_classes, declared=declared_names(config))
 
 
 def _cedar_apart(config: Config) -> PolicyEngine:
-    return cedar_apart(config.data_classes, _declared(config))
+    return cedar_apart(config.data_classes, declared_names(config))
 
 
-def _declared(config: Config) -> DeclaredNames:
-    return DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives))
+def declared_names(config: Config) -> DeclaredNames:
+    """Return the names that the configuration declares and policies may use."""
+    return DeclaredNames(
+        zones=tuple(config.zones),
+        groups=tuple(config.groups),
+        initiatives=tuple(config.initiatives),
+        windows=tuple(config.environment.windows),
+        networks=tuple(config.environment.networks),
+        claims={
+            name: one.type for issuer in config.trust.issuers.values() for name, one in issuer.posture.items()
+        },
+    )
 
 
 def log_origin(tenant: str) -> str:

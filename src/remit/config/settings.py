@@ -16,6 +16,7 @@ from remit.config.credentials.lease import LeaseSection
 from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.sections.environment import EnvironmentSection
 from remit.config.sections.governance import (
     AgentsSection,
     CeilingSection,
@@ -403,6 +404,7 @@ class Config(Section, frozen=True, kw_only=True):
             "address or name, which comes first."
         ),
     ] = {}
+    environment: EnvironmentSection = EnvironmentSection()
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()

@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 
 from remit.config.reading.decoding import suggestion
+from remit.core.circumstances.circumstances import BudgetUse, Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.errors import ConfigInvalid, RemitError
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.principals import Agent, AgentState, Principal
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import Audience, Label, Trust
 from remit.core.tasks.history import BUILT_IN
@@ -221,13 +222,15 @@ class CaseRuns:
             trust=Trust.UNTRUSTED if told.untrusted else Trust.TRUSTED,
             zones=frozenset(told.zones),
         )
-        agent = _agent(facts)
+        agent, told_of = _agent(facts), facts.posture
         return AccessRequest(
             principal=Principal(
                 tenant=_TENANT,
                 agent=agent.name,
                 on_behalf_of=facts.task.on_behalf_of,
                 assurance=_assurance(facts.assurance),
+                method=_attestation(told_of.attestation) if told_of.attestation else None,
+                posture=told_of.claims,
             ),
             agent=agent,
             task=_task_of(agent, facts),
@@ -242,6 +245,7 @@ class CaseRuns:
             crossings=facts.crossings,
             max_crossings=bundle.classes.max_crossings(label.zones),
             history=dict(facts.history),
+            circumstances=_circumstances(facts),
         )
 
     def _tool(self, tool_id: str) -> Tool:
@@ -263,6 +267,18 @@ def _compared(
         rules=rules,
         missing=tuple(name for name in step.rules if name not in rules),
         reasons=reasons,
+    )
+
+
+def _circumstances(facts: StatedFacts) -> Circumstances:
+    place = facts.environment
+    return Circumstances(
+        windows=place.windows,
+        frozen=place.frozen,
+        network=place.network,
+        risk=place.risk,
+        findings=facts.posture.findings,
+        budget=BudgetUse(**msgspec.structs.asdict(facts.budget)),
     )
 
 
@@ -326,6 +342,16 @@ def _word(kind: type[Provenance], given: str) -> Provenance:
     except ValueError:
         known = ", ".join(one.value for one in kind)
         raise ConfigInvalid(f"`{given[:80]}` is no provenance", remediation=f"use one of {known}") from None
+
+
+def _attestation(given: str) -> AttestationMethod:
+    try:
+        return AttestationMethod(given)
+    except ValueError:
+        known = ", ".join(one.value for one in AttestationMethod)
+        raise ConfigInvalid(
+            f"`{given[:80]}` is no method of proof", remediation=f"use one of {known}"
+        ) from None
 
 
 def _assurance(given: str) -> Assurance:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from remit.config.reading.decoding import Problems, read
 from remit.config.reading.section import Seconds, Section
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.core.circumstances.circumstances import UNKNOWN
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
 
@@ -52,6 +53,36 @@ class StatedLabel(Section, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
 
 
+class StatedEnvironment(Section, frozen=True, kw_only=True):
+    """Where and when a call with given facts is made."""
+
+    windows: tuple[str, ...] = ()
+    frozen: bool = False
+    network: str = UNKNOWN
+    risk: Literal["low", "medium", "high", "unknown"] = "unknown"
+
+
+class StatedPosture(Section, frozen=True, kw_only=True):
+    """What is known about the agent of a call with given facts."""
+
+    attestation: str = ""
+    findings: tuple[str, ...] = ()
+    claims: dict[str, Json] = {}
+
+
+class StatedBudget(Section, frozen=True, kw_only=True):
+    """What the task of a call with given facts has used, and has left."""
+
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+    family_calls: int = 0
+    calls_left: int | None = None
+    effectful_calls_left: int | None = None
+    result_bytes_left: int | None = None
+    tokens_left: int | None = None
+
+
 class StatedFacts(Section, frozen=True, kw_only=True):
     """What policies read of a call, where a case states it; every other fact is as for a harmless call."""
 
@@ -64,6 +95,9 @@ class StatedFacts(Section, frozen=True, kw_only=True):
     assurance: str = "key-bound"
     crossings: int = 0
     history: Annotated[dict[str, int], Meta(description="what happened before, by counter")] = {}
+    environment: StatedEnvironment = StatedEnvironment()
+    posture: StatedPosture = StatedPosture()
+    budget: StatedBudget = StatedBudget()
     now: Annotated[str, Meta(description="a time, such as 2026-03-04T12:00:00Z")] = "2026-01-05T12:00:00Z"
 
 

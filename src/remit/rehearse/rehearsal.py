@@ -136,7 +136,9 @@ class RehearsedTask:
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
         self._r.run(
-            stage.services.decisions.approvals.answer(decision.approval, person, approve=approve, most=most)
+            stage.services.decisions.approvals.answer(
+                decision.approval, person, approve=approve, most=most, session=stage.session_of(person)
+            )
         )
 
     def hand_down(

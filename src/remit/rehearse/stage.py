@@ -26,10 +26,12 @@ from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import Task, TaskType
+from remit.ports.store.changes import Credential
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
+from remit.services.decisions.approvals import STRONG
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall
@@ -150,6 +152,19 @@ class RehearsalStage:
         except NotFound:
             await self.add_person(name, groups, roles)
             return await self.services.identity.directory.person(name)
+
+    def session_of(self, person: Person) -> Credential:
+        """Return a session of a person who has just signed in with a passkey."""
+        now = self.services.clock.now()
+        return Credential(
+            tenant=person.tenant,
+            digest="",
+            kind="session",
+            person=person.name,
+            created=now,
+            expires=now,
+            method=STRONG,
+        )
 
     async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
         """Register an agent with its own key."""

@@ -27,6 +27,7 @@ from remit.adapters.policy.types import (
     fit,
     record,
 )
+from remit.core.circumstances.circumstances import UNATTESTED
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.bounded_approval import is_high_risk
 from remit.core.errors import ConfigInvalid
@@ -70,6 +71,12 @@ FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.s
 _FLOW_FACTS = tuple(FLOW.fields)
 _FACTS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL, "date": MOMENT}
 NO_RECORD = Shape(Kind.RECORD)
+#: Where and when the call is made, as remit itself knows it.
+ENVIRONMENT = record(windows=STRINGS, frozen=BOOL, network=STRING, risk=STRING)
+_USED = ("calls", "effectful_calls", "result_bytes", "family_calls")
+_LEFT = ("calls_left", "effectful_calls_left", "result_bytes_left", "tokens_left")
+#: What is left is absent where nothing bounds it.
+BUDGET = Shape(Kind.RECORD, fields=dict.fromkeys((*_USED, *_LEFT), WHOLE), required=frozenset(_USED))
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
 
 
@@ -128,13 +135,33 @@ def history_read(paths: Iterable[Path], history: Shape) -> frozenset[str]:
     return frozenset(found)
 
 
+def posture(claims: Mapping[str, str]) -> Shape:
+    """Return the record of what is known about the agent itself; `claims` of its identity token are optional.
+
+    `claims` are the types (`string`, `integer`, `boolean`) by name.
+    """
+    fields = {name: _PARAMETERS[kind] for name, kind in sorted(claims.items())}
+    # A token may still carry a claim that the configuration does not let in any more.
+    told = Shape(Kind.RECORD, fields=fields, closed=False)
+    return record(attestation=STRING, findings=STRINGS, claims=told)
+
+
+NO_CLAIMS = posture({})
+
+
 def provenances(tool: Tool, args: Shape) -> Shape:
     """Return the record type of arguments' provenance, including the parts that the tool's file describes."""
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
 
-def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD, history: Shape = NO_HISTORY) -> Shape:
+def context_shape(
+    tool: Tool,
+    params: Shape,
+    facts: Shape = NO_RECORD,
+    history: Shape = NO_HISTORY,
+    known_posture: Shape = NO_CLAIMS,
+) -> Shape:
     """Return the type of `context` for calls of `tool`; `facts` are those of records."""
     task = record(
         id=STRING,
@@ -175,6 +202,9 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD, history: 
         provenance=provenances(tool, args),
         record=facts,
         task=task,
+        environment=ENVIRONMENT,
+        posture=known_posture,
+        budget=BUDGET,
         now=MOMENT,
         history=history,
         scoped=BOOL,
@@ -198,6 +228,31 @@ def written(value: Json) -> bytes:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, ValueError, TypeError):
         raise TypeMismatch("context", "holds text that is not Unicode") from None
+
+
+def _environment(request: AccessRequest) -> dict[str, Json]:
+    known = request.circumstances
+    return {
+        "windows": known.windows,
+        "frozen": known.frozen,
+        "network": known.network,
+        "risk": known.risk,
+    }
+
+
+def _posture(request: AccessRequest) -> dict[str, Json]:
+    method = request.principal.method
+    return {
+        "attestation": method.value if method is not None else UNATTESTED,
+        "findings": request.circumstances.findings,
+        "claims": request.principal.posture,
+    }
+
+
+def _budget(request: AccessRequest) -> dict[str, Json]:
+    use = request.circumstances.budget
+    out = {name: getattr(use, name) for name in _USED}
+    return out | {name: left for name in _LEFT if (left := getattr(use, name)) is not None}
 
 
 class Facts:
@@ -241,6 +296,9 @@ class Facts:
             "provenance": provenance_of,
             "record": lambda request: request.flow.record,
             "task": self._task,
+            "environment": _environment,
+            "posture": _posture,
+            "budget": _budget,
             "now": lambda request: request.now,
             "history": lambda request: {**never, **request.history},
             "scoped": lambda request: not request.unscoped,

@@ -234,7 +234,8 @@ class ApprovalView(View, frozen=True, kw_only=True):
     `rules` are pairs of ID and digest. `expires` is the time until which it may be answered and used; for an
     expired one, the time at which it expired. `questioned` are the values in question, each with its source.
     `offer` is what an answer may permit beyond the call; null: nothing. `most` is the number of calls that
-    the answer permits, `used` how many of them were made.
+    the answer permits, `used` how many of them were made. `step_up`: only a person who has just signed in
+    with a passkey may approve.
     """
 
     id: str
@@ -256,6 +257,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     offer: OfferView | None
     most: int
     used: int
+    step_up: bool
 
 
 class ClosureView(View, frozen=True, kw_only=True):

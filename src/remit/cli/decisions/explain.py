@@ -103,3 +103,7 @@ def _people(made: Json, task: Json) -> None:
         left = facts.get("approval_left")
         bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
         terminal.say(f"  approval {facts['approval']}{bounded}", style="dim")
+    if facts.get("obligations"):
+        terminal.say(f"  obligations {', '.join(facts['obligations'])}", style="dim")
+    if values.get("stated_reason"):
+        terminal.say(f"  in the agent's own words: {values['stated_reason']}", style="dim")

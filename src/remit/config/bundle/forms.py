@@ -394,6 +394,10 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
         Count | None, Meta(description="Maximum number of calls that change something.")
     ] = None
     result_bytes: Annotated[Size | None, Meta(description="Maximum total size of results.")] = None
+    tokens: Annotated[
+        Count | None,
+        Meta(description="Maximum number of tokens of the model calls that the agent reports."),
+    ] = None
 
 
 class DelegatesForm(Section, frozen=True, kw_only=True):

@@ -228,7 +228,12 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
 
 
 def _budgets(form: BudgetsForm) -> Budgets:
-    return Budgets(calls=form.calls, effectful_calls=form.effectful_calls, result_bytes=form.result_bytes)
+    return Budgets(
+        calls=form.calls,
+        effectful_calls=form.effectful_calls,
+        result_bytes=form.result_bytes,
+        tokens=form.tokens,
+    )
 
 
 def _holder(node: Node, text: str, key: str) -> tuple[str, int]:

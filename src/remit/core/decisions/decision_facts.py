@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.principals import Agent, AgentState, Principal
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
 from remit.core.tasks.history import HistoryFacts, Unreadable
@@ -65,6 +66,12 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         }
     if request.unscoped:
         facts["unscoped"] = True
+    if circumstances := msgspec.to_builtins(request.circumstances):
+        facts["circumstances"] = circumstances
+    if request.principal.method is not None:
+        facts["attestation"] = request.principal.method.value
+    if request.principal.posture:
+        facts["posture"] = request.principal.posture
     return facts
 
 
@@ -125,7 +132,12 @@ def rebuilt(
     assurance = Assurance.from_word(facts["assurance"])
     return AccessRequest(
         principal=Principal(
-            tenant=task.tenant, agent=agent.name, on_behalf_of=task.on_behalf_of, assurance=assurance
+            tenant=task.tenant,
+            agent=agent.name,
+            on_behalf_of=task.on_behalf_of,
+            assurance=assurance,
+            method=AttestationMethod(kept["attestation"]) if "attestation" in kept else None,
+            posture=kept.get("posture", {}),
         ),
         agent=agent,
         task=task,
@@ -141,6 +153,7 @@ def rebuilt(
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
         history=_history(kept.get("history", {})),
         unscoped=bool(kept.get("unscoped")),
+        circumstances=msgspec.convert(kept.get("circumstances", {}), Circumstances),
     )
 
 

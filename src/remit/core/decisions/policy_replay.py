@@ -17,7 +17,10 @@ from remit.core.decisions.decision import Outcome, PolicyAnswer, RuleRef, weigh
 
 #: Codes of reasons that policies give; every other reason of a refusal is one that policies cannot change.
 POLICY_CODES: Final = frozenset(
-    {"permitted", "approval-needed", "forbidden", "no-permit", "policy-error", "flow", "plan"}
+    {
+        *("permitted", "approval-needed", "forbidden", "no-permit", "policy-error", "flow", "plan"),
+        *("obligation", "reason-required", "step-up"),
+    }
 )
 #: What each code of a decision that cannot be replayed means.
 MEANINGS: Final[Mapping[str, str]] = {
@@ -127,7 +130,7 @@ def refused_elsewhere(facts: Mapping[str, Any]) -> bool:
 def waived(facts: Mapping[str, Any], before: PolicyAnswer) -> frozenset[RuleRef]:
     """Return the rules that an approval had waived for a recorded call."""
     approved = facts["outcome"] == Outcome.PERMIT.value and facts.get("approval")
-    return frozenset(before.waivable) if approved else frozenset()
+    return frozenset((*before.waivable, *before.asking)) if approved else frozenset()
 
 
 def reproduced(facts: Mapping[str, Any], answer: PolicyAnswer) -> bool:

@@ -75,11 +75,15 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor."""
+    """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor.
+
+    `tokens` are those of the model calls that the agent reports.
+    """
 
     calls: int | None = None
     effectful_calls: int | None = None
     result_bytes: int | None = None
+    tokens: int | None = None
 
     def narrow(self, other: Budgets) -> Budgets:
         """Return the smaller of each bound."""
@@ -87,6 +91,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             calls=_least(self.calls, other.calls),
             effectful_calls=_least(self.effectful_calls, other.effectful_calls),
             result_bytes=_least(self.result_bytes, other.result_bytes),
+            tokens=_least(self.tokens, other.tokens),
         )
 
 

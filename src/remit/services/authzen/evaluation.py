@@ -59,13 +59,14 @@ REPORTABLE = frozenset(
 class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """The question of an enforcement point: may this subject make this call?
 
-    `caller` is the enforcement point itself.
+    `caller` is the enforcement point itself, `carries_out` the kinds of obligations that it can meet.
     """
 
     point: EnforcementPoint
     caller: Principal
     subject: AskedSubject
     asked: RequestedCall
+    carries_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +196,13 @@ async def describe(
         )
     steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
     request = await parts.observer.turns.take(steps)
+    request = await parts.surroundings.seen(request, live)
     return msgspec.structs.replace(
         request,
         enforcement_point=point.name,
         asked_with=question.caller.confirmation,
+        stated_reason=asked.reason,
+        carries_out=question.carries_out,
         unconstrained=request.unconstrained or not point.constrained,
     )
 

@@ -11,7 +11,8 @@ The order of a decision, each a refusal if it fails:
 5. budget is reserved;
 6. if every remaining forbid is waivable, an approval is looked up, of this exact call or a bounded one that
    covers it; step 5 of the call consumes it. If a person has just denied the same call, the question is not
-   asked again.
+   asked again;
+7. the permit's obligations can be met.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ from remit.services.decisions.decision_reasons import (
     plan_departures,
     policy_reasons,
 )
+from remit.services.decisions.obligations import unmet
 from remit.services.decisions.person_lookups import lookup_for
 from remit.services.policy.bundle import AppliedBundle, Policies
 from remit.services.policy.evaluation import Evaluations
@@ -135,11 +137,12 @@ class Authorizer:
         observed: frozenset[str],
         unconstrained: frozenset[str] = frozenset(),
         own_files: OwnFiles | None = None,
+        addressees: frozenset[str] = frozenset(),
     ) -> None:
         """Take the dependencies.
 
         `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
-        sender-constrained token, whatever their tier.
+        sender-constrained token, whatever their tier. `addressees` are those that a rule may notify.
         """
         self._store = store
         self._policies = policies
@@ -150,6 +153,7 @@ class Authorizer:
         self._observed = observed
         self._unconstrained = unconstrained
         self._own_files = own_files
+        self._addressees = addressees
         self.evaluations = Evaluations()
 
     @property
@@ -249,7 +253,7 @@ class Authorizer:
         answer = await self.evaluations.of(applied.policy, request)
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
-        if reasons or answer.obligations:
+        if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
             approval = await self._approval(request, rules)
@@ -258,6 +262,9 @@ class Authorizer:
             elif denied := await self._denied(request, rules):
                 outcome = _DENY
                 reasons.append(denied)
+        if outcome is _PERMIT and (lacking := unmet(request, answer.obligations, approval, self._addressees)):
+            outcome = _DENY
+            reasons += lacking
         reasons += policy_reasons(answer, outcome)
         if outcome is not _PERMIT and answer.flow:
             reasons = self._with_lookups(
@@ -287,12 +294,12 @@ class Authorizer:
             rules=rules,
             waived=approval.rules if approval and outcome is _PERMIT else (),
             approval=approval.id if approval and outcome is _PERMIT else "",
-            obligations=answer.obligations,
+            obligations=answer.obligations if outcome is not _DENY else (),
             bundle=applied.digest,
             observed=observed and outcome is not _PERMIT,
             questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
             offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
-            if outcome is _DEFER
+            if outcome is _DEFER and not answer.asking
             else None,
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
         )

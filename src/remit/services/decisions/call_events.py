@@ -62,7 +62,9 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         data_class=request.label.data_class,
         rules=[[rule.id, rule.digest] for rule in decision.rules],
         bundle=decision.bundle,
+        obligations=list(decision.obligations),
         facts=recorded(request),
+        stated_reason=request.stated_reason,
         arguments=kept(unsensitive(request.tool, request.arguments)),
     )
     if number:

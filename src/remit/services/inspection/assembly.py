@@ -66,6 +66,7 @@ def inspection_services(
             tools=tools.registry,
             authorizer=decisions.authorizer,
             policies=policies,
+            surroundings=decisions.surroundings,
             tenant=deployment.tenant,
         ),
         who=Who(

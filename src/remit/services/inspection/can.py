@@ -20,6 +20,7 @@ from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
 from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
@@ -37,6 +38,7 @@ class CanReports:
         tools: ToolCatalogue,
         authorizer: Authorizer,
         policies: Policies,
+        surroundings: Surroundings,
         tenant: str,
     ) -> None:
         """Take the dependencies."""
@@ -46,6 +48,7 @@ class CanReports:
         self._tools = tools
         self._authorizer = authorizer
         self._policies = policies
+        self._surroundings = surroundings
         self._tenant = tenant
 
     def _state(self, task: Task) -> str:
@@ -141,6 +144,7 @@ class CanReports:
         )
         now = self._clock.now()
         request = finish(self._authorizer.describing(principal, live, upstream, name, arguments, now))
+        request = await self._surroundings.seen(request, live)
         ruling = await self._authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         decision = ruling.decision
@@ -148,5 +152,6 @@ class CanReports:
             "outcome": decision.outcome.value,
             "needs_approval": decision.outcome is Outcome.DEFER,
             "rules": [rule.id for rule in decision.rules],
+            "obligations": list(decision.obligations),
             "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],
         }

@@ -3,8 +3,9 @@
 
 A caller with many addresses is one place, and a server in front of remit is no place.
 
-INVARIANT: the content of a header counts for bounds alone. The caller's identity, and what is reported about
-the caller, depend on the connection and on what was proven.
+INVARIANT: the content of a header counts only where a trusted proxy has written it, and only for bounds and
+for the network zone that policies read. The caller's identity, and what is reported about the caller, depend
+on the connection and on what was proven.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 
 #: Key under which the scope of a request holds its place.
 PLACE: Final = "remit.place"
+#: Key under which it holds the trusted proxies.
+PROXIES: Final = "remit.proxies"
 #: Largest number of servers in a row that a request may have passed through.
 MAX_HOPS: Final = 8
 
@@ -58,6 +61,17 @@ def seen_from(scope: Mapping[str, Any]) -> str:
         return str(told)
     client = scope.get("client")
     return place_of(client[0] if client else "")
+
+
+def sender_of(scope: Mapping[str, Any]) -> str:
+    """Return the place that a request comes from, also where another replica forwarded it to this one.
+
+    Unlike `seen_from`, this is the sender that the first replica saw, never a replica.
+    """
+    client = scope.get("client")
+    host = client[0] if client else ""
+    proxies: Proxies | None = scope.get(PROXIES)
+    return place_of(host) if proxies is None else proxies.place(host, scope["headers"])
 
 
 def place_of(host: str) -> str:

@@ -71,6 +71,7 @@ def mediation_services(
         refusals=decisions.refusals,
         shadow=decisions.shadow,
         stored_labels=flow.stored_labels,
+        surroundings=decisions.surroundings,
         observer=flow.observer,
         clock=adapters.clock,
         upstreams=adapters.upstreams,

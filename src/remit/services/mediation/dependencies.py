@@ -14,6 +14,7 @@ from remit.ports.upstream import Upstream
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
 from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.endings.priority import EndPriority
@@ -52,6 +53,7 @@ class Dependencies:
     refusals: Refusals
     shadow: PolicyShadow
     stored_labels: StoredLabels
+    surroundings: Surroundings
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]

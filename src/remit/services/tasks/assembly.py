@@ -14,6 +14,7 @@ from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.model_usage import ModelUsage
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tasks.tasks import Tasks
 
@@ -25,6 +26,7 @@ class TaskServices:
     tasks: Tasks
     live: LiveTasks
     histories: Histories
+    usage: ModelUsage
 
 
 def task_services(
@@ -60,4 +62,5 @@ def task_services(
     histories = Histories(
         store=adapters.store, policies=policies, ownership=among.ownership, tenant=deployment.tenant
     )
-    return TaskServices(tasks=tasks, live=live, histories=histories)
+    usage = ModelUsage(store=adapters.store, clock=adapters.clock, live=live, tenant=deployment.tenant)
+    return TaskServices(tasks=tasks, live=live, histories=histories, usage=usage)

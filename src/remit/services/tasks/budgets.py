@@ -86,9 +86,16 @@ def work_done(task: Task, used: Mapping[str, Usage]) -> str:
     return ""
 
 
+def token_account(task_id: str) -> str:
+    """Return the account of a task's model tokens."""
+    return f"{task_id}#model#tokens"
+
+
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
     out = {task.id, work_account(task)} if task.ends_after else {task.id}
+    if task.budgets.tokens is not None:
+        out.add(token_account(task.id))
     for grant in task.grants:
         if grant.calls is not None:
             out.add(grant_account(task, grant))
@@ -121,6 +128,8 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
         return f"its budget of {budgets.calls} calls is used up"
     if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
         return f"its budget of {budgets.result_bytes} result bytes is used up"
+    if budgets.tokens is not None and used.get(token_account(task.id), _UNUSED).calls >= budgets.tokens:
+        return f"its budget of {budgets.tokens} model tokens is used up"
     held = ceilings(task) if held is None else held
     if held and all(any(used.get(name, _UNUSED).calls >= most for name, most in one) for one in held):
         return "the ceilings of all its grants are used up"

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import BudgetUse
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
 from remit.core.flow.provenance import Index
@@ -33,6 +34,7 @@ from remit.services.tasks.budgets import (
     added,
     ceilings,
     own_accounts,
+    token_account,
     used_up,
     work_account,
     work_done,
@@ -40,6 +42,7 @@ from remit.services.tasks.budgets import (
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
+_BOUNDED: Final = ("calls", "effectful_calls", "result_bytes")
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
 
@@ -254,6 +257,50 @@ class LiveTask:
         self._book(take, used=1)
         return (take,)
 
+    def unbound_above(self) -> list[str]:
+        """Return the ancestors of this task that are not bound."""
+        names = self.task.ancestors
+        return [name for name in names if self._bound(name) is None] if names else []
+
+    def budget_use(self, stored: Mapping[str, Usage]) -> BudgetUse:
+        """Return what is used of the task's budgets, and what is left of them and of those above it.
+
+        `stored` is what the ancestors that are not bound have used.
+        """
+        mine = self.account_use(self.task.id)
+        spends = {
+            account: stored[account]
+            if (owner := self._owner(account)) is None
+            else owner.account_use(account)
+            for account in self.bounds
+        }
+        left: dict[str, int] = {}
+        for account, bounds in self.bounds.items():
+            spent = spends[account]
+            for name in _BOUNDED:
+                if (bound := getattr(bounds, name)) is not None:
+                    rest = max(bound - getattr(spent, name), 0)
+                    left[name] = min(left.get(name, rest), rest)
+        return BudgetUse(
+            calls=mine.calls,
+            effectful_calls=mine.effectful_calls,
+            result_bytes=mine.result_bytes,
+            family_calls=spends[self.root].calls,
+            calls_left=left.get("calls"),
+            effectful_calls_left=left.get("effectful_calls"),
+            result_bytes_left=left.get("result_bytes"),
+            tokens_left=self._tokens_left(),
+        )
+
+    def account_use(self, account: str) -> Usage:
+        """Return what one of the task's own accounts has used, and what calls on their way have reserved."""
+        used, held = self._used.get(account, _UNUSED), self._reserved.get(account, _UNUSED)
+        return Usage(
+            used.calls + held.calls,
+            used.effectful_calls + held.effectful_calls,
+            used.result_bytes + held.result_bytes,
+        )
+
     def spend(self, request: AccessRequest) -> None:
         """Use up the statements of the intent that a call relies on.
 
@@ -324,6 +371,10 @@ class LiveTask:
                 owner = self._owner(account)
                 if owner is not None:
                     owner.check_account(account, budgets, take)
+        if self._tokens_left() == 0:
+            raise BudgetExhausted(
+                "the task's budget of model tokens is used up", remediation="open a new task", step=4
+            )
         for take in takes:
             self._book(take, held=1)
 
@@ -368,6 +419,25 @@ class LiveTask:
         take = TakeBudget(self.unbounded, result_bytes=size_bytes)
         self._book(take, used=1)
         return take
+
+    def token_take(self, tokens: int) -> TakeBudget:
+        """Return the take of a model call: from this task and those above that have a budget of tokens."""
+        bounded = [name for name, one in self.bounds.items() if one.tokens is not None]
+        return TakeBudget({token_account(name): Budgets() for name in bounded}, calls=tokens)
+
+    def count_tokens(self, take: TakeBudget) -> None:
+        """Count a model call that was recorded."""
+        self._book(take, used=1)
+
+    def _tokens_left(self) -> int | None:
+        """Return the model tokens that are left, here and above; None where nothing bounds them."""
+        left = []
+        for name, bound in self.bounds.items():
+            if bound.tokens is not None:
+                account = token_account(name)
+                owner = self._owner(account)
+                left.append(max(bound.tokens - (owner.account_use(account).calls if owner else 0), 0))
+        return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:
         """Return the bound task that an account belongs to; an ancestor may not be bound."""

@@ -28,17 +28,27 @@ from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import (
+    NO_CLAIMS,
     Facts,
     context_shape,
     history_read,
     history_shape,
     parameters,
+    posture,
     record_facts,
     written,
 )
 from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rule_facts import plain, values_at
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
@@ -78,6 +88,7 @@ class CedarPolicies:
         """Take the organisation's data classes, whose order policies can query, and its declared names."""
         self._classes = classes or Classes()
         self._declared = declared
+        self._posture = posture(declared.claims if declared else {})
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
@@ -91,7 +102,8 @@ class CedarPolicies:
     ) -> str:
         """Return the Cedar schema of the registered tools."""
         known, history = with_plan(tools), history_shape(counters)
-        return schema_text(known, parameters(task_types), self._classes, record_facts(known), history)
+        params, records = parameters(task_types), record_facts(known)
+        return schema_text(known, params, self._classes, records, history, self._posture)
 
     def check(
         self,
@@ -118,7 +130,9 @@ class CedarPolicies:
         groups = self._declared.groups if self._declared else ()
         params, records = parameters(task_types), record_facts(known)
         history = history_shape(counters)
-        return CheckInput(known, params, self._classes, agents, records, words, groups, history)
+        return CheckInput(
+            known, params, self._classes, agents, records, words, groups, history, self._posture
+        )
 
     def load(
         self,
@@ -139,7 +153,7 @@ class CedarPolicies:
         raise_first(found.problems)
         facts = Facts(self._classes, task_types, self._text_limit, counters)
         schema = self.schema(tools, task_types, counters)
-        return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
+        return CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
 
 
 Form = tuple[str, str, str, Label]
@@ -180,7 +194,13 @@ class CedarLoaded:
     served: ClassVar[Literal[False]] = False
 
     def __init__(
-        self, rules: Sequence[CedarRule], tools: Sequence[Tool], facts: Facts, params: Shape, schema: str
+        self,
+        rules: Sequence[CedarRule],
+        tools: Sequence[Tool],
+        facts: Facts,
+        params: Shape,
+        schema: str,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked."""
         self._rules = tuple(rules)
@@ -188,6 +208,7 @@ class CedarLoaded:
         self._facts = facts
         self._params = params
         self._schema = schema
+        self._posture = known_posture
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
         self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
@@ -334,7 +355,8 @@ class CedarLoaded:
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        return prune(context_shape(tool, self._params, self._record, self._facts.history), paths)
+        shape = context_shape(tool, self._params, self._record, self._facts.history, self._posture)
+        return prune(shape, paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
@@ -353,7 +375,12 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         if (answer := place.permitted.get(found.permits)) is not None:
             return answer
         spoken = [by_id[name] for name in sorted(found.permits)]
-        answer = PolicyAnswer(permits=references(spoken), reasons=reasons_of(spoken, place.tool))
+        answer = PolicyAnswer(
+            permits=references(spoken),
+            reasons=reasons_of(spoken, place.tool),
+            obligations=demanded(spoken),
+            asking=stepping(spoken),
+        )
         return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
     forbids = [rule for rule in spoken if not rule.waivable]
@@ -377,6 +404,8 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         waivable=references(waivable),
         reasons=reasons,
         errors=errors,
+        obligations=demanded(permits),
+        asking=stepping(permits),
         flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),

@@ -40,7 +40,7 @@ FLOW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "context.destination_trust": _PROVENANCES,
 }
 #: Facts that are sets of words.
-_SETS: Final = ("arg_names", "audiences", "categories", "zones")
+_SETS: Final = ("arg_names", "audiences", "categories", "zones", "windows", "findings")
 _PROVENANCE: Final = Words("a provenance", tuple(Provenance))
 
 

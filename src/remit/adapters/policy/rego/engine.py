@@ -10,15 +10,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.words import FLOW_WORDS
-from remit.adapters.policy.facts import Facts, history_shape, parameters, record_facts
+from remit.adapters.policy.facts import Facts, history_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
@@ -76,6 +77,7 @@ class RegoPolicies:
     ) -> None:
         """Take the data classes, whose order policies can query, the program `opa`, and declared names."""
         self._declared = declared
+        self._posture = posture(declared.claims if declared else {})
         self.in_process = in_process
         self._classes = classes or Classes()
         self._program = program or OpaProgram()
@@ -109,7 +111,8 @@ class RegoPolicies:
             if bundles:
                 self._opened(bundles, sources, inputs)
                 return []
-            return examined(self._program, sources, inputs, in_process=self.in_process).problems
+            found = examined(self._program, sources, inputs, in_process=self.in_process)
+            return found.problems + list(_unredactable(found.rules, with_plan(tools)))
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
@@ -132,7 +135,7 @@ class RegoPolicies:
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
         facts = Facts(self._classes, task_types, self._text_limit, counters)
-        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
+        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records, self._posture)
         return self._loaded(policies, questions, inputs.schema)
 
     def bundle(
@@ -205,11 +208,11 @@ class RegoPolicies:
         agents: Sequence[Agent] = (),
     ) -> KnownInputs:
         known, history = with_plan(tools), history_shape(counters)
-        params, records = parameters(task_types), record_facts(known)
+        read = (parameters(task_types), record_facts(known), history, self._posture)
         return KnownInputs(
-            {tool.id: input_shape(tool, params, records, history) for tool in known},
-            input_shape(Tool(upstream="", name=""), params, records, history),
-            schema_text(known, params, records, history),
+            {tool.id: input_shape(tool, *read) for tool in known},
+            input_shape(Tool(upstream="", name=""), *read),
+            schema_text(known, *read),
             known,
             vocabulary(
                 known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
@@ -280,6 +283,13 @@ class RegoLoaded:
         if len(document) <= MAX_KEPT_BYTES:
             self._known.put(document, result)
         return self._questions.answer(request.tool, result)
+
+
+def _unredactable(rules: Sequence[RegoRule], tools: Sequence[Tool]) -> Iterator[Problem]:
+    for rule in rules:
+        met = [tool for tool in tools if rule.tools is None or tool.id in rule.tools]
+        for text, way in unredactable(rule.obligations, met):
+            yield rule.problem(text, severity="warning", remediation=way)
 
 
 def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:

@@ -8,13 +8,21 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, history_read, written
+from remit.adapters.policy.facts import NO_CLAIMS, Facts, history_read, written
 from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule
 from remit.adapters.policy.rule_facts import dotted, plain, values_at
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
@@ -62,6 +70,7 @@ class RegoQuestions:
         facts: Facts,
         params: Shape,
         records: Shape,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked against these tools."""
         self._rules = tuple(rules)
@@ -74,6 +83,7 @@ class RegoQuestions:
         read = (path for rule in rules for path in _of_context(rule))
         #: The names in the history that rules read.
         self.history = history_read(read, facts.history)
+        self._posture = known_posture
         self._prepared: RecentAnswers[tuple[str, str, str], _Prepared] = RecentAnswers(_KEPT)
         self._heads: RecentAnswers[tuple[str, str, str, str, str], _Head] = RecentAnswers(_KEPT)
 
@@ -142,7 +152,12 @@ class RegoQuestions:
         if not all(rule.permits for rule in permits) or any(rule.permits for rule in spoken):
             return refused("the policies mistake a permit for a forbid", _REBUILD)
         if not spoken:
-            return PolicyAnswer(permits=references(permits), reasons=reasons_of(permits, tool))
+            return PolicyAnswer(
+                permits=references(permits),
+                reasons=reasons_of(permits, tool),
+                obligations=demanded(permits),
+                asking=stepping(permits),
+            )
         forbids = [rule for rule in spoken if not rule.waivable]
         waivable = [rule for rule in spoken if rule.waivable]
         unpermitted = not forbids and not permits
@@ -151,6 +166,8 @@ class RegoQuestions:
             permits=() if forbids else references(permits),
             forbids=references(forbids),
             waivable=references(waivable),
+            obligations=() if forbids else demanded(permits),
+            asking=() if forbids else stepping(permits),
             reasons=(NO_PERMIT,) if unpermitted else reasons_of(forbids + waivable, tool),
             flow=flow_read((rule.ref.id, _of_context(rule)) for rule in forbids or waivable),
             most_calls=min((rule.bounded for rule in waivable), default=0),
@@ -162,7 +179,7 @@ class RegoQuestions:
         found = self._prepared.get(key)
         if found is not None and (found.tool is tool or found.tool == tool):
             return found
-        whole = input_shape(tool, self._params, self._records, self._facts.history)
+        whole = input_shape(tool, self._params, self._records, self._facts.history, self._posture)
         paths: set[Path] = {
             path
             for rule in self._rules

@@ -133,3 +133,22 @@ class SubjectForgotten(EventBody, kw_only=True):
     KIND = EventKind.SUBJECT_FORGOTTEN
     reason: Reason = ""
     by: By
+
+
+class ChangeFrozen(EventBody, kw_only=True):
+    """A person declared a change freeze; policies read that one is in force."""
+
+    KIND = EventKind.CHANGE_FROZEN
+    freeze: Annotated[str, "its id"]
+    until: Annotated[str, "when it ends, unless a person lifts it before"]
+    reason: Reason
+    by: By
+
+
+class FreezeLifted(EventBody, kw_only=True):
+    """A person ended a change freeze before its time."""
+
+    KIND = EventKind.FREEZE_LIFTED
+    freeze: Annotated[str, "its id"]
+    reason: Reason
+    by: By

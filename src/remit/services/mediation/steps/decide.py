@@ -12,6 +12,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
 from remit.ports.store.changes import Take
 from remit.ports.store.units import Unit
+from remit.services.decisions.obligations import redacted
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.describe import DescribedCall
 from remit.services.tasks.live_tasks import LiveTask
@@ -44,6 +45,7 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
         call.reserved = ruling.takes
     decision, request = ruling.decision, ruling.request
     if decision.outcome is not _DEFER or decision.observed:
+        request = redacted(request, decision)
         return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
     await call.take_approval_turn(approvals.turn(request.task.id))
     approval, asking = await approvals.asking(request, decision)

@@ -10,6 +10,7 @@ from remit.ports.store.changes import CountHistory
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import use_of
 from remit.services.decisions.call_events import decision_event, sanitized
+from remit.services.decisions.obligations import due_notifications
 from remit.services.flow.observation import rising
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.decide import RuledCall
@@ -58,6 +59,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     number = live.calls
     events = (
         decision_event(request, decision, number),
+        *due_notifications(request, decision),
         *rise.events,
         *sanitized(request, decision.id),
     )

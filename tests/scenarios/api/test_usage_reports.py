@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threat: an agent uses up the tokens of another task, or a report that is no report breaks something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.core.evidence.event import EventKind
+from tests.worlds.services import ServiceWorld, Told, service_world
+
+Json = Any
+PATH = "/api/v1/otlp/v1/traces"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ServiceWorld]:
+    """A gateway behind its management endpoints."""
+    async with service_world(tmp_path) as made:
+        yield made
+
+
+def exported(*tokens: Json) -> dict[str, Json]:
+    """A report of model calls, as an exporter of OpenTelemetry sends it."""
+    spans = [
+        {
+            "traceId": "5b8efff798038103d269b633813fc60c",
+            "spanId": f"eee19b7ec3c1b17{number}",
+            "name": "chat m-1",
+            "kind": 3,
+            "attributes": [
+                {"key": "gen_ai.response.model", "value": {"stringValue": "m-1"}},
+                {"key": "gen_ai.usage.input_tokens", "value": {"intValue": count}},
+            ],
+        }
+        for number, count in enumerate(tokens)
+    ]
+    return {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}]}
+
+
+async def tasked(world: ServiceWorld) -> tuple[str, str]:
+    """Open a task; return it with its token for the management interface."""
+    task = await world.open(await world.session("lena"))
+    return task, str((await world.task_token(task)).json["access_token"])
+
+
+async def used(world: ServiceWorld) -> list[tuple[str, Json]]:
+    """The tasks for which model calls are recorded, with their tokens."""
+    entries = await world.services.evidence.log.pages(limit=1000, kinds=(EventKind.MODEL_USED,))
+    leaves = [json.loads(one.leaf) for one in entries]
+    return sorted((one["task"], one["facts"]["input_tokens"]) for one in leaves)
+
+
+async def send(world: ServiceWorld, body: Json, by: str) -> Told:
+    """Send a report."""
+    return await world.ask("POST", PATH, body, by=by)
+
+
+async def test_a_report_counts_for_the_task_of_its_token(world: ServiceWorld) -> None:
+    """Whatever it says itself; the answer is that of the protocol."""
+    task, token = await tasked(world)
+    other, _ = await tasked(world)
+    body = exported("12", 30)
+    body["resourceSpans"][0]["resource"]["attributes"] = [
+        {"key": "remit.task", "value": {"stringValue": other}}
+    ]
+    told = await send(world, body, token)
+    assert (told.status, told.json) == (200, {"partialSuccess": {}})
+    assert await used(world) == [(task, 12), (task, 30)]
+    assert (await send(world, body, token)).status == 200
+    assert len(await used(world)) == 2
+
+
+async def test_nobody_reports_without_the_token_of_a_task(world: ServiceWorld) -> None:
+    """Neither a person, nor an agent without a task, nor anyone else."""
+    person = await world.session("root")
+    agent = await world.agent_token()
+    for by in (person, agent, ""):
+        assert (await send(world, exported(1), by)).status in (401, 403)
+    assert await used(world) == []
+
+
+async def test_spans_that_cannot_be_read_are_named(world: ServiceWorld) -> None:
+    """The others count."""
+    task, token = await tasked(world)
+    told = await send(world, exported("12", "-1", "x"), token)
+    assert told.json["partialSuccess"]["rejectedSpans"] == 2
+    assert await used(world) == [(task, 12)]
+
+
+@pytest.mark.parametrize("body", [[], {"resourceSpans": 1}, exported(*range(2001))])
+async def test_what_is_no_report_is_refused(world: ServiceWorld, body: Json) -> None:
+    """Nothing of it counts."""
+    _, token = await tasked(world)
+    assert (await send(world, body, token)).status == 400
+    assert await used(world) == []
+
+
+#: `exported(12, -1)` in the binary encoding, as the package `opentelemetry-proto` 1.45 writes it.
+BINARY = bytes.fromhex(
+    "0ac6020a190a170a0c736572766963652e6e616d6512070a056167656e7412a8020a030a0178128a010a105b8efff798"
+    "038103d269b633813fc60c1208eee19b7ec3c1b1702a0863686174206d2d3130033901000000000000004a1e0a156765"
+    "6e5f61692e726573706f6e73652e6d6f64656c12050a036d2d314a1f0a1967656e5f61692e75736167652e696e707574"
+    "5f746f6b656e731202180c4a160a056f74686572120d2a0b0a0921000000000000f83f1293010a105b8efff798038103"
+    "d269b633813fc60c1208eee19b7ec3c1b1712a0863686174206d2d3130033901000000000000004a1e0a1567656e5f61"
+    "692e726573706f6e73652e6d6f64656c12050a036d2d314a280a1967656e5f61692e75736167652e696e7075745f746f"
+    "6b656e73120b18ffffffffffffffffff014a160a056f74686572120d2a0b0a0921000000000000f83f"
+)
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+async def test_the_binary_encoding_says_the_same(world: ServiceWorld) -> None:
+    """SDKs for Python send it; the answer has the same encoding. A span counts once in either."""
+    task, token = await tasked(world)
+    told = await world.ask("POST", PATH, by=token, content=BINARY, headers=PROTOBUF)
+    assert (told.status, told.headers["content-type"]) == (200, "application/x-protobuf")
+    # An ExportTraceServiceResponse: one rejected span, and why.
+    assert told.content == b"\n,\x08\x01\x12(their ids or token counts cannot be read"
+    assert await used(world) == [(task, 12)]
+    body = exported("12")
+    body["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"] = "5B8EFFF798038103D269B633813FC60C"
+    assert (await send(world, body, token)).status == 200
+    assert await used(world) == [(task, 12)]
+
+
+@pytest.mark.parametrize("content", [b"\xff", BINARY[:-3], b"{}"])
+async def test_bytes_that_are_no_report_are_refused(world: ServiceWorld, content: bytes) -> None:
+    """Nothing of it counts."""
+    _, token = await tasked(world)
+    assert (await world.ask("POST", PATH, by=token, content=content, headers=PROTOBUF)).status == 400
+    assert await used(world) == []

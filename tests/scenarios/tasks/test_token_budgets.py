@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reported model calls count against budgets of tokens, each once; a task whose budget is used up ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from remit.core.decisions.decision import Outcome
+from remit.core.endings.closure import Cause
+from remit.core.errors import Fenced
+from remit.core.evidence.event import EventKind
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.model_usage import ModelCall
+from remit.core.tasks.task import Budgets
+from remit.services.tasks.opening_rules import DelegatedOpening
+from tests.samples.tokens import HELD, task_token
+from tests.worlds.calls import TO_ALL, CallWorld, a_bundle, a_type, call_world
+from tests.worlds.services import PERMIT
+
+
+def bundle(policy: str = PERMIT) -> Bundle:
+    """Return a bundle whose tasks of type `thinking` have 100 tokens."""
+    made = a_bundle(policy, "sha256:tokens")
+    made.task_types["thinking"] = a_type("thinking", budgets=Budgets(tokens=100), delegates=TO_ALL)
+    return made
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[CallWorld]:
+    """A desk where tasks think."""
+    async with call_world(tmp_path) as made:
+        await made.services.policies.apply(bundle(), by="root")
+        yield made
+
+
+def call(number: int, tokens: int) -> ModelCall:
+    """A reported model call."""
+    return ModelCall(span=f"trace/{number}", model="m-1", input_tokens=tokens - 1, output_tokens=1)
+
+
+async def report(world: CallWorld, task: str, *calls: ModelCall) -> int:
+    """Report model calls of a task."""
+    return await world.services.tasks.usage.report(task, calls)
+
+
+async def test_a_task_ends_when_its_tokens_are_used_up(world: CallWorld) -> None:
+    """Until it ends it takes no further call; the closure names the budget."""
+    task, token = await world.open("thinking")
+    assert await report(world, task.id, call(1, 99)) == 1
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert await report(world, task.id, call(2, 500)) == 1
+    decision = (await world.call(token, "read")).decision
+    assert (decision.outcome, [one.code for one in decision.reasons]) == (
+        Outcome.DENY,
+        ["budget-exhausted"],
+    )
+    (closure,) = await world.services.endings.revocations.expire()
+    assert (closure.cause, closure.tasks) == (Cause.BUDGET, (task.id,))
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+    with pytest.raises(Fenced):
+        await report(world, task.id, call(3, 1))
+    told = await world.facts(EventKind.MODEL_USED)
+    assert [(one["model"], one["input_tokens"], one["span"]) for one in told] == [
+        ("m-1", 98, "trace/1"),
+        ("m-1", 499, "trace/2"),
+    ]
+
+
+async def test_a_report_counts_once_however_often_it_is_sent(world: CallWorld) -> None:
+    """One after another, at once, and after a restart of the exporter."""
+    task, token = await world.open("thinking")
+    assert await report(world, task.id, call(1, 60)) == 1
+    assert await report(world, task.id, call(1, 60), call(1, 99)) == 0
+    assert sum(await asyncio.gather(*(report(world, task.id, call(2, 30)) for _ in range(5)))) == 1
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert len(await world.facts(EventKind.MODEL_USED)) == 2
+
+
+async def test_the_tokens_of_a_child_count_for_its_parent(world: CallWorld) -> None:
+    """Otherwise a task would think in its children."""
+    parent, token = await world.open("thinking")
+    other = await world.services.identity.directory.agent("other")
+    child = await world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening(brief="help"))
+    await report(world, parent.id, call(1, 50))
+    await report(world, child.id, call(1, 50))
+    own = await task_token(world.services, child.id, confirmation=HELD)
+    for one in (token, own):
+        assert (await world.call(one, "read")).decision.outcome is Outcome.DENY
+    closures = await world.services.endings.revocations.expire()
+    assert parent.id in {task for one in closures for task in one.tasks}
+
+
+async def test_tokens_are_kept_over_a_restart(tmp_path: Path) -> None:
+    """A task whose budget was used up at a process that is gone ends at the next start."""
+    async with call_world(tmp_path) as world:
+        await world.services.policies.apply(bundle(), by="root")
+        task, _ = await world.open("thinking")
+        await report(world, task.id, call(1, 100))
+    async with call_world(tmp_path, seed="again", settle=False) as world:
+        await world.reopen()
+        closures = await world.services.endings.spent.end()
+        assert [one.tasks for one in closures] == [(task.id,)]
+
+
+async def test_without_a_budget_reports_are_only_recorded(world: CallWorld) -> None:
+    """The evidence has them."""
+    task, token = await world.open("work")
+    assert await report(world, task.id, call(1, 10**9)) == 1
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert len(await world.facts(EventKind.MODEL_USED)) == 1
+
+
+async def test_a_policy_reads_what_is_left(world: CallWorld) -> None:
+    """The rest of the budget is kept for the end of the work."""
+    rule = (
+        '@id("spare") forbid (principal, action == Action::"desk/write", resource)\n'
+        "unless { context.budget has tokens_left && context.budget.tokens_left >= 50 };\n"
+    )
+    await world.services.policies.apply(bundle(PERMIT + rule), by="root")
+    task, token = await world.open("thinking")
+    await report(world, task.id, call(1, 50))
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    await report(world, task.id, call(2, 1))
+    assert await world.outcome(token, "write") is Outcome.DENY
+    assert await world.outcome(token, "read") is Outcome.PERMIT
