@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from remit.adapters.policy.cedar import cedar_apart, cedar_here
+from remit.adapters.policy.cedar import CedarPolicies, cedar_apart, cedar_here
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
@@ -35,6 +35,7 @@ from remit.ports.broker import Broker
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
 from remit.ports.policy import PolicyEngine
+from remit.ports.policy_proof import PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
@@ -101,6 +102,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         heads=opened.heads,
         keys=opened.keys,
         engine=opened.engine or cedar_here(config.data_classes),
+        prover=policy_prover(config),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,
@@ -257,10 +259,17 @@ def surveying_engine(config: Config) -> PolicyEngine:
         from remit.adapters.policy.rego import RegoPolicies
 
         return RegoPolicies(classes=config.data_classes)
-    return cedar_apart(
-        config.data_classes,
-        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
-    )
+    return _cedar(config)
+
+
+def policy_prover(config: Config) -> PolicyProver | None:
+    """Return what proves statements about the policies; None where they are not in Cedar."""
+    return _cedar(config).prover() if config.policy.kind == "cedar" else None
+
+
+def _cedar(config: Config) -> CedarPolicies:
+    names = DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives))
+    return cedar_apart(config.data_classes, names)
 
 
 def log_origin(tenant: str) -> str:

@@ -151,7 +151,7 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
     if wanted.recorded:
         assert errand.person is not None
         require(errand.person, Duty.AUDIT)
-    before, after = await _bundle(errand, wanted.before), await _bundle(errand, wanted.after)
+    before, after = await compared_bundle(errand, wanted.before), await compared_bundle(errand, wanted.after)
     old, new = await policies.tried(before, by=errand.by), await policies.tried(after, by=errand.by)
     found = changes(before, after, old.rules(), new.rules())
     recorded = None
@@ -173,7 +173,7 @@ async def compare(errand: RestRequest[SimulationRooms]) -> ComparedView:
 async def simulate(errand: RestRequest[SimulationRooms]) -> SimulatedView:
     """Decide recorded calls again under other policies; change nothing."""
     wanted: Simulate = errand.body
-    candidate = await _bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
+    candidate = await compared_bundle(errand, Compared(policies=wanted.policies, version=wanted.version))
     return simulated_view(
         await errand.rooms.inspection.simulations.run(
             candidate, limit=wanted.limit, every=wanted.every, by=errand.by
@@ -203,7 +203,8 @@ def simulated_view(found: Simulated) -> SimulatedView:
     )
 
 
-async def _bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bundle:
+async def compared_bundle(errand: RestRequest[SimulationRooms], wanted: Compared) -> Bundle:
+    """Return the bundle that is meant; given policies come with the tools and task types in force."""
     policies = errand.rooms.policies
     if wanted.policies is not None:
         return msgspec.structs.replace(policies.applied.bundle, policies=wanted.policies, digest="given")

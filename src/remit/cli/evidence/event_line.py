@@ -14,6 +14,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
     "bundle.applied": ("bundle", "rules", "reason"),
     "bundle.proposed": ("bundle", "reason"),
+    "policy.proven": ("verdict", "bundle", "guardrail"),
     "person.added": ("roles",),
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),

@@ -17,6 +17,7 @@ from remit.cli.policy import case_report, versions
 from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
+from remit.cli.policy.prove import prove
 from remit.cli.policy.rollout import FOLLOW_S
 from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
@@ -214,3 +215,4 @@ app.command(name="confirm")(versions.confirm)
 app.command(name="simulate")(simulate)
 app.command(name="test")(case_report.run_cases)
 app.command(name="diff")(diff)
+app.command(name="prove")(prove)

@@ -12,13 +12,12 @@ import msgspec
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Switch
-from remit.cli.policy.policy_files import sources
+from remit.cli.policy.policy_files import IN_FORCE, is_folder, named
 from remit.cli.policy.simulate import show_simulation
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
 from remit.core.json_value import Json
 
-IN_FORCE: Final = "in-force"
 _MARKS: Final = {
     "yes": ("permits more", "bold red"),
     "maybe": ("may permit more", "bold yellow"),
@@ -61,31 +60,19 @@ def diff(
     """
     if old and not new:
         old, new = IN_FORCE, old
-    if _folder(old) and _folder(new):
+    if is_folder(old) and is_folder(new):
         if recorded:
             way = "leave out `--recorded`, or one folder"
             raise UsageFault("two folders are compared without a server", remediation=way)
         found = _local(Path(old), Path(new))
     else:
-        given = {"before": _named(old or IN_FORCE), "after": _named(new)}
+        given = {"before": named(old or IN_FORCE), "after": named(new)}
         found = connect().post("policies", "diff", recorded=recorded, limit=limit, **given)
     if terminal.is_json():
         terminal.answer(found)
     else:
         _show(found, text=text)
     return 2 if fail_wider and found["wider"] != "no" else 0
-
-
-def _folder(given: str) -> bool:
-    return bool(given) and given != IN_FORCE and not given.isdigit()
-
-
-def _named(given: str) -> Json:
-    if given == IN_FORCE:
-        return {"in_force": True}
-    if given.isdigit():
-        return {"version": int(given)}
-    return {"policies": sources(Path(given))} if given else {}
 
 
 def _local(old: Path, new: Path) -> Json:

@@ -11,6 +11,8 @@ from remit.core.json_value import Json
 
 POLICIES: Final = "policies"
 ENDING: Final = ".cedar"
+#: The word for the version in force.
+IN_FORCE: Final = "in-force"
 
 
 def sources(folder: Path) -> list[dict[str, str]]:
@@ -33,3 +35,17 @@ def asked(folder: str, version: int) -> Json:
     if folder:
         return {"policies": sources(Path(folder))}
     return {"version": version} if version else {}
+
+
+def is_folder(given: str) -> bool:
+    """Return whether a version is given as a folder."""
+    return bool(given) and given != IN_FORCE and not given.isdigit()
+
+
+def named(given: str) -> Json:
+    """Return the part of a request that names a version: a folder, a number, or the one in force."""
+    if given == IN_FORCE:
+        return {"in_force": True}
+    if given.isdigit():
+        return {"version": int(given)}
+    return {"policies": sources(Path(given))} if given else {}

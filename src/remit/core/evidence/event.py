@@ -32,6 +32,7 @@ class EventKind(enum.StrEnum):
     REPLICA_GONE = "replica.gone"
     BUNDLE_APPLIED = "bundle.applied"
     BUNDLE_PROPOSED = "bundle.proposed"
+    POLICY_PROVEN = "policy.proven"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_SIGNED_IN = "person.signed_in"

@@ -21,6 +21,7 @@ from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
@@ -97,6 +98,10 @@ class CedarPolicies:
         groups = self._declared.groups if self._declared else ()
         params, records = parameters(task_types), record_facts(known)
         return CheckInput(known, params, self._classes, agents, records, words, groups)
+
+    def prover(self) -> CedarProver:
+        """Return what proves statements about policies for these data classes and names."""
+        return CedarProver(lambda tools, types: self._world(tools, types, ()), self._aside)
 
     def load(
         self,
