@@ -34,8 +34,7 @@ from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
-from remit.ports.policy_proof import PolicyProver
+from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream

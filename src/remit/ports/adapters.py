@@ -12,8 +12,7 @@ from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
-from remit.ports.policy_proof import PolicyProver
+from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy, OwnFiles, Processes, Transcripts
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store

@@ -17,7 +17,7 @@ from remit.cli.policy import case_report, versions
 from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
-from remit.cli.policy.prove import prove
+from remit.cli.policy.policy_proof import prove
 from remit.cli.policy.rollout import FOLLOW_S
 from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect

@@ -13,6 +13,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Switch
 from remit.cli.policy.policy_files import IN_FORCE, is_folder, named
+from remit.cli.policy.policy_proof import proof_of, show_proof
 from remit.cli.policy.simulate import show_simulation
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
@@ -40,8 +41,9 @@ def diff(
 
     Each of the two is a folder, a number of `remit policy history`, or `in-force`. With one, it is compared
     with what is in force; with none, the server's folder is. Two folders are compared without a server, with
-    their tools and task types. A change without a mark permits nothing that was refused before. For example,
-    read a colleague's change before you confirm it.
+    their tools and task types. A change without a mark permits nothing that was refused before. Where Cedar's
+    analyzer is installed (`make proof`), it also says what `remit policy prove` says. For example, read a
+    colleague's change before you confirm it.
 
     Parameters
     ----------
@@ -68,11 +70,22 @@ def diff(
     else:
         given = {"before": named(old or IN_FORCE), "after": named(new)}
         found = connect().post("policies", "diff", recorded=recorded, limit=limit, **given)
+    found["proof"] = _proof(old, new) if found["changes"] else None
     if terminal.is_json():
         terminal.answer(found)
     else:
         _show(found, text=text)
     return 2 if fail_wider and found["wider"] != "no" else 0
+
+
+def _proof(old: str, new: str) -> Json:
+    """Return what a proof says; None where none can be had."""
+    from remit.core.errors import RemitError
+
+    try:
+        return proof_of(old, new)
+    except RemitError:
+        return None
 
 
 def _local(old: Path, new: Path) -> Json:
@@ -123,6 +136,9 @@ def _show(found: Json, *, text: bool) -> None:
                 "no": terminal.text("This change permits nothing that was refused before.", "green"),
             }[found["wider"]],
         )
+    if found["proof"]:
+        terminal.say("")
+        show_proof(found["proof"])
     if found["recorded"]:
         terminal.say("")
         show_simulation(found["recorded"])

@@ -18,7 +18,7 @@ from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
 from remit.services.policy.assembly import proofs_of
 from remit.services.policy.bundle import Policies
-from remit.services.policy.proving import PolicyProofs
+from remit.services.policy.proofs import PolicyProofs
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
-from remit.services.policy.proving import PolicyProofs
+from remit.services.policy.proofs import PolicyProofs
 
 
 def policies_of(

@@ -32,43 +32,43 @@ _ONESELF = Audience("self")
 _LITERALS = {Kind.STRING: str, Kind.BOOL: bool, Kind.LONG: int}
 
 
-class ToolForm(msgspec.Struct, frozen=True):
+class CalledForm(msgspec.Struct, frozen=True):
     """A tool as calls of some arguments and some flow have it, and what holds of these calls."""
 
     tool: Tool
     holds: tuple[str, ...] = ()
 
 
-def forms_of(tool: Tool, args: Shape) -> list[ToolForm]:
+def forms_of(tool: Tool, args: Shape) -> list[CalledForm]:
     """Return a tool in every form that a call can have.
 
     The forms are the tool as registered or in one of its variants, with the audience of its description, of a
     narrowing to known participants, or of the person alone.
     """
-    found: list[ToolForm] = []
+    found: list[CalledForm] = []
     others: list[str] = []
     for variant in tool.variants:
         fits, exact = _fitting(variant, args)
-        found.append(ToolForm(variant.of(tool), (*others, *fits)))
+        found.append(CalledForm(variant.of(tool), (*others, *fits)))
         if exact:
             others.append(f"!({' && '.join(f'({one})' for one in fits)})" if fits else "false")
-    found.insert(0, ToolForm(tool, tuple(others)))
+    found.insert(0, CalledForm(tool, tuple(others)))
     stored = tool.stored_destination
     for form in list(found):
         for one in stored.narrowings if stored else ():
             narrowed = msgspec.structs.replace(
                 form.tool, audience=one.audience, effect=one.effect or form.tool.effect
             )
-            found.append(ToolForm(narrowed, (*form.holds, f"context.flow.participants == {quoted(KNOWN)}")))
+            found.append(CalledForm(narrowed, (*form.holds, f"context.flow.participants == {quoted(KNOWN)}")))
     for form in list(found):
         if form.tool.audience != _ONESELF and (tool.arguments or stored):
             own = msgspec.structs.replace(form.tool, audience=_ONESELF)
-            found.append(ToolForm(own, (*form.holds, "context.flow.to_self")))
+            found.append(CalledForm(own, (*form.holds, "context.flow.to_self")))
     return found
 
 
 def conditions(
-    form: ToolForm,
+    form: CalledForm,
     facts: Mapping[str, Json],
     context: Shape,
     words: Mapping[str, Words],

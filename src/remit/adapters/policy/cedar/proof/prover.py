@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proves what rules permit, for every possible call of every tool (`remit.ports.policy_proof`).
+"""Proves what rules permit, for every possible call of every tool (`remit.ports.policy`).
 
 A widening is a call that the new rules permit and the old ones do not. Two sets of rules count: all of them,
 and the rules without those that an approval waives: an added `@otherwise` turns a refusal into a question.
@@ -30,7 +30,7 @@ from remit.core.policy.bundle import PolicySource
 from remit.core.policy.proof import FactPath, ProofAnswer, ProofPrograms, ProofQuestion, ProofVerdict
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
-from remit.ports.policy_proof import ProvedPolicies
+from remit.ports.policy import ProvedPolicies
 
 Policies = dict[str, Json]
 Rules = Sequence[CedarRule]

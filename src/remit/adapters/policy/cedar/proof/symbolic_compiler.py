@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cedar's symbolic compiler, run as its command line program (`cedar symcc`), one question a process.
 
-A question has limits of time and memory, and its files are in a folder of their own. Any answer but the two
+A question has limits of time and memory, and its files are in a separate folder. Any answer but the two
 known ones is a failure, which proves nothing.
 """
 

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rich.padding import Padding
+
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Switch
@@ -15,7 +17,7 @@ from remit.cli.rest_client import connect
 from remit.core.json_value import Json
 
 if TYPE_CHECKING:
-    from remit.services.policy.proving import WantedProof
+    from remit.services.policy.proofs import WantedProof
 
 #: Seconds of a proof on this machine, for all tools.
 MAX_SECONDS: Final = 600.0
@@ -23,6 +25,8 @@ MAX_SECONDS: Final = 600.0
 SHOWN: Final = 12
 _OUTCOMES: Final = {"permit": "permitted", "deny": "refused", "defer": "asked about"}
 _STYLES: Final = {"permit": "green", "deny": "red", "defer": "yellow"}
+#: The facts that are shown as the effect and the audience of the call.
+_OF_FORM: Final = ("context.effect", "context.audience")
 #: What each question says if it holds, and what a call shows for which it does not.
 _HOLDS: Final = {
     "never-errs": "no rule fails",
@@ -96,19 +100,20 @@ def _local(old: Path, new: Path, asked: Json) -> Json:
     """Prove by the files of two bundles alone; a rehearsal of each decides the calls that are found."""
     import msgspec
 
-    from remit.api.rest.policy_proof import proof_view
+    from remit.api.rest.policy_simulation import proof_view
     from remit.cli.doctor.files import last_seen
     from remit.compose import policy_engine, policy_prover
     from remit.config import CONFIG_NAME, load_bundle, load_config
     from remit.core.errors import ConfigInvalid
     from remit.rehearse import Rehearsal
-    from remit.services.policy.proving import ProofSide, WantedProof
-    from remit.services.policy.proving import prove as proven
+    from remit.services.policy.proofs import ProofSide, WantedProof
+    from remit.services.policy.proofs import prove as proven
 
     config = load_config(new / CONFIG_NAME)
     prover, engine = policy_prover(config), policy_engine(config)
     if prover is None:
         raise ConfigInvalid("a proof is about policies in Cedar", remediation="use `remit policy simulate`")
+    prover.programs()  # before the slower preparations: it raises where the programs are not installed
     sides = []
     with ExitStack() as stack:
         for folder in (old, new):
@@ -178,19 +183,16 @@ def _show_answer(one: Json) -> None:
 
 
 def _show_call(one: Json, call: Json) -> None:
-    pairs = [("effect", one["effect"]), ("audience", one["audience"])]
-    if call["groups"]:
-        pairs.append(("agent's groups", ", ".join(call["groups"])))
-    facts = [pair for pair in call["facts"].items() if pair[0] not in ("context.effect", "context.audience")]
-    pairs += [(name, terminal.compact(value)) for name, value in facts[:SHOWN]]
-    if len(facts) > SHOWN:
-        pairs.append(("", f"and {len(facts) - SHOWN} more; `--json` has them"))
-    terminal.picture(terminal.facts(pairs))
+    facts = [pair for pair in call["facts"].items() if pair[0] not in _OF_FORM]
+    more = len(facts) - SHOWN
     rules = f" by {', '.join(f'`{name}`' for name in call['rules'])}" if call["rules"] else ""
-    terminal.say(
-        "    before: ",
-        terminal.text(_OUTCOMES[call["before"]], _STYLES[call["before"]]),
-        "    after: ",
-        terminal.text(_OUTCOMES[call["after"]], _STYLES[call["after"]]),
-        terminal.text(rules, "dim"),
-    )
+    pairs: list[tuple[str, object]] = [
+        ("effect", one["effect"]),
+        ("audience", one["audience"]),
+        ("agent's groups", ", ".join(call["groups"])),
+        *((name, terminal.compact(value)) for name, value in facts[:SHOWN]),
+        ("and", f"{more} more facts; `--json` has them" if more > 0 else ""),
+        ("before", terminal.text(_OUTCOMES[call["before"]], _STYLES[call["before"]])),
+        ("after", terminal.text(_OUTCOMES[call["after"]], _STYLES[call["after"]]) + terminal.text(rules)),
+    ]
+    terminal.picture(Padding(terminal.facts(pairs), (0, 0, 0, 4)))

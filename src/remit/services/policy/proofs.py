@@ -24,8 +24,7 @@ from remit.core.policy.bundle import Bundle, PolicySource
 from remit.core.policy.proof import ProofAnswer, ProofPrograms, ProofQuestion, ProofVerdict, verdict_of
 from remit.core.tasks.plan import PLAN_TOOL
 from remit.core.tools.tool import Tool
-from remit.ports.policy import PolicyEngine, RuleInForce
-from remit.ports.policy_proof import PolicyProver, ProvedPolicies
+from remit.ports.policy import PolicyEngine, PolicyProver, ProvedPolicies, RuleInForce
 from remit.ports.runtime import Clock
 from remit.ports.store.principals import PrincipalStore
 from remit.ports.store.units import Unit
