@@ -202,12 +202,18 @@ def _for_others(rule: Rule, chance: random.Random) -> Sequence[Rule]:
 
 
 def _beside_a_grant(rule: Rule, chance: random.Random) -> Sequence[Rule]:
-    grant = Rule(f"{rule.name}-grant", "permit", rule.action, (chance.choice(_ATOMS),))
+    grant = Rule(
+        f"{rule.name}-grant-{chance.randrange(10**6)}", "permit", rule.action, (chance.choice(_ATOMS),)
+    )
     return [rule, grant]
 
 
 def _renamed(rule: Rule, chance: random.Random) -> Sequence[Rule]:
-    return [msgspec.structs.replace(rule, name=f"{rule.name}-again", conditions=rule.conditions[::-1])]
+    return [
+        msgspec.structs.replace(
+            rule, name=f"{rule.name}-{chance.randrange(10**6)}", conditions=rule.conditions[::-1]
+        )
+    ]
 
 
 MUTATIONS: tuple[Mutation, ...] = (

@@ -300,13 +300,15 @@ def proof_view(found: PolicyProof) -> ProofView:
 
 
 def _answer(one: ProofAnswer) -> ProofAnswerView:
-    call = one.example and ProvenCall(
-        groups=one.example.groups,
-        facts=one.example.facts,
-        before=one.before,
-        after=one.after,
-        rules=one.rules,
-    )
+    call = None
+    if one.example is not None:
+        call = ProvenCall(
+            groups=one.example.groups,
+            facts=one.example.facts,
+            before=one.before,
+            after=one.after,
+            rules=one.rules,
+        )
     return ProofAnswerView(
         question=one.question,
         tool=one.tool,

@@ -18,6 +18,7 @@ from remit.adapters.policy.cedar.check import CheckInput, CheckResult
 from remit.adapters.policy.cedar.expressions import fact_of
 from remit.adapters.policy.cedar.index import RuleIndex
 from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
+from remit.adapters.policy.cedar.proof.evaluated import evaluated
 from remit.adapters.policy.cedar.proof.possible_calls import conditions, forms_of
 from remit.adapters.policy.cedar.proof.symbolic_compiler import Compiled, SymbolicCompiler
 from remit.adapters.policy.cedar.rule import CedarRule, parse
@@ -175,18 +176,9 @@ class _Change(msgspec.Struct, frozen=True):
         return {rule.ref for rule in self.before} != {rule.ref for rule in self.after}
 
     @property
-    def gone(self) -> Rules:
-        kept = {rule.ref for rule in self.after}
-        return [rule for rule in self.before if rule.ref not in kept]
-
-    @property
     def differing(self) -> Rules:
-        known = {rule.ref for rule in self.before}
-        return [*self.gone, *(rule for rule in self.after if rule.ref not in known)]
-
-    def lasting(self) -> _Change:
-        """Return the change of the rules that no approval waives."""
-        return _Change(_lasting(self.before), _lasting(self.after))
+        kept = {rule.ref for rule in self.before} & {rule.ref for rule in self.after}
+        return [rule for rule in (*self.before, *self.after) if rule.ref not in kept]
 
 
 class _Questions:
@@ -195,6 +187,7 @@ class _Questions:
     def __init__(self, compiler: SymbolicCompiler, form: _Form) -> None:
         self._compiler = compiler
         self._form = form
+        self._asked: dict[str, ProofAnswer] = {}
 
     def never_errs(self, rules: Rules) -> Iterator[ProofAnswer]:
         """Yield an answer for each rule that can fail, or for which this is open; if there is none, one."""
@@ -203,38 +196,34 @@ class _Questions:
         yield from open_ones or [self._answer(ProofQuestion.NEVER_ERRS, Compiled(holds=True), ())]
 
     def _fails(self, rule: CedarRule) -> ProofAnswer:
-        found = Compiled(holds=True)
+        answer = self._asked.get(rule.ref.digest)
+        if answer is None:
+            answer = self._asked[rule.ref.digest] = self._answer(
+                ProofQuestion.NEVER_ERRS, self._never_errs(rule), [rule], rule.ref.id
+            )
+        return answer
+
+    def _never_errs(self, rule: CedarRule) -> Compiled:
         # Most rules have no operator that can fail on values of the right type.
-        if rule_parts(rule.policy)[2]:
-            limits = [
-                {"kind": "when", "body": one["conditions"][0]["body"]} for one in self._form.possible.values()
-            ]
-            bounded = {**rule.policy, "conditions": [*limits, *rule.policy.get("conditions", [])]}
-            found = self._compiler.never_errs(self._form.schema, self._form.tool.id, {rule.ref.id: bounded})
-        return self._answer(ProofQuestion.NEVER_ERRS, found, [rule], rule.ref.id)
+        if not rule_parts(rule.policy)[2]:
+            return Compiled(holds=True)
+        possible = self._form.possible.values()
+        limits = [{"kind": "when", "body": one["conditions"][0]["body"]} for one in possible]
+        bounded = {**rule.policy, "conditions": [*limits, *rule.policy.get("conditions", [])]}
+        return self._compiler.never_errs(self._form.schema, self._form.tool.id, {rule.ref.id: bounded})
 
     def no_wider(self, change: _Change) -> Iterator[ProofAnswer]:
         """Yield whether a change permits nothing more, by itself and after an approval."""
-        failing = [one for one in map(self._fails, change.gone) if one.verdict is not ProofVerdict.PROVEN]
-        levels = [(ProofQuestion.NO_WIDER, change)]
+        before, after = self._strict(change.before), self._strict(change.after)
+        yield self._answer(ProofQuestion.NO_WIDER, self._implies(after, before), change.differing)
         if any(rule.waivable for rule in (*change.before, *change.after)):
-            levels.append((ProofQuestion.NO_WIDER_AFTER_APPROVAL, change.lasting()))
-        for question, one in levels:
-            found = self._implies(_policies(one.after), _policies(one.before))
-            answer = self._answer(question, found, change.differing)
-            if failing and answer.verdict is ProofVerdict.PROVEN:
-                # Cedar skips a rule that fails, remit refuses: the refusals of this rule are gone as well.
-                why = f"`{failing[0].rule}`, which is gone, can fail, and remit refuses where it does"
-                answer = msgspec.structs.replace(
-                    answer, verdict=ProofVerdict.UNDECIDED, example=failing[0].example, why=why
-                )
-            yield answer
+            found = self._implies(self._lasting(change.after), self._lasting(change.before))
+            yield self._answer(ProofQuestion.NO_WIDER_AFTER_APPROVAL, found, change.differing)
 
     def bounded(self, rules: Rules, guardrail: CedarRule) -> ProofAnswer:
         """Return whether nothing is permitted that a guardrail refuses, or asks about."""
-        counted = rules if guardrail.waivable else _lasting(rules)
-        free = {"everything": _EVERYTHING, guardrail.ref.id: guardrail.policy}
-        found = self._implies(_policies(counted), free)
+        counted = self._strict(rules) if guardrail.waivable else self._lasting(rules)
+        found = self._implies(counted, {"everything": _EVERYTHING, guardrail.ref.id: guardrail.policy})
         return self._answer(ProofQuestion.BOUNDED, found, [guardrail], guardrail.ref.id)
 
     def reached(self, rules: Rules, by: Sequence[str]) -> ProofAnswer:
@@ -248,13 +237,31 @@ class _Questions:
             }
             for one in by
         }
-        lasting = _lasting(rules)
-        found = self._implies(_policies(lasting), allowed)
-        answer = self._answer(ProofQuestion.REACHED_ONLY_BY, found, [one for one in lasting if one.permits])
+        found = self._implies(self._lasting(rules), allowed)
+        answer = self._answer(ProofQuestion.REACHED_ONLY_BY, found, [one for one in rules if one.permits])
         if answer.example is None:
             return answer
         read = (("principal", "name"), *answer.example.read)
         return msgspec.structs.replace(answer, example=msgspec.structs.replace(answer.example, read=read))
+
+    def _lasting(self, rules: Rules) -> Policies:
+        """Return the rules that no approval waives; where a waivable one fails, they permit nothing."""
+        waivable = {rule.ref.id for rule in rules if rule.waivable}
+        return {name: one for name, one in self._strict(rules).items() if name not in waivable}
+
+    def _strict(self, rules: Rules) -> Policies:
+        """Return rules of which each permit fails where any rule fails.
+
+        Cedar skips a rule that fails; remit refuses the call.
+        """
+        failing = [rule for rule in rules if self._fails(rule).verdict is not ProofVerdict.PROVEN]
+        tried = [{"kind": "when", "body": evaluated(rule.policy)} for rule in failing]
+        return {
+            rule.ref.id: {**rule.policy, "conditions": [*tried, *rule.policy.get("conditions", [])]}
+            if rule.permits
+            else rule.policy
+            for rule in rules
+        }
 
     def _implies(self, first: Policies, second: Policies) -> Compiled:
         form = self._form
@@ -296,14 +303,6 @@ def _described(tool: Tool) -> Tool:
 def _met(rules: Rules, tool: Tool) -> Rules:
     """Return the rules whose scope can match calls of a tool in this form, by any agent."""
     return [rules[number] for number in RuleIndex(rules).for_tool(tool)]
-
-
-def _lasting(rules: Rules) -> Rules:
-    return [rule for rule in rules if not rule.waivable]
-
-
-def _policies(rules: Rules) -> Policies:
-    return {rule.ref.id: rule.policy for rule in rules}
 
 
 def _paths(rules: Iterable[CedarRule]) -> tuple[FactPath, ...]:
