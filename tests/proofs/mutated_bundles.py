@@ -226,7 +226,8 @@ MUTATIONS: tuple[Mutation, ...] = (
 def mutated(seed: int) -> tuple[Bundle, str]:
     """Return a bundle with one or two mutations, the same for the same seed, and what was done in words."""
     chance = random.Random(seed)
-    bundle, said = BASE, []
+    bundle = BASE
+    said: list[str] = []
     while bundle == BASE or (len(said) < 2 and chance.random() < 0.3):
         mutation, rule = chance.choice(MUTATIONS), chance.choice(bundle)
         after = tuple(one for each in bundle for one in (mutation(each, chance) if each is rule else [each]))

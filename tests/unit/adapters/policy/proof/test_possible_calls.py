@@ -53,7 +53,7 @@ def broken(
     limits = conditions(form, facts.tool(form.tool), context, words, classes, types, ["ada"])
     agent = {"type": "Agent", "id": request.agent.name}
     resource, upstream = {"type": "Tool", "id": tool.id}, {"type": "Upstream", "id": tool.upstream}
-    entities = [
+    entities: list[dict[str, Any]] = [
         {"uid": agent, "attrs": facts.agent(request.agent), "parents": []},
         {"uid": resource, "attrs": facts.tool(request.tool), "parents": [upstream]},
         {"uid": upstream, "attrs": {}, "parents": []},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from remit.adapters.policy.cedar.proof import symbolic_compiler
 from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
 from remit.adapters.policy.cedar.proof.symbolic_compiler import PROGRAM, SymbolicCompiler
 from remit.core.errors import NotFound
@@ -38,7 +38,7 @@ def scripted(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
     program.chmod(0o700)
     monkeypatch.setenv(PROGRAM, str(program))
-    monkeypatch.setattr(symbolic_compiler.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
 
 
 def test_without_the_program_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
