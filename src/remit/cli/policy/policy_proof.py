@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from rich.padding import Padding
 
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
-from remit.cli.parser import Switch
+from remit.cli.parser import Many, Switch
 from remit.cli.policy.policy_files import IN_FORCE, is_folder, named
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -49,9 +49,9 @@ def prove(
     new: str = "",
     /,
     *,
-    tool: tuple[str, ...] = (),
+    tool: Annotated[tuple[str, ...], Many] = (),
     guardrail: str = "",
-    only_by: tuple[str, ...] = (),
+    only_by: Annotated[tuple[str, ...], Many] = (),
     errors: Switch = False,
 ) -> int:
     """Prove for every possible call that a change of policies permits nothing more, or show the exact call.
@@ -146,14 +146,14 @@ def show_proof(found: Json) -> None:
     for name in whole:
         said = dict.fromkeys(_HOLDS[one["question"]] for one in tools[name])
         terminal.say(terminal.text("proven  ", "green"), terminal.text(name, "bold"), f"  {'; '.join(said)}")
+    if whole:
+        terminal.say("")
     _show_sum(found)
 
 
 def _show_sum(found: Json) -> None:
     count = len(found["answers"])
     bad = [sum(one["verdict"] == word for one in found["answers"]) for word in ("refuted", "undecided")]
-    if count:
-        terminal.say("")
     every = terminal.counted(count, "question")
     told = {
         "proven": terminal.text(f"Proven for every possible call: {every}", "green"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.policy.cedar.proof import solver
 from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
 from remit.adapters.policy.cedar.proof.symbolic_compiler import PROGRAM, SymbolicCompiler
 from remit.core.errors import NotFound
@@ -131,7 +132,7 @@ def test_the_solver_answers_each_command_at_once() -> None:
     """The compiler waits for each answer before it goes on."""
     pytest.importorskip("cvc5", reason="the solver is an extra")
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "remit.adapters.policy.cedar.proof.solver", "--lang", "smt"],
+        [sys.executable, "-P", solver.__file__, "--lang", "smt"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -215,7 +215,10 @@ class _Questions:
     def no_wider(self, change: _Change) -> Iterator[ProofAnswer]:
         """Yield whether a change permits nothing more, by itself and after an approval."""
         before, after = self._strict(change.before), self._strict(change.after)
-        yield self._answer(ProofQuestion.NO_WIDER, self._implies(after, before), change.differing)
+        answer = self._answer(ProofQuestion.NO_WIDER, self._implies(after, before), change.differing)
+        yield answer
+        if answer.verdict is ProofVerdict.REFUTED:
+            return  # what is permitted by itself needs no approval
         if any(rule.waivable for rule in (*change.before, *change.after)):
             found = self._implies(self._lasting(change.after), self._lasting(change.before))
             yield self._answer(ProofQuestion.NO_WIDER_AFTER_APPROVAL, found, change.differing)

@@ -100,8 +100,9 @@ class SymbolicCompiler:
             place = Path(folder)
             (place / "schema").write_text(schema, encoding="utf-8")
             solver = place / "solver"
-            module = f"{__package__}.solver"
-            solver.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m {module} "$@"\n')
+            # As a file and not as a module: the rest of remit need not be loaded for each question.
+            run = shlex.join([sys.executable, "-P", str(Path(__file__).with_name("solver.py"))])
+            solver.write_text(f'#!/bin/sh\nexec {run} "$@"\n')
             solver.chmod(0o700)
             command = [self._program, "symcc", "--cvc5-path", str(solver), "--counterexample"]
             command += ["--principal-type", "Agent", "--resource-type", "Tool"]
