@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from remit.core.errors import ConfigInvalid
 from tests.proofs.labelled import ENGINE, Judged, judged
 
 LATEST = Path("build") / "proofs.json"
@@ -29,8 +30,13 @@ def main() -> int:
     programs = ENGINE.prover().programs()
     found: list[Judged] = []
     seconds: list[float] = []
+    refused = 0
     for seed in range(given.bundles):
-        ones, spent = judged(seed)
+        try:
+            ones, spent = judged(seed)
+        except ConfigInvalid:
+            refused += 1  # no such bundle comes into force: `remit policy check` calls a rule contradictory
+            continue
         sys.stderr.write(f"\r{seed + 1} of {given.bundles}")
         found += ones
         changed = sum(bool(one.answers) for one in ones)
@@ -42,7 +48,8 @@ def main() -> int:
                 sys.stdout.write(f"{word}: {one.seed} {one.tool}: {one.mutation} {' '.join(one.why)}\n")
     sys.stderr.write("\n")
     told = {
-        "bundles": given.bundles,
+        "bundles": given.bundles - refused,
+        "refused_by_check": refused,
         "statements": 2 * len(found),
         "calls": sum(one.calls for one in found),
         "wider": sum(one.wider for one in found),
