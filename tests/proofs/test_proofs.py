@@ -97,6 +97,18 @@ def test_a_failing_rule_that_is_gone_no_longer_refuses() -> None:
     assert all(one.verdict is REFUTED and one.before == "deny" for one in wider)
 
 
+def test_a_redundant_rule_that_alone_reads_an_argument_is_open_when_it_goes() -> None:
+    """It refused calls in which the argument has another type, which a solver does not see."""
+    extra = Rule(
+        "desk/extra", "forbid", BASE[1].action, ('context.args.channel == "none"', "context.label.untrusted")
+    )
+    same = Rule("desk/same", "forbid", BASE[1].action, ("context.label.untrusted",))
+    found = proof(side((*BASE, extra, same)), side((*BASE, same)), WantedProof(tools=(EXPORT.id,)))
+    wider = [one for one in found.answers if one.question is not ProofQuestion.NEVER_ERRS]
+    assert {one.verdict for one in wider} == {UNDECIDED}
+    assert all("context.args.channel" in one.why for one in wider)
+
+
 def test_a_guardrail_bounds_what_the_new_rules_permit() -> None:
     """Proven while it is there, refuted when a change took it out."""
     asked = WantedProof(guardrail="note/planned")

@@ -90,7 +90,9 @@ def conditions(
         out.append("!context.flow.to_self")
     for path, one in words.items():
         shape = _shape(path, context)
-        if one.closed and not one.grows and one.words and shape is not None:
+        # A stored label may still have a zone that the configuration no longer has.
+        lasting = one.closed and not one.grows and not path.endswith(".zones")
+        if lasting and one.words and shape is not None:
             out.append(_one_of(path, one.words, several=shape.kind is Kind.SET))
             if one.levels:
                 out.append(_levels(path, one))

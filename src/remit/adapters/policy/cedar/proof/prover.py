@@ -21,7 +21,7 @@ from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
 from remit.adapters.policy.cedar.proof.evaluated import evaluated
 from remit.adapters.policy.cedar.proof.possible_calls import conditions, forms_of
 from remit.adapters.policy.cedar.proof.symbolic_compiler import Compiled, SymbolicCompiler
-from remit.adapters.policy.cedar.rule import CedarRule, parse
+from remit.adapters.policy.cedar.rule import CedarRule, Scope, parse
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one
 from remit.adapters.policy.facts import Facts, context_shape
@@ -36,6 +36,8 @@ from remit.ports.policy import ProvedPolicies
 Policies = dict[str, Json]
 Rules = Sequence[CedarRule]
 _GROUP = "group:"
+#: Facts whose values come from calls and results, and may have other types than declared.
+_OPEN_TYPES = ((), ("args",), ("record",), ("task", "params"))
 _EVERYTHING: Json = {
     "effect": "permit",
     **{part: {"op": "All"} for part in ("principal", "action", "resource")},
@@ -215,19 +217,22 @@ class _Questions:
     def no_wider(self, change: _Change) -> Iterator[ProofAnswer]:
         """Yield whether a change permits nothing more, by itself and after an approval."""
         before, after = self._strict(change.before), self._strict(change.after)
+        unread = _unread(change.before, change.after)
         answer = self._answer(ProofQuestion.NO_WIDER, self._implies(after, before), change.differing)
-        yield answer
+        yield _typed(answer, unread)
         if answer.verdict is ProofVerdict.REFUTED:
             return  # what is permitted by itself needs no approval
         if any(rule.waivable for rule in (*change.before, *change.after)):
             found = self._implies(self._lasting(change.after), self._lasting(change.before))
-            yield self._answer(ProofQuestion.NO_WIDER_AFTER_APPROVAL, found, change.differing)
+            answer = self._answer(ProofQuestion.NO_WIDER_AFTER_APPROVAL, found, change.differing)
+            yield _typed(answer, unread)
 
     def bounded(self, rules: Rules, guardrail: CedarRule) -> ProofAnswer:
         """Return whether nothing is permitted that a guardrail refuses, or asks about."""
         counted = self._strict(rules) if guardrail.waivable else self._lasting(rules)
         found = self._implies(counted, {"everything": _EVERYTHING, guardrail.ref.id: guardrail.policy})
-        return self._answer(ProofQuestion.BOUNDED, found, [guardrail], guardrail.ref.id)
+        answer = self._answer(ProofQuestion.BOUNDED, found, [guardrail], guardrail.ref.id)
+        return _typed(answer, _unread([guardrail], rules))
 
     def reached(self, rules: Rules, by: Sequence[str]) -> ProofAnswer:
         """Return whether nothing is permitted to other agents."""
@@ -306,6 +311,32 @@ def _described(tool: Tool) -> Tool:
 def _met(rules: Rules, tool: Tool) -> Rules:
     """Return the rules whose scope can match calls of a tool in this form, by any agent."""
     return [rules[number] for number in RuleIndex(rules).for_tool(tool)]
+
+
+def _unread(before: Rules, after: Rules) -> str:
+    """Return a fact of no certain type that rules read before, and not after; empty where there is none.
+
+    remit refuses a call in which a fact has another type than its declaration says, if a rule reads the fact.
+    Calls without such a rule are beyond what a solver sees: to it, every fact has its type.
+    """
+    still = {(path, rule.principal) for rule in after for path in rule.reads.paths}
+    for rule in before:
+        for path in sorted(rule.reads.paths, key=str):
+            open_type = path[:1] in _OPEN_TYPES or path[:2] in _OPEN_TYPES
+            if open_type and not {(path, Scope()), (path, rule.principal)} & still:
+                return ".".join(("context", *(name for name in path if name is not None)))
+    return ""
+
+
+def _typed(answer: ProofAnswer, unread: str) -> ProofAnswer:
+    """Return an answer that is open where calls with values of other types may be permitted now."""
+    if not unread or answer.verdict is not ProofVerdict.PROVEN:
+        return answer
+    why = (
+        f"`{unread}` is read no more: calls in which it does not fit its declared type were refused, and may "
+        "be permitted; every call in which it fits is proven"
+    )
+    return msgspec.structs.replace(answer, verdict=ProofVerdict.UNDECIDED, why=why)
 
 
 def _paths(rules: Iterable[CedarRule]) -> tuple[FactPath, ...]:
