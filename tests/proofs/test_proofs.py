@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from remit.adapters.policy.cedar.proof import prover
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.core.policy.proof import ProofAnswer, ProofQuestion, ProofVerdict
 from remit.services.policy.proofs import WantedProof
 from tests.proofs.labelled import judged, proof, side
 from tests.proofs.mutated_bundles import BASE, Rule, sources
-from tests.proofs.small_world import EXPORT, NOTE, TOOLS
+from tests.proofs.small_world import EXPORT, NOTE
 from tests.servers import cedar_program
 
 PROVEN, REFUTED, UNDECIDED = ProofVerdict.PROVEN, ProofVerdict.REFUTED, ProofVerdict.UNDECIDED
@@ -132,12 +133,13 @@ def test_a_tool_that_is_described_otherwise_is_open() -> None:
     assert {(one.tool, one.verdict) for one in found.answers} == {(NOTE.id, UNDECIDED)}
 
 
-def test_what_counts_as_unable_to_fail_is_proven_to_be_so() -> None:
-    """The form of a rule decides it without the solver; here the solver agrees."""
+def test_what_counts_as_unable_to_fail_is_proven_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form of a rule decides it without the solver; asked all the same, the solver agrees."""
     rules, _ = parse(sources(BASE))
     assert not any(rule_parts(rule.policy)[2] for rule in rules)
-    found = proof(side(BASE), side(BASE), WantedProof(errors=True))
-    assert {one.tool for one in found.answers} >= {tool.id for tool in TOOLS}
+    monkeypatch.setattr(prover, "rule_parts", lambda policy: ("", (), True))
+    found = proof(side(BASE), side(BASE), WantedProof(errors=True, tools=(NOTE.id,)))
+    assert {one.audience for one in found.answers} == {"internal", "self"}
     assert found.verdict is PROVEN
 
 

@@ -26,6 +26,7 @@ from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one
 from remit.adapters.policy.facts import Facts, context_shape
 from remit.adapters.policy.load import raise_first
+from remit.adapters.policy.types import TypeMismatch
 from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
 from remit.core.policy.proof import FactPath, ProofAnswer, ProofPrograms, ProofQuestion, ProofVerdict
@@ -161,9 +162,11 @@ class CedarProver:
         facts = Facts(world.classes, found.task_types, 0)
         context = context_shape(tool, world.params, world.facts)
         for form in forms_of(tool, context.fields["args"]):
-            holds = conditions(
-                form, facts.tool(form.tool), context, world.words, world.classes, found.task_types, known
-            )
+            try:
+                described = facts.tool(form.tool)
+            except TypeMismatch:
+                continue  # its data class does not exist, and remit refuses every call
+            holds = conditions(form, described, context, world.words, world.classes, found.task_types, known)
             yield _Form(form.tool, schema_of_one(form.tool, context, named), _limits(tuple(holds)))
 
 
