@@ -18,7 +18,8 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.label import Audience, Classes
 from remit.core.policy.vocabulary import vocabulary
 from remit.core.tasks.task import TaskType
-from remit.core.tools.tool import Tool
+from remit.core.tools.constraint import EmailDomain
+from remit.core.tools.tool import Effect, Narrowing, StoredDestination, Tool
 from remit.rehearse import Rehearsal
 from tests.proofs.small_world import CLASSES, EXPORT, NOTE, TASK_TYPES, every_call
 
@@ -144,3 +145,18 @@ def test_a_variant_is_bound_to_its_arguments() -> None:
     assert screen.holds == ('context.args has channel && ["screen"].contains(context.args.channel)',)
     assert archive.holds[0].startswith("!((context.args has channel")
     assert len(whole.holds) == 2
+
+
+def test_each_form_of_a_stored_destination_is_bound_to_what_the_task_has_read() -> None:
+    """Narrowed only where the participants are known, and each form also to the person alone."""
+    narrowing = Narrowing(EmailDomain(("example.com",)), Audience("internal"), Effect.REVERSIBLE)
+    stored = StoredDestination(by=("thread",), read_by=("mail/read",), narrowings=(narrowing,))
+    tool = Tool(upstream="mail", name="reply", stored_destination=stored)
+    args = context_shape(tool, parameters(())).fields["args"]
+    known = 'context.flow.participants == "known"'
+    assert [(one.tool.audience.name, one.tool.effect.value, one.holds) for one in forms_of(tool, args)] == [
+        ("external", "irreversible", ()),
+        ("internal", "reversible", (known,)),
+        ("self", "irreversible", ("context.flow.to_self",)),
+        ("self", "reversible", (known, "context.flow.to_self")),
+    ]
