@@ -12,6 +12,7 @@ from remit.adapters.policy.cedar.proof import prover
 from remit.adapters.policy.cedar.rule import parse
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.core.policy.proof import ProofAnswer, ProofQuestion, ProofVerdict
+from remit.core.tasks.plan import PLAN_TOOL
 from remit.services.policy.proofs import WantedProof
 from tests.proofs.labelled import judged, proof, side
 from tests.proofs.mutated_bundles import BASE, Rule, sources
@@ -131,6 +132,17 @@ def test_a_tool_that_is_described_otherwise_is_open() -> None:
     other = msgspec.structs.replace(NOTE, production=True)
     found = proof(side(BASE), side(BASE, (EXPORT, other)))
     assert {(one.tool, one.verdict) for one in found.answers} == {(NOTE.id, UNDECIDED)}
+
+
+def test_a_tool_whose_arguments_are_not_known_is_open_where_rules_read_them() -> None:
+    """Until its upstream has listed it once; rules that read no argument are decided."""
+    tools = (msgspec.structs.replace(EXPORT, surface={}), msgspec.structs.replace(NOTE, surface={}))
+    found = proof(side(BASE, tools), side(changed("data/outside"), tools))
+    verdicts = {(one.tool, one.verdict) for one in found.answers if one.question is ProofQuestion.NO_WIDER}
+    assert verdicts == {(EXPORT.id, UNDECIDED), (NOTE.id, PROVEN), (PLAN_TOOL.id, PROVEN)}
+    assert all(
+        "until its upstream is connected" in one.why for one in found.answers if one.verdict is UNDECIDED
+    )
 
 
 def test_what_counts_as_unable_to_fail_is_proven_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:

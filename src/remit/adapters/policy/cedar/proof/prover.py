@@ -39,6 +39,9 @@ Rules = Sequence[CedarRule]
 _GROUP = "group:"
 #: Facts whose values come from calls and results, and may have other types than declared.
 _OPEN_TYPES = ((), ("args",), ("record",), ("task", "params"))
+#: Facts that follow from the arguments that a tool declares.
+_OF_ARGUMENTS = ((), ("args",), ("provenance",))
+_UNKNOWN = "the tool's arguments are not known until its upstream is connected, and rules read them"
 _EVERYTHING: Json = {
     "effect": "permit",
     **{part: {"op": "All"} for part in ("principal", "action", "resource")},
@@ -94,7 +97,7 @@ class CedarProver:
             redescribed = known.get(tool.id) != _described(tool)
             for form in self._forms(tool, after, [*before.rules, *after.rules]):
                 met = _Change(_met(before.rules, form.tool), _met(after.rules, form.tool))
-                asked = _Questions(compiler, form)
+                asked = _Questions(compiler, form, [*met.before, *met.after])
                 if redescribed:
                     why = "the tool's description differs, and a proof compares rules for one description"
                     yield asked.open(ProofQuestion.NO_WIDER, why)
@@ -109,7 +112,8 @@ class CedarProver:
         compiler, found = SymbolicCompiler(seconds), self._read(policies)
         for tool in found.tools(only):
             for form in self._forms(tool, found, found.rules):
-                yield from _Questions(compiler, form).never_errs(_met(found.rules, form.tool))
+                met = _met(found.rules, form.tool)
+                yield from _Questions(compiler, form, met).never_errs(met)
 
     def bounded(
         self,
@@ -125,10 +129,11 @@ class CedarProver:
         raise_first(problems)
         for tool in found.tools(only):
             for form in self._forms(tool, found, [*found.rules, *rules]):
+                met = _met(found.rules, form.tool)
                 for rule in _met(rules, form.tool):
-                    asked = _Questions(compiler, form)
+                    asked = _Questions(compiler, form, [*met, rule])
                     yield from asked.never_errs([rule])
-                    yield asked.bounded(_met(found.rules, form.tool), rule)
+                    yield asked.bounded(met, rule)
 
     def reached(
         self,
@@ -142,8 +147,8 @@ class CedarProver:
         compiler, found = SymbolicCompiler(seconds), self._read(policies)
         for tool in found.tools(only):
             for form in self._forms(tool, found, found.rules, agents=by):
-                asked = _Questions(compiler, form)
                 met = _met(found.rules, form.tool)
+                asked = _Questions(compiler, form, met)
                 yield from asked.never_errs(met)
                 yield asked.reached(met, by)
 
@@ -189,9 +194,12 @@ class _Change(msgspec.Struct, frozen=True):
 class _Questions:
     """Asks the questions about the calls of a tool in one form."""
 
-    def __init__(self, compiler: SymbolicCompiler, form: _Form) -> None:
+    def __init__(self, compiler: SymbolicCompiler, form: _Form, rules: Rules) -> None:
+        """Take all rules that the questions are about."""
         self._compiler = compiler
         self._form = form
+        read = {path[:1] for rule in rules for path in rule.reads.paths}
+        self._unknown = not form.tool.input_schema and not read.isdisjoint(_OF_ARGUMENTS)
         self._asked: dict[str, ProofAnswer] = {}
 
     def never_errs(self, rules: Rules) -> Iterator[ProofAnswer]:
@@ -212,6 +220,8 @@ class _Questions:
         # Most rules have no operator that can fail on values of the right type.
         if not rule_parts(rule.policy)[2]:
             return Compiled(holds=True)
+        if self._unknown:
+            return Compiled(fault=_UNKNOWN)
         possible = self._form.possible.values()
         limits = [{"kind": "when", "body": one["conditions"][0]["body"]} for one in possible]
         bounded = {**rule.policy, "conditions": [*limits, *rule.policy.get("conditions", [])]}
@@ -275,6 +285,8 @@ class _Questions:
         }
 
     def _implies(self, first: Policies, second: Policies) -> Compiled:
+        if self._unknown:
+            return Compiled(fault=_UNKNOWN)
         form = self._form
         return self._compiler.implies(form.schema, form.tool.id, {**first, **form.possible}, second)
 
