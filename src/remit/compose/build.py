@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from remit.adapters.policy.cedar import cedar_apart, cedar_here
+from remit.adapters.policy.cedar import CedarPolicies, cedar_apart, cedar_here
 from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
@@ -37,7 +37,7 @@ from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
+from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
@@ -104,6 +104,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         heads=opened.heads,
         keys=opened.keys,
         engine=opened.engine or cedar_here(config.data_classes),
+        prover=policy_prover(config),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,
@@ -281,8 +282,13 @@ def _rego_aside(config: Config) -> PolicyEngine:
     return RegoPolicies(classes=config.data_classes, declared=declared_names(config))
 
 
-def _cedar_apart(config: Config) -> PolicyEngine:
+def _cedar_apart(config: Config) -> CedarPolicies:
     return cedar_apart(config.data_classes, declared_names(config))
+
+
+def policy_prover(config: Config) -> PolicyProver | None:
+    """Return what proves statements about the policies; None where they are not in Cedar."""
+    return _cedar_apart(config).prover() if config.policy.kind == "cedar" else None
 
 
 def declared_names(config: Config) -> DeclaredNames:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy engine: the upper bound on what each agent may do."""
+"""The policy engine: the upper bound on what each agent may do. And what proves statements about policies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -13,12 +13,22 @@ from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
+from remit.core.policy.proof import ProofAnswer, ProofPrograms
 from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
 # `PolicySource` is defined in core; the engine's callers import it from here.
-__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce", "ServedPolicy"]
+__all__ = [
+    "LoadedPolicy",
+    "PolicyEngine",
+    "PolicyProver",
+    "PolicySource",
+    "Problem",
+    "ProvedPolicies",
+    "RuleInForce",
+    "ServedPolicy",
+]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -152,5 +162,64 @@ class PolicyEngine(Protocol):
         """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
 
         Policies that do not come into force are loaded `aside`, so that they delay no others.
+        """
+        ...
+
+
+class ProvedPolicies(msgspec.Struct, frozen=True):
+    """Policies with the tools and task types that they are about, and the counters that they may read."""
+
+    sources: Sequence[PolicySource]
+    tools: Sequence[Tool]
+    task_types: Sequence[TaskType]
+    counters: Sequence[HistoryCounter] = ()
+
+
+class PolicyProver(Protocol):
+    """Proves or refutes statements about policies, tool by tool; `only` limits the tools by their ids.
+
+    INVARIANT: an answer is `PROVEN` only if the statement holds for every call that can reach a decision.
+    Each question is bounded in time and memory, and all questions of one method together take at most
+    `seconds`; a question beyond that is `UNDECIDED`. Every method raises `NotFound` where the programs are
+    not installed, and `ConfigInvalid` for policies that are not valid.
+    """
+
+    def programs(self) -> ProofPrograms:
+        """Return the versions of the programs."""
+        ...
+
+    def change(
+        self, old: ProvedPolicies, new: ProvedPolicies, only: frozenset[str] = frozenset(), *, seconds: float
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool that a change can touch: no rule fails, and nothing more is permitted."""
+        ...
+
+    def errors(
+        self, policies: ProvedPolicies, only: frozenset[str] = frozenset(), *, seconds: float
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool whether one of its rules can fail."""
+        ...
+
+    def bounded(
+        self,
+        policies: ProvedPolicies,
+        guardrail: PolicySource,
+        only: frozenset[str] = frozenset(),
+        *,
+        seconds: float,
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool in a guardrail's scope whether nothing is permitted that it refuses."""
+        ...
+
+    def reached(
+        self,
+        policies: ProvedPolicies,
+        by: Sequence[str],
+        only: frozenset[str] = frozenset(),
+        *,
+        seconds: float,
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool whether only these agents, or members of these groups (`group:NAME`), reach
+        it.
         """
         ...

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from remit.core.decisions.decision import Outcome
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome, PolicyAnswer
 from remit.core.endings.closure import Closure
 from remit.core.errors import Conflict, Malformed
 from remit.core.identity.principals import Role
@@ -23,6 +24,7 @@ from remit.core.label import Label
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import PlanWish
 from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
+from remit.ports.policy import RuleInForce
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.decisions.plan_changes import Extension
@@ -236,6 +238,17 @@ class Rehearsal:
     def digest(self) -> str:
         """The digest of the bundle in force, which every decision names."""
         return self.stage.services.policies.applied.digest
+
+    @property
+    def rules(self) -> Sequence[RuleInForce]:
+        """Every rule in force."""
+        return self.stage.services.policies.applied.policy.rules()
+
+    def decided(self, request: AccessRequest) -> PolicyAnswer:
+        """Return what the policies answer to a request that was put together elsewhere."""
+        policy = self.stage.services.policies.applied.policy
+        assert not policy.served, "a rehearsal evaluates policies in its own process"
+        return policy.evaluate(request)
 
     def task_type(
         self,

@@ -21,6 +21,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "model.used": ("model", "input_tokens", "output_tokens"),
     "change.frozen": ("freeze", "until", "reason"),
     "change.freeze_lifted": ("freeze", "reason"),
+    "policy.proven": ("verdict", "bundle", "guardrail"),
     "person.added": ("roles",),
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),

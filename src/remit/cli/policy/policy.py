@@ -18,6 +18,7 @@ from remit.cli.policy import case_report, versions
 from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
+from remit.cli.policy.policy_proof import prove
 from remit.cli.policy.rollout import FOLLOW_S
 from remit.cli.policy.shadow import shadow
 from remit.cli.policy.simulate import simulate
@@ -218,3 +219,4 @@ app.command(name="shadow")(shadow)
 app.command(name="explain")(explain)
 app.command(name="test")(case_report.run_cases)
 app.command(name="diff")(diff)
+app.command(name="prove")(prove)

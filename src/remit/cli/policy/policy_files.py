@@ -16,6 +16,8 @@ from remit.core.json_value import Json
 POLICIES: Final = "policies"
 #: Endings of policy files, by language: Cedar, Rego, and a bundle of Rego that `remit policy build` made.
 ENDINGS: Final = (".cedar", ".rego", ".tar.gz")
+#: The word for the version in force.
+IN_FORCE: Final = "in-force"
 
 
 def sources(folder: Path) -> list[dict[str, str]]:
@@ -56,3 +58,17 @@ def asked(folder: str, version: int) -> Json:
     if folder:
         return given(Path(folder))
     return {"version": version} if version else {}
+
+
+def is_folder(given: str) -> bool:
+    """Return whether a version is given as a folder."""
+    return bool(given) and given != IN_FORCE and not given.isdigit()
+
+
+def named(version: str) -> Json:
+    """Return the part of a request that names a version: a folder, a number, or the one in force."""
+    if version == IN_FORCE:
+        return {"in_force": True}
+    if version.isdigit():
+        return {"version": int(version)}
+    return given(Path(version)) if version else {}

@@ -37,6 +37,7 @@ class EventKind(enum.StrEnum):
     SHADOW_STOPPED = "shadow.stopped"
     CHANGE_FROZEN = "change.frozen"
     FREEZE_LIFTED = "change.freeze_lifted"
+    POLICY_PROVEN = "policy.proven"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_SIGNED_IN = "person.signed_in"

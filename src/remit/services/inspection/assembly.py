@@ -18,7 +18,9 @@ from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
 from remit.services.inspection.who_can import WhoCanReports
+from remit.services.policy.assembly import proofs_of
 from remit.services.policy.bundle import Policies
+from remit.services.policy.proofs import PolicyProofs
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -26,7 +28,7 @@ from remit.services.tools.assembly import ToolServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionServices:
-    """What answers `remit can` and `remit who`, and which replicas enforce."""
+    """What answers `remit can` and `remit who`, what tries policies, and which replicas enforce."""
 
     reports: CanReports
     who: Who
@@ -34,6 +36,7 @@ class InspectionServices:
     simulations: Simulations
     explanations: Explanations
     who_can: WhoCanReports
+    proofs: PolicyProofs
 
 
 def inspection_services(
@@ -84,6 +87,7 @@ def inspection_services(
             roster=roster,
         ),
         roster=roster,
+        proofs=proofs_of(adapters, deployment, policies),
         simulations=Simulations(
             store=adapters.store,
             log=evidence.log,

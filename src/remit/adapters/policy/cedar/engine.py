@@ -21,6 +21,7 @@ from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
 from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
@@ -133,6 +134,10 @@ class CedarPolicies:
         return CheckInput(
             known, params, self._classes, agents, records, words, groups, history, self._posture
         )
+
+    def prover(self) -> CedarProver:
+        """Return what proves statements about policies for these data classes and names."""
+        return CedarProver(lambda one: self._world(one.tools, one.task_types, (), one.counters), self._aside)
 
     def load(
         self,

@@ -102,6 +102,24 @@ class ShadowStopped(EventBody, kw_only=True):
     by: By
 
 
+class PolicyProven(EventBody, kw_only=True):
+    """A statement about policies was proven, refuted or left open for every possible call of the tools."""
+
+    KIND = EventKind.POLICY_PROVEN
+    bundle: Annotated[str, "the digest of the bundle in question, or of the policies that were sent"]
+    before: Annotated[str, "the digest of the bundle that it was compared with"]
+    verdict: Annotated[str, "`proven`, `refuted` or `undecided`: of all answers together"]
+    proven: Annotated[int, "answers that hold for every possible call"]
+    refuted: Annotated[int, "answers with a call for which the statement does not hold"]
+    undecided: Annotated[int, "answers that prove nothing"]
+    guardrail: Annotated[str, "the rule that had to bound everything"] = ""
+    reached_by: Annotated[tuple[str, ...], "the only agents and groups that may reach the tools"] = ()
+    tools: Annotated[tuple[str, ...], "the tools; left out: all that the change can touch"] = ()
+    cedar: Annotated[str, "the version of Cedar's symbolic compiler"]
+    solver: Annotated[str, "the version of the solver"]
+    by: By
+
+
 class KeyRotated(EventBody, kw_only=True):
     """Another key of remit signs, or wraps, from now on."""
 
