@@ -34,7 +34,7 @@ from remit.adapters.policy.facts import (
     parameters,
     record_facts,
 )
-from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.load import problems_of_counters, raise_first, with_plan
 from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
@@ -99,7 +99,8 @@ class CedarPolicies:
         counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
-        return self._check(sources, self._world(tools, task_types, agents, counters)).problems
+        found = self._check(sources, self._world(tools, task_types, agents, counters)).problems
+        return [*found, *problems_of_counters(counters, tools)]
 
     def _world(
         self,
@@ -133,7 +134,7 @@ class CedarPolicies:
         """
         world = self._world(tools, task_types, agents, counters)
         found = (self._aside if aside else self._examine)(sources, world)
-        raise_first(found.problems)
+        raise_first([*found.problems, *problems_of_counters(counters, tools)])
         facts = Facts(self._classes, task_types, self._text_limit, counters)
         schema = self.schema(tools, task_types, counters)
         return CedarLoaded(found.rules, world.tools, facts, world.params, schema)

@@ -16,7 +16,7 @@ import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.facts import Facts, history_shape, parameters, record_facts
-from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.load import problems_of_counters, raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
@@ -99,8 +99,9 @@ class RegoPolicies:
         try:
             if bundles:
                 self._opened(bundles, sources, inputs)
-                return []
-            return examined(self._program, sources, inputs, in_process=self.in_process).problems
+                return problems_of_counters(counters, tools)
+            found = examined(self._program, sources, inputs, in_process=self.in_process).problems
+            return [*found, *problems_of_counters(counters, tools)]
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
@@ -118,6 +119,7 @@ class RegoPolicies:
 
         Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
+        raise_first(problems_of_counters(counters, tools))
         inputs = self._inputs(tools, task_types, counters)
         policies = self._policies(sources, inputs)
         known = with_plan(tools)
