@@ -15,10 +15,12 @@ from bench.measure import TEXTS, layout, running_upstream
 from bench.replicas import Replicas
 
 THREE_P99 = "replicas: end on 3, p99"
+ROLLED_BACK = "replicas: rollback in force on 3, slowest"
 PAUSED_OVER = "replicas: end with one of 3 paused, longest above the lease"
 ALONE = "replicas: calls with 1"
 LEASE_MS = 1_000
 CONCURRENCY = 16
+PATIENCE_S = 60.0
 
 
 def _loads(fleet: Replicas, count: int) -> list["subprocess.Popen[bytes]"]:
@@ -61,6 +63,33 @@ def _ends(fleet: Replicas, numbers: list[int], count: int) -> list[float]:
     return sorted(took)
 
 
+def _rollbacks(fleet: Replicas, count: int) -> list[float]:
+    """Apply a rule and take it back at another replica; gives seconds until each has taken it back."""
+    took = []
+    rule = '@id("bench/later") forbid (principal, action, resource) when {{ context.crossings > {} }};\n'
+    for number in range(count):
+        (fleet.bundle / "policies" / "70-later.cedar").write_text(rule.format(1_000 + number), "utf-8")
+        before = fleet.ask(1, "GET", "/api/v1/policies")["digest"]
+        fleet.ask(0, "POST", "/api/v1/policies/apply", {"reason": "a rule that breaks work"})
+        _until(fleet, before, same=False)
+        began = time.perf_counter()
+        fleet.ask(1, "POST", "/api/v1/policies/rollback", {"reason": "it breaks work"})
+        _until(fleet, before, same=True)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def _until(fleet: Replicas, digest: str, *, same: bool) -> None:
+    """Wait until the bundle in force at each replica has, or has not, a digest."""
+    until = time.monotonic() + PATIENCE_S
+    while any(
+        (fleet.ask(one, "GET", "/api/v1/policies")["digest"] == digest) is not same for one in range(3)
+    ):
+        if time.monotonic() > until:
+            raise RuntimeError("a bundle does not come into force at every replica")
+        time.sleep(0.002)
+
+
 def fleet(quick: bool) -> list[Figure]:
     """Ends on three, with one paused, and calls with one, two and four."""
     found: list[Figure] = []
@@ -72,6 +101,9 @@ def fleet(quick: bool) -> list[Figure]:
             for word, share in (("p50", 0.5), ("p99", 0.99)):
                 value = percentile([round(ms * 1e6) for ms in took], share) / 1e6
                 found.append(Figure(name=f"replicas: end on 3, {word}", value=value, unit="ms", how=how))
+            rollbacks = _rollbacks(three, 2 if quick else 10)
+            how = f"{len(rollbacks)} rollbacks, asked for at another replica than the one that applied"
+            found.append(Figure(name=ROLLED_BACK, value=max(rollbacks), unit="s", how=how))
             longest = 0.0
             for _ in range(paused):
                 task = three.open(0)

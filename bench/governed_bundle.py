@@ -8,6 +8,8 @@ tools and other agents, as they are in any organisation that has more than one o
 from importlib.resources import files
 from pathlib import Path
 
+#: Policies of one file; a file has a greatest size.
+PER_FILE = 1_000
 POLICIES = 100
 AGENT = "bench-bot"
 UPSTREAM = "echo"
@@ -94,9 +96,15 @@ def remit_yaml(upstream_url: str, port: int, durability: str, kind: str, lease: 
 
 
 def write_bundle(
-    folder: Path, upstream_url: str, port: int, durability: str, kind: str = "sqlite", lease: str = ""
+    folder: Path,
+    upstream_url: str,
+    port: int,
+    durability: str,
+    kind: str = "sqlite",
+    lease: str = "",
+    policies: int = POLICIES,
 ) -> Path:
-    """Write the bundle; gives the path of its `remit.yaml`."""
+    """Write the bundle with so many policies; gives the path of its `remit.yaml`."""
     for name in ("policies", "tools", "tasks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     config = folder / "remit.yaml"
@@ -111,8 +119,10 @@ def write_bundle(
         shipped += text.count("@id(")
         (folder / "policies" / source.name).write_text(text, "utf-8")
     (folder / "policies" / "50-site.cedar").write_text(_OWN, "utf-8")
-    others = _others(POLICIES - shipped - _OWN.count("@id("))
-    (folder / "policies" / "60-others.cedar").write_text("\n".join(others), "utf-8")
+    others = _others(policies - shipped - _OWN.count("@id("))
+    for start in range(0, len(others), PER_FILE):
+        name = f"60-others-{start}.cedar"
+        (folder / "policies" / name).write_text("\n".join(others[start : start + PER_FILE]), "utf-8")
     return config
 
 

@@ -94,21 +94,25 @@ class Replicas:
     def _start(self, number: int) -> None:
         port = free_port()
         self._ports.append(port)
-        place = self._folder / f"replica-{number}"
-        config = write_bundle(place, self._upstream_url, port, self._durability, "postgres")
-        text = config.read_text("utf-8")
-        public = f"http://127.0.0.1:{self._ports[0]}"
-        text = text.replace(f"listen: {{port: {port}}}", f"listen: {{port: {port}, public_url: '{public}'}}")
-        text += f"replica: {{lease_ms: {self._lease_ms}}}\n"
-        for name in ("keys", "log_head"):
-            text += f"{name}: {{path: '{self._folder / name}'}}\n"
-        config.write_text(text, "utf-8")
-        argv = [sys.executable, "-m", "bench.serve_replica", str(config), *(["first"] if number == 0 else [])]
+        if number == 0:
+            self._write(port)
+        argv = [sys.executable, "-m", "bench.serve_replica", str(self.bundle / "remit.yaml"), str(port)]
+        argv += ["first"] if number == 0 else []
         child = Child(argv, None, {DATABASE: self._database.url()}, speaks=True)
         self._children.append(child)
         told = json.loads(child.line())
         self._told = self._told or told
         child.wait_until(lambda: self._ready(port))
+
+    def _write(self, port: int) -> None:
+        """Write the bundle, which is the same for every replica but for the port."""
+        config = write_bundle(self.bundle, self._upstream_url, port, self._durability, "postgres")
+        text, public = config.read_text("utf-8"), f"http://127.0.0.1:{port}"
+        text = text.replace(f"listen: {{port: {port}}}", f"listen: {{port: {port}, public_url: '{public}'}}")
+        text += f"replica: {{lease_ms: {self._lease_ms}}}\n"
+        for name in ("keys", "log_head"):
+            text += f"{name}: {{path: '{self._folder / name}'}}\n"
+        config.write_text(text, "utf-8")
 
     @staticmethod
     def _ready(port: int) -> bool:
@@ -139,6 +143,11 @@ class Replicas:
         began = time.perf_counter()
         closure = self.ask(number, "POST", "/api/v1/end", {"kind": "task", "name": task})
         return Ended((time.perf_counter() - began) * 1000, closure)
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the bundle, which all replicas read."""
+        return self._folder / "bundle"
 
     def pause(self, number: int) -> None:
         """Stop a replica where it is."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One replica as the bench runs it: `python -m bench.serve_replica remit.yaml [first]`.
+"""One replica as the bench runs it: `python -m bench.serve_replica remit.yaml PORT [first]`.
 
 The first one brings in person and agent, opens a task, and writes one line of JSON: the task, its token, and
 a session of the person, with which tasks are opened and ended over REST. The others write an empty object.
@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from bench.serve_governed import Desk, listen
@@ -16,9 +17,10 @@ from remit.compose import open_services
 from remit.config import load_config
 
 
-async def serve(config_path: Path, *, first: bool) -> None:
-    """Serve until stopped."""
+async def serve(config_path: Path, port: int, *, first: bool) -> None:
+    """Serve until stopped, at a port other than the file's, which all replicas read."""
     config = load_config(config_path)
+    config = msgspec.structs.replace(config, listen=msgspec.structs.replace(config.listen, port=port))
     async with open_services(config) as services:
         told: dict[str, str] = {}
         if first:
@@ -33,4 +35,4 @@ async def serve(config_path: Path, *, first: bool) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1]), first="first" in sys.argv[2:]))
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), first="first" in sys.argv[3:]))

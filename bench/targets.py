@@ -11,12 +11,12 @@ from bench.disk import FDATASYNC, fdatasync
 from bench.ends import ATTEMPTS, END_P99, PASSED, WRONGLY, ends
 from bench.evidence import VERIFIED, evidence
 from bench.figure import Figure, Goal
-from bench.fleet import PAUSED_OVER, THREE_P99, fleet
+from bench.fleet import PAUSED_OVER, ROLLED_BACK, THREE_P99, fleet
 from bench.governed import Governed
 from bench.hindsight import MEMORY, SECONDS, hindsight
 from bench.hooks import HOOK_P99, RESULT_P99, hooks
 from bench.issuers import UNKNOWN, issuers
-from bench.policy_engines import policy_engines
+from bench.policy_engines import FEW, MANY, P50_OF_1_000, P50_OF_10_000, policy_engines
 from bench.provenance import (
     CALL,
     EARLY_CALL,
@@ -29,6 +29,7 @@ from bench.provenance import (
 from bench.reach import name_of, reach
 from bench.rehearsal import CALLS, rehearsals
 from bench.senders import CHECK, senders
+from bench.simulation import DECISIONS, simulation
 from bench.sinks import OPENBAO, POSTGRES, sinks
 from bench.stages import stages
 from bench.target import Target
@@ -56,6 +57,7 @@ PROBES: dict[str, Callable[[bool], list[Figure]]] = {
     "provenance": provenance,
     "paths": reach,
     "engines": policy_engines,
+    "simulation": simulation,
     "ends": ends,
     "sinks": sinks,
     "rehearsal": rehearsals,
@@ -80,6 +82,10 @@ RATIOS = {
 
 GOALS = [
     Goal(name=CALLS, at_least=1_000),
+    Goal(name=P50_OF_1_000, at_most=120),
+    Goal(name=P50_OF_10_000, at_most=300),
+    Goal(name=DECISIONS, at_least=5_000),
+    Goal(name=MANY, yardstick=FEW, at_most=1.3),
     Goal(name=SECONDS, at_most=60),
     Goal(name=MEMORY, at_most=300),
     Goal(name=HOOK_P99, at_most=20),
@@ -122,6 +128,7 @@ GOALS = [
     Goal(name=name_of(10_000), at_most=2),
     Goal(name=THREE_P99, at_most=50),
     Goal(name=PAUSED_OVER, at_most=100),
+    Goal(name=ROLLED_BACK, at_most=1),
     Goal(name=POSTGRES, at_most=1_000),
     Goal(name=OPENBAO, at_most=1_000),
     Goal(name=END_P99, at_most=20),

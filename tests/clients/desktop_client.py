@@ -4,6 +4,7 @@
     {"open": [NAME, COMMAND, ...]}    starts a server and lists its tools
     {"call": [NAME, TOOL, {...}]}     calls a tool
     {"close": NAME}                   ends a server
+    {"hook": [URL, {...}, {...}]}     sends an event to a hook's address, with headers
 
 Each line is answered by one line: `{"ok": ...}` or `{"fault": "..."}`. Of a call it says whether it is an
 error, its text, and the status that remit gives a call that it did not make. At the end of the input it exits
@@ -19,6 +20,7 @@ import os
 import sys
 from typing import Any
 
+import httpx
 from mcp import Client, StdioServerParameters
 
 Json = Any
@@ -46,6 +48,10 @@ class Servers:
             result = await self._clients[name].call_tool(tool, arguments)
             text = "".join(getattr(one, "text", "") for one in result.content)
             return [result.is_error, text, (result.meta or {}).get("remit/failure", {}).get("status", "")]
+        if "hook" in order:
+            url, headers, event = order["hook"]
+            async with httpx.AsyncClient() as hooks:
+                return (await hooks.post(url, headers=headers, json=event)).json()
         leave, holding = self._leave.pop(order["close"])
         leave.set()
         await holding

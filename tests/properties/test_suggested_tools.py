@@ -13,6 +13,7 @@ from remit.core.label import Trust
 from remit.core.tools.suggestions import UpstreamFacts, drafted, tools_text
 from remit.core.tools.tool import Effect, Tool
 from tests.examples import FEWER
+from tests.samples.drafts import all_proposed
 
 Json = Any
 
@@ -31,6 +32,10 @@ NAMES = st.text(max_size=12) | st.sampled_from(
         "body",
         "sql",
         "password",
+        "event_id",
+        "attendees",
+        "record_type",
+        "otp",
         "a.b",
         "a[]",
         "[]",
@@ -65,7 +70,10 @@ HINTS = st.dictionaries(
     st.booleans() | LEAVES,
 )
 TOOL_NAMES = st.text(alphabet="abcdefgh_./-AZ09", min_size=1, max_size=20) | st.sampled_from(
-    ["get_user", "send_mail", "share_file", "true", "null", "resources:read", "list.orders", "0"]
+    [
+        *("get_user", "send_mail", "share_file", "true", "null", "resources:read", "list.orders", "0"),
+        *("get_event", "update_event", "read_mail", "my_profile", "reply_to_thread"),
+    ]
 )
 
 
@@ -83,26 +91,35 @@ def tools(draw: st.DrawFn) -> Tool:
     return Tool(upstream="up", name=name, surface=surface)
 
 
+def examined(text: str) -> tuple[dict[str, Tool], list[str]]:
+    """Return the tools of a file for `tools/`, and the problems in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        where = Path(folder)
+        for name in ("policies", "tools"):
+            (where / name).mkdir()
+        settings = "upstreams: {up: {command: [x]}}\ndirectory: {example.com: internal}\n"
+        (where / "remit.yaml").write_text(settings, encoding="utf-8")
+        (where / "policies/p.cedar").write_text("permit (principal, action, resource);\n", encoding="utf-8")
+        (where / "tools/up.yaml").write_text(text, encoding="utf-8")
+        bundle, problems = examine_bundle(load_config(config_path(where)))
+    return bundle.tools, [str(problem) for problem in problems]
+
+
 @FEWER
 @given(st.lists(tools(), min_size=1, max_size=3, unique_by=lambda tool: tool.name))
 def test_a_draft_always_loads(offered: list[Tool]) -> None:
     """No schema, name or description makes a draft that the loader refuses, or reads differently."""
     drafts = [drafted(tool, UpstreamFacts(), "restricted") for tool in offered]
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder)
-        for name in ("policies", "tools"):
-            (where / name).mkdir()
-        (where / "remit.yaml").write_text("upstreams: {up: {command: [x]}}\n", encoding="utf-8")
-        (where / "policies/p.cedar").write_text("permit (principal, action, resource);\n", encoding="utf-8")
-        (where / "tools/up.yaml").write_text(tools_text("up", drafts), encoding="utf-8")
-        bundle, problems = examine_bundle(load_config(config_path(where)))
-    assert [str(problem) for problem in problems] == []
+    text = tools_text("up", drafts)
+    found, problems = examined(text)
+    assert problems == []
     for draft in drafts:
-        tool = bundle.tools[f"up/{draft.name}"]
+        tool = found[f"up/{draft.name}"]
         assert (tool.effect.value, str(tool.audience)) == (draft.effect.value, draft.audience.value)
         for one in draft.arguments:
             assert tool.arguments[one.path].role.value == one.role.value
             assert tool.arguments[one.path].secret == one.secret
+    assert examined(all_proposed(text))[1] == []
 
 
 @given(st.text(max_size=20), HINTS, st.text(max_size=40))

@@ -189,6 +189,7 @@ class Desk:
         self.lost = False
         self.refuses = False
         self.says: Json = "done"
+        self.instructions = ""
 
     async def start(
         self, on_change: Callable[[], None], on_notification: Callable[[str, Json], None]
@@ -197,7 +198,8 @@ class Desk:
 
     async def catalogue(self) -> Catalogue:
         """Return what the desk offers now."""
-        return Catalogue(protocol="2026-07-28", tools=tuple(self.surfaces.values()))
+        tools = tuple(self.surfaces.values())
+        return Catalogue(protocol="2026-07-28", tools=tools, instructions=self.instructions)
 
     async def prepare(self, call: Call, headers: dict[str, str]) -> DeskExchange:
         """Return an exchange; raises where the desk takes none."""

@@ -81,7 +81,7 @@ class GuardWorld:
         self.processes = SeenProcesses()
         self.marks = SeenMarks()
         services.guard._processes = services.guard.sessions._running = self.processes
-        services.guard._senders._processes = self.processes
+        services.guard._senders._processes = services.guard.relays._processes = self.processes
         services.guard._transcripts = self.marks
         self._calls = 0
 

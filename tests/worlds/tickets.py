@@ -97,10 +97,12 @@ class Desks(CallWorld):
         tools: tuple[Tool, ...] | None = None,
         classes: Classes = CLASSES,
         grants: tuple[GrantTemplate, ...] | None = None,
+        instructions: str = "",
     ) -> None:
-        """Apply the bundle, or one with other tools, classes or grants."""
+        """Apply the bundle, or one with other tools, classes, grants or reviewed instructions of the desk."""
         bundle = Bundle(
             tools={tool.id: tool for tool in tools or TOOLS},
+            instructions={"desk": instructions} if instructions else {},
             classes=classes,
             task_types={"work": a_type(grants=grants or GRANTS, delegates=HandDown(("other",), 1))},
             policies=(PolicySource("base.cedar", RULES),),

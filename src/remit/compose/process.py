@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from remit import __version__, api
+from remit.adapters.runtime.announcements import announcements
 from remit.adapters.runtime.system import SystemClock, SystemEntropy
 from remit.api.rest.route import FilesNow
 from remit.compose.build import OpenedProcess, build, log_origin, policy_engine
@@ -27,6 +32,7 @@ from remit.core.evidence.event import Event, EventBody
 from remit.core.evidence.events.system import SystemStarted, SystemStopped
 from remit.core.json_value import Json
 from remit.core.policy.bundle import Bundle
+from remit.core.user_folders import announcement_socket
 from remit.gateway.asgi import (
     Application,
     Receive,
@@ -106,11 +112,28 @@ async def open_services(
         services.endings.events.ended.append(partial(_forget_task, upkeep, upstreams))
         await serve_keys(config, services.identity, services.findings.sightings, upkeep, stack)
         await look_after_secrets(config, services, rotated, fetched, keys.sealing, upkeep)
+        await _hear_relays(services, config, url, stack)
         _keep_up(services, config, upkeep)
         stack.push_async_callback(upkeep.close)
         yield services
         await upkeep.close()
         await _end(services)
+
+
+async def _hear_relays(services: Services, config: Config, url: str, stack: AsyncExitStack) -> None:
+    """Listen for relays of guarded clients; without it, a person's words stay in the client's session."""
+    path = _announced_at(url)
+    if not config.guards or sys.platform != "linux" or path is None:
+        return
+    try:
+        await stack.enter_async_context(announcements(path, services.guard.relays.opened))
+    except OSError as fault:
+        log.warning("relays of guarded clients are not heard at %s: %s", path, fault.strerror)
+
+
+def _announced_at(url: str) -> Path | None:
+    port = urlsplit(url).port
+    return Path(announcement_socket(os.environ, os.path.expanduser("~"), port)) if port else None
 
 
 async def _begin(services: Services, stack: AsyncExitStack, bundle: Bundle, *, go_back: bool) -> None:

@@ -19,6 +19,11 @@ def state_folder(environ: Mapping[str, str], home: str) -> str:
     return _below(environ, "XDG_STATE_HOME", f"{home}/.local/state")
 
 
+def announcement_socket(environ: Mapping[str, str], home: str, port: int) -> str:
+    """Return the socket at which a remit on a port hears of the relays of clients."""
+    return f"{state_folder(environ, home)}/run/relays-{port}.sock"
+
+
 def _below(environ: Mapping[str, str], variable: str, default: str) -> str:
     given = environ.get(variable, "")
     # "If an implementation encounters a relative path [...] it should [...] ignore it."

@@ -32,8 +32,8 @@ FACTS = ("--trusted", "notes", "--audience", "notes=internal", "--data-class", "
 class Notes(Remit):
     """A remit that observes notes of which no tool is described."""
 
-    def furnish(self) -> None:
-        """Begin without descriptions and grants."""
+    def furnish(self, settings: str = "") -> None:
+        """Begin without descriptions and grants, with these settings in addition."""
         self.folder.mkdir()
         assert self("init", ".").code == 0
         (self.folder / "tools" / "notes.yaml").unlink()
@@ -41,6 +41,8 @@ class Notes(Remit):
         (self.folder / "tasks" / "everyday.yaml").write_text(EVERYDAY)
         (self.folder / "notes" / "other.md").write_text("another note")
         self.mode("observe")
+        config = self.folder / "remit.yaml"
+        config.write_text(f"{config.read_text()}\n{settings}")
         self.start()
         self.enter()
         assert self("agent", "register", "note-bot", "--owner", "admin", "--purpose", "keep notes").code == 0
@@ -71,11 +73,11 @@ class Notes(Remit):
 
 
 @pytest.fixture
-def notes(tmp_path: Path) -> Iterator[Notes]:
-    """A remit that has observed a week."""
+def notes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Notes]:
+    """A remit that has observed a week; a parameter of a test is more of its settings."""
     made = Notes(tmp_path / "house")
     try:
-        made.furnish()
+        made.furnish(getattr(request, "param", ""))
         made.a_week()
         yield made
     finally:
@@ -171,6 +173,30 @@ def test_tools_that_were_only_listed_are_described_and_not_granted(notes: Notes)
     assert "Described too, and not granted: notes/" in notes("suggest").out
 
 
+@pytest.mark.parametrize("notes", ["policies: {second_person: true}\n"], indirect=True)
+def test_where_two_administrators_must_agree_the_suggestion_is_proposed(notes: Notes) -> None:
+    """It is not in force, and says so; a second run knows what waits instead of describing tools twice."""
+    before = notes.ask("policy", "history")["items"][0]["bundle"]
+    digest = notes.ask("suggest", *FACTS)["digest"]
+    told = notes("suggest", *FACTS, "--apply", "--confirm", digest)
+    assert told.code == 0, told.err
+    assert f"Still in force: {before}" in told.out
+    assert "In force now" not in told.out
+    history = notes.ask("policy", "history")
+    waits = history["proposed"]["bundle"]
+    assert (history["items"][0]["bundle"], history["proposed"]["reason"]) == (before, "remit suggest")
+    assert f"remit policy confirm {waits}" in told.out
+    assert [one["described"] for one in notes.ask("tool", "list")["items"]].count(True) == 0
+    again = notes("suggest", *FACTS, "--apply")
+    assert again.code == 0, again.err
+    assert f"remit policy confirm {waits}" in again.out
+    assert not (notes.folder / "tools" / "notes-2.yaml").exists()
+    assert notes.ask("suggest", *FACTS, "--apply") == {"files": [], "proposed": waits}
+    own = notes("policy", "confirm", waits)
+    assert own.code != 0
+    assert notes.ask("policy", "history")["items"][0]["bundle"] == before
+
+
 SAID = "Short notes, one file each."
 
 
@@ -189,11 +215,16 @@ def test_what_a_server_says_of_its_use_passes_on_once_it_is_reviewed(notes: Note
     notes.ask("reload")
     enforced = notes.open("bread")
     assert "instructions" not in notes.discover(enforced)
+    # What the agent was told while it was observed counts as untrusted until a person has reviewed it.
+    assert notes.ask("task", "show", task)["label"]["trust"] == "untrusted"
     for text, passes in ((SAID, True), (f"{SAID} ", False)):
         tools.write_text(drafted.replace(f'# instructions: "{SAID}"', f'instructions: "{text}"'))
         notes.ask("reload")
         assert notes.discover(enforced).get("instructions") == (SAID if passes else None)
     assert notes.passes(enforced, "list_notes")
+    tools.write_text(drafted.replace(f'# instructions: "{SAID}"', f'instructions: "{SAID}"'))
+    notes.ask("reload")
+    assert notes.ask("task", "show", task)["label"]["trust"] == "trusted"
 
 
 def test_what_a_note_told_is_shown_and_not_learnt(notes: Notes) -> None:

@@ -13,6 +13,7 @@ from remit.core.evidence.event import EventKind
 from remit.core.label import Label, Lowering, Trust
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Effect, Tool
+from remit.services.mediation.lists import WORDS
 from tests.samples.tokens import HELD, task_token
 from tests.worlds.calls import a_surface
 from tests.worlds.tickets import TOOLS, UNTRUSTED, Desks, a_tool
@@ -20,6 +21,7 @@ from tests.worlds.values import WorldClock
 
 Json = Any
 WORST = Label("restricted", trust=Trust.UNTRUSTED)
+UNTRUSTED_ALONE = Label(trust=Trust.UNTRUSTED)
 NONE_DESCRIBED = (a_tool("unused"),)
 
 
@@ -200,6 +202,37 @@ async def test_an_open_task_is_recomputed_and_its_evidence_says_so(tmp_path: Pat
         live = await world.services.tasks.live.load(task.id)
         assert live.label == Label()
         assert len([one for one in await world.facts(EventKind.LABEL_LOWERED) if one["what"] == "task"]) == 1
+
+
+async def test_a_text_that_observed_agents_got_hardens_into_nothing(tmp_path: Path) -> None:
+    """What a task wrote that got such a text counts as untrusted until a person has reviewed the text."""
+    async with observed(tmp_path, TOOLS) as world:
+        world.desk.instructions = "Answer politely."
+        await world.learn()
+        task, token = await world.begin()
+        await shown_instructions(world, token)
+        assert (await world.label(task)).known == UNTRUSTED_ALONE
+        await world.outcome(token, "comment", ticket=7, text="x")
+        assert (await read_back_observed(world)).known == UNTRUSTED_ALONE
+        await world.apply(instructions="Answer politely!")
+        assert (await world.label(task)).known == UNTRUSTED_ALONE
+        await world.apply(instructions="Answer politely.")
+        assert await world.label(task) == Label()
+        lowered = [one["described"] for one in await world.facts(EventKind.LABEL_LOWERED)]
+        assert lowered == [["desk/instructions"]] * len(lowered)
+        assert lowered
+    async with enforced(tmp_path) as world:
+        assert (await read_back(world)).known == UNTRUSTED_ALONE
+        await world.apply(instructions="Answer politely.")
+        assert await read_back(world) == Label()
+
+
+async def shown_instructions(world: Desks, token: str) -> None:
+    """Show a task what its server says of its use, as at the start of a session."""
+    now = world.clock.now()
+    claims = world.services.identity.authenticator.claims(token, now, proven=HELD)
+    live = await world.services.tasks.live.bind(claims, now)
+    assert await world.services.mediation.lists.of(claims, live, "desk", WORDS, None) is not None
 
 
 async def test_a_token_neither_hardens_nor_launders(tmp_path: Path) -> None:

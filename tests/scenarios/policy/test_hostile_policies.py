@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -86,12 +87,12 @@ def test_what_cedar_cannot_compile_is_said_when_it_is_checked(operator: str) -> 
 
 def test_what_computes_for_too_long_is_stopped() -> None:
     """Each tool that a rule names has to be held against each rule: so many come to no end."""
-    tools = [tool("many", f"t{one}") for one in range(300)]
+    tools = [tool("many", f"t{one}") for one in range(2_000)]
     named = ", ".join(f'Action::"{one.id}"' for one in tools)
     rules = [f"permit (principal, action in [{named}], resource);"]
-    rules += [f'@id("r{one}") {when(f"context.crossings > {one}")}' for one in range(4_000)]
+    rules += [f'@id("r{one}") {when(f"context.crossings > {one}")}' for one in range(600)]
     (problem,) = engine(computing_s=1).check(source("\n".join(rules)), tools, [SUMMARISE])
-    assert "takes longer than 1 seconds" in problem.text
+    assert re.search("takes longer than [0-9]+ seconds", problem.text)
 
 
 def test_rules_that_come_back_are_those_that_went() -> None:

@@ -55,7 +55,8 @@ def suggest(
     diff
         Show how the files in remit's folder would change.
     apply
-        Show that, ask you, write the files, check them, and put them in force.
+        Show that, ask you, write the files, check them, and put them in force. Where two administrators must
+        agree (`policies.second_person`), the files are proposed to the second one instead.
     confirm
         The digest of the suggestion that you reviewed; needed with `--apply` without a terminal.
     """
@@ -108,11 +109,11 @@ def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
 
 
 def _apply(client: Client, made: Suggestions, confirm: str) -> int:
-    from remit.cli.policy.bundle_status import show_unsettled
+    from remit.cli.policy.bundle_status import show_applied, show_unsettled
     from remit.core.errors import ConfigInvalid, RemitError
 
     if not made.files:
-        terminal.remark("everything that was observed is in force already")
+        _say_nothing_new(client)
         return 0
     if not terminal.is_json():
         show_diff(made)
@@ -136,14 +137,27 @@ def _apply(client: Client, made: Suggestions, confirm: str) -> int:
             _restore(root / one.name, one.old)
         raise
     if terminal.is_json():
-        terminal.answer(
-            {"digest": told["digest"], "files": [one.name for one in made.files], "tasks": told["tasks"]}
-        )
+        shown = {key: told[key] for key in ("digest", "tasks", "proposed")}
+        terminal.answer(shown | {"files": [one.name for one in made.files]})
+        return 0
+    if told["proposed"]:
+        show_applied(told, "Still in force")
         return 0
     show_unsettled(told["tasks"])
     terminal.say("In force now: ", terminal.text(told["digest"], "bold"))
     terminal.remark("to refuse instead of observe: set `mode: enforce` in remit.yaml, then `remit reload`")
     return 0
+
+
+def _say_nothing_new(client: Client) -> None:
+    waits = client.get("policies", "history", limit=1)["proposed"]
+    if terminal.is_json():
+        terminal.answer({"files": [], "proposed": waits["bundle"] if waits else None})
+    elif waits:
+        terminal.say("The files hold everything that was observed. A second administrator has to confirm it:")
+        terminal.copyable(f"  remit policy confirm {waits['bundle']}", style="dim")
+    else:
+        terminal.remark("everything that was observed is in force already")
 
 
 def _write(path: Path, text: str) -> None:

@@ -304,11 +304,17 @@ class _Folder:
         return FileChange(path, place.read_text(encoding="utf-8") if place.exists() else "", text)
 
     def tool_file(self, upstream: str, drafts: tuple[ToolDraft, ...], instructions: str) -> FileChange:
-        """Return a new file that describes tools: no file of a person is changed."""
+        """Return a new file that describes tools: no file of a person is changed.
+
+        A file that was suggested before and is not in force yet is the file.
+        """
         from remit.core.tools.suggestions import tools_text
 
+        text = tools_text(upstream, drafts, instructions)
         number, name = 1, f"{self._tools}/{upstream}.yaml"
         while (self._root / name).exists():
+            if (self._root / name).read_text(encoding="utf-8") == text:
+                return FileChange(name, text, text)
             number += 1
             name = f"{self._tools}/{upstream}-{number}.yaml"
-        return FileChange(name, "", tools_text(upstream, drafts, instructions))
+        return FileChange(name, "", text)

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 
 from remit.cli.tasks.agent_task import WantedTask, open_task, remark
+from remit.cli.tasks.announcement import announce
 from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.session import RAN_OUT, AgentSession, TaskSession
 
@@ -42,6 +43,7 @@ class TaskRenewal:
         if self._keeping is not None:
             self._keeping.cancel()
         self._task = await open_task(self._agent, self._wanted)
+        await asyncio.to_thread(announce, self._task.id, self._agent.gateway.base_url)
         self._keeping = asyncio.create_task(self._keep(self._task))
         return self._task
 

@@ -8,14 +8,14 @@ once. A long text is read in pieces, between which other tasks run.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from remit.core.cooperative_steps import SLICE, STEP, Steps, WorkCount, pieces, weight, whole_words
 from remit.core.flow.justification import Encounter
-from remit.core.flow.language.word_forms import bare_words, number_of
+from remit.core.flow.language.word_forms import bare_word, bare_words, number_of
 from remit.core.flow.memory import RECORD_BITS, RECORD_MASK, TaskRecords
 from remit.core.flow.records.lookup import Lookup
 from remit.core.flow.records.naming import Naming
@@ -29,6 +29,7 @@ from remit.core.flow.values.destination import (
     looked_into,
     searching,
     whole,
+    within,
 )
 from remit.core.flow.values.kinds import LINKS, KindOfValue
 from remit.core.flow.values.normal_text import folded, folding
@@ -56,16 +57,31 @@ def _own_field(leaf: ResultLeaf, own: AbstractSet[str]) -> str:
     return next((one for one in (leaf.path, leaf.path.removeprefix("[]."), leaf.name) if one in own), "")
 
 
+def _without(
+    found: Sequence[Destination], links: Mapping[Destination, frozenset[Destination]]
+) -> Iterator[Destination]:
+    """Yield destinations without links, and without the host of a link where it follows as the link's part.
+
+    Where the host stands without the link, it is yielded.
+    """
+    part: frozenset[Destination] = frozenset()
+    for one in found:
+        if one not in links and one not in part:
+            yield one
+        part = links.get(one, frozenset())
+
+
 class ShortText(msgspec.Struct, gc=False):
     """What is found in a short text.
 
-    `digests` are the digests of its values in normal form, `exact` those in their form for use, `candidates`
-    its destinations, `words` its words, `whole` what it is as a whole. `hit` describes how the intent names
-    the text; `mentioned` tells whether the words are already remembered, `link` whether the whole text is a
-    link or a host.
+    `digests` are the digests of its values in normal form, `brought` those without the call's own links,
+    `exact` those in their form for use, `candidates` its destinations, `words` its words, `whole` what it is
+    as a whole. `hit` describes how the intent names the text; `mentioned` tells whether the words are already
+    remembered, `link` whether the whole text is a link or a host.
     """
 
     digests: list[int]
+    brought: list[int]
     exact: list[int]
     candidates: Sequence[Destination]
     words: list[str]
@@ -109,6 +125,10 @@ class Intake:
         self._doubts: set[int] = set()
         self._asked = False
         self._heard: set[str] = set()
+        #: The call's own links, and the words that they are.
+        links = lookup.own_links()
+        self._links = {one: frozenset(within(one.normal)) for one in links}
+        self._link_words = frozenset(links.values())
         #: Characters beyond ASCII that this step has read.
         self._gone = 0
 
@@ -170,9 +190,9 @@ class Intake:
         number, at = len(kept.places) if place is None else place, now.base + record
         spot = number << RECORD_BITS | (min(RECORD_MASK, at))
         if untrusted:
-            kept.meet_all(digests, spot, trust)
+            kept.meet_all(text.brought, spot, trust)
             if not text.mentioned:
-                kept.mention_words(text.words, number)
+                kept.mention_words(self._not_own(text.words), number)
                 text.mentioned = True
             if now.pointed:
                 self._numbers(text.words, spot, trust)
@@ -202,14 +222,14 @@ class Intake:
             # The text is a single word and the only value.
             words = [text.lower()]
             candidates = (Destination(kind, words[0]),)
-            digests = [kept.digest_of(kind, words[0])]
+            brought = digests = [kept.digest_of(kind, words[0])]
             used = [kept.digest_exact(ExactValue(KindOfValue.EMAIL, words[0]))]
             as_whole = (used[0], _EMAIL)
         else:
             written = folded(text).split()
             words = bare_words(written)
             if kind is _TEXT:
-                digests = [kept.digest_of(kind, " ".join(written))] if written else []
+                brought = digests = [kept.digest_of(kind, " ".join(written))] if written else []
                 used = [kept.digest_exact(ExactValue(KindOfValue.TEXT, small(text.strip(BLANKS))))]
                 as_whole = (used[0], _TEXT)
             else:
@@ -217,6 +237,7 @@ class Intake:
                 link = found.kind in LINKS
                 candidates = inside if found.kind is _TEXT else (*inside, found)
                 digests = [kept.digest(one) for one in (found, *inside) if one.normal]
+                brought = [kept.digest(one) for one in self._brought((found, *inside)) if one.normal]
                 forms = list(dict.fromkeys(stated_forms(text)))
                 # What stands in a single word without marks around it is that word.
                 if len(written) > 1 or not (text.isascii() and text[0].isalnum() and text[-1].isalnum()):
@@ -224,10 +245,11 @@ class Intake:
                 used = [kept.digest_exact(one) for one in forms]
                 as_whole = (used[0], forms[0].kind)
             if not text[:1].isalpha() and (number := number_of(text)) and number != text:
-                digests.append(kept.digest_of(_TEXT, number))
+                brought = [*brought, kept.digest_of(_TEXT, number)]
+                digests = [*digests, kept.digest_of(_TEXT, number)]
                 used.append(kept.digest_exact(ExactValue(KindOfValue.TEXT, number)))
         hit = self.now.match(words, number)
-        short = ShortText(digests, used, candidates, words, as_whole, hit, link=link)
+        short = ShortText(digests, brought, used, candidates, words, as_whole, hit, link=link)
         if len(self._texts) < MAX_TEXTS:
             self._texts[text] = short
         return short
@@ -258,12 +280,24 @@ class Intake:
             else:
                 kept.places.pop()
 
+    def _brought(self, found: Sequence[Destination]) -> Iterable[Destination]:
+        """Return the destinations in an untrusted text without the call's own links and their hosts."""
+        return _without(found, self._links) if self._links else found
+
+    def _not_own(self, words: Iterable[str]) -> Iterable[str]:
+        """Return the words of an untrusted text without the call's own links."""
+        own = self._link_words
+        return [one for one in words if one and bare_word(one) not in own] if own else words
+
     def _found(self, found: Sequence[Destination], record: int, spot: int, trust: Trust) -> bool:
         """Remember destinations of a long text; return whether the text still confirms what it holds."""
         met = digests = [self._kept.digest(one) for one in found if one.normal]
         if trust is not _UNTRUSTED:
             met = [one for one in digests if one not in self._doubts]
-        self._kept.meet_all(met, spot, trust)
+            self._kept.meet_all(met, spot, trust)
+        else:
+            brought = [self._kept.digest(one) for one in self._brought(found) if one.normal]
+            self._kept.meet_all(brought, spot, trust)
         self.now.meet(found, record)
         # A text that repeats a doubtful value, in any spelling, confirms nothing.
         return len(met) == len(digests)
@@ -283,7 +317,7 @@ class Intake:
     def _some(self, words: set[str], spot: int, trust: Trust) -> None:
         # A word that this result already mentioned needs no lookup in the task's memory.
         new = words - self._heard
-        self._kept.mention(new, spot >> RECORD_BITS)
+        self._kept.mention(set(self._not_own(new)), spot >> RECORD_BITS)
         if len(self._heard) < MAX_HEARD:
             self._heard |= new
         if self.now.pointed:

@@ -4,7 +4,7 @@
 The worst case is assumed of a tool without a description. What the tool returns raises tasks, and what it or
 these tasks write stays with the data; each such label says which part of it is assumed, and of which tools
 (`core.label.Assumed`). Once files describe all of these tools, the label is read as if they had been
-described from the beginning.
+described from the beginning. The same holds for an upstream's text about its use, once a file has this text.
 
 INVARIANT: only the assumed part changes. What a described tool, a token, another issuer or a person gave is
 the firm part, and remains. A tool is known by its name and by its surface: if its upstream changes the
@@ -15,19 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from remit.core.canonical import digest
 from remit.core.label import Classes, Label, Trust, worst
 from remit.core.tools.tool import Effect, Tool, list_key, read_key, write_key
 
 
-def said_by(tools: Iterable[Tool], classes: Classes) -> dict[str, Label]:
-    """Return what the descriptions of tools say in place of each assumption.
+def words_key(upstream: str, text: str) -> str:
+    """Return the key of what is assumed of an upstream's text about its use (`instructions`)."""
+    return f"words {digest(text)} {upstream}/instructions"
+
+
+def said_by(tools: Iterable[Tool], words: Mapping[str, str], classes: Classes) -> dict[str, Label]:
+    """Return what the descriptions of tools, and the reviewed `words` of upstreams, say in place of each
+    assumption.
 
     Results have the joined label of all fields: which of them a call returned, and in which case, is not
     known any more, and nothing was withheld then. A write adds nothing to what its task had read, but one
     that hands over stored data by id adds the worst case. A list adds nothing: an administrator has reviewed
     what it said of the tool.
     """
-    said: dict[str, Label] = {}
+    said = {words_key(upstream, text): Label(classes.bottom) for upstream, text in words.items()}
     for tool in tools:
         if not tool.described:
             continue
@@ -81,5 +88,5 @@ def facts_of(said: Mapping[str, Label], keys: Iterable[str]) -> dict[str, Label]
 
 
 def tools_in(keys: Iterable[str]) -> list[str]:
-    """Return the names of the tools that keys are about."""
+    """Return the names of the tools, and of the texts of upstreams, that keys are about."""
     return sorted({one.rpartition(" ")[2] for one in keys})

@@ -93,8 +93,9 @@ class AssumedLabels:
 
     async def recompute(self) -> None:
         """Apply the descriptions in force to what was learnt before; record each change."""
-        classes = self._policies.applied.bundle.classes
-        fresh = said_by(self._tools.all(), classes)
+        bundle = self._policies.applied.bundle
+        classes = bundle.classes
+        fresh = said_by(self._tools.all(), bundle.instructions, classes)
         if fresh == self._said:
             return
         # Step 2.

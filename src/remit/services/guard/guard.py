@@ -28,7 +28,7 @@ from remit.core.coding.calls import COPILOT, CodingCall, coding_call
 from remit.core.coding.guard_files import acts_as_person, steers_client
 from remit.core.coding.mcp_names import McpTool, hyphenated, mcp_tool
 from remit.core.decisions.decision import Reason
-from remit.core.errors import Forbidden, RemitError
+from remit.core.errors import Forbidden, NotFound, RemitError
 from remit.core.hooks.event import PASS, HookAnswer, HookEvent, HookKind, HookVerdict, refusal_text
 from remit.core.hooks.forms import FORMS
 from remit.core.json_value import Json
@@ -38,6 +38,7 @@ from remit.ports.runtime import Processes, RunningProcess, Transcripts
 from remit.services.flow.observation import Observation
 from remit.services.guard.call import LATER, NO_SINK, HookedCall, HookedSteps, result_of
 from remit.services.guard.client import GuardedClient, GuardMode
+from remit.services.guard.relays import SessionRelays
 from remit.services.guard.senders import HookSenders
 from remit.services.guard.sessions import GuardSession, GuardSessions, WorkChain, give_up
 from remit.services.guard.words import origin_by_event, origin_by_marks
@@ -85,6 +86,7 @@ class CodingGuard:
         self._parts = parts
         self._processes = processes
         self._senders = HookSenders(processes, parts.clock)
+        self.relays = SessionRelays(processes, parts.clock)
         self._transcripts = transcripts
         self._governed = governed
         self._running: set[asyncio.Task[Any]] = set()
@@ -127,6 +129,12 @@ class CodingGuard:
                     remediation="run remit as the user of the client",
                 )
             inside = self.governs(sender)
+            newest = await self.sessions.newest(client) if self.relays.is_new(sender) else None
+            self.relays.client_seen(
+                sender,
+                calls=event.kind in (HookKind.CALL, HookKind.RESULT),
+                others_since=newest.opened if newest is not None else None,
+            )
         name = self._senders.session_of(event)
         session = await self.sessions.of(client, name, sender, event.cwd, inside=inside)
         if by_command and event.kind in (HookKind.WORDS, HookKind.SESSION_ENDS):
@@ -269,10 +277,12 @@ class CodingGuard:
     async def _share(self, session: GuardSession, agent: str) -> None:
         """Let the client's relays to MCP servers know what the session has read, before they are called.
 
+        Those that are certainly the session's also get the person's words.
         INVARIANT: a label that was raised here is in the next commit of that task, before its call is sent.
         """
         chain = await self.sessions.chain(session, agent)
         own = self._parts.live.get(chain.task) or await self._parts.live.load(chain.task)
+        relays = [one for one in self.relays.of(session.process) if await self._serves(session, one)]
         classes = self._parts.policies.applied.bundle.classes
         tasks = {one.task for open_ in self.sessions.open.values() for one in open_.chains.values()}
         # Which of the client's sessions a relay serves is not known: what each has read counts.
@@ -289,6 +299,19 @@ class CodingGuard:
                     live.raised_by = "guard"
                 live.index.unseen |= own.label.trust is Trust.UNTRUSTED
                 live.index.beside = tuple(known)
+        for relay in relays:
+            await self.sessions.bring_words(session, relay)
+
+    async def _serves(self, session: GuardSession, relay: str) -> bool:
+        """Return whether an open task is one of a client's relay; it is known from then on."""
+        try:
+            live = self._parts.live.get(relay) or await self._parts.live.load(relay)
+            if live.task.agent in session.client.relays and live.task.active_at(self._parts.clock.now()):
+                return True
+        except NotFound:
+            pass
+        self.relays.forget(relay)
+        return False
 
     async def _observe(
         self, session: GuardSession, event: HookEvent, tool: McpTool, given: dict[str, Json]

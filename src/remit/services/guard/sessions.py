@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,6 +50,7 @@ class GuardSession:
     """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin.
 
     `hooks` is the number of events that its hooks have reported, `answers` how many got which answer.
+    `brought` is how many of its person's messages the task of each relay has got, under `bringing`.
     """
 
     id: str
@@ -61,6 +63,8 @@ class GuardSession:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     hooks: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    brought: dict[str, int] = field(default_factory=dict)
+    bringing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class GuardSessions:
@@ -208,6 +212,26 @@ class GuardSessions:
         await self.chain(session, "")
         for chain in tuple(session.chains.values()):
             await self._tasks.tasks.add_message(chain.task, text, person)
+
+    async def newest(self, client: GuardedClient) -> Task | None:
+        """Return the task that was opened last for a client."""
+        return next(iter(await self._tasks.tasks.newest(agent=client.agent, limit=1)), None)
+
+    async def bring_words(self, session: GuardSession, relay: str) -> None:
+        """Add what the person has said in a session to the intent of a task of one of its relays.
+
+        A relay's task of another person hears nothing.
+        """
+        async with session.bringing:
+            chain = await self.chain(session, "")
+            own = self._tasks.live.get(chain.task) or await self._tasks.live.load(chain.task)
+            said = own.task.intent.messages
+            texts = [one.text for one in said[session.brought.get(relay, 0) :]]
+            person = await self.person(session.client)
+            if texts:
+                with suppress(Forbidden):
+                    await self._tasks.tasks.hear(relay, texts, person, chain.task)
+            session.brought[relay] = len(said)
 
     async def end(
         self, session: GuardSession, agent: str = "", *, reason: str = "the client's session ended"

@@ -33,6 +33,7 @@ from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.plan import tools_of
+from remit.core.tools.assumed_labels import words_key
 from remit.core.tools.tool import PROMPT_GET, RESOURCE_READ, Effect, Tool, ToolState, list_key
 from remit.ports.runtime import Entropy
 from remit.ports.store.changes import TakeBudget
@@ -185,7 +186,7 @@ class Lists:
         steps = self._m.authorizer.describing(claims.principal, live, upstream, operation or TOOLS, {}, now)
         # A list has no arguments, so its description needs no pause for other tasks.
         request = finish(steps)
-        label = carries(request.tool, classes) if operation else _unreviewed(new, classes)
+        label = carries(request.tool, classes) if operation else _unreviewed(new, upstream, classes)
         tool = Tool(
             upstream=upstream,
             name=f"{kind}:list",
@@ -407,18 +408,21 @@ class Lists:
         return live.count_result(sum(len(one.body) for one in new))
 
 
-def _unreviewed(entries: Sequence[ListedEntry], classes: Classes) -> Label:
+def _unreviewed(entries: Sequence[ListedEntry], upstream: str, classes: Classes) -> Label:
     """Return the label of entries that no administrator vouches for.
 
-    It is assumed of the surfaces of the tools, and known where an entry says anything else.
+    It is assumed of the surfaces of the tools and of the text of the upstream, and known where an entry says
+    anything else.
     """
     label = Label(classes.bottom, trust=Trust.UNTRUSTED)
-    keys = [_key_of(one) for one in entries if one.addresses is None]
+    keys = [_key_of(one, upstream) for one in entries if one.addresses is None]
     return label.assuming(Label(classes.bottom), frozenset(filter(None, keys))) if all(keys) else label
 
 
-def _key_of(entry: ListedEntry) -> str:
-    tool = entry.tool
+def _key_of(entry: ListedEntry, upstream: str) -> str:
+    tool, said = entry.tool, entry.wire.get(WORDS)
+    if entry.key == WORDS and tool is None and isinstance(said, str):
+        return words_key(upstream, said)
     reviewable = tool is not None and tool.label.assumed is not None and entry.wire == _callable(tool.surface)
     return list_key(tool) if tool is not None and reviewable else ""
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -331,7 +331,32 @@ class Tasks:
     async def add_message(self, task_id: str, text: str, person: Person) -> Task:
         """Add a later message of the person who stated the intent."""
         async with self.changing(task_id):
-            return await self._add_message(await self._live.load(task_id), text, person)
+            live = await self._live.load(task_id)
+            if live.task.intent.requested_by != person.name:
+                raise Forbidden(
+                    "only the requester of the task may add to its intent",
+                    remediation=f"it was requested by {live.task.intent.requested_by.removeprefix('agent:')}",
+                )
+            return await self._add_messages(live, (text,), person)
+
+    async def hear(self, task_id: str, texts: Sequence[str], person: Person, heard_in: str) -> Task:
+        """Add messages of a person that the guarded session with the task `heard_in` has brought.
+
+        The agent may have requested the task itself, if its owner, or the person it acts for, has spoken.
+        """
+        async with self.changing(task_id):
+            live = await self._live.load(task_id)
+            task = live.task
+            requesters = {person.name, f"agent:{task.agent}"}
+            if (
+                person.name not in (task.owner, task.on_behalf_of)
+                or task.intent.requested_by not in requesters
+            ):
+                raise Forbidden(
+                    "the task is another person's",
+                    remediation="open the task of the relay for the person of the session",
+                )
+            return await self._add_messages(live, texts, person, heard_in)
 
     def changing(self, task_id: str) -> asyncio.Lock:
         """Return the lock of a task, held by code that reads the task, changes it, and writes it back."""
@@ -340,30 +365,29 @@ class Tasks:
             found = self._changing[task_id] = asyncio.Lock()
         return found
 
-    async def _add_message(self, live: LiveTask, text: str, person: Person) -> Task:
+    async def _add_messages(
+        self, live: LiveTask, texts: Sequence[str], person: Person, heard_in: str = ""
+    ) -> Task:
         now = self._clock.now()
         self._live.check(live, now)
-        if live.task.intent.requested_by != person.name:
-            raise Forbidden(
-                "only the requester of the task may add to its intent",
-                remediation=f"it was requested by {live.task.intent.requested_by.removeprefix('agent:')}",
-            )
-        if len(text) > MAX_GOAL_CHARS:
+        if any(len(text) > MAX_GOAL_CHARS for text in texts):
             raise Malformed(f"a message has at most {MAX_GOAL_CHARS} characters", remediation="shorten it")
-        intent = msgspec.structs.replace(
-            live.task.intent, messages=(*live.task.intent.messages, UserMessage(text, now))
-        )
+        said = (UserMessage(text, now) for text in texts)
+        intent = msgspec.structs.replace(live.task.intent, messages=(*live.task.intent.messages, *said))
         coded_by = await self._coded_by({person.name}, live.task.coded_by)
         task = msgspec.structs.replace(live.task, intent=intent, label=live.label, coded_by=coded_by)
-        event = Event.of(
-            TaskMessage(text=text),
-            at=now,
-            tenant=self._tenant,
-            task=task.id,
-            agent=task.agent,
-            subject=person.name,
+        events = tuple(
+            Event.of(
+                TaskMessage(text=text, heard_in=heard_in),
+                at=now,
+                tenant=self._tenant,
+                task=task.id,
+                agent=task.agent,
+                subject=person.name,
+            )
+            for text in texts
         )
-        await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), (event,)))
+        await self._store.commit(Unit((PutTask(task, expected=TaskState.ACTIVE),), events))
         self._live.replace(task)
         return task
 

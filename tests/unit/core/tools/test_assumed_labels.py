@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.core.label import MAX_ASSUMED, Audience, Classes, Label, Trust, worst
-from remit.core.tools.assumed_labels import as_described, said_by, wrote_nothing
+from remit.core.tools.assumed_labels import as_described, said_by, tools_in, words_key, wrote_nothing
 from remit.core.tools.tool import (
     Argument,
     ArgumentRole,
@@ -115,7 +115,7 @@ def a_tool(**changes: object) -> Tool:
 def test_a_description_speaks_for_all_fields_of_results() -> None:
     """Which of them a call returned is not known any more, and none was withheld then."""
     tool = a_tool(fields=(FieldLabel("body", Label("confidential", trust=Trust.UNTRUSTED)),))
-    said = said_by([tool], CLASSES)
+    said = said_by([tool], {}, CLASSES)
     assert said[read_key(tool)] == Label("confidential", trust=Trust.UNTRUSTED)
     assert said[write_key(tool)] == Label()
     assert said[list_key(tool)] == Label()
@@ -124,16 +124,16 @@ def test_a_description_speaks_for_all_fields_of_results() -> None:
 def test_handing_data_over_by_id_stays_the_worst_case() -> None:
     """Which data an undescribed call handed over is not known."""
     tool = a_tool(arguments={"item": Argument(ArgumentRole.SELECTOR, hands_over=True)})
-    assert said_by([tool], CLASSES)[write_key(tool)] == WORST
+    assert said_by([tool], {}, CLASSES)[write_key(tool)] == WORST
 
 
 def test_only_described_tools_speak_and_only_of_their_surface() -> None:
     """The keys of two surfaces of one tool differ."""
     bare = with_surface(undescribed("u", "t", CLASSES), {}, "sha256:one", CLASSES)
-    assert said_by([bare], CLASSES) == {}
+    assert said_by([bare], {}, CLASSES) == {}
     assert bare.label.assumed_tools == {read_key(a_tool())}
     other = with_surface(a_tool(), {}, "sha256:two", CLASSES)
-    assert not said_by([other], CLASSES).keys() & bare.label.assumed_tools
+    assert not said_by([other], {}, CLASSES).keys() & bare.label.assumed_tools
 
 
 def test_only_what_is_described_as_a_read_has_written_nothing() -> None:
@@ -147,3 +147,12 @@ def test_only_what_is_described_as_a_read_has_written_nothing() -> None:
         a_tool(effect=Effect.NONE, variants=(Variant({}, audience=Audience("external")),)), "sha256:one"
     )
     assert not wrote_nothing(with_surface(undescribed("u", "t", CLASSES), {}, "", CLASSES), "")
+
+
+def test_a_reviewed_text_of_an_upstream_speaks_for_itself_alone() -> None:
+    """One letter more, or another upstream, is another text."""
+    said = said_by([], {"u": "Be kind."}, CLASSES)
+    assert said == {words_key("u", "Be kind."): Label()}
+    assert words_key("u", "Be kind") not in said
+    assert words_key("w", "Be kind.") not in said
+    assert tools_in(said) == ["u/instructions"]

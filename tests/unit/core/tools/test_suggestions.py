@@ -9,49 +9,14 @@ import pytest
 from remit.config import load_bundle, load_config
 from remit.core.tools.suggestions import ToolDraft, UpstreamFacts, drafted, tools_text, vouched
 from remit.core.tools.tool import Tool
+from tests.samples.drafts import STRING, draft, gives, loaded
 
 Json = Any
-
-
-def draft(
-    name: str,
-    properties: dict[str, Json] | None = None,
-    *,
-    hints: dict[str, Json] | None = None,
-    says: str = "",
-    gives: Json = None,
-    facts: UpstreamFacts | None = None,
-) -> ToolDraft:
-    """Draft one tool from its name, the properties of its arguments, and what its server says."""
-    surface: dict[str, Json] = {
-        "name": name,
-        "description": says,
-        "inputSchema": {"type": "object", "properties": properties or {}},
-        "outputSchema": gives,
-        "annotations": hints,
-    }
-    return drafted(Tool(upstream="up", name=name, surface=surface), facts or UpstreamFacts(), "restricted")
 
 
 def roles(one: ToolDraft) -> dict[str, str]:
     """Return the roles of a draft's arguments."""
     return {argument.path: argument.role.value for argument in one.arguments}
-
-
-def loaded(tmp_path: Path, drafts: list[ToolDraft]) -> dict[str, Tool]:
-    """Load drafts as they are written, through the real loader."""
-    files = {
-        "remit.yaml": "upstreams: {up: {url: 'https://up.example/mcp'}}\n",
-        "policies/first.cedar": "permit (principal, action, resource);\n",
-        "tools/up.yaml": tools_text("up", drafts),
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    return load_bundle(load_config(tmp_path)).tools
-
-
-STRING = {"type": "string"}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +33,14 @@ STRING = {"type": "string"}
         ("post_status", "irreversible"),
         ("delete_file", "irreversible"),
         ("run_query", "irreversible"),
+        ("list_run_steps", "none"),
+        ("get_run", "none"),
+        ("getDeployKey", "none"),
+        ("list_run", "irreversible"),
+        ("get_and_run", "irreversible"),
+        ("find_run", "irreversible"),
+        ("list_delete_items", "irreversible"),
+        ("run_list_steps", "irreversible"),
         ("get_or_create_user", "reversible"),
         ("read_and_delete", "irreversible"),
         ("frobnicate", "irreversible"),
@@ -96,6 +69,28 @@ def test_a_hint_makes_an_effect_worse_and_never_better(
 ) -> None:
     """A server's claim to be harmless is written beside it, for review."""
     assert draft(name, hints=hints).effect.value == effect
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "effect"),
+    [
+        ("edit_file", ("path", "oldText", "newText"), "reversible"),
+        ("str_replace", ("path", "old_str", "new_str"), "reversible"),
+        ("edit_file", ("path", "newText"), "irreversible"),
+        ("edit_file", ("old_path", "new_path"), "irreversible"),
+        ("write_file", ("path", "oldText", "newText"), "irreversible"),
+        ("delete_text", ("path", "oldText", "newText"), "irreversible"),
+    ],
+)
+def test_an_edit_that_holds_what_it_replaces_can_be_undone(
+    name: str, arguments: tuple[str, ...], effect: str
+) -> None:
+    """Its server calls it destructive, as MCP calls all that does not only add; a person reviews it."""
+    guess = draft(name, dict.fromkeys(arguments, STRING), hints={"destructiveHint": True}).effect
+    assert guess.value == effect
+    assert guess.review or name == "delete_text"
+    listed = {"edits": {"type": "array", "items": {"properties": dict.fromkeys(arguments, STRING)}}}
+    assert draft(name, listed, hints={"destructiveHint": True}).effect == guess
 
 
 def test_a_description_can_make_an_effect_worse() -> None:
@@ -179,6 +174,9 @@ def test_a_record_that_may_be_a_persons_is_personal(tmp_path: Path) -> None:
     text = tools_text("up", [one])
     assert 'one_of: [deal, "x\\", y]"]' in text
     assert "#     personal: false" in text
+    whole = loaded(tmp_path, [one], whole=True)["up/update_note"]
+    assert not whole.called_with({"record_id": "r", "record_type": "deal"}).arguments["record_id"].personal
+    assert whole.called_with({"record_id": "r", "record_type": "contact"}).arguments["record_id"].personal
 
 
 def test_a_tool_on_the_callers_own_object_is_told(tmp_path: Path) -> None:
@@ -347,11 +345,6 @@ def test_each_tool_of_a_file_says_how_much_is_to_be_reviewed() -> None:
     assert f"# {marked} guesses are marked" in text
 
 
-def gives(**properties: Json) -> Json:
-    """Return the schema of a result with these fields."""
-    return {"type": "object", "properties": properties}
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -396,71 +389,6 @@ def test_the_keys_of_a_map_are_values(tmp_path: Path) -> None:
     assert [(field.path, field.label.trust.value) for field in tool.fields] == [
         ("balances._keys", "untrusted")
     ]
-
-
-def uncommented(tmp_path: Path, drafts: list[ToolDraft], *words: str) -> dict[str, Tool]:
-    """Load drafts in which the proposals with these words count."""
-    text = tools_text("up", drafts)
-    lines = [
-        line.replace("# ", "  " if line.strip().startswith("#   ") else "", 1)
-        if any(f"# {word}" in line or f"#   {word}" in line for word in words)
-        else line
-        for line in text.splitlines()
-    ]
-    loaded(tmp_path, drafts)
-    (tmp_path / "tools/up.yaml").write_text("\n".join(lines), encoding="utf-8")
-    return load_bundle(load_config(tmp_path)).tools
-
-
-@pytest.mark.parametrize("name", ["whoami", "get_me", "my_profile", "getCurrentUser"])
-def test_the_callers_own_address_is_proposed_as_own(name: str, tmp_path: Path) -> None:
-    """As a comment: it would let `myself` state a destination."""
-    one = draft(
-        name,
-        gives=gives(
-            user=gives(email=STRING, city=STRING), friends={"type": "array", "items": gives(email=STRING)}
-        ),
-    )
-    text = tools_text("up", [one])
-    assert '#   "user.email": {trust: trusted, own: true}  # review: its name contains' in text
-    assert "friends" not in text
-    tool = uncommented(tmp_path, [one], "fields:", '"user.email"')[f"up/{name}"]
-    assert tool.own_fields == {"user.email"}
-
-
-def test_the_profile_of_someone_else_holds_nothing_of_ones_own() -> None:
-    """Nor does a change of the own profile."""
-    result = gives(email=STRING)
-    assert draft("get_user", {"user_id": STRING}, gives=result).own == ()
-    assert draft("update_my_profile", gives=result).own == ()
-
-
-def test_a_code_is_proposed_with_the_tools_that_read_its_message(tmp_path: Path) -> None:
-    """Beside a tool that reads messages, and nowhere else; both as comments."""
-    message = {"type": "array", "items": gives(**{"from": gives(email=STRING, name=STRING), "body": STRING})}
-    mail = draft("read_mail", gives=gives(messages=message))
-    confirm = draft("confirm_order", {"order_id": STRING, "verification_code": STRING})
-    assert "one_time" not in tools_text("up", [confirm])
-    text = tools_text("up", [mail, confirm])
-    assert '# sender: "messages[].from.email"  # review: if one-time codes arrive there' in text
-    assert "# one_time: {senders: [codes@service.example], read_by: [read_mail]}  # review: of `ver" in text
-    read = uncommented(tmp_path, [mail, confirm], "sender:")["up/read_mail"]
-    assert read.sender == "messages[].from.email"
-    assert draft("send_mail", gives=gives(messages=message)).sender is None
-
-
-def test_what_is_stored_may_be_the_destination(tmp_path: Path) -> None:
-    """Rescheduling reaches the participants; with others named, these."""
-    moved = draft("reschedule_event", {"event_id": STRING, "start_time": STRING})
-    assert "# stored_destination: {by: [event_id]}  # review: if it reaches those" in tools_text(
-        "up", [moved]
-    )
-    named = draft("update_meeting", {"meeting_id": STRING, "attendees": {"type": "array", "items": STRING}})
-    assert "# stored_destination: {by: [meeting_id], unless: [attendees]}" in tools_text("up", [named])
-    tool = uncommented(tmp_path, [moved], "stored_destination:")["up/reschedule_event"]
-    assert tool.called_with({"event_id": "e"}).arguments["event_id"].role == "destination"
-    for other in (draft("update_file", {"file_id": STRING}), draft("get_event", {"event_id": STRING})):
-        assert other.stored is None
 
 
 def test_a_person_who_vouches_for_an_upstream_vouches_for_every_field() -> None:

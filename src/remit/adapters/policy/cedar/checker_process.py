@@ -30,12 +30,14 @@ from remit.adapters.policy.cedar.validator_process import (
     NO_MEMORY,
     ValidatorProcess,
     framed,
+    more_s,
     read_message,
 )
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
-#: Seconds of processor time for one request, and seconds to wait for it on a busy machine.
+#: Seconds of processor time for one request, and seconds to wait for it on a busy machine. A large one gets
+#: more.
 MAX_COMPUTING_S: Final = 10
 MAX_WAITING_S: Final = 30
 
@@ -91,7 +93,7 @@ class CheckerProcess:
             late.set()
             child.kill()
 
-        timer = threading.Timer(self._waiting_s, stop)
+        timer = threading.Timer(self._waiting_s + 2 * more_s(asked), stop)
         timer.daemon = True
         timer.start()
         try:
@@ -108,7 +110,7 @@ class CheckerProcess:
             return answer, ""
         self._stop()
         if late.is_set() or -child.returncode == signal.SIGXCPU:
-            return None, f"the check takes longer than {self._computing_s} seconds"
+            return None, f"the check takes longer than {self._computing_s + more_s(asked)} seconds"
         if child.returncode == NO_MEMORY:
             return None, f"the check needs more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
         return None, "Cedar fails" + (

@@ -20,6 +20,8 @@ from remit.ports.policy import PolicySource
 
 MAX_MEMORY_BYTES: Final = 1 << 30
 MAX_MESSAGE_BYTES: Final = 256 << 20
+#: Bytes of a request that are checked in a second, at the least.
+BYTES_A_SECOND: Final = 200_000
 IDLE_S: Final = 60
 #: The exit status that reports insufficient memory.
 NO_MEMORY: Final = 12
@@ -37,6 +39,11 @@ class ValidatorProcess(msgspec.Struct, frozen=True):
 def framed(message: bytes) -> bytes:
     """Return a message with its length prefix."""
     return len(message).to_bytes(_LENGTH) + message
+
+
+def more_s(message: bytes) -> int:
+    """Return the further seconds of processor time for a large request: thousands of rules take longer."""
+    return len(message) // BYTES_A_SECOND
 
 
 def read_message(pipe: IO[bytes]) -> bytes | None:
@@ -63,7 +70,7 @@ def serve(computing_s: int) -> int:
             break
         # The system counts processor time from the start of the process.
         used = resource.getrusage(resource.RUSAGE_SELF)
-        bound = int(used.ru_utime + used.ru_stime) + computing_s + 1
+        bound = int(used.ru_utime + used.ru_stime) + computing_s + more_s(message) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (bound, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         try:
             asked = msgspec.msgpack.decode(message, type=ValidatorProcess)

@@ -63,6 +63,7 @@ class TaskMessage(EventBody, kw_only=True):
 
     KIND = EventKind.TASK_MESSAGE
     text: Annotated[str, Sealed("what they said")]
+    heard_in: Annotated[str, "the task of the guarded session that brought the words; absent: none did"] = ""
 
 
 class PlanExtended(EventBody, kw_only=True):

@@ -9,17 +9,18 @@ from collections.abc import Set as AbstractSet
 from remit.core.cooperative_steps import Steps, WorkCount, pieces
 from remit.core.flow.justification import Justification, Provenance, Reach, leaves
 from remit.core.flow.language.utterance import Utterance
-from remit.core.flow.language.word_forms import name_words, stem, words_of
+from remit.core.flow.language.word_forms import bare_word, name_words, stem, words_of
 from remit.core.flow.records.field_labels import NO_LABELS, FieldLabels, spelled
 from remit.core.flow.records.people_fields import can_be_id, is_own_id
 from remit.core.flow.records.record import ResultLeaf
 from remit.core.flow.records.search import is_container
-from remit.core.flow.values.destination import Wholes, whole
+from remit.core.flow.values.destination import Destination, Wholes, whole
 from remit.core.flow.values.kinds import KindOfValue
 from remit.core.flow.values.marks import marking
+from remit.core.flow.values.normal_text import folded
 from remit.core.json_value import Json
 from remit.core.label import Trust
-from remit.core.tools.tool import LEADING, Effect, Tool
+from remit.core.tools.tool import LEADING, ArgumentRole, Effect, Tool
 
 MAX_SHORT_ID = 8
 _ID_WORDS = frozenset(
@@ -29,9 +30,11 @@ MAX_NAME = 200
 """Most characters of an argument that can be a name, or words that are searched for."""
 #: Types of values that can select something.
 _SELECTING = (str, int, list)
+_OWN = (Provenance.UNKNOWN, Provenance.TRUSTED)
 _DOUBTED = (Provenance.UNKNOWN, Provenance.UNTRUSTED)
 # Module-level names: each attribute lookup on an enum class costs the interpreter a search.
 _UNTRUSTED = Trust.UNTRUSTED
+_DESTINATION = ArgumentRole.DESTINATION
 _UNLED, _NAMED = Reach.NONE, Reach.NAMED
 
 
@@ -145,6 +148,23 @@ class Lookup:
             (self.read.get(text) or whole(text)).kind is not KindOfValue.TEXT or any(map(str.isdigit, text))
             for text in leaves(value)
         )
+
+    def own_links(self) -> dict[Destination, str]:
+        """Return the links that a read follows although no untrusted data brought them, each with its word.
+
+        Untrusted text that repeats such a link, as many servers do above a page, brings nothing.
+        """
+        if self.tool.effect is not Effect.NONE:
+            return {}
+        listed, found = self.tool.arguments, {}
+        for name, one in self._given.items():
+            text = self._arguments[name]
+            own = name in listed and listed[name].role is _DESTINATION and one.provenance in _OWN
+            if own and isinstance(text, str) and len(text) <= MAX_NAME:
+                read = self.read.get(text) or whole(text)
+                if read.kind is KindOfValue.URL:
+                    found[read] = bare_word(folded(text))
+        return found
 
     def doubts(self, marked: AbstractSet[int]) -> bool:
         """Return whether a leaf may be less trusted than its label states."""

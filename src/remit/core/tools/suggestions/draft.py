@@ -23,7 +23,12 @@ from remit.core.tools.suggestions.inference import (
     fields,
     placed,
 )
-from remit.core.tools.suggestions.proposals import own_fields, sender_field, stored_destination
+from remit.core.tools.suggestions.proposals import (
+    own_fields,
+    participant_fields,
+    sender_field,
+    stored_destination,
+)
 from remit.core.tools.suggestions.schema import SchemaPart, parts
 from remit.core.tools.tool import (
     COMPLETION,
@@ -57,7 +62,10 @@ class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The guesses for one tool, each with its reason. `resource` is only a proposal."""
+    """The guesses for one tool, each with its reason. `resource` is only a proposal.
+
+    `required` are the arguments without which it cannot be called.
+    """
 
     name: str
     says: str
@@ -76,6 +84,8 @@ class ToolDraft(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[Proposal, ...] = ()
     sender: Proposal | None = None
     stored: Proposal | None = None
+    participants: tuple[Proposal, ...] = ()
+    required: frozenset[str] = frozenset()
 
     @property
     def to_review(self) -> int:
@@ -94,14 +104,15 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
     says = said if isinstance(said, str) else ""
     hints = surface.get("annotations")
     hints = hints if isinstance(hints, dict) else {}
-    effect = _effect(tool.name, name, says, hints)
     offered = parts(surface.get("inputSchema"))
+    effect = _effect(tool.name, name, says, hints, _replaced(offered))
     arguments = _arguments(offered, name, Effect(effect.value))
     if tool.name in RESERVED_OPERATIONS:
         arguments = tuple(_of_operation(part) for part in offered if not _nested(part))
     results = parts(surface.get("outputSchema"))
-    found = tuple(fields(results))
     changes = effect.value != Effect.NONE
+    taking_part = () if changes else participant_fields(name, results)
+    own = own_fields(name, results, but={one.path for one in taking_part})
     return ToolDraft(
         name=tool.name,
         says=says,
@@ -111,15 +122,17 @@ def drafted(tool: Tool, known: UpstreamFacts, top_class: str) -> ToolDraft:
         trust=Guess("untrusted", "unless outsiders cannot write its results", review=True),
         categories=_categories(results, name),
         arguments=arguments,
-        fields=found,
+        fields=tuple(fields(results, but=[one.path for one in (*own, *taking_part)])),
         resource=_resource(arguments, name),
         production=_flag(name, vocabulary.PRODUCTION, "changes production") if changes else None,
         financial=_financial(name, arguments) if changes else None,
         repeats=_repeats(name, arguments, results),
         single=changes and _on_one(name, arguments),
-        own=own_fields(name, results),
+        own=own,
         sender=sender_field(name, results, reads=not changes),
         stored=stored_destination(name, arguments) if changes else None,
+        participants=taking_part,
+        required=_required(surface.get("inputSchema")),
     )
 
 
@@ -132,7 +145,7 @@ def vouched(draft: ToolDraft, why: str) -> ToolDraft:
     return msgspec.structs.replace(draft, trust=Guess("trusted", why), fields=kept)
 
 
-def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json]) -> Guess:
+def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json], replaced: str) -> Guess:
     if full in RESERVED_OPERATIONS:
         return Guess(_OPERATIONS[full].value, "an operation of MCP")
     guess = _by_name(name)
@@ -154,10 +167,27 @@ def _effect(full: str, name: tuple[str, ...], says: str, hints: dict[str, Json])
         guess = Guess((Effect.REVERSIBLE if kept else Effect.IRREVERSIBLE).value, why, review=True)
     if guess.value == Effect.REVERSIBLE and hints.get("destructiveHint") is True:
         why = f"{guess.why}, but the server states that it destroys (`destructiveHint`)"
-        guess = Guess(Effect.IRREVERSIBLE.value, why, review=True)
+        value = Effect.IRREVERSIBLE.value
+        if replaced and vocabulary.known(name, vocabulary.EDITS):
+            # In MCP, all that does not only add destroys.
+            why, value = f"{guess.why} A call holds what it replaces (`{replaced}`)", guess.value
+        guess = Guess(value, why, review=True)
     if guess.value != Effect.NONE and hints.get("readOnlyHint") is True:
         return Guess(guess.value, f"{guess.why}; the server states that it changes nothing", review=True)
     return guess
+
+
+def _required(schema: Json) -> frozenset[str]:
+    names = schema.get("required") if isinstance(schema, dict) else None
+    return frozenset(one for one in names if isinstance(one, str)) if isinstance(names, list) else frozenset()
+
+
+def _replaced(offered: list[SchemaPart]) -> str:
+    """Return the argument with the text that a call replaces, if another has the text in its place."""
+    named = {vocabulary.tokens(part.name): part.name for part in offered if part.leaf}
+    texts = ((), *((one,) for one in sorted(vocabulary.REPLACED_TEXT)))
+    pairs = (("old", *text) for text in texts if ("old", *text) in named and ("new", *text) in named)
+    return next((named[one] for one in pairs), "")
 
 
 def _of_operation(part: SchemaPart) -> ArgumentGuess:
@@ -174,13 +204,9 @@ def _by_name(name: tuple[str, ...]) -> Guess | None:
     but not `list_posts`).
     """
     reads = vocabulary.known(name, vocabulary.READS)
-    worst = next(
-        (w for w in name if w in vocabulary.CANNOT_BE_UNDONE and (not reads or w in vocabulary.VERBS_ONLY)),
-        "",
-    )
-    change = next(
-        (w for w in name if w in vocabulary.CHANGES and (not reads or w in vocabulary.VERBS_ONLY)), ""
-    )
+    verbs = [one for one in name if not reads or (one in vocabulary.VERBS_ONLY and not _is_noun(one, name))]
+    worst = next((one for one in verbs if one in vocabulary.CANNOT_BE_UNDONE), "")
+    change = next((one for one in verbs if one in vocabulary.CHANGES), "")
     if worst:
         return Guess(Effect.IRREVERSIBLE.value, f"its name contains `{worst}`")
     if change:
@@ -188,6 +214,17 @@ def _by_name(name: tuple[str, ...]) -> Guess | None:
     if reads or (reads := vocabulary.known(name, vocabulary.READ_NOUNS)):
         return Guess(Effect.NONE.value, f"its name contains `{reads}`")
     return None
+
+
+def _is_noun(word: str, name: tuple[str, ...]) -> bool:
+    """Return whether a verb in a name is part of what is read: `get_run`, `list_run_steps`.
+
+    `list` may be a noun, too (`list_run`): what a list returns is in the plural.
+    """
+    if word not in vocabulary.NOUNS_TOO or name[0] not in vocabulary.OPENS_READING:
+        return False
+    joined = vocabulary.known(name, vocabulary.JOINS)
+    return not joined and (name[0] != "list" or vocabulary.single(name[-1]) != name[-1])
 
 
 def _worse(one: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -61,11 +61,15 @@ class FieldGuess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A field or an argument, why a form is proposed for it, and the arguments that replace it."""
+    """A field or an argument, why a form is proposed for it, and the arguments that replace it.
+
+    `alone`: no other argument selects beside it.
+    """
 
     path: str
     why: str
     unless: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def argument(part: SchemaPart, tool: tuple[str, ...], effect: Effect) -> ArgumentGuess:
@@ -169,7 +173,9 @@ def _person_by_kind(one: ArgumentGuess, of: SchemaPart) -> ArgumentGuess:
         return one
     why = f"{one.role.why}; a person's record by `{of.path}`"
     role = msgspec.structs.replace(one.role, why=why, review=True)
-    return msgspec.structs.replace(one, personal=True, role=role, kinds=(of.path, others))
+    # Conditions name whole arguments.
+    harmless = others if of.path == of.name else ()
+    return msgspec.structs.replace(one, personal=True, role=role, kinds=(of.path, harmless))
 
 
 def _leads(one: ArgumentGuess) -> bool:
@@ -212,22 +218,24 @@ def _withheld(name: tuple[str, ...]) -> str:
     return _secret((*name, joined), ()) or vocabulary.known((*name[-1:], joined), vocabulary.WITHHELD)
 
 
-def fields(found: Sequence[SchemaPart]) -> list[FieldGuess]:
+def fields(found: Sequence[SchemaPart], *, but: Iterable[str] = ()) -> list[FieldGuess]:
     """Return the guesses for fields by name; for several fields of one name the worse guess, or none.
 
-    Names are one in all spellings in which tool files compare them (`postalCode`, `Postal code`).
+    Of the fields in `but`, which a proposal names, only those that no agent gets. Names are one in all
+    spellings in which tool files compare them (`postalCode`, `Postal code`).
     """
     by_name: dict[str, FieldGuess | None] = {}
     for part in found:
         if not part.leaf:
             continue
         guess = field(part)
-        name = guess.name if guess is not None and "." in guess.name else _spelled(part.name)
+        name = guess.name if guess is not None and "." in guess.name else as_spelled(part.name)
         if name in by_name:
             by_name[name] = _worse(by_name[name], guess)
         else:
             by_name[name] = guess
-    return [guess for guess in by_name.values() if guess is not None]
+    named = set(map(as_spelled, but))
+    return [one for name, one in by_name.items() if one and (one.withhold or name not in named)]
 
 
 def _worse(known: FieldGuess | None, guess: FieldGuess | None) -> FieldGuess | None:
@@ -238,7 +246,8 @@ def _worse(known: FieldGuess | None, guess: FieldGuess | None) -> FieldGuess | N
     return guess if guess.trust.value == "untrusted" else known
 
 
-def _spelled(name: str) -> str:
+def as_spelled(name: str) -> str:
+    """Return a name as tool files compare it."""
     return name.casefold().translate(_BLANKS)
 
 

@@ -6,12 +6,12 @@ raw.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from remit.core.tools.suggestions import vocabulary
 from remit.core.tools.suggestions.draft import ToolDraft
-from remit.core.tools.suggestions.inference import ArgumentGuess, Guess
+from remit.core.tools.suggestions.inference import ArgumentGuess, Guess, Proposal
 
 REVIEW: Final = "review"
 MAX_SAID: Final = 160
@@ -50,6 +50,8 @@ def _head(upstream: str, drafts: Sequence[ToolDraft], instructions: str) -> Iter
 
 def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
     readers = [draft.name for draft in drafts if draft.sender is not None]
+    shown = {draft.name: _shown_by(draft, drafts) for draft in drafts}
+    showing = {reader for found in shown.values() for reader in found}
     for draft in drafts:
         yield f"  {quoted(draft.name)}:"
         if said := spoken(draft.says):
@@ -65,64 +67,96 @@ def _tools(drafts: Sequence[ToolDraft]) -> Iterator[str]:
         if draft.categories:
             yield "  " + _line("categories", draft.categories, f"[{draft.categories.value}]")
         yield "  " + _line("trust", draft.trust)
-        if draft.fields:
-            yield "    fields:"
-            for field in draft.fields:
-                value = "{withhold: true}" if field.withhold else f"{{trust: {field.trust.value}}}"
-                yield "  " + _line(quoted(field.name), field.trust, value)
-        yield from _own(draft)
+        yield from _fields(draft, showing)
         if draft.arguments:
             yield "    arguments:"
-            for one in draft.arguments:
-                yield "  " + _line(quoted(one.path), one.role, _argument(one))
-                if one.kinds[1]:
-                    yield from _kinds(one)
-                if readers and one.secret and one.word in vocabulary.ONE_TIME:
-                    yield from _one_time(one, readers)
-        yield from _templates(draft)
+        for one in draft.arguments:
+            yield from _described(one, readers)
+        yield from _templates(draft, shown[draft.name])
         yield from _variant(draft)
 
 
+def _shown_by(draft: ToolDraft, drafts: Sequence[ToolDraft]) -> list[str]:
+    """Return the tools that show the stored destination of a tool, called with the same argument alone."""
+    if draft.stored is None or not draft.stored.alone:
+        return []
+    by = draft.stored.path
+    found = [
+        one.name
+        for one in drafts
+        if one.participants and one.required <= {by} and any(part.path == by for part in one.arguments)
+    ]
+    return found[:MAX_READERS]
+
+
+def _fields(draft: ToolDraft, showing: Collection[str]) -> Iterator[str]:
+    """Yield the fields, and, as comments, those with the caller's own address or with participants."""
+    proposed = [(one, "own") for one in draft.own]
+    if draft.name in showing:
+        proposed += [(one, "participant") for one in draft.participants]
+    if draft.fields or proposed:
+        yield "    fields:" if draft.fields else "    # fields:"
+    for field in draft.fields:
+        value = "{withhold: true}" if field.withhold else f"{{trust: {field.trust.value}}}"
+        yield "  " + _line(quoted(field.name), field.trust, value)
+    for one, mark in proposed:
+        yield f"    #   {quoted(one.path)}: {{trust: trusted, {mark}: true}}  # {REVIEW}: {clean(one.why)}"
+
+
+def _described(one: ArgumentGuess, readers: Sequence[str]) -> Iterator[str]:
+    """Yield an argument, and, as comments, what lowers its marks."""
+    below = [*_kinds(one)] if one.kinds[1] else []
+    if readers and one.secret and one.word in vocabulary.ONE_TIME:
+        below += _one_time(readers)
+    marks = _marks(one)
+    if not below:
+        yield "  " + _line(quoted(one.path), one.role, f"{{{', '.join(marks)}}}")
+        return
+    yield f"      {quoted(one.path)}:  # {_reason(one.role)}"
+    yield from (f"        {mark}" for mark in marks)
+    yield from (f"        # {said}" for said in below)
+
+
 def _kinds(one: ArgumentGuess) -> Iterator[str]:
-    """Yield, as a comment, a case of an argument in which it selects no person's record."""
+    """Yield a case of an argument in which it selects no person's record."""
     kind, others = one.kinds
     rule = f"{quoted(kind)}: {{one_of: [{', '.join(map(quoted, others))}]}}"
-    yield f"      # when:  # {REVIEW}: of `{clean(one.path)}`, if no other kind is a person's"
-    yield f"      #   - arguments: {{{rule}}}"
-    yield "      #     personal: false"
+    yield f"when:  # {REVIEW}: if no other kind is a person's"
+    yield f"  - arguments: {{{rule}}}"
+    yield "    personal: false"
 
 
-def _own(draft: ToolDraft) -> Iterator[str]:
-    """Yield, as comments, the fields that hold the caller's own account or address."""
-    if draft.own and not draft.fields:
-        yield "    # fields:"
-    for one in draft.own:
-        yield f"    #   {quoted(one.path)}: {{trust: trusted, own: true}}  # {REVIEW}: {clean(one.why)}"
-
-
-def _one_time(one: ArgumentGuess, readers: Sequence[str]) -> Iterator[str]:
-    """Yield, as a comment, how the code in an argument arrives."""
+def _one_time(readers: Sequence[str]) -> Iterator[str]:
+    """Yield how the code in an argument arrives."""
     by = ", ".join(map(quoted, readers[:MAX_READERS]))
     form = f"one_time: {{senders: [codes@service.example], read_by: [{by}]}}"
     why = "if the code arrives in a message, and counts once for this account"
-    yield f"      # {form}  # {REVIEW}: of `{clean(one.path)}`, {why}"
+    yield f"{form}  # {REVIEW}: {why}"
 
 
-def _templates(draft: ToolDraft) -> Iterator[str]:
+def _templates(draft: ToolDraft, shown_by: Sequence[str]) -> Iterator[str]:
     if draft.single:
         yield f"    # single: true  # {REVIEW}: if it always concerns the one object of its caller"
     if draft.sender:
         yield f"    # sender: {quoted(draft.sender.path, force=True)}  # {REVIEW}: {clean(draft.sender.why)}"
     if draft.stored:
-        unless = ", ".join(map(quoted, draft.stored.unless))
-        form = f"{{by: [{quoted(draft.stored.path)}]" + (f", unless: [{unless}]}}" if unless else "}")
-        yield f"    # stored_destination: {form}  # {REVIEW}: {clean(draft.stored.why)}"
+        yield _stored(draft.stored, shown_by)
     if draft.repeats:
         yield _line("repeats", draft.repeats, "true")
     if draft.resource:
         # A wrong name would lose the label of stored data; no name means everything in the upstream.
         why = "if all tools use the same name; until then, the whole upstream"
         yield f"    # resource: {quoted(draft.resource, force=True)}  # {REVIEW}: {why}"
+
+
+def _stored(stored: Proposal, shown_by: Sequence[str]) -> str:
+    """Return, as a comment, what selects the stored destination, and the tools that show it."""
+    why = stored.why
+    if shown_by:
+        why += "; `read_by` needs the `participant` marks there, and a `directory` in remit.yaml"
+    parts = (("by", [stored.path]), ("unless", stored.unless), ("read_by", shown_by))
+    form = ", ".join(f"{key}: [{', '.join(map(quoted, names))}]" for key, names in parts if names)
+    return f"    # stored_destination: {{{form}}}  # {REVIEW}: {clean(why)}"
 
 
 def _variant(draft: ToolDraft) -> Iterator[str]:
@@ -142,20 +176,22 @@ def _variant(draft: ToolDraft) -> Iterator[str]:
     yield "    #     audience: internal"
 
 
-def _argument(one: ArgumentGuess) -> str:
+def _marks(one: ArgumentGuess) -> list[str]:
     if one.least is not None:
         least = quoted(one.least) if isinstance(one.least, str) else "true" if one.least else "false"
-        return f"{{choice: {{least: {least}}}}}"
+        return [f"choice: {{least: {least}}}"]
     said = [f"role: {one.role.value}"]
     if one.within:
         said.append(f"within: {quoted(one.within)}")
-    said += [f"{word}: true" for word in ("secret", "personal", "hands_over") if getattr(one, word)]
-    return f"{{{', '.join(said)}}}"
+    return said + [f"{word}: true" for word in ("secret", "personal", "hands_over") if getattr(one, word)]
 
 
 def _line(key: str, guess: Guess, value: str = "") -> str:
-    why = f"{REVIEW}: {guess.why}" if guess.review else guess.why
-    return f"    {key}: {value or quoted(guess.value)}  # {clean(why)}"
+    return f"    {key}: {value or quoted(guess.value)}  # {_reason(guess)}"
+
+
+def _reason(guess: Guess) -> str:
+    return clean(f"{REVIEW}: {guess.why}" if guess.review else guess.why)
 
 
 def quoted(text: str, *, force: bool = False) -> str:

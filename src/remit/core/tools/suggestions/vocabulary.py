@@ -38,7 +38,15 @@ VERBS_ONLY: Final = _set(
     "delete remove purge send pay destroy execute exec run deploy publish submit drop wipe reset create "
     "update set write add edit insert upsert replace append approve cancel trigger invoke eval share"
 )
-"""Verbs that are never nouns: they denote an action even beside a verb of reading."""
+"""Verbs that denote an action even beside a verb of reading, but where they are nouns: `list_run_steps`."""
+NOUNS_TOO: Final = _set("run deploy trigger")
+"""Of these verbs, those that are nouns after a verb of reading."""
+OPENS_READING: Final = _set("get list show view describe read")
+"""Verbs of reading that are followed by what is read."""
+JOINS: Final = _set("and or then")
+EDITS: Final = _set("edit replace patch")
+REPLACED_TEXT: Final = _set("text string str content value body code line")
+"""Words, after `old` and `new`, for the text that an edit replaces and the one in its place."""
 MOVES_MONEY: Final = _set(
     "pay payment transfer refund charge withdraw purchase buy donate wire remittance payout deposit"
 )
@@ -162,6 +170,19 @@ STORES_PARTY: Final = _set(
     "transfer delivery shipment campaign mailing"
 )
 """Records that store who is told of a change, or paid."""
+ANSWERS: Final = _set("reply respond answer send")
+CORRESPONDENCE: Final = _set("thread conversation message mail email draft")
+"""Records that store who gets an answer to them."""
+PARTICIPANTS: Final = _set(
+    "attendee participant invitee guest organizer organiser creator customer subscriber member recipient "
+    "addressee payee beneficiary"
+)
+CORRESPONDENTS: Final = _set("from to cc bcc sender")
+"""Words for the participants of correspondence."""
+REACHED_AT: Final = tuple(
+    map(_set, ("email mail", "iban", "login username user handle", "phone telephone mobile", "id uid"))
+)
+"""Words for the address of a participant, the best first."""
 NAMELESS: Final = _set("id key uid uuid guid number no identifier slug name hash")
 """Words that denote a name or number without denoting the kind of thing."""
 NOUNS: Final = {
