@@ -15,8 +15,9 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.facts import Facts, history_shape, parameters, record_facts
-from remit.adapters.policy.load import problems_of_counters, raise_first, with_plan
+from remit.adapters.policy.load import raise_first, with_plan
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
