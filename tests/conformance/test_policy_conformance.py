@@ -6,7 +6,7 @@ unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -314,3 +314,25 @@ def test_an_unknown_counter_is_a_problem(dialect: Dialect) -> None:
     assert "sent" in engine.schema(TOOLS, [SUMMARISE], (SENT,))
     with pytest.raises(ConfigInvalid, match=r"history\.sent` does not exist"):
         engine.load(written(dialect, dialect.history), TOOLS, [SUMMARISE], [CLERK])
+
+
+def test_an_argument_that_no_counted_tool_has_is_a_problem(dialect: Dialect) -> None:
+    """Such a counter would stay at 0; a tool whose arguments are not known may have any."""
+    sources, engine = written(dialect, dialect.permit_all), dialect.engine()
+
+    def found(**more: Any) -> list[tuple[str, str]]:
+        counter = HistoryCounter(**{"name": "sent", "of": CountOf.SUM, "tools": ("bank/pay",)} | more)
+        problems = engine.check(sources, TOOLS, [SUMMARISE], counters=(counter,))
+        return [(one.text, one.remediation) for one in problems if one.severity == "error"]
+
+    assert not found(argument="amount")
+    text = "counter `sent`: no tool that it counts has an argument `{}`"
+    assert found(argument="amuont") == [(text.format("amuont"), "did you mean `amount`?")]
+    (missing,) = found(argument="amount", same=(("amount", "pth"),))
+    assert missing == ("counter `sent`: no tool has an argument `pth`", "did you mean `path`?")
+    unknown = msgspec.structs.replace(PAY, surface={})
+    sent = HistoryCounter(name="sent", of=CountOf.SUM, tools=("bank/pay",), argument="amuont")
+    problems = engine.check(sources, [unknown], [SUMMARISE], counters=(sent,))
+    assert all(one.severity == "warning" for one in problems)
+    with pytest.raises(ConfigInvalid, match="amuont"):
+        engine.load(sources, TOOLS, [SUMMARISE], [CLERK], (sent,))

@@ -93,8 +93,11 @@ class HistoryCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     def covers(self, tool: Tool) -> bool:
         """Return whether calls of a tool count."""
-        named = not self.tools or tool.id in self.tools or f"{tool.upstream}/*" in self.tools
-        return named and (not self.effects or tool.effect in self.effects)
+        return self.names(tool) and (not self.effects or tool.effect in self.effects)
+
+    def names(self, tool: Tool) -> bool:
+        """Return whether a tool is among the named ones."""
+        return not self.tools or tool.id in self.tools or f"{tool.upstream}/*" in self.tools
 
     @property
     def key(self) -> str:

@@ -77,14 +77,7 @@ def decision_services(
         own_files=adapters.own_files,
         addressees=settings.notified,
     )
-    approvals = Approvals(
-        store=store,
-        clock=clock,
-        entropy=entropy,
-        tenant=deployment.tenant,
-        ttl_s=settings.approval_ttl_s,
-        second_person=deployment.second_person,
-    )
+    approvals = _approvals(adapters, deployment, settings)
     late = WriteBehind(store)
     shadow = PolicyShadow(
         policies=policies, store=store, clock=clock, entropy=entropy, tenant=deployment.tenant
@@ -121,6 +114,17 @@ def decision_services(
         shadow=shadow,
         surroundings=surroundings,
         freezes=Freezes(store=store, clock=clock, entropy=entropy, tenant=deployment.tenant),
+    )
+
+
+def _approvals(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Approvals:
+    return Approvals(
+        store=adapters.store,
+        clock=adapters.clock,
+        entropy=adapters.entropy,
+        tenant=deployment.tenant,
+        ttl_s=settings.approval_ttl_s,
+        second_person=deployment.second_person,
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
+from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
 from remit.adapters.policy.cedar.proof import CedarProver
@@ -115,7 +116,8 @@ class CedarPolicies:
         counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
-        return self._check(sources, self._world(tools, task_types, agents, counters)).problems
+        found = self._check(sources, self._world(tools, task_types, agents, counters)).problems
+        return [*found, *problems_of_counters(counters, tools)]
 
     def _world(
         self,
@@ -155,7 +157,7 @@ class CedarPolicies:
         """
         world = self._world(tools, task_types, agents, counters)
         found = (self._aside if aside else self._examine)(sources, world)
-        raise_first(found.problems)
+        raise_first([*found.problems, *problems_of_counters(counters, tools)])
         facts = Facts(self._classes, task_types, self._text_limit, counters)
         schema = self.schema(tools, task_types, counters)
         return CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)

@@ -16,6 +16,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
+from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.words import FLOW_WORDS
 from remit.adapters.policy.facts import Facts, history_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
@@ -110,9 +111,10 @@ class RegoPolicies:
         try:
             if bundles:
                 self._opened(bundles, sources, inputs)
-                return []
+                return problems_of_counters(counters, tools)
             found = examined(self._program, sources, inputs, in_process=self.in_process)
-            return found.problems + list(_unredactable(found.rules, with_plan(tools)))
+            unmet = _unredactable(found.rules, with_plan(tools))
+            return [*found.problems, *unmet, *problems_of_counters(counters, tools)]
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
@@ -130,6 +132,7 @@ class RegoPolicies:
 
         Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
+        raise_first(problems_of_counters(counters, tools))
         inputs = self._inputs(tools, task_types, counters, agents)
         policies = self._policies(sources, inputs)
         known = with_plan(tools)

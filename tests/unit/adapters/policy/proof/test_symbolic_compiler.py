@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from remit.adapters.policy.cedar.proof import solver
-from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
+from remit.adapters.policy.cedar.proof.counterexample import UnreadableExample, read
 from remit.adapters.policy.cedar.proof.symbolic_compiler import PROGRAM, SymbolicCompiler
 from remit.core.errors import NotFound
 
@@ -124,7 +124,7 @@ def test_a_printed_call_is_read_by_cedars_own_parser() -> None:
 @pytest.mark.parametrize("text", ["", "principal: User", PRINTED.replace("context:", "with:"), PRINTED[:200]])
 def test_a_call_in_another_form_is_not_guessed(text: str) -> None:
     """Another version of the program may print it differently."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableExample):
         read(text, ())
 
 

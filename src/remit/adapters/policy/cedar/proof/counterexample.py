@@ -28,15 +28,15 @@ _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms"
 _PIECE: Final = re.compile(r"([0-9]+)(ms|d|h|m|s)")
 
 
-class Unreadable(Exception):
+class UnreadableExample(Exception):
     """Raised for a call of an unknown form; it proves nothing then."""
 
 
 def read(text: str, paths: tuple[FactPath, ...]) -> PossibleCall:
-    """Return the call of a printed counterexample, of which rules read these paths; raise `Unreadable`."""
+    """Return the call of a printed counterexample, of which rules read these paths; raise `UnreadableExample`."""
     head, context = _HEAD.search(text), _CONTEXT.search(text)
     if head is None or context is None:
-        raise Unreadable("Cedar's compiler prints a call in an unknown form")
+        raise UnreadableExample("Cedar's compiler prints a call in an unknown form")
     agent, ancestors = _entity(text, head.group(1))
     tool, _ = _entity(text, head.group(2))
     groups = tuple(sorted(json.loads(one) for one in _GROUP.findall(ancestors)))
@@ -49,7 +49,7 @@ def _entity(text: str, uid: str) -> tuple[dict[str, Json], str]:
         rf"^  {re.escape(uid)}( in \[[^\n]*\])?(?: (\{{.*?^  \}}))?,$", text, re.MULTILINE | re.DOTALL
     )
     if found is None or found.group(2) is None:
-        raise Unreadable("Cedar's compiler does not print the agent or the tool of the call")
+        raise UnreadableExample("Cedar's compiler does not print the agent or the tool of the call")
     return _record(found.group(2)), found.group(1) or ""
 
 
@@ -60,7 +60,7 @@ def _record(expression: str) -> dict[str, Json]:
         (policy,) = parsed["staticPolicies"].values()
         return dict(_value(policy["conditions"][0]["body"]["=="]["left"]))
     except (ValueError, KeyError, TypeError) as fault:
-        raise Unreadable("Cedar's compiler prints a value in an unknown form") from fault
+        raise UnreadableExample("Cedar's compiler prints a value in an unknown form") from fault
 
 
 def _value(node: Json) -> Any:
@@ -78,7 +78,7 @@ def _value(node: Json) -> Any:
         return float(_value(body[0]))
     if name in ("datetime", "offset"):
         return _moment(node)
-    raise Unreadable(f"Cedar's compiler prints a value of the unknown form `{name}`")
+    raise UnreadableExample(f"Cedar's compiler prints a value of the unknown form `{name}`")
 
 
 def _moment(node: Json) -> datetime:
@@ -88,7 +88,7 @@ def _moment(node: Json) -> datetime:
             return datetime.fromisoformat(_value(body[0])).astimezone(UTC)
         return _moment(body[0]) + _span(_value(part(body[1])[1][0]))
     except OverflowError:
-        raise Unreadable("the call is at a time that remit does not have") from None
+        raise UnreadableExample("the call is at a time that remit does not have") from None
 
 
 def _span(text: str) -> timedelta:

@@ -17,7 +17,7 @@ import msgspec
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult
 from remit.adapters.policy.cedar.expressions import fact_of
 from remit.adapters.policy.cedar.index import RuleIndex
-from remit.adapters.policy.cedar.proof.counterexample import Unreadable, read
+from remit.adapters.policy.cedar.proof.counterexample import UnreadableExample, read
 from remit.adapters.policy.cedar.proof.evaluated import evaluated
 from remit.adapters.policy.cedar.proof.possible_calls import conditions, forms_of
 from remit.adapters.policy.cedar.proof.symbolic_compiler import Compiled, SymbolicCompiler
@@ -303,7 +303,7 @@ class _Questions:
             if found.example:
                 try:
                     verdict, example = ProofVerdict.REFUTED, read(found.example, _paths(read_by))
-                except Unreadable as fault:
+                except UnreadableExample as fault:
                     why = str(fault)
         tool = self._form.tool
         return ProofAnswer(
