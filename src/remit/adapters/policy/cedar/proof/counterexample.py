@@ -33,7 +33,7 @@ class UnreadableExample(Exception):
 
 
 def read(text: str, paths: tuple[FactPath, ...]) -> PossibleCall:
-    """Return the call of a printed counterexample, of which rules read these paths; raise `UnreadableExample`."""
+    """Return the call of a printed counterexample, whose `paths` rules read; raise `UnreadableExample`."""
     head, context = _HEAD.search(text), _CONTEXT.search(text)
     if head is None or context is None:
         raise UnreadableExample("Cedar's compiler prints a call in an unknown form")
