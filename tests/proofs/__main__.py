@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """See whether proofs about mutated bundles are right: each is labelled by every call of a small world.
 
-    python -m tests.proofs                 60 mutated bundles
+    python -m tests.proofs                 120 mutated bundles
     python -m tests.proofs --bundles 20    fewer
 
 Needs what `make proof` installs. Exits 1 where a widening was missed or an alarm was false.
@@ -24,7 +24,7 @@ LATEST = Path("build") / "proofs.json"
 def main() -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.proofs", description=__doc__)
-    parser.add_argument("--bundles", type=int, default=60)
+    parser.add_argument("--bundles", type=int, default=120)
     parser.add_argument("--json", type=Path, default=LATEST)
     given = parser.parse_args()
     programs = ENGINE.prover().programs()
