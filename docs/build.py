@@ -24,7 +24,7 @@ from pathlib import Path
 
 from adoption import adoption_page
 from adversary import adversary_page
-from mutants import mutants_page
+from mutants import gone_modules, mutants_page
 
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference_pages import cli_page, events_page, findings_page
@@ -416,6 +416,12 @@ def stale_pages(_files: list[Path]) -> Iterator[str]:
             yield f"docs/{name}: not what the code says now; run `make docs`"
 
 
+def modules_gone(_files: list[Path]) -> Iterator[str]:
+    """Each module that has published figures of its mutants and is none any more."""
+    for module in gone_modules():
+        yield f"docs/reference/mutants.json: `{module}` is no module of remit; give its row the new name"
+
+
 CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
     stale_pages,
     dead_links,
@@ -423,6 +429,7 @@ CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
     bare_sources,
     twice_defined,
     unexplained_facts,
+    modules_gone,
 )
 
 

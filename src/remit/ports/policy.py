@@ -47,7 +47,8 @@ class RuleInForce(NamedTuple):
 
     `scope` and `conditions` are digests of its parts: all conditions have to hold. `errs`: whether a
     condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
-    reads, `compared` the literals that it compares them with.
+    reads, `compared` the literals that it compares them with. `obligations` are what a permit demands, and
+    `bounds` the most calls that one approval may permit, of ordinary tools and of those with a high risk.
     """
 
     id: str
@@ -60,6 +61,8 @@ class RuleInForce(NamedTuple):
     errs: bool = True
     reads: tuple[str, ...] = ()
     compared: tuple[tuple[str, Json], ...] = ()
+    obligations: tuple[str, ...] = ()
+    bounds: tuple[int, int] = (0, 0)
 
 
 class LoadedPolicy(Protocol):

@@ -7,7 +7,7 @@ form of a change, the change is marked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -78,7 +78,16 @@ def _rules(before: Mapping[str, RuleInForce], after: Mapping[str, RuleInForce]) 
 
 
 def _same(one: RuleInForce, other: RuleInForce) -> bool:
-    return (one.does, one.scope, one.conditions) == (other.does, other.scope, other.conditions)
+    return (_extends(one), one.does, one.obligations, one.bounds) == (
+        _extends(other),
+        other.does,
+        other.obligations,
+        other.bounds,
+    )
+
+
+def _extends(rule: RuleInForce) -> tuple[str, tuple[str, ...]]:
+    return rule.scope, rule.conditions
 
 
 def _change(
@@ -98,8 +107,10 @@ def _added(rule: RuleInForce) -> PolicyChange:
 
 def _removed(rule: RuleInForce) -> PolicyChange:
     words = f"a rule that {_VERBS[rule.does]} is gone{_why(rule)}"
+    if rule.obligations:
+        words += f"; another permit may not demand {_quoted(rule.obligations)}"
     # A permit that can err refuses wherever it does.
-    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs else "no"
+    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs or rule.obligations else "no"
     return _change("removed", rule, words, wider)
 
 
@@ -107,26 +118,59 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
     if _same(old, new):
         words = f"only its words: {new.reason or 'no reason is given any more'}"
         return _change("reworded", new, words, "no", old)
+    said = [_effect(old, new), *_demands(old, new), *_bounds(old, new)]
+    wider = min((one for _, one in said), key=_RANK.__getitem__)
+    return _change("changed", new, "; ".join(words for words, _ in said), wider, old)
+
+
+def _effect(old: RuleInForce, new: RuleInForce) -> tuple[str, Wider]:
+    """Return in words what differs in what a rule does and for which calls, and whether this permits more."""
+    wider: Wider = "yes"
+    same = _extends(old) == _extends(new)
+    # Calls that an obliging permit no longer covers may be permitted by one that obliges to less.
+    open_ = old.errs or bool(old.obligations)
     if old.does != new.does:
-        words = f"{_VERBS[old.does]} -> {_VERBS[new.does]}"
-        wider: Wider = "yes"
         if old.does == "permits":
-            wider = "maybe" if old.errs else "no"  # one permit less, and one refusal more
-        elif new.does == "refuses" and (old.scope, old.conditions) == (new.scope, new.conditions):
+            wider = "maybe" if open_ else "no"
+        elif new.does == "refuses" and same:
             wider = "no"
-        return _change("changed", new, words, wider, old)
+        return f"{_VERBS[old.does]} -> {_VERBS[new.does]}", wider
+    if same:
+        return _VERBS[new.does], "no"
     words, fewer = _extent(old, new)
     permits = new.does == "permits"
     if fewer is None:
         wider = "maybe"
     elif fewer == permits:
-        wider = "no"  # a permit that applies to fewer calls, or a refusal that applies to more
-    else:
-        wider = "yes"
-    # A rule refuses where it errs, so a condition that can err and is gone may have refused.
-    if wider == "no" and old.errs:
-        wider = "maybe"
-    return _change("changed", new, f"{_VERBS[new.does]}; {words}", wider, old)
+        # A permit that applies to fewer calls, or a refusal that applies to more. A rule refuses where it
+        # errs, so a condition that can err and is gone may have refused.
+        wider = "maybe" if open_ else "no"
+    return f"{_VERBS[new.does]}; {words}", wider
+
+
+def _demands(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
+    """Yield what a permit demands no more, and what it demands now."""
+    before, after = set(old.obligations), set(new.obligations)
+    if old.does != new.does:
+        return
+    if gone := before - after:
+        yield f"{_quoted(gone)} no longer demanded", "yes"
+    if more := after - before:
+        yield f"{_quoted(more)} newly demanded", "no"
+
+
+def _bounds(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
+    """Yield for how many calls one approval counts now, where that differs."""
+    if old.does != new.does:
+        return
+    for of, before, after in zip(("calls", "high-risk calls"), old.bounds, new.bounds, strict=True):
+        if before != after:
+            words = f"one approval permits {max(after, 1)} {of} at most, not {max(before, 1)}"
+            yield words, "yes" if after > before else "no"
+
+
+def _quoted(obligations: Iterable[str]) -> str:
+    return ", ".join(f"`{one}`" for one in sorted(obligations))
 
 
 def _extent(old: RuleInForce, new: RuleInForce) -> tuple[str, bool | None]:

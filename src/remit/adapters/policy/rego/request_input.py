@@ -96,8 +96,11 @@ class RegoQuestions:
                 rule.text,
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
+                conditions=(rule.body,),
                 reads=dotted(path for path, _, _ in rule.reads),
                 compared=rule.compared,
+                obligations=rule.obligations,
+                bounds=(rule.bounded, rule.bounded_high_risk),
             )
             for rule in self._rules
         ]

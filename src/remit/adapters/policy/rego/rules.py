@@ -37,7 +37,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     of those with a high risk; 0: just the one. `obligations` are what a permit demands. `reads` are the paths
     below `input`, of the helpers, too, each with the file and line of its first mention, and `compared` the
     literals that facts are compared with. `tools` are the tools that the rule is for, or `None` if it
-    compares no tool in each of its bodies.
+    compares no tool in each of its bodies. `body` is the digest of its bodies and helpers, without notes.
     """
 
     ref: RuleRef
@@ -54,6 +54,7 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[tuple[Names, str, int], ...]
     compared: tuple[tuple[str, Json], ...] = ()
     tools: frozenset[str] | None
+    body: str
 
     def problem(
         self, text: str, *, file: str = "", line: int = 0, severity: str = "error", remediation: str = ""
@@ -177,6 +178,7 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
             )
         ),
         tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
+        body=digest(trees),
     )
 
 
