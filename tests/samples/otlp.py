@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-#: Two model calls of m-1, with 12 and with -1 tokens, in the binary encoding, as the package `opentelemetry-proto` 1.45 writes it.
+#: Two model calls of m-1, of 12 and of -1 tokens, in the binary encoding, as the package
+#: `opentelemetry-proto` 1.45 writes it.
 BINARY = bytes.fromhex(
     "0ac6020a190a170a0c736572766963652e6e616d6512070a056167656e7412a8020a030a0178128a010a105b8efff798"
     "038103d269b633813fc60c1208eee19b7ec3c1b1702a0863686174206d2d3130033901000000000000004a1e0a156765"

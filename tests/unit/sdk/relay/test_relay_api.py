@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay's ways for HTTP APIs and for reports of model calls, before a peer that records what reaches it."""
+"""The relay's ways for HTTP APIs and reports of model calls, before a peer that records what reaches it."""
 
 import asyncio
 import json
