@@ -49,7 +49,14 @@ CUTS = st.builds(
     tool=st.sampled_from(["mail/send", "deploy/deploy"]),
     because=st.sampled_from(["its calls are of tier autonomous", "it is not named"]),
 )
-BUDGETS = st.builds(Budgets, calls=COUNTS, effectful_calls=COUNTS, result_bytes=COUNTS)
+BUDGETS = st.builds(
+    Budgets,
+    tokens=st.none() | st.integers(1, 9),
+    spend=st.none() | st.integers(1, 9),
+    calls=COUNTS,
+    effectful_calls=COUNTS,
+    result_bytes=COUNTS,
+)
 TOOLS = {
     "desk/read": Tool(upstream="desk", name="read", effect=Effect.NONE, described=True),
     "desk/write": Tool(upstream="desk", name="write", effect=Effect.REVERSIBLE, production=True),
@@ -164,6 +171,8 @@ def test_every_limit_and_end_is_in_a_sentence(
         assert (count is not None and count > 0) <= (words in limits)
     assert ("no call that changes something" in limits) == (budgets.effectful_calls == 0)
     assert (f"have {budgets.result_bytes} bytes" in limits) == (budgets.result_bytes is not None)
+    assert (f"{budgets.tokens} model tokens" in limits) == (budgets.tokens is not None)
+    assert (f"have cost 0.00000{budgets.spend}, no" in limits) == (budgets.spend is not None)
     assert ("approved in advance by group:operations; afterwards carol" in limits) == bool(task.runbook)
     assert ("may hand work down to `helper`, at most 2 levels" in limits) == bool(task.delegates)
     assert f"{task.deadline:%H:%M:%S} UTC at the latest" in ends

@@ -133,6 +133,10 @@ def _bare_schema(kind: inspect.Type, extra: dict[str, Any], defs: dict[str, Json
         return {"anyOf": [_schema(parts[0], defs), {"type": "null"}]}
     if "quantity" in extra and isinstance(kind, inspect.IntType):
         least = kind.ge or 0
+        if extra["quantity"] == "money":
+            return {
+                "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": extra["pattern"]}]
+            }
         return {"anyOf": [_integer_schema(kind, least), {"type": "string", "pattern": extra["pattern"]}]}
     if isinstance(kind, inspect.StrType):
         return _text_schema(kind)

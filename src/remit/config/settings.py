@@ -26,6 +26,7 @@ from remit.config.sections.governance import (
 )
 from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
+from remit.config.sections.models import ModelsSection
 from remit.config.sections.notify import WebhookSection
 from remit.config.sections.oauth import OAuthSection
 from remit.config.sections.policy import PolicySection
@@ -363,7 +364,9 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
 
 
 #: Sections that `remit policy apply` reads again, and fields that are not sections.
-_READ_ANEW: Final = frozenset({"policy", "ceilings", "tools", "tasks", "file", "file_sha256", "upstreams"})
+_READ_ANEW: Final = frozenset(
+    {"policy", "ceilings", "models", "tools", "tasks", "file", "file_sha256", "upstreams"}
+)
 
 
 def _changed_upstreams(here: dict[str, UpstreamSection], there: dict[str, UpstreamSection]) -> Iterator[str]:
@@ -418,6 +421,7 @@ class Config(Section, frozen=True, kw_only=True):
     people: PeopleSection = PeopleSection()
     policies: PoliciesSection = PoliciesSection()
     ceilings: CeilingsSection = CeilingsSection()
+    models: ModelsSection | None = None
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection],
         Meta(description="The governed servers, by name; at least one, unless there are `guards`."),

@@ -81,6 +81,7 @@ class StatedBudget(Section, frozen=True, kw_only=True):
     effectful_calls_left: int | None = None
     result_bytes_left: int | None = None
     tokens_left: int | None = None
+    spend_left: int | None = None
 
 
 class StatedFacts(Section, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from remit.core.evidence.event import EventKind
+from tests.samples.otlp import BINARY
 from tests.worlds.services import ServiceWorld, Told, service_world
 
 Json = Any
@@ -100,16 +101,6 @@ async def test_what_is_no_report_is_refused(world: ServiceWorld, body: Json) -> 
     assert await used(world) == []
 
 
-#: `exported(12, -1)` in the binary encoding, as the package `opentelemetry-proto` 1.45 writes it.
-BINARY = bytes.fromhex(
-    "0ac6020a190a170a0c736572766963652e6e616d6512070a056167656e7412a8020a030a0178128a010a105b8efff798"
-    "038103d269b633813fc60c1208eee19b7ec3c1b1702a0863686174206d2d3130033901000000000000004a1e0a156765"
-    "6e5f61692e726573706f6e73652e6d6f64656c12050a036d2d314a1f0a1967656e5f61692e75736167652e696e707574"
-    "5f746f6b656e731202180c4a160a056f74686572120d2a0b0a0921000000000000f83f1293010a105b8efff798038103"
-    "d269b633813fc60c1208eee19b7ec3c1b1712a0863686174206d2d3130033901000000000000004a1e0a1567656e5f61"
-    "692e726573706f6e73652e6d6f64656c12050a036d2d314a280a1967656e5f61692e75736167652e696e7075745f746f"
-    "6b656e73120b18ffffffffffffffffff014a160a056f74686572120d2a0b0a0921000000000000f83f"
-)
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 

@@ -37,12 +37,14 @@ class _Message(msgspec.Struct, frozen=True):
     def call(self) -> ModelCall:
         """The model call that the message answers; what a cache held was read, too."""
         told = self.usage
-        cached = (told.cache_creation_input_tokens or 0) + (told.cache_read_input_tokens or 0)
+        cached, written = told.cache_read_input_tokens or 0, told.cache_creation_input_tokens or 0
         return ModelCall(
             span=f"claude-code/{self.id}",
             model=self.model[:80],
-            input_tokens=told.input_tokens + cached,
+            input_tokens=told.input_tokens + cached + written,
             output_tokens=told.output_tokens,
+            cached_tokens=cached,
+            cache_write_tokens=written,
         )
 
 

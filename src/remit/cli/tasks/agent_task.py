@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: The prefix of variables that a child never inherits: remit's own settings, some of them secrets.
 OURS = "REMIT_"
+#: The prefix of the variables of OTLP exporters (OpenTelemetry's specification of them).
+OTLP = "OTEL_EXPORTER_OTLP_"
 
 
 class WantedTask(NamedTuple):
@@ -194,6 +196,24 @@ def child_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.upper().startswith(OURS) and name not in hidden
     }
+
+
+def usage_environment(has: Mapping[str, str], url: str, notice: Callable[[str], None]) -> dict[str, str]:
+    """Return the variables by which a program finds where its model calls are reported.
+
+    Only traces are configured: the program's metrics and logs go where they would go without remit. An
+    exporter that is configured already is left alone, and people read how to report.
+    """
+    given = {"REMIT_USAGE_URL": url}
+    taken = [f"{OTLP}{name}" for name in ("TRACES_ENDPOINT", "ENDPOINT") if has.get(f"{OTLP}{name}")]
+    if not taken:
+        ours = {"TRACES_ENDPOINT": url, "TRACES_PROTOCOL": "http/protobuf", "TRACES_COMPRESSION": "none"}
+        return given | {f"{OTLP}{name}": value for name, value in ours.items()}
+    notice(
+        f"`{taken[0]}` is set, so the program's traces go there; for model calls to count, "
+        "it must send them to $REMIT_USAGE_URL, too (OTLP, http/protobuf or http/json)"
+    )
+    return given
 
 
 def _credentials() -> set[str]:

@@ -28,6 +28,7 @@ from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
 from remit.core.policy.bundle import Bundle, PolicySource, bundle_digest, file_digest
 from remit.core.tasks.history import MAX_COUNTERS, HistoryCounter
+from remit.core.tasks.model_prices import ModelPrices
 from remit.core.tasks.task import TaskType
 from remit.core.tools.http_api import Api
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, is_tool_name
@@ -82,6 +83,7 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         apis=reading.apis,
         classes=reading.classes,
         ceilings=config.authority_ceilings,
+        prices=config.models.table if config.models else ModelPrices(),
         files=reading.files,
         digest=bundle_digest(reading.files),
     )
@@ -236,7 +238,9 @@ class _Reading:
             return
         problems = Problems(name, path.parent)
         line = node.line_of("task")
-        known = KnownNames(self.config.governed, self.tools, self.words)
+        known = KnownNames(
+            self.config.governed, self.tools, self.words, priced=self.config.models is not None
+        )
         found = task_type(form, node, problems, known)
         if self._claim(f"task type `{form.task}`", f"{name}:{line}", problems, line, "task"):
             self.task_types[form.task] = found

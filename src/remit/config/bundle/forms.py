@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from remit.config.reading.section import Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.reading.section import Money, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect
@@ -397,6 +397,10 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
     tokens: Annotated[
         Count | None,
         Meta(description="Maximum number of tokens of the model calls that the agent reports."),
+    ] = None
+    spend: Annotated[
+        Money | None,
+        Meta(description="Maximum cost of these model calls, by the prices of `models` in `remit.yaml`."),
     ] = None
 
 

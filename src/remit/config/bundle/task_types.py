@@ -35,11 +35,15 @@ _PERSON: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that task types are checked against: upstreams, tools described so far, and labels."""
+    """The names that task types are checked against: upstreams, tools described so far, and labels.
+
+    `priced`: there is a table of the prices of models.
+    """
 
     upstreams: Collection[str]
     tools: Mapping[str, Tool]
     words: Vocabulary
+    priced: bool = False
 
 
 def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> TaskType:
@@ -65,7 +69,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         requested_by=form.requested_by,
         parameters=_parameters(form, node, problems),
         grants=_grants(form, node, problems, known),
-        budgets=_budgets(form.budgets),
+        budgets=_budgets(form.budgets, node, problems, known),
         deadline_s=form.deadline,
         label=label_of(
             form.labels,
@@ -227,12 +231,20 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
     return out
 
 
-def _budgets(form: BudgetsForm) -> Budgets:
+def _budgets(form: BudgetsForm, node: Node, problems: Problems, known: KnownNames) -> Budgets:
+    if form.spend is not None and not known.priced:
+        problems.add(
+            "a budget of money needs the prices of models",
+            line=node.line_of("budgets.spend"),
+            key="budgets.spend",
+            remediation="write `models` in `remit.yaml`: a currency and prices",
+        )
     return Budgets(
         calls=form.calls,
         effectful_calls=form.effectful_calls,
         result_bytes=form.result_bytes,
         tokens=form.tokens,
+        spend=form.spend,
     )
 
 

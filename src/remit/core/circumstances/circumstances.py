@@ -39,7 +39,7 @@ class BudgetUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a task has used of its budgets before a call, and what is left; `None` where nothing bounds it.
 
     What is left is the least of the task's own budgets and those of every task above it. `family_calls` are
-    the calls of all tasks of the family. Calls that are being decided count.
+    the calls of all tasks of the family. Calls that are being decided count. `spend_left` is in millionths.
     """
 
     calls: int = 0
@@ -50,6 +50,7 @@ class BudgetUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     effectful_calls_left: int | None = None
     result_bytes_left: int | None = None
     tokens_left: int | None = None
+    spend_left: int | None = None
 
 
 NOTHING_USED: Final = BudgetUse()

@@ -14,6 +14,7 @@ from remit.core.json_value import Json
 from remit.core.label import Classes
 from remit.core.tasks.ceiling import AuthorityCeilings, AuthorityCut
 from remit.core.tasks.history import HistoryCounter
+from remit.core.tasks.model_prices import ModelPrices
 from remit.core.tasks.sentences import AuthoritySentence, authority_sentences
 from remit.core.tasks.task import Task, TaskType
 from remit.core.tools.constraint import Constraint, decode
@@ -37,8 +38,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
     names. `history` are the counters that policies may read. `apis` are the routes of the upstreams that are
     HTTP APIs, `instructions` the reviewed texts of upstreams about their use. `ceilings` bound what tasks are
-    granted, by their agents, owners and people. `files` maps each file that was read, relative to the
-    bundle's folder, to the hexadecimal SHA-256 of its bytes.
+    granted, by their agents, owners and people. `prices` are those of models. `files` maps each file that was
+    read, relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """
@@ -51,6 +52,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     apis: dict[str, Api] = {}
     classes: Classes = msgspec.field(default_factory=Classes)
     ceilings: AuthorityCeilings = AuthorityCeilings()
+    prices: ModelPrices = ModelPrices()
     files: dict[str, str] = {}
     digest: str = ""
 
@@ -68,6 +70,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
             lambda name: self.tool(*name.split("/", 1)),
             now=now,
             observed=observed,
+            prices=self.prices,
         )
 
     def bounded(self, task: Task) -> tuple[AuthorityCut, ...]:

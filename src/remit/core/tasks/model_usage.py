@@ -19,6 +19,8 @@ MAX_SPANS: Final = 2_000
 MAX_TOKENS: Final = 1_000_000_000
 _INPUT: Final = "gen_ai.usage.input_tokens"
 _OUTPUT: Final = "gen_ai.usage.output_tokens"
+_CACHED: Final = "gen_ai.usage.cache_read.input_tokens"
+_CACHE_WRITE: Final = "gen_ai.usage.cache_creation.input_tokens"
 _MODELS: Final = ("gen_ai.response.model", "gen_ai.request.model")
 _OPERATION: Final = "gen_ai.operation.name"
 #: Spans that sum up the model calls below them.
@@ -65,12 +67,17 @@ class TraceReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One reported call of a model; `span` is unique among the calls that were ever made."""
+    """One reported call of a model; `span` is unique among the calls that were ever made.
+
+    Of its input, `cached_tokens` were read from a cache, and `cache_write_tokens` were put into one.
+    """
 
     span: str
     model: str
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -99,11 +106,17 @@ def _call(span: _Span) -> ModelCall | None:
     if operation in _SUMS or not {_INPUT, _OUTPUT} & told.keys():
         return None
     model = next((text for name in _MODELS if name in told and (text := told[name].string_value)), "")
+    read, cached, written = (_tokens(told.get(name)) for name in (_INPUT, _CACHED, _CACHE_WRITE))
+    if cached + written > read:
+        # Some instrumentations leave these out of the input, against the conventions.
+        read += cached + written
     return ModelCall(
         span=f"{span.trace_id}/{span.span_id}".lower(),
         model=model[:80],
-        input_tokens=_tokens(told.get(_INPUT)),
+        input_tokens=read,
         output_tokens=_tokens(told.get(_OUTPUT)),
+        cached_tokens=cached,
+        cache_write_tokens=written,
     )
 
 

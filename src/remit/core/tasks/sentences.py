@@ -15,6 +15,7 @@ import msgspec
 
 from remit.core.tasks.ceiling import CutBy
 from remit.core.tasks.grant import Grant, Layer
+from remit.core.tasks.model_prices import NO_PRICES, ModelPrices
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Task, TaskType
 from remit.core.tools.constraint import decode
@@ -50,10 +51,11 @@ def authority_sentences(
     *,
     now: datetime,
     observed: Collection[str] = (),
+    prices: ModelPrices = NO_PRICES,
 ) -> tuple[AuthoritySentence, ...]:
     """Return the sentences of a task; `task_type` is its type as it is in force, if there is one.
 
-    `observed` are the upstreams in observe mode.
+    `observed` are the upstreams in observe mode, `prices` those of models.
     """
     found = [AuthoritySentence(SentenceKind.WHO, _who(task))]
     if not task.active_at(now):
@@ -62,7 +64,7 @@ def authority_sentences(
         found += _grant(grant, tool_named(grant.tool))
     if not task.grants:
         found.append(AuthoritySentence(SentenceKind.MAY, "It may call nothing."))
-    found += (AuthoritySentence(SentenceKind.LIMIT, text) for text in _limits(task))
+    found += (AuthoritySentence(SentenceKind.LIMIT, text) for text in _limits(task, prices))
     found += (AuthoritySentence(SentenceKind.NEVER, text) for text in _never(task_type))
     found.append(AuthoritySentence(SentenceKind.NEVER, _REST))
     if observed:
@@ -140,7 +142,7 @@ def _calls(count: int) -> str:
     return "1 call" if count == 1 else f"{count} calls"
 
 
-def _limits(task: Task) -> Iterator[str]:
+def _limits(task: Task, prices: ModelPrices) -> Iterator[str]:
     budgets = task.budgets
     if budgets.calls is not None:
         yield f"It may make at most {_calls(budgets.calls)} in all."
@@ -150,6 +152,11 @@ def _limits(task: Task) -> Iterator[str]:
         yield f"It may make at most {_calls(budgets.effectful_calls)} that change something."
     if budgets.result_bytes is not None:
         yield f"Once its results have {budgets.result_bytes:,} bytes in all, no further call is permitted."
+    if budgets.tokens is not None:
+        yield f"Once its agent has reported {budgets.tokens:,} model tokens, no further call is permitted."
+    if budgets.spend is not None:
+        spent = prices.shown(budgets.spend)
+        yield f"Once its reported model calls have cost {spent}, no further call is permitted."
     if (planned := tools_of(task.plan)) is not None:
         names = joined([f"`{one}`" for one in planned]) if planned else "nothing"
         yield f"Its plan names {names}; what the plan does not have is refused until the plan is extended."

@@ -77,13 +77,14 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor.
 
-    `tokens` are those of the model calls that the agent reports.
+    `tokens` are those of the model calls that the agent reports, `spend` is what these cost, in millionths.
     """
 
     calls: int | None = None
     effectful_calls: int | None = None
     result_bytes: int | None = None
     tokens: int | None = None
+    spend: int | None = None
 
     def narrow(self, other: Budgets) -> Budgets:
         """Return the smaller of each bound."""
@@ -92,6 +93,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             effectful_calls=_least(self.effectful_calls, other.effectful_calls),
             result_bytes=_least(self.result_bytes, other.result_bytes),
             tokens=_least(self.tokens, other.tokens),
+            spend=_least(self.spend, other.spend),
         )
 
 
@@ -283,7 +285,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ends_spent(self) -> bool:
         """Whether budgets or ceilings can be used up, so that no further call is permitted and it ends."""
-        bounded = self.budgets.calls is not None or self.budgets.result_bytes is not None
+        own = self.budgets
+        bounded = any(one is not None for one in (own.calls, own.result_bytes, own.tokens, own.spend))
         counted = bool(self.grants) and all(one.calls is not None or one.amounts for one in self.grants)
         return self.ends_when_spent and (bounded or counted)
 

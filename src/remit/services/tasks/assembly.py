@@ -62,5 +62,11 @@ def task_services(
     histories = Histories(
         store=adapters.store, policies=policies, ownership=among.ownership, tenant=deployment.tenant
     )
-    usage = ModelUsage(store=adapters.store, clock=adapters.clock, live=live, tenant=deployment.tenant)
+    usage = ModelUsage(
+        store=adapters.store,
+        clock=adapters.clock,
+        live=live,
+        prices=lambda: policies.applied.bundle.prices,
+        tenant=deployment.tenant,
+    )
     return TaskServices(tasks=tasks, live=live, histories=histories, usage=usage)

@@ -18,6 +18,9 @@ from remit.ports.store.tasks import Usage
 
 _UNUSED: Final = Usage()
 
+#: The budgets that reported model calls use up, in words.
+MODEL_BUDGETS: Final = {"tokens": "model tokens", "spend": "money for model calls"}
+
 #: For each grant, the accounts in which its own ceilings are counted, and the amount of each.
 Ceilings = tuple[tuple[tuple[str, int], ...], ...]
 
@@ -86,16 +89,15 @@ def work_done(task: Task, used: Mapping[str, Usage]) -> str:
     return ""
 
 
-def token_account(task_id: str) -> str:
-    """Return the account of a task's model tokens."""
-    return f"{task_id}#model#tokens"
+def model_account(task_id: str, budget: str) -> str:
+    """Return the account of a task's model calls: of their `tokens`, or of what they cost (`spend`)."""
+    return f"{task_id}#model#{budget}"
 
 
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
     out = {task.id, work_account(task)} if task.ends_after else {task.id}
-    if task.budgets.tokens is not None:
-        out.add(token_account(task.id))
+    out |= {model_account(task.id, name) for name in MODEL_BUDGETS if getattr(task.budgets, name) is not None}
     for grant in task.grants:
         if grant.calls is not None:
             out.add(grant_account(task, grant))
@@ -128,8 +130,10 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
         return f"its budget of {budgets.calls} calls is used up"
     if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
         return f"its budget of {budgets.result_bytes} result bytes is used up"
-    if budgets.tokens is not None and used.get(token_account(task.id), _UNUSED).calls >= budgets.tokens:
-        return f"its budget of {budgets.tokens} model tokens is used up"
+    for name, what in MODEL_BUDGETS.items():
+        bound = getattr(budgets, name)
+        if bound is not None and used.get(model_account(task.id, name), _UNUSED).calls >= bound:
+            return f"its budget of {what} is used up"
     held = ceilings(task) if held is None else held
     if held and all(any(used.get(name, _UNUSED).calls >= most for name, most in one) for one in held):
         return "the ceilings of all its grants are used up"

@@ -29,12 +29,13 @@ from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
 from remit.ports.store.changes import CountHistory, Take, TakeBudget
 from remit.ports.store.tasks import Usage
 from remit.services.tasks.budgets import (
+    MODEL_BUDGETS,
     Ceilings,
     DrawnBudget,
     added,
     ceilings,
+    model_account,
     own_accounts,
-    token_account,
     used_up,
     work_account,
     work_done,
@@ -289,7 +290,8 @@ class LiveTask:
             calls_left=left.get("calls"),
             effectful_calls_left=left.get("effectful_calls"),
             result_bytes_left=left.get("result_bytes"),
-            tokens_left=self._tokens_left(),
+            tokens_left=self._model_left("tokens"),
+            spend_left=self._model_left("spend"),
         )
 
     def account_use(self, account: str) -> Usage:
@@ -371,10 +373,10 @@ class LiveTask:
                 owner = self._owner(account)
                 if owner is not None:
                     owner.check_account(account, budgets, take)
-        if self._tokens_left() == 0:
-            raise BudgetExhausted(
-                "the task's budget of model tokens is used up", remediation="open a new task", step=4
-            )
+        for name, what in MODEL_BUDGETS.items():
+            if self._model_left(name) == 0:
+                text = f"the task's budget of {what} is used up"
+                raise BudgetExhausted(text, remediation="open a new task", step=4)
         for take in takes:
             self._book(take, held=1)
 
@@ -420,23 +422,36 @@ class LiveTask:
         self._book(take, used=1)
         return take
 
-    def token_take(self, tokens: int) -> TakeBudget:
-        """Return the take of a model call: from this task and those above that have a budget of tokens."""
-        bounded = [name for name, one in self.bounds.items() if one.tokens is not None]
-        return TakeBudget({token_account(name): Budgets() for name in bounded}, calls=tokens)
+    def model_takes(self, tokens: int, cost: int | None) -> tuple[TakeBudget, ...]:
+        """Return the takes of a model call: from this task and those above that have budgets for it.
 
-    def count_tokens(self, take: TakeBudget) -> None:
+        A call without a price uses budgets of money up.
+        """
+        out = []
+        for budget, amount in (("tokens", tokens), ("spend", cost)):
+            bounds = {
+                model_account(name, budget): bound
+                for name, one in self.bounds.items()
+                if (bound := getattr(one, budget)) is not None
+            }
+            if bounds:
+                taken = max(bounds.values()) if amount is None else amount
+                out.append(TakeBudget(dict.fromkeys(bounds, Budgets()), calls=taken))
+        return tuple(out)
+
+    def count_model_call(self, takes: tuple[TakeBudget, ...]) -> None:
         """Count a model call that was recorded."""
-        self._book(take, used=1)
+        for take in takes:
+            self._book(take, used=1)
 
-    def _tokens_left(self) -> int | None:
-        """Return the model tokens that are left, here and above; None where nothing bounds them."""
+    def _model_left(self, budget: str) -> int | None:
+        """Return what model calls have left, here and above; None where nothing bounds it."""
         left = []
-        for name, bound in self.bounds.items():
-            if bound.tokens is not None:
-                account = token_account(name)
+        for name, bounds in self.bounds.items():
+            if (bound := getattr(bounds, budget)) is not None:
+                account = model_account(name, budget)
                 owner = self._owner(account)
-                left.append(max(bound.tokens - (owner.account_use(account).calls if owner else 0), 0))
+                left.append(max(bound - (owner.account_use(account).calls if owner else 0), 0))
         return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model usage: what agents report of their model calls counts against the budgets of tokens.
+"""Model usage: what agents report of their model calls counts against the budgets of tokens and money.
 
 A report is the word of the agent: one that reports less than it used is not found out here. Each span counts
 once, however often it is sent, and only for the task whose token came with it.
@@ -7,14 +7,17 @@ once, however often it is sent, and only for the task whose token came with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
+
+from msgspec import UNSET
 
 from remit.core.canonical import digest
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.tasks import ModelUsed
+from remit.core.tasks.model_prices import ModelPrices
 from remit.core.tasks.model_usage import ModelCall
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import UseAssertion
@@ -28,8 +31,17 @@ REMEMBERED: Final = timedelta(days=1)
 class ModelUsage:
     """Counts reported model calls. For one event loop."""
 
-    def __init__(self, *, store: UnitStore, clock: Clock, live: LiveTasks, tenant: str) -> None:
-        """Take the dependencies."""
+    def __init__(
+        self,
+        *,
+        store: UnitStore,
+        clock: Clock,
+        live: LiveTasks,
+        prices: Callable[[], ModelPrices],
+        tenant: str,
+    ) -> None:
+        """Take the dependencies; `prices` returns the table that is in force."""
+        self._prices = prices
         self._store = store
         self._clock = clock
         self._live = live
@@ -47,6 +59,7 @@ class ModelUsage:
 
     async def _count(self, task_id: str, call: ModelCall) -> bool:
         live, now = await self._live.load(task_id), self._clock.now()
+        prices = self._prices()
         self._live.check(live, now)
         once = UseAssertion(
             self._tenant,
@@ -58,7 +71,13 @@ class ModelUsage:
             input_tokens=call.input_tokens,
             output_tokens=call.output_tokens,
             span=call.span,
+            cached_tokens=call.cached_tokens or UNSET,
+            cache_write_tokens=call.cache_write_tokens or UNSET,
         )
+        cost = prices.cost(call)
+        if cost is not None:
+            used.cost, used.priced_as = cost
+            used.currency = prices.currency
         event = Event.of(
             used,
             at=now,
@@ -67,10 +86,10 @@ class ModelUsage:
             agent=live.task.agent,
             subject=live.task.subject,
         )
-        take = live.token_take(call.tokens)
+        takes = live.model_takes(call.tokens, cost[0] if cost else None)
         try:
-            await self._store.commit(Unit((once, take) if take.bounds else (once,), (event,)))
+            await self._store.commit(Unit((once, *takes), (event,)))
         except Conflict:
             return False  # it was reported before
-        live.count_tokens(take)
+        live.count_model_call(takes)
         return True

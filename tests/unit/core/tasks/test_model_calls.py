@@ -80,3 +80,17 @@ def test_what_cannot_be_read_is_counted_as_rejected(bad: Json) -> None:
 def test_a_span_that_is_twice_in_a_report_counts_once() -> None:
     """Exporters repeat themselves."""
     assert len(calls_in([CALL, CALL])[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "cached", "put", "total"), [(100, 60, 30, 100), (100, 100, 0, 100), (10, 60, 30, 100)]
+)
+def test_what_a_cache_held_is_part_of_the_input(read: int, cached: int, put: int, total: int) -> None:
+    """Also where an instrumentation leaves it out, as the numbers then show."""
+    told = span(
+        usage__input_tokens=read,
+        usage__cache_read__input_tokens=cached,
+        usage__cache_creation__input_tokens=put,
+    )
+    (one,), _ = calls_in([told])
+    assert (one.input_tokens, one.cached_tokens, one.cache_write_tokens) == (total, cached, put)

@@ -113,3 +113,8 @@ class ModelUsed(EventBody, kw_only=True):
     input_tokens: Annotated[int, "tokens that the model read"]
     output_tokens: Annotated[int, "tokens that the model wrote"]
     span: Annotated[str, "trace id and span id of the report"]
+    cached_tokens: Annotated[int | UnsetType, "of those that it read: from a cache"] = UNSET
+    cache_write_tokens: Annotated[int | UnsetType, "of those that it read: put into a cache"] = UNSET
+    cost: Annotated[int | UnsetType, "in millionths of `currency`, where models have prices"] = UNSET
+    currency: Annotated[str | UnsetType, "of the table of prices"] = UNSET
+    priced_as: Annotated[str | UnsetType, "entry of that table; empty: no entry, the highest prices"] = UNSET
