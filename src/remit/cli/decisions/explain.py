@@ -94,11 +94,13 @@ def _people(made: Json, task: Json) -> None:
             ]
         )
     )
-    texts = values.get("reasons", [])
+    texts, remedies = values.get("reasons", []), values.get("remedies", [])
     for number, reason in enumerate(facts.get("reasons", [])):
         said = texts[number] if number < len(texts) else reason.get("code", "")
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         terminal.say(f"  {said}", terminal.text(rule, "dim"))
+        if number < len(remedies) and remedies[number]:
+            terminal.say(f"    what would help: {remedies[number]}")
     if facts.get("approval"):
         left = facts.get("approval_left")
         bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
