@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small MCP server over a folder of contracts and standard terms: `python contracts.py FOLDER`, over stdio."""
+"""A small MCP server over contracts and standard terms, over stdio: `python contract_server.py FOLDER`."""
 
 import re
 import sys
