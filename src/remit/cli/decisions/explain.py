@@ -104,7 +104,10 @@ def _people(made: Json, task: Json) -> None:
     if facts.get("approval"):
         left = facts.get("approval_left")
         bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
-        terminal.say(f"  approval {facts['approval']}{bounded}", style="dim")
+        given = f"approval {facts['approval']}{bounded}"
+        asks = facts["outcome"] == "defer"
+        waits = f"waited for an approver: remit approve {facts['approval']}"
+        terminal.copyable(f"  {waits if asks else given}", style="dim")
     if facts.get("obligations"):
         terminal.say(f"  obligations {', '.join(facts['obligations'])}", style="dim")
     if values.get("stated_reason"):
