@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent that reads one document and exports it: `remit run ... -- python send_document.py C-43 ADDRESS`."""
+"""An agent that reads a document and exports it: `remit run ... -- python send_document.py C-43 ADDRESS`."""
 
 import asyncio
 import os

@@ -81,7 +81,9 @@ def _show(found: Json, title: str) -> None:
 def _show_counts(found: Json) -> None:
     changed = sum(one["calls"] for one in found["flips"])
     terminal.say("")
-    told = f" since then, {changed} of which it would have decided differently" if found["calls"] else " so far"
+    told = (
+        f" since then, {changed} of which it would have decided differently" if found["calls"] else " so far"
+    )
     terminal.say(terminal.text(terminal.counted(found["calls"], "call"), "bold"), told)
     missed = [(one["decisions"], f"not shadowed: {one['meaning']}") for one in found["not_shadowed"]]
     waiting = found["calls"] - found["shadowed"] - sum(many for many, _ in missed)
