@@ -23,6 +23,10 @@ LARGE = (
     'forbid (principal, action == Action::"desk/pay", resource)\n'
     'when { context.args has amount && context.args.amount.greaterThan(decimal("5000.0")) };\n'
 )
+INTERNAL = (
+    '@id("internal")\nforbid (principal, action == Action::"desk/write", resource)\n'
+    'when { context.label.class == "internal" };\n'
+)
 DEVELOPMENT = (
     '@id("development")\nforbid (principal, action == Action::"desk/write", resource)\n'
     'when { principal.environment == "development" };\n'
@@ -73,6 +77,20 @@ async def test_a_refusal_shows_the_rule_its_text_and_the_facts_it_read(world: Ca
         ("rule", "rule `large` did not exist", Outcome.PERMIT),
         ("argument", "`amount` were 5000.0", Outcome.PERMIT),
     ]
+
+
+async def test_a_rule_about_data_shows_what_the_task_had_read(world: CallWorld) -> None:
+    """Which result brought it, and nothing where no rule that spoke has read the label."""
+    await under(world, PERMIT + INTERNAL)
+    _, token = await world.open()
+    read = await world.call(token, "read")
+    refused = await world.call(token, "write", text="a")
+    found = await explained(world, refused.decision.id)
+    assert (found.outcome, found.rules[0].id) == (Outcome.DENY, "internal")
+    assert [(one.tool, one.data_class, one.untrusted) for one in found.label] == [
+        ("desk/read", "internal", False)
+    ]
+    assert (await explained(world, read.decision.id)).label == ()
 
 
 async def test_a_question_shows_that_an_approval_is_enough(world: CallWorld) -> None:

@@ -94,15 +94,20 @@ def _people(made: Json, task: Json) -> None:
             ]
         )
     )
-    texts = values.get("reasons", [])
+    texts, remedies = values.get("reasons", []), values.get("remedies", [])
     for number, reason in enumerate(facts.get("reasons", [])):
         said = texts[number] if number < len(texts) else reason.get("code", "")
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         terminal.say(f"  {said}", terminal.text(rule, "dim"))
+        if number < len(remedies) and remedies[number]:
+            terminal.say(f"    what would help: {remedies[number]}")
     if facts.get("approval"):
         left = facts.get("approval_left")
         bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
-        terminal.say(f"  approval {facts['approval']}{bounded}", style="dim")
+        given = f"approval {facts['approval']}{bounded}"
+        asks = facts["outcome"] == "defer"
+        waits = f"waited for an approver: remit approve {facts['approval']}"
+        terminal.copyable(f"  {waits if asks else given}", style="dim")
     if facts.get("obligations"):
         terminal.say(f"  obligations {', '.join(facts['obligations'])}", style="dim")
     if values.get("stated_reason"):

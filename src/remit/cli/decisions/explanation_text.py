@@ -33,7 +33,13 @@ def show_explanation(found: Json, *, text: bool = True) -> None:
     else:
         terminal.say(terminal.text("No rule spoke", "bold"), f" in {version}" if version else "")
     for one in found["rules"]:
-        _show_role(one)
+        _show_role(one, found["outcome"])
+    if found["label"]:
+        terminal.say("")
+        terminal.say("What the task had read", style="bold")
+    for one in found["label"]:
+        label = [one["data_class"], *one["categories"], *(["untrusted"] if one["untrusted"] else [])]
+        terminal.say(f"  {', '.join(label)}  by {one['tool']}  ", terminal.moment(one["at"]))
     terminal.say("")
     if found["missing"]:
         terminal.say(f"More cannot be said: {found['missing']}.", style="yellow")
@@ -43,8 +49,12 @@ def show_explanation(found: Json, *, text: bool = True) -> None:
         _show_rule(one)
 
 
-def _show_role(one: Json) -> None:
+def _show_role(one: Json, outcome: str) -> None:
     word, style = _ROLES[one["role"]]
+    if one["role"] == "permits" and outcome != "permit":
+        # Its reason, such as "no rule forbids it", is about a call that is permitted.
+        terminal.say("  ", terminal.text(one["id"], "bold"), "  would permit it otherwise")
+        return
     reason = f": {one['reason']}" if one["reason"] else ""
     terminal.say("  ", terminal.text(one["id"], "bold"), "  ", terminal.text(word, style), reason)
 
@@ -74,7 +84,7 @@ def _show_rule(one: Json) -> None:
 
 def _show_changes(found: Json) -> None:
     if found["elsewhere"]:
-        terminal.say("Something else than a policy refused it, so no rule would change that.")
+        terminal.say("Something else than a policy refused it, as told above, so no rule would change that.")
         return
     terminal.say("What would change the answer", style="bold")
     for one in found["changes"]:

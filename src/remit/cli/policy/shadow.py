@@ -81,10 +81,10 @@ def _show(found: Json, title: str) -> None:
 def _show_counts(found: Json) -> None:
     changed = sum(one["calls"] for one in found["flips"])
     terminal.say("")
-    terminal.say(
-        terminal.text(terminal.counted(found["calls"], "call"), "bold"),
-        f" since then, {changed} of which it would have decided differently",
+    told = (
+        f" since then, {changed} of which it would have decided differently" if found["calls"] else " so far"
     )
+    terminal.say(terminal.text(terminal.counted(found["calls"], "call"), "bold"), told)
     missed = [(one["decisions"], f"not shadowed: {one['meaning']}") for one in found["not_shadowed"]]
     waiting = found["calls"] - found["shadowed"] - sum(many for many, _ in missed)
     for many, what in (

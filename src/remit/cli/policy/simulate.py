@@ -74,6 +74,8 @@ def show_flips(flips: list[Json]) -> None:
     """Show the calls that change, by what they have in common, with examples."""
     for one in flips:
         _show_flip(one)
+    if flips:
+        terminal.say("  `remit explain DECISION` shows a call", style="dim")
 
 
 def _show_flip(one: Json) -> None:
@@ -94,7 +96,6 @@ def _show_flip(one: Json) -> None:
     for each in one["examples"][:EXAMPLES]:
         why = f": {each['why'][0]}" if each["why"] else ""
         terminal.say(f"  {each['decision']}  {each['tool']}  {each['agent']}{why}", style="dim")
-    terminal.say("  `remit explain DECISION` shows a call", style="dim")
 
 
 def _names(counted: list[Json]) -> str:

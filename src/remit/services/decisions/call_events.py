@@ -83,6 +83,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     if decision.reasons:
         made.reasons = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
         made.reason_texts = [one.text for one in decision.reasons]
+        if any(one.remediation for one in decision.reasons):
+            made.remedies = [one.remediation for one in decision.reasons]
     if decision.approval:
         made.approval = decision.approval
     if decision.approval_left is not None:

@@ -23,6 +23,7 @@ from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.evidence.event import EventKind
 from remit.core.identity.principals import Memberships
 from remit.core.json_value import Json
+from remit.core.label import Trust
 from remit.core.policy.bundle import Bundle
 from remit.core.tools.tool import undescribed
 from remit.ports.policy import LoadedPolicy, RuleInForce
@@ -37,6 +38,10 @@ Role = Literal["permits", "refuses", "asks", "waived"]
 MAX_TRIALS: Final = 600
 #: Changes that are told of each kind.
 MAX_TOLD: Final = 4
+#: Events that raised the task's label and that are told.
+MAX_RAISED: Final = 5
+#: The facts of a call that say what the task has read.
+LABEL_FACTS: Final = ("context.label.", "context.task_label.", "context.cleared")
 LAST: Final = 2**62
 NOT_ASKED: Final = "it was refused before any policy was asked"
 NOT_KEPT: Final = "the bundle that decided is not kept any more"
@@ -56,6 +61,16 @@ class SpokenRule(msgspec.Struct, frozen=True, kw_only=True):
     absent: tuple[str, ...]
 
 
+class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool whose result raised the task's label before the call, and the label since then."""
+
+    at: str
+    tool: str
+    data_class: str
+    categories: tuple[str, ...]
+    untrusted: bool
+
+
 class PossibleChange(msgspec.Struct, frozen=True, kw_only=True):
     """What the policies answer if something were otherwise; found by deciding the changed call."""
 
@@ -70,7 +85,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     `version` is the version of the bundle, 0 if it has no number. `elsewhere` is whether something else than
     a policy refused the call; then no change of it is tried. `tried` is the number of changes that were
     decided, `not_tried` the facts of which none was. `missing` is why rules are told without facts and
-    changes.
+    changes. `label` is how the task came by its label, where a rule that spoke has read the label.
     """
 
     decision: str
@@ -84,6 +99,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     tried: int = 0
     not_tried: tuple[str, ...] = ()
     missing: str = ""
+    label: tuple[LabelSource, ...] = ()
 
 
 class Explanations:
@@ -130,7 +146,10 @@ class Explanations:
         if bundle is None:
             return msgspec.structs.replace(told, rules=_named(facts, {}), missing=NOT_KEPT)
         async with self._turn:
-            return await self._explained(told, record, entry.opened or {}, bundle, by)
+            told = await self._explained(told, record, entry.opened or {}, bundle, by)
+        if any(fact.startswith(LABEL_FACTS) for one in told.rules for fact in one.facts):
+            told = msgspec.structs.replace(told, label=await self._raised(record["task"], entry.index))
+        return told
 
     async def _explained(
         self, told: Explanation, record: dict[str, Any], values: Mapping[str, Json], bundle: Bundle, by: str
@@ -161,6 +180,22 @@ class Explanations:
         raise NotFound(
             f"decision `{decision[:80]}` does not exist",
             remediation="give the whole ID; in a flood of refusals only the first ones are recorded singly",
+        )
+
+    async def _raised(self, task: str, before: int) -> tuple[LabelSource, ...]:
+        """Return how a task came by the label that it had at an event, the first source first."""
+        wanted = EventSearch(task=task, kinds=(EventKind.LABEL_RAISED,))
+        found = await self._searches.search(wanted, before=before, limit=MAX_RAISED)
+        raised: list[dict[str, Any]] = [readable(one) for one in found.entries]
+        return tuple(
+            LabelSource(
+                at=one["at"],
+                tool=one["facts"]["by"],
+                data_class=one["facts"]["class"],
+                categories=tuple(one["facts"]["categories"]),
+                untrusted=one["facts"]["trust"] == Trust.UNTRUSTED.value,
+            )
+            for one in raised
         )
 
     async def _bundle(self, digest: str) -> Bundle | None:

@@ -127,7 +127,7 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
     """
     budgets, spent = task.budgets, used.get(task.id, _UNUSED)
     if budgets.calls is not None and spent.calls >= budgets.calls:
-        return f"its budget of {budgets.calls} calls is used up"
+        return f"its budget of {budgets.calls} call{'' if budgets.calls == 1 else 's'} is used up"
     if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
         return f"its budget of {budgets.result_bytes} result bytes is used up"
     for name, what in MODEL_BUDGETS.items():

@@ -102,7 +102,11 @@ def test_an_explanation_shows_rules_facts_and_what_would_change_it(services: Rem
 def test_what_a_grant_refused_is_explained_as_such(services: Remit, task: str) -> None:
     """No rule is blamed for it."""
     told = failure(services.call(task, "read_note", {"name": "secrets"}))
-    assert "Something else than a policy refused it" in services("explain", told["decision"]).out
+    said = services("explain", told["decision"]).out
+    assert "Something else than a policy refused it" in said
+    assert "what would help: `name` must be `shopping`" in said
+    assert "base/granted-calls  would permit it otherwise" in said
+    assert "no rule forbids it" not in said.partition("base/granted-calls read")[0].partition("  | ")[0]
 
 
 def test_who_can_call_a_tool_is_told_without_a_task(services: Remit) -> None:

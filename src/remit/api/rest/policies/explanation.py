@@ -10,7 +10,7 @@ from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.decisions.decision import Outcome
 from remit.services.identity.permissions import Duty
 from remit.services.inspection.assembly import InspectionServices
-from remit.services.inspection.explanation import PossibleChange, SpokenRule
+from remit.services.inspection.explanation import LabelSource, PossibleChange, SpokenRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class ExplanationView(View, frozen=True, kw_only=True):
     reads and the call does not have. `elsewhere`: something else than a policy refused the call. `changes`
     are what the policies answer if something were otherwise: each was found by deciding the changed call,
     and `tried` is how many were. No change was tried of the facts in `not_tried`. `missing` is why the rules
-    are told without facts and changes, if they are.
+    are told without facts and changes, if they are. `label` is how the task came by its label, where a rule
+    that spoke has read the label.
     """
 
     decision: str
@@ -48,6 +49,7 @@ class ExplanationView(View, frozen=True, kw_only=True):
     tried: int
     not_tried: tuple[str, ...]
     missing: str
+    label: tuple[LabelSource, ...]
 
 
 async def explain(errand: RestRequest[ExplanationRooms]) -> ExplanationView:
@@ -66,6 +68,7 @@ async def explain(errand: RestRequest[ExplanationRooms]) -> ExplanationView:
         tried=found.tried,
         not_tried=found.not_tried,
         missing=found.missing,
+        label=found.label,
     )
 
 

@@ -68,6 +68,7 @@ class DecisionMade(EventBody, kw_only=True):
         dict[str, Json], Sealed("facts of the person's record that policies could read", "record")
     ] = {}
     reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
+    remedies: Annotated[list[str], Sealed("what would help, for each reason", "remedies")] = []
     stated_reason: Annotated[str, Sealed("why the agent makes the call, in its own words")] = ""
     rest_resources: Annotated[
         list[str], Sealed("the resources that the calls in `rest` wrote to, in order", "rest")
