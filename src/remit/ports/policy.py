@@ -47,7 +47,10 @@ class RuleInForce(NamedTuple):
 
     `scope` and `conditions` are digests of its parts: all conditions have to hold. `errs`: whether a
     condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
-    reads, `compared` the literals that it compares them with.
+    reads, `compared` the literals that it compares them with. `demands` are the obligations of a permit.
+    `most` are the calls that one answer to a question may permit, ordinary ones and those of high risk.
+
+    Without a `scope` the parts are not known: the language has no form in which rules can be compared.
     """
 
     id: str
@@ -60,6 +63,8 @@ class RuleInForce(NamedTuple):
     errs: bool = True
     reads: tuple[str, ...] = ()
     compared: tuple[tuple[str, Json], ...] = ()
+    demands: tuple[str, ...] = ()
+    most: tuple[int, int] = (0, 0)
 
 
 class LoadedPolicy(Protocol):

@@ -78,7 +78,11 @@ def _rules(before: Mapping[str, RuleInForce], after: Mapping[str, RuleInForce]) 
 
 
 def _same(one: RuleInForce, other: RuleInForce) -> bool:
-    return (one.does, one.scope, one.conditions) == (other.does, other.scope, other.conditions)
+    """Return whether two rules are known to do the same in the same cases."""
+    return one.scope != "" and all(
+        getattr(one, part) == getattr(other, part)
+        for part in ("does", "scope", "conditions", "demands", "most")
+    )
 
 
 def _change(
@@ -98,8 +102,8 @@ def _added(rule: RuleInForce) -> PolicyChange:
 
 def _removed(rule: RuleInForce) -> PolicyChange:
     words = f"a rule that {_VERBS[rule.does]} is gone{_why(rule)}"
-    # A permit that can err refuses wherever it does.
-    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs else "no"
+    # A permit that can err refuses wherever it does, and its obligations are those of every other permit.
+    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs or rule.demands else "no"
     return _change("removed", rule, words, wider)
 
 
@@ -112,12 +116,16 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
         wider: Wider = "yes"
         if old.does == "permits":
             wider = "maybe" if old.errs else "no"  # one permit less, and one refusal more
+        elif not new.scope:
+            wider = "yes"
         elif new.does == "refuses" and (old.scope, old.conditions) == (new.scope, new.conditions):
             wider = "no"
         return _change("changed", new, words, wider, old)
     words, fewer = _extent(old, new)
     permits = new.does == "permits"
-    if fewer is None:
+    if less := _demands_less(old, new):
+        words, wider = f"{words}; {less}", "yes"
+    elif fewer is None:
         wider = "maybe"
     elif fewer == permits:
         wider = "no"  # a permit that applies to fewer calls, or a refusal that applies to more
@@ -129,8 +137,21 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
     return _change("changed", new, f"{_VERBS[new.does]}; {words}", wider, old)
 
 
+def _demands_less(old: RuleInForce, new: RuleInForce) -> str:
+    """Return in words what a permit demands no more, or that one answer now permits more calls."""
+    if gone := [f"`{one}`" for one in old.demands if one not in new.demands]:
+        return f"it no longer demands {' and '.join(gone)}"
+    if any(more > most for most, more in zip(old.most, new.most, strict=True)):
+        return "one approval permits more calls"
+    return ""
+
+
 def _extent(old: RuleInForce, new: RuleInForce) -> tuple[str, bool | None]:
     """Return in words what differs, and whether the rule now applies to fewer calls; None if that is open."""
+    if not (old.scope and new.scope):
+        return "its text differs", None
+    if (old.scope, old.conditions) == (new.scope, new.conditions):
+        return "it applies to the same calls", new.does == "permits"
     if old.scope != new.scope:
         return "its scope differs", None
     before, after = set(old.conditions), set(new.conditions)

@@ -11,6 +11,7 @@ from remit.core.label import Audience
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.history import CountOf, HistoryCounter
 from remit.core.tools.tool import Tool
+from remit.ports.policy import RuleInForce
 from remit.services.policy.policy_changes import PolicyChange, changes, widest
 from tests.samples.policy_requests import CLERK, READ, SUMMARISE, TOOLS, source
 
@@ -59,6 +60,38 @@ def test_what_may_permit_more_is_marked(before: str, after: str, kind: str, wide
     (change,) = compared(before, after)
     assert (change.kind, change.wider) == (kind, wider)
     assert change.words
+
+
+OWING = PERMIT.replace("permit", '@redact("iban")\npermit', 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "wider"),
+    [
+        (OWING, PERMIT, "changed", "yes"),
+        (PERMIT, OWING, "changed", "no"),
+        (OWING, OWING.replace("iban", "name"), "changed", "yes"),
+        (PERMIT + OWING.replace('"r"', '"owing"'), PERMIT, "removed", "maybe"),
+        (ASKS, ASKS.replace("@otherwise", '@bounded("10")\n@otherwise'), "changed", "yes"),
+        (ASKS.replace("@otherwise", '@bounded("10")\n@otherwise'), ASKS, "changed", "no"),
+    ],
+)
+def test_a_permit_that_demands_less_and_an_answer_that_permits_more_are_marked(
+    before: str, after: str, kind: str, wider: str
+) -> None:
+    """They are more than words, though the rules apply to the same calls."""
+    (change,) = compared(before, after)
+    assert (change.kind, change.wider) == (kind, wider)
+
+
+def test_rules_of_unknown_parts_are_never_called_the_same() -> None:
+    """In a language without parts to compare, a changed text may permit more, and no rule has a twin."""
+    one, other = (RuleInForce(name, "d-1", "text", "refuses", "why") for name in ("one", "other"))
+    empty = Bundle()
+    (changed,) = changes(empty, empty, [one], [one._replace(digest="d-2", text="other")])
+    assert (changed.kind, changed.wider) == ("changed", "maybe")
+    found = changes(empty, empty, [one], [other])
+    assert {(each.kind, each.wider) for each in found} == {("removed", "yes"), ("added", "no")}
 
 
 def test_a_condition_that_can_err_refuses_and_its_end_may_permit_more() -> None:

@@ -237,6 +237,8 @@ class CedarLoaded:
                 *rule_parts(rule.policy),
                 facts_read(rule),
                 literals_compared(rule),
+                rule.obligations,
+                (rule.bounded, rule.bounded_high_risk),
             )
             for rule in self._rules
         ]

@@ -98,6 +98,8 @@ class RegoQuestions:
                 rule.reason,
                 reads=dotted(path for path, _, _ in rule.reads),
                 compared=rule.compared,
+                demands=rule.obligations,
+                most=(rule.bounded, rule.bounded_high_risk),
             )
             for rule in self._rules
         ]
