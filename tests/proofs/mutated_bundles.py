@@ -25,6 +25,7 @@ class Rule(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     principal: str = "principal"
     asks: bool = False
+    owes: str = ""
 
     def meets(self, tool: str) -> bool:
         """Return whether the rule's scope can match calls of a tool."""
@@ -36,7 +37,7 @@ class Rule(msgspec.Struct, frozen=True):
         asks = '@otherwise("approval")\n' if self.asks else ""
         conditions = "".join(f"\nwhen {{ {one} }}" for one in self.conditions)
         head = f"{self.effect} ({self.principal}, {self.action}, resource)"
-        return f'@id("{self.name}")\n{asks}{head}{conditions};'
+        return f'@id("{self.name}")\n{asks}{self.owes}{head}{conditions};'
 
 
 Bundle = tuple[Rule, ...]

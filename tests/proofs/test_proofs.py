@@ -70,6 +70,32 @@ def test_a_rule_that_asks_instead_of_refusing_widens_after_an_approval_only() ->
     assert {question for _, _, question in refuted(found.answers)} == {ProofQuestion.NO_WIDER_AFTER_APPROVAL}
 
 
+EXPORTS = Rule("desk/exports", "permit", 'action == Action::"desk/export"')
+
+
+def test_a_permit_that_no_longer_asks_for_a_strong_sign_in_widens() -> None:
+    """By itself; a person can permit what a person could before."""
+    asking = msgspec.structs.replace(EXPORTS, owes="@step_up\n")
+    found = proof(side((*BASE, asking)), side((*BASE, EXPORTS)))
+    assert {question for _, _, question in refuted(found.answers)} == {ProofQuestion.NO_WIDER}
+    shown = next(one for one in found.answers if one.verdict is REFUTED)
+    assert (shown.before, shown.after) == ("defer", "permit")
+    assert proof(side((*BASE, EXPORTS)), side((*BASE, asking))).verdict is PROVEN
+
+
+@pytest.mark.parametrize("owes", ["@require_reason\n", '@notify("owners")\n'])
+def test_a_permit_that_demands_less_is_not_proven(owes: str) -> None:
+    """Though it permits no further call. Where another permit demands the same, nothing is lost."""
+    owing = msgspec.structs.replace(EXPORTS, owes=owes)
+    for after in ((*BASE, EXPORTS), BASE):
+        found = proof(side((*BASE, owing)), side(after))
+        assert found.verdict is UNDECIDED
+        assert "may no longer demand" in next(one.why for one in found.answers if one.verdict is UNDECIDED)
+    both = msgspec.structs.replace(owing, name="desk/both")
+    assert proof(side((*BASE, owing, both)), side((*BASE, both))).verdict is PROVEN
+    assert proof(side((*BASE, EXPORTS)), side((*BASE, owing))).verdict is PROVEN
+
+
 def test_a_condition_that_says_the_same_in_other_words_is_proven() -> None:
     """Levels belong to words, purposes to task types: the solver knows it."""
     other = changed(

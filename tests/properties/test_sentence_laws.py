@@ -178,7 +178,7 @@ def test_every_limit_and_end_is_in_a_sentence(
     assert f"{task.deadline:%H:%M:%S} UTC at the latest" in ends
     assert ("has not renewed it" in ends) == bool(lease_s)
     assert ("was not used for" in ends) == bool(idle_s)
-    assert ("successful call of `desk/write`" in ends) == bool(task.ends_after)
+    assert ("call of `desk/write` that succeeds, or may have" in ends) == bool(task.ends_after)
     assert ("budget is used up" in ends) == task.ends_spent
 
 

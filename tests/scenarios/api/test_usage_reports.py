@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from remit.core.evidence.event import EventKind
+from remit.core.tasks.model_usage import MAX_PARTS
 from tests.samples.otlp import BINARY
 from tests.worlds.services import ServiceWorld, Told, service_world
 
@@ -124,3 +125,30 @@ async def test_bytes_that_are_no_report_are_refused(world: ServiceWorld, content
     _, token = await tasked(world)
     assert (await world.ask("POST", PATH, by=token, content=content, headers=PROTOBUF)).status == 400
     assert await used(world) == []
+
+
+def nested(content: bytes, *tags: int) -> bytes:
+    """Content in messages of the binary encoding, the innermost first."""
+    for tag in tags:
+        size, length = len(content), bytearray()
+        while size > 127:
+            length.append(size & 127 | 128)
+            size >>= 7
+        content = bytes([tag, *length, size]) + content
+    return content
+
+
+@pytest.mark.parametrize(
+    ("part", "around"),
+    [(b"\x0a\0", ()), (b"\x12\0", (0x0A,)), (b"\x4a\0", (0x12, 0x12, 0x0A))],
+    ids=["resources", "scopes", "attributes"],
+)
+async def test_a_small_report_of_many_empty_parts_is_not_read(
+    world: ServiceWorld, part: bytes, around: tuple[int, ...]
+) -> None:
+    """Each takes two bytes on the wire, and would take hundreds in memory."""
+    _, token = await tasked(world)
+    many = nested(part * (MAX_PARTS + 1), *around)
+    told = await world.ask("POST", PATH, by=token, content=many, headers=PROTOBUF)
+    assert told.status == 400
+    assert "smaller batches" in told.json["remediation"]

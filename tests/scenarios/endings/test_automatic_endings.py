@@ -115,6 +115,31 @@ async def test_the_call_that_completes_the_work(world: CallWorld) -> None:
         await world.call(token, "read")
 
 
+async def test_a_completing_call_of_which_the_agent_does_not_wait_for_the_answer(world: CallWorld) -> None:
+    """It may have done the work, so no further call passes: giving calls up does not make a task last."""
+    task, token = await world.open("until-written")
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: bool(world.desk.arrived))
+    call.cancel()
+    await asyncio.wait({call})
+    world.desk.open.set()
+    assert await world.outcome(token, "write") is Outcome.DENY
+    assert len(world.desk.arrived) == 1
+    (closure,) = await world.services.endings.revocations.expire()
+    assert (closure.tasks, closure.cause) == ((task.id,), Cause.COMPLETED)
+
+
+async def test_a_completing_call_that_was_not_sent_completes_nothing(world: CallWorld) -> None:
+    """The upstream cannot have acted."""
+    _, token = await world.open("until-written")
+    world.desk.refuses = True
+    with pytest.raises(RemitError):
+        await world.call(token, "write")
+    world.desk.refuses = False
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+
+
 async def test_work_that_was_done_before_a_restart_ends_at_the_start(tmp_path: Path) -> None:
     """The completing call is counted with its outcome, so a process that starts again knows of it."""
     async with call_world(tmp_path) as world:

@@ -58,6 +58,15 @@ async def test_a_trusted_proxy_says_it_for_the_connections_that_it_ends(world: R
     assert await network(world, PROXY, proxies=(PROXY,)) == "unknown"
 
 
+@pytest.mark.parametrize(
+    "told", [(), ("203.0.113.9:50000",), ("[2001:db8::1]:50000",), (f"{LAB}, unknown",), ("192.0.2.1",)]
+)
+async def test_a_proxy_that_names_no_address_lends_none(world: RestWorld, told: tuple[str, ...]) -> None:
+    """Also where the proxy itself is in a network that a rule requires."""
+    inside = "192.0.2.1"
+    assert await network(world, inside, *told, proxies=(inside,)) == "unknown"
+
+
 def test_a_request_that_a_replica_forwarded_comes_from_its_sender() -> None:
     """The owner of the task judges the sender that the first replica saw, not that replica."""
     scope: dict[str, Json] = {PLACE: "10.1.0.5", "client": (LAB, 50_000), "headers": []}

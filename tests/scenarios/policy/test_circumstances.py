@@ -8,17 +8,22 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
+from remit.core.circumstances.circumstances import RiskLevel
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.decision import Outcome
 from remit.core.errors import Malformed, NotFound, StoreUnavailable
 from remit.core.evidence.event import EventKind
 from remit.core.findings.finding import FindingKind
 from remit.core.policy.vocabulary import DeclaredNames
+from remit.core.scope import ScopeKind, scope
+from remit.core.signals.risk import ReportedRisk
 from remit.core.signals.signal import SignalKind
 from remit.core.tasks.task import Budgets
+from remit.ports.store.changes import PutValue
 from remit.ports.store.units import Unit
 from remit.services.decisions.circumstances import MAX_AGE_S
 from remit.services.mediation.mediator import RequestedCall
@@ -270,6 +275,26 @@ async def test_a_transmitter_cannot_lower_the_risk_that_another_one_reports(tmp_
         await world.services.signals.heard.receive("other", low)
         world.clock.advance(MAX_AGE_S)
         assert await world.outcome(token, "write") is Outcome.DENY
+
+
+@pytest.mark.parametrize("reported", ["agent", "task"])
+async def test_handing_down_leaves_no_risk_behind(world: CallWorld, reported: str) -> None:
+    """What is reported about a task, or about its agent, counts for the tasks handed down from it."""
+    bundle = a_bundle(forbid('context.environment.risk == "high"'), "sha256:risk")
+    bundle.task_types["family"] = a_type("family", delegates=TO_ALL)
+    await world.services.policies.apply(bundle, by="root")
+    parent, token = await world.open("family")
+    other = await world.services.identity.directory.agent("other")
+    child = await world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening(brief="help"))
+    own = await task_token(world.services, child.id, confirmation=HELD)
+    assert await world.outcome(own, "write") is Outcome.PERMIT
+    about = scope(ScopeKind(reported), {"agent": parent.agent, "task": parent.id}[reported])
+    risk = ReportedRisk(scope=about, level=RiskLevel.HIGH, at=world.clock.now(), transmitter="edr")
+    told = PutValue(TENANT, risk.key, msgspec.to_builtins(risk))
+    await world.services.store.commit(Unit((told,), tenant=TENANT))
+    world.clock.advance(MAX_AGE_S)
+    assert await world.outcome(token, "write") is Outcome.DENY
+    assert await world.outcome(own, "write") is Outcome.DENY
 
 
 async def test_a_recorded_decision_is_decided_again_under_its_own_circumstances(world: CallWorld) -> None:

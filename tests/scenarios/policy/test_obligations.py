@@ -19,6 +19,7 @@ from remit.core.errors import Forbidden
 from remit.core.evidence.event import EventKind
 from remit.core.flow.records.withheld_fields import NOTES
 from remit.core.label import Label
+from remit.core.policy.bundle import PolicySource
 from remit.core.tools.tool import FieldLabel, WithheldBy
 from remit.ports.store.changes import Credential
 from remit.services.decisions.approvals import FRESH
@@ -218,6 +219,28 @@ async def test_a_step_up_needs_a_person_who_has_just_signed_in(world: CallWorld)
     await approvals.answer(decision.approval, omar, approve=True, session=fresh)
     assert (await decided(world, token, "write"))[0].outcome is Outcome.PERMIT
     assert (await decided(world, token, "write"))[0].outcome is Outcome.DEFER
+
+
+async def test_a_step_up_is_told_as_a_question_and_shadowed_as_one(world: CallWorld) -> None:
+    """Its explanation says that an approval is enough; the same candidate differs in nothing."""
+    policy = demanding("@step_up", "write")
+    token = await under(world, policy)
+    sources = [PolicySource("policies/base.cedar", policy)]
+    await world.services.decisions.shadow.start(sources, by="root")
+    decision, _ = await decided(world, token, "write")
+    told = await world.services.inspection.explanations.of(decision.id)
+    assert ("approval", Outcome.PERMIT) in [(one.kind, one.outcome) for one in told.changes]
+    await world.services.decisions.approvals.answer(
+        decision.approval,
+        await world.person("omar"),
+        approve=True,
+        session=session(world, "passkey", timedelta(0)),
+    )
+    assert (await decided(world, token, "write"))[0].outcome is Outcome.PERMIT
+    await world.services.decisions.shadow.settled()
+    report = await world.services.decisions.shadow.report()
+    assert report is not None
+    assert (report.replay.replayed, report.replay.flips) == (2, {})
 
 
 async def test_a_step_up_may_be_denied_by_any_sign_in(world: CallWorld) -> None:

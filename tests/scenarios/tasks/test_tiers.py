@@ -76,6 +76,19 @@ def test_a_runbook_without_a_scope_is_a_question(rehearsal: Rehearsal) -> None:
     assert (asked.outcome, asked.rules) == ("defer", ("tiers/high-risk", "tiers/unscoped"))
 
 
+def test_an_argument_that_is_left_out_is_not_scoped(rehearsal: Rehearsal) -> None:
+    """The upstream chooses a value for it, which may be all services; no grant has chosen that."""
+    wide = alone(
+        rehearsal, "omitting", {"tool": "services/restart", "other_arguments": True}, runbook=RUNBOOK
+    )
+    for arguments in ({}, {"service": "checkout"}, {"instances": 1}):
+        asked = wide.call("services/restart", arguments)
+        assert (asked.outcome, asked.rules) == ("defer", ("tiers/high-risk", "tiers/unscoped")), arguments
+    one = {"tool": "services/restart", "arguments": {"service": {"exact": "checkout"}}}
+    closed = alone(rehearsal, "closed", one, runbook=RUNBOOK)
+    assert closed.call("services/restart", {"service": "checkout"}).outcome == "permit"
+
+
 def test_an_open_task_keeps_no_approval_that_its_type_has_lost(rehearsal: Rehearsal) -> None:
     """A runbook that is withdrawn counts for no further call."""
     task = alone(rehearsal, "withdrawn", SCOPED, runbook=RUNBOOK)

@@ -479,8 +479,8 @@ class TaskFile(Section, frozen=True, kw_only=True):
     ends_after: Annotated[
         tuple[Text, ...],
         Meta(
-            description="Tools of its grants: the first successful call of one of them completes the task, "
-            "and its authority ends."
+            description="Tools of its grants: the first call of one of them that succeeds, or may have "
+            "succeeded, completes the task, and its authority ends."
         ),
     ] = ()
     runbook: Annotated[

@@ -96,7 +96,9 @@ def compared(request: AccessRequest, decision: Decision, after: PolicyAnswer) ->
     if decision.outcome is Outcome.DENY and not {one.code for one in decision.reasons} <= POLICY_CODES:
         return None
     waived = {rule.id for rule in decision.waived}
-    will, rules = weigh(after, frozenset(rule for rule in after.waivable if rule.id in waived))
+    will, rules = weigh(
+        after, frozenset(rule for rule in (*after.waivable, *after.asking) if rule.id in waived)
+    )
     task = request.task
     return ReplayedCall(
         decision=decision.id,

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from remit.core.errors import Malformed
 from remit.core.json_value import Json
 
 #: Most spans of one report, and most tokens of one call.
@@ -23,6 +24,10 @@ _CACHED: Final = "gen_ai.usage.cache_read.input_tokens"
 _CACHE_WRITE: Final = "gen_ai.usage.cache_creation.input_tokens"
 _MODELS: Final = ("gen_ai.response.model", "gen_ai.request.model")
 _OPERATION: Final = "gen_ai.operation.name"
+#: The attributes that are read.
+READ: Final = frozenset({_INPUT, _OUTPUT, _OPERATION, *_MODELS})
+#: Most resources, scopes, spans and attributes of one report together.
+MAX_PARTS: Final = 50 * MAX_SPANS
 #: Spans that sum up the model calls below them.
 _SUMS: Final = frozenset({"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"})
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[0-9A-Za-z+/=]+$")]
@@ -83,6 +88,15 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     def tokens(self) -> int:
         """All tokens of the call."""
         return self.input_tokens + self.output_tokens
+
+
+def check_parts(parts: int) -> None:
+    """Raise `Malformed` where a report has too many parts to read them."""
+    if parts > MAX_PARTS:
+        raise Malformed(
+            f"a report has at most {MAX_PARTS} resources, scopes, spans and attributes",
+            remediation="send smaller batches",
+        )
 
 
 def calls_in(spans: Iterable[dict[str, Json]]) -> tuple[list[ModelCall], int]:

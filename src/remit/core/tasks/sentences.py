@@ -197,7 +197,7 @@ def _ends(task: Task) -> Iterator[str]:
     yield f"It ends on {moment(task.deadline)} at the latest, {lasts} after its start."
     if task.ends_after:
         names = joined([f"`{one}`" for one in task.ends_after], "or")
-        yield f"It ends with the first successful call of {names}."
+        yield f"It ends with the first call of {names} that succeeds, or may have succeeded."
     if task.lease_s:
         yield f"It ends when its program has not renewed it for {span(timedelta(seconds=task.lease_s))}."
     if task.idle_s:

@@ -144,7 +144,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
       questions (`Task.unheard`).
     - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
       call can be permitted.
-    - `ends_after`: the tools of which the first successful call completes a task of this type.
+    - `ends_after`: the tools of which the first call that succeeds, or may have, completes a task of this
+      type.
     - `runbook`: set where the steps were approved in advance.
     """
 

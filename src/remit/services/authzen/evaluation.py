@@ -286,7 +286,7 @@ class AuthzenEvaluations:
         now = self._m.clock.now()
         events = outcome_events(awaited.request, awaited.decision, outcome, now, result_bytes, "")
         try:
-            done = live.succeeded(awaited.request.tool.id) if outcome is CallOutcome.OK else ()
+            done = live.worked(awaited.request.tool.id, outcome)
             take = TakeBudget(live.unbounded, result_bytes=result_bytes)
             counted = self._m.authorizer.histories.ended(awaited.request, live, outcome)
             await self._m.store.commit(Unit((take, *counted, *done), events))
@@ -319,4 +319,5 @@ class AuthzenEvaluations:
             "not-reported",
         )
         counted = self._m.authorizer.histories.ended(awaited.request, awaited.live, CallOutcome.UNKNOWN)
-        self._m.late.write(Unit(counted, events))
+        done = awaited.live.worked(awaited.request.tool.id, CallOutcome.UNKNOWN)
+        self._m.late.write(Unit((*counted, *done), events))

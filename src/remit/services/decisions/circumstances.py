@@ -82,9 +82,9 @@ class Surroundings:
             or not 0 <= self._clock.boot_s() - known.read_s < MAX_AGE_S
         ):
             known = self._known = await self._read()
-        task = request.task
-        scopes = (f"agent:{task.agent}", f"task:{task.id}", f"person:{request.principal.on_behalf_of}")
-        risks = known.risks
+        task, risks = request.task, known.risks
+        # INVARIANT: a task lies in the scopes of its ancestors, so handing down leaves no risk behind.
+        scopes = {*live.scopes, f"person:{request.principal.on_behalf_of}"}
         found = Circumstances(
             windows=self._windows_at(request.now),
             frozen=any(one.since <= request.now < one.until for one in known.freezes),

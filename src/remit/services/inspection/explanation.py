@@ -307,8 +307,8 @@ class _Inquiry:
         """Return what would make the answer permit more."""
         answer, request = self._answer, self._request
         found: list[PossibleChange] = []
-        if answer.forbids or answer.waivable:
-            approved = weigh(answer, frozenset(answer.waivable))[0]
+        if answer.forbids or answer.waivable or answer.asking:
+            approved = weigh(answer, frozenset((*answer.waivable, *answer.asking)))[0]
             found.append(PossibleChange(kind="approval", words="a person approved it", outcome=approved))
         objecting = [one.id for one in (*answer.forbids, *answer.waivable)]
         found += self._without(objecting, outcome)

@@ -265,7 +265,7 @@ class Deferrals:
         events = outcome_events(
             held.request, held.decision, outcome, now, held.result_bytes, ended_by, held.withheld
         )
-        done = held.live.succeeded(held.request.tool.id) if outcome is CallOutcome.OK else ()
+        done = held.live.worked(held.request.tool.id, outcome)
         counted = self._histories.ended(held.request, held.live, outcome)
         self._late.write(Unit((*counted, *done), events))
         held.live.in_hand.discard(held.call)

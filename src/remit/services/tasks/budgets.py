@@ -85,7 +85,8 @@ def work_account(task: Task) -> str:
 def work_done(task: Task, used: Mapping[str, Usage]) -> str:
     """Return why the work of a task is done; empty while it is not. `used`: what its accounts have spent."""
     if task.ends_after and used.get(work_account(task), _UNUSED).calls:
-        return f"its work is done: a call of {' or '.join(f'`{one}`' for one in task.ends_after)} succeeded"
+        names = " or ".join(f"`{one}`" for one in task.ends_after)
+        return f"its work is done: a call of {names} succeeded, or may have"
     return ""
 
 

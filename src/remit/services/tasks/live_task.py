@@ -12,6 +12,7 @@ import msgspec
 from remit.core.circumstances.circumstances import BudgetUse
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
+from remit.core.evidence.event import CallOutcome
 from remit.core.flow.provenance import Index
 from remit.core.flow.records.participants import addressees
 from remit.core.flow.stated_amounts import joined, payments
@@ -43,6 +44,7 @@ from remit.services.tasks.budgets import (
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
+_MAY_HAVE_WORKED: Final = (CallOutcome.OK, CallOutcome.UNKNOWN)
 _BOUNDED: Final = ("calls", "effectful_calls", "result_bytes")
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
@@ -249,8 +251,14 @@ class LiveTask:
         """Return why the task's work is done; empty while it is not."""
         return work_done(self.task, self._used)
 
-    def succeeded(self, tool: str) -> tuple[TakeBudget, ...]:
-        """Count a successful call that completes the task or an ancestor; return what the store counts."""
+    def worked(self, tool: str, outcome: CallOutcome) -> tuple[TakeBudget, ...]:
+        """Count a call that completes the task or an ancestor; return what the store counts.
+
+        INVARIANT: a call that may have taken effect counts, so that no agent makes a task last by giving its
+        completing calls up.
+        """
+        if outcome not in _MAY_HAVE_WORKED:
+            return ()
         done = [work_account(one.task) for one in (self, *self.above()) if tool in one.task.ends_after]
         if not done:
             return ()

@@ -54,6 +54,23 @@ def test_other_arguments_leave_open_what_no_condition_names() -> None:
     assert not scoped([grant], MAIL, {**CALL, "role": "owner"})
 
 
+@pytest.mark.parametrize(
+    ("grant", "holds"),
+    [
+        (Grant("mail/send", other_arguments=True), False),
+        (Grant("mail/send", {"body": {"exact": "hello"}}, other_arguments=True), False),
+        (Grant("mail/send", {"to": {"optional": {"anything": {}}}}), False),
+        # These grants name where the call goes: by a condition, or because they take no other call.
+        (Grant("mail/send", {"to": {"optional": {"exact": "lena@example.org"}}}, other_arguments=True), True),
+        (Grant("mail/send", {"body": {"optional": {"anything": {}}}}), True),
+    ],
+)
+def test_a_call_that_names_nothing_is_scoped_by_a_grant_that_does(grant: Grant, holds: bool) -> None:
+    """What is left out is the upstream's choice."""
+    arguments = {"body": "hello"} if grant.may_take("body") else {}
+    assert scoped([grant], MAIL, arguments) is holds
+
+
 def test_one_scoping_grant_of_those_that_permit_is_enough() -> None:
     """A grant that does not permit the call says nothing about it."""
     wide, narrow = Grant("mail/send", other_arguments=True), Grant("mail/send", TO)

@@ -29,7 +29,6 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
         events = ()
     counted = deps.authorizer.histories.ended(recorded.request, live, outcome)
     changes: tuple[Change, ...] = (take, *counted) if live.bounds_bytes else counted
-    if outcome is CallOutcome.OK:
-        changes += live.succeeded(recorded.request.tool.id)
+    changes += live.worked(recorded.request.tool.id, outcome)
     if changes or events:
         deps.late.write(Unit(changes, events))

@@ -27,6 +27,7 @@ from remit.adapters.policy.cedar.schema import schema_of_one
 from remit.adapters.policy.facts import Facts, context_shape
 from remit.adapters.policy.load import raise_first
 from remit.adapters.policy.types import TypeMismatch
+from remit.core.decisions.obligations import STEP_UP
 from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
 from remit.core.policy.proof import FactPath, ProofAnswer, ProofPrograms, ProofQuestion, ProofVerdict
@@ -232,13 +233,31 @@ class _Questions:
         before, after = self._strict(change.before), self._strict(change.after)
         unread = _unread(change.before, change.after)
         answer = self._answer(ProofQuestion.NO_WIDER, self._implies(after, before), change.differing)
+        if answer.verdict is ProofVerdict.PROVEN and (dropped := self._dropped(change)):
+            answer = self.open(
+                ProofQuestion.NO_WIDER, f"a permit may no longer demand {' or '.join(dropped)}, as it did"
+            )
         yield _typed(answer, unread)
         if answer.verdict is ProofVerdict.REFUTED:
             return  # what is permitted by itself needs no approval
-        if any(rule.waivable for rule in (*change.before, *change.after)):
+        if any(rule.waivable or STEP_UP in rule.obligations for rule in (*change.before, *change.after)):
             found = self._implies(self._lasting(change.after), self._lasting(change.before))
             answer = self._answer(ProofQuestion.NO_WIDER_AFTER_APPROVAL, found, change.differing)
             yield _typed(answer, unread)
+
+    def _dropped(self, change: _Change) -> list[str]:
+        """Return the obligations without which a call may be permitted that came with them before.
+
+        Where a permit that demands one forbids instead, what is left is permitted without it.
+        """
+        owed = {text for rule in change.differing if rule in change.before for text in rule.obligations}
+        return [
+            f"`{text}`"
+            for text in sorted(owed)
+            if not self._implies(
+                self._lasting(change.after, without=text), self._lasting(change.before, without=text)
+            ).holds
+        ]
 
     def bounded(self, rules: Rules, guardrail: CedarRule) -> ProofAnswer:
         """Return whether nothing is permitted that a guardrail refuses, or asks about."""
@@ -265,20 +284,33 @@ class _Questions:
         read = (("principal", "name"), *answer.example.read)
         return msgspec.structs.replace(answer, example=msgspec.structs.replace(answer.example, read=read))
 
-    def _lasting(self, rules: Rules) -> Policies:
-        """Return the rules that no approval waives; where a waivable one fails, they permit nothing."""
+    def _lasting(self, rules: Rules, *, without: str = "") -> Policies:
+        """Return the rules that no approval waives; where a waivable one fails, they permit nothing.
+
+        A permit that demands the obligation `without` forbids.
+        """
         waivable = {rule.ref.id for rule in rules if rule.waivable}
-        return {name: one for name, one in self._strict(rules).items() if name not in waivable}
+        found = self._refusing(rules, without)
+        return {name: one for name, one in found.items() if name not in waivable}
 
     def _strict(self, rules: Rules) -> Policies:
-        """Return rules of which each permit fails where any rule fails.
+        """Return all rules. A permit that asks a person permits nothing by itself."""
+        return self._refusing(rules, STEP_UP)
+
+    def _refusing(self, rules: Rules, obligation: str) -> Policies:
+        """Return rules of which each permit fails where any rule fails, and forbids where it demands an
+        obligation.
 
         Cedar skips a rule that fails; remit refuses the call.
         """
         failing = [rule for rule in rules if self._fails(rule).verdict is not ProofVerdict.PROVEN]
         tried = [{"kind": "when", "body": evaluated(rule.policy)} for rule in failing]
         return {
-            rule.ref.id: {**rule.policy, "conditions": [*tried, *rule.policy.get("conditions", [])]}
+            rule.ref.id: {
+                **rule.policy,
+                "effect": "forbid" if obligation in rule.obligations else "permit",
+                "conditions": [*tried, *rule.policy.get("conditions", [])],
+            }
             if rule.permits
             else rule.policy
             for rule in rules
