@@ -387,9 +387,9 @@ def _decided(
     began = time.thread_time()
     answers: list[PolicyAnswer | str] = []
     for request in requests:
-        unknown = policy.history - request.history.keys() | policy.history & new
-        history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
         try:
+            unknown = policy.history - request.history.keys() | policy.history & new
+            history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
             answer = policy.evaluate(msgspec.structs.replace(request, history=history))
         except Exception:  # noqa: BLE001 - a candidate that fails is a finding, and nothing else may notice
             answers.append("failed")
