@@ -125,7 +125,7 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested(), *_policy_cases()]) + "\n"
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -226,6 +226,28 @@ def _suggested() -> list[str]:
     for key, what in run["words"].items():
         cells = (f"{found[name, False][key]:g}, {found[name, True][key]:g}" for name in names)
         lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
+
+
+def _policy_cases() -> list[str]:
+    """What others' cases about policy languages came to, `docs/reference/policy-cases.json`."""
+    path = DOCS / "reference" / "policy-cases.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    lines = [
+        "",
+        "## Policy languages",
+        "",
+        f"On {run['date']}, by `python -m tests.interop policies --publish`",
+        "([policy-cases.json](policy-cases.json)). None fails.",
+        "",
+        "| cases | passed | left out, with the reason |",
+        "| --- | ---: | --- |",
+    ]
+    for one in run["cases"]:
+        left = (f"{number}: {why}" for why, number in one["counts"].items() if why != "passed")
+        lines.append(f"| {one['name']} | {one['counts']['passed']:,} | {'; '.join(left)} |")
     return lines
 
 

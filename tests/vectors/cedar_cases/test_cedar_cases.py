@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from remit.ports.policy import PolicySource
 from tests.samples.policy_requests import CLERK, SUMMARISE, TOOLS
 
 Json = Any
+Note = Callable[[str, object], None]
 
 #: A checkout of Cedar's integration tests. Of its folders only `tests` and `sample-data` are read.
 INTEGRATION = "REMIT_CEDAR_INTEGRATION_TESTS"
@@ -53,7 +54,7 @@ class Verdict(enum.Enum):
 
     PASSED = "passed"
     TEMPLATE = "is a template, which remit refuses"
-    NAME = "has an id that remit refuses"
+    NAME = "has an id that remit refuses, and is tried without it"
     REFUSED = "does not fit its schema, and remit refuses the call"
     IDLE = "can match no call, which remit says in its own words"
     DIFFERS = "expects what Cedar itself does not answer"
@@ -386,6 +387,12 @@ def counted(cases: Sequence[Case]) -> dict[Verdict, int]:
     return Counter(verdict for verdict, _ in judged)
 
 
+def note(found: Mapping[Verdict, int], record: Note) -> None:
+    """Keep the figures for the documentation."""
+    for verdict, number in found.items():
+        record(verdict.value, number)
+
+
 def calls_of(place: Path) -> Iterator[dict[str, Json]]:
     """Yield every call of an example: its entities, by the types of each action, in each of its contexts."""
     entities = [_uid(one["uid"]) for one in _json(entities_of(place))]
@@ -424,21 +431,25 @@ def _uid(uid: Json) -> Uid:
 
 
 @pytest.mark.slow
-def test_the_cases_of_cedar_in_go_pass() -> None:
+def test_the_cases_of_cedar_in_go_pass(record_property: Note) -> None:
     """The same policies fit their schemas, and each answer is Cedar's own."""
-    assert counted(go_cases()) == GO
+    found = counted(go_cases())
+    note(found, record_property)
+    assert found == GO
 
 
 @pytest.mark.slow
-def test_the_cases_of_cedar_s_program_pass(tmp_path: Path) -> None:
+def test_the_cases_of_cedar_s_program_pass(tmp_path: Path, record_property: Note) -> None:
     """Those that are wrong on purpose are found to be."""
     place = crate_data(tmp_path)
-    assert counted(crate_cases(place)) == PROGRAM
+    found = counted(crate_cases(place))
+    note(found, record_property)
+    assert found == PROGRAM
     assert counted(crate_cases(place, wrong=True)) == PROGRAM_WRONG
 
 
 @pytest.mark.slow
-def test_the_example_policies_decide_every_call_as_in_cedar(tmp_path: Path) -> None:
+def test_the_example_policies_decide_every_call_as_in_cedar(tmp_path: Path, record_property: Note) -> None:
     """For each call of the entities of an example: the decision, what determines it, and what errs."""
     place, found, decided = crate_data(tmp_path), Counter[Verdict](), Counter[str]()
     for path in sorted(place.rglob("*.cedar")):
@@ -461,6 +472,7 @@ def test_the_example_policies_decide_every_call_as_in_cedar(tmp_path: Path) -> N
             said = by_cedar(call, policies, entities, None)
             assert by_remit(split.ask(call), by_name) == said, (path, call)
             decided["an error" if said[2] else said[0]] += 1
+    note({**found, Verdict.PASSED: decided.total()}, record_property)
     assert found == EXAMPLES
     assert decided == DECIDED
 
@@ -481,8 +493,9 @@ def test_policies_of_another_world_are_refused_alike_in_the_other_process(tmp_pa
 
 
 @pytest.mark.slow
-def test_the_integration_tests_of_cedar_pass() -> None:
+def test_the_integration_tests_of_cedar_pass(record_property: Note) -> None:
     """Where a checkout of them is named."""
     found = counted(integration_cases())
+    note(found, record_property)
     assert found[Verdict.PASSED]
     assert not found[Verdict.DIFFERS]
