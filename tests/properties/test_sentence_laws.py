@@ -53,6 +53,7 @@ BUDGETS = st.builds(
     Budgets,
     tokens=st.none() | st.integers(1, 9),
     spend=st.none() | st.integers(1, 9),
+    sent_bytes=st.none() | st.integers(1, 9),
     calls=COUNTS,
     effectful_calls=COUNTS,
     result_bytes=COUNTS,
@@ -172,6 +173,7 @@ def test_every_limit_and_end_is_in_a_sentence(
     assert ("no call that changes something" in limits) == (budgets.effectful_calls == 0)
     assert (f"have {budgets.result_bytes} bytes" in limits) == (budgets.result_bytes is not None)
     assert (f"{budgets.tokens} model tokens" in limits) == (budgets.tokens is not None)
+    assert (f"may have at most {budgets.sent_bytes} bytes" in limits) == (budgets.sent_bytes is not None)
     assert (f"have cost 0.00000{budgets.spend}, no" in limits) == (budgets.spend is not None)
     assert ("approved in advance by group:operations; afterwards carol" in limits) == bool(task.runbook)
     assert ("may hand work down to `helper`, at most 2 levels" in limits) == bool(task.delegates)

@@ -82,6 +82,7 @@ class StatedBudget(Section, frozen=True, kw_only=True):
     result_bytes_left: int | None = None
     tokens_left: int | None = None
     spend_left: int | None = None
+    sent_bytes_left: int | None = None
 
 
 class StatedFacts(Section, frozen=True, kw_only=True):

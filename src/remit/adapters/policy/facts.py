@@ -74,7 +74,14 @@ NO_RECORD = Shape(Kind.RECORD)
 #: Where and when the call is made, as remit itself knows it.
 ENVIRONMENT = record(windows=STRINGS, frozen=BOOL, network=STRING, risk=STRING)
 _USED = ("calls", "effectful_calls", "result_bytes", "family_calls")
-_LEFT = ("calls_left", "effectful_calls_left", "result_bytes_left", "tokens_left", "spend_left")
+_LEFT = (
+    "calls_left",
+    "effectful_calls_left",
+    "result_bytes_left",
+    "tokens_left",
+    "spend_left",
+    "sent_bytes_left",
+)
 #: What is left is absent where nothing bounds it.
 BUDGET = Shape(Kind.RECORD, fields=dict.fromkeys((*_USED, *_LEFT), WHOLE), required=frozenset(_USED))
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}

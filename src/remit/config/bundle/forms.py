@@ -402,6 +402,10 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
         Money | None,
         Meta(description="Maximum cost of these model calls, by the prices of `models` in `remit.yaml`."),
     ] = None
+    sent_bytes: Annotated[
+        Size | None,
+        Meta(description="Maximum total size of the arguments of calls whose audience is not `self`."),
+    ] = None
 
 
 class DelegatesForm(Section, frozen=True, kw_only=True):

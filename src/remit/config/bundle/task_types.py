@@ -245,6 +245,7 @@ def _budgets(form: BudgetsForm, node: Node, problems: Problems, known: KnownName
         result_bytes=form.result_bytes,
         tokens=form.tokens,
         spend=form.spend,
+        sent_bytes=form.sent_bytes,
     )
 
 

@@ -51,6 +51,7 @@ class BudgetUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     result_bytes_left: int | None = None
     tokens_left: int | None = None
     spend_left: int | None = None
+    sent_bytes_left: int | None = None
 
 
 NOTHING_USED: Final = BudgetUse()

@@ -152,6 +152,9 @@ def _limits(task: Task, prices: ModelPrices) -> Iterator[str]:
         yield f"It may make at most {_calls(budgets.effectful_calls)} that change something."
     if budgets.result_bytes is not None:
         yield f"Once its results have {budgets.result_bytes:,} bytes in all, no further call is permitted."
+    if budgets.sent_bytes is not None:
+        most = f"{budgets.sent_bytes:,} bytes"
+        yield f"What its calls send to anyone but itself may have at most {most} in all."
     if budgets.tokens is not None:
         yield f"Once its agent has reported {budgets.tokens:,} model tokens, no further call is permitted."
     if budgets.spend is not None:

@@ -78,6 +78,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor.
 
     `tokens` are those of the model calls that the agent reports, `spend` is what these cost, in millionths.
+    `sent_bytes` is the size of arguments whose audience is not `self`.
     """
 
     calls: int | None = None
@@ -85,6 +86,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result_bytes: int | None = None
     tokens: int | None = None
     spend: int | None = None
+    sent_bytes: int | None = None
 
     def narrow(self, other: Budgets) -> Budgets:
         """Return the smaller of each bound."""
@@ -94,6 +96,7 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             result_bytes=_least(self.result_bytes, other.result_bytes),
             tokens=_least(self.tokens, other.tokens),
             spend=_least(self.spend, other.spend),
+            sent_bytes=_least(self.sent_bytes, other.sent_bytes),
         )
 
 

@@ -276,7 +276,8 @@ class Authorizer:
         takes: tuple[Take, ...] = ()
         observed = request.observed and not own
         if outcome is _PERMIT or observed:
-            budgets = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
+            tool = request.tool
+            budgets = live.takes(grant, request.arguments, effectful=tool.effect is not _NONE, tool=tool)
             try:
                 live.reserve(budgets)
                 takes = budgets

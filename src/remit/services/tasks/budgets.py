@@ -13,10 +13,12 @@ from remit.core.json_value import Json
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task
+from remit.core.tools.tool import Tool
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.tasks import Usage
 
 _UNUSED: Final = Usage()
+_SELF: Final = "self"
 
 #: The budgets that reported model calls use up, in words.
 MODEL_BUDGETS: Final = {"tokens": "model tokens", "spend": "money for model calls"}
@@ -95,10 +97,22 @@ def model_account(task_id: str, budget: str) -> str:
     return f"{task_id}#model#{budget}"
 
 
+def sent_account(task_id: str) -> str:
+    """Return the account of the bytes that a task has sent."""
+    return f"{task_id}##sent"
+
+
+def sent_bytes(tool: Tool, arguments: dict[str, Json]) -> int:
+    """Return the bytes of a call's arguments, as JSON, that leave the agent's own sphere."""
+    return 0 if tool.audience.name == _SELF or not arguments else len(msgspec.json.encode(arguments))
+
+
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
     out = {task.id, work_account(task)} if task.ends_after else {task.id}
     out |= {model_account(task.id, name) for name in MODEL_BUDGETS if getattr(task.budgets, name) is not None}
+    if task.budgets.sent_bytes is not None:
+        out.add(sent_account(task.id))
     for grant in task.grants:
         if grant.calls is not None:
             out.add(grant_account(task, grant))

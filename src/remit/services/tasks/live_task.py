@@ -37,6 +37,8 @@ from remit.services.tasks.budgets import (
     ceilings,
     model_account,
     own_accounts,
+    sent_account,
+    sent_bytes,
     used_up,
     work_account,
     work_done,
@@ -300,6 +302,7 @@ class LiveTask:
             result_bytes_left=left.get("result_bytes"),
             tokens_left=self._model_left("tokens"),
             spend_left=self._model_left("spend"),
+            sent_bytes_left=self._left("sent_bytes", sent_account),
         )
 
     def account_use(self, account: str) -> Usage:
@@ -357,10 +360,20 @@ class LiveTask:
         return [one for name in names if (one := self._bound(name)) is not None] if names else []
 
     def takes(
-        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
+        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool, tool: Tool | None = None
     ) -> tuple[TakeBudget, ...]:
-        """Return the takes of a call: from the task and its ancestors, and from the ceilings of its grant."""
+        """Return the takes of a call: from the task and its ancestors, and from the ceilings of its grant.
+
+        `tool` is the one that the arguments are sent to, in the form of this call.
+        """
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
+        bounds = {
+            sent_account(name): Budgets(calls=one.sent_bytes)
+            for name, one in self.bounds.items()
+            if one.sent_bytes is not None
+        }
+        if bounds and tool is not None and (size := sent_bytes(tool, arguments)):
+            out.append(TakeBudget(bounds, calls=size))
         if grant is not None and (grant.calls is not None or grant.amounts):
             own = DrawnBudget(account_of(self.task, grant), grant.calls, grant.amounts)
             for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
@@ -453,11 +466,14 @@ class LiveTask:
             self._book(take, used=1)
 
     def _model_left(self, budget: str) -> int | None:
-        """Return what model calls have left, here and above; None where nothing bounds it."""
+        return self._left(budget, lambda name: model_account(name, budget))
+
+    def _left(self, budget: str, account_of: Callable[[str], str]) -> int | None:
+        """Return what is left of a budget with own accounts, here and above; None where nothing bounds it."""
         left = []
         for name, bounds in self.bounds.items():
             if (bound := getattr(bounds, budget)) is not None:
-                account = model_account(name, budget)
+                account = account_of(name)
                 owner = self._owner(account)
                 left.append(max(bound - (owner.account_use(account).calls if owner else 0), 0))
         return min(left, default=None)
@@ -480,10 +496,11 @@ class LiveTask:
 
 
 def _exhausted(account: str, word: str) -> BudgetExhausted:
-    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
+    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum,
+    # and `task##sent`.
     _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
     what = "the grant's ceiling on" if of_grant else "the task's budget of"
-    spent = word or (f"`{argument}`" if argument else "calls")
+    spent = word or ((f"`{argument}`" if of_grant else f"{argument} bytes") if argument else "calls")
     return BudgetExhausted(f"{what} {spent} is used up", remediation="open a new task", step=4)
 
 

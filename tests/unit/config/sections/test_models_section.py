@@ -9,7 +9,7 @@ import pytest
 
 from remit.config import Config, load_bundle, load_config, problems
 from remit.config.load import examine_config
-from remit.core.policy.bundle import Bundle
+from remit.core.policy.bundle import Bundle, from_kept, kept_form
 from remit.core.tasks.model_prices import NO_PRICES, ModelPrice
 
 UPSTREAM = "upstreams: {notes: {command: [python, notes.py]}}\n"
@@ -51,6 +51,7 @@ def test_prices_and_budgets_are_whole_millionths(tmp_path: Path) -> None:
         "m-*": ModelPrice(1_000_000, 1, 1_000_000, 1_000_000),
     }
     assert bundle.task_types["think"].budgets.spend == 2_500_000
+    assert from_kept(kept_form(bundle)) == bundle
 
 
 def test_a_budget_of_money_needs_prices(tmp_path: Path) -> None:
