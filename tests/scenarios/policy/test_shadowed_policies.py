@@ -156,6 +156,7 @@ class Failing:
 
     served = False
     digest = ""
+    history: frozenset[str] = frozenset()
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Fail as no engine should."""
@@ -294,7 +295,9 @@ async def test_the_share_of_the_processor_bounds_the_pace(
         await sleep(0)
 
     await shadowed(world, PERMIT)
-    monkeypatch.setattr(shadowing, "_decided", lambda policy, requests: ([None] * len(requests), 2.0))
+    monkeypatch.setattr(
+        shadowing, "_decided", lambda policy, requests, new: (["failed"] * len(requests), 2.0)
+    )
     monkeypatch.setattr(asyncio, "sleep", rest)
     _, token = await world.open()
     await world.outcome(token, "read")
