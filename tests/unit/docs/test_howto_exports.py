@@ -175,6 +175,7 @@ def test_the_page_works_in_rego(walks: list[Walk], tmp_path: Path) -> None:
     """With the same cases, commands and answers; instead of a proof it says that there is none."""
     opa_server.program()
     walks.append(Walk("Rego", tmp_path))
+    walks[0].remit.env["PATH"] += f"{os.pathsep}{opa_server.installed().parent}"
     taken = walks[0].follow()
     assert PROVES in taken
     assert walks[0].exported() == SENT

@@ -96,5 +96,8 @@ def _show_counts(found: Json) -> None:
         if many:
             terminal.say(f"  {many:>6}  {what}", style="dim")
     if found["shadowed"]:
-        spent = f"  {found['per_call_us']} us of processor time for each call"
-        terminal.say(f"{spent}; at most {found['share']} % of a core", style="dim")
+        used = found["per_call_us"]
+        spent = f"{used} us" if used < 1000 else f"{used / 1000:.1f} ms"
+        terminal.say(
+            f"  {spent} of processor time for each call; at most {found['share']} % of a core", style="dim"
+        )
