@@ -133,6 +133,8 @@ class LiveTask:
         self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
+        #: What ancestors that are not bound have used, as the store said before this call.
+        self.stored: dict[str, Usage] = {}
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         #: The ceilings of the task's own grants; computed on first use.
@@ -270,14 +272,16 @@ class LiveTask:
         names = self.task.ancestors
         return [name for name in names if self._bound(name) is None] if names else []
 
-    def budget_use(self, stored: Mapping[str, Usage]) -> BudgetUse:
-        """Return what is used of the task's budgets, and what is left of them and of those above it.
+    def unbound_accounts(self) -> list[str]:
+        """Return the accounts of ancestors that are not bound, of calls and of model tokens."""
+        names = self.unbound_above()
+        return [*names, *(token_account(one) for one in names if self.bounds[one].tokens is not None)]
 
-        `stored` is what the ancestors that are not bound have used.
-        """
+    def budget_use(self) -> BudgetUse:
+        """Return what is used of the task's budgets, and what is left of them and of those above it."""
         mine = self.account_use(self.task.id)
         spends = {
-            account: stored[account]
+            account: self.stored[account]
             if (owner := self._owner(account)) is None
             else owner.account_use(account)
             for account in self.bounds
@@ -444,7 +448,8 @@ class LiveTask:
             if bound.tokens is not None:
                 account = token_account(name)
                 owner = self._owner(account)
-                left.append(max(bound.tokens - (owner.account_use(account).calls if owner else 0), 0))
+                used = owner.account_use(account) if owner else self.stored.get(account, _UNUSED)
+                left.append(max(bound.tokens - used.calls, 0))
         return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:
