@@ -18,7 +18,9 @@ from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
 from remit.services.identity.directory import NewPerson
-from tests.worlds.calls import CallWorld, a_bundle, call_world
+from remit.services.tasks.opening_rules import DelegatedOpening
+from tests.samples.tokens import HELD, task_token
+from tests.worlds.calls import TO_ALL, CallWorld, a_bundle, call_world
 
 
 @pytest.fixture
@@ -151,6 +153,27 @@ async def test_work_that_was_done_before_a_restart_ends_at_the_start(tmp_path: P
         closures = await world.services.endings.spent.end()
         assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.COMPLETED)]
         assert (await world.services.tasks.tasks.get(other.id)).state is TaskState.ACTIVE
+
+
+async def test_a_child_completes_a_parent_that_is_not_in_memory(tmp_path: Path) -> None:
+    """After a restart nothing has bound the parent; its work is done all the same."""
+    made = a_bundle(digest="sha256:family")
+    made.task_types["until-written"] = msgspec.structs.replace(
+        made.task_types["until-written"], delegates=TO_ALL
+    )
+    async with call_world(tmp_path) as world:
+        await world.services.policies.apply(made, by="root")
+        parent, _ = await world.open("until-written")
+        other = await world.services.identity.directory.agent("other")
+        child = await world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening(brief="help"))
+    async with call_world(tmp_path, seed="again", settle=False) as world:
+        await world.reopen()
+        await world.services.policies.apply(made, by="root")
+        own = await task_token(world.services, child.id, confirmation=HELD)
+        assert await world.outcome(own, "write") is Outcome.PERMIT
+        assert await world.outcome(own, "write") is Outcome.DENY
+        token = await task_token(world.services, parent.id, confirmation=HELD)
+        assert await world.outcome(token, "write") is Outcome.DENY
 
 
 async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:

@@ -121,6 +121,35 @@ async def test_tokens_are_kept_over_a_restart(tmp_path: Path) -> None:
         assert [one.tasks for one in closures] == [(task.id,)]
 
 
+async def test_a_child_does_not_outlive_its_parents_tokens_by_a_restart(tmp_path: Path) -> None:
+    """The parent is not in memory then; its tokens are used up all the same, for the child's calls too."""
+    policy = PERMIT + (
+        '@id("spare") forbid (principal, action == Action::"desk/write", resource)\n'
+        "unless { context.budget has tokens_left && context.budget.tokens_left >= 50 };\n"
+    )
+    made = bundle(policy)
+    made.task_types["thinking"] = msgspec.structs.replace(
+        made.task_types["thinking"], ends_when_spent=False, budgets=Budgets(tokens=100)
+    )
+    async with call_world(tmp_path) as world:
+        await world.services.policies.apply(made, by="root")
+        parent, _ = await world.open("thinking")
+        other = await world.services.identity.directory.agent("other")
+        spent, spare = [
+            await world.services.tasks.tasks.open_child(one.id, other, DelegatedOpening(brief="help"))
+            for one in (parent, (await world.open("thinking"))[0])
+        ]
+        await report(world, parent.id, call(1, 100))
+        await report(world, spare.parent, call(2, 51))
+    async with call_world(tmp_path, seed="again", settle=False) as world:
+        await world.reopen()
+        await world.services.policies.apply(made, by="root")
+        tokens = [await task_token(world.services, one.id, confirmation=HELD) for one in (spent, spare)]
+        assert await world.outcome(tokens[0], "read") is Outcome.DENY
+        assert await world.outcome(tokens[1], "read") is Outcome.PERMIT
+        assert await world.outcome(tokens[1], "write") is Outcome.DENY
+
+
 async def test_without_a_budget_reports_are_only_recorded(world: CallWorld) -> None:
     """The evidence has them."""
     task, token = await world.open("work")

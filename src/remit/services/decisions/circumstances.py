@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from remit.core.circumstances.change_freeze import ChangeFreeze
-from remit.core.circumstances.circumstances import Circumstances, RiskLevel, worst_risk
+from remit.core.circumstances.circumstances import BudgetUse, Circumstances, RiskLevel, worst_risk
 from remit.core.circumstances.networks import Networks
 from remit.core.circumstances.time_window import TimeWindow
 from remit.core.decisions.access_request import AccessRequest
@@ -23,7 +23,7 @@ from remit.core.findings.finding import Finding, FindingState
 from remit.core.signals.risk import RISK, ReportedRisk
 from remit.ports.runtime import Clock
 from remit.ports.store.findings import FindingStore
-from remit.ports.store.tasks import TaskStore, Usage
+from remit.ports.store.tasks import TaskStore
 from remit.services.decisions.freezes import FREEZE
 from remit.services.tasks.live_tasks import LiveTask
 
@@ -82,7 +82,7 @@ class Surroundings:
             or not 0 <= self._clock.boot_s() - known.read_s < MAX_AGE_S
         ):
             known = self._known = await self._read()
-        task, risks = request.task, known.risks
+        risks = known.risks
         # INVARIANT: a task lies in the scopes of its ancestors, so handing down leaves no risk behind.
         scopes = {*live.scopes, f"person:{request.principal.on_behalf_of}"}
         found = Circumstances(
@@ -93,7 +93,7 @@ class Surroundings:
             if risks
             else worst_risk(()),
             findings=known.findings.get(request.agent.name, ()),
-            budget=live.budget_use(await self._used_above(live) if task.lineage else {}),
+            budget=await self._budget(live),
         )
         return msgspec.structs.replace(request, circumstances=found)
 
@@ -104,9 +104,11 @@ class Surroundings:
             self._open = (minute, tuple(name for name, one in self._windows.items() if one.open_at(now)))
         return self._open[1]
 
-    async def _used_above(self, live: LiveTask) -> dict[str, Usage]:
-        """Return what the ancestors that this process has not bound have used."""
-        return {name: await self._store.usage(self._tenant, name) for name in live.unbound_above()}
+    async def _budget(self, live: LiveTask) -> BudgetUse:
+        """Return what is used and left; the store knows it of ancestors that this process has not bound."""
+        if live.task.lineage:
+            live.stored = {one: await self._store.usage(self._tenant, one) for one in live.unbound_accounts()}
+        return live.budget_use()
 
     async def _read(self) -> _Known:
         changes, read_s = self._changes, self._clock.boot_s()

@@ -79,17 +79,20 @@ def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
     return f"{account_of(task, grant)}#{argument}"
 
 
-def work_account(task: Task) -> str:
-    """Return the account in which the successful calls of a task's completing tools are counted."""
-    return f"{task.id}#ends-after"
+def work_account(task_id: str) -> str:
+    """Return the account in which the calls that complete a task are counted."""
+    return f"{task_id}#ends-after"
 
 
 def work_done(task: Task, used: Mapping[str, Usage]) -> str:
     """Return why the work of a task is done; empty while it is not. `used`: what its accounts have spent."""
-    if task.ends_after and used.get(work_account(task), _UNUSED).calls:
-        names = " or ".join(f"`{one}`" for one in task.ends_after)
-        return f"its work is done: a call of {names} succeeded, or may have"
-    return ""
+    done = task.ends_after and used.get(work_account(task.id), _UNUSED).calls
+    return done_by(task.ends_after) if done else ""
+
+
+def done_by(tools: Iterable[str]) -> str:
+    """Return why work is done of which a call of these tools is the last."""
+    return f"its work is done: a call of {' or '.join(f'`{one}`' for one in tools)} succeeded, or may have"
 
 
 def model_account(task_id: str, budget: str) -> str:
@@ -109,7 +112,7 @@ def sent_bytes(tool: Tool, arguments: dict[str, Json]) -> int:
 
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
-    out = {task.id, work_account(task)} if task.ends_after else {task.id}
+    out = {task.id, work_account(task.id)} if task.ends_after else {task.id}
     out |= {model_account(task.id, name) for name in MODEL_BUDGETS if getattr(task.budgets, name) is not None}
     if task.budgets.sent_bytes is not None:
         out.add(sent_account(task.id))

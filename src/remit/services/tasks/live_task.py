@@ -35,6 +35,7 @@ from remit.services.tasks.budgets import (
     DrawnBudget,
     added,
     ceilings,
+    done_by,
     model_account,
     own_accounts,
     sent_account,
@@ -100,11 +101,13 @@ class LiveTask:
         drawn: Mapping[Grant, tuple[DrawnBudget, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
         types: tuple[str, ...] = (),
+        completing: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Bind a task that is active now; `used` is what its accounts have spent so far, `key` is random.
 
         `drawn` returns the ancestors' ceilings that a call under a grant also counts against; `bound` finds
-        the ancestors that are bound; `types` are the types of the ancestors.
+        the ancestors that are bound; `types` are the types of the ancestors,
+        `completing` the tools of which a call completes each of them.
         """
         self.task = task
         self.agent = agent
@@ -136,6 +139,9 @@ class LiveTask:
         self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
+        self._completing = completing or {}
+        #: What ancestors that are not bound have used, as the store said before this call.
+        self.stored: dict[str, Usage] = {}
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         #: The ceilings of the task's own grants; computed on first use.
@@ -261,26 +267,51 @@ class LiveTask:
         """
         if outcome not in _MAY_HAVE_WORKED:
             return ()
-        done = [work_account(one.task) for one in (self, *self.above()) if tool in one.task.ends_after]
+        known = {**self._completing, self.task.id: self.task.ends_after}
+        done = [work_account(name) for name, tools in known.items() if tool in tools]
         if not done:
             return ()
         take = TakeBudget(dict.fromkeys(done, Budgets()), calls=1)
-        self._book(take, used=1)
+        for account in done:
+            # Of an ancestor that is not bound, this task remembers it until the store knows it.
+            (self._owner(account) or self).book(account, take, held=0, used=1)
         return (take,)
+
+    def _check_work(self) -> None:
+        """Raise `BudgetExhausted` where the work of this task, or of one above it, is done."""
+        for one in (self, *self.above()):
+            if why := one.work_done():
+                raise _work_done(why)
+        for name, tools in self._completing.items():
+            account = work_account(name)
+            counted = (self._used.get(account, _UNUSED), self.stored.get(account, _UNUSED))
+            if tools and any(one.calls for one in counted):
+                raise _work_done(done_by(tools))
 
     def unbound_above(self) -> list[str]:
         """Return the ancestors of this task that are not bound."""
         names = self.task.ancestors
         return [name for name in names if self._bound(name) is None] if names else []
 
-    def budget_use(self, stored: Mapping[str, Usage]) -> BudgetUse:
-        """Return what is used of the task's budgets, and what is left of them and of those above it.
+    def unbound_accounts(self) -> list[str]:
+        """Return accounts of ancestors that are not bound: of calls, model calls, bytes and completing calls."""
+        names = self.unbound_above()
+        found = [*names, *(work_account(one) for one in names if self._completing.get(one))]
+        for name in names:
+            found += [
+                model_account(name, one)
+                for one in MODEL_BUDGETS
+                if getattr(self.bounds[name], one) is not None
+            ]
+            if self.bounds[name].sent_bytes is not None:
+                found.append(sent_account(name))
+        return found
 
-        `stored` is what the ancestors that are not bound have used.
-        """
+    def budget_use(self) -> BudgetUse:
+        """Return what is used of the task's budgets, and what is left of them and of those above it."""
         mine = self.account_use(self.task.id)
         spends = {
-            account: stored[account]
+            account: self.stored[account]
             if (owner := self._owner(account)) is None
             else owner.account_use(account)
             for account in self.bounds
@@ -386,9 +417,7 @@ class LiveTask:
         Raises `BudgetExhausted`, and then reserves nothing. The commit of step 5 counts it for good, against
         all ancestors too.
         """
-        for one in (self, *self.above()):
-            if why := one.work_done():
-                raise BudgetExhausted(why, code="work-done", remediation="open a new task for further work")
+        self._check_work()
         for take in takes:
             for account, budgets in take.bounds.items():
                 owner = self._owner(account)
@@ -475,7 +504,8 @@ class LiveTask:
             if (bound := getattr(bounds, budget)) is not None:
                 account = account_of(name)
                 owner = self._owner(account)
-                left.append(max(bound - (owner.account_use(account).calls if owner else 0), 0))
+                used = owner.account_use(account) if owner else self.stored.get(account, _UNUSED)
+                left.append(max(bound - used.calls, 0))
         return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:
@@ -493,6 +523,10 @@ class LiveTask:
             self._reserved[account] = added(self._reserved.get(account, _UNUSED), take, held)
         if used:
             self._used[account] = added(self._used.get(account, _UNUSED), take, used)
+
+
+def _work_done(why: str) -> BudgetExhausted:
+    return BudgetExhausted(why, code="work-done", remediation="open a new task for further work")
 
 
 def _exhausted(account: str, word: str) -> BudgetExhausted:
