@@ -88,6 +88,11 @@ class LiveTask:
 
     #: The family's history, once a decision has needed it (`services.tasks.histories`).
     family: LiveFamily | None = None
+    #: What has raised the label since the evidence was told, if that was not a call.
+    raised_by = ""
+    #: The task is being declassified: it takes no calls.
+    lowering = False
+    open_calls = 0
 
     def __init__(
         self,
@@ -116,11 +121,8 @@ class LiveTask:
         self.label: Label = task.label
         #: The label that the store is known to hold: a higher label goes into every commit.
         self.kept_label: Label = task.label
-        #: The label in the evidence, and what has raised it since then if that was not a call.
+        #: The label in the evidence.
         self.told_label: Label = task.label
-        self.raised_by = ""
-        #: The task is being declassified: it takes no calls.
-        self.lowering = False
         self.bounds = {**ancestors, task.id: task.budgets}
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
@@ -131,7 +133,6 @@ class LiveTask:
         #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.
         self.tokens: dict[str, tuple[int, str]] = {}
         self.in_hand: set[LiveCall] = set()
-        self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
         #: The deadline on the boot-time clock, which cannot be set back; set by `LiveTasks`.
@@ -294,7 +295,7 @@ class LiveTask:
         return [name for name in names if self._bound(name) is None] if names else []
 
     def unbound_accounts(self) -> list[str]:
-        """Return accounts of ancestors that are not bound: of calls, model calls, bytes and completing calls."""
+        """Return accounts of ancestors that are not bound: of calls, bytes, model and completing calls."""
         names = self.unbound_above()
         found = [*names, *(work_account(one) for one in names if self._completing.get(one))]
         for name in names:
