@@ -154,6 +154,8 @@ async def test_a_full_queue_is_counted_and_keeps_no_call_waiting(
 class Failing:
     """A loaded policy that fails."""
 
+    history: frozenset[str] = frozenset()
+
     served = False
     digest = ""
 
@@ -294,7 +296,9 @@ async def test_the_share_of_the_processor_bounds_the_pace(
         await sleep(0)
 
     await shadowed(world, PERMIT)
-    monkeypatch.setattr(shadowing, "_decided", lambda policy, requests: ([None] * len(requests), 2.0))
+    monkeypatch.setattr(
+        shadowing, "_decided", lambda policy, requests, new: (["failed"] * len(requests), 2.0)
+    )
     monkeypatch.setattr(asyncio, "sleep", rest)
     _, token = await world.open()
     await world.outcome(token, "read")
