@@ -154,6 +154,8 @@ async def test_a_full_queue_is_counted_and_keeps_no_call_waiting(
 class Failing:
     """A loaded policy that fails."""
 
+    history: frozenset[str] = frozenset()
+
     served = False
     digest = ""
     history: frozenset[str] = frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -93,6 +94,10 @@ class LiveTask:
     #: The task is being declassified: it takes no calls.
     lowering = False
     open_calls = 0
+    #: The tools of which a call completes each ancestor; set by `LiveTasks`.
+    completing: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    #: What ancestors that are not bound have used, as the store said before this call.
+    stored: Mapping[str, Usage] = MappingProxyType({})
 
     def __init__(
         self,
@@ -106,13 +111,11 @@ class LiveTask:
         drawn: Mapping[Grant, tuple[DrawnBudget, ...]] | None = None,
         bound: Callable[[str], LiveTask | None] = lambda _: None,
         types: tuple[str, ...] = (),
-        completing: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Bind a task that is active now; `used` is what its accounts have spent so far, `key` is random.
 
         `drawn` returns the ancestors' ceilings that a call under a grant also counts against; `bound` finds
-        the ancestors that are bound; `types` are the types of the ancestors,
-        `completing` the tools of which a call completes each of them.
+        the ancestors that are bound; `types` are the types of the ancestors.
         """
         self.task = task
         self.agent = agent
@@ -140,9 +143,6 @@ class LiveTask:
         self.grants = _by_tool(task)
         self._scopes_by_tool: dict[str, tuple[str, ...]] = {}
         self._used = used
-        self._completing = completing or {}
-        #: What ancestors that are not bound have used, as the store said before this call.
-        self.stored: dict[str, Usage] = {}
         self._reserved: dict[str, Usage] = {}
         self._drawn = drawn or {}
         #: The ceilings of the task's own grants; computed on first use.
@@ -268,7 +268,7 @@ class LiveTask:
         """
         if outcome not in _MAY_HAVE_WORKED:
             return ()
-        known = {**self._completing, self.task.id: self.task.ends_after}
+        known = {**self.completing, self.task.id: self.task.ends_after}
         done = [work_account(name) for name, tools in known.items() if tool in tools]
         if not done:
             return ()
@@ -283,7 +283,7 @@ class LiveTask:
         for one in (self, *self.above()):
             if why := one.work_done():
                 raise _work_done(why)
-        for name, tools in self._completing.items():
+        for name, tools in self.completing.items():
             account = work_account(name)
             counted = (self._used.get(account, _UNUSED), self.stored.get(account, _UNUSED))
             if tools and any(one.calls for one in counted):
@@ -297,7 +297,7 @@ class LiveTask:
     def unbound_accounts(self) -> list[str]:
         """Return accounts of ancestors that are not bound: of calls, bytes, model and completing calls."""
         names = self.unbound_above()
-        found = [*names, *(work_account(one) for one in names if self._completing.get(one))]
+        found = [*names, *(work_account(one) for one in names if self.completing.get(one))]
         for name in names:
             found += [
                 model_account(name, one)

@@ -237,10 +237,10 @@ class LiveTasks:
                 drawn=drawn_from(task, above) if above else None,
                 bound=self._tasks.get,
                 types=tuple(one.type for one in above),
-                completing={one.id: one.ends_after for one in above},
             )
             live.ends_s = self._clock.boot_s() + (task.deadline - self._clock.now()).total_seconds()
             live.authority_hash = self._authority(task)
+            live.completing = {one.id: one.ends_after for one in above}
             live.label = live.told_label = self._read(task.label)
             self.gather(live)
             if keep:
