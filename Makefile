@@ -12,7 +12,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all adoption attack mutants check docs docs-check bench lock clean
+.PHONY: help demo test test-all adoption attack mutants proof proofs check docs docs-check bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1 /p' $(MAKEFILE_LIST) | awk '{n = $$1; $$1 = ""; printf "  make %-10s%s\n", n, $$0}'
@@ -39,6 +39,15 @@ attack: .venv/.stamp-dev ## search for attacks that pass, 100,000 candidates; wr
 
 mutants: .venv/.stamp-mutants ## see whether the tests notice each mutant of what decides, hours; writes build/mutants.json
 	$(BIN)/python -m tests.mutation
+
+proof: .venv/bin/cedar ## install what `remit policy prove` needs: Cedar's analyzer (built by cargo, minutes) and cvc5
+
+.venv/bin/cedar: .venv/.stamp-dev .ci/cedar
+	.ci/cedar
+	@touch $@
+
+proofs: proof ## see whether proofs about mutated bundles are right, minutes; writes build/proofs.json
+	$(BIN)/python -m tests.proofs --json build/proofs.json
 
 check: .venv/.stamp-dev ## format, lint, types, code rules, docs
 	$(BIN)/ruff format --check .

@@ -21,7 +21,8 @@ from remit.cli.serve.gc import settle_memory
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.config.credential_sources import credentials_of_upstreams
-from remit.core.policy.reach import Openness, remedies
+from remit.core.policy.reach import Openness
+from remit.core.policy.reach.remediation import remedies
 from remit.services.policy.reach import survey
 
 Json = Any

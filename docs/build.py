@@ -24,7 +24,7 @@ from pathlib import Path
 
 from adoption import adoption_page
 from adversary import adversary_page
-from mutants import mutants_page
+from mutants import gone_modules, mutants_page
 
 from remit.api.openapi import document_text, reference_page
 from remit.cli.reference_pages import cli_page, events_page, findings_page
@@ -125,7 +125,7 @@ def interop_page() -> str:
     lines += [
         f"| {one['name']} | {one['passed'] + one['failed']} | {one['failed']} |" for one in run["vectors"]
     ]
-    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested()]) + "\n"
+    return "\n".join([*lines, *_agentdojo(), *_worlds(), *_airline(), *_suggested(), *_policy_cases()]) + "\n"
 
 
 #: Whose labels the tools of AgentDojo have, and the file with the figures.
@@ -226,6 +226,28 @@ def _suggested() -> list[str]:
     for key, what in run["words"].items():
         cells = (f"{found[name, False][key]:g}, {found[name, True][key]:g}" for name in names)
         lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
+
+
+def _policy_cases() -> list[str]:
+    """What others' cases about policy languages came to, `docs/reference/policy-cases.json`."""
+    path = DOCS / "reference" / "policy-cases.json"
+    if not path.exists():
+        return []
+    run = json.loads(path.read_text(encoding="utf-8"))
+    lines = [
+        "",
+        "## Policy languages",
+        "",
+        f"On {run['date']}, by `python -m tests.interop policies --publish`",
+        "([policy-cases.json](policy-cases.json)). None fails.",
+        "",
+        "| cases | passed | left out, with the reason |",
+        "| --- | ---: | --- |",
+    ]
+    for one in run["cases"]:
+        left = (f"{number}: {why}" for why, number in one["counts"].items() if why != "passed")
+        lines.append(f"| {one['name']} | {one['counts']['passed']:,} | {'; '.join(left)} |")
     return lines
 
 
@@ -416,6 +438,12 @@ def stale_pages(_files: list[Path]) -> Iterator[str]:
             yield f"docs/{name}: not what the code says now; run `make docs`"
 
 
+def modules_gone(_files: list[Path]) -> Iterator[str]:
+    """Each module that has published figures of its mutants and is none any more."""
+    for module in gone_modules():
+        yield f"docs/reference/mutants.json: `{module}` is no module of remit; give its row the new name"
+
+
 CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
     stale_pages,
     dead_links,
@@ -423,6 +451,7 @@ CHECKS: tuple[Callable[[list[Path]], Iterator[str]], ...] = (
     bare_sources,
     twice_defined,
     unexplained_facts,
+    modules_gone,
 )
 
 

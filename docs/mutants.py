@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 FIGURES = Path(__file__).parent / "reference" / "mutants.json"
+SOURCE = Path(__file__).parents[1] / "src" / "remit"
 
 
 def mutants_page() -> str:
@@ -43,6 +44,16 @@ def mutants_page() -> str:
         for module, row in run["modules"].items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def gone_modules() -> list[str]:
+    """Return the modules of the last published run that are in no file any more."""
+    named = json.loads(FIGURES.read_text(encoding="utf-8"))["modules"]
+    return [
+        module
+        for module in named
+        if not any((SOURCE / f"{module.replace('.', '/')}{end}").is_file() for end in (".py", "/__init__.py"))
+    ]
 
 
 def _percent(row: dict[str, int]) -> str:

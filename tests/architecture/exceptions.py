@@ -18,6 +18,7 @@ CATCH_ALL: dict[str, str] = {
     "src/remit/cli/main.py": "the edge of the command line: a defect becomes one line, never a traceback",
     "src/remit/services/assembly/upkeep.py": "no chore may stop for good at one bad turn",
     "src/remit/services/policy/evaluation.py": "a fault is told to who asked, and must not stop the others",
+    "src/remit/services/policy/shadow.py": "a candidate that fails is counted, and no call may notice",
     "src/remit/adapters/store/relational/writer.py": "a defect of one unit must not stop the batch it is in",
     "src/remit/adapters/broker/os_keyring.py": "a library of many parts: where one breaks, nothing was read",
     "src/remit/adapters/store/postgres/replicas.py": "whatever one question meets, who asked it is told",
@@ -43,6 +44,7 @@ LATE_IMPORTS: dict[str, str] = {
     "src/remit/compose/replicas.py": "the driver of PostgreSQL, as in `store`",
     "src/remit/compose/build.py": "a policy server loads the same HTTP client",
     "src/remit/adapters/policy/rego/machine.py": "`wasmtime` is an extra, for Rego in process",
+    "src/remit/adapters/policy/cedar/proof/solver.py": "`cvc5` is an extra, for proofs",
     "src/remit/compose/store.py": "the driver of PostgreSQL loads `libpq`: 9 MB that a file does not need",
     "src/remit/services/people/passkeys.py": "WebAuthn loads ASN.1, CBOR and pyOpenSSL: 5 MB",
 }

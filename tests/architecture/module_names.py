@@ -52,7 +52,7 @@ WORDS = {
         stdio step store structure subscription subset supervisor survey system table target template
         terminal time timestamp tracing transport tree under unit up upkeep user validator walk web
         wire write
-        builtin cache machine syntax
+        builtin cache compiler counterexample evaluated machine prover solver symbolic syntax
     """,
     "commands of remit": """
         approve can data diff explain rehearse reload serve simulate stop suggest welcome who whoami wrap

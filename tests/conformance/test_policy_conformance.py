@@ -6,14 +6,16 @@ unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.adapters.policy.rego import RegoPolicies
 from remit.core.decisions.decision import Outcome, weigh
 from remit.core.errors import ConfigInvalid
+from remit.core.tasks.history import CountOf, HistoryCounter, Unreadable
 from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
 from tests.samples.policy_requests import CLERK, PAY, READ, SUMMARISE, TOOLS, agent, request, source
 from tests.servers import opa_server
@@ -35,6 +37,8 @@ class Dialect(NamedTuple):
     misspelt: str
     doubled: str
     broken: str
+    history: str
+    history_unknown: str
 
 
 CEDAR = Dialect(
@@ -57,6 +61,10 @@ CEDAR = Dialect(
     ' when { context.args.pth == "x" };',
     doubled='@id("all") permit (principal, action, resource);',
     broken="permit (principal, action",
+    history='@id("often") forbid (principal, action == Action::"bank/pay", resource)'
+    " when { context.history.sent >= 3 || context.history.calls > 9"
+    " || (context.history has since && context.history.since < 60) };",
+    history_unknown='@id("typo") forbid (principal, action, resource) when { context.history.snet > 1 };',
 )
 
 _AGAIN = ", ".join("0123456789")
@@ -94,6 +102,11 @@ forbid contains "ask-errs" if {{ input.context.tier_level > 0; {_FOREVER} }}""",
     input.context.args.pth == "x"; input.action.id == "contracts/read" }""",
     doubled='permit contains "all"',
     broken="permit contains if {",
+    history="""forbid contains "often" if { input.action.id == "bank/pay"; often }
+often if input.context.history.sent >= 3
+often if input.context.history.calls > 9
+often if input.context.history.since < 60""",
+    history_unknown='forbid contains "typo" if input.context.history.snet > 1',
 )
 
 pytestmark = pytest.mark.parametrize("dialect", [CEDAR, REGO], ids=["cedar", "rego"])
@@ -157,6 +170,27 @@ def test_a_rule_that_errs_refuses(dialect: Dialect, which: str) -> None:
     assert answer.errors
     assert "errs" in answer.errors[0] or not dialect.names_rule_that_errs
     assert "77123" not in str(answer)
+
+
+def test_a_rule_says_what_it_reads_and_compares(dialect: Dialect) -> None:
+    """With the values of one call; what the call does not have is left out."""
+    policy = load(dialect, dialect.permit_all, dialect.forbid_43, dialect.group_only)
+    rules = {rule.id: rule for rule in policy.rules()}
+    assert "context.args.path" in rules["not-43"].reads
+    assert ("context.args.path", "C-43") in rules["not-43"].compared
+    assert policy.facts(request(READ, {"path": "C-42"}), "not-43")["context.args.path"] == "C-42"
+    assert policy.facts(request(), "interns") == {"principal.groups": ["legal"]}
+    assert "context.args.path" not in policy.facts(request(PAY, {"to": "x", "amount": 1}), "not-43")
+
+
+def test_policies_without_a_rule_answer_as_if_it_had_never_been(dialect: Dialect) -> None:
+    """The others count, and the policies themselves stay as they are."""
+    policy = load(dialect, dialect.permit_all, dialect.forbid_43)
+    asked = request(READ, {"path": "C-43"})
+    assert weigh(policy.without(frozenset({"not-43"})).evaluate(asked), frozenset())[0] is Outcome.PERMIT
+    fewer = policy.without(frozenset({"not-43"})).without(frozenset({"all"}))
+    assert weigh(fewer.evaluate(asked), frozenset())[0] is Outcome.DENY
+    assert weigh(policy.evaluate(asked), frozenset())[0] is Outcome.DENY
 
 
 def test_an_argument_that_does_not_fit_refuses(dialect: Dialect) -> None:
@@ -229,3 +263,76 @@ def test_the_schema_names_every_tool(dialect: Dialect) -> None:
         tool.id in schema and all(name in schema for name in tool.input_schema["properties"])
         for tool in TOOLS
     )
+
+
+SENT = HistoryCounter(name="sent", of=CountOf.SUM, argument="amount")
+SINCE = HistoryCounter(name="since", of=CountOf.SINCE)
+UNREAD = HistoryCounter(name="unread", of=CountOf.CALLS)
+
+
+def test_rules_read_what_happened_before(dialect: Dialect) -> None:
+    """What never happened counts 0, or is absent; the policy says which counters its rules read."""
+    sources = written(dialect, f"{dialect.permit_all}\n{dialect.history}")
+    policy = dialect.engine().load(sources, TOOLS, [SUMMARISE], [CLERK], (SENT, SINCE, UNREAD))
+    assert not policy.served
+    assert policy.history == {"sent", "calls", "since"}
+
+    def outcome(**history: int | str | None) -> Outcome:
+        return weigh(policy.evaluate(msgspec.structs.replace(request(PAY), history=history)), frozenset())[0]
+
+    assert outcome() is Outcome.PERMIT
+    assert outcome(sent=2, calls=9, since=None, unread=10**9) is Outcome.PERMIT
+    assert outcome(since=60) is Outcome.PERMIT
+    for more in ({"sent": 3}, {"calls": 10}, {"since": 59}):
+        assert outcome(**more) is Outcome.DENY
+
+
+def test_a_counter_without_value_refuses_what_a_rule_reads_of_it(dialect: Dialect) -> None:
+    """The answer names the counter, the reason and the rule; other tools and counters are not affected."""
+    sources = written(dialect, f"{dialect.permit_all}\n{dialect.history}")
+    policy = dialect.engine().load(sources, TOOLS, [SUMMARISE], [CLERK], (SENT, SINCE, UNREAD))
+    assert not policy.served
+    full = Unreadable("has met more than are kept")
+    asked = msgspec.structs.replace(request(PAY), history={"sent": full})
+    (error,) = policy.evaluate(asked).errors
+    assert "`history.sent` has met more than are kept, and rule `often` reads it" in error
+    for other in (
+        msgspec.structs.replace(request(READ), history={"sent": full}),
+        msgspec.structs.replace(request(PAY), history={"unread": full}),
+    ):
+        assert not policy.evaluate(other).errors
+
+
+def test_an_unknown_counter_is_a_problem(dialect: Dialect) -> None:
+    """The nearest one is named; without any counter, those of every bundle are known."""
+    sources = written(dialect, f"{dialect.permit_all}\n{dialect.history_unknown}")
+    engine = dialect.engine()
+    (problem,) = engine.check(sources, TOOLS, [SUMMARISE], counters=(SENT,))
+    assert problem.severity == "error"
+    assert "history.snet` does not exist" in problem.text
+    assert problem.remediation == "did you mean `sent`?"
+    assert "sent" in engine.schema(TOOLS, [SUMMARISE], (SENT,))
+    with pytest.raises(ConfigInvalid, match=r"history\.sent` does not exist"):
+        engine.load(written(dialect, dialect.history), TOOLS, [SUMMARISE], [CLERK])
+
+
+def test_an_argument_that_no_counted_tool_has_is_a_problem(dialect: Dialect) -> None:
+    """Such a counter would stay at 0; a tool whose arguments are not known may have any."""
+    sources, engine = written(dialect, dialect.permit_all), dialect.engine()
+
+    def found(**more: Any) -> list[tuple[str, str]]:
+        counter = HistoryCounter(**{"name": "sent", "of": CountOf.SUM, "tools": ("bank/pay",)} | more)
+        problems = engine.check(sources, TOOLS, [SUMMARISE], counters=(counter,))
+        return [(one.text, one.remediation) for one in problems if one.severity == "error"]
+
+    assert not found(argument="amount")
+    text = "counter `sent`: no tool that it counts has an argument `{}`"
+    assert found(argument="amuont") == [(text.format("amuont"), "did you mean `amount`?")]
+    (missing,) = found(argument="amount", same=(("amount", "pth"),))
+    assert missing == ("counter `sent`: no tool has an argument `pth`", "did you mean `path`?")
+    unknown = msgspec.structs.replace(PAY, surface={})
+    sent = HistoryCounter(name="sent", of=CountOf.SUM, tools=("bank/pay",), argument="amuont")
+    problems = engine.check(sources, [unknown], [SUMMARISE], counters=(sent,))
+    assert all(one.severity == "warning" for one in problems)
+    with pytest.raises(ConfigInvalid, match="amuont"):
+        engine.load(sources, TOOLS, [SUMMARISE], [CLERK], (sent,))

@@ -7,13 +7,13 @@
     python -m tests.interop agentdojo --labels own  the same by labels of those who know the tasks
     python -m tests.interop worlds --cases          ground truths of the five worlds, but for the held out one
     python -m tests.interop airline                 one customer's records, in tau2-bench's airline domain
+    python -m tests.interop policies                OPA's and Cedar's cases, by the engines in use
     python -m tests.interop suggest                 rules learnt on one half of a history, tested on the other
     python -m tests.interop --publish               and keep the results for the documentation
 
-The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json` and
-`build/agentdojo.json`
-(own labels: `build/agentdojo-own.json`). Exits 1 where a scenario fails without a reason that is written down
-in `tests/interop/results.py`, or passes though one is.
+The results go to `build/interop.json`, `build/worlds.json`, `build/airline.json`, `build/suggested.json`,
+`build/policy-cases.json` and `build/agentdojo.json` (own labels: `build/agentdojo-own.json`). Exits 1 where
+a scenario fails without a reason that is written down in `tests/interop/results.py`, or passes though one is.
 """
 
 import argparse
@@ -25,12 +25,23 @@ from pathlib import Path
 from tests.interop import consenting, stage, suite, vectors
 from tests.interop.agentdojo.measure import LABELS, measure
 from tests.interop.airline.measure import measure as measure_airline
+from tests.interop.policy_cases import measure as measure_policies
 from tests.interop.results import LATEST, PUBLISHED, Row, rows, write
 from tests.interop.suggested.measure import measure as measure_suggested
 from tests.interop.worlds.measure import measure as measure_worlds
 
 REVISIONS = ("2026-07-28", "2025-11-25")
-MODES = ("server", "client", "authorization", "vectors", "agentdojo", "worlds", "airline", "suggest")
+MODES = (
+    "server",
+    "client",
+    "authorization",
+    "vectors",
+    "agentdojo",
+    "worlds",
+    "airline",
+    "suggest",
+    "policies",
+)
 
 
 def server(revision: str) -> list[Row]:
@@ -73,8 +84,9 @@ def main() -> int:
             measure_airline(publish=given.publish, one_by_one=given.cases)
         if "suggest" in wanted:
             measure_suggested(publish=given.publish, only=given.suite)
-        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest"}:
-            return 0
+        missed = measure_policies(publish=given.publish) if "policies" in wanted else 0
+        if set(wanted) <= {"agentdojo", "worlds", "airline", "suggest", "policies"}:
+            return missed
         suite.install()
     except suite.NotInstalled as fault:
         sys.stderr.write(f"{fault}\n")
@@ -95,7 +107,7 @@ def main() -> int:
     needed = sum(row.required for row in found)
     broken = sum(one.failed for one in counted)
     sys.stderr.write(f"{good} of {needed} required scenarios passed; {broken} vectors failed\n")
-    return 1 if odd or broken else 0
+    return 1 if odd or broken or missed else 0
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def main() -> int:
     found = facts(rows, sample=given.sample, seed=given.seed)
     write(given.json, found)
     if given.publish:
-        write(PUBLISHED, found)
+        # Lines of code stay true only until the next edit: the documentation has the figures alone.
+        write(PUBLISHED, {name: value for name, value in found.items() if name != "survived"})
     sys.stdout.write(table(found))
     stale = known.stale(rows)
     sys.stdout.writelines(f"listed as equivalent, and no mutant any more: {one}\n" for one in stale)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from remit.core.label import Audience, Label, Trust
 from remit.core.policy.bundle import Bundle
-from remit.core.policy.reach import Openness, ReachSurvey, RepairKind, remedies
+from remit.core.policy.reach import Openness, ReachSurvey
+from remit.core.policy.reach.remediation import RepairKind, remedies
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool

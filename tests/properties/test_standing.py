@@ -148,7 +148,7 @@ def test_a_child_loses_what_its_parent_loses(
     lineage = (Ancestor("tsk_one", "contract-bot", "lena"),)
     child = a_task("tsk_child", grants=parent.grants, lineage=lineage, drawn_from=drawn)
     above = judged(parent, new)
-    found = below(child, {parent.id: above})
+    found = below(child, {parent.id: above}, Bundle())
     assert bool(found.ends) or not above.ends
     if found.ends:
         return

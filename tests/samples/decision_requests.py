@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from remit.core.identity.principals import AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.label import Audience, Label, Trust
 from remit.core.tasks.plan import PLAN_TOOL
+from remit.core.tasks.task import Task
 from remit.core.tools.tool import Effect, ToolState
-from tests.samples.policy_requests import CLERK, READ, request
+from tests.samples.policy_requests import CLERK, MEND, READ, request
 
 Change = dict[str, Any]
 
@@ -52,6 +54,11 @@ REST: dict[str, tuple[Any, ...]] = {
     "crossings": (0, 3, 4),
     "data_class": ("", "never-configured"),
     "agent": ("clerk", "another"),
+    "unattended": (False, True),
+    "unscoped": (False, True),
+    "runbook": (False, True),
+    "lasting": (False, True),
+    "leased": (False, True),
 }
 _TAINTED: Change = {"tainted": True, "effect": Effect.IRREVERSIBLE, "audience": Audience("external")}
 #: What the requests begin with: a quiet call, calls of an attack, and what rules need that speak rarely.
@@ -60,6 +67,7 @@ BEGINNINGS: tuple[Change, ...] = (
     _TAINTED,
     {**_TAINTED, "effect": Effect.REVERSIBLE, "audience": Audience("internal")},
     {**_TAINTED, "content_foreign": True, "content_near": False, "crossed": True, "asked": True},
+    {"unattended": True, "effect": Effect.IRREVERSIBLE, "environment": "production"},
     {"personal": "intent", "personal_reached": True, "personal_given": True, "personal_parameter": False},
 )
 CHOICES = {**FLOW, **TOOL, **REST}
@@ -97,7 +105,7 @@ def changed(change: Change) -> AccessRequest:
     )
     assurance = change.get("assurance", Assurance.KEY_BOUND)
     named = change.get("agent", agent.name)
-    return request(
+    asked = request(
         tool,
         {"path": "C-42"},
         agent,
@@ -105,5 +113,20 @@ def changed(change: Change) -> AccessRequest:
         label=label,
         cleared=change.get("cleared", True),
         crossings=change.get("crossings", 0),
+        unscoped=change.get("unscoped", False),
         flow=Flow(FlowFacts(**{name: change[name] for name in FLOW if name in change})),
+    )
+    return msgspec.structs.replace(asked, task=_task(asked.task, change))
+
+
+def _task(task: Task, change: Change) -> Task:
+    """Return the task as a change makes it: by whose word it was opened, and what ends it."""
+    alone = change.get("unattended", False)
+    return msgspec.structs.replace(
+        task,
+        intent=msgspec.structs.replace(task.intent, requested_by="agent:clerk") if alone else task.intent,
+        type=MEND.name if change.get("runbook") else task.type,
+        runbook=MEND.runbook if change.get("runbook") else None,
+        deadline=task.opened + timedelta(hours=2 if change.get("lasting") else 1),
+        lease_s=15 if change.get("leased") else 0,
     )

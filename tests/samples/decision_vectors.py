@@ -16,7 +16,7 @@ from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.label import Audience
 from remit.ports.policy import LoadedPolicy, PolicyEngine, PolicySource
 from tests.samples.decision_requests import Change, changed, changes
-from tests.samples.policy_requests import CLERK, SUMMARISE, TOOLS, guardrails, rego_guardrails
+from tests.samples.policy_requests import CLERK, MEND, SUMMARISE, TOOLS, guardrails, rego_guardrails
 from tests.servers import opa_server
 
 FILE = Path(__file__).parents[1] / "vectors" / "remit_decisions" / "decisions.jsonl"
@@ -40,7 +40,7 @@ class Vector(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def load(engine: PolicyEngine, sources: list[PolicySource]) -> LoadedPolicy:
     """Load the guardrails."""
-    policy = engine.load(sources, TOOLS, [SUMMARISE], [CLERK])
+    policy = engine.load(sources, TOOLS, [SUMMARISE, MEND], [CLERK])
     assert not policy.served
     return policy
 
@@ -96,5 +96,9 @@ def without_digests(answer: PolicyAnswer) -> PolicyAnswer:
         return tuple(msgspec.structs.replace(rule, digest="") for rule in rules)
 
     return msgspec.structs.replace(
-        answer, permits=bare(answer.permits), forbids=bare(answer.forbids), waivable=bare(answer.waivable)
+        answer,
+        permits=bare(answer.permits),
+        forbids=bare(answer.forbids),
+        waivable=bare(answer.waivable),
+        asking=bare(answer.asking),
     )

@@ -11,7 +11,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.identity.principals import Agent, AgentState, Principal
 from remit.core.identity.workload import Assurance
 from remit.core.label import Audience, Label
-from remit.core.tasks.task import Intent, Parameter, Task, TaskType
+from remit.core.tasks.task import Intent, Parameter, Runbook, Task, TaskType
 from remit.core.tools.tool import Effect, Tool
 from remit.ports.policy import PolicySource
 
@@ -70,6 +70,14 @@ SUMMARISE = TaskType(
     run_by=("clerk",),
     requested_by=("group:lawyers",),
     parameters={"contract": Parameter(), "pages": Parameter(type="integer", required=False)},
+)
+
+MEND = TaskType(
+    name="mend",
+    purpose="repair",
+    run_by=("clerk",),
+    requested_by=("agent:clerk",),
+    runbook=Runbook(("bob",), ("carol",)),
 )
 
 

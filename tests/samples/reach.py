@@ -13,7 +13,8 @@ import remit
 from remit.adapters.policy.cedar import CedarPolicies
 from remit.core.label import Audience, Classes, Label, Trust
 from remit.core.policy.bundle import Bundle, PolicySource
-from remit.core.policy.reach import Guard, Openness, ReachSurvey, Repair, RepairKind, StaticCall
+from remit.core.policy.reach import Guard, Openness, ReachSurvey, StaticCall
+from remit.core.policy.reach.remediation import Repair, RepairKind
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.task import HandDown, TaskType
 from remit.core.tools.tool import Argument, ArgumentRole, Effect, Tool

@@ -120,6 +120,7 @@ TYPES = (
     ),
     a_type("twice", grants=(GrantTemplate("desk/write", other_arguments=True, ceilings={"calls": 2}),)),
     a_type("hello", grants=(GrantTemplate("desk/write", {"text": {"exact": "hello"}}),)),
+    a_type("until-written", ends_after=("desk/write",)),
     a_type("by-itself", requested_by=("agent:clerk",), requires_person=False),
 )
 

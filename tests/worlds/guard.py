@@ -18,6 +18,7 @@ from remit.compose import application, open_services
 from remit.config import load_config
 from remit.config.scaffold import scaffold
 from remit.core.identity.principals import Role
+from remit.core.tasks.model_usage import ModelCall
 from remit.gateway.asgi import Application
 from remit.ports.runtime import ProcessLook, RunningProcess
 from remit.services.assembly.services import Services
@@ -70,6 +71,10 @@ class SeenMarks:
     def marks(self, path: str, prompt: str, text: str) -> list[tuple[str, str]]:
         """Return the marks."""
         return self.found
+
+    def usage(self, path: str) -> list[ModelCall]:
+        """Return no model call."""
+        return []
 
 
 class GuardWorld:

@@ -22,6 +22,7 @@ from remit.adapters.attestor.oidc import OidcAttestor
 from remit.adapters.attestor.spiffe import SpiffeAttestor
 from remit.api.app import app
 from remit.core.identity.passkey import Link
+from remit.core.identity.posture import PostureClaim
 from remit.core.identity.workload import Binding, IssuerBinding, SpiffeBinding
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.oauth.one_time_code import ConsentCode
@@ -100,7 +101,12 @@ class OAuthWorld(ServiceWorld):
         self, name: str, issuer: WorldIssuer, use: IssuerUse, fetch: WorldFetch, *more: IssuerUse
     ) -> Issuer:
         return Issuer(
-            name=name, issuer=issuer.issuer, audience=PUBLIC_URL, uses=frozenset({use, *more}), fetch=fetch
+            name=name,
+            issuer=issuer.issuer,
+            audience=PUBLIC_URL,
+            uses=frozenset({use, *more}),
+            fetch=fetch,
+            posture={"compliant": PostureClaim("/device/compliant", "boolean")},
         )
 
     async def settle_in(self) -> None:

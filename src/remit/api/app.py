@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from remit.api.authzen.paths import METADATA_PATH as AUTHZEN_METADATA_PATH
 from remit.api.health import Health
-from remit.api.http_messages import answer, body, no_body, no_query, problem, query
+from remit.api.http_messages import answer, body, no_body, no_query, problem, query, read, shaped
 from remit.api.oauth import routes as oauth_routes
 from remit.api.oauth.browser import routes as people_routes
 from remit.api.oauth.paths import ACCOUNT_PATH, METADATA_PATH
@@ -162,7 +162,12 @@ async def _read(request: Request, endpoint: Endpoint[Any], errand: RestRequest[A
         asked = query(request, endpoint.asks)
     else:
         no_query(request)
-    if endpoint.takes is not None:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if (decode := endpoint.decodes.get(media)) is not None:
+        taken = shaped(
+            decode(await read(request, media, errand.desk.max_body_bytes)), endpoint.takes, strict=True
+        )
+    elif endpoint.takes is not None:
         taken = await body(
             request, endpoint.takes, max_bytes=errand.desk.max_body_bytes, max_depth=errand.desk.max_depth
         )

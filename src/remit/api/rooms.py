@@ -8,6 +8,8 @@ from remit.api.health import HealthRooms
 from remit.api.oauth.browser.rooms import PageRooms
 from remit.api.oauth.rooms import OAuthRooms
 from remit.api.rest.approvals import ApprovalRooms
+from remit.api.rest.decisions.freezes import FreezeRooms
+from remit.api.rest.decisions.telemetry import TelemetryRooms
 from remit.api.rest.endings import EndRooms
 from remit.api.rest.evidence import EvidenceRooms
 from remit.api.rest.findings import FindingRooms
@@ -18,6 +20,8 @@ from remit.api.rest.identity.keys import KeyRooms
 from remit.api.rest.identity.people import PersonRooms
 from remit.api.rest.identity.sign_in import SignInRooms
 from remit.api.rest.inspection import InspectionRooms
+from remit.api.rest.policies.explanation import ExplanationRooms
+from remit.api.rest.policies.shadow import ShadowRooms
 from remit.api.rest.policy import PolicyRooms
 from remit.api.rest.policy_simulation import SimulationRooms
 from remit.api.rest.policy_versions import PolicyVersionRooms
@@ -52,11 +56,13 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
         ),
         UpstreamRooms(upstreams=services.upstreams, tools=services.tools, decisions=services.decisions),
         GuardRooms(guard=services.guard),
+        FreezeRooms(decisions=services.decisions),
+        TelemetryRooms(tasks=services.tasks),
         EvidenceRooms(evidence=services.evidence),
         StoredLabelRooms(flow=services.flow),
         FindingRooms(findings=services.findings, identity=services.identity),
         InspectionRooms(tasks=services.tasks, identity=services.identity, inspection=services.inspection),
-        SimulationRooms(policies=services.policies, inspection=services.inspection),
+        *_deciding_rooms(services),
         PolicyVersionRooms(
             policies=services.policies,
             tools=services.tools,
@@ -83,15 +89,28 @@ def endpoint_rooms(services: Services) -> dict[type[object], object]:
             endings=services.endings,
             identity=services.identity,
         ),
-        AuthzenRooms(
-            replicas=services.replicas,
-            decisions=services.decisions,
-            identity=services.identity,
-            answers=services.answers,
-        ),
+        _authzen_rooms(services),
         StreamRooms(signals=services.signals),
     )
     return {type(one): one for one in every}
+
+
+def _deciding_rooms(services: Services) -> tuple[object, ...]:
+    """Return the rooms of what looks at how policies decide."""
+    return (
+        SimulationRooms(policies=services.policies, inspection=services.inspection),
+        ExplanationRooms(inspection=services.inspection),
+        ShadowRooms(policies=services.policies, decisions=services.decisions),
+    )
+
+
+def _authzen_rooms(services: Services) -> AuthzenRooms:
+    return AuthzenRooms(
+        replicas=services.replicas,
+        decisions=services.decisions,
+        identity=services.identity,
+        answers=services.answers,
+    )
 
 
 def _service_rooms(services: Services) -> ServiceRooms:

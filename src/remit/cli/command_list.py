@@ -94,8 +94,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "can",
         "Three questions",
-        "X [TOOL]",
-        "show what an agent may do now, and by which rule",
+        "[X] [TOOL]",
+        "show what an agent may do now, or who could call a tool",
         "remit.cli.decisions.can",
     ),
     Command(
@@ -144,6 +144,9 @@ COMMANDS: tuple[Command, ...] = (
         "remit.cli.identity.agent",
     ),
     Command("task", "Governance", "VERB", "tasks and their types", "remit.cli.tasks.task"),
+    Command(
+        "freeze", "Governance", "VERB", "change freezes, which policies read", "remit.cli.decisions.freeze"
+    ),
     Command("data", "Governance", "VERB", "labels of data that tasks wrote", "remit.cli.decisions.data"),
     Command(
         "lease",

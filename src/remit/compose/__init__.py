@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floor 5: the only place that names adapters. Assembles one process from its configuration."""
 
-from remit.compose.build import built_policies, last_seen_tools, log_origin, policy_engine, surveying_engine
+from remit.compose.build import (
+    built_policies,
+    last_seen_tools,
+    log_origin,
+    policy_engine,
+    policy_prover,
+    surveying_engine,
+)
 from remit.compose.process import application, open_records, open_services
 
 __all__ = [
@@ -12,5 +19,6 @@ __all__ = [
     "open_records",
     "open_services",
     "policy_engine",
+    "policy_prover",
     "surveying_engine",
 ]

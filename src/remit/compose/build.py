@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
-from remit.adapters.policy.cedar import cedar_apart, cedar_here
+from remit.adapters.policy.cedar import CedarPolicies, cedar_apart, cedar_here
+from remit.adapters.policy.languages import PolicyLanguages
 from remit.adapters.runtime.claude_transcripts import ClaudeTranscripts
 from remit.adapters.runtime.own_files import PathsOfRemit
 from remit.adapters.runtime.peer_processes import ProcessTable
@@ -23,6 +25,7 @@ from remit.compose.store import pins_of
 from remit.compose.trust import Trusted
 from remit.compose.upstreams import starters_of
 from remit.config import Config, bases_of, load_bundle, load_config, own_places
+from remit.config.sections.policy import ENDINGS
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.deployment import Deployment
 from remit.core.identity.principals import Memberships
@@ -34,7 +37,7 @@ from remit.ports.adapters import Adapters
 from remit.ports.broker import Broker
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
+from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.store import Store
 from remit.ports.upstream import Upstream
@@ -101,6 +104,7 @@ def _adapters(config: Config, opened: OpenedProcess) -> Adapters:
         heads=opened.heads,
         keys=opened.keys,
         engine=opened.engine or cedar_here(config.data_classes),
+        prover=policy_prover(config),
         issuers=opened.trust.issuers if opened.trust else NoIssuers(),
         upstreams=opened.upstreams,
         brokers=opened.brokers,
@@ -164,6 +168,9 @@ def _decision_settings(config: Config) -> DecisionSettings:
             )
         ),
         approval_ttl_s=int(config.limits.approval_ttl_s),
+        windows={name: one.window for name, one in config.environment.windows.items()},
+        networks=config.environment.networks,
+        notified=frozenset(config.notify),
     )
 
 
@@ -224,7 +231,16 @@ def enforcement_points(config: Config) -> dict[str, EnforcementPoint]:
 
 
 def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> PolicyEngine:
-    """Return the policy engine that the configuration names; `stack` closes its connections."""
+    """Return the policy engine that the configuration names; `stack` closes its connections.
+
+    Candidates may be in the other language.
+    """
+    others = _rego_aside if config.policy.kind == "cedar" else _cedar_apart
+    endings = ENDINGS["rego" if config.policy.kind == "cedar" else "cedar"]
+    return PolicyLanguages(_engine_in_force(config, stack), {one: partial(others, config) for one in endings})
+
+
+def _engine_in_force(config: Config, stack: AsyncExitStack | None) -> PolicyEngine:
     section = config.policy.server
     if section is None:
         return surveying_engine(config)
@@ -238,7 +254,7 @@ def policy_engine(config: Config, stack: AsyncExitStack | None = None) -> Policy
     )
     if stack is not None:
         stack.push_async_callback(server.close)
-    return OpaPolicies(server, classes=config.data_classes)
+    return OpaPolicies(server, classes=config.data_classes, declared=declared_names(config))
 
 
 def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> PolicySource:
@@ -247,19 +263,45 @@ def built_policies(config: Config, bundle: Bundle, tools: Sequence[Tool]) -> Pol
         raise ConfigInvalid("policies in Cedar need no building", key="policy.kind")
     from remit.adapters.policy.rego import RegoPolicies
 
-    engine = RegoPolicies(classes=config.data_classes, in_process=config.policy.kind == "rego")
-    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()))
+    engine = RegoPolicies(
+        classes=config.data_classes,
+        in_process=config.policy.kind == "rego",
+        declared=declared_names(config),
+    )
+    return engine.bundle(bundle.policies, tools, list(bundle.task_types.values()), bundle.history)
 
 
 def surveying_engine(config: Config) -> PolicyEngine:
     """Return the engine that evaluates the policies in this process, even where a server decides by them."""
-    if config.policy.kind != "cedar":
-        from remit.adapters.policy.rego import RegoPolicies
+    return _cedar_apart(config) if config.policy.kind == "cedar" else _rego_aside(config)
 
-        return RegoPolicies(classes=config.data_classes)
-    return cedar_apart(
-        config.data_classes,
-        DeclaredNames(tuple(config.zones), tuple(config.groups), tuple(config.initiatives)),
+
+def _rego_aside(config: Config) -> PolicyEngine:
+    from remit.adapters.policy.rego import RegoPolicies
+
+    return RegoPolicies(classes=config.data_classes, declared=declared_names(config))
+
+
+def _cedar_apart(config: Config) -> CedarPolicies:
+    return cedar_apart(config.data_classes, declared_names(config))
+
+
+def policy_prover(config: Config) -> PolicyProver | None:
+    """Return what proves statements about the policies; None where they are not in Cedar."""
+    return _cedar_apart(config).prover() if config.policy.kind == "cedar" else None
+
+
+def declared_names(config: Config) -> DeclaredNames:
+    """Return the names that the configuration declares and policies may use."""
+    return DeclaredNames(
+        zones=tuple(config.zones),
+        groups=tuple(config.groups),
+        initiatives=tuple(config.initiatives),
+        windows=tuple(config.environment.windows),
+        networks=tuple(config.environment.networks),
+        claims={
+            name: one.type for issuer in config.trust.issuers.values() for name, one in issuer.posture.items()
+        },
     )
 
 

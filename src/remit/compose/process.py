@@ -47,6 +47,7 @@ from remit.gateway.hooks import HooksLimits
 from remit.gateway.http import HttpLimits
 from remit.gateway.mcp import McpLimits
 from remit.gateway.request_target import own_target_only
+from remit.ports.runtime import Clock
 from remit.ports.store.units import Unit
 from remit.ports.upstream import LIST_CHANGED, HttpUpstream, Upstream
 from remit.services.assembly.services import Services
@@ -168,21 +169,26 @@ async def _end(services: Services) -> None:
     await services.credentials.leases.stop()
     await services.mediation.mediator.count_refusals()
     await services.mediation.mediator.retry_late()
+    await services.decisions.shadow.close()
     await _record(services, SystemStopped())
     await _sign_last(services)
 
 
 @asynccontextmanager
 async def open_records(
-    config: Config, upstreams: Mapping[str, Upstream] | None = None, *, own_policies: bool = False
+    config: Config,
+    upstreams: Mapping[str, Upstream] | None = None,
+    *,
+    own_policies: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Services]:
     """Open what the configuration stores and nothing that serves: start no upstream, apply no bundle.
 
-    For registrations before the first start, and for rehearsals, which bring their own `upstreams`. With
-    `own_policies`, the policies came with remit, and no process is started to read them. Raises
+    For registrations before the first start, and for rehearsals, which bring their own `upstreams` and
+    `clock`. With `own_policies`, the policies came with remit, and no process is started to read them. Raises
     `StoreUnavailable` while another process has the store open.
     """
-    clock, entropy = SystemClock(), SystemEntropy()
+    clock, entropy = clock or SystemClock(), SystemEntropy()
     async with AsyncExitStack() as stack:
         make_private(config.at(config.keys.path))
         await fetch(config, clock, stack, config.store, config.keys)
@@ -339,6 +345,7 @@ def _keep_up(services: Services, config: Config, upkeep: Upkeep) -> None:
     upkeep.every("check deferred calls", 1.0, services.mediation.deferrals.sweep)
     upkeep.every("write counted refusals", 5.0, services.mediation.mediator.count_refusals)
     upkeep.every("write late outcomes", 1.0, services.mediation.mediator.retry_late)
+    upkeep.every("shadow the candidate", 1.0, services.decisions.shadow.turn)
     upkeep.every("write observations", 1.0, services.findings.sightings.flush)
     upkeep.every(
         "check the owners of agents",

@@ -126,6 +126,7 @@ def issuer_of(name: str, section: IssuerSection, config: Config, public_url: str
         ),
         algorithms=section.accepted,
         platform=section.platform,
+        posture=section.let_in,
         leeway_s=int(config.trust.leeway_s),
         max_life_s=int(section.max_token_life_s),
         kept_s=float(config.trust.keys_kept_s),

@@ -18,21 +18,32 @@ _CEDAR = "# Policies (Cedar), tool descriptions and task types:\n# policy: {kind
 _REGO = "# Policies (Rego), tool descriptions and task types:\npolicy: {kind: rego}\n"
 #: The least that a folder needs to govern anything; the other files are the sample.
 _BARE = ("remit.yaml", "policies/")
+_LIMITS = "policies/"
 _SAMPLE = re.compile(r"^  notes:\n.*?(?=^\n)", re.MULTILINE | re.DOTALL)
 
 
 def scaffold(
-    target: Path, *, python: str = sys.executable, sample: bool = True, engine: str = "cedar"
+    target: Path,
+    *,
+    python: str = sys.executable,
+    sample: bool = True,
+    engine: str = "cedar",
+    task_types: bool = False,
 ) -> list[Path]:
     """Write the starting files into `target` and return them, in order.
 
     Without `sample` no server, tool or task is written, and the block `upstreams` is empty for the caller to
-    fill. `engine` is the language of the policies: `cedar` or `rego`. Nothing is overwritten: any existing
-    file raises `ConfigInvalid`, and then nothing is written. `python` starts the example server; it must have
-    remit's own libraries.
+    fill. With `task_types` the task types to start from are written in place of the sample. `engine` is the
+    language of the policies: `cedar` or `rego`. Nothing is overwritten: any existing file raises
+    `ConfigInvalid`, and then nothing is written. `python` starts the example server; it must have remit's own
+    libraries.
     """
-    templates = _in_language(_templates(resources.files("remit") / "templates"), engine)
-    if not sample:
+    package = resources.files("remit")
+    templates = _in_language(_templates(package / "templates"), engine)
+    if task_types:
+        templates = [(name, text) for name, text in templates if name.startswith(_LIMITS)]
+        templates += _in_language(_templates(package / "starters"), engine)
+    elif not sample:
         templates = [(name, _SAMPLE.sub("", text)) for name, text in templates if name.startswith(_BARE)]
     wanted = {target / name: text for name, text in templates}
     for path in wanted:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from remit.config.bundle.forms import TaskFile, ToolsFile
+from remit.config.bundle.history import HistoryFile
 from remit.config.reading.decoding import shown_fields, type_of, unwrapped
 from remit.config.reading.units import shown_duration, shown_size
 from remit.config.settings import Config
@@ -23,6 +24,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS: Final[dict[str, tuple[str, Any]]] = {
     "reference/schemas/remit.json": ("remit.yaml", Config),
     "reference/schemas/tools.json": ("tools/*.yaml", ToolsFile),
+    "reference/schemas/history.json": ("policies/*history.yaml", HistoryFile),
     "reference/schemas/tasks.json": ("tasks/*.yaml", TaskFile),
 }
 REFERENCE: Final = "reference/configuration.md"
@@ -131,6 +133,10 @@ def _bare_schema(kind: inspect.Type, extra: dict[str, Any], defs: dict[str, Json
         return {"anyOf": [_schema(parts[0], defs), {"type": "null"}]}
     if "quantity" in extra and isinstance(kind, inspect.IntType):
         least = kind.ge or 0
+        if extra["quantity"] == "money":
+            return {
+                "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": extra["pattern"]}]
+            }
         return {"anyOf": [_integer_schema(kind, least), {"type": "string", "pattern": extra["pattern"]}]}
     if isinstance(kind, inspect.StrType):
         return _text_schema(kind)

@@ -16,9 +16,17 @@ from remit.config.credentials.lease import LeaseSection
 from remit.config.folders import placed
 from remit.config.reading.secret_reference import SecretRef
 from remit.config.reading.section import INTERNAL, MIB, Name, Seconds, Section, Size, Text, UpstreamName
-from remit.config.sections.governance import AgentsSection, PeopleSection, PoliciesSection
+from remit.config.sections.environment import EnvironmentSection
+from remit.config.sections.governance import (
+    AgentsSection,
+    CeilingSection,
+    CeilingsSection,
+    PeopleSection,
+    PoliciesSection,
+)
 from remit.config.sections.keys import KeysSection
 from remit.config.sections.listen import ListenSection
+from remit.config.sections.models import ModelsSection
 from remit.config.sections.notify import WebhookSection
 from remit.config.sections.oauth import OAuthSection
 from remit.config.sections.policy import PolicySection
@@ -31,6 +39,8 @@ from remit.config.sections.trust import TrustSection
 from remit.config.sections.workload_api import WorkloadApiSection
 from remit.core.ids import DEFAULT_TENANT
 from remit.core.label import Classes
+from remit.core.tasks.ceiling import AuthorityCeiling, AuthorityCeilings
+from remit.core.tools.tool import Tier
 
 CONFIG_NAME: Final = "remit.yaml"
 
@@ -354,7 +364,9 @@ class InitiativeSection(Section, frozen=True, kw_only=True):
 
 
 #: Sections that `remit policy apply` reads again, and fields that are not sections.
-_READ_ANEW: Final = frozenset({"policy", "tools", "tasks", "file", "file_sha256", "upstreams"})
+_READ_ANEW: Final = frozenset(
+    {"policy", "ceilings", "models", "tools", "tasks", "file", "file_sha256", "upstreams"}
+)
 
 
 def _changed_upstreams(here: dict[str, UpstreamSection], there: dict[str, UpstreamSection]) -> Iterator[str]:
@@ -395,6 +407,7 @@ class Config(Section, frozen=True, kw_only=True):
             "address or name, which comes first."
         ),
     ] = {}
+    environment: EnvironmentSection = EnvironmentSection()
     limits: LimitsSection = LimitsSection()
     programs: ProgramsSection = ProgramsSection()
     trust: TrustSection = TrustSection()
@@ -407,6 +420,8 @@ class Config(Section, frozen=True, kw_only=True):
     agents: AgentsSection = AgentsSection()
     people: PeopleSection = PeopleSection()
     policies: PoliciesSection = PoliciesSection()
+    ceilings: CeilingsSection = CeilingsSection()
+    models: ModelsSection | None = None
     upstreams: Annotated[
         dict[UpstreamName, UpstreamSection],
         Meta(description="The governed servers, by name; at least one, unless there are `guards`."),
@@ -470,6 +485,16 @@ class Config(Section, frozen=True, kw_only=True):
         """
         asking = (name for name, one in self.guards.items() if one.mode != "enforce")
         return frozenset((*(name for name, one in self.upstreams.items() if one.observed), *asking))
+
+    @property
+    def authority_ceilings(self) -> AuthorityCeilings:
+        """The ceilings in the form of core."""
+
+        def read(given: dict[str, CeilingSection]) -> dict[str, AuthorityCeiling]:
+            return {name: AuthorityCeiling(Tier[one.tier.upper()], one.tools) for name, one in given.items()}
+
+        told = self.ceilings
+        return AuthorityCeilings(read(told.agents), read(told.owners), read(told.people))
 
     @property
     def data_classes(self) -> Classes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any, Final
 
 from remit.core.errors import Busy, Malformed
-from remit.services.limits.client_address import PLACE, Proxies
+from remit.services.limits.client_address import PLACE, PROXIES, Proxies
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import BODY, Bodies
 
@@ -153,6 +153,7 @@ def counting(inner: Application, bodies: Bodies, proxies: Proxies | None = None)
             return
         client = scope.get("client")
         place = scope[PLACE] = known.place(client[0] if client else "", scope["headers"])
+        scope[PROXIES] = known
         body = scope[BODY] = bodies.begin(place)
 
         async def counted() -> MutableMapping[str, Any]:

@@ -12,7 +12,7 @@ from remit.ports.forwarding import Forwarder
 from remit.ports.issuers import TrustedIssuers
 from remit.ports.keys import Keyring
 from remit.ports.log import HeadKeeper
-from remit.ports.policy import PolicyEngine
+from remit.ports.policy import PolicyEngine, PolicyProver
 from remit.ports.runtime import Clock, Entropy, OwnFiles, Processes, Transcripts
 from remit.ports.store.replicas import Fleet
 from remit.ports.store.store import Store
@@ -25,7 +25,8 @@ class Adapters:
 
     `brokers` and `processes` are by upstream: where its credentials come from, and what starts processes that
     serve one task. `fleet` and `forwarder` are there where several processes may serve one store, `own_files`
-    where remit has files on this machine; `running` and `transcripts` are what it sees of clients there.
+    where remit has files on this machine, `prover` where policies are in Cedar; `running` and `transcripts`
+    are what remit sees of clients on this machine.
     """
 
     clock: Clock
@@ -41,6 +42,7 @@ class Adapters:
     own_files: OwnFiles | None = None
     running: Processes | None = None
     transcripts: Transcripts | None = None
+    prover: PolicyProver | None = None
     document_fetch: Fetch | None = None
     fleet: Fleet | None = None
     forwarder: Forwarder | None = None

@@ -30,7 +30,8 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token whose signature, issuer, audience and times are valid.
 
     `name` is the issuer's name in the configuration, `instance` the running copy that the token was issued
-    to, where the issuer's platform states it.
+    to, where the issuer's platform states it. `posture` are the claims that the configuration lets in for
+    policies, by their names there.
     """
 
     name: str
@@ -41,6 +42,7 @@ class IssuedToken(msgspec.Struct, frozen=True, kw_only=True):
     claims: dict[str, Json]
     token_id: str = ""
     instance: str = ""
+    posture: dict[str, Json] = {}
 
 
 class SignedToken(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy engine: the upper bound on what each agent may do."""
+"""The policy engine: the upper bound on what each agent may do. And what proves statements about policies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -11,12 +11,24 @@ import msgspec
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.policy.bundle import PolicySource
+from remit.core.policy.proof import ProofAnswer, ProofPrograms
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
 # `PolicySource` is defined in core; the engine's callers import it from here.
-__all__ = ["LoadedPolicy", "PolicyEngine", "PolicySource", "Problem", "RuleInForce", "ServedPolicy"]
+__all__ = [
+    "LoadedPolicy",
+    "PolicyEngine",
+    "PolicyProver",
+    "PolicySource",
+    "Problem",
+    "ProvedPolicies",
+    "RuleInForce",
+    "ServedPolicy",
+]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -34,7 +46,9 @@ class RuleInForce(NamedTuple):
     """One rule: its effect, its subject, its reason in its own words, and its text as it was written.
 
     `scope` and `conditions` are digests of its parts: all conditions have to hold. `errs`: whether a
-    condition can fail for some call that fits the schema.
+    condition can fail for some call that fits the schema. `reads` are the dotted names of the facts that it
+    reads, `compared` the literals that it compares them with. `obligations` are what a permit demands, and
+    `bounds` the most calls that one approval may permit, of ordinary tools and of those with a high risk.
     """
 
     id: str
@@ -45,6 +59,10 @@ class RuleInForce(NamedTuple):
     scope: str = ""
     conditions: tuple[str, ...] = ()
     errs: bool = True
+    reads: tuple[str, ...] = ()
+    compared: tuple[tuple[str, Json], ...] = ()
+    obligations: tuple[str, ...] = ()
+    bounds: tuple[int, int] = (0, 0)
 
 
 class LoadedPolicy(Protocol):
@@ -52,6 +70,8 @@ class LoadedPolicy(Protocol):
 
     served: ClassVar[Literal[False]]
     digest: str
+    #: The names in the history that rules read.
+    history: frozenset[str]
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request, without I/O.
@@ -73,12 +93,24 @@ class LoadedPolicy(Protocol):
         """
         ...
 
+    def without(self, rules: frozenset[str]) -> LoadedPolicy:
+        """Return these policies without some rules, by their ids."""
+        ...
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request, by their dotted names.
+
+        A fact that the request does not have is left out. Nothing is returned of a request that does not fit.
+        """
+        ...
+
 
 class ServedPolicy(Protocol):
     """One version of the policies, which a policy server decides by."""
 
     served: ClassVar[Literal[True]]
     digest: str
+    history: frozenset[str]
 
     async def ask(self, request: AccessRequest) -> PolicyAnswer:
         """Have the server decide one request.
@@ -96,7 +128,12 @@ class ServedPolicy(Protocol):
 class PolicyEngine(Protocol):
     """Checks and loads policy sources against the registered tools and agents."""
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the engine's schema, generated from the tools and their arguments."""
         ...
 
@@ -106,6 +143,7 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems: syntax, types, a word that the compared fact can never be, a rule that never
         applies, an argument that no tool has, a duplicate `@id`.
@@ -120,11 +158,71 @@ class PolicyEngine(Protocol):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:
         """Parse and index the policies; raises `ConfigInvalid` with the first error that `check` finds.
 
         Policies that do not come into force are loaded `aside`, so that they delay no others.
+        """
+        ...
+
+
+class ProvedPolicies(msgspec.Struct, frozen=True):
+    """Policies with the tools and task types that they are about, and the counters that they may read."""
+
+    sources: Sequence[PolicySource]
+    tools: Sequence[Tool]
+    task_types: Sequence[TaskType]
+    counters: Sequence[HistoryCounter] = ()
+
+
+class PolicyProver(Protocol):
+    """Proves or refutes statements about policies, tool by tool; `only` limits the tools by their ids.
+
+    INVARIANT: an answer is `PROVEN` only if the statement holds for every call that can reach a decision.
+    Each question is bounded in time and memory, and all questions of one method together take at most
+    `seconds`; a question beyond that is `UNDECIDED`. Every method raises `NotFound` where the programs are
+    not installed, and `ConfigInvalid` for policies that are not valid.
+    """
+
+    def programs(self) -> ProofPrograms:
+        """Return the versions of the programs."""
+        ...
+
+    def change(
+        self, old: ProvedPolicies, new: ProvedPolicies, only: frozenset[str] = frozenset(), *, seconds: float
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool that a change can touch: no rule fails, and nothing more is permitted."""
+        ...
+
+    def errors(
+        self, policies: ProvedPolicies, only: frozenset[str] = frozenset(), *, seconds: float
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool whether one of its rules can fail."""
+        ...
+
+    def bounded(
+        self,
+        policies: ProvedPolicies,
+        guardrail: PolicySource,
+        only: frozenset[str] = frozenset(),
+        *,
+        seconds: float,
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool in a guardrail's scope whether nothing is permitted that it refuses."""
+        ...
+
+    def reached(
+        self,
+        policies: ProvedPolicies,
+        by: Sequence[str],
+        only: frozenset[str] = frozenset(),
+        *,
+        seconds: float,
+    ) -> Iterator[ProofAnswer]:
+        """Answer for each tool whether only these agents, or members of these groups (`group:NAME`), reach
+        it.
         """
         ...

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from remit.core.cooperative_steps import Steps
 from remit.core.json_value import Json
+from remit.core.tasks.model_usage import ModelCall
 
 
 class Clock(Protocol):
@@ -95,5 +96,12 @@ class Transcripts(Protocol):
         """Return origin and source of each entry of a prompt: by its id where entries have one, else by text.
 
         Only the end of a file of the same user in the client's folder is read.
+        """
+        ...
+
+    def usage(self, path: str) -> list[ModelCall]:
+        """Return the model calls that the end of a transcript states, each once.
+
+        Only a file of the same user in the client's folder is read.
         """
         ...

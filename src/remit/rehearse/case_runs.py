@@ -11,15 +11,18 @@ from typing import Final
 
 import msgspec
 
+from remit.config.reading.decoding import suggestion
+from remit.core.circumstances.circumstances import BudgetUse, Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
 from remit.core.errors import ConfigInvalid, RemitError
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.principals import Agent, AgentState, Principal
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import Audience, Label, Trust
+from remit.core.tasks.history import BUILT_IN
 from remit.core.tasks.task import Intent, Task
 from remit.core.tools.tool import Tool, undescribed
 from remit.ports.policy import LoadedPolicy
@@ -96,6 +99,7 @@ class CaseRuns:
         """Take a rehearsal of the bundle."""
         self._r = rehearsal
         self._spoke: set[str] = set()
+        self._placed: set[str] = set()
 
     def run(self, cases: Iterable[ReadCase]) -> list[CaseResult]:
         """Return the results, in order; no case sees what another one did."""
@@ -138,10 +142,14 @@ class CaseRuns:
     # Whole tasks.
 
     def _task(self, case: PolicyCase, lines: Sequence[int], done: list[StepResult]) -> None:
+        agent = case.agent or AGENT
+        if case.environment and agent not in self._placed:
+            self._r.agent(agent, environment=case.environment)
+            self._placed.add(agent)
         task = self._r.open(
             task=case.task,
-            agent=case.agent or AGENT,
-            on_behalf_of=case.on_behalf_of or PERSON,
+            agent=agent,
+            on_behalf_of="" if case.alone else case.on_behalf_of or PERSON,
             intent=case.intent,
             params=case.params,
             plan=case.plan,
@@ -154,6 +162,7 @@ class CaseRuns:
                 task.end()
 
     def _step(self, task: RehearsedTask, step: CaseStep, line: int) -> StepResult:
+        self._r.wait(step.wait)
         if step.says:
             task.user(step.says)
         call = task.call(step.call, step.arguments)
@@ -164,7 +173,7 @@ class CaseRuns:
             if call.outcome is not Outcome.PERMIT:
                 result = self._result(msgspec.structs.replace(step, expect="permit"), line, call)
         if step.result is not None and call.permitted:
-            task.result(call, step.result)
+            task.result(call, step.result, error=step.error)
         return result
 
     def _result(self, step: CaseStep, line: int, call: RehearsedCall) -> StepResult:
@@ -197,6 +206,7 @@ class CaseRuns:
 
     def _request(self, step: CaseStep, facts: StatedFacts) -> AccessRequest:
         bundle = self._r.stage.services.policies.applied.bundle
+        _check_counters(facts, [*BUILT_IN, *(one.name for one in bundle.history)])
         flow = Flow(
             facts=_flow_facts(facts.flow),
             arguments={name: Justification(_word(Provenance, of)) for name, of in facts.provenance.items()},
@@ -212,13 +222,15 @@ class CaseRuns:
             trust=Trust.UNTRUSTED if told.untrusted else Trust.TRUSTED,
             zones=frozenset(told.zones),
         )
-        agent = _agent(facts)
+        agent, told_of = _agent(facts), facts.posture
         return AccessRequest(
             principal=Principal(
                 tenant=_TENANT,
                 agent=agent.name,
                 on_behalf_of=facts.task.on_behalf_of,
                 assurance=_assurance(facts.assurance),
+                method=_attestation(told_of.attestation) if told_of.attestation else None,
+                posture=told_of.claims,
             ),
             agent=agent,
             task=_task_of(agent, facts),
@@ -232,6 +244,8 @@ class CaseRuns:
             flow=flow,
             crossings=facts.crossings,
             max_crossings=bundle.classes.max_crossings(label.zones),
+            history=dict(facts.history),
+            circumstances=_circumstances(facts),
         )
 
     def _tool(self, tool_id: str) -> Tool:
@@ -256,6 +270,18 @@ def _compared(
     )
 
 
+def _circumstances(facts: StatedFacts) -> Circumstances:
+    place = facts.environment
+    return Circumstances(
+        windows=place.windows,
+        frozen=place.frozen,
+        network=place.network,
+        risk=place.risk,
+        findings=facts.posture.findings,
+        budget=BudgetUse(**msgspec.structs.asdict(facts.budget)),
+    )
+
+
 def _agent(facts: StatedFacts) -> Agent:
     told = facts.agent
     return Agent(
@@ -274,6 +300,7 @@ def _agent(facts: StatedFacts) -> Agent:
 
 def _task_of(agent: Agent, facts: StatedFacts) -> Task:
     told = facts.task
+    requested_by = told.requested_by or told.on_behalf_of or PERSON
     return Task(
         tenant=_TENANT,
         id="task_case",
@@ -283,11 +310,17 @@ def _task_of(agent: Agent, facts: StatedFacts) -> Task:
         on_behalf_of=told.on_behalf_of,
         initiative=agent.initiative,
         environment=agent.environment,
-        intent=Intent(goal="", params=told.params, requested_by=told.requested_by, stated_at=_AT),
+        intent=Intent(goal="", params=told.params, requested_by=requested_by, stated_at=_AT),
         grants=(),
         opened=_AT,
         deadline=_AT,
     )
+
+
+def _check_counters(facts: StatedFacts, known: Sequence[str]) -> None:
+    for name in facts.history:
+        if name not in known:
+            raise ConfigInvalid(f"`{name}` is not a counter", remediation=suggestion(name, known))
 
 
 def _flow_facts(given: dict[str, Json]) -> FlowFacts:
@@ -309,6 +342,16 @@ def _word(kind: type[Provenance], given: str) -> Provenance:
     except ValueError:
         known = ", ".join(one.value for one in kind)
         raise ConfigInvalid(f"`{given[:80]}` is no provenance", remediation=f"use one of {known}") from None
+
+
+def _attestation(given: str) -> AttestationMethod:
+    try:
+        return AttestationMethod(given)
+    except ValueError:
+        known = ", ".join(one.value for one in AttestationMethod)
+        raise ConfigInvalid(
+            f"`{given[:80]}` is no method of proof", remediation=f"use one of {known}"
+        ) from None
 
 
 def _assurance(given: str) -> Assurance:
@@ -333,10 +376,12 @@ def _moment(given: str) -> datetime:
 
 def _shipped(text: str) -> bool:
     """Return whether a rule is one of the unchanged guardrails of `remit init`."""
-    return any(text.strip() in known for known in _guardrails())
+    # The text of a rule in Rego has the helpers that it uses, which may be in another file.
+    return all(any(body.strip() in known for known in _guardrails()) for body in text.split("\n\n"))
 
 
 @functools.cache
 def _guardrails() -> list[str]:
-    folder = resources.files("remit") / "templates" / "policies"
-    return [one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".cedar")]
+    templates = resources.files("remit") / "templates"
+    files = [one for name in ("policies", "rego") for one in (templates / name).iterdir()]
+    return [one.read_text(encoding="utf-8") for one in files if one.name.endswith((".cedar", ".rego"))]

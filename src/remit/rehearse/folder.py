@@ -13,6 +13,7 @@ import yaml
 from remit.config import (
     CONFIG_NAME,
     Config,
+    IssuerSection,
     KeysSection,
     LogHeadSection,
     StoreSection,
@@ -61,13 +62,19 @@ def alone(config: Config, place: Path) -> Config:
         name: UpstreamSection(command=("rehearsed",), mode=one.mode, sender_constraint=one.sender_constraint)
         for name, one in config.upstreams.items()
     }
+    # Rules may read the claims that issuers bring; no token of theirs is shown, and no key of theirs is read.
+    claims = {
+        name: IssuerSection(issuer="https://rehearsed.invalid", jwks_file="rehearsed", posture=one.posture)
+        for name, one in config.trust.issuers.items()
+        if one.posture
+    }
     return msgspec.structs.replace(
         config,
         store=StoreSection(path=str(place / "remit.db"), durability="buffered"),
         keys=KeysSection(path=str(place / "keys")),
         log_head=LogHeadSection(path=str(place / "head")),
         workload_api=None,
-        trust=TrustSection(),
+        trust=TrustSection(issuers=claims),
         sign_in=SignInSection(),
         oauth=OAuthSection(),
         agents=AgentsSection(

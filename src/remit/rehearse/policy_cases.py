@@ -9,8 +9,9 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from remit.config.reading.decoding import Problems, read
-from remit.config.reading.section import Section
+from remit.config.reading.section import Seconds, Section
 from remit.config.reading.yaml_lines import Node, read_text, read_yaml
+from remit.core.circumstances.circumstances import UNKNOWN
 from remit.core.errors import ConfigInvalid, NotFound
 from remit.core.json_value import Json
 
@@ -52,6 +53,38 @@ class StatedLabel(Section, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
 
 
+class StatedEnvironment(Section, frozen=True, kw_only=True):
+    """Where and when a call with given facts is made."""
+
+    windows: tuple[str, ...] = ()
+    frozen: bool = False
+    network: str = UNKNOWN
+    risk: Literal["low", "medium", "high", "unknown"] = "unknown"
+
+
+class StatedPosture(Section, frozen=True, kw_only=True):
+    """What is known about the agent of a call with given facts."""
+
+    attestation: str = ""
+    findings: tuple[str, ...] = ()
+    claims: dict[str, Json] = {}
+
+
+class StatedBudget(Section, frozen=True, kw_only=True):
+    """What the task of a call with given facts has used, and has left."""
+
+    calls: int = 0
+    effectful_calls: int = 0
+    result_bytes: int = 0
+    family_calls: int = 0
+    calls_left: int | None = None
+    effectful_calls_left: int | None = None
+    result_bytes_left: int | None = None
+    tokens_left: int | None = None
+    spend_left: int | None = None
+    sent_bytes_left: int | None = None
+
+
 class StatedFacts(Section, frozen=True, kw_only=True):
     """What policies read of a call, where a case states it; every other fact is as for a harmless call."""
 
@@ -63,14 +96,19 @@ class StatedFacts(Section, frozen=True, kw_only=True):
     record: dict[str, Json] = {}
     assurance: str = "key-bound"
     crossings: int = 0
+    history: Annotated[dict[str, int], Meta(description="what happened before, by counter")] = {}
+    environment: StatedEnvironment = StatedEnvironment()
+    posture: StatedPosture = StatedPosture()
+    budget: StatedBudget = StatedBudget()
     now: Annotated[str, Meta(description="a time, such as 2026-03-04T12:00:00Z")] = "2026-01-05T12:00:00Z"
 
 
 class CaseStep(Section, frozen=True, kw_only=True):
     """One call of a case, and how it has to be decided.
 
-    `rules` must be among the rules that decide. `result` is what the tool returns; `approve` lets a person
-    approve a deferred call, which then has to pass. `says` is a message of the person before the call.
+    `rules` must be among the rules that decide. `result` is what the tool returns, with `error` as its own
+    error; `approve` lets a person approve a deferred call, which then has to pass. `says` is a message of the
+    person before the call, `wait` the time that passes before it.
     """
 
     call: Annotated[str, Meta(description="upstream/tool")]
@@ -78,8 +116,10 @@ class CaseStep(Section, frozen=True, kw_only=True):
     expect: Expected
     rules: tuple[str, ...] = ()
     result: Json = None
+    error: bool = False
     approve: bool = False
     says: str = ""
+    wait: Seconds = 0
 
 
 class PolicyCase(Section, frozen=True, kw_only=True):
@@ -89,6 +129,8 @@ class PolicyCase(Section, frozen=True, kw_only=True):
     task: str = ""
     agent: str = ""
     on_behalf_of: str = ""
+    alone: Annotated[bool, Meta(description="the agent requests the task itself, for no person")] = False
+    environment: Annotated[str, Meta(description="where an agent that is new here belongs")] = ""
     intent: str = ""
     params: dict[str, Json] = {}
     plan: tuple[str, ...] | None = None

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from remit.core.decisions.decision import Outcome
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Outcome, PolicyAnswer
 from remit.core.endings.closure import Closure
 from remit.core.errors import Conflict, Malformed
 from remit.core.identity.principals import Role
@@ -23,6 +24,7 @@ from remit.core.label import Label
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import PlanWish
 from remit.core.tasks.task import HandDown, Parameter, Task, TaskState, TaskType
+from remit.ports.policy import RuleInForce
 from remit.rehearse.call import RehearsedCall, finish
 from remit.rehearse.stage import BY, RehearsalStage
 from remit.services.decisions.plan_changes import Extension
@@ -136,7 +138,9 @@ class RehearsedTask:
         stage = self._r.stage
         person = self._r.run(stage.person(by, roles=(Role.APPROVER,)))
         self._r.run(
-            stage.services.decisions.approvals.answer(decision.approval, person, approve=approve, most=most)
+            stage.services.decisions.approvals.answer(
+                decision.approval, person, approve=approve, most=most, session=stage.session_of(person)
+            )
         )
 
     def hand_down(
@@ -235,6 +239,17 @@ class Rehearsal:
         """The digest of the bundle in force, which every decision names."""
         return self.stage.services.policies.applied.digest
 
+    @property
+    def rules(self) -> Sequence[RuleInForce]:
+        """Every rule in force."""
+        return self.stage.services.policies.applied.policy.rules()
+
+    def decided(self, request: AccessRequest) -> PolicyAnswer:
+        """Return what the policies answer to a request that was put together elsewhere."""
+        policy = self.stage.services.policies.applied.policy
+        assert not policy.served, "a rehearsal evaluates policies in its own process"
+        return policy.evaluate(request)
+
     def task_type(
         self,
         name: str,
@@ -319,6 +334,10 @@ class Rehearsal:
         if self.stage.busy:
             raise Conflict("a call waits for its result", remediation="give the result, or end the task")
         self.run(self.stage.restore())
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass: windows of the history close, tokens and deadlines expire."""
+        self.stage.clock.wait(seconds)
 
     def events(self, *kinds: str, task: str = "") -> list[dict[str, Json]]:
         """Return the evidence so far in the form of `remit audit log --json`.

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +26,12 @@ from remit.core.json_value import Json
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.task import Task, TaskType
+from remit.ports.store.changes import Credential
 from remit.ports.store.units import Unit
 from remit.rehearse.folder import alone, config_of
 from remit.rehearse.stand_in import CURRENT, CallRun, StandIn
 from remit.services.assembly.services import Services
+from remit.services.decisions.approvals import STRONG
 from remit.services.evidence.log import readable
 from remit.services.identity.directory import NewAgent, NewPerson
 from remit.services.mediation.call import RequestedCall
@@ -43,6 +47,26 @@ OWNER = "rehearsal-owner"
 RENEW_S = 30
 PAGE = 1000
 GROUP = "group:"
+
+
+class RehearsalClock:
+    """`ports.runtime.Clock` that may be moved forward."""
+
+    def __init__(self) -> None:
+        """Begin with the machine's time."""
+        self._ahead_s = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day in UTC."""
+        return datetime.now(UTC) + timedelta(seconds=self._ahead_s)
+
+    def boot_s(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        return time.monotonic() + self._ahead_s
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_s += max(0.0, seconds)
 
 
 class RehearsalStage:
@@ -68,12 +92,13 @@ class RehearsalStage:
         self._keys: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, tuple[str, Confirmation, int]] = {}
         self._runs: set[asyncio.Task[Any]] = set()
+        self.clock = RehearsalClock()
         self.services: Services
 
     async def open(self) -> None:
         """Open the services and apply the bundle; raises `ConfigInvalid` if its policies are invalid."""
         upstreams = {name: StandIn(name) for name in self._config.governed}
-        records = open_records(self._config, upstreams, own_policies=self._own_policies)
+        records = open_records(self._config, upstreams, own_policies=self._own_policies, clock=self.clock)
         self.services = await self._stack.enter_async_context(records)
         await self._apply()
 
@@ -127,6 +152,19 @@ class RehearsalStage:
         except NotFound:
             await self.add_person(name, groups, roles)
             return await self.services.identity.directory.person(name)
+
+    def session_of(self, person: Person) -> Credential:
+        """Return a session of a person who has just signed in with a passkey."""
+        now = self.services.clock.now()
+        return Credential(
+            tenant=person.tenant,
+            digest="",
+            kind="session",
+            person=person.name,
+            created=now,
+            expires=now,
+            method=STRONG,
+        )
 
     async def add_agent(self, name: str, owner: str, groups: tuple[str, ...], environment: str) -> None:
         """Register an agent with its own key."""

@@ -20,6 +20,8 @@ MAX_REFUSAL_BYTES: Final = 64 * 1024
 REFUSED: Final = "Remit-Refused"
 #: The member of `_meta` by which a result tells programs that its call failed at remit, and how.
 FAILURE: Final = "remit/failure"
+#: Where agents report the calls of their models.
+USAGE_PATH: Final = "/api/v1/otlp/v1/traces"
 
 
 class Tokens(Protocol):
@@ -77,11 +79,25 @@ class GatewayClient:
         """
         endpoint = "mcp" if below is None else "http"
         path = f"/{endpoint}/{segment(upstream)}" if upstream else f"/{endpoint}"
-        path += below or ""
+        return await self._sent(method, path + (below or ""), headers, body, upstream, endpoint)
+
+    async def report(self, headers: Mapping[str, str], body: bytes) -> GatewayReply:
+        """Report the task's model calls (OTLP over HTTP) as `send` sends; a call counts once in any case."""
+        return await self._sent("POST", USAGE_PATH, headers, body, "", "api/v1")
+
+    async def _sent(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        upstream: str,
+        endpoint: str,
+    ) -> GatewayReply:
         token = await self._tokens.token(upstream=upstream, endpoint=endpoint)
         answer = await self._send(method, path, headers, body, token)
         own = answer.headers.get(REFUSED, "")
-        if own not in ENDED and (answer.status not in (401, 403, 409) or (below is not None and not own)):
+        if own not in ENDED and (answer.status not in (401, 403, 409) or (endpoint == "http" and not own)):
             # INVARIANT: an API's own answer is never taken for a refusal after which the request is sent
             # again.
             return answer

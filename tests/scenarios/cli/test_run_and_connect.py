@@ -83,7 +83,11 @@ def test_a_child_gets_an_address_and_nothing_secret(gateway: LiveGateway) -> Non
     secrets = {"REMIT_SESSION": "rms_" + "0" * 64, "REMIT_URL": gateway.url, "REMIT_DEBUG": "1"}
     done = gateway.remit("run", *SWEEP, "--", "env", env=secrets)
     ours = [line for line in done.stdout.splitlines() if line.startswith("REMIT_")]
-    assert sorted(line.partition("=")[0] for line in ours) == ["REMIT_HTTP_URL", "REMIT_MCP_URL"]
+    assert sorted(line.partition("=")[0] for line in ours) == [
+        "REMIT_HTTP_URL",
+        "REMIT_MCP_URL",
+        "REMIT_USAGE_URL",
+    ]
     assert "rms_" not in done.stdout + done.stderr
     assert "eyJ" not in done.stdout + done.stderr
     assert "nothing left open" in done.stderr

@@ -18,7 +18,9 @@ from remit.core.identity.principals import AgentState
 from remit.core.scope import ScopeKind
 from remit.core.tasks.task import TaskState
 from remit.services.identity.directory import NewPerson
-from tests.worlds.calls import CallWorld, a_bundle, call_world
+from remit.services.tasks.opening_rules import DelegatedOpening
+from tests.samples.tokens import HELD, task_token
+from tests.worlds.calls import TO_ALL, CallWorld, a_bundle, call_world
 
 
 @pytest.fixture
@@ -98,6 +100,80 @@ async def test_a_budget_that_leaves_something_ends_nothing(world: CallWorld) -> 
     assert (await call).decision.outcome is Outcome.PERMIT
     (closure,) = await world.services.endings.revocations.expire()
     assert (closure.tasks, closure.indeterminate) == ((task.id,), ())
+
+
+async def test_the_call_that_completes_the_work(world: CallWorld) -> None:
+    """Reading completes nothing; the write does, and the task is completed, not expired."""
+    task, token = await world.open("until-written")
+    assert await world.outcome(token, "read") is Outcome.PERMIT
+    assert await world.services.endings.revocations.expire() == []
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+    assert await world.outcome(token, "read") is Outcome.DENY
+    (closure,) = await world.services.endings.revocations.expire()
+    assert (closure.tasks, closure.cause) == ((task.id,), Cause.COMPLETED)
+    ended = await world.services.tasks.tasks.get(task.id)
+    assert (ended.state, "`desk/write`" in ended.end_reason) == (TaskState.COMPLETED, True)
+    with pytest.raises(Fenced):
+        await world.call(token, "read")
+
+
+async def test_a_completing_call_of_which_the_agent_does_not_wait_for_the_answer(world: CallWorld) -> None:
+    """It may have done the work, so no further call passes: giving calls up does not make a task last."""
+    task, token = await world.open("until-written")
+    world.desk.open.clear()
+    call = asyncio.create_task(world.call(token, "write"))
+    await world.until(lambda: bool(world.desk.arrived))
+    call.cancel()
+    await asyncio.wait({call})
+    world.desk.open.set()
+    assert await world.outcome(token, "write") is Outcome.DENY
+    assert len(world.desk.arrived) == 1
+    (closure,) = await world.services.endings.revocations.expire()
+    assert (closure.tasks, closure.cause) == ((task.id,), Cause.COMPLETED)
+
+
+async def test_a_completing_call_that_was_not_sent_completes_nothing(world: CallWorld) -> None:
+    """The upstream cannot have acted."""
+    _, token = await world.open("until-written")
+    world.desk.refuses = True
+    with pytest.raises(RemitError):
+        await world.call(token, "write")
+    world.desk.refuses = False
+    assert await world.outcome(token, "write") is Outcome.PERMIT
+
+
+async def test_work_that_was_done_before_a_restart_ends_at_the_start(tmp_path: Path) -> None:
+    """The completing call is counted with its outcome, so a process that starts again knows of it."""
+    async with call_world(tmp_path) as world:
+        task, token = await world.open("until-written")
+        other, _ = await world.open("until-written")
+        assert await world.outcome(token, "write") is Outcome.PERMIT
+    async with call_world(tmp_path, settle=False, seed="again") as world:
+        await world.reopen()
+        closures = await world.services.endings.spent.end()
+        assert [(one.tasks, one.cause) for one in closures] == [((task.id,), Cause.COMPLETED)]
+        assert (await world.services.tasks.tasks.get(other.id)).state is TaskState.ACTIVE
+
+
+async def test_a_child_completes_a_parent_that_is_not_in_memory(tmp_path: Path) -> None:
+    """After a restart nothing has bound the parent; its work is done all the same."""
+    made = a_bundle(digest="sha256:family")
+    made.task_types["until-written"] = msgspec.structs.replace(
+        made.task_types["until-written"], delegates=TO_ALL
+    )
+    async with call_world(tmp_path) as world:
+        await world.services.policies.apply(made, by="root")
+        parent, _ = await world.open("until-written")
+        other = await world.services.identity.directory.agent("other")
+        child = await world.services.tasks.tasks.open_child(parent.id, other, DelegatedOpening(brief="help"))
+    async with call_world(tmp_path, seed="again", settle=False) as world:
+        await world.reopen()
+        await world.services.policies.apply(made, by="root")
+        own = await task_token(world.services, child.id, confirmation=HELD)
+        assert await world.outcome(own, "write") is Outcome.PERMIT
+        assert await world.outcome(own, "write") is Outcome.DENY
+        token = await task_token(world.services, parent.id, confirmation=HELD)
+        assert await world.outcome(token, "write") is Outcome.DENY
 
 
 async def test_a_task_type_may_only_refuse(world: CallWorld) -> None:

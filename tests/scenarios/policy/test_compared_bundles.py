@@ -72,3 +72,23 @@ async def test_a_simulation_changes_nothing(world: ServiceWorld) -> None:
     assert (told.status, told.json["before"], told.json["after"]) == (200, "sha256:one", "given")
     assert world.services.policies.digest == "sha256:one"
     assert await world.services.evidence.log.size() == size
+
+
+async def test_given_policies_come_with_their_counters(world: ServiceWorld) -> None:
+    """Without any, those in force count; a rule that reads a counter needs it."""
+    often = (
+        '@id("often")\n@reason("often")\nforbid (principal, action, resource)'
+        " when { context.history.reads > 3 };\n"
+    )
+    policies = [{"file": "policies/a.cedar", "text": PERMIT + often}]
+    reads = {"name": "reads", "of": "calls", "window_s": 60}
+    found = await ask(world, "diff", {"after": {"policies": policies, "history": [reads]}})
+    assert [(one["of"], one["name"], one["wider"]) for one in found["changes"]] == [
+        ("counter", "reads", "no"), ("rule", "often", "no"),
+    ]  # fmt: skip
+    simulated = await ask(world, "simulate", {"policies": policies, "history": [reads]})
+    assert (simulated["status"], simulated["after"]) == (200, "given")
+    found = await ask(world, "diff", {"after": {"policies": policies}})
+    assert "`context.history.reads` does not exist" in found["detail"]
+    wrong = {"policies": policies, "history": [reads | {"of": "call"}]}
+    assert (await ask(world, "diff", {"after": wrong}))["status"] == 400

@@ -11,6 +11,7 @@ import pytest
 from remit.adapters.policy.rego.server import OpaPolicies, OpaServer
 from remit.core.decisions.decision import Outcome
 from remit.core.identity.principals import Agent
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, ServedPolicy
@@ -40,6 +41,7 @@ class DeskPolicies(OpaPolicies):
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:

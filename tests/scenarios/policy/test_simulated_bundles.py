@@ -15,6 +15,7 @@ from remit.core.decisions.policy_replay import PolicyReplay
 from remit.core.errors import Busy, ConfigInvalid
 from remit.core.identity.principals import AgentState
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.history import CountOf, HistoryCounter
 from remit.core.tools.tool import Argument
 from remit.ports.store.changes import PutAgent
 from remit.ports.store.units import Unit
@@ -197,3 +198,45 @@ def test_every_decision_of_the_corpus_is_reproduced(name: str) -> None:
         rehearsal.close()
     assert found.replay.read > 100
     assert (found.replay.skipped, found.replay.flips) == ({}, {})
+
+
+def counted(policy: str, *counters: HistoryCounter) -> Bundle:
+    """The desk's bundle with counters."""
+    digest = f"sha256:{abs(hash((policy, counters)))}"
+    return msgspec.structs.replace(a_bundle(PERMIT + policy, digest), history=counters)
+
+
+async def test_the_history_of_each_call_is_the_recorded_one(world: CallWorld) -> None:
+    """A candidate's rule reads what the call was told then, though its counter has gone on since."""
+    writes = HistoryCounter(name="writes", of=CountOf.CALLS, tools=("desk/write",))
+    await world.services.policies.apply(counted("", writes), by="remit")
+    _, token = await world.open()
+    for number in range(5):
+        await world.outcome(token, "write", text=f"{number}")
+    two = (
+        '@id("two")\nforbid (principal, action == Action::"desk/write", resource)'
+        " when { context.history.writes >= 2 };\n"
+    )
+    replay = (await simulated(world, counted(two, writes))).replay
+    (flips,) = replay.flips.values()
+    assert (flips.calls, flips.rules, replay.skipped) == (3, {"two": 3}, {})
+
+
+async def test_a_history_that_was_not_counted_is_not_guessed(world: CallWorld) -> None:
+    """Neither for a new counter, nor for one that counts something else; other calls are replayed."""
+    writes = HistoryCounter(name="writes", of=CountOf.CALLS, tools=("desk/write",))
+    rule = (
+        '@id("two")\nforbid (principal, action == Action::"desk/write", resource)'
+        " when { context.history.writes >= 2 };\n"
+    )
+    await world.services.policies.apply(counted(rule, writes), by="remit")
+    _, token = await world.open()
+    for tool in ("write", "read", "write"):
+        await world.outcome(token, tool)
+    wider = msgspec.structs.replace(writes, tools=())
+    replay = (await simulated(world, counted(rule, wider))).replay
+    assert (replay.skipped, replay.flips) == ({"history-unknown": 2}, {})
+    fresh = HistoryCounter(name="others", of=CountOf.CALLS)
+    other = rule.replace("context.history.writes", "context.history.others")
+    replay = (await simulated(world, counted(other, writes, fresh))).replay
+    assert (replay.skipped, replay.flips) == ({"history-unknown": 2}, {})

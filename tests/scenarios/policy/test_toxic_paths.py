@@ -12,15 +12,8 @@ import pytest
 from remit.compose import policy_engine
 from remit.config import load_bundle, load_config
 from remit.core.policy.bundle import Bundle
-from remit.core.policy.reach import (
-    GRANT,
-    Openness,
-    PathKind,
-    ReachSurvey,
-    RepairKind,
-    StepKind,
-    remedies,
-)
+from remit.core.policy.reach import GRANT, Openness, PathKind, ReachSurvey, StepKind
+from remit.core.policy.reach.remediation import RepairKind, remedies
 from remit.services.policy.reach import survey
 from tests.samples.reach import POLICIES, mended
 

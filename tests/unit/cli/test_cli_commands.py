@@ -178,11 +178,28 @@ def test_a_task_opens_is_shown_and_completes(services: Remit, task: str) -> None
     assert task in services("task", "list", by="ana").out
     services.ask("task", "message", task, "and sort them", by="ana")
     shown = services("task", "show", task, by="ana").out
-    assert "`name` must be `shopping`" in shown
+    assert 'It may read with `notes/read_note`, provided that `name` is "shopping"' in shown
+    assert '`ana` fixed `note` at "shopping"' in shown
     assert services.ask("task", "show", task)["messages"] == 1
     closure = services.ask("task", "complete", task, by="ana")
     assert closure["closed"]
     assert closure["scope"] == f"task:{task}"
+
+
+def test_can_says_what_lifts_a_task_from_one_tier_to_the_next(services: Remit, task: str) -> None:
+    """The tools of each tier with the reason, and what their calls need."""
+    told = services.ask("can", task)["tasks"][0]
+    assert [(one["tier"], sorted(one["because"])) for one in told["tiers"]] == [
+        ("assistant", ["notes/list_notes", "notes/read_note"]),
+        ("autonomous", ["notes/write_note"]),
+    ]
+    assert {one["kind"] for one in told["sentences"]} == {"who", "may", "limit", "never", "end", "cut"}
+    shown = services("can", task).out
+    assert "notes/write_note: it moves money" in shown
+    assert "needs an approval for production" in shown
+    assert "It ends once its budget is used up." in shown
+    # With a tool, the answer is about that tool alone.
+    assert "sentences" not in services.ask("can", task, "notes/read_note")["tasks"][0]
 
 
 def test_an_ill_fitting_parameter_is_refused_with_the_reason(services: Remit) -> None:

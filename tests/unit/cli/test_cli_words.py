@@ -111,7 +111,7 @@ def test_an_event_says_no_word_twice_and_no_digest_whole() -> None:
 
 def test_help_says_what_a_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
     """The first line of help names what may stand there, and the program behind `--`."""
-    for line in ("remit run [OPTIONS] -- CMD", "remit can X [TOOL] [OPTIONS]", "remit who [X] [OPTIONS]"):
+    for line in ("remit run [OPTIONS] -- CMD", "remit can [X] [TOOL] [OPTIONS]", "remit who [X] [OPTIONS]"):
         assert run([line.split()[1], "--help"]) == 0
         assert capsys.readouterr().out.startswith(f"Usage: {line}\n")
 

@@ -334,5 +334,6 @@ async def test_discovery(world: AuthzenWorld) -> None:
     metadata = told.json
     base = metadata.pop("policy_decision_point")
     assert metadata.pop("capabilities") == ["urn:openid:authzen:capability:access-request"]
+    assert metadata.pop("obligations_supported") == ["custom"]
     assert base == world.services.public_url
     assert all(url.startswith(f"{base}/access/v1/") for url in metadata.values())

@@ -15,7 +15,7 @@ from remit.core.decisions.decision import Outcome
 from remit.ports.policy import LoadedPolicy
 from tests.samples.decision_requests import CHOICES, changed, changes
 from tests.samples.decision_vectors import COUNT, FILE, Vector, cedar, rego, vector, without_digests, word
-from tests.samples.policy_requests import CLERK, SUMMARISE, TOOLS, rego_guardrails
+from tests.samples.policy_requests import CLERK, MEND, SUMMARISE, TOOLS, rego_guardrails
 from tests.servers import opa_server
 
 
@@ -31,11 +31,11 @@ def test_every_decision_is_as_in_the_vectors(engine: Callable[[], LoadedPolicy])
 async def test_a_policy_server_decides_as_in_the_vectors(tmp_path: Path) -> None:
     """A real OPA server answers a third of the requests as the engines in process do."""
     program, nowhere = opa_server.program(), OpaServer("http://127.0.0.1:1")
-    bundle = OpaPolicies(nowhere, program=program).bundle(rego_guardrails(), TOOLS, [SUMMARISE])
+    bundle = OpaPolicies(nowhere, program=program).bundle(rego_guardrails(), TOOLS, [SUMMARISE, MEND])
     with opa_server.running(tmp_path, bundle) as running:
         server = OpaServer(running.url, timeout_s=60)
         try:
-            policy = OpaPolicies(server, program=program).load([bundle], TOOLS, [SUMMARISE], [CLERK])
+            policy = OpaPolicies(server, program=program).load([bundle], TOOLS, [SUMMARISE, MEND], [CLERK])
             assert policy.served
             known = list(zip(changes(COUNT), FILE.read_bytes().splitlines(), strict=True))
             for change, line in known[::3]:

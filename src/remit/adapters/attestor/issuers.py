@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from remit.adapters.attestor.refreshed import KEPT_S, RefreshedTrustBundle, read
 from remit.core.canonical import parse_strict
 from remit.core.errors import Malformed, SourceUnavailable, Unauthenticated
 from remit.core.identity.platforms import Platform
+from remit.core.identity.posture import PostureClaim, stated
 from remit.core.identity.registered_claims import check_registered
 from remit.core.keys.jwks import (
     MAX_KEYSET_BYTES,
@@ -44,7 +45,8 @@ class Issuer:
     """One issuer that the configuration trusts: its name, its uses, and the place of its keys.
 
     Keys come from `jwks_file`, else from `jwks_uri`, else from the address in the issuer's metadata.
-    `max_life_s` bounds the validity of its tokens; 0 means no bound.
+    `max_life_s` bounds the validity of its tokens; 0 means no bound. `posture` are the claims that
+    policies may read, by the names under which they do.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Issuer:
     kept_s: float = KEPT_S
     jwks_uri: str = ""
     jwks_file: Path | None = None
+    posture: Mapping[str, PostureClaim] = field(default_factory=dict)
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -133,6 +136,7 @@ class OidcIssuers:
             claims=compact.claims,
             token_id=held.token_id,
             instance=issuer.platform.instance_of(compact.claims) if issuer.platform else "",
+            posture=stated(issuer.posture, compact.claims),
         )
 
     async def signed(self, token: str, *, use: IssuerUse, token_type: str) -> SignedToken:

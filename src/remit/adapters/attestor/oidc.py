@@ -38,4 +38,5 @@ class OidcAttestor:
             instance=token.instance,
             token_id=token.token_id,
             expires=token.expires,
+            posture=token.posture,
         )

@@ -19,6 +19,7 @@ from remit.adapters.policy.types import (
     STRINGS,
     WHOLE,
     Kind,
+    Path,
     Shape,
     TypeMismatch,
     Write,
@@ -26,12 +27,15 @@ from remit.adapters.policy.types import (
     fit,
     record,
 )
+from remit.core.circumstances.circumstances import UNATTESTED
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.bounded_approval import is_high_risk
 from remit.core.errors import ConfigInvalid
 from remit.core.flow.facts import FlowFacts
 from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label, Trust
+from remit.core.tasks.history import BUILT_IN, HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 
@@ -67,6 +71,19 @@ FLOW = record(**{one.name: _SCALARS[str(one.type.__name__)] for one in msgspec.s
 _FLOW_FACTS = tuple(FLOW.fields)
 _FACTS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL, "date": MOMENT}
 NO_RECORD = Shape(Kind.RECORD)
+#: Where and when the call is made, as remit itself knows it.
+ENVIRONMENT = record(windows=STRINGS, frozen=BOOL, network=STRING, risk=STRING)
+_USED = ("calls", "effectful_calls", "result_bytes", "family_calls")
+_LEFT = (
+    "calls_left",
+    "effectful_calls_left",
+    "result_bytes_left",
+    "tokens_left",
+    "spend_left",
+    "sent_bytes_left",
+)
+#: What is left is absent where nothing bounds it.
+BUDGET = Shape(Kind.RECORD, fields=dict.fromkeys((*_USED, *_LEFT), WHOLE), required=frozenset(_USED))
 _PARAMETERS = {"string": STRING, "integer": WHOLE, "number": DECIMAL, "boolean": BOOL}
 
 
@@ -103,13 +120,55 @@ def record_facts(tools: Iterable[Tool]) -> Shape:
     return Shape(Kind.RECORD, fields=kept, hidden=hidden)
 
 
+def history_shape(counters: Iterable[HistoryCounter]) -> Shape:
+    """Return the record of the history: the counters that every bundle has, and the declared ones."""
+    optional = {one.name: one.optional for one in counters}
+    names = (*BUILT_IN, *optional)
+    required = frozenset(name for name in names if not optional.get(name))
+    nullable = frozenset(names) - required
+    return Shape(Kind.RECORD, fields=dict.fromkeys(names, WHOLE), required=required, nullable=nullable)
+
+
+NO_HISTORY = history_shape(())
+
+
+def history_read(paths: Iterable[Path], history: Shape) -> frozenset[str]:
+    """Return the names in the history that reads below `context` reach."""
+    found: set[str] = set()
+    for path in paths:
+        if path[:1] in ((), ("history",)):
+            name = path[1] if len(path) > 1 else None
+            found |= history.fields.keys() if name is None else {name}
+    return frozenset(found)
+
+
+def posture(claims: Mapping[str, str]) -> Shape:
+    """Return the record of what is known about the agent itself; `claims` of its identity token are optional.
+
+    `claims` are the types (`string`, `integer`, `boolean`) by name.
+    """
+    fields = {name: _PARAMETERS[kind] for name, kind in sorted(claims.items())}
+    # A token may still carry a claim that the configuration does not let in any more.
+    told = Shape(Kind.RECORD, fields=fields, closed=False)
+    return record(attestation=STRING, findings=STRINGS, claims=told)
+
+
+NO_CLAIMS = posture({})
+
+
 def provenances(tool: Tool, args: Shape) -> Shape:
     """Return the record type of arguments' provenance, including the parts that the tool's file describes."""
     names = {*args.fields, *args.hidden, *tool.arguments}
     return Shape(Kind.RECORD, fields={name: STRING for name in sorted(names) if not name.startswith("__")})
 
 
-def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
+def context_shape(
+    tool: Tool,
+    params: Shape,
+    facts: Shape = NO_RECORD,
+    history: Shape = NO_HISTORY,
+    known_posture: Shape = NO_CLAIMS,
+) -> Shape:
     """Return the type of `context` for calls of `tool`; `facts` are those of records."""
     task = record(
         id=STRING,
@@ -123,6 +182,10 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         parent=BOOL,
         depth=WHOLE,
         params=params,
+        attended=BOOL,
+        preapproved=BOOL,
+        ends_with_work=BOOL,
+        lasts_s=WHOLE,
     )
     args = arguments(tool.input_schema)
     return record(
@@ -146,13 +209,24 @@ def context_shape(tool: Tool, params: Shape, facts: Shape = NO_RECORD) -> Shape:
         provenance=provenances(tool, args),
         record=facts,
         task=task,
+        environment=ENVIRONMENT,
+        posture=known_posture,
+        budget=BUDGET,
         now=MOMENT,
+        history=history,
+        scoped=BOOL,
+        high_risk=BOOL,
     )
 
 
 def provenance_of(request: AccessRequest) -> dict[str, str]:
     """Return the provenance of each argument by its name."""
     return {name: one.provenance.value for name, one in request.flow.arguments.items()}
+
+
+def high_risk_of(request: AccessRequest) -> bool:
+    """Return whether a call is of high risk."""
+    return is_high_risk(request.tool, request.tool.parts(request.arguments))
 
 
 def written(value: Json) -> bytes:
@@ -163,13 +237,50 @@ def written(value: Json) -> bytes:
         raise TypeMismatch("context", "holds text that is not Unicode") from None
 
 
+def _environment(request: AccessRequest) -> dict[str, Json]:
+    known = request.circumstances
+    return {
+        "windows": known.windows,
+        "frozen": known.frozen,
+        "network": known.network,
+        "risk": known.risk,
+    }
+
+
+def _posture(request: AccessRequest) -> dict[str, Json]:
+    method = request.principal.method
+    return {
+        "attestation": method.value if method is not None else UNATTESTED,
+        "findings": request.circumstances.findings,
+        "claims": request.principal.posture,
+    }
+
+
+def _budget(request: AccessRequest) -> dict[str, Json]:
+    use = request.circumstances.budget
+    out = {name: getattr(use, name) for name in _USED}
+    return out | {name: left for name in _LEFT if (left := getattr(use, name)) is not None}
+
+
 class Facts:
     """Collects the facts of a request as plain values, each only if a policy reads it."""
 
-    def __init__(self, classes: Classes, task_types: Sequence[TaskType], limit: int) -> None:
-        """Take what a request does not contain: the order of classes, the purposes of task types."""
+    def __init__(
+        self,
+        classes: Classes,
+        task_types: Sequence[TaskType],
+        limit: int,
+        counters: Sequence[HistoryCounter] = (),
+    ) -> None:
+        """Take what a request does not contain: the order of classes, the purposes of task types, the
+        counters.
+        """
+        self.history = history_shape(counters)
+        never = dict.fromkeys(self.history.required, 0)
         self._classes = classes
         self._purposes = {one.name: one.purpose for one in task_types}
+        self._unheard = {one.name for one in task_types if one.asks_unheard}
+        self._runbooks = {one.name for one in task_types if one.runbook is not None}
         self._limit = limit
         self._sources: Mapping[str, Callable[[AccessRequest], Json]] = {
             "args": lambda request: request.arguments,
@@ -192,7 +303,13 @@ class Facts:
             "provenance": provenance_of,
             "record": lambda request: request.flow.record,
             "task": self._task,
+            "environment": _environment,
+            "posture": _posture,
+            "budget": _budget,
             "now": lambda request: request.now,
+            "history": lambda request: {**never, **request.history},
+            "scoped": lambda request: not request.unscoped,
+            "high_risk": high_risk_of,
         }
 
     def context(self, shape: Shape, request: AccessRequest, write: Write) -> dict[str, Json]:
@@ -269,4 +386,9 @@ class Facts:
             "parent": bool(task.parent),
             "depth": len(task.ancestors),
             "params": task.intent.params,
+            "attended": task.for_person or task.type in self._unheard,
+            # INVARIANT: an open task does not keep an approval that its type has lost.
+            "preapproved": task.runbook is not None and task.type in self._runbooks,
+            "ends_with_work": task.ends_with_work,
+            "lasts_s": task.lasts_s,
         }

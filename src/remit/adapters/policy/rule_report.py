@@ -8,6 +8,7 @@ from typing import Protocol
 
 from remit.adapters.policy.types import Path
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
+from remit.core.decisions.obligations import STEP_UP, merged
 from remit.core.tools.tool import Tool
 
 NO_PERMIT = Reason(code="no-permit", text="no policy permits this", rule="default deny")
@@ -32,6 +33,11 @@ class StatedRule(Protocol):
         ...
 
     @property
+    def obligations(self) -> tuple[str, ...]:
+        """What it demands where it permits."""
+        ...
+
+    @property
     def reason(self) -> str:
         """What people read when it decides."""
         ...
@@ -45,6 +51,16 @@ class StatedRule(Protocol):
 def references(rules: Iterable[StatedRule]) -> tuple[RuleRef, ...]:
     """Return the references of rules."""
     return tuple(rule.ref for rule in rules)
+
+
+def demanded(permits: Iterable[StatedRule]) -> tuple[str, ...]:
+    """Return the obligations of the rules that permit: those of every one count."""
+    return merged(rule.obligations for rule in permits)
+
+
+def stepping(permits: Iterable[StatedRule]) -> tuple[RuleRef, ...]:
+    """Return the permitting rules that ask a person who has just signed in strongly."""
+    return tuple(rule.ref for rule in permits if STEP_UP in rule.obligations)
 
 
 def reasons_of(rules: Iterable[StatedRule], tool: Tool) -> tuple[Reason, ...]:

@@ -16,6 +16,7 @@ from decimal import Decimal
 import msgspec
 
 from remit.core.json_value import Json
+from remit.core.tasks.history import Unreadable
 
 Path = tuple[str | None, ...]
 """The path of a policy's read below a record. `None` at the end: only its presence (`has`) is read."""
@@ -287,6 +288,8 @@ def _fit_record(shape: Shape, value: Json, path: str, limit: int, write: Write) 
 
 
 def _fit_long(value: Json, path: str) -> int:
+    if isinstance(value, Unreadable):
+        raise TypeMismatch(path, value)
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return int(value)  # in JSON Schema, 3.0 is an integer
     if isinstance(value, bool) or not isinstance(value, int):

@@ -6,14 +6,51 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+
+from remit.core.tasks.model_usage import MAX_TOKENS, ModelCall
 
 #: A prompt stands at the end: this much of a file is read.
 _TAIL_BYTES: Final = 512 * 1024
 #: A prompt is compared by its beginning: the client may shorten a long one.
 _COMPARED: Final = 2000
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    cache_creation_input_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    usage: _Usage
+    model: str = ""
+
+    @property
+    def call(self) -> ModelCall:
+        """The model call that the message answers; what a cache held was read, too."""
+        told = self.usage
+        cached, written = told.cache_read_input_tokens or 0, told.cache_creation_input_tokens or 0
+        return ModelCall(
+            span=f"claude-code/{self.id}",
+            model=self.model[:80],
+            input_tokens=told.input_tokens + cached + written,
+            output_tokens=told.output_tokens,
+            cached_tokens=cached,
+            cache_write_tokens=written,
+        )
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    type: str = ""
+    message: _Message | None = None
 
 
 class ClaudeTranscripts:
@@ -37,6 +74,22 @@ class ClaudeTranscripts:
                 if not (isinstance(known, str) and prompt) or known == prompt:
                     found.append(_marks(entry))
         return found
+
+    def usage(self, path: str) -> list[ModelCall]:
+        """Return the model calls at the end of a transcript, by the ids of the model's messages.
+
+        A message stands in several lines; the last one has its final counts.
+        """
+        found: dict[str, ModelCall] = {}
+        for line in self._tail(path):
+            try:
+                entry = msgspec.json.decode(line, type=_Answered)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            if entry.type == "assistant" and entry.message is not None:
+                call = entry.message.call
+                found[call.span] = call
+        return list(found.values())
 
     def _tail(self, path: str) -> list[bytes]:
         try:

@@ -31,6 +31,7 @@ from remit.api.authzen.messages import (
     SubjectForm,
 )
 from remit.api.http_messages import shaped
+from remit.core.decisions.obligations import CUSTOM, MAX_REASON, REDACT
 from remit.core.errors import Malformed, NotFound
 from remit.core.identity.principals import Principal
 from remit.core.json_value import Json
@@ -64,8 +65,34 @@ def question(form: EvaluationForm, point: EnforcementPoint, caller: Principal) -
     said = {key: value for key, value in form.subject.properties.items() if key not in _ABOUT_TASK}
     if said and form.action.name != TOOL_CALL and form.action.name not in OPERATIONS:
         arguments = _with(arguments, {"subject": said}, "the subject's properties")
-    asked = RequestedCall(token=subject.token, upstream=upstream, name=name, arguments=arguments)
-    return EvaluationQuestion(point=point, caller=caller, subject=subject, asked=asked)
+    asked = RequestedCall(
+        token=subject.token,
+        upstream=upstream,
+        name=name,
+        arguments=arguments,
+        reason=_reason(form.context),
+    )
+    return EvaluationQuestion(
+        point=point, caller=caller, subject=subject, asked=asked, carries_out=_carries_out(form.context)
+    )
+
+
+def _reason(context: Properties) -> str:
+    reason = context.get("reason", "")
+    if not isinstance(reason, str) or len(reason) > MAX_REASON:
+        raise Malformed(f"`reason` in the context is a text of at most {MAX_REASON} characters")
+    return reason.strip()
+
+
+def _carries_out(context: Properties) -> frozenset[str]:
+    """Return the kinds of obligations that an enforcement point meets: draft obligations profile, section 7.
+
+    Redaction and what remit does not know are of the type `custom` there. remit itself does the rest.
+    """
+    told = context.get("obligations_supported", [])
+    if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
+        raise Malformed("`obligations_supported` in the context is a list of texts")
+    return frozenset({REDACT, CUSTOM}) if CUSTOM in told else frozenset()
 
 
 def subject_of(form: SubjectForm, context: Properties) -> AskedSubject:

@@ -212,4 +212,5 @@ class PdpMetadata(msgspec.Struct, frozen=True, kw_only=True):
     search_action_endpoint: str
     access_request_endpoint: str
     remit_result_endpoint: str
+    obligations_supported: tuple[str, ...]
     capabilities: tuple[str, ...]

@@ -13,6 +13,7 @@ from remit.api.http_messages import status_of
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.mediation import Permitted, Refused
+from remit.core.decisions.obligations import CUSTOM, REDACT, values_of
 from remit.core.errors import RemitError
 from remit.core.evidence.event import timestamp
 from remit.core.json_value import Json
@@ -25,11 +26,24 @@ def permitted(end: Permitted) -> EvaluationAnswer:
     context = _common(end)
     if end.decision.valid_until is not None:
         context["valid_until"] = timestamp(end.decision.valid_until)
+    if due := _obligations(end.decision):
+        context["obligations"] = due
     if end.decision.approval:
         context["approval"] = {"id": end.decision.approval}
     if end.decision.observed:
         context |= {"observed": True, **_reasons(end.decision)}
     return EvaluationAnswer(decision=True, context=context)
+
+
+def _obligations(decision: Decision) -> list[dict[str, Json]]:
+    """Return what the enforcement point has to do: draft obligations profile, section 5.4 (`custom`)."""
+    fields = values_of(decision.obligations, REDACT)
+    out: list[dict[str, Json]] = []
+    if fields:
+        out.append({"type": "custom", "vendor": "remit", "action": REDACT, "fields": list(fields)})
+    custom = values_of(decision.obligations, CUSTOM)
+    out += [{"type": "custom", "vendor": "remit", "action": word} for word in custom]
+    return [{**one, "id": f"obl-{place}"} for place, one in enumerate(out, 1)]
 
 
 def refused(end: Refused, approval: Approval | None, public_url: str, *, again: bool) -> EvaluationAnswer:

@@ -26,6 +26,7 @@ async def metadata(errand: RestRequest[AuthzenRooms]) -> messages.PdpMetadata:
         search_action_endpoint=url + paths.ACTIONS_PATH,
         access_request_endpoint=url + paths.REQUESTS_PATH,
         remit_result_endpoint=url + paths.RESULT_PATH,
+        obligations_supported=("custom",),
         capabilities=("urn:openid:authzen:capability:access-request",),
     )
 

@@ -107,6 +107,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
         call=answer.call,
         most=answer.most,
         until=answer.until,
+        session=await errand.rooms.identity.authenticator.session_of(errand.secret),
     )
     return approval_view(done)
 

@@ -184,6 +184,7 @@ async def _certified(errand: RestRequest[S]) -> RestRequest[S]:
             tenant=desk.tenant,
             assurance=client.assurance,
             attestation=client.method,
+            posture=client.posture,
             confirmation=client.confirmation,
             scope=AGENT_SCOPE,
         )

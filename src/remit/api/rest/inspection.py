@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from remit.api.rest.representations import View
 from remit.api.rest.route import Body, Endpoint, RestRequest
 from remit.core.errors import Malformed, NotFound
 from remit.core.json_value import Json
@@ -13,6 +16,7 @@ from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, ask_about
 from remit.services.inspection.assembly import InspectionServices
 from remit.services.inspection.who import is_token
+from remit.services.inspection.who_can import WayToTool
 from remit.services.tasks.assembly import TaskServices
 
 
@@ -40,6 +44,33 @@ class AskCan(Body, frozen=True, kw_only=True):
     x: str
     tool: str = ""
     arguments: dict[str, Json] | None = None
+
+
+class AskWhoCan(Body, frozen=True, kw_only=True):
+    """The tool (`upstream/tool`): who could call it, by which task types, without an open task?"""
+
+    tool: str
+
+
+class WhoCanView(View, frozen=True, kw_only=True):
+    """Who could call a tool.
+
+    `ways` are the task types that grant it, each with the agents that it names: `may` is `yes`, `asks` (a
+    person approves each call) or `no`, and `cut_by` is what cuts an agent off: the `tool` (suspended), the
+    `agent` (suspended, retired), the `person` (none may request such a task), or the `policy`, with its
+    rules. `others` are the registered agents that no such task type names. `unjudged` is why the policies
+    were not asked, if they were not.
+    """
+
+    tool: str
+    state: str
+    effect: str
+    audience: str
+    tier: str
+    described: bool
+    ways: tuple[WayToTool, ...]
+    others: tuple[str, ...]
+    unjudged: str
 
 
 class AskToken(Body, frozen=True, kw_only=True):
@@ -89,6 +120,13 @@ async def can(errand: RestRequest[InspectionRooms]) -> dict[str, Json]:
     return await errand.rooms.inspection.reports.can(asked.x, asked.tool, asked.arguments)
 
 
+async def who_can(errand: RestRequest[InspectionRooms]) -> WhoCanView:
+    """Return who could call a tool, and what cuts others off."""
+    asked: AskWhoCan = errand.body
+    found = await errand.rooms.inspection.who_can.who(asked.tool, by=errand.by)
+    return WhoCanView(**msgspec.structs.asdict(found))
+
+
 async def _may_ask(errand: RestRequest[InspectionRooms], name: str) -> None:
     rooms = errand.rooms
     task = await rooms.tasks.tasks.find(name)
@@ -123,5 +161,14 @@ ENDPOINTS = (
         people=Duty.OWN,
         takes=AskCan,
         gives=dict[str, Any],
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/can/who",
+        summary="Show who could call a tool, by which task types, and what cuts others off",
+        serve=who_can,
+        people=Duty.OVERSEE,
+        takes=AskWhoCan,
+        gives=WhoCanView,
     ),
 )

@@ -18,6 +18,7 @@ from remit.core.identity.workload import Binding
 from remit.core.json_value import Json
 from remit.core.replicas.replica import Acknowledgement
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.sentences import AuthoritySentence
 from remit.core.tasks.task import Task, TaskState, TaskType
 from remit.core.tools.constraint import Constraint
 from remit.core.tools.tool import Argument, ArgumentRole, Tool, ToolState
@@ -86,7 +87,10 @@ class GrantView(View, frozen=True, kw_only=True):
 
 
 class TaskView(View, frozen=True, kw_only=True):
-    """A task in its current state."""
+    """A task in its current state.
+
+    `sentences` say what the task may do, until when, and what was cut by which bound; lists leave them out.
+    """
 
     id: str
     type: str
@@ -108,6 +112,7 @@ class TaskView(View, frozen=True, kw_only=True):
     end_reason: str
     bundle: str
     parent: str
+    sentences: tuple[AuthoritySentence, ...]
 
 
 class TaskTypeView(View, frozen=True, kw_only=True):
@@ -229,7 +234,8 @@ class ApprovalView(View, frozen=True, kw_only=True):
     `rules` are pairs of ID and digest. `expires` is the time until which it may be answered and used; for an
     expired one, the time at which it expired. `questioned` are the values in question, each with its source.
     `offer` is what an answer may permit beyond the call; null: nothing. `most` is the number of calls that
-    the answer permits, `used` how many of them were made.
+    the answer permits, `used` how many of them were made. `step_up`: only a person who has just signed in
+    with a passkey may approve.
     """
 
     id: str
@@ -251,6 +257,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     offer: OfferView | None
     most: int
     used: int
+    step_up: bool
 
 
 class ClosureView(View, frozen=True, kw_only=True):
@@ -291,7 +298,7 @@ def agent_view(agent: Agent) -> AgentView:
     return AgentView(**{name: getattr(agent, name) for name in AgentView.__struct_fields__})
 
 
-def task_view(task: Task, now: datetime) -> TaskView:
+def task_view(task: Task, now: datetime, sentences: tuple[AuthoritySentence, ...] = ()) -> TaskView:
     """Return the public representation of a task; past its deadline it is shown as expired, even before that
     is recorded.
     """
@@ -317,6 +324,7 @@ def task_view(task: Task, now: datetime) -> TaskView:
         end_reason=task.end_reason,
         bundle=task.bundle,
         parent=task.parent,
+        sentences=sentences,
     )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -180,8 +180,9 @@ class Endpoint(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     without a task may call. `tasks`: a token that is bound to a task may call. `open`: every caller may.
     `takes`, `asks` and `gives` are the types of body, query and answer; `media` is the answer's media type.
     `lenient` endpoints follow an external standard: unknown fields are ignored, and unreadable input is a
-    400. With `certificates` an enforcement point may authenticate by its TLS certificate alone. `rooms` is
-    the type of the services that `serve` uses.
+    400. `decodes` are further media types of the body, each with what turns its bytes into the JSON form.
+    With `certificates` an enforcement point may authenticate by its TLS certificate alone. `rooms` is the
+    type of the services that `serve` uses.
     """
 
     method: str
@@ -199,6 +200,7 @@ class Endpoint(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     media: str = "application/json"
     tag: str = ""
     lenient: bool = False
+    decodes: Mapping[str, Callable[[bytes], Json]] = {}
     certificates: bool = False
     rooms: Any = None
 

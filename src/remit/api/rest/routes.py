@@ -22,7 +22,9 @@ from remit.api.rest import (
     tools,
     upstreams,
 )
+from remit.api.rest.decisions import freezes, telemetry
 from remit.api.rest.identity import agents, delegations, keys, people, sign_in
+from remit.api.rest.policies import explanation, shadow
 from remit.api.rest.route import Endpoint, group
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -32,8 +34,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Delegations", delegations.DelegationRooms, delegations.ENDPOINTS),
     *group("Findings", findings.FindingRooms, findings.ENDPOINTS),
     *group("Tasks", tasks.TaskRooms, tasks.ENDPOINTS),
+    *group("Tasks", telemetry.TelemetryRooms, telemetry.ENDPOINTS),
     *group("Ending", endings.EndRooms, endings.ENDPOINTS),
     *group("Approvals", approvals.ApprovalRooms, approvals.ENDPOINTS),
+    *group("Change freezes", freezes.FreezeRooms, freezes.ENDPOINTS),
     *group("Stored labels", stored_labels.StoredLabelRooms, stored_labels.ENDPOINTS),
     *group("Questions", inspection.InspectionRooms, inspection.ENDPOINTS),
     *group("Tools", tools.ToolRooms, tools.ENDPOINTS),
@@ -42,6 +46,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *group("Service", service.ServiceRooms, service.ENDPOINTS),
     *group("Policies", policy.PolicyRooms, policy.ENDPOINTS),
     *group("Policies", policy_simulation.SimulationRooms, policy_simulation.ENDPOINTS),
+    *group("Policies", shadow.ShadowRooms, shadow.ENDPOINTS),
+    *group("Policies", explanation.ExplanationRooms, explanation.ENDPOINTS),
     *group("Policies", policy_versions.PolicyVersionRooms, policy_versions.ENDPOINTS),
     *group("Evidence", evidence.EvidenceRooms, evidence.ENDPOINTS),
     *group("Keys", keys.KeyRooms, keys.ENDPOINTS),

@@ -25,7 +25,7 @@ from remit.core.decisions.decision import Outcome
 from remit.core.errors import Forbidden
 from remit.core.json_value import Json
 from remit.core.tasks.plan import MAX_PLAN, PlanWish
-from remit.core.tasks.task import TaskState
+from remit.core.tasks.task import Task, TaskState
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.endings.assembly import EndingServices
 from remit.services.findings.assembly import FindingServices
@@ -99,6 +99,12 @@ class Renewed(View, frozen=True, kw_only=True):
     until: Moment
 
 
+def _told(errand: RestRequest[TaskRooms], task: Task) -> TaskView:
+    now, observed = errand.desk.clock.now(), errand.rooms.decisions.authorizer.observed
+    bundle = errand.rooms.policies.applied.bundle
+    return task_view(task, now, bundle.sentences(task, now=now, observed=observed))
+
+
 async def task_types(errand: RestRequest[TaskRooms]) -> Items[TaskTypeView]:
     """Return the task types in force."""
     bundle = errand.rooms.policies.applied.bundle
@@ -126,12 +132,12 @@ async def opened(errand: RestRequest[TaskRooms]) -> TaskView:
         # A person who opens the task for the agent passes on the agent's manifest digest.
         agent = errand.agent or await errand.rooms.identity.directory.agent(task.agent)
         errand.rooms.findings.sightings.manifest(agent, wanted.manifest_digest)
-    return task_view(task, errand.desk.clock.now())
+    return _told(errand, task)
 
 
 async def shown(errand: RestRequest[TaskRooms]) -> TaskView:
     """Return one task."""
-    return task_view(await errand.task(), errand.desk.clock.now())
+    return _told(errand, await errand.task())
 
 
 async def add_message(errand: RestRequest[TaskRooms]) -> TaskView:
@@ -139,7 +145,7 @@ async def add_message(errand: RestRequest[TaskRooms]) -> TaskView:
     task = await errand.task()
     said: NewMessage = errand.body
     extended = await errand.rooms.tasks.tasks.add_message(task.id, said.text, errand.someone)
-    return task_view(extended, errand.desk.clock.now())
+    return _told(errand, extended)
 
 
 async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
@@ -159,7 +165,7 @@ async def planned(errand: RestRequest[TaskRooms]) -> PlanAnswer:
         for upstream in sorted({one.tool.partition("/")[0] for one in done.task.plan or ()}):
             errand.rooms.tools.announcements.changed(upstream, frozenset(("tools",)))
     return PlanAnswer(
-        task=task_view(done.task, errand.desk.clock.now()),
+        task=_told(errand, done.task),
         outcome=decision.outcome if decision else Outcome.PERMIT,
         approval=decision.approval if decision and decision.outcome is Outcome.DEFER else "",
         reasons=tuple(msgspec.to_builtins(one) for one in decision.reasons) if decision else (),

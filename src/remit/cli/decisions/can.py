@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from remit.cli.decisions.who_can_text import show_who
+from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
+from remit.cli.output.sentences import show_sentences, show_tiers
 from remit.cli.parser import Arguments, Switch, pairs, verb
 from remit.cli.rest_client import connect
 from remit.core.json_value import Json
@@ -14,12 +17,17 @@ app = verb("can")
 
 
 @app.default
-def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Switch = False) -> int:
+def can(
+    x: str = "", tool: str = "", /, *, who: str = "", argument: Arguments = (), no_arguments: Switch = False
+) -> int:
     """Show what a task, or an agent in its active tasks, may do now, by which rule, and until when.
 
     With a tool and arguments remit makes the same decision as for a real call, but records and spends
     nothing. The exit code is then 1 unless every task in question permits the call. For example, learn before
     a deployment whether the agent's task permits it, instead of finding out from a refusal.
+
+    With `--who` it shows who could call a tool at all, by which task types, and what cuts others off; no task
+    needs to be open.
 
     Parameters
     ----------
@@ -27,11 +35,18 @@ def can(x: str, tool: str = "", /, *, argument: Arguments = (), no_arguments: Sw
         A task's id, or an agent.
     tool
         One tool, as `upstream/tool`.
+    who
+        A tool, as `upstream/tool`: show who could call it.
     argument
         An argument as `name=value` (`name:=JSON` for a value that is not text); may be given several times.
     no_arguments
         Decide the call without arguments.
     """
+    if bool(who) is bool(x):
+        way = "give a task or an agent, or `--who` with a tool"
+        raise UsageFault("nothing to ask about" if not x else "two questions at once", remediation=way)
+    if who:
+        return show_who(connect().post("can", "who", tool=who))
     body: dict[str, Json] = {"x": x, "tool": tool}
     if argument or no_arguments:
         body["arguments"] = pairs(argument, "-a")
@@ -78,6 +93,9 @@ def _people(told: Json, tool: str) -> None:
                     "and its arguments to see a decision",
                     style="dim",
                 )
+            if not tool:
+                show_sentences(task["sentences"])
+                show_tiers(task["tiers"])
 
 
 def _grants(tools: Json) -> None:
@@ -91,7 +109,7 @@ def _grants(tools: Json) -> None:
                 one.get("sender", ""),
                 one.get("effect", ""),
                 one.get("audience", ""),
-                "  or  ".join("; ".join(grant) or "any arguments" for grant in one["arguments"]),
+                "  or  ".join("; ".join(grant) or "no conditions" for grant in one["arguments"]),
             )
             for one in tools
         ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from remit.cli.decisions.explanation_text import show_explanation
 from remit.cli.output import terminal
-from remit.cli.parser import verb
+from remit.cli.parser import Switch, verb
 from remit.cli.rest_client import BEYOND, Client, connect
 from remit.core.errors import NotFound, VerificationFailed
 from remit.core.json_value import Json
@@ -18,16 +19,20 @@ _MOST: Final = 50
 
 
 @app.default
-def explain(decision: str, /) -> None:
-    """Explain one decision: what was called, by which agent in which task, and why it was decided so.
+def explain(decision: str, /, *, brief: Switch = False) -> None:
+    """Explain one decision: each rule that spoke, the facts that it read, and what would change the answer.
 
-    An agent gets the ID with each refusal, also for a tool that does not exist for it. For example, paste the
-    ID that an agent shows you to learn which rule refused, and what would permit the call.
+    The rules are shown as they were in the version that decided, with the values that they read. What would
+    change the answer is found by deciding the call again with one thing changed; where nothing can be said,
+    it says so. An agent gets the ID with each refusal, also for a tool that does not exist for it. For
+    example, paste the ID that an agent shows you to learn which rule refused, and what would permit the call.
 
     Parameters
     ----------
     decision
         The decision's ID (`dec_...`).
+    brief
+        Without the rules' texts.
     """
     client = connect()
     events = _events(client, decision)
@@ -37,8 +42,9 @@ def explain(decision: str, /) -> None:
             f"decision `{decision[:80]}` does not exist",
             remediation="give the whole ID; in a flood of refusals only the first ones are recorded singly",
         )
+    found = client.post("policies", "explain", decision=made["call"])
     if terminal.is_json():
-        terminal.answer({"decision": made, "events": events})
+        terminal.answer({"decision": made, "events": events, "explanation": found})
         return
     _people(made, client.get("tasks", made["task"]) if made["task"] else {})
     for one in events:
@@ -46,6 +52,8 @@ def explain(decision: str, /) -> None:
             terminal.say(
                 "  ended ", terminal.state(one["facts"]["outcome"]), "  ", terminal.moment(one["at"])
             )
+    show_explanation(found, text=not brief)
+    terminal.say("")
     terminal.say(f"what led to it: remit audit chain {made['call']}", style="dim")
 
 
@@ -86,10 +94,21 @@ def _people(made: Json, task: Json) -> None:
             ]
         )
     )
-    texts = values.get("reasons", [])
+    texts, remedies = values.get("reasons", []), values.get("remedies", [])
     for number, reason in enumerate(facts.get("reasons", [])):
         said = texts[number] if number < len(texts) else reason.get("code", "")
         rule = f"  [{reason['rule']}]" if reason.get("rule") else ""
         terminal.say(f"  {said}", terminal.text(rule, "dim"))
+        if number < len(remedies) and remedies[number]:
+            terminal.say(f"    what would help: {remedies[number]}")
     if facts.get("approval"):
-        terminal.say(f"  approval {facts['approval']}", style="dim")
+        left = facts.get("approval_left")
+        bounded = "" if left is None else f", which permits {terminal.counted(left, 'further call')}"
+        given = f"approval {facts['approval']}{bounded}"
+        asks = facts["outcome"] == "defer"
+        waits = f"waited for an approver: remit approve {facts['approval']}"
+        terminal.copyable(f"  {waits if asks else given}", style="dim")
+    if facts.get("obligations"):
+        terminal.say(f"  obligations {', '.join(facts['obligations'])}", style="dim")
+    if values.get("stated_reason"):
+        terminal.say(f"  in the agent's own words: {values['stated_reason']}", style="dim")

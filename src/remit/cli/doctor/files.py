@@ -60,7 +60,11 @@ def _bundle(config: Config) -> list[Problem]:
     engine = policy_engine(config)
     tools, unseen = last_seen(config, bundle)
     types = list(bundle.task_types.values())
-    found = [_problem(fault) for fault in faults] + unseen + engine.check(bundle.policies, tools, types)
+    found = (
+        [_problem(fault) for fault in faults]
+        + unseen
+        + engine.check(bundle.policies, tools, types, counters=bundle.history)
+    )
     if all(one.severity != "error" for one in found):
         bundle = msgspec.structs.replace(bundle, tools={tool.id: tool for tool in tools})
         found += _surveyed(config, bundle)

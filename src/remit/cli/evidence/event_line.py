@@ -14,6 +14,14 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "system.started": ("version", "recovered"),
     "bundle.applied": ("bundle", "rules", "reason"),
     "bundle.proposed": ("bundle", "reason"),
+    "shadow.started": ("candidate", "rules", "reason"),
+    "shadow.differed": ("tool", "before", "after"),
+    "shadow.stopped": ("candidate", "calls", "differing", "reason"),
+    "decision.notify": ("addressee", "tool"),
+    "model.used": ("model", "input_tokens", "output_tokens"),
+    "change.frozen": ("freeze", "until", "reason"),
+    "change.freeze_lifted": ("freeze", "reason"),
+    "policy.proven": ("verdict", "bundle", "guardrail"),
     "person.added": ("roles",),
     "person.changed": ("change",),
     "agent.registered": ("owner", "purpose"),
@@ -74,7 +82,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "stream.changed": ("receiver", "change", "stream"),
 }
 #: Facts that are numbers, shown with their nouns.
-_COUNTS = ("rules", "recovered", "tasks", "further", "result_bytes")
+_COUNTS = ("calls", "differing", "rules", "recovered", "tasks", "further", "result_bytes")
 #: The sealed values that name an event's subject, where they can still be read.
 _ABOUT = ("record", "target", "resource", "goal", "text", "person")
 

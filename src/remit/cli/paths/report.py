@@ -21,11 +21,10 @@ from remit.core.policy.reach import (
     PathKind,
     ReachPath,
     ReachSurvey,
-    Remedy,
     StepKind,
     ToxicTask,
-    remedies,
 )
+from remit.core.policy.reach.remediation import Remedy, remedies
 
 TALLIED = ("toxic combinations", "other paths")
 """The counted things, in the order of `ReachReport.standings`."""

@@ -18,11 +18,10 @@ from remit.core.policy.reach import (
     Openness,
     PathKind,
     ReachPath,
-    Remedy,
     StepKind,
     ToxicTask,
-    together,
 )
+from remit.core.policy.reach.remediation import Remedy, together
 
 STYLES = {Openness.OPEN: "bold red", Openness.ASKED: "yellow", Openness.REFUSED: "green"}
 MOST_SHOWN = 20

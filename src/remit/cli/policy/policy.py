@@ -9,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from remit.cli.decisions.confirmation import confirmed
+from remit.cli.decisions.explain import explain
 from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.output import terminal
@@ -17,7 +18,9 @@ from remit.cli.policy import case_report, versions
 from remit.cli.policy.build import build
 from remit.cli.policy.bundle_status import show_applied, show_unsettled, spread
 from remit.cli.policy.policy_diff import diff
+from remit.cli.policy.policy_proof import prove
 from remit.cli.policy.rollout import FOLLOW_S
+from remit.cli.policy.shadow import shadow
 from remit.cli.policy.simulate import simulate
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
@@ -212,5 +215,8 @@ app.command(name="history")(versions.history)
 app.command(name="rollback")(versions.rollback)
 app.command(name="confirm")(versions.confirm)
 app.command(name="simulate")(simulate)
+app.command(name="shadow")(shadow)
+app.command(name="explain")(explain)
 app.command(name="test")(case_report.run_cases)
 app.command(name="diff")(diff)
+app.command(name="prove")(prove)

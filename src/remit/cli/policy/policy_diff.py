@@ -12,13 +12,13 @@ import msgspec
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Switch
-from remit.cli.policy.policy_files import sources
+from remit.cli.policy.policy_files import IN_FORCE, is_folder, named
+from remit.cli.policy.policy_proof import proof_of, show_proof
 from remit.cli.policy.simulate import show_simulation
 from remit.cli.rest_client import connect
 from remit.cli.safe_text import plain
 from remit.core.json_value import Json
 
-IN_FORCE: Final = "in-force"
 _MARKS: Final = {
     "yes": ("permits more", "bold red"),
     "maybe": ("may permit more", "bold yellow"),
@@ -41,8 +41,9 @@ def diff(
 
     Each of the two is a folder, a number of `remit policy history`, or `in-force`. With one, it is compared
     with what is in force; with none, the server's folder is. Two folders are compared without a server, with
-    their tools and task types. A change without a mark permits nothing that was refused before. For example,
-    read a colleague's change before you confirm it.
+    their tools and task types. A change without a mark permits nothing that was refused before. Where Cedar's
+    analyzer is installed (`make proof`), it also says what `remit policy prove` says. For example, read a
+    colleague's change before you confirm it.
 
     Parameters
     ----------
@@ -61,14 +62,15 @@ def diff(
     """
     if old and not new:
         old, new = IN_FORCE, old
-    if _folder(old) and _folder(new):
+    if is_folder(old) and is_folder(new):
         if recorded:
             way = "leave out `--recorded`, or one folder"
             raise UsageFault("two folders are compared without a server", remediation=way)
         found = _local(Path(old), Path(new))
     else:
-        given = {"before": _named(old or IN_FORCE), "after": _named(new)}
+        given = {"before": named(old or IN_FORCE), "after": named(new)}
         found = connect().post("policies", "diff", recorded=recorded, limit=limit, **given)
+    found["proof"] = _proof(old, new) if found["changes"] else None
     if terminal.is_json():
         terminal.answer(found)
     else:
@@ -76,16 +78,14 @@ def diff(
     return 2 if fail_wider and found["wider"] != "no" else 0
 
 
-def _folder(given: str) -> bool:
-    return bool(given) and given != IN_FORCE and not given.isdigit()
+def _proof(old: str, new: str) -> Json:
+    """Return what a proof says; None where none can be had."""
+    from remit.core.errors import RemitError
 
-
-def _named(given: str) -> Json:
-    if given == IN_FORCE:
-        return {"in_force": True}
-    if given.isdigit():
-        return {"version": int(given)}
-    return {"policies": sources(Path(given))} if given else {}
+    try:
+        return proof_of(old, new)
+    except RemitError:
+        return None
 
 
 def _local(old: Path, new: Path) -> Json:
@@ -100,7 +100,8 @@ def _local(old: Path, new: Path) -> Json:
         config = load_config(folder / CONFIG_NAME)
         bundle = load_bundle(config)
         types = list(bundle.task_types.values())
-        loaded = policy_engine(config).load(bundle.policies, as_last_seen(bundle, ()), types, [])
+        tools = as_last_seen(bundle, ())
+        loaded = policy_engine(config).load(bundle.policies, tools, types, [], bundle.history)
         bundles.append(bundle)
         rules.append(loaded.rules())
     found = changes(bundles[0], bundles[1], rules[0], rules[1])
@@ -136,6 +137,9 @@ def _show(found: Json, *, text: bool) -> None:
                 "no": terminal.text("This change permits nothing that was refused before.", "green"),
             }[found["wider"]],
         )
+    if found["proof"]:
+        terminal.say("")
+        show_proof(found["proof"])
     if found["recorded"]:
         terminal.say("")
         show_simulation(found["recorded"])

@@ -62,13 +62,20 @@ def show_simulation(found: Json) -> None:
     ):
         if many:
             terminal.say(f"  {many:>6}  {what}", style="dim")
-    for one in found["flips"]:
-        _show_flip(one)
+    show_flips(found["flips"])
     if found["skipped"]:
         terminal.say("")
         terminal.say("These could not be decided again:", style="yellow")
         for one in found["skipped"]:
             terminal.say(f"  {one['decisions']:>6}  {one['meaning']}")
+
+
+def show_flips(flips: list[Json]) -> None:
+    """Show the calls that change, by what they have in common, with examples."""
+    for one in flips:
+        _show_flip(one)
+    if flips:
+        terminal.say("  `remit explain DECISION` shows a call", style="dim")
 
 
 def _show_flip(one: Json) -> None:
@@ -89,7 +96,6 @@ def _show_flip(one: Json) -> None:
     for each in one["examples"][:EXAMPLES]:
         why = f": {each['why'][0]}" if each["why"] else ""
         terminal.say(f"  {each['decision']}  {each['tool']}  {each['agent']}{why}", style="dim")
-    terminal.say("  `remit explain DECISION` shows a call", style="dim")
 
 
 def _names(counted: list[Json]) -> str:

@@ -21,6 +21,7 @@ from remit.cli.exit_codes import UsageFault
 from remit.cli.global_options import current
 from remit.cli.host.server_user import looking
 from remit.cli.identity.agent import key_place
+from remit.cli.output.sentences import cut_lines
 from remit.cli.output.terminal import counted, moment
 from remit.cli.parser import Pairs, Several, Switch, pairs
 from remit.cli.safe_text import plain
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: The prefix of variables that a child never inherits: remit's own settings, some of them secrets.
 OURS = "REMIT_"
+#: The prefix of the variables of OTLP exporters (OpenTelemetry's specification of them).
+OTLP = "OTEL_EXPORTER_OTLP_"
 
 
 class WantedTask(NamedTuple):
@@ -195,6 +198,24 @@ def child_environment() -> dict[str, str]:
     }
 
 
+def usage_environment(has: Mapping[str, str], url: str, notice: Callable[[str], None]) -> dict[str, str]:
+    """Return the variables by which a program finds where its model calls are reported.
+
+    Only traces are configured: the program's metrics and logs go where they would go without remit. An
+    exporter that is configured already is left alone, and people read how to report.
+    """
+    given = {"REMIT_USAGE_URL": url}
+    taken = [f"{OTLP}{name}" for name in ("TRACES_ENDPOINT", "ENDPOINT") if has.get(f"{OTLP}{name}")]
+    if not taken:
+        ours = {"TRACES_ENDPOINT": url, "TRACES_PROTOCOL": "http/protobuf", "TRACES_COMPRESSION": "none"}
+        return given | {f"{OTLP}{name}": value for name, value in ours.items()}
+    notice(
+        f"`{taken[0]}` is set, so the program's traces go there; for model calls to count, "
+        "it must send them to $REMIT_USAGE_URL, too (OTLP, http/protobuf or http/json)"
+    )
+    return given
+
+
 def _credentials() -> set[str]:
     """Return the variables that the configuration here names as secrets of upstreams."""
     try:
@@ -221,6 +242,13 @@ def opened_line(task: TaskSession) -> str:
     whom = f" for {facts['on_behalf_of']}" if facts.get("on_behalf_of") else ""
     what = f"task {task.id} is open: `{facts.get('type')}` by {facts.get('agent')}{whom}"
     return f"{what}, deadline {moment(str(facts.get('deadline') or '')).plain}"
+
+
+def authority_lines(task: TaskSession) -> list[str]:
+    """Return the tools that a task may use, and each that a bound took from it."""
+    granted = dict.fromkeys(str(one["tool"]) for one in task.facts.get("grants") or ())
+    tools = ", ".join(granted) or "no tool"
+    return [f"it may use {tools}; `remit can {task.id}` says how", *cut_lines(task.facts.get("sentences"))]
 
 
 def closure_line(task: TaskSession, closure: Json) -> str:

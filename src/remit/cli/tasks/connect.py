@@ -172,6 +172,7 @@ async def _serve(
     relay = Relay(gateway, only_descendants=False, upstream=upstream, notice=remark)
     sys.stdout.write(await relay.start() + "\n")
     sys.stdout.flush()
+    remark(f"the client reports its model calls to {relay.usage_url} (OTLP over HTTP, traces)")
     try:
         await asyncio.Event().wait()
     finally:

@@ -16,11 +16,13 @@ from remit.cli.tasks.agent_task import (
     WantedTask,
     WorkOptions,
     agent_session,
+    authority_lines,
     child_environment,
     complete,
     open_task,
     opened_line,
     remark,
+    usage_environment,
 )
 
 if TYPE_CHECKING:
@@ -48,10 +50,11 @@ def run(
     """Run a program inside one task: `remit run --agent A --task T -- CMD`.
 
     The program gets `REMIT_MCP_URL`, the address of a relay on this machine for it and its children alone,
-    `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no secret. When the
-    program exits, however it exits, the task is completed and fenced; its exit code is passed on. If remit
-    itself is killed, the task ends when its lease expires. For example, start a coding agent this way in CI:
-    when the job ends, so does every permission that the agent had.
+    `REMIT_HTTP_URL` for HTTP APIs (each below it, under the name of its upstream), and no secret. An
+    OpenTelemetry SDK in the program reports its model calls there (`REMIT_USAGE_URL`), unless its exporter
+    is configured already. When the program exits, however it exits, the task is completed and fenced; its
+    exit code is passed on. If remit itself is killed, the task ends when its lease expires. For example,
+    start a coding agent this way in CI: when the job ends, so does every permission that the agent had.
 
     Parameters
     ----------
@@ -127,6 +130,8 @@ async def _governed(wanted: WantedTask, command: tuple[str, ...], confine: Calla
         async with agent_session(wanted) as agent:
             task = await open_task(agent, wanted)
             remark(opened_line(task))
+            for line in authority_lines(task):
+                remark(line)
             try:
                 return await _beside_relay(agent, task, command, signals, confine)
             finally:
@@ -153,6 +158,7 @@ async def _beside_relay(
         remark("this system does not report the user of a connection: only the relay's address protects it")
     relay = Relay(GatewayClient(agent.gateway, task, agent.prover), only_descendants=True, notice=remark)
     env = child_environment() | {"REMIT_MCP_URL": await relay.start(), "REMIT_HTTP_URL": relay.api_url}
+    env |= usage_environment(env, relay.usage_url, remark)
     keeping = asyncio.create_task(_keep(task))
     try:
         return await run_child(command, env, signals, confine)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from remit.cli.decisions.declassification import lowered, said
 from remit.cli.evidence.closure import show_closure
 from remit.cli.output import terminal
+from remit.cli.output.sentences import show_sentences
 from remit.cli.parser import Pairs, Several, Switch, noun, pairs
 from remit.cli.rest_client import connect
 from remit.cli.tasks.agent_task import planned
@@ -318,9 +319,4 @@ def _one(task: Json) -> None:
             ]
         )
     )
-    terminal.say("")
-    terminal.table(
-        ("MAY CALL", "WITH"),
-        ((one["tool"], "; ".join(one["says"]) or "any arguments") for one in task["grants"]),
-        empty="may call nothing",
-    )
+    show_sentences(task["sentences"])

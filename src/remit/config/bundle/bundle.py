@@ -12,6 +12,7 @@ import msgspec
 
 from remit.config.bundle.apis import api_of
 from remit.config.bundle.forms import TaskFile, ToolsFile
+from remit.config.bundle.history import HISTORY_FILE, HistoryFile, counters_of
 from remit.config.bundle.one_time_codes import code_channels
 from remit.config.bundle.participants import broken_readers
 from remit.config.bundle.task_types import KnownNames, task_type
@@ -26,6 +27,8 @@ from remit.config.settings import CONFIG_NAME, Config, UpstreamSection
 from remit.core.errors import ConfigInvalid
 from remit.core.label import Classes
 from remit.core.policy.bundle import Bundle, PolicySource, bundle_digest, file_digest
+from remit.core.tasks.history import MAX_COUNTERS, HistoryCounter
+from remit.core.tasks.model_prices import ModelPrices
 from remit.core.tasks.task import TaskType
 from remit.core.tools.http_api import Api
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, is_tool_name
@@ -76,8 +79,11 @@ def examine_bundle(config: Config) -> tuple[Bundle, list[ConfigInvalid]]:
         instructions=reading.instructions,
         task_types=reading.task_types,
         policies=tuple(policies),
+        history=reading.history(),
         apis=reading.apis,
         classes=reading.classes,
+        ceilings=config.authority_ceilings,
+        prices=config.models.table if config.models else ModelPrices(),
         files=reading.files,
         digest=bundle_digest(reading.files),
     )
@@ -99,6 +105,7 @@ class _Reading:
         self.task_types: dict[str, TaskType] = {}
         self.apis: dict[str, Api] = {}
         self._homes: dict[str, str] = {}
+        self._history: list[Path] = []
         self._own: bytes | None = None
 
     def config_file(self) -> None:
@@ -137,11 +144,13 @@ class _Reading:
         where = self.config.policy.path
         endings = ENDINGS[self.config.policy.kind]
         beside = (".cedarschema",) if self.config.policy.kind == "cedar" else ()
-        paths = self.folder.list(where, "policy.path", (*endings, *beside), required=True)
+        paths = self.folder.list(where, "policy.path", (*endings, *beside, HISTORY_FILE), required=True)
+        self._history = [path for path in paths if path.name.endswith(HISTORY_FILE)]
         texts = [
             PolicySource(self.folder.name(path), text)
             for path in paths
-            if (text := self._binary(path) if path.suffix == ".gz" else self._text(path)) is not None
+            if path not in self._history
+            and (text := self._binary(path) if path.suffix == ".gz" else self._text(path)) is not None
         ]
         if not any(path.name.endswith(endings) for path in paths) and not self.folder.problems:
             self._note(
@@ -150,6 +159,24 @@ class _Reading:
                 f"add a `{endings[0]}` file, or run `remit init`",
             )
         return [source for source in texts if source.file.endswith(endings)]
+
+    def history(self) -> tuple[HistoryCounter, ...]:
+        """Read the counters beside the policies. Tools are read first."""
+        out: list[HistoryCounter] = []
+        for path in self._history:
+            name, node, form = self._form(path, HistoryFile)
+            if node is None or form is None:
+                continue
+            problems = Problems(name, path.parent)
+            for one in counters_of(form, node, problems, self.tools, self.config.governed):
+                line = node.child_line("counters", one.name)
+                if self._claim(f"counter `{one.name}`", f"{name}:{line}", problems, line, one.name):
+                    out.append(one)
+            if len(out) > MAX_COUNTERS:
+                way = "leave out those that no policy reads"
+                problems.add(f"more than {MAX_COUNTERS} counters", line=node.line, remediation=way)
+            self.found += problems.found
+        return tuple(out)
 
     def tools_file(self, path: Path) -> None:
         """Read one file of `tools/`."""
@@ -211,7 +238,9 @@ class _Reading:
             return
         problems = Problems(name, path.parent)
         line = node.line_of("task")
-        known = KnownNames(self.config.governed, self.tools, self.words)
+        known = KnownNames(
+            self.config.governed, self.tools, self.words, priced=self.config.models is not None
+        )
         found = task_type(form, node, problems, known)
         if self._claim(f"task type `{form.task}`", f"{name}:{line}", problems, line, "task"):
             self.task_types[form.task] = found

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from remit.config.reading.section import Name, Seconds, Section, Size, Text, UpstreamName
+from remit.config.reading.section import Money, Name, Seconds, Section, Size, Text, UpstreamName
 from remit.core.json_value import Json
 from remit.core.label import Trust
 from remit.core.tools.tool import ArgumentRole, Effect
@@ -394,6 +394,18 @@ class BudgetsForm(Section, frozen=True, kw_only=True):
         Count | None, Meta(description="Maximum number of calls that change something.")
     ] = None
     result_bytes: Annotated[Size | None, Meta(description="Maximum total size of results.")] = None
+    tokens: Annotated[
+        Count | None,
+        Meta(description="Maximum number of tokens of the model calls that the agent reports."),
+    ] = None
+    spend: Annotated[
+        Money | None,
+        Meta(description="Maximum cost of these model calls, by the prices of `models` in `remit.yaml`."),
+    ] = None
+    sent_bytes: Annotated[
+        Size | None,
+        Meta(description="Maximum total size of the arguments of calls whose audience is not `self`."),
+    ] = None
 
 
 class DelegatesForm(Section, frozen=True, kw_only=True):
@@ -406,6 +418,19 @@ class DelegatesForm(Section, frozen=True, kw_only=True):
         Meta(min_length=1, description="Agents that may get a child task: names, or `group:name`."),
     ]
     max_depth: Annotated[int, Meta(ge=1, le=7, description="Maximum depth of child tasks.")] = 1
+
+
+class RunbookForm(Section, frozen=True, kw_only=True):
+    """A type whose steps were approved in advance, and whose tasks are reviewed afterwards."""
+
+    approved_by: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="The people, or `group:name`, who approved its steps."),
+    ]
+    review_by: Annotated[
+        tuple[Text, ...],
+        Meta(min_length=1, description="The people, or `group:name`, who review each task after its end."),
+    ]
 
 
 class WithholdForm(Section, frozen=True, kw_only=True):
@@ -455,6 +480,20 @@ class TaskFile(Section, frozen=True, kw_only=True):
             "calls until the deadline."
         ),
     ] = "end"
+    ends_after: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Tools of its grants: the first call of one of them that succeeds, or may have "
+            "succeeded, completes the task, and its authority ends."
+        ),
+    ] = ()
+    runbook: Annotated[
+        RunbookForm | None,
+        Meta(
+            description="Its steps were approved in advance: its high-risk calls without a person are no "
+            "question where its grants say where they go. A finding asks for a review of each task."
+        ),
+    ] = None
     without_words: Annotated[
         Literal["refuse", "ask"],
         Meta(

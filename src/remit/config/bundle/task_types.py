@@ -13,9 +13,17 @@ from remit.config.bundle.vocabulary import Vocabulary, label_of
 from remit.config.reading.decoding import Problems, nearest, suggestion
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid, Malformed
+from remit.core.identity.principals import NO_PERSON
 from remit.core.label import Label, Trust, Unseen
 from remit.core.tasks.grant import GrantTemplate
-from remit.core.tasks.task import Budgets, HandDown, Parameter, TaskType, check_parameters
+from remit.core.tasks.task import (
+    Budgets,
+    HandDown,
+    Parameter,
+    Runbook,
+    TaskType,
+    check_parameters,
+)
 from remit.core.tools import constraint
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, is_tool_name
 
@@ -27,11 +35,15 @@ _PERSON: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that task types are checked against: upstreams, tools described so far, and labels."""
+    """The names that task types are checked against: upstreams, tools described so far, and labels.
+
+    `priced`: there is a table of the prices of models.
+    """
 
     upstreams: Collection[str]
     tools: Mapping[str, Tool]
     words: Vocabulary
+    priced: bool = False
 
 
 def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> TaskType:
@@ -57,7 +69,7 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         requested_by=form.requested_by,
         parameters=_parameters(form, node, problems),
         grants=_grants(form, node, problems, known),
-        budgets=_budgets(form.budgets),
+        budgets=_budgets(form.budgets, node, problems, known),
         deadline_s=form.deadline,
         label=label_of(
             form.labels,
@@ -70,9 +82,37 @@ def task_type(form: TaskFile, node: Node, problems: Problems, known: KnownNames)
         requires_person=form.requires_person,
         delegates=_delegates(form, node, problems),
         ends_when_spent=form.when_spent == "end",
+        ends_after=_ends_after(form, node, problems),
+        runbook=_runbook(form, node, problems),
         withhold=_unseen(form, node, problems, known),
         asks_unheard=form.without_words == "ask",
     )
+
+
+def _ends_after(form: TaskFile, node: Node, problems: Problems) -> tuple[str, ...]:
+    known = [tool for one in form.grants if isinstance(tool := one.get("tool"), str)]
+    for place, tool in enumerate(form.ends_after):
+        if tool not in known:
+            at = f"ends_after[{place}]"
+            way = suggestion(tool, known) if known else "grant the tool"
+            problems.add(
+                f"`{tool[:80]}` is not a tool of its grants", line=node.line_of(at), key=at, remediation=way
+            )
+    return form.ends_after
+
+
+def _runbook(form: TaskFile, node: Node, problems: Problems) -> Runbook | None:
+    if form.runbook is None:
+        return None
+    for key in ("approved_by", "review_by"):
+        for place, who in enumerate(getattr(form.runbook, key)):
+            if not _PERSON.fullmatch(who) or who.startswith(NO_PERSON):
+                at = f"runbook.{key}[{place}]"
+                way = "write a person's name or `group:name`"
+                problems.add(
+                    f"`{who[:80]}` is not a person or a group", line=node.line_of(at), key=at, remediation=way
+                )
+    return Runbook(form.runbook.approved_by, form.runbook.review_by)
 
 
 def _unseen(form: TaskFile, node: Node, problems: Problems, known: KnownNames) -> Unseen:
@@ -191,8 +231,22 @@ def _parameter(name: str, form: ParameterForm) -> Parameter:
     return out
 
 
-def _budgets(form: BudgetsForm) -> Budgets:
-    return Budgets(calls=form.calls, effectful_calls=form.effectful_calls, result_bytes=form.result_bytes)
+def _budgets(form: BudgetsForm, node: Node, problems: Problems, known: KnownNames) -> Budgets:
+    if form.spend is not None and not known.priced:
+        problems.add(
+            "a budget of money needs the prices of models",
+            line=node.line_of("budgets.spend"),
+            key="budgets.spend",
+            remediation="write `models` in `remit.yaml`: a currency and prices",
+        )
+    return Budgets(
+        calls=form.calls,
+        effectful_calls=form.effectful_calls,
+        result_bytes=form.result_bytes,
+        tokens=form.tokens,
+        spend=form.spend,
+        sent_bytes=form.sent_bytes,
+    )
 
 
 def _holder(node: Node, text: str, key: str) -> tuple[str, int]:

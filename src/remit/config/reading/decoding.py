@@ -18,7 +18,7 @@ import msgspec
 from msgspec import inspect
 
 from remit.config.reading.secret_reference import SecretRef, read_secret
-from remit.config.reading.units import duration_s, size_bytes
+from remit.config.reading.units import duration_s, money_millionths, size_bytes
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import ConfigInvalid
 from remit.core.json_value import Json
@@ -28,9 +28,11 @@ T = TypeVar("T")
 #: Marks a value that could not be read; its problem has been noted.
 MISSING: Final = msgspec.UNSET
 
+_QUANTITIES: Final = {"size": size_bytes, "duration": duration_s, "money": money_millionths}
 _QUANTITY_WAYS: Final = {
     "size": "write bytes or a unit: `65536`, `64 KiB`, `1 MiB`",
     "duration": "write seconds or units: `90`, `15s`, `30m`, `1h 30m`",
+    "money": "write an amount below a million with at most six decimals: `5`, `2.50`",
 }
 
 
@@ -169,7 +171,7 @@ class _Reader:
     def _scalar(self, value: Json, kind: inspect.Type, extra: dict[str, Any], key: str, line: int) -> Any:
         if "quantity" in extra and isinstance(kind, inspect.IntType):
             try:
-                value = size_bytes(value) if extra["quantity"] == "size" else duration_s(value)
+                value = _QUANTITIES[extra["quantity"]](value)
             except ValueError as fault:
                 return self._refuse(str(fault), line, key, _QUANTITY_WAYS[extra["quantity"]])
         if isinstance(kind, inspect.StrType):

@@ -8,13 +8,15 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from remit.config.reading.units import DURATION_PATTERN, SIZE_PATTERN
+from remit.config.reading.units import DURATION_PATTERN, MONEY_PATTERN, SIZE_PATTERN
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 Size = Annotated[int, Meta(extra={"quantity": "size", "pattern": SIZE_PATTERN})]
 Seconds = Annotated[int, Meta(extra={"quantity": "duration", "pattern": DURATION_PATTERN})]
+#: In whole millionths.
+Money = Annotated[int, Meta(extra={"quantity": "money", "pattern": MONEY_PATTERN})]
 NAME_RULE: Final = "use 1 to 63 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit"
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", extra={"rule": NAME_RULE})]
 # Without `__`, and without a `_` at its end, so that `upstream__tool` is unambiguous.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -42,6 +42,31 @@ class AgentsSection(Section, frozen=True, kw_only=True):
             "number delegated to one other agent.",
         ),
     ] = 100
+
+
+class CeilingSection(Section, frozen=True, kw_only=True):
+    """The most that tasks of one agent, owner or person are granted, whatever their type grants."""
+
+    tier: Annotated[
+        Literal["conversation", "assistant", "operator", "autonomous"],
+        Meta(description="Highest tier of their tools."),
+    ] = "autonomous"
+    tools: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="Their only tools, as `upstream/tool`. Default: every tool of the tier."),
+    ] = None
+
+
+class CeilingsSection(Section, frozen=True, kw_only=True):
+    """Ceilings of agents, of the owners of agents, and of people. Task types grant less, never more."""
+
+    agents: Annotated[dict[str, CeilingSection], Meta(description="By the agent's name.")] = {}
+    owners: Annotated[
+        dict[str, CeilingSection], Meta(description="By the owner: a person, or a team as `group:name`.")
+    ] = {}
+    people: Annotated[
+        dict[str, CeilingSection], Meta(description="By the person who requests a task, or for whom it is.")
+    ] = {}
 
 
 class PoliciesSection(Section, frozen=True, kw_only=True):

@@ -54,7 +54,8 @@ class ListenSection(Section, frozen=True, kw_only=True):
         tuple[Text, ...],
         Meta(
             description="Addresses or networks of trusted proxies. Their `X-Forwarded-For` is used only "
-            "for rate limits: sign-in attempts and unauthenticated requests of each client address."
+            "for rate limits (sign-in attempts and unauthenticated requests of each client address) and for "
+            "the network zones of `environment.networks`."
         ),
     ] = ()
 

@@ -15,6 +15,7 @@ from remit.config.reading.section import Name, Seconds, Section, Text
 from remit.config.reading.yaml_lines import Node
 from remit.core.errors import Malformed
 from remit.core.identity.platforms import PLATFORMS, Platform
+from remit.core.identity.posture import PostureClaim, PostureType
 from remit.core.identity.workload import SpiffeId
 from remit.core.keys.jwks import USUAL
 
@@ -22,7 +23,22 @@ PlatformName = Literal["kubernetes", "github-actions", "gitlab", "aws", "gcp", "
 Use = Literal["workloads", "people", "id-jag"]
 Algorithm = Literal["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 
+#: The name of a fact, such that every policy language can write it as an attribute.
+FactName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", extra={"rule": "use a-z, 0-9 and `_`, beginning with a letter"}),
+]
+
 assert set(get_args(PlatformName)) == set(PLATFORMS)
+
+
+class PostureSection(Section, frozen=True, kw_only=True):
+    """A claim about device or build that policies may read, as `context.posture.claims.NAME`."""
+
+    claim: Annotated[Text, Meta(description="The claim's name, or an RFC 6901 pointer into the claims.")]
+    type: Annotated[
+        PostureType, Meta(description="Its type; a value of another type counts as not stated.")
+    ] = "string"
 
 
 class IssuerSection(Section, frozen=True, kw_only=True):
@@ -68,6 +84,10 @@ class IssuerSection(Section, frozen=True, kw_only=True):
     max_token_life_s: Annotated[
         Seconds, Meta(ge=60, description="Tokens with a longer lifetime are refused.")
     ] = 24 * 3600
+    posture: Annotated[
+        dict[FactName, PostureSection],
+        Meta(description="Claims about device or build that policies may read, by the name that they use."),
+    ] = {}
 
     @property
     def platform(self) -> Platform | None:
@@ -78,6 +98,11 @@ class IssuerSection(Section, frozen=True, kw_only=True):
     def name_of_issuer(self) -> str:
         """The `iss` of its tokens; empty if neither the section nor its preset gives one."""
         return self.issuer or (self.platform.issuer if self.platform else "")
+
+    @property
+    def let_in(self) -> dict[str, PostureClaim]:
+        """The claims that policies may read."""
+        return {name: PostureClaim(one.claim, one.type) for name, one in self.posture.items()}
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -138,11 +163,21 @@ class TrustSection(Section, frozen=True, kw_only=True):
 def check_trust(trust: TrustSection, node: Node, problems: Problems) -> None:
     """Note problems across several values."""
     believed: dict[tuple[str, str], str] = {}
+    types: dict[str, str] = {}
     for name, issuer in trust.issuers.items():
         key = f"trust.issuers.{name}"
         for at, message, remediation in _issuer_faults(issuer, trust.plain_loopback):
             where = f"{key}.{at}" if at else key
             problems.add(message, line=node.line_of(where), key=where, remediation=remediation)
+        for fact, one in issuer.posture.items():
+            if types.setdefault(fact, one.type) != one.type:
+                where = f"{key}.posture.{fact}.type"
+                problems.add(
+                    f"differs from `{types[fact]}`, which another issuer gives the same name",
+                    line=node.line_of(where),
+                    key=where,
+                    remediation="give it the same type, or another name",
+                )
         for use in issuer.use:
             # Two key sets with one `iss`: the holder of a key of one could issue tokens for a subject of the
             # other.
@@ -186,6 +221,8 @@ def _issuer_faults(issuer: IssuerSection, plain_loopback: bool) -> Iterator[Faul
     if issuer.bearer_file and not issuer.jwks_uri:
         # Metadata could name any address, and the token would go there.
         yield "bearer_file", "has a token but no `jwks_uri`", "write `jwks_uri:`"
+    if issuer.posture and "workloads" not in issuer.use:
+        yield "posture", "belongs to identities of workloads", "remove it, or add `workloads` to `use`"
     if platform is not None and "workloads" not in issuer.use:
         yield "preset", "belongs to a platform for workloads", "remove it, or add `workloads` to `use`"
 

@@ -8,6 +8,8 @@ from datetime import datetime
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.circumstances.circumstances import USUAL, Circumstances
+from remit.core.decisions.obligations import REDACT
 from remit.core.flow.facts import NO_FLOW, Flow
 from remit.core.flow.stored_labels import NOTHING_AT_REST, CallLabels
 from remit.core.identity.principals import Agent, Principal
@@ -15,8 +17,12 @@ from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Label
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.history import HistoryFacts
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tier, Tool
+
+#: What remit itself can do with a result.
+BY_REMIT = frozenset({REDACT})
 
 
 class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +38,12 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     left where the call reads, and in the data that it passes on. `crossings` counts the trust zones, beyond
     the first, that the chain's data has entered, including this call; the default guardrails refuse more than
     `max_crossings`. `follows` is the decision on the deferred call that this call brings input to.
-    `own_files` is the argument that reaches remit's own files; no mode permits such a call.
+    `own_files` is the argument that reaches remit's own files; no mode permits such a call. `history` is what
+    happened before in the task and its family, if that is counted. `unscoped` is true for a call of tier
+    autonomous where the grants that permit it leave open where it goes (`core.tasks.grant_scope`).
+    `circumstances` are what policies may read that neither the agent nor the arguments determine.
+    `stated_reason` is why the agent makes the call, in its own words. `carries_out` are the kinds of
+    obligations that concern the result and that the party carrying out the call can meet.
     """
 
     principal: Principal
@@ -55,6 +66,11 @@ class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_crossings: int = MAX_CROSSINGS
     follows: str = ""
     own_files: str = ""
+    history: HistoryFacts = {}
+    unscoped: bool = False
+    circumstances: Circumstances = USUAL
+    stated_reason: str = ""
+    carries_out: frozenset[str] = BY_REMIT
 
     @property
     def lacks_sender(self) -> bool:

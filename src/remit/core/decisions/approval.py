@@ -43,7 +43,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     the request may be answered and used, or the time at which it expired. `requested_for` is the person
     behind the task, `requested_by` the person who stated its intent: neither ever answers. `offer` is what an
     answer may permit beyond the call (None: nothing), `bounds` what the approver chose of it, and `used` the
-    number of calls that it has permitted.
+    number of calls that it has permitted. `step_up`: only a person who has just signed in with a passkey may
+    approve.
     """
 
     tenant: str
@@ -67,6 +68,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     offer: BoundedOffer | None = None
     bounds: Bounds | None = None
     used: int = 0
+    step_up: bool = False
 
     @property
     def subject(self) -> str:

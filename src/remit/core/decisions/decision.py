@@ -55,7 +55,9 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     failed, the request did not fit the schema, or an entity was missing: then the answer is a refusal,
     whatever the other fields contain. `flow` lists, as (rule, fact), the facts of the call's flow that the
     forbidding rules have read: `destination`, `provenance.to`. `most_calls` and `most_high_risk` are the most
-    calls that one approval may permit by all the rules of `waivable`; below 2: just the one.
+    calls that one approval may permit by all the rules of `waivable`; below 2: just the one. `obligations`
+    are those of all permitting rules (`core.decisions.obligations`); `asking` are the permitting rules that
+    count only once a person has approved the call.
     """
 
     permits: tuple[RuleRef, ...] = ()
@@ -67,6 +69,7 @@ class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     flow: tuple[tuple[str, str], ...] = ()
     most_calls: int = 0
     most_high_risk: int = 0
+    asking: tuple[RuleRef, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +108,8 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
     """Turn a policy answer into an outcome and its deciding rules; forbid wins, default deny.
 
     A Defer requires that every satisfied forbid is waivable and that a rule permits the call without them.
-    `waived` holds the rules that an approval has waived; a waivable rule outside this set defers again.
+    `waived` holds the rules that an approval has waived; a waivable rule outside this set defers again, and
+    so does a permitting rule that asks a person.
     """
     if answer.errors:
         return _DENY, answer.forbids
@@ -113,9 +117,9 @@ def weigh(answer: PolicyAnswer, waived: frozenset[RuleRef]) -> tuple[Outcome, tu
         return _DENY, answer.forbids
     if not answer.permits:
         return _DENY, ()
-    standing = tuple(rule for rule in answer.waivable if rule not in waived)
-    if standing:
-        return _DEFER, answer.waivable
+    asked = (*answer.waivable, *answer.asking) if answer.asking else answer.waivable
+    if any(rule not in waived for rule in asked):
+        return _DEFER, asked
     return _PERMIT, answer.permits
 
 
@@ -128,6 +132,7 @@ def overtaken(decision: Decision, by: RemitError) -> Decision:
         reasons=(*decision.reasons, reason),
         approval="",
         approval_left=None,
+        obligations=(),
         waived=(),
         observed=False,
     )

@@ -17,18 +17,22 @@ from typing import Any, Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import Circumstances
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.flow.facts import Flow, FlowFacts
 from remit.core.flow.justification import Justification, Provenance
 from remit.core.identity.principals import Agent, AgentState, Principal
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.json_value import Json
 from remit.core.label import MAX_CROSSINGS, Audience, Classes, Label, Trust
+from remit.core.tasks.history import HistoryFacts, Unreadable
 from remit.core.tasks.task import Task
 from remit.core.tools.tool import Tool
 
 #: Characters of an agent's digest: it detects a change, and no one gains by a collision.
 DIGEST_CHARACTERS: Final = 16
+#: In place of a counter's value that was not kept.
+NOT_COUNTED: Final = Unreadable("was not counted when the call was decided")
 _SELF: Final = Audience("self")
 _UNTRUSTED: Final = Trust.UNTRUSTED
 _ACTIVE: Final = AgentState.ACTIVE
@@ -56,6 +60,18 @@ def recorded(request: AccessRequest) -> dict[str, Json]:
         facts["crossings"] = request.crossings
     if request.max_crossings != MAX_CROSSINGS:
         facts["max_crossings"] = request.max_crossings
+    if request.history:
+        facts["history"] = {
+            name: str(value) if isinstance(value, str) else value for name, value in request.history.items()
+        }
+    if request.unscoped:
+        facts["unscoped"] = True
+    if circumstances := msgspec.to_builtins(request.circumstances):
+        facts["circumstances"] = circumstances
+    if request.principal.method is not None:
+        facts["attestation"] = request.principal.method.value
+    if request.principal.posture:
+        facts["posture"] = request.principal.posture
     return facts
 
 
@@ -116,7 +132,12 @@ def rebuilt(
     assurance = Assurance.from_word(facts["assurance"])
     return AccessRequest(
         principal=Principal(
-            tenant=task.tenant, agent=agent.name, on_behalf_of=task.on_behalf_of, assurance=assurance
+            tenant=task.tenant,
+            agent=agent.name,
+            on_behalf_of=task.on_behalf_of,
+            assurance=assurance,
+            method=AttestationMethod(kept["attestation"]) if "attestation" in kept else None,
+            posture=kept.get("posture", {}),
         ),
         agent=agent,
         task=task,
@@ -130,7 +151,14 @@ def rebuilt(
         flow=flow,
         crossings=kept.get("crossings", 0),
         max_crossings=kept.get("max_crossings", MAX_CROSSINGS),
+        history=_history(kept.get("history", {})),
+        unscoped=bool(kept.get("unscoped")),
+        circumstances=msgspec.convert(kept.get("circumstances", {}), Circumstances),
     )
+
+
+def _history(kept: Mapping[str, int | str | None]) -> HistoryFacts:
+    return {name: Unreadable(value) if isinstance(value, str) else value for name, value in kept.items()}
 
 
 def _flow(facts: Mapping[str, Any], kept: Mapping[str, Any], values: Mapping[str, Json], tool: Tool) -> Flow:

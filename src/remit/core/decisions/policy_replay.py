@@ -17,7 +17,10 @@ from remit.core.decisions.decision import Outcome, PolicyAnswer, RuleRef, weigh
 
 #: Codes of reasons that policies give; every other reason of a refusal is one that policies cannot change.
 POLICY_CODES: Final = frozenset(
-    {"permitted", "approval-needed", "forbidden", "no-permit", "policy-error", "flow", "plan"}
+    {
+        *("permitted", "approval-needed", "forbidden", "no-permit", "policy-error", "flow", "plan"),
+        *("obligation", "reason-required", "step-up"),
+    }
 )
 #: What each code of a decision that cannot be replayed means.
 MEANINGS: Final[Mapping[str, str]] = {
@@ -30,13 +33,15 @@ MEANINGS: Final[Mapping[str, str]] = {
     "values-hidden": "a rule reads an argument of which only a digest is kept",
     "too-many-arguments": "it had more arguments than the record names",
     "not-reproduced": "the policies in force, which decided it, now decide it differently",
+    "history-unknown": "a rule reads a counter that did not count then, or counted something else",
     "changed-in-store": "its event is not as it was recorded",
 }
 #: Examples of each change.
 MAX_EXAMPLES: Final = 5
 #: Names that are counted one by one, for each kind of name.
 MAX_NAMES: Final = 200
-_RANK: Final = {Outcome.DENY: 0, Outcome.DEFER: 1, Outcome.PERMIT: 2}
+#: Outcomes by how much they permit.
+RANK: Final = {Outcome.DENY: 0, Outcome.DEFER: 1, Outcome.PERMIT: 2}
 
 
 class ReplayedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +63,7 @@ class ReplayedCall(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def more_permissive(self) -> bool:
         """Whether the change permits more: a refusal becomes a question or a permit, a question a permit."""
-        return _RANK[self.after] > _RANK[self.before]
+        return RANK[self.after] > RANK[self.before]
 
 
 class Flips(msgspec.Struct, kw_only=True):
@@ -125,7 +130,7 @@ def refused_elsewhere(facts: Mapping[str, Any]) -> bool:
 def waived(facts: Mapping[str, Any], before: PolicyAnswer) -> frozenset[RuleRef]:
     """Return the rules that an approval had waived for a recorded call."""
     approved = facts["outcome"] == Outcome.PERMIT.value and facts.get("approval")
-    return frozenset(before.waivable) if approved else frozenset()
+    return frozenset((*before.waivable, *before.asking)) if approved else frozenset()
 
 
 def reproduced(facts: Mapping[str, Any], answer: PolicyAnswer) -> bool:

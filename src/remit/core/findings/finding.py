@@ -33,6 +33,7 @@ class FindingKind(enum.StrEnum):
     CREDENTIAL_LEAKED = "credential-leaked"
     SIGNALS_SILENT = "signals-silent"
     LOG_CHANGED = "log-changed"
+    REVIEW_DUE = "review-due"
 
 
 class FindingMeaning(msgspec.Struct, frozen=True):
@@ -161,6 +162,16 @@ FINDING_MEANINGS: dict[FindingKind, FindingMeaning] = {
         },
         "find out who can write to the store; `remit audit verify` lists each fault, and an earlier "
         "backup of the store has the original events",
+    ),
+    FindingKind.REVIEW_DUE: FindingMeaning(
+        "A task of a runbook has ended. Its steps were approved in advance, so a person reviews its calls.",
+        {
+            "task": "the task",
+            "task_type": "its type",
+            "review_by": "the people or groups who review it",
+            "ended": "how it ended: `completed`, `expired` or `revoked`",
+        },
+        "read its calls with `remit audit --task TASK`, then resolve this with what you found",
     ),
 }
 

@@ -17,6 +17,7 @@ from remit.core.identity.workload import (
     KeyBinding,
     workload_of,
 )
+from remit.core.json_value import Json
 
 
 class AgentState(enum.StrEnum):
@@ -144,7 +145,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     `chain` holds the actors from the current one outwards; its first is `agent` itself. `on_behalf_of` is
     empty when the agent acts for itself. `method` is the agent's method of proof when its token was issued;
-    `confirmation` is the key whose possession was proved with this very request.
+    `confirmation` is the key whose possession was proved with this very request. `posture` are the claims
+    about device and build in the agent's identity token, by their names in the configuration.
     """
 
     tenant: str
@@ -154,6 +156,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     assurance: Assurance = Assurance.ASSERTED
     method: AttestationMethod | None = None
     confirmation: Confirmation = Confirmation()
+    posture: dict[str, Json] = {}
 
     @property
     def subject(self) -> str:

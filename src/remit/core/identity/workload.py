@@ -188,7 +188,8 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     `workload` is its canonical text, `instance` the running copy where the platform names it (a pod, a run).
     `facts` are the verified claims behind it, for bindings to match; they stay in this process. `token_id`
     identifies the presented document (a `jti`, a serial number), empty where it has no identifier. `expires`
-    is the document's expiry, none for a peer process.
+    is the document's expiry, none for a peer process. `posture` holds the claims about device and build that
+    the configuration lets in, by their names there.
     """
 
     workload: str
@@ -199,6 +200,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     instance: str = ""
     token_id: str = ""
     expires: datetime | None = None
+    posture: dict[str, Json] = {}
 
     def with_key(self, confirmation: Confirmation) -> Attested:
         """Return the same proof, together with a key whose possession the workload also proved."""

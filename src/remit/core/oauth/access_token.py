@@ -40,6 +40,8 @@ ALGORITHMS = ("ES256", "Ed25519")
 AGENT_SCOPE = "remit:agent"
 
 LABEL_CLAIM = "remit:label"
+POSTURE_CLAIM = "remit:posture"
+"""What an agent's identity token stated about device and build, as far as the configuration lets it in."""
 MAX_ASSUMED_IN_TOKEN = 12
 """What is known of the data behind a token: data class, categories, trust, zones. A claim defined by
 remit.
@@ -56,6 +58,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     acts only for itself. `attestation` is the agent's method of proof when the token was issued, `None` for
     an application that proved nothing except its code. `grant_id` is shared by everything issued under one
     grant. `label` is the label of the task's data at issue: a recipient of the token takes on this label.
+    `posture` are the claims about device and build in the agent's identity token.
     """
 
     issuer: str
@@ -75,6 +78,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     scope: str = ""
     grant_id: str = ""
     label: Label | None = None
+    posture: dict[str, Json] = {}
 
     @cached_property
     def on_behalf_of(self) -> str:
@@ -93,6 +97,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             assurance=self.assurance,
             method=self.attestation,
             confirmation=self.confirmation,
+            posture=self.posture,
         )
 
     def to_wire(self) -> dict[str, Json]:
@@ -118,6 +123,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             claims[GRANT_ID] = self.grant_id
         if self.label is not None and self.label != Label():
             claims[LABEL_CLAIM] = _label_out(self.label)
+        if self.posture:
+            claims[POSTURE_CLAIM] = self.posture
         if self.task:
             claims[MISSION] = {
                 MISSION_ID: self.task,
@@ -304,6 +311,7 @@ def validate(
         scope=wire.scope,
         grant_id=wire.grant_id,
         label=label_in(claims),
+        posture=_members(claims, POSTURE_CLAIM),
     )
 
 
@@ -344,6 +352,13 @@ def wrong_audience(resource: str = "") -> Unauthenticated:
         else "ask for one with this resource",
         step=1,
     )
+
+
+def _members(mapping: dict[str, Json], key: str) -> dict[str, Json]:
+    value = mapping.get(key, {})
+    if not isinstance(value, dict):
+        raise Unauthenticated("the token's claims are malformed", code="token-claims")
+    return value
 
 
 def _text(mapping: dict[str, Json], key: str) -> str:

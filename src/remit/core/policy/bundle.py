@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import msgspec
 
 from remit.core.canonical import digest
 from remit.core.json_value import Json
 from remit.core.label import Classes
-from remit.core.tasks.task import TaskType
+from remit.core.tasks.ceiling import AuthorityCeilings, AuthorityCut
+from remit.core.tasks.history import HistoryCounter
+from remit.core.tasks.model_prices import ModelPrices
+from remit.core.tasks.sentences import AuthoritySentence, authority_sentences
+from remit.core.tasks.task import Task, TaskType
 from remit.core.tools.constraint import Constraint, decode
 from remit.core.tools.http_api import Api
 from remit.core.tools.http_api.operation import Route
@@ -31,9 +36,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One version of everything that decisions depend on.
 
     `tools` are by id (`upstream/name`), `task_types` by name. `policies` are in the order of their file
-    names. `apis` are the routes of the upstreams that are HTTP APIs, `instructions` the reviewed texts of
-    upstreams about their use. `files` maps each file that was read,
-    relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
+    names. `history` are the counters that policies may read. `apis` are the routes of the upstreams that are
+    HTTP APIs, `instructions` the reviewed texts of upstreams about their use. `ceilings` bound what tasks are
+    granted, by their agents, owners and people. `prices` are those of models. `files` maps each file that was
+    read, relative to the bundle's folder, to the hexadecimal SHA-256 of its bytes.
 
     INVARIANT: `digest` is `bundle_digest(files)`, so that equal digests mean equal files, byte for byte.
     """
@@ -42,14 +48,40 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     instructions: dict[str, str] = {}
     task_types: dict[str, TaskType] = {}
     policies: tuple[PolicySource, ...] = ()
+    history: tuple[HistoryCounter, ...] = ()
     apis: dict[str, Api] = {}
     classes: Classes = msgspec.field(default_factory=Classes)
+    ceilings: AuthorityCeilings = AuthorityCeilings()
+    prices: ModelPrices = ModelPrices()
     files: dict[str, str] = {}
     digest: str = ""
 
     def tool(self, upstream: str, name: str) -> Tool:
         """Return a tool as described, or the worst case where no file describes it."""
         return self.tools.get(f"{upstream}/{name}") or undescribed(upstream, name, self.classes)
+
+    def sentences(
+        self, task: Task, *, now: datetime, observed: Collection[str]
+    ) -> tuple[AuthoritySentence, ...]:
+        """Return what a task may do, in sentences; `observed` are the upstreams in observe mode."""
+        return authority_sentences(
+            task,
+            self.task_types.get(task.type),
+            lambda name: self.tool(*name.split("/", 1)),
+            now=now,
+            observed=observed,
+            prices=self.prices,
+        )
+
+    def bounded(self, task: Task) -> tuple[AuthorityCut, ...]:
+        """Return what the ceilings of a task's agent, owner and people take from its grants."""
+        names = dict.fromkeys(grant.tool for grant in task.grants)
+        return self.ceilings.cuts(
+            agent=task.agent,
+            owner=task.owner,
+            people=task.people,
+            tools=(self.tool(*name.split("/", 1)) for name in names),
+        )
 
 
 class _KeptApi(msgspec.Struct, frozen=True):

@@ -12,8 +12,10 @@ from typing import Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import RISKS, UNATTESTED, UNKNOWN
+from remit.core.findings.finding import FindingKind
 from remit.core.identity.principals import Agent, AgentState
-from remit.core.identity.workload import Assurance
+from remit.core.identity.workload import Assurance, AttestationMethod
 from remit.core.label import Classes
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tier, Tool, ToolState
@@ -26,11 +28,17 @@ _CATEGORIES: Final = ("secret",)
 
 
 class DeclaredNames(msgspec.Struct, frozen=True):
-    """The names that the configuration declares: trust zones, groups, AI programmes."""
+    """The names that the configuration declares: trust zones, groups, AI programmes, time windows, networks.
+
+    `claims` are the claims of identity tokens that policies may read: their types by name.
+    """
 
     zones: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     initiatives: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    claims: dict[str, str] = {}
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -105,6 +113,7 @@ def vocabulary(
             "a purpose of task types", tuple(sorted({one.purpose for one in types})), closed=False
         ),
         **{path: Words("a word of this fact", words) for path, words in flow.items()},
+        **_circumstances(declared),
     }
     zones = Words("a trust zone", tuple(sorted(declared.zones if declared else ())), closed=bool(declared))
     for label in ("context.label", "context.task_label"):
@@ -112,6 +121,19 @@ def vocabulary(
         out[f"{label}.categories"] = _categories(tools, types, classes)
         out[f"{label}.zones"] = zones
     return out
+
+
+def _circumstances(declared: DeclaredNames | None) -> dict[str, Words]:
+    known, names = bool(declared), declared or DeclaredNames()
+    return {
+        "context.environment.windows": Words("a time window", tuple(sorted(names.windows)), closed=known),
+        "context.environment.network": Words(
+            "a network zone", (*sorted(names.networks), UNKNOWN), closed=known
+        ),
+        "context.environment.risk": Words("a level of risk", RISKS),
+        "context.posture.attestation": Words("a method of proof", (*AttestationMethod, UNATTESTED)),
+        "context.posture.findings": Words("a kind of finding", tuple(FindingKind)),
+    }
 
 
 def _audiences(tools: Iterable[Tool], classes: Classes, declared: DeclaredNames | None) -> Words:

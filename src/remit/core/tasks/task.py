@@ -20,6 +20,7 @@ from remit.core.identity.principals import NO_PERSON, Agent, person_of
 from remit.core.json_value import Json
 from remit.core.label import Label, Unseen
 from remit.core.scope import EVERYTHING, ScopeKind, scope
+from remit.core.tasks.ceiling import AuthorityCut
 from remit.core.tasks.grant import Grant, GrantTemplate
 from remit.core.tasks.plan import Plan
 
@@ -74,11 +75,18 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor."""
+    """A task's limits of use; `None` is no bound. A child's spending counts against every ancestor.
+
+    `tokens` are those of the model calls that the agent reports, `spend` is what these cost, in millionths.
+    `sent_bytes` is the size of arguments whose audience is not `self`.
+    """
 
     calls: int | None = None
     effectful_calls: int | None = None
     result_bytes: int | None = None
+    tokens: int | None = None
+    spend: int | None = None
+    sent_bytes: int | None = None
 
     def narrow(self, other: Budgets) -> Budgets:
         """Return the smaller of each bound."""
@@ -86,6 +94,9 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             calls=_least(self.calls, other.calls),
             effectful_calls=_least(self.effectful_calls, other.effectful_calls),
             result_bytes=_least(self.result_bytes, other.result_bytes),
+            tokens=_least(self.tokens, other.tokens),
+            spend=_least(self.spend, other.spend),
+            sent_bytes=_least(self.sent_bytes, other.sent_bytes),
         )
 
 
@@ -114,6 +125,16 @@ class HandDown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return HandDown(self.to, self.max_depth - 1)
 
 
+class Runbook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The work of a task type was approved in advance, step by step, and is reviewed afterwards.
+
+    `approved_by` and `review_by` name people, or groups of people as `group:name`.
+    """
+
+    approved_by: tuple[str, ...]
+    review_by: tuple[str, ...]
+
+
 class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     """A reviewed template for tasks.
 
@@ -126,6 +147,9 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
       questions (`Task.unheard`).
     - `ends_when_spent`: a task of this type ends once its budgets or ceilings are used up, so that no further
       call can be permitted.
+    - `ends_after`: the tools of which the first call that succeeds, or may have, completes a task of this
+      type.
+    - `runbook`: set where the steps were approved in advance.
     """
 
     name: str
@@ -140,6 +164,8 @@ class TaskType(msgspec.Struct, frozen=True, kw_only=True):
     requires_person: bool = True
     delegates: HandDown = HandDown()
     ends_when_spent: bool = True
+    ends_after: tuple[str, ...] = ()
+    runbook: Runbook | None = None
     withhold: Unseen = Unseen()
     asks_unheard: bool = False
 
@@ -199,7 +225,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `drawn_from` gives, for each of its grants by digest, the accounts of the ancestors' grants that a call
     under it also counts against. `counted_as` names, for a grant that was narrowed since, the grant that the
     task was opened with: its past use still counts. `narrowings` is the number of times that the task's
-    grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters.
+    grants were narrowed. `coded_by` names the creators of sign-in codes for the requesters. `ends_after` and
+    `runbook` are those of its type. `ends_with_parent` is true where the parent ends with its work. `cuts`
+    are the tools that its type grants and another bound took away.
     """
 
     tenant: str
@@ -228,6 +256,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int = 0
     idle_s: int = 0
     ends_when_spent: bool = False
+    ends_after: tuple[str, ...] = ()
+    ends_with_parent: bool = False
+    runbook: Runbook | None = None
+    cuts: tuple[AuthorityCut, ...] = ()
     lowered: datetime | None = None
     ended: datetime | None = None
     end_reason: str = ""
@@ -238,6 +270,39 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def speaker(self) -> str:
         """The person who requested the task; empty where the requester was not a person."""
         return person_of(self.intent.requested_by)
+
+    @property
+    def for_person(self) -> bool:
+        """Whether a person requested the task, or it is for a person."""
+        return bool(self.speaker or self.on_behalf_of)
+
+    @property
+    def ends_with_work(self) -> bool:
+        """Whether something ends the task once its work is over, before its deadline.
+
+        A lease, an idle time, a completing call, a budget that ends the task, or such an end of its parent.
+        """
+        if self.lease_s or self.idle_s or self.ends_after or self.ends_with_parent:
+            return True
+        return self.ends_spent
+
+    @property
+    def ends_spent(self) -> bool:
+        """Whether budgets or ceilings can be used up, so that no further call is permitted and it ends."""
+        own = self.budgets
+        bounded = any(one is not None for one in (own.calls, own.result_bytes, own.tokens, own.spend))
+        counted = bool(self.grants) and all(one.calls is not None or one.amounts for one in self.grants)
+        return self.ends_when_spent and (bounded or counted)
+
+    @property
+    def lasts_s(self) -> int:
+        """The seconds from its opening to its deadline."""
+        return int((self.deadline - self.opened).total_seconds())
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The person it is for and the person who requested it, each once."""
+        return tuple(dict.fromkeys(one for one in (self.on_behalf_of, self.speaker) if one))
 
     @property
     def subject(self) -> str:

@@ -151,10 +151,11 @@ class ArgumentCase(msgspec.Struct, frozen=True):
 
 
 class WithheldBy(enum.StrEnum):
-    """Who says that a field is withheld: the tool's description, or the task's type."""
+    """Who says that a field is withheld: the tool's description, the task's type, or a policy."""
 
     TOOL = "tool"
     TASK = "task"
+    POLICY = "policy"
 
 
 class FieldLabel(msgspec.Struct, frozen=True):

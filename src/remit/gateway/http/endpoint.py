@@ -63,12 +63,14 @@ from remit.gateway.http.problems import (
 from remit.gateway.http.request_state import ApiVisit
 from remit.gateway.http.response import ApiAnswer
 from remit.gateway.protected_resource import METADATA, ProtectedResource
+from remit.gateway.stated_reason import reason_of
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
 from remit.ports.upstream import HttpUpstream
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
+from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 from remit.services.mediation.mediator import Mediator, RequestedCall
@@ -173,6 +175,7 @@ class HttpEndpoint:
             url=self._base + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        visit.origin = sender_of(scope)
         if client := scope.get("client"):
             self._sightings.shown(found.claims, client[0])
         if found.nonce:
@@ -240,6 +243,8 @@ class HttpEndpoint:
             arguments=arguments,
             method=REQUEST,
             meta=travelling(visit.head.values),
+            origin=visit.origin,
+            reason=reason_of(visit.head.values),
         )
         answer = visit.answer = ApiAnswer(
             visit.send, self._locating(visit), patience_s=self._limits.reader_timeout_s

@@ -14,7 +14,8 @@ class ApiVisit:
     """One request and its state."""
 
     __slots__ = (
-        "agent", "answer", "claims", "head", "path", "proven", "receive", "send", "token", "upstream",
+        "agent", "answer", "claims", "head", "origin", "path", "proven", "receive", "send", "token",
+        "upstream",
     )  # fmt: skip
 
     claims: AccessClaims
@@ -29,6 +30,7 @@ class ApiVisit:
         self.token = ""
         self.proven = Confirmation()
         self.agent = ""
+        self.origin = ""
         self.answer: ApiAnswer | None = None
         self.upstream = upstream
         self.path = path

@@ -51,6 +51,7 @@ from remit.gateway.mcp.messages import (
 )
 from remit.gateway.mcp.response import LOG_LEVELS, Answer
 from remit.gateway.mcp.sessions import Session
+from remit.gateway.stated_reason import without_reason
 from remit.gateway.tracing import travelling
 from remit.ports.runtime import Clock
 from remit.services.decisions.approvals import Approvals
@@ -82,6 +83,7 @@ class CallVisit:
         "head",
         "id",
         "modern",
+        "origin",
         "place",
         "proven",
         "receive",
@@ -102,6 +104,7 @@ class CallVisit:
         self.token = ""
         self.proven = Confirmation()
         self.agent = ""
+        self.origin = ""
         self.modern = False
         self.id: RequestId | None = None
         self.session: Session | None = None
@@ -269,7 +272,12 @@ class Calls:
     async def quietly(self, visit: CallVisit, upstream: str, name: str, arguments: dict[str, Json]) -> bool:
         """Make a call and discard its answer; return whether it was permitted and executed."""
         asked = RequestedCall(
-            token=visit.token, proven=visit.proven, upstream=upstream, name=name, arguments=arguments
+            token=visit.token,
+            proven=visit.proven,
+            upstream=upstream,
+            name=name,
+            arguments=arguments,
+            origin=visit.origin,
         )
         try:
             end = await self._mediator.run(asked, SilentSink())
@@ -286,10 +294,11 @@ class Calls:
         params.
         """
         params = message.params
-        method = message.method
+        method, reason = message.method, ""
         if method == "tools/call":
             upstream, name = self._tool(visit, text_param(params, "name"))
             arguments = object_param(params, "arguments")
+            arguments, reason = without_reason(arguments)
             if visit.modern:
                 await self._check_params(visit, upstream, name, arguments)
         elif method == "prompts/get":
@@ -320,6 +329,8 @@ class Calls:
             wants_progress=isinstance(meta.get("progressToken"), str | int),
             log_level=_log_level(visit, meta),
             capabilities=able_of(visit, meta),
+            origin=visit.origin,
+            reason=reason,
             defers=method == "tools/call" and knows_deferred(visit, meta) and self._listing.defers(upstream),
         )
 

@@ -90,6 +90,7 @@ class DeferredMethods:
             method=message.method,
             meta=travelling(message.meta),
             capabilities=able_of(visit, message.meta),
+            origin=visit.origin,
         )
 
     def follow(self, visit: CallVisit, message: Incoming, held: list[DeferredCall]) -> Followed:

@@ -66,6 +66,7 @@ from remit.ports.upstream import LISTS
 from remit.services.endings.events import EndEvents
 from remit.services.findings.shared_identities import SharedIdentities
 from remit.services.identity.authenticator import Authenticator
+from remit.services.limits.client_address import sender_of
 from remit.services.limits.deadlines import Deadlines
 from remit.services.limits.request_bodies import body_of
 from remit.services.tools.announcements import Announcements
@@ -308,6 +309,7 @@ class McpEndpoint:
             url=self._base + raw_path(scope).decode("latin-1"),
         )
         visit.token, visit.claims, visit.proven = found.token, found.claims, found.proven
+        visit.origin = sender_of(scope)
         if client := scope.get("client"):
             self._sightings.shown(found.claims, client[0])
         if found.nonce:

@@ -18,6 +18,7 @@ from remit.core.label import Classes, Label
 from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Budgets, Task, TaskState
 from remit.ports.store.replicas import FleetChange
 
@@ -47,6 +48,18 @@ class TakeBudget(msgspec.Struct, frozen=True):
     calls: int = 0
     effectful_calls: int = 0
     result_bytes: int = 0
+
+
+class CountHistory(msgspec.Struct, frozen=True):
+    """Add entries to the history of a family of tasks, which ends with its root task."""
+
+    tenant: str
+    family: str
+    entries: tuple[HistoryEntry, ...]
+
+
+#: What a decided call takes.
+Take = TakeBudget | CountHistory
 
 
 class UseApproval(msgspec.Struct, frozen=True):
@@ -410,6 +423,7 @@ Change = (
     | CheckUnlocked
     | CheckValue
     | TakeBudget
+    | CountHistory
     | UseApproval
     | PutAgent
     | UseAgent

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.units import UnitStore
 
@@ -51,6 +52,9 @@ class TaskStore(UnitStore, Protocol):
 
     async def usage(self, tenant: str, task: str) -> Usage:
         """Return what a task and its descendants have used."""
+
+    async def history(self, tenant: str, family: str, *, limit: int) -> list[HistoryEntry]:
+        """Return what `CountHistory` has kept of a family; at most `limit` entries, the latest first."""
 
     async def delegation(self, tenant: str, delegation_id: str) -> Delegation | None:
         """Return a delegation record, whether or not it is still live."""

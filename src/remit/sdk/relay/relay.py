@@ -25,6 +25,7 @@ from remit.sdk.errors import AgentFault, GatewayRefused
 from remit.sdk.gateway_client import REFUSED, GatewayClient, GatewayReply
 from remit.sdk.relay import process_tree
 from remit.sdk.relay.api import pour, read_whole, relay_api
+from remit.sdk.relay.usage import PATH, relay_usage
 
 Json = Any
 
@@ -77,6 +78,11 @@ class Relay:
         """The URL for the child below which HTTP APIs are, each under the name of its upstream."""
         return f"http://{HOST}:{self._port}/{self._path}/http"
 
+    @property
+    def usage_url(self) -> str:
+        """The URL for the child to which it reports its model calls: OTLP over HTTP, traces."""
+        return f"http://{HOST}:{self._port}/{self._path}/{PATH}"
+
     async def start(self) -> str:
         """Listen, and return the URL."""
         loop = asyncio.get_running_loop()
@@ -98,6 +104,8 @@ class Relay:
             return _error(status, "relay", why)
         if (asked := self._asked_api(request.raw_path)) is not None:
             return await relay_api(self._gateway, request, *asked, self.api_url)
+        if self._is_usage(request.path):
+            return await relay_usage(self._gateway, request)
         upstream = self._wanted(request.path)
         if upstream is None:
             what = "no resource at this path; use the given address, or `/UPSTREAM` below it"
@@ -140,6 +148,10 @@ class Relay:
             known = bool(peer and own) and process_tree.descends(os.getpid(), peer, own)
             self._known[transport] = known
         return known
+
+    def _is_usage(self, path: str) -> bool:
+        first, _, rest = path.removeprefix("/").partition("/")
+        return rest == PATH and hmac.compare_digest(first.encode(), self._path.encode())
 
     def _wanted(self, path: str) -> str | None:
         """Return the upstream that a path names (empty: all), or None for a path that is not the relay's."""

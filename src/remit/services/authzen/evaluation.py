@@ -59,13 +59,14 @@ REPORTABLE = frozenset(
 class EvaluationQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """The question of an enforcement point: may this subject make this call?
 
-    `caller` is the enforcement point itself.
+    `caller` is the enforcement point itself, `carries_out` the kinds of obligations that it can meet.
     """
 
     point: EnforcementPoint
     caller: Principal
     subject: AskedSubject
     asked: RequestedCall
+    carries_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,10 @@ class EvaluationSteps(CallState):
             events = outcome_events(
                 recorded.request, recorded.decision, CallOutcome.NOT_SENT, self.deps.clock.now(), 0, "fence"
             )
-            self.deps.late.write(Unit(events=events))
+            counted = self.deps.authorizer.histories.ended(
+                recorded.request, recorded.live, CallOutcome.NOT_SENT
+            )
+            self.deps.late.write(Unit(counted, events))
             raise
         recorded.in_flight.sent = True
         recorded.live.index.unseen = True
@@ -192,10 +196,13 @@ async def describe(
         )
     steps = parts.authorizer.describing(principal, live, asked.upstream, asked.name, asked.arguments, now)
     request = await parts.observer.turns.take(steps)
+    request = await parts.surroundings.seen(request, live)
     return msgspec.structs.replace(
         request,
         enforcement_point=point.name,
         asked_with=question.caller.confirmation,
+        stated_reason=asked.reason,
+        carries_out=question.carries_out,
         unconstrained=request.unconstrained or not point.constrained,
     )
 
@@ -279,7 +286,10 @@ class AuthzenEvaluations:
         now = self._m.clock.now()
         events = outcome_events(awaited.request, awaited.decision, outcome, now, result_bytes, "")
         try:
-            await self._m.store.commit(Unit((TakeBudget(live.unbounded, result_bytes=result_bytes),), events))
+            done = live.worked(awaited.request.tool.id, outcome)
+            take = TakeBudget(live.unbounded, result_bytes=result_bytes)
+            counted = self._m.authorizer.histories.ended(awaited.request, live, outcome)
+            await self._m.store.commit(Unit((take, *counted, *done), events))
         except BaseException:
             self._awaited[decision] = awaited
             raise
@@ -308,4 +318,6 @@ class AuthzenEvaluations:
             0,
             "not-reported",
         )
-        self._m.late.write(Unit(events=events))
+        counted = self._m.authorizer.histories.ended(awaited.request, awaited.live, CallOutcome.UNKNOWN)
+        done = awaited.live.worked(awaited.request.tool.id, CallOutcome.UNKNOWN)
+        self._m.late.write(Unit((*counted, *done), events))

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision
+from remit.core.decisions.obligations import STEP_UP
 from remit.core.errors import Busy, Conflict, Forbidden, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
@@ -26,12 +27,15 @@ from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import PutApproval, UseApproval
+from remit.ports.store.changes import Credential, PutApproval, UseApproval
 from remit.ports.store.combined import TasksAndSignIn
 from remit.ports.store.units import Unit
 from remit.services.decisions.call_events import unsensitive
 from remit.services.separation.sign_in_methods import is_behind
 
+#: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
+STRONG: Final = "passkey"
+FRESH: Final = timedelta(minutes=5)
 #: Limit of open questions of one task, so that people are not flooded.
 MAX_PENDING = 20
 #: Limit of approvals in one state that are listed.
@@ -94,7 +98,11 @@ class Approvals:
         )
         live = [one for one in pending if request.now < one.expires]
         for one in live:
-            if one.call == request.call_digest and frozenset(one.rules) == frozenset(decision.rules):
+            if (
+                one.call == request.call_digest
+                and frozenset(one.rules) == frozenset(decision.rules)
+                and one.step_up >= (STEP_UP in decision.obligations)
+            ):
                 return one, Unit()
         if len(live) >= MAX_PENDING:
             raise Busy(
@@ -112,9 +120,13 @@ class Approvals:
             call=request.call_digest,
             arguments=unsensitive(request.tool, request.arguments),
             rules=decision.rules,
-            reasons=tuple(reason.text for reason in decision.reasons),
+            reasons=(
+                *(reason.text for reason in decision.reasons),
+                *((f"in the agent's own words: {request.stated_reason}",) if request.stated_reason else ()),
+            ),
             questioned=decision.questioned,
             offer=decision.offer,
+            step_up=STEP_UP in decision.obligations,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -175,11 +187,13 @@ class Approvals:
         call: str = "",
         most: int = 1,
         until: datetime | None = None,
+        session: Credential | None = None,
     ) -> Approval:
         """Record a person's answer; raise `Forbidden`, `Conflict` or `Malformed` if it is not admissible.
 
         `call` is the digest of the call that the person was shown; empty: not stated. The answer permits at
-        most so many calls `until` a moment; None: the end of what the question offers.
+        most so many calls `until` a moment; None: the end of what the question offers. `session` is the
+        person's, by which a question that needs a fresh sign-in is judged.
         """
         now = self._clock.now()
         found = await self.get(approval_id)
@@ -188,6 +202,12 @@ class Approvals:
                 "the digest does not match the call", code="digest-mismatch", remediation="review it again"
             )
         answered = found.answered(person, approve, now, comment, most=most, until=until)
+        if approve and found.step_up and not _signed_in_just_now(session, now):
+            raise Forbidden(
+                "this approval needs a sign-in with a passkey in the last five minutes",
+                code="step-up",
+                remediation="run `remit login`, sign in with a passkey at the browser, and answer again",
+            )
         task = await self._store.task(self._tenant, found.task) if approve else None
         if task and await is_behind(self._store, task, person.name, now, second_person=self._second_person):
             raise Forbidden(
@@ -265,3 +285,10 @@ class Approvals:
         if approval.state in open_states and self._clock.now() >= approval.expires:
             return approval.expired(approval.expires)
         return approval
+
+
+def _signed_in_just_now(session: Credential | None, now: datetime) -> bool:
+    """Return whether a session comes from a fresh sign-in with a passkey."""
+    if session is None or session.method != STRONG:
+        return False
+    return timedelta(0) <= now - (session.authenticated or session.created) <= FRESH

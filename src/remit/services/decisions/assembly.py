@@ -3,28 +3,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from remit.core.circumstances.networks import Networks
+from remit.core.circumstances.time_window import TimeWindow
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
+from remit.services.decisions.freezes import Freezes
 from remit.services.decisions.plan_changes import Plans
 from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.upstream_modes import UpstreamModes
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.policy.bundle import Policies
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSettings:
-    """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait."""
+    """Upstreams that are only `observed`, those whose callers prove no key, and how long questions wait.
+
+    `windows` are the time windows that policies may read, `networks` the network zones, `notified` the
+    addressees that a rule may notify.
+    """
 
     observed: frozenset[str] = frozenset()
     unconstrained: frozenset[str] = frozenset()
     approval_ttl_s: int = 900
+    windows: Mapping[str, TimeWindow] = field(default_factory=dict)
+    networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notified: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,9 @@ class DecisionServices:
     late: WriteBehind
     refusals: Refusals
     modes: UpstreamModes
+    shadow: PolicyShadow
+    surroundings: Surroundings
+    freezes: Freezes
 
 
 def decision_services(
@@ -53,21 +69,20 @@ def decision_services(
         store=store,
         policies=policies,
         tools=tools.registry,
+        histories=tasks.histories,
         entropy=entropy,
         tenant=deployment.tenant,
         observed=settings.observed,
         unconstrained=settings.unconstrained,
         own_files=adapters.own_files,
+        addressees=settings.notified,
     )
-    approvals = Approvals(
-        store=store,
-        clock=clock,
-        entropy=entropy,
-        tenant=deployment.tenant,
-        ttl_s=settings.approval_ttl_s,
-        second_person=deployment.second_person,
-    )
+    approvals = _approvals(adapters, deployment, settings)
     late = WriteBehind(store)
+    shadow = PolicyShadow(
+        policies=policies, store=store, clock=clock, entropy=entropy, tenant=deployment.tenant
+    )
+    surroundings = _surroundings(adapters, deployment, settings)
     refusals = Refusals(store, clock, late)
     plans = Plans(
         store=store,
@@ -78,6 +93,8 @@ def decision_services(
         authorizer=authorizer,
         approvals=approvals,
         refusals=refusals,
+        shadow=shadow,
+        surroundings=surroundings,
     )
     modes = UpstreamModes(
         store=store,
@@ -88,5 +105,34 @@ def decision_services(
         upstreams=frozenset(adapters.upstreams),
     )
     return DecisionServices(
-        authorizer=authorizer, approvals=approvals, plans=plans, late=late, refusals=refusals, modes=modes
+        authorizer=authorizer,
+        approvals=approvals,
+        plans=plans,
+        late=late,
+        refusals=refusals,
+        modes=modes,
+        shadow=shadow,
+        surroundings=surroundings,
+        freezes=Freezes(store=store, clock=clock, entropy=entropy, tenant=deployment.tenant),
+    )
+
+
+def _approvals(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Approvals:
+    return Approvals(
+        store=adapters.store,
+        clock=adapters.clock,
+        entropy=adapters.entropy,
+        tenant=deployment.tenant,
+        ttl_s=settings.approval_ttl_s,
+        second_person=deployment.second_person,
+    )
+
+
+def _surroundings(adapters: Adapters, deployment: Deployment, settings: DecisionSettings) -> Surroundings:
+    return Surroundings(
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
+        windows=settings.windows,
+        networks=Networks(settings.networks),
     )

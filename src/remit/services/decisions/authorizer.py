@@ -11,7 +11,8 @@ The order of a decision, each a refusal if it fails:
 5. budget is reserved;
 6. if every remaining forbid is waivable, an approval is looked up, of this exact call or a bounded one that
    covers it; step 5 of the call consumes it. If a person has just denied the same call, the question is not
-   asked again.
+   asked again;
+7. the permit's obligations can be met.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from remit.core.json_value import Json
 from remit.core.label import Audience, Classes, Label, Unseen
 from remit.core.policy.bundle import Bundle
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.grant_scope import scoped
+from remit.core.tasks.history import CountedOutcome
 from remit.core.tasks.plan import UNPLANNED
 from remit.core.tools.tool import (
     Argument,
@@ -55,7 +58,7 @@ from remit.core.tools.tool import (
 )
 from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.approvals import ApprovalStore
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import Take
 from remit.ports.store.principals import PrincipalStore
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
@@ -64,9 +67,11 @@ from remit.services.decisions.decision_reasons import (
     plan_departures,
     policy_reasons,
 )
+from remit.services.decisions.obligations import unmet
 from remit.services.decisions.person_lookups import lookup_for
-from remit.services.policy.bundle import Policies
+from remit.services.policy.bundle import AppliedBundle, Policies
 from remit.services.policy.evaluation import Evaluations
+from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_tasks import LiveTask
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -89,11 +94,28 @@ MAX_BOUNDED = 200
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """A decision, together with the budget and the approval that step 5 must take for it."""
+    """A decision, together with the budget and the approval that step 5 must take for it.
+
+    `request` has the history that was considered. `takes` of a refusal is only what history counts.
+    """
 
     decision: Decision
-    takes: tuple[TakeBudget, ...] = ()
+    request: AccessRequest
+    takes: tuple[Take, ...] = ()
     approval: Approval | None = None
+
+
+_COUNTED_PERMIT = frozenset({CountedOutcome.PERMITTED})
+_COUNTED_APPROVED = frozenset({CountedOutcome.PERMITTED, CountedOutcome.APPROVED})
+_COUNTED_REFUSED = frozenset({CountedOutcome.REFUSED})
+_NOT_COUNTED: frozenset[CountedOutcome] = frozenset()
+
+
+def _counted_as(decision: Decision) -> frozenset[CountedOutcome]:
+    """Return as what a decided call counts; a question to people does not count."""
+    if decision.proceeds:
+        return _COUNTED_APPROVED if decision.approval else _COUNTED_PERMIT
+    return _COUNTED_REFUSED if decision.outcome is _DENY else _NOT_COUNTED
 
 
 class _Rooms(ApprovalStore, PrincipalStore, Protocol):
@@ -109,26 +131,35 @@ class Authorizer:
         store: _Rooms,
         policies: Policies,
         tools: ToolCatalogue,
+        histories: Histories,
         entropy: Entropy,
         tenant: str,
         observed: frozenset[str],
         unconstrained: frozenset[str] = frozenset(),
         own_files: OwnFiles | None = None,
+        addressees: frozenset[str] = frozenset(),
     ) -> None:
         """Take the dependencies.
 
         `observed` are the upstreams in observe mode. `unconstrained` are the upstreams whose calls need no
-        sender-constrained token, whatever their tier.
+        sender-constrained token, whatever their tier. `addressees` are those that a rule may notify.
         """
         self._store = store
         self._policies = policies
         self._tools = tools
+        self.histories = histories
         self._entropy = entropy
         self._tenant = tenant
         self._observed = observed
         self._unconstrained = unconstrained
         self._own_files = own_files
+        self._addressees = addressees
         self.evaluations = Evaluations()
+
+    @property
+    def observed(self) -> frozenset[str]:
+        """The upstreams in observe mode."""
+        return self._observed
 
     def observes(self, upstream: str) -> bool:
         """Return whether an upstream is in observe mode: its calls are decided and recorded, never
@@ -175,13 +206,14 @@ class Authorizer:
         # INVARIANT: no other task runs from here on, so the label is the one with which the flow was judged.
         if flow.facts.to_self:
             tool = msgspec.structs.replace(tool, audience=_ONESELF)
+        grants = live.grants.get(tool.id, ())
         return AccessRequest(
             principal=principal,
             agent=live.agent,
             task=live.task,
             tool=tool,
             arguments=arguments,
-            grants=live.grants.get(tool.id, ()),
+            grants=grants,
             tier=tool.tier,
             label=live.label,
             cleared=bundle.classes.cleared(tool.audience, live.label),
@@ -190,6 +222,7 @@ class Authorizer:
             unconstrained=upstream in self._unconstrained,
             flow=flow,
             own_files=own,
+            unscoped=tool.tier is Tier.AUTONOMOUS and not scoped(grants, tool, arguments),
         )
 
     def tool(self, tool_id: str) -> Tool:
@@ -203,15 +236,24 @@ class Authorizer:
 
     async def decide(self, request: AccessRequest, live: LiveTask) -> Ruling:
         """Step 4. Decide; reserve budget on the live task if the outcome is Permit."""
+        # The whole decision uses one version of the policies, even if another is applied in the meantime.
+        applied = self._policies.applied
+        if not self.histories.needed(applied):
+            return await self._decide(request, live, applied)
+        # INVARIANT: no other call of the family is decided between the look at its history and the
+        # reservation.
+        async with self.histories.turn(live) as history:
+            described = self.histories.described(request, live, history, applied)
+            return await self._decide(described, live, applied)
+
+    async def _decide(self, request: AccessRequest, live: LiveTask, applied: AppliedBundle) -> Ruling:
         own = own_files(request)
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
-        # The whole decision uses one version of the policies, even if another is applied in the meantime.
-        applied = self._policies.applied
         answer = await self.evaluations.of(applied.policy, request)
         approval: Approval | None = None
         outcome, rules = weigh(answer, frozenset())
-        if reasons or answer.obligations:
+        if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
             approval = await self._approval(request, rules)
@@ -220,6 +262,9 @@ class Authorizer:
             elif denied := await self._denied(request, rules):
                 outcome = _DENY
                 reasons.append(denied)
+        if outcome is _PERMIT and (lacking := unmet(request, answer.obligations, approval, self._addressees)):
+            outcome = _DENY
+            reasons += lacking
         reasons += policy_reasons(answer, outcome)
         if outcome is not _PERMIT and answer.flow:
             reasons = self._with_lookups(
@@ -228,14 +273,16 @@ class Authorizer:
         if outcome is not _PERMIT:
             reasons += participants_of(request)
             reasons += plan_departures(request) if request.flow.facts.plan == UNPLANNED else ()
-        takes: tuple[TakeBudget, ...] = ()
+        takes: tuple[Take, ...] = ()
         observed = request.observed and not own
         if outcome is _PERMIT or observed:
-            takes = live.takes(grant, request.arguments, effectful=request.tool.effect is not _NONE)
+            tool = request.tool
+            budgets = live.takes(grant, request.arguments, effectful=tool.effect is not _NONE, tool=tool)
             try:
-                live.reserve(takes)
+                live.reserve(budgets)
+                takes = budgets
             except BudgetExhausted as error:
-                takes, outcome = (), _DENY
+                outcome = _DENY
                 reasons.append(
                     Reason(
                         code=error.code, text=error.message, remediation=error.remediation, rule="task budget"
@@ -248,16 +295,17 @@ class Authorizer:
             rules=rules,
             waived=approval.rules if approval and outcome is _PERMIT else (),
             approval=approval.id if approval and outcome is _PERMIT else "",
-            obligations=answer.obligations,
+            obligations=answer.obligations if outcome is not _DENY else (),
             bundle=applied.digest,
             observed=observed and outcome is not _PERMIT,
             questioned=_questioned(request, answer, reasons, live.index) if outcome is _DEFER else (),
             offer=offered(request, ordinary=answer.most_calls, high_risk=answer.most_high_risk)
-            if outcome is _DEFER
+            if outcome is _DEFER and not answer.asking
             else None,
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
         )
-        return Ruling(decision, takes, approval if decision.approval else None)
+        takes += self.histories.holding(request, live, _counted_as(decision), applied)
+        return Ruling(decision, request, takes, approval if decision.approval else None)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Return the grant that permits the call, or the reasons outside policy that refuse it."""

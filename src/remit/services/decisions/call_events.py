@@ -62,7 +62,9 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
         data_class=request.label.data_class,
         rules=[[rule.id, rule.digest] for rule in decision.rules],
         bundle=decision.bundle,
+        obligations=list(decision.obligations),
         facts=recorded(request),
+        stated_reason=request.stated_reason,
         arguments=kept(unsensitive(request.tool, request.arguments)),
     )
     if number:
@@ -81,6 +83,8 @@ def decision_event(request: AccessRequest, decision: Decision, number: int = 0) 
     if decision.reasons:
         made.reasons = [{"code": one.code, "rule": one.rule} for one in decision.reasons]
         made.reason_texts = [one.text for one in decision.reasons]
+        if any(one.remediation for one in decision.reasons):
+            made.remedies = [one.remediation for one in decision.reasons]
     if decision.approval:
         made.approval = decision.approval
     if decision.approval_left is not None:

@@ -77,15 +77,26 @@ def policy_reasons(answer: PolicyAnswer, outcome: Outcome) -> list[Reason]:
         ]
     if outcome is _PERMIT:
         return []
-    if answer.obligations:
-        # An obligation that cannot be met is a refusal; this version can meet none.
-        names = ", ".join(answer.obligations)
-        return [Reason(code="obligation", text=f"obligation cannot be met: {names}", rule="obligations")]
+    if answer.asking and outcome is Outcome.DEFER:
+        return [*(one for one in answer.reasons if one.code != "permitted"), *_stepping(answer)]
     if not answer.permits and not answer.forbids and not answer.waivable:
         return [Reason(code="no-permit", text="no policy permits this", rule="default deny")]
     if outcome is _DENY and not answer.forbids and not answer.waivable:
         return []  # policy permits; the grant's own reasons refuse
-    return list(answer.reasons)
+    return [one for one in answer.reasons if one.code != "permitted"]
+
+
+def _stepping(answer: PolicyAnswer) -> list[Reason]:
+    said = {one.rule: one.text for one in answer.reasons if one.code == "permitted"}
+    return [
+        Reason(
+            code="step-up",
+            text=said.get(rule.id, f"rule `{rule.id}` asks for a person"),
+            rule=rule.id,
+            remediation="have it approved by a person who has just signed in with a passkey",
+        )
+        for rule in answer.asking
+    ]
 
 
 def participants_of(request: AccessRequest) -> list[Reason]:

@@ -44,7 +44,10 @@ from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.approvals import Approvals, use_of
 from remit.services.decisions.authorizer import Authorizer, Ruling
 from remit.services.decisions.call_events import decision_event
+from remit.services.decisions.circumstances import Surroundings
+from remit.services.decisions.obligations import due_notifications
 from remit.services.decisions.refusals import Refusals
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.live_tasks import LiveTask, LiveTasks
 from remit.services.tasks.tasks import Tasks
 
@@ -81,6 +84,8 @@ class Plans:
         authorizer: Authorizer,
         approvals: Approvals,
         refusals: Refusals,
+        shadow: PolicyShadow,
+        surroundings: Surroundings,
     ) -> None:
         """Take the dependencies."""
         self._store = store
@@ -91,6 +96,8 @@ class Plans:
         self._authorizer = authorizer
         self._approvals = approvals
         self._refusals = refusals
+        self._shadow = shadow
+        self._surroundings = surroundings
 
     async def extend(
         self, task_id: str, wished: Sequence[PlanWish], *, by: str, claims: AccessClaims | None = None
@@ -113,13 +120,18 @@ class Plans:
             if extended(live.task.plan, entries) == live.task.plan:
                 return Extension(live.task)
             request = self._request(live, entries_of(entries), claims, now, self._facts(live, entries, by))
+            request = await self._surroundings.seen(request, live)
             clean = live.is_clean
             ruling = await self._authorizer.decide(request, live)
+            request = ruling.request
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
-                return await self._refuse(live, request, ruling.decision)
+                refused = await self._refuse(live, request, ruling.decision)
+                self._shadow.offer(request, ruling.decision)
+                return refused
             extension = await self._extend(live, request, ruling, entries, by)
+            self._shadow.offer(request, ruling.decision)
             if clean:
                 live.index.clean.plan(entries)
             return extension
@@ -224,7 +236,8 @@ class Plans:
             subject=request.task.subject,
             call=decision.id,
         )
-        await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), event)))
+        due = due_notifications(request, decision)
+        await self._store.commit(Unit(tuple(changes), (decision_event(request, decision), *due, event)))
         self._live.replace(task)
         return Extension(task, decision)
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.decisions import RefusalsCounted
 from remit.core.json_value import Json
+from remit.core.tasks.history import HistoryEntry, merged
 from remit.ports.runtime import Clock
+from remit.ports.store.changes import CountHistory
 from remit.ports.store.units import Unit, UnitStore
 from remit.services.decisions.write_behind import WriteBehind
 
@@ -25,6 +27,10 @@ PER_S = 2.0
 MAX_TASKS = 10_000
 #: Limit of tools and of codes that a count names.
 NAMED = 10
+
+
+#: Tenant, family and the names of an entry, with amount and time.
+_History = dict[tuple[str, str, str, str, str, str], tuple[int, int]]
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class _Refused:
     sample: Event | None = None
     tools: set[str] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
+    #: What the counted ones add to the history: amount and time.
+    history: _History = field(default_factory=dict)
 
 
 class Refusals:
@@ -51,15 +59,22 @@ class Refusals:
         self._late = late
         self._tasks: OrderedDict[str, _Refused] = OrderedDict()
 
-    async def record(self, event: Event, along: Unit) -> None:
-        """Write the refusal of a task's call, or count it; commit `along` with it if `along` is not empty."""
+    async def record(self, event: Event, along: Unit, history: tuple[CountHistory, ...] = ()) -> None:
+        """Write the refusal of a task's call, or count it; commit `along` with it if `along` is not empty.
+
+        `history` is written with the refusal, or with the count.
+        """
         known = self._known(event.task)
         if known.left >= 1 or along.changes or along.events:
             known.left = max(0.0, known.left - 1)
-            await self._store.commit(Unit(along.changes, (event, *along.events)))
+            await self._store.commit(Unit((*along.changes, *history), (event, *along.events)))
             return
         known.counted += 1
         known.sample = event
+        for change in history:
+            for one in change.entries:
+                key = (change.tenant, change.family, *one[:4])
+                _join(known.history, {key: (one.amount, one.at_ms)})
         _note(known.tools, event.facts.get("tool"))
         for code in _codes(event):
             _note(known.codes, code)
@@ -72,7 +87,7 @@ class Refusals:
             if len(self._tasks) > MAX_TASKS:
                 _, forgotten = self._tasks.popitem(last=False)
                 if forgotten.counted:
-                    self._late.write(Unit(events=(self._summary(forgotten),)))
+                    self._late.write(Unit(_changes(forgotten.history), (self._summary(forgotten),)))
         known.left = min(BURST, known.left + PER_S * (now_s - known.since_s))
         known.since_s = now_s
         self._tasks.move_to_end(task)
@@ -84,8 +99,13 @@ class Refusals:
         """
         counted_ones = [one for one in self._tasks.values() if one.counted]
         for one in counted_ones:
-            counted, event = one.counted, self._summary(one)
-            await self._store.commit(Unit(events=(event,)))
+            counted, event, history = one.counted, self._summary(one), one.history
+            one.history = {}
+            try:
+                await self._store.commit(Unit(_changes(history), (event,)))
+            except BaseException:
+                _join(one.history, history)
+                raise
             one.counted -= counted
             one.tools.clear()
             one.codes.clear()
@@ -102,6 +122,18 @@ class Refusals:
             agent=one.sample.agent,
             subject=one.sample.subject,
         )
+
+
+def _join(into: _History, more: _History) -> None:
+    for key, (amount, at_ms) in more.items():
+        into[key] = merged(into.get(key), amount, at_ms)
+
+
+def _changes(history: _History) -> tuple[CountHistory, ...]:
+    return tuple(
+        CountHistory(tenant, family, (HistoryEntry(task, counter, same, part, *kept),))
+        for (tenant, family, task, counter, same, part), kept in history.items()
+    )
 
 
 def _note(into: set[str], value: Json) -> None:

@@ -78,7 +78,7 @@ class BundleChange:
         seen: dict[str, _Known] = {}
         for task in sorted(tasks, key=lambda one: (len(one.lineage), one.opened)):
             if task.lineage:
-                found[task.id] = below(task, found)
+                found[task.id] = below(task, found, bundle)
             elif task.bundle != bundle.digest and task.id not in self._stood.get(bundle.digest, ()):
                 # A task that was opened under this bundle, or has passed it before, remains unchanged.
                 found[task.id] = await self._judge(task, bundle, seen)

@@ -221,8 +221,9 @@ class Endings:
         return out
 
     async def expire_one(self, task_id: str, reason: str, cause: Cause) -> Closure:
-        """End an expired task without waiting for its credentials to be dead."""
-        return await self.end_task(task_id, reason=reason, by="remit", state=TaskState.EXPIRED, cause=cause)
+        """End an expired or finished task; the end of an expired one does not wait for dead credentials."""
+        state = TaskState.COMPLETED if cause is Cause.COMPLETED else TaskState.EXPIRED
+        return await self.end_task(task_id, reason=reason, by="remit", state=state, cause=cause)
 
     async def _tasks_in(self, kind: ScopeKind, name: str) -> list[Task]:
         # A tool or an upstream may serve many tasks: the fence refuses their calls to it, and the tasks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expired tasks: by their deadline, by a lease that was not renewed, by idle time, or by a budget.
+"""Expired tasks: by their deadline, a lease that was not renewed, idle time, a budget, or a completing call.
 
 1. tasks that are bound here are checked in memory, without the store: a look is cheap however many tasks
    there are, and no single turn of the event loop examines more than some hundreds of them
@@ -127,6 +127,8 @@ def _run_out(live: LiveTask, boot_s: float) -> ExpiringTask | None:
         leased = bool(task.lease_s)
         lapse = "the lease was not renewed" if leased else "the task was not used"
         return ExpiringTask(task.id, lapse, Cause.LEASE if leased else Cause.IDLE)
+    if task.ends_after and not live.open_calls and (why := live.work_done()):
+        return ExpiringTask(task.id, why, Cause.COMPLETED)
     if task.ends_when_spent and not live.open_calls and (why := live.used_up()):
         return ExpiringTask(task.id, why, Cause.BUDGET)
     return None

@@ -17,7 +17,7 @@ from remit.ports.store.tasks import TaskStore
 from remit.services.endings.ending import Endings
 from remit.services.replicas.events import ReplicaEvents
 from remit.services.replicas.task_ownership import Ownership, root_of
-from remit.services.tasks.budgets import own_accounts, used_up
+from remit.services.tasks.budgets import own_accounts, used_up, work_done
 from remit.services.tasks.live_tasks import LiveTasks
 
 
@@ -62,12 +62,15 @@ class SpentTasks:
         """End the tasks; return the closures."""
         out = []
         for task in await self._store.tasks(self._tenant, state=TaskState.ACTIVE, limit=1_000_000):
-            if not task.ends_when_spent or self._live.get(task.id) is not None:
+            if not (task.ends_when_spent or task.ends_after) or self._live.get(task.id) is not None:
                 continue
             used = {name: await self._store.usage(self._tenant, name) for name in own_accounts(task)}
+            why, cause = work_done(task, used), Cause.COMPLETED
+            if not why and task.ends_when_spent:
+                why, cause = used_up(task, used), Cause.BUDGET
             # A task that is bound here by now ends as all bound tasks do.
-            if (why := used_up(task, used)) and await self._taken(task) and self._live.get(task.id) is None:
-                out.append(await self._revocations.expire_one(task.id, why, Cause.BUDGET))
+            if why and await self._taken(task) and self._live.get(task.id) is None:
+                out.append(await self._revocations.expire_one(task.id, why, cause))
         return out
 
     async def _taken(self, task: Task) -> bool:

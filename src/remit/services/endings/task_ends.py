@@ -10,9 +10,13 @@ import msgspec
 from remit.core.endings.closure import Ending
 from remit.core.errors import Conflict
 from remit.core.evidence.event import Event
+from remit.core.evidence.events.findings import FindingSeen
 from remit.core.evidence.events.tasks import TaskEnded
+from remit.core.findings.finding import Finding, FindingKind, finding_id
+from remit.core.json_value import Json
+from remit.core.scope import ScopeKind, scope
 from remit.core.tasks.task import Task
-from remit.ports.store.changes import Change, PutTask
+from remit.ports.store.changes import Change, PutFinding, PutTask
 from remit.ports.store.tasks import TaskStore
 from remit.ports.store.units import Receipt, Unit
 from remit.services.replicas.task_ownership import Ownership
@@ -76,8 +80,36 @@ class TaskEnds:
                     subject=ending.by,
                 )
             )
+            if ended.runbook is not None and not ended.lineage:
+                # INVARIANT: the review is asked for in the commit of the end, so no end goes without one.
+                found, seen = _review(ended, now)
+                puts.append(PutFinding(found))
+                told.append(seen)
             ended_tasks.append(ended)
         receipt = await self._store.commit(Unit((*changes, *puts), (*events, *told)))
         for ended in ended_tasks:
             self._live.replace(ended)
         return receipt
+
+
+def _review(task: Task, now: datetime) -> tuple[Finding, Event]:
+    """Return the finding that asks for the review of a runbook's task, with its event."""
+    assert task.runbook is not None
+    kind, about = FindingKind.REVIEW_DUE, scope(ScopeKind.AGENT, task.agent)
+    facts: dict[str, Json] = {
+        "task": task.id,
+        "task_type": task.type,
+        "review_by": list(task.runbook.review_by),
+        "ended": task.state.value,
+    }
+    found = Finding(
+        tenant=task.tenant,
+        id=finding_id(kind, about, task.id),
+        kind=kind,
+        about=about,
+        facts=facts,
+        first_seen=now,
+        last_seen=now,
+    )
+    seen = FindingSeen(finding=found.id, finding_kind=kind, about=about, seen=facts)
+    return found, Event.of(seen, at=now, tenant=task.tenant, agent=task.agent, subject=task.agent)

@@ -13,6 +13,7 @@ from remit.services.guard.client import GuardedClient
 from remit.services.guard.guard import CodingGuard
 from remit.services.guard.heartbeat import Heartbeat
 from remit.services.guard.sessions import GuardSessions
+from remit.services.guard.usage import GuardedUsage
 from remit.services.identity.assembly import IdentityServices
 from remit.services.mediation.assembly import MediationServices
 from remit.services.tasks.assembly import TaskServices
@@ -52,4 +53,5 @@ def guard_of(
         processes=adapters.running,
         transcripts=adapters.transcripts,
         governed=adapters.upstreams,
+        usage=GuardedUsage(adapters.transcripts, tasks.usage),
     )

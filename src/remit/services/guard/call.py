@@ -129,6 +129,9 @@ class HookedSteps(ExternalSteps):
             bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, self.now
         )
         request = inheriting(await deps.observer.turns.take(steps), bound.live)
+        # The client reads the result itself: remit can take nothing out of it.
+        request = msgspec.structs.replace(request, carries_out=frozenset())
+        request = await deps.surroundings.seen(request, bound.live)
         return DescribedCall(bound, await deps.stored_labels.seen(request))
 
     async def decide(self, described: DescribedCall) -> RuledCall:

@@ -41,6 +41,7 @@ from remit.services.guard.client import GuardedClient, GuardMode
 from remit.services.guard.relays import SessionRelays
 from remit.services.guard.senders import HookSenders
 from remit.services.guard.sessions import GuardSession, GuardSessions, WorkChain, give_up
+from remit.services.guard.usage import GuardedUsage
 from remit.services.guard.words import origin_by_event, origin_by_marks
 from remit.services.mediation.call import RequestedCall
 from remit.services.mediation.dependencies import Dependencies
@@ -77,6 +78,7 @@ class CodingGuard:
         processes: Processes | None,
         transcripts: Transcripts | None,
         governed: Collection[str],
+        usage: GuardedUsage,
     ) -> None:
         """Take the dependencies; `governed` are the upstreams whose calls remit's own endpoint decides."""
         self.clients = clients
@@ -89,6 +91,7 @@ class CodingGuard:
         self.relays = SessionRelays(processes, parts.clock)
         self._transcripts = transcripts
         self._governed = governed
+        self._usage = usage
         self._running: set[asyncio.Task[Any]] = set()
         self._notices = 0
 
@@ -104,6 +107,7 @@ class CodingGuard:
         activity.last, activity.events = self._parts.clock.now(), activity.events + 1
         session, event = await self._session(client, event, connection)
         session.hooks += 1
+        await self._usage.take(session, event)
         verdict = await self._take(session, event)
         for answers in (activity.answers, session.answers):
             answers[verdict.answer.value] += 1

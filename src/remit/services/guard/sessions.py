@@ -50,7 +50,8 @@ class GuardSession:
     """A session. `workspace` is the folder in which it began; `unknown` are words of unknown origin.
 
     `hooks` is the number of events that its hooks have reported, `answers` how many got which answer.
-    `brought` is how many of its person's messages the task of each relay has got, under `bringing`.
+    `brought` is how many of its person's messages the task of each relay has got, under `bringing`. `usage`
+    are the model calls in its transcript that were taken in; None before the first event.
     """
 
     id: str
@@ -65,6 +66,7 @@ class GuardSession:
     answers: Counter[str] = field(default_factory=Counter)
     brought: dict[str, int] = field(default_factory=dict)
     bringing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    usage: set[str] | None = None
 
 
 class GuardSessions:

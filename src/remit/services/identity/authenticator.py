@@ -330,6 +330,11 @@ class Authenticator:
             raise Unauthenticated("this person may not sign in", code="no-session", step=1)
         return self._members.of_person(person)
 
+    async def session_of(self, secret: str) -> Credential | None:
+        """Return the session of a secret whose person was authenticated by `person`."""
+        found = await self._store.signed_in(self._tenant, secret_digest(secret))
+        return found[0] if found else None
+
     async def sign_out(self, secret: str, jkt: str = "") -> None:
         """End a session; raises `Unauthenticated` where there is no such session."""
         person = await self.person(secret, jkt)

@@ -13,10 +13,14 @@ from remit.services.endings.assembly import EndingServices
 from remit.services.evidence.assembly import EvidenceServices
 from remit.services.identity.assembly import IdentityServices, IdentitySettings
 from remit.services.inspection.can import CanReports
+from remit.services.inspection.explanation import Explanations
 from remit.services.inspection.replica_status import ReplicaStatus
 from remit.services.inspection.simulation import Simulations
 from remit.services.inspection.who import Who
+from remit.services.inspection.who_can import WhoCanReports
+from remit.services.policy.assembly import proofs_of
 from remit.services.policy.bundle import Policies
+from remit.services.policy.proofs import PolicyProofs
 from remit.services.replicas.assembly import ReplicaServices
 from remit.services.tasks.assembly import TaskServices
 from remit.services.tools.assembly import ToolServices
@@ -24,12 +28,15 @@ from remit.services.tools.assembly import ToolServices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionServices:
-    """What answers `remit can` and `remit who`, and which replicas enforce."""
+    """What answers `remit can` and `remit who`, what tries policies, and which replicas enforce."""
 
     reports: CanReports
     who: Who
     roster: ReplicaStatus
     simulations: Simulations
+    explanations: Explanations
+    who_can: WhoCanReports
+    proofs: PolicyProofs
 
 
 def inspection_services(
@@ -61,6 +68,8 @@ def inspection_services(
             live=tasks.live,
             tools=tools.registry,
             authorizer=decisions.authorizer,
+            policies=policies,
+            surroundings=decisions.surroundings,
             tenant=deployment.tenant,
         ),
         who=Who(
@@ -78,6 +87,7 @@ def inspection_services(
             roster=roster,
         ),
         roster=roster,
+        proofs=proofs_of(adapters, deployment, policies),
         simulations=Simulations(
             store=adapters.store,
             log=evidence.log,
@@ -85,4 +95,30 @@ def inspection_services(
             members=deployment.members,
             tenant=deployment.tenant,
         ),
+        who_can=_who_can(adapters, deployment, policies, tools),
+        explanations=_explanations(adapters, deployment, policies, evidence),
+    )
+
+
+def _who_can(
+    adapters: Adapters, deployment: Deployment, policies: Policies, tools: ToolServices
+) -> WhoCanReports:
+    return WhoCanReports(
+        store=adapters.store,
+        tools=tools.registry,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
+    )
+
+
+def _explanations(
+    adapters: Adapters, deployment: Deployment, policies: Policies, evidence: EvidenceServices
+) -> Explanations:
+    return Explanations(
+        store=adapters.store,
+        searches=evidence.searches,
+        policies=policies,
+        members=deployment.members,
+        tenant=deployment.tenant,
     )

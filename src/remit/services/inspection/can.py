@@ -12,12 +12,16 @@ from remit.core.identity.principals import Actor, Principal
 from remit.core.identity.workload import Confirmation
 from remit.core.json_value import Json
 from remit.core.oauth.proof_facts import best_assurance
+from remit.core.policy.bundle import Bundle
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import Task, TaskState
+from remit.core.tools.tier_reasons import tier_lifts
 from remit.core.tools.tool import Tier, ToolState
 from remit.ports.runtime import Clock
 from remit.ports.store.combined import TasksAndPrincipals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
+from remit.services.policy.bundle import Policies
 from remit.services.tasks.live_tasks import LiveTasks
 from remit.services.tools.pinned_tools import ToolCatalogue
 
@@ -33,6 +37,8 @@ class CanReports:
         live: LiveTasks,
         tools: ToolCatalogue,
         authorizer: Authorizer,
+        policies: Policies,
+        surroundings: Surroundings,
         tenant: str,
     ) -> None:
         """Take the dependencies."""
@@ -41,6 +47,8 @@ class CanReports:
         self._live = live
         self._tools = tools
         self._authorizer = authorizer
+        self._policies = policies
+        self._surroundings = surroundings
         self._tenant = tenant
 
     def _state(self, task: Task) -> str:
@@ -82,6 +90,12 @@ class CanReports:
         }
         if out["state"] != TaskState.ACTIVE.value:
             return out
+        bundle = self._policies.applied.bundle
+        if not tool_id:
+            now, observed = self._clock.now(), self._authorizer.observed
+            told = bundle.sentences(task, now=now, observed=observed)
+            out["sentences"] = [msgspec.to_builtins(one) for one in told]
+            out["tiers"] = self._tiers(task, bundle)
         names = [tool_id] if tool_id else sorted({grant.tool for grant in task.grants})
         planned = tools_of(task.plan)
         for one in names:
@@ -105,6 +119,14 @@ class CanReports:
             out["tools"].append(entry)
         return out
 
+    def _tiers(self, task: Task, bundle: Bundle) -> list[Json]:
+        """Return the tiers that the task's calls reach, lowest first, with what lifts it there."""
+        names = dict.fromkeys(grant.tool for grant in task.grants)
+        found = (self._tools.get(name) or bundle.tool(*name.split("/", 1)) for name in names)
+        task_type = bundle.task_types.get(task.type)
+        attended = task.for_person or (task_type is not None and task_type.asks_unheard)
+        return [msgspec.to_builtins(one) for one in tier_lifts(found, attended=attended)]
+
     async def _dry_run(self, task: Task, tool_id: str, arguments: dict[str, Json]) -> dict[str, Json]:
         live = await self._live.view(task.id)
         upstream, _, name = tool_id.partition("/")
@@ -122,6 +144,7 @@ class CanReports:
         )
         now = self._clock.now()
         request = finish(self._authorizer.describing(principal, live, upstream, name, arguments, now))
+        request = await self._surroundings.seen(request, live)
         ruling = await self._authorizer.decide(request, live)
         live.settle(ruling.takes, taken=False)
         decision = ruling.decision
@@ -129,5 +152,6 @@ class CanReports:
             "outcome": decision.outcome.value,
             "needs_approval": decision.outcome is Outcome.DEFER,
             "rules": [rule.id for rule in decision.rules],
+            "obligations": list(decision.obligations),
             "reasons": [msgspec.to_builtins(reason) for reason in decision.reasons],
         }

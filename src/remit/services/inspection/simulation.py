@@ -16,7 +16,7 @@ import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import Outcome, PolicyAnswer, weigh
-from remit.core.decisions.decision_facts import CannotReplay, rebuilt
+from remit.core.decisions.decision_facts import NOT_COUNTED, CannotReplay, rebuilt
 from remit.core.decisions.policy_replay import (
     PolicyReplay,
     ReplayedCall,
@@ -161,6 +161,9 @@ class _Turns:
         self._same: dict[str, bool] = {}
         self._labels: dict[Label, Label] = {}
         self._states: dict[tuple[str, AgentState], Agent] = {}
+        #: Counters that count something else than when the calls were decided.
+        known = set(old.bundle.history)
+        self._recounted = frozenset(one.name for one in new.bundle.history if one not in known)
         self.replay = PolicyReplay()
         self.deciding_s = 0.0
 
@@ -265,19 +268,30 @@ class _Turns:
         if same is None:
             same = new.tool(name) == self._old.tool(name) and new.bundle.classes == self._old.bundle.classes
             self._same[name] = same
-        return request if same else self._rebuilt(record, values, new, request.task, request.agent)
+        if same and not self._unknown(new, request):
+            return request
+        return self._rebuilt(record, values, new, request.task, request.agent)
 
     def _rebuilt(
         self, record: dict[str, Any], values: dict[str, Any], side: Side, task: Task, agent: Agent
     ) -> AccessRequest:
         tool, classes = side.tool(record["facts"]["tool"]), side.bundle.classes
         request = rebuilt(record, values, task=task, agent=agent, tool=tool, classes=classes)
+        if unknown := self._unknown(side, request):
+            history = {**request.history, **dict.fromkeys(unknown, NOT_COUNTED)}
+            request = msgspec.structs.replace(request, history=history)
         # Equal labels and agents are one object, by which an engine recognises what it was asked before.
         return msgspec.structs.replace(
             request,
             label=self._labels.setdefault(request.label, request.label),
             agent=self._states.setdefault((agent.name, request.agent.state), request.agent),
         )
+
+    def _unknown(self, side: Side, request: AccessRequest) -> frozenset[str]:
+        """Return the counters that a side's rules read, and whose value at that time is not known."""
+        read = side.policy.history
+        missing = read - request.history.keys()
+        return missing | (read & self._recounted) if side is self._new else missing
 
 
 def _answer(policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:
@@ -287,4 +301,6 @@ def _answer(policy: LoadedPolicy, request: AccessRequest) -> PolicyAnswer:
         isinstance(value, dict) and "sha256" in value for value in request.arguments.values()
     ):
         raise CannotReplay("values-hidden")
+    if answer.errors and NOT_COUNTED in request.history.values():
+        raise CannotReplay("history-unknown")
     return answer

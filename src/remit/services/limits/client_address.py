@@ -3,8 +3,9 @@
 
 A caller with many addresses is one place, and a server in front of remit is no place.
 
-INVARIANT: the content of a header counts for bounds alone. The caller's identity, and what is reported about
-the caller, depend on the connection and on what was proven.
+INVARIANT: the content of a header counts only where a trusted proxy has written it, and only for bounds and
+for the network zone that policies read. The caller's identity, and what is reported about the caller, depend
+on the connection and on what was proven.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 
 #: Key under which the scope of a request holds its place.
 PLACE: Final = "remit.place"
+#: Key under which it holds the trusted proxies.
+PROXIES: Final = "remit.proxies"
 #: Largest number of servers in a row that a request may have passed through.
 MAX_HOPS: Final = 8
 
@@ -33,8 +36,19 @@ class Proxies:
 
         In the header `X-Forwarded-For` each server names the one before it.
         """
+        return place_of(self._nearest(client, headers))
+
+    def sender(self, client: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the place that a request comes from; empty where a proxy passes it on and names no address.
+
+        INVARIANT: the address of a proxy is never taken for that of the senders behind it.
+        """
+        nearest = self._nearest(client, headers)
+        return "" if self._is_one(nearest) else place_of(nearest)
+
+    def _nearest(self, client: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         if not self._networks:
-            return place_of(client)
+            return client
         told = [value for name, value in headers if name == b"x-forwarded-for"]
         hops = b",".join(told).decode("latin-1").split(",")
         for hop in reversed(hops[-MAX_HOPS:]):
@@ -44,7 +58,7 @@ class Proxies:
             if named is None:
                 break
             client = str(named)
-        return place_of(client)
+        return client
 
     def _is_one(self, client: str) -> bool:
         address = _address(client)
@@ -58,6 +72,18 @@ def seen_from(scope: Mapping[str, Any]) -> str:
         return str(told)
     client = scope.get("client")
     return place_of(client[0] if client else "")
+
+
+def sender_of(scope: Mapping[str, Any]) -> str:
+    """Return the place that a request comes from, also where another replica forwarded it to this one; empty
+    where that is not known.
+
+    Unlike `seen_from`, this is the sender that the first replica saw, never a replica.
+    """
+    client = scope.get("client")
+    host = client[0] if client else ""
+    proxies: Proxies | None = scope.get(PROXIES)
+    return place_of(host) if proxies is None else proxies.sender(host, scope["headers"])
 
 
 def place_of(host: str) -> str:

@@ -54,6 +54,7 @@ def mediation_services(
     deferrals = Deferrals(
         upstreams=adapters.upstreams,
         late=decisions.late,
+        histories=tasks.histories,
         clock=adapters.clock,
         entropy=adapters.entropy,
         events=endings.events,
@@ -68,7 +69,9 @@ def mediation_services(
         store=adapters.store,
         late=decisions.late,
         refusals=decisions.refusals,
+        shadow=decisions.shadow,
         stored_labels=flow.stored_labels,
+        surroundings=decisions.surroundings,
         observer=flow.observer,
         clock=adapters.clock,
         upstreams=adapters.upstreams,

@@ -47,6 +47,8 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
     (unsubscribe), and for endpoints that want the answer of an HTTP API unchanged. `capabilities` is what the
     agent's client can answer, `proven` the key whose possession the sender of the token proved. `defers` is
     whether the answer may be that the call goes on; with `follows` the call is input to a deferred call.
+    `origin` is the place that the request came from, as far as remit sees it itself. `reason` is why the
+    agent makes the call, in its own words.
     """
 
     token: str
@@ -61,6 +63,8 @@ class RequestedCall(msgspec.Struct, frozen=True, kw_only=True):
     proven: Confirmation = Confirmation()
     defers: bool = False
     follows: Follows | None = None
+    origin: str = ""
+    reason: str = ""
 
 
 def wire_call(

@@ -43,6 +43,7 @@ from remit.services.decisions.call_events import outcome_events
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.endings.events import EndEvents
 from remit.services.tasks.calls_in_flight import LiveCall
+from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_task import LiveTask
 
 #: Largest number of deferred calls of one task, and of all tasks, that have not ended.
@@ -128,6 +129,7 @@ class Deferrals:
         *,
         upstreams: Mapping[str, Upstream],
         late: WriteBehind,
+        histories: Histories,
         clock: Clock,
         entropy: Entropy,
         events: EndEvents,
@@ -135,6 +137,7 @@ class Deferrals:
         """Take the dependencies."""
         self._upstreams = upstreams
         self._late = late
+        self._histories = histories
         self._clock = clock
         self._entropy = entropy
         self._calls: OrderedDict[str, DeferredCall] = OrderedDict()
@@ -262,7 +265,9 @@ class Deferrals:
         events = outcome_events(
             held.request, held.decision, outcome, now, held.result_bytes, ended_by, held.withheld
         )
-        self._late.write(Unit(events=events))
+        done = held.live.worked(held.request.tool.id, outcome)
+        counted = self._histories.ended(held.request, held.live, outcome)
+        self._late.write(Unit((*counted, *done), events))
         held.live.in_hand.discard(held.call)
         held.live.open_calls -= 1
 

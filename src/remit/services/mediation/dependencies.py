@@ -14,6 +14,7 @@ from remit.ports.upstream import Upstream
 from remit.services.credentials.leases import Leases
 from remit.services.decisions.approvals import Approvals
 from remit.services.decisions.authorizer import Authorizer
+from remit.services.decisions.circumstances import Surroundings
 from remit.services.decisions.refusals import Refusals
 from remit.services.decisions.write_behind import WriteBehind
 from remit.services.endings.priority import EndPriority
@@ -23,6 +24,7 @@ from remit.services.identity.authenticator import Authenticator
 from remit.services.limits.deadlines import Deadlines
 from remit.services.mediation.deferred_calls import Deferrals
 from remit.services.policy.bundle import Policies
+from remit.services.policy.shadow import PolicyShadow
 from remit.services.tasks.live_tasks import LiveTasks
 
 
@@ -49,7 +51,9 @@ class Dependencies:
     store: UnitStore
     late: WriteBehind
     refusals: Refusals
+    shadow: PolicyShadow
     stored_labels: StoredLabels
+    surroundings: Surroundings
     observer: Observer
     clock: Clock
     upstreams: Mapping[str, Upstream]

@@ -199,6 +199,7 @@ class AccessTokens:
             chain=tuple(Actor(name, PROFILE_AGENT) for name in actors),
             assurance=client.assurance,
             attestation=client.method,
+            posture=client.posture,
             confirmation=asking.confirmation or client.confirmation,
             scope=TASK_SCOPE if task else AGENT_SCOPE,
             grant_id=grant_id,

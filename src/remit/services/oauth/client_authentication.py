@@ -24,6 +24,7 @@ from remit.core.identity.workload import (
     KeyBinding,
     matches,
 )
+from remit.core.json_value import Json
 from remit.core.keys.certificate import Leaf, read_leaf
 from remit.core.keys.jwk import checked_public_jwk, thumbprint
 from remit.core.keys.jws import read_compact
@@ -66,6 +67,11 @@ class TokenClient:
     def method(self) -> AttestationMethod | None:
         """The method of the proof."""
         return self.attested.method if self.attested else None
+
+    @property
+    def posture(self) -> dict[str, Json]:
+        """The claims about device and build in the proof."""
+        return self.attested.posture if self.attested else {}
 
     @property
     def confirmation(self) -> Confirmation:

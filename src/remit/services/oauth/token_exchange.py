@@ -138,6 +138,7 @@ class TokenExchange:
             method=claims.attestation,
             assurance=claims.assurance,
             confirmation=claims.confirmation,
+            posture=claims.posture,
         )
         heir = TokenClient(agent=self._members.of_agent(agent), client_id=agent.name, attested=attested)
         return heir, claims.confirmation

@@ -28,7 +28,8 @@ from remit.core.oauth.client_metadata import (
     redirect_registered,
 )
 from remit.core.oauth.one_time_code import AuthorizationRequest, ConsentCode
-from remit.core.tasks.task import TaskState
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.task import TaskState, TaskType
 from remit.core.tools.tool import Tier
 from remit.ports.runtime import Clock
 from remit.ports.store.changes import Change
@@ -183,12 +184,12 @@ class Consents:
             capped = self.rules.self_service_group in agent.groups
         states = {person.name, *(f"group:{group}" for group in person.groups)}
         found = (
-            offer_of(one, self._tools.get, tools, upstreams)
+            offer_of(one, self._tools.get, tools, upstreams, _taken(one, agent, person, bundle))
             for _, one in sorted(bundle.task_types.items())
             if runs & set(one.run_by) and states & set(one.requested_by)
         )
         whole = tools is None and upstreams is None
-        offered = (one for one in found if one.permissions or whole)
+        offered = (one for one in found if one.permissions or (whole and not one.type.grants))
         return tuple(one for one in offered if not capped or one.tier <= SELF_SERVICE_TIER)
 
     async def agree(
@@ -324,3 +325,15 @@ def _stands_for(request: AuthorizationRequest, seat: BrowserSeat, agent: str, ta
 def _agent_name(client_id: str) -> str:
     host = re.sub(r"[^a-z0-9.-]", "-", host_of(client_id).lower())[:48].strip("-.")
     return f"{host or 'client'}-{hashlib.sha256(client_id.encode()).hexdigest()[:8]}"
+
+
+def _taken(task_type: TaskType, agent: Agent | None, person: Person, bundle: Bundle) -> frozenset[str]:
+    """Return the tools that ceilings take from a type; a new agent is owned by the person who consents."""
+    names = dict.fromkeys(grant.tool for grant in task_type.grants)
+    cuts = bundle.ceilings.cuts(
+        agent=agent.name if agent else "",
+        owner=agent.owner if agent else person.name,
+        people=(person.name,),
+        tools=(bundle.tool(*name.split("/", 1)) for name in names),
+    )
+    return frozenset(cut.tool for cut in cuts)

@@ -16,6 +16,7 @@ from remit.core.errors import ConfigInvalid, Malformed, NotFound
 from remit.core.json_value import Json
 from remit.core.tasks.task import TaskType
 from remit.core.tools.constraint import load
+from remit.core.tools.tier_reasons import deed, discloses
 from remit.core.tools.tool import RESERVED_OPERATIONS, Effect, Tier, Tool
 
 
@@ -55,17 +56,18 @@ def offer_of(
     tool_named: Callable[[str], Tool | None],
     wanted: Collection[str] | None = None,
     within: Collection[str] | None = None,
+    taken: Collection[str] = (),
 ) -> Offer:
     """Return what a task of this type may do; an unknown tool is assumed to have the worst effect.
 
     `wanted` are the requested tools; operations that are not tools stay, as they do in a plan. `within` are
-    the only upstreams that the offer may include.
+    the only upstreams that the offer may include, `taken` the tools that a ceiling takes.
     """
     named: dict[str, list[str]] = {}
     for grant in task_type.grants:
         upstream, _, operation = grant.tool.partition("/")
         reserved = operation in RESERVED_OPERATIONS
-        if within is not None and upstream not in within:
+        if (within is not None and upstream not in within) or grant.tool in taken:
             continue
         if wanted is not None and grant.tool not in wanted and not reserved:
             continue
@@ -116,26 +118,11 @@ def _unknown(name: str) -> Tool:
     return Tool(upstream=upstream, name=operation)
 
 
-_DOES = {
-    Effect.NONE: "reads with",
-    Effect.REVERSIBLE: "changes things, in a way that can be undone, with",
-    Effect.IRREVERSIBLE: "changes things irreversibly with",
-}
-
-
 def _permission(tool: Tool, limits: tuple[str, ...]) -> Permission:
-    does = _DOES[tool.effect]
-    if tool.financial:
-        does = "moves money with"
-    elif tool.production and tool.effect is not Effect.NONE:
-        does = does.replace("things", "production")
-    audience = tool.audience.name
-    told = {
-        "self": "",
-        "internal": "its arguments stay inside the organisation",
-        "external": "its arguments leave the organisation",
-    }.get(audience, f"its arguments are visible to {audience}")
-    return Permission(tool=tool.id, effect=tool.effect, does=does, told=told, limits=limits)
+    verb, _, rest = deed(tool).partition(" ")
+    return Permission(
+        tool=tool.id, effect=tool.effect, does=f"{verb}s {rest}", told=discloses(tool), limits=limits
+    )
 
 
 def _limits(arguments: Mapping[str, Json], parameters: Mapping[str, Json]) -> list[str]:

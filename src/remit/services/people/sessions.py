@@ -203,7 +203,8 @@ class BrowserSessions:
             raise await self._refuse("this person may not sign in", "sign-in-terminal")
         return await self._authenticator.open_session(
             person,
-            method="browser",
+            # What the person showed at the browser, where that proves presence (`decisions.approvals`).
+            method="passkey" if held.method == "passkey" else "browser",
             place="a command line",
             authenticated=held.authenticated,
             coded_by=held.coded_by,

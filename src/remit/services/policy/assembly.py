@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from remit.core.identity.deployment import Deployment
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
+from remit.services.policy.proofs import PolicyProofs
 
 
 def policies_of(
@@ -22,4 +23,16 @@ def policies_of(
         members=deployment.members,
         second_person=deployment.second_person_for_policies,
         hands=hands,
+    )
+
+
+def proofs_of(adapters: Adapters, deployment: Deployment, policies: Policies) -> PolicyProofs:
+    """Return what proves statements about the policies."""
+    return PolicyProofs(
+        prover=adapters.prover,
+        engine=adapters.engine,
+        policies=policies,
+        store=adapters.store,
+        clock=adapters.clock,
+        tenant=deployment.tenant,
     )

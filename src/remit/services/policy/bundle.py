@@ -120,7 +120,9 @@ class Policies:
         async with self._turn(by):
             tools, types = self.tools_of(bundle), list(bundle.task_types.values())
             agents = self._members_of(await self._store.agents(self._tenant))
-            return await asyncio.to_thread(self._engine.check, bundle.policies, tools, types, agents)
+            return await asyncio.to_thread(
+                self._engine.check, bundle.policies, tools, types, agents, bundle.history
+            )
 
     async def tried(self, bundle: Bundle, *, by: str = "") -> LoadedPolicy:
         """Check and load the policies of a bundle that does not come into force.
@@ -156,7 +158,7 @@ class Policies:
         """Return the policy schema for the tools registered now."""
         bundle = self.applied.bundle
         tools, types = self.tools_of(bundle), list(bundle.task_types.values())
-        return await asyncio.to_thread(self._engine.schema, tools, types)
+        return await asyncio.to_thread(self._engine.schema, tools, types, bundle.history)
 
     async def apply(
         self,
@@ -367,7 +369,7 @@ class Policies:
     ) -> LoadedPolicy | ServedPolicy:
         tools, types = self.tools_of(bundle), list(bundle.task_types.values())
         known = self._members_of(agents)
-        load = partial(self._engine.load, bundle.policies, tools, types, known, aside=aside)
+        load = partial(self._engine.load, bundle.policies, tools, types, known, bundle.history, aside=aside)
         return await asyncio.to_thread(load)
 
     def _members_of(self, agents: Iterable[Agent]) -> list[Agent]:

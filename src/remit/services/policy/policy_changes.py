@@ -7,7 +7,7 @@ form of a change, the change is marked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -20,13 +20,13 @@ Kind = Literal["added", "removed", "changed", "renamed", "reworded"]
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference: of a `rule`, a `tool`, a `task-type`, an HTTP `api`, or the data `classes`.
+    """One difference: of a `rule`, `tool`, `task-type`, `counter`, HTTP `api`, or the data `classes`.
 
     `wider`: whether the change permits more (`yes`), may do so (`maybe`), or cannot (`no`). `before` and
     `after` are texts of rules; `fields` are what differs of a tool or a task type.
     """
 
-    of: Literal["rule", "tool", "task-type", "api", "classes"]
+    of: Literal["rule", "tool", "task-type", "counter", "api", "classes"]
     kind: Kind
     name: str
     words: str
@@ -48,6 +48,7 @@ def changes(
         *_rules({one.id: one for one in rules_before}, {one.id: one for one in rules_after}),
         *_tools(before, after),
         *_task_types(before, after),
+        *_counters(before, after),
         *_rest(before, after),
     ]
     return sorted(found, key=lambda one: (_RANK[one.wider], one.of, one.name))
@@ -77,7 +78,16 @@ def _rules(before: Mapping[str, RuleInForce], after: Mapping[str, RuleInForce]) 
 
 
 def _same(one: RuleInForce, other: RuleInForce) -> bool:
-    return (one.does, one.scope, one.conditions) == (other.does, other.scope, other.conditions)
+    return (_extends(one), one.does, one.obligations, one.bounds) == (
+        _extends(other),
+        other.does,
+        other.obligations,
+        other.bounds,
+    )
+
+
+def _extends(rule: RuleInForce) -> tuple[str, tuple[str, ...]]:
+    return rule.scope, rule.conditions
 
 
 def _change(
@@ -97,8 +107,10 @@ def _added(rule: RuleInForce) -> PolicyChange:
 
 def _removed(rule: RuleInForce) -> PolicyChange:
     words = f"a rule that {_VERBS[rule.does]} is gone{_why(rule)}"
+    if rule.obligations:
+        words += f"; another permit may not demand {_quoted(rule.obligations)}"
     # A permit that can err refuses wherever it does.
-    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs else "no"
+    wider: Wider = "yes" if rule.does != "permits" else "maybe" if rule.errs or rule.obligations else "no"
     return _change("removed", rule, words, wider)
 
 
@@ -106,26 +118,59 @@ def _changed(old: RuleInForce, new: RuleInForce) -> PolicyChange:
     if _same(old, new):
         words = f"only its words: {new.reason or 'no reason is given any more'}"
         return _change("reworded", new, words, "no", old)
+    said = [_effect(old, new), *_demands(old, new), *_bounds(old, new)]
+    wider = min((one for _, one in said), key=_RANK.__getitem__)
+    return _change("changed", new, "; ".join(words for words, _ in said), wider, old)
+
+
+def _effect(old: RuleInForce, new: RuleInForce) -> tuple[str, Wider]:
+    """Return in words what differs in what a rule does and for which calls, and whether this permits more."""
+    wider: Wider = "yes"
+    same = _extends(old) == _extends(new)
+    # Calls that an obliging permit no longer covers may be permitted by one that obliges to less.
+    open_ = old.errs or bool(old.obligations)
     if old.does != new.does:
-        words = f"{_VERBS[old.does]} -> {_VERBS[new.does]}"
-        wider: Wider = "yes"
         if old.does == "permits":
-            wider = "maybe" if old.errs else "no"  # one permit less, and one refusal more
-        elif new.does == "refuses" and (old.scope, old.conditions) == (new.scope, new.conditions):
+            wider = "maybe" if open_ else "no"
+        elif new.does == "refuses" and same:
             wider = "no"
-        return _change("changed", new, words, wider, old)
+        return f"{_VERBS[old.does]} -> {_VERBS[new.does]}", wider
+    if same:
+        return _VERBS[new.does], "no"
     words, fewer = _extent(old, new)
     permits = new.does == "permits"
     if fewer is None:
         wider = "maybe"
     elif fewer == permits:
-        wider = "no"  # a permit that applies to fewer calls, or a refusal that applies to more
-    else:
-        wider = "yes"
-    # A rule refuses where it errs, so a condition that can err and is gone may have refused.
-    if wider == "no" and old.errs:
-        wider = "maybe"
-    return _change("changed", new, f"{_VERBS[new.does]}; {words}", wider, old)
+        # A permit that applies to fewer calls, or a refusal that applies to more. A rule refuses where it
+        # errs, so a condition that can err and is gone may have refused.
+        wider = "maybe" if open_ else "no"
+    return f"{_VERBS[new.does]}; {words}", wider
+
+
+def _demands(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
+    """Yield what a permit demands no more, and what it demands now."""
+    before, after = set(old.obligations), set(new.obligations)
+    if old.does != new.does:
+        return
+    if gone := before - after:
+        yield f"{_quoted(gone)} no longer demanded", "yes"
+    if more := after - before:
+        yield f"{_quoted(more)} newly demanded", "no"
+
+
+def _bounds(old: RuleInForce, new: RuleInForce) -> Iterator[tuple[str, Wider]]:
+    """Yield for how many calls one approval counts now, where that differs."""
+    if old.does != new.does:
+        return
+    for of, before, after in zip(("calls", "high-risk calls"), old.bounds, new.bounds, strict=True):
+        if before != after:
+            words = f"one approval permits {max(after, 1)} {of} at most, not {max(before, 1)}"
+            yield words, "yes" if after > before else "no"
+
+
+def _quoted(obligations: Iterable[str]) -> str:
+    return ", ".join(f"`{one}`" for one in sorted(obligations))
 
 
 def _extent(old: RuleInForce, new: RuleInForce) -> tuple[str, bool | None]:
@@ -168,12 +213,23 @@ def _task_types(before: Bundle, after: Bundle) -> list[PolicyChange]:
     )
 
 
+def _counters(before: Bundle, after: Bundle) -> list[PolicyChange]:
+    # A rule that reads a counter cannot be in force without it, so the rule is another change.
+    return _entries(
+        "counter",
+        {one.name: one for one in before.history},
+        {one.name: one for one in after.history},
+        added=("a new counter; it counts from now on, also in open tasks", "no"),
+        removed="nothing is counted under this name any more",
+    )
+
+
 def _entries(
-    of: Literal["tool", "task-type"],
+    of: Literal["tool", "task-type", "counter"],
     before: Mapping[str, msgspec.Struct],
     after: Mapping[str, msgspec.Struct],
     *,
-    added: tuple[str, Literal["maybe", "yes"]],
+    added: tuple[str, Wider],
     removed: str,
 ) -> list[PolicyChange]:
     """Return the changes by name; `added` and `removed` are their words, and whether an addition is wider."""
@@ -206,7 +262,7 @@ def _rest(before: Bundle, after: Bundle) -> list[PolicyChange]:
 
 
 def _fields(
-    of: Literal["tool", "task-type"], name: str, old: msgspec.Struct, new: msgspec.Struct
+    of: Literal["tool", "task-type", "counter"], name: str, old: msgspec.Struct, new: msgspec.Struct
 ) -> PolicyChange:
     differing = tuple(
         field.name
@@ -214,4 +270,6 @@ def _fields(
         if getattr(old, field.name) != getattr(new, field.name)
     )
     words = f"differs in {', '.join(differing)}"
+    if of == "counter" and differing != ("this_call",):
+        words += ", and starts again"
     return PolicyChange(of=of, kind="changed", name=name, words=words, wider="maybe", fields=differing)

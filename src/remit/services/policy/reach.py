@@ -35,7 +35,7 @@ from remit.ports.policy import LoadedPolicy, PolicyEngine
 
 #: Facts that no rule may be relied on for: they are known only with the call.
 _LATER: Final = re.compile(
-    r"context\s*\.\s*(args|arg_names|now|record|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
+    r"context\s*\.\s*(args|arg_names|now|record|history|task\s*\.\s*(id|params|on_behalf_of|requested_by|owner|initiative|depth))"
     r"|principal\s*\.\s*(owner|purpose|initiative|manifest)|context\s*\["
 )
 #: Expressions that make two tools or two agents differ for a policy beyond their properties.
@@ -69,7 +69,7 @@ def survey(
     built = any(source.file.endswith(BUILT) for source in bundle.policies)
     # A tool that no policy names is judged by its properties, so the schema does not need each such tool.
     named = [PLAN_TOOL, *(tool for tool in bundle.tools.values() if built or _speaks(text, tool))]
-    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [])
+    policy = engine.load(bundle.policies, named, list(bundle.task_types.values()), [], bundle.history)
     if policy.served:
         raise ConfigInvalid(
             "a policy server decides here, and a survey asks far more than a server answers",
@@ -103,9 +103,11 @@ class PolicyJudge:
         classes: Classes,
         groups: Mapping[str, Sequence[str]],
         observed: frozenset[str] = frozenset(),
+        agents: Mapping[str, Agent] = MappingProxyType({}),
     ) -> None:
-        """Take loaded policies and their whole text."""
+        """Take loaded policies and their whole text; `agents` are judged as they are registered."""
         self._policy = policy
+        self._registered = agents
         self._text = text
         self._classes = classes
         self._groups = groups
@@ -115,7 +117,7 @@ class PolicyJudge:
         self._may_permit = any(_PERMIT.search(one.text) for one in rules if one.id in self._later)
         self._tools_by_name = bool(_BY_NAME.search(text))
         self._types_matter = "context.task" in text or "context has task" in text
-        self._agents_matter = bool(
+        self._agents_matter = bool(agents) or bool(
             re.search(r"principal\s*(==|in|is)|Agent::|Group::|principal\s*\.\s*(name|id|groups)", text)
         )
         self._flow_matters = "context.flow" in text
@@ -162,8 +164,9 @@ class PolicyJudge:
         )
 
     def _requests(self, call: StaticCall) -> Iterable[AccessRequest]:
-        for environment in self._environments:
-            agent = self._agent(call.agent, environment)
+        registered = self._registered.get(call.agent)
+        for environment in self._environments if registered is None else (registered.environment,):
+            agent = registered or self._agent(call.agent, environment)
             task = _task(call, agent)
             principal = Principal(
                 tenant=agent.tenant,
@@ -207,6 +210,9 @@ class PolicyJudge:
         roles = _roles(call.tool)
         tainted = call.label.trust is Trust.UNTRUSTED
         whence = ("untrusted", "unknown") if tainted else ("unknown",)
+        if self._registered:
+            # Who could call at all is asked about the best call, in which a person has stated everything.
+            whence = ("intent", *whence)
         places: list[tuple[str, bool]] = [("none", False)]
         if ArgumentRole.DESTINATION in roles:
             pointed = [("untrusted", True)] if tainted else []
@@ -288,6 +294,7 @@ def _task(call: StaticCall, agent: Agent) -> Task:
         intent=Intent(goal="", requested_by=requested_by, stated_at=_EVER),
         grants=(),
         label=call.label,
+        runbook=call.task_type.runbook,
         lineage=(Ancestor("parent", "parent", ""),) if call.handed else (),
         opened=_EVER,
         deadline=_EVER,

@@ -60,6 +60,10 @@ class Ownership:
         held = self._held.get(root)
         return held is not None and held[0] == self._replicas.id
 
+    def held(self, root: str) -> tuple[str, int] | None:
+        """Return under which id and epoch this replica owns a family; None where there is one process."""
+        return self._held.get(root) if self.several else None
+
     async def take(self, root: str, *, told: bool = True) -> bool:
         """Own a family from now on; return whether it had no owner before. Raises `Elsewhere`.
 

@@ -91,10 +91,10 @@ class Notifications:
         size = await self._store.size(self._tenant)
         start = await self._cursors.position(cursor)
         try:
-            async for entry in self._cursors.ahead(start, tuple(kind.value for kind in one.kinds)):
-                await self._one(one, entry)
+            kinds = dict.fromkeys((*one.kinds, EventKind.NOTIFICATION_DUE))
+            async for entry in self._cursors.ahead(start, tuple(kind.value for kind in kinds)):
+                told += await self._one(one, entry)
                 await self._cursors.advance(cursor, entry.index + 1)
-                told += 1
         except RemitError as fault:
             first_s, longest_s = PAUSE_S
             pause_s = min(self._pause_s.get(one.name, first_s / 2) * 2, longest_s)
@@ -110,8 +110,11 @@ class Notifications:
                 await self._cursors.advance(cursor, size)
         return told
 
-    async def _one(self, one: NotificationTarget, entry: Entry) -> None:
+    async def _one(self, one: NotificationTarget, entry: Entry) -> int:
+        """Notify of one event; return how many notifications that made."""
         record = _RECORD.decode(entry.leaf)
+        if entry.kind == EventKind.NOTIFICATION_DUE.value and record["facts"].get("addressee") != one.name:
+            return 0  # a rule names another addressee
         known: dict[str, Json] = {name: record[name] for name in ("task", "agent") if record.get(name)}
         notification = Notification(
             id=f"msg_{notice_id(self._origin, f'notify/{one.name}', entry.index)}",
@@ -129,3 +132,4 @@ class Notifications:
             event = Event.of(undelivered, at=self._clock.now(), tenant=self._tenant)
             await self._store.commit(Unit(events=(event,)))
         self._refused.pop(one.name, None)
+        return 1

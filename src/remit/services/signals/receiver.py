@@ -26,9 +26,11 @@ from typing import Final
 import msgspec
 
 from remit.core.canonical import digest
+from remit.core.circumstances.circumstances import RiskLevel
 from remit.core.errors import Busy, Conflict, Malformed, RemitError, Unauthenticated
 from remit.core.evidence.event import Event
 from remit.core.evidence.events.signals import SignalReceived, SignalRefused
+from remit.core.signals.risk import ReportedRisk, level_of
 from remit.core.signals.security_event_token import SET_TYPE, SecurityEvent, read_event
 from remit.core.signals.signal import Reaction, SignalKind, kind_of, reactions
 from remit.ports.issuers import IssuerUse, TrustedIssuers
@@ -37,7 +39,7 @@ from remit.ports.store.changes import Change, PutValue, UseAssertion
 from remit.ports.store.units import Unit, UnitStore
 from remit.services.limits.flood_control import FloodControl
 from remit.services.signals.reactions import SignalReactions
-from remit.services.signals.subjects import SignalSubjects, SubjectRules
+from remit.services.signals.subjects import AffectedSubjects, SignalSubjects, SubjectRules
 
 log = logging.getLogger("remit.signals")
 
@@ -219,6 +221,7 @@ class HeardSignals:
     async def _follow(self, kept: _Kept) -> None:
         transmitter = self.transmitters.get(kept.transmitter)
         events = []
+        risks: list[PutValue] = []
         for uri, payload in kept.told.events.items():
             kind = kind_of(uri)
             wanted: tuple[Reaction, ...] = ()
@@ -227,6 +230,8 @@ class HeardSignals:
                 wanted = tuple(one for one in told if one in transmitter.may)
             rules = transmitter.subjects if transmitter else SubjectRules()
             found = await self._subjects.find(kept.told, rules)
+            if kind is SignalKind.RISK_LEVEL_CHANGE:
+                risks += await self._risks(kept, level_of(payload), found)
             why = f"{kind.value if kind else 'an event'} from {kept.transmitter}"
             done = await self._taking_away.react(wanted, found, reason=why, by=f"signal:{kept.transmitter}")
             received = SignalReceived(
@@ -245,8 +250,19 @@ class HeardSignals:
             subject = min(found.people, default="")
             events.append(Event.of(received, at=self._clock.now(), tenant=self._tenant, subject=subject))
         gone = PutValue(self._tenant, f"{KEPT}{kept.key}", None)
-        await self._store.commit(Unit((gone,), tuple(events)))
+        await self._store.commit(Unit((*risks, gone), tuple(events)))
         self.counts["taken"] += 1
+
+    async def _risks(self, kept: _Kept, level: RiskLevel, found: AffectedSubjects) -> list[PutValue]:
+        """Return what to store about the risk of the subjects; an older word never replaces a newer one."""
+        names = (("person", found.people), ("agent", found.agents), ("task", found.tasks))
+        out = []
+        for scope in (f"{kind}:{name}" for kind, known in names for name in sorted(known)):
+            risk = ReportedRisk(scope=scope, level=level, at=kept.told.issued, transmitter=kept.transmitter)
+            before = await self._store.value(self._tenant, risk.key)
+            if before is None or msgspec.convert(before, ReportedRisk).at <= risk.at:
+                out.append(PutValue(self._tenant, risk.key, msgspec.to_builtins(risk)))
+        return out
 
     async def _refused(self, transmitter: Transmitter, error: RemitError) -> None:
         self.counts["refused"] += 1

@@ -12,7 +12,9 @@ from remit.core.tasks.task import Task
 from remit.ports.adapters import Adapters
 from remit.services.policy.bundle import Policies
 from remit.services.replicas.assembly import ReplicaServices
+from remit.services.tasks.histories import Histories
 from remit.services.tasks.live_tasks import LiveTasks
+from remit.services.tasks.model_usage import ModelUsage
 from remit.services.tasks.opening_limits import OpeningBounds
 from remit.services.tasks.tasks import Tasks
 
@@ -23,6 +25,8 @@ class TaskServices:
 
     tasks: Tasks
     live: LiveTasks
+    histories: Histories
+    usage: ModelUsage
 
 
 def task_services(
@@ -55,4 +59,14 @@ def task_services(
         tenant=deployment.tenant,
         bounds=bounds,
     )
-    return TaskServices(tasks=tasks, live=live)
+    histories = Histories(
+        store=adapters.store, policies=policies, ownership=among.ownership, tenant=deployment.tenant
+    )
+    usage = ModelUsage(
+        store=adapters.store,
+        clock=adapters.clock,
+        live=live,
+        prices=lambda: policies.applied.bundle.prices,
+        tenant=deployment.tenant,
+    )
+    return TaskServices(tasks=tasks, live=live, histories=histories, usage=usage)

@@ -13,10 +13,15 @@ from remit.core.json_value import Json
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task
+from remit.core.tools.tool import Tool
 from remit.ports.store.changes import TakeBudget
 from remit.ports.store.tasks import Usage
 
 _UNUSED: Final = Usage()
+_SELF: Final = "self"
+
+#: The budgets that reported model calls use up, in words.
+MODEL_BUDGETS: Final = {"tokens": "model tokens", "spend": "money for model calls"}
 
 #: For each grant, the accounts in which its own ceilings are counted, and the amount of each.
 Ceilings = tuple[tuple[tuple[str, int], ...], ...]
@@ -74,9 +79,43 @@ def grant_account(task: Task, grant: Grant, argument: str = "") -> str:
     return f"{account_of(task, grant)}#{argument}"
 
 
+def work_account(task_id: str) -> str:
+    """Return the account in which the calls that complete a task are counted."""
+    return f"{task_id}#ends-after"
+
+
+def work_done(task: Task, used: Mapping[str, Usage]) -> str:
+    """Return why the work of a task is done; empty while it is not. `used`: what its accounts have spent."""
+    done = task.ends_after and used.get(work_account(task.id), _UNUSED).calls
+    return done_by(task.ends_after) if done else ""
+
+
+def done_by(tools: Iterable[str]) -> str:
+    """Return why work is done of which a call of these tools is the last."""
+    return f"its work is done: a call of {' or '.join(f'`{one}`' for one in tools)} succeeded, or may have"
+
+
+def model_account(task_id: str, budget: str) -> str:
+    """Return the account of a task's model calls: of their `tokens`, or of what they cost (`spend`)."""
+    return f"{task_id}#model#{budget}"
+
+
+def sent_account(task_id: str) -> str:
+    """Return the account of the bytes that a task has sent."""
+    return f"{task_id}##sent"
+
+
+def sent_bytes(tool: Tool, arguments: dict[str, Json]) -> int:
+    """Return the bytes of a call's arguments, as JSON, that leave the agent's own sphere."""
+    return 0 if tool.audience.name == _SELF or not arguments else len(msgspec.json.encode(arguments))
+
+
 def own_accounts(task: Task) -> frozenset[str]:
     """Return the accounts that belong to a task alone."""
-    out = {task.id}
+    out = {task.id, work_account(task.id)} if task.ends_after else {task.id}
+    out |= {model_account(task.id, name) for name in MODEL_BUDGETS if getattr(task.budgets, name) is not None}
+    if task.budgets.sent_bytes is not None:
+        out.add(sent_account(task.id))
     for grant in task.grants:
         if grant.calls is not None:
             out.add(grant_account(task, grant))
@@ -106,9 +145,13 @@ def used_up(task: Task, used: Mapping[str, Usage], held: Ceilings | None = None)
     """
     budgets, spent = task.budgets, used.get(task.id, _UNUSED)
     if budgets.calls is not None and spent.calls >= budgets.calls:
-        return f"its budget of {budgets.calls} calls is used up"
+        return f"its budget of {budgets.calls} call{'' if budgets.calls == 1 else 's'} is used up"
     if budgets.result_bytes is not None and spent.result_bytes >= budgets.result_bytes:
         return f"its budget of {budgets.result_bytes} result bytes is used up"
+    for name, what in MODEL_BUDGETS.items():
+        bound = getattr(budgets, name)
+        if bound is not None and used.get(model_account(task.id, name), _UNUSED).calls >= bound:
+            return f"its budget of {what} is used up"
     held = ceilings(task) if held is None else held
     if held and all(any(used.get(name, _UNUSED).calls >= most for name, most in one) for one in held):
         return "the ceilings of all its grants are used up"

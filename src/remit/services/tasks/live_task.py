@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from remit.core.circumstances.circumstances import BudgetUse
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.errors import BudgetExhausted, Busy, Conflict
+from remit.core.evidence.event import CallOutcome
 from remit.core.flow.provenance import Index
 from remit.core.flow.records.participants import addressees
 from remit.core.flow.stated_amounts import joined, payments
@@ -21,15 +24,32 @@ from remit.core.label import Classes, Label, Trust
 from remit.core.oauth.access_token import AccessClaims
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
+from remit.core.tasks.history import FamilyHistory
 from remit.core.tasks.plan import Plan
 from remit.core.tasks.task import Budgets, Task
 from remit.core.tools.tool import RESERVED_OPERATIONS, Tool, ToolState
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import CountHistory, Take, TakeBudget
 from remit.ports.store.tasks import Usage
-from remit.services.tasks.budgets import Ceilings, DrawnBudget, added, ceilings, own_accounts, used_up
+from remit.services.tasks.budgets import (
+    MODEL_BUDGETS,
+    Ceilings,
+    DrawnBudget,
+    added,
+    ceilings,
+    done_by,
+    model_account,
+    own_accounts,
+    sent_account,
+    sent_bytes,
+    used_up,
+    work_account,
+    work_done,
+)
 from remit.services.tasks.calls_in_flight import LiveCall
 
 _UNUSED: Final = Usage()
+_MAY_HAVE_WORKED: Final = (CallOutcome.OK, CallOutcome.UNKNOWN)
+_BOUNDED: Final = ("calls", "effectful_calls", "result_bytes")
 #: Tokens of a task that are remembered for its end.
 MAX_TOKENS = 32
 
@@ -48,6 +68,17 @@ class HeardList(msgspec.Struct, frozen=True, eq=False):
     index: Index
 
 
+class LiveFamily:
+    """The history of a family, shared by its bound tasks, and the turn of its calls."""
+
+    def __init__(self) -> None:
+        """Begin before the history is read."""
+        self.turn = asyncio.Lock()
+        self.history: FamilyHistory | None = None
+        #: The ownership under which it was read.
+        self.under: tuple[str, int] | None = None
+
+
 class LiveTask:
     """A bound task, owned by one event loop.
 
@@ -55,6 +86,18 @@ class LiveTask:
     well, `index` is not: a task that is bound again after it has made calls knows only its intent, and no
     longer trusts any other data.
     """
+
+    #: The family's history, once a decision has needed it (`services.tasks.histories`).
+    family: LiveFamily | None = None
+    #: What has raised the label since the evidence was told, if that was not a call.
+    raised_by = ""
+    #: The task is being declassified: it takes no calls.
+    lowering = False
+    open_calls = 0
+    #: The tools of which a call completes each ancestor; set by `LiveTasks`.
+    completing: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    #: What ancestors that are not bound have used, as the store said before this call.
+    stored: Mapping[str, Usage] = MappingProxyType({})
 
     def __init__(
         self,
@@ -81,11 +124,8 @@ class LiveTask:
         self.label: Label = task.label
         #: The label that the store is known to hold: a higher label goes into every commit.
         self.kept_label: Label = task.label
-        #: The label in the evidence, and what has raised it since then if that was not a call.
+        #: The label in the evidence.
         self.told_label: Label = task.label
-        self.raised_by = ""
-        #: The task is being declassified: it takes no calls.
-        self.lowering = False
         self.bounds = {**ancestors, task.id: task.budgets}
         self.bounds_bytes = any(one.result_bytes is not None for one in self.bounds.values())
         self.unbounded = dict.fromkeys(self.bounds, Budgets())
@@ -96,7 +136,6 @@ class LiveTask:
         #: Tokens of the task that were issued or shown here: the expiry of each, and its grant.
         self.tokens: dict[str, tuple[int, str]] = {}
         self.in_hand: set[LiveCall] = set()
-        self.open_calls = 0
         self.lease_until_s = now_boot_s + task.lease_s if task.lease_s else None
         self.idle_until_s = now_boot_s + task.idle_s if task.idle_s else None
         #: The deadline on the boot-time clock, which cannot be set back; set by `LiveTasks`.
@@ -217,6 +256,96 @@ class LiveTask:
             self._ceilings = ceilings(self.task)
         return used_up(self.task, self._used, self._ceilings)
 
+    def work_done(self) -> str:
+        """Return why the task's work is done; empty while it is not."""
+        return work_done(self.task, self._used)
+
+    def worked(self, tool: str, outcome: CallOutcome) -> tuple[TakeBudget, ...]:
+        """Count a call that completes the task or an ancestor; return what the store counts.
+
+        INVARIANT: a call that may have taken effect counts, so that no agent makes a task last by giving its
+        completing calls up.
+        """
+        if outcome not in _MAY_HAVE_WORKED:
+            return ()
+        known = {**self.completing, self.task.id: self.task.ends_after}
+        done = [work_account(name) for name, tools in known.items() if tool in tools]
+        if not done:
+            return ()
+        take = TakeBudget(dict.fromkeys(done, Budgets()), calls=1)
+        for account in done:
+            # Of an ancestor that is not bound, this task remembers it until the store knows it.
+            (self._owner(account) or self).book(account, take, held=0, used=1)
+        return (take,)
+
+    def _check_work(self) -> None:
+        """Raise `BudgetExhausted` where the work of this task, or of one above it, is done."""
+        for one in (self, *self.above()):
+            if why := one.work_done():
+                raise _work_done(why)
+        for name, tools in self.completing.items():
+            account = work_account(name)
+            counted = (self._used.get(account, _UNUSED), self.stored.get(account, _UNUSED))
+            if tools and any(one.calls for one in counted):
+                raise _work_done(done_by(tools))
+
+    def unbound_above(self) -> list[str]:
+        """Return the ancestors of this task that are not bound."""
+        names = self.task.ancestors
+        return [name for name in names if self._bound(name) is None] if names else []
+
+    def unbound_accounts(self) -> list[str]:
+        """Return accounts of ancestors that are not bound: of calls, bytes, model and completing calls."""
+        names = self.unbound_above()
+        found = [*names, *(work_account(one) for one in names if self.completing.get(one))]
+        for name in names:
+            found += [
+                model_account(name, one)
+                for one in MODEL_BUDGETS
+                if getattr(self.bounds[name], one) is not None
+            ]
+            if self.bounds[name].sent_bytes is not None:
+                found.append(sent_account(name))
+        return found
+
+    def budget_use(self) -> BudgetUse:
+        """Return what is used of the task's budgets, and what is left of them and of those above it."""
+        mine = self.account_use(self.task.id)
+        spends = {
+            account: self.stored[account]
+            if (owner := self._owner(account)) is None
+            else owner.account_use(account)
+            for account in self.bounds
+        }
+        left: dict[str, int] = {}
+        for account, bounds in self.bounds.items():
+            spent = spends[account]
+            for name in _BOUNDED:
+                if (bound := getattr(bounds, name)) is not None:
+                    rest = max(bound - getattr(spent, name), 0)
+                    left[name] = min(left.get(name, rest), rest)
+        return BudgetUse(
+            calls=mine.calls,
+            effectful_calls=mine.effectful_calls,
+            result_bytes=mine.result_bytes,
+            family_calls=spends[self.root].calls,
+            calls_left=left.get("calls"),
+            effectful_calls_left=left.get("effectful_calls"),
+            result_bytes_left=left.get("result_bytes"),
+            tokens_left=self._model_left("tokens"),
+            spend_left=self._model_left("spend"),
+            sent_bytes_left=self._left("sent_bytes", sent_account),
+        )
+
+    def account_use(self, account: str) -> Usage:
+        """Return what one of the task's own accounts has used, and what calls on their way have reserved."""
+        used, held = self._used.get(account, _UNUSED), self._reserved.get(account, _UNUSED)
+        return Usage(
+            used.calls + held.calls,
+            used.effectful_calls + held.effectful_calls,
+            used.result_bytes + held.result_bytes,
+        )
+
     def spend(self, request: AccessRequest) -> None:
         """Use up the statements of the intent that a call relies on.
 
@@ -263,10 +392,20 @@ class LiveTask:
         return [one for name in names if (one := self._bound(name)) is not None] if names else []
 
     def takes(
-        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool
+        self, grant: Grant | None, arguments: dict[str, Json], *, effectful: bool, tool: Tool | None = None
     ) -> tuple[TakeBudget, ...]:
-        """Return the takes of a call: from the task and its ancestors, and from the ceilings of its grant."""
+        """Return the takes of a call: from the task and its ancestors, and from the ceilings of its grant.
+
+        `tool` is the one that the arguments are sent to, in the form of this call.
+        """
         out = [TakeBudget(self.bounds, calls=1, effectful_calls=int(effectful))]
+        bounds = {
+            sent_account(name): Budgets(calls=one.sent_bytes)
+            for name, one in self.bounds.items()
+            if one.sent_bytes is not None
+        }
+        if bounds and tool is not None and (size := sent_bytes(tool, arguments)):
+            out.append(TakeBudget(bounds, calls=size))
         if grant is not None and (grant.calls is not None or grant.amounts):
             own = DrawnBudget(account_of(self.task, grant), grant.calls, grant.amounts)
             for one in (own, *(self._drawn.get(grant, ()) if self._drawn else ())):
@@ -279,11 +418,16 @@ class LiveTask:
         Raises `BudgetExhausted`, and then reserves nothing. The commit of step 5 counts it for good, against
         all ancestors too.
         """
+        self._check_work()
         for take in takes:
             for account, budgets in take.bounds.items():
                 owner = self._owner(account)
                 if owner is not None:
                     owner.check_account(account, budgets, take)
+        for name, what in MODEL_BUDGETS.items():
+            if self._model_left(name) == 0:
+                text = f"the task's budget of {what} is used up"
+                raise BudgetExhausted(text, remediation="open a new task", step=4)
         for take in takes:
             self._book(take, held=1)
 
@@ -303,16 +447,67 @@ class LiveTask:
             if bound is not None and wanted and spent + wanted > bound:
                 raise _exhausted(account, word)
 
-    def settle(self, takes: tuple[TakeBudget, ...], *, taken: bool) -> None:
+    def settle(self, takes: tuple[Take, ...], *, taken: bool) -> None:
         """Turn a reservation into use, or release it."""
         for take in takes:
-            self._book(take, held=-1, used=int(taken))
+            if type(take) is TakeBudget:
+                self._book(take, held=-1, used=int(taken))
+            elif type(take) is CountHistory and self.history is not None:
+                self.history.settle(take.entries, taken=taken)
+
+    @property
+    def history(self) -> FamilyHistory | None:
+        """What counters keep of the family, if it was read."""
+        return self.family.history if self.family is not None else None
+
+    def calls_so_far(self) -> tuple[int, int]:
+        """Return how many calls this task and its descendants have made, and how many of them change
+        something; calls in progress count.
+        """
+        used, held = (one.get(self.task.id, _UNUSED) for one in (self._used, self._reserved))
+        return used.calls + held.calls, used.effectful_calls + held.effectful_calls
 
     def count_result(self, size_bytes: int) -> TakeBudget:
         """Count the bytes of a result, against all ancestors too; return the take."""
         take = TakeBudget(self.unbounded, result_bytes=size_bytes)
         self._book(take, used=1)
         return take
+
+    def model_takes(self, tokens: int, cost: int | None) -> tuple[TakeBudget, ...]:
+        """Return the takes of a model call: from this task and those above that have budgets for it.
+
+        A call without a price uses budgets of money up.
+        """
+        out = []
+        for budget, amount in (("tokens", tokens), ("spend", cost)):
+            bounds = {
+                model_account(name, budget): bound
+                for name, one in self.bounds.items()
+                if (bound := getattr(one, budget)) is not None
+            }
+            if bounds:
+                taken = max(bounds.values()) if amount is None else amount
+                out.append(TakeBudget(dict.fromkeys(bounds, Budgets()), calls=taken))
+        return tuple(out)
+
+    def count_model_call(self, takes: tuple[TakeBudget, ...]) -> None:
+        """Count a model call that was recorded."""
+        for take in takes:
+            self._book(take, used=1)
+
+    def _model_left(self, budget: str) -> int | None:
+        return self._left(budget, lambda name: model_account(name, budget))
+
+    def _left(self, budget: str, account_of: Callable[[str], str]) -> int | None:
+        """Return what is left of a budget with own accounts, here and above; None where nothing bounds it."""
+        left = []
+        for name, bounds in self.bounds.items():
+            if (bound := getattr(bounds, budget)) is not None:
+                account = account_of(name)
+                owner = self._owner(account)
+                used = owner.account_use(account) if owner else self.stored.get(account, _UNUSED)
+                left.append(max(bound - used.calls, 0))
+        return min(left, default=None)
 
     def _owner(self, account: str) -> LiveTask | None:
         """Return the bound task that an account belongs to; an ancestor may not be bound."""
@@ -331,11 +526,16 @@ class LiveTask:
             self._used[account] = added(self._used.get(account, _UNUSED), take, used)
 
 
+def _work_done(why: str) -> BudgetExhausted:
+    return BudgetExhausted(why, code="work-done", remediation="open a new task for further work")
+
+
 def _exhausted(account: str, word: str) -> BudgetExhausted:
-    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum.
+    # `task` for its budget, `task#grant#` for a ceiling on calls, `task#grant#argument` on a sum,
+    # and `task##sent`.
     _, of_grant, argument = (*account.split("#", 2), "", "")[:3]
     what = "the grant's ceiling on" if of_grant else "the task's budget of"
-    spent = word or (f"`{argument}`" if argument else "calls")
+    spent = word or ((f"`{argument}`" if of_grant else f"{argument} bytes") if argument else "calls")
     return BudgetExhausted(f"{what} {spent} is used up", remediation="open a new task", step=4)
 
 

@@ -132,8 +132,10 @@ class LiveTasks:
             self._replicas.check()
         task = live.task
         if task.state is not _ACTIVE:
+            # Why remit ended an expired task is no secret; what a person said of an end is not for the agent.
+            why = f": {task.end_reason}" if task.state is TaskState.EXPIRED and task.end_reason else ""
             raise Fenced(
-                f"task `{task.id}` is {task.state.value}",
+                f"task `{task.id}` is {task.state.value}{why}",
                 code="task-ended",
                 remediation="open a new task",
                 step=2,
@@ -238,6 +240,7 @@ class LiveTasks:
             )
             live.ends_s = self._clock.boot_s() + (task.deadline - self._clock.now()).total_seconds()
             live.authority_hash = self._authority(task)
+            live.completing = {one.id: one.ends_after for one in above}
             live.label = live.told_label = self._read(task.label)
             self.gather(live)
             if keep:

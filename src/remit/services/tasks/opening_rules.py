@@ -11,10 +11,12 @@ import msgspec
 from remit.core.errors import ConfigInvalid, Forbidden, Malformed
 from remit.core.identity.principals import Agent, Memberships, Person, person_of
 from remit.core.json_value import Json
+from remit.core.policy.bundle import Bundle
+from remit.core.tasks.ceiling import AuthorityCut, CutBy
 from remit.core.tasks.delegation_record import Delegation
 from remit.core.tasks.grant import Grant, narrow
 from remit.core.tasks.plan import Plan, PlanWish, read_plan
-from remit.core.tasks.task import Budgets, TaskType, check_parameters
+from remit.core.tasks.task import Budgets, Task, TaskType, check_parameters
 from remit.core.tools.constraint import Verdict, load
 from remit.core.tools.tool import RESERVED_OPERATIONS
 from remit.ports.store.combined import TasksAndPrincipals
@@ -211,6 +213,34 @@ def reaching(
             remediation="ask for resources where its type grants tools",
         )
     return kept
+
+
+def within_ceilings(task: Task, bundle: Bundle) -> Task:
+    """Return a task that is being opened without what ceilings take; raises `Forbidden` if none is left."""
+    cuts = bundle.bounded(task)
+    if not cuts:
+        return task
+    taken = {cut.tool for cut in cuts}
+    kept = tuple(grant for grant in task.grants if grant.tool not in taken)
+    if not kept:
+        first = cuts[0]
+        raise Forbidden(
+            f"the ceiling of {first.bound.value} `{first.name}` leaves the task no grants",
+            code="ceiling",
+            remediation=f"open a task of another type, or change `ceilings` in remit.yaml: `{first.tool}` is "
+            f"not granted because {first.because}",
+        )
+    plan = task.plan and tuple(one for one in task.plan if one.tool not in taken)
+    return msgspec.structs.replace(task, grants=kept, plan=plan, cuts=(*task.cuts, *cuts))
+
+
+def left_out(
+    granted_by_type: tuple[Grant, ...], kept: tuple[Grant, ...], agent: str
+) -> tuple[AuthorityCut, ...]:
+    """Return the tools that a type grants, and that a request for less left out."""
+    known = {grant.tool for grant in kept}
+    names = dict.fromkeys(one.tool for one in granted_by_type if one.tool not in known)
+    return tuple(AuthorityCut(CutBy.REQUEST, agent, name, "the request was for less") for name in names)
 
 
 def wanted_of_type(task_type: TaskType, handing: DelegatedOpening) -> tuple[Grant, ...]:

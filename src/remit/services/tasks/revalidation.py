@@ -18,6 +18,7 @@ import msgspec
 from remit.core.errors import Forbidden, Malformed
 from remit.core.identity.principals import NO_PERSON, Agent
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.ceiling import AuthorityCut
 from remit.core.tasks.delegated_task import account_of
 from remit.core.tasks.grant import Grant
 from remit.core.tasks.task import Budgets, Task, TaskType
@@ -62,6 +63,7 @@ class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome for a task under a bundle: it ends (`ends` states why), holds less, or continues unchanged.
 
     `lost` are the tools of grants that are withdrawn, `narrowed` those of grants that are narrowed.
+    `cuts` are the tools that ceilings take.
     """
 
     task: Task
@@ -71,6 +73,7 @@ class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
     held: RevalidationHold
     budgets: Budgets = Budgets()
     deadline: datetime
+    cuts: tuple[AuthorityCut, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -89,6 +92,7 @@ class RevalidatedTask(msgspec.Struct, frozen=True, kw_only=True):
             budgets=self.budgets,
             deadline=self.deadline,
             narrowings=task.narrowings + 1,
+            cuts=tuple(dict.fromkeys((*task.cuts, *self.cuts))),
         )
 
 
@@ -98,8 +102,11 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
     fault = _fault(task, task_type, agent, groups)
     if fault or task_type is None:
         return RevalidatedTask(task=task, ends=fault, held=RevalidationHold(task), deadline=task.deadline)
-    held = _held(task, task_type)
+    cuts = bundle.bounded(task)
+    held = _held(task, task_type, {cut.tool for cut in cuts})
     ends = "its task type no longer grants any of its tools" if task.grants and not held.grants else ""
+    if ends and cuts:
+        ends = f"the ceiling of {cuts[0].bound.value} `{cuts[0].name}` leaves it no tools"
     return RevalidatedTask(
         task=task,
         ends=ends,
@@ -108,22 +115,26 @@ def standing(task: Task, bundle: Bundle, agent: Agent | None, groups: Collection
         held=held,
         budgets=task.budgets.narrow(task_type.budgets),
         deadline=min(task.deadline, task.opened + timedelta(seconds=task_type.deadline_s)),
+        cuts=cuts,
     )
 
 
-def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
-    """Judge a delegated task by the outcomes of its ancestors.
+def below(task: Task, above: Mapping[str, RevalidatedTask], bundle: Bundle) -> RevalidatedTask:
+    """Judge a delegated task by the outcomes of its ancestors, and by its own ceilings.
 
     It loses what they lose, and what is narrowed there is narrowed here.
     """
+    cuts = bundle.bounded(task)
+    taken = {cut.tool for cut in cuts}
     ancestors = [above[name] for name in task.ancestors if name in above]
     ends = next((f"the parent task ends: {one.ends}" for one in ancestors if one.ends), "")
     held = RevalidationHold(task)
     for grant in task.grants:
-        left = _below(task, grant, ancestors)
+        left = None if grant.tool in taken else _below(task, grant, ancestors)
         held.keep(grant, () if left is None else (left,))
     if task.grants and not held.grants:
-        ends = ends or "the parent task no longer has any of its grants"
+        gone = "a ceiling leaves it no tools" if cuts else "the parent task no longer has any of its grants"
+        ends = ends or gone
     return RevalidatedTask(
         task=task,
         ends=ends,
@@ -132,6 +143,7 @@ def below(task: Task, above: Mapping[str, RevalidatedTask]) -> RevalidatedTask:
         held=held,
         budgets=task.budgets,
         deadline=min([task.deadline, *(one.deadline for one in ancestors)]),
+        cuts=cuts,
     )
 
 
@@ -151,8 +163,8 @@ def _fault(task: Task, task_type: TaskType | None, agent: Agent | None, groups: 
     return ""
 
 
-def _held(task: Task, task_type: TaskType) -> RevalidationHold:
-    """Return the grants that the type would give today, or narrower grants."""
+def _held(task: Task, task_type: TaskType, taken: Collection[str]) -> RevalidationHold:
+    """Return the grants that the type would give today, or narrower grants; none of the `taken` tools."""
     held = RevalidationHold(task)
     try:
         today = granted(task_type, filled(task_type, task.intent.params))
@@ -161,9 +173,12 @@ def _held(task: Task, task_type: TaskType) -> RevalidationHold:
         # agent under a delegation are not kept with the task: only its tools can be compared.
         tools = {one.tool for one in task_type.grants} if task.delegation else set()
         for one in task.grants:
-            held.keep(one, (one,) if one.tool in tools else ())
+            held.keep(one, (one,) if one.tool in tools and one.tool not in taken else ())
         return held
     for one in task.grants:
+        if one.tool in taken:
+            held.keep(one, ())
+            continue
         same = any(_within(one, new) for new in today)
         held.keep(one, (one,) if same else [both for new in today if (both := one.met(new)) is not None])
     return held

@@ -46,14 +46,17 @@ from remit.services.tasks.opening_rules import (
     DelegatedOpening,
     Opening,
     OpeningAuthority,
+    OpeningGrant,
     agreed,
     check_words,
     filled,
     granted,
+    left_out,
     may_run,
     planned,
     reaching,
     wanted_of_type,
+    within_ceilings,
 )
 
 __all__ = ["MAX_GOAL_CHARS", "DelegatedOpening", "Opening", "Tasks"]
@@ -192,9 +195,9 @@ class Tasks:
         now = self._clock.now()
         word = await self._words.of(task_type, opening, person, caller, now, issuer)
         params = filled(task_type, agreed(word.record, opening.params) if word.record else opening.params)
-        grants = reaching(within, tools, granted(task_type, params))
+        every = granted(task_type, params)
+        grants = reaching(within, tools, every)
         chosen = opening.params.keys() - word.record.params.keys() if person is None and word.record else ()
-        deadline = deadline_for(task_type, now)
         if caller is not None and (person is None or issuer):
             await self._pace.opens(caller.name)
         task = Task(
@@ -221,18 +224,23 @@ class Tasks:
             delegation=word.record.id if word.record else "",
             delegates=(task_type.delegates,),
             opened=now,
-            deadline=min(deadline, word.record.expires) if word.record else deadline,
+            deadline=_until(task_type, word, now),
             lease_s=max(0, min(opening.lease_s, 3600)),
             idle_s=max(0, opening.idle_s),
             ends_when_spent=task_type.ends_when_spent,
+            ends_after=task_type.ends_after,
+            runbook=task_type.runbook,
+            cuts=left_out(every, grants, agent.name),
             coded_by=await self._coded_by(word.people, word.record.coded_by if word.record else ()),
             bundle=applied.digest,
         )
-        changes: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
-        if word.record:
-            changes = (*changes, UseDelegation(self._tenant, word.record.id, now))
-        task = self._with_epochs(task)
-        return task, self._unit(task, changes, params)
+        task = self._with_epochs(within_ceilings(task, applied.bundle))
+        return task, self._unit(task, self._uses(word, now), params)
+
+    def _uses(self, word: OpeningGrant, now: datetime) -> tuple[Change, ...]:
+        """Return the checks, in the commit of an opening, that its people and its record still stand."""
+        people: tuple[Change, ...] = tuple(UsePerson(self._tenant, name) for name in sorted(word.people))
+        return (*people, UseDelegation(self._tenant, word.record.id, now)) if word.record else people
 
     async def _prepare_child(
         self, parent_id: str, agent: Agent, handing: DelegatedOpening
@@ -265,7 +273,7 @@ class Tasks:
             epochs=self._store.epochs(self._tenant),
             bundle=applied.digest,
         )
-        child = child_of(parent, heir, wanted, moment)
+        child = within_ceilings(child_of(parent, heir, wanted, moment), applied.bundle)
         await self._pace.hands_down(parent.agent, heir.name)
         # INVARIANT: a parent that was ended in the meantime gets no child: the same commit checks the fence.
         checks: list[Change] = [CheckFence(parent.epochs, parent.scopes)]
@@ -447,3 +455,9 @@ class Tasks:
         if not agent.usable:
             raise Forbidden(f"agent `{agent.name}` is {agent.state.value}", remediation="ask its owner")
         return self._members.of_agent(agent)
+
+
+def _until(task_type: TaskType, word: OpeningGrant, now: datetime) -> datetime:
+    """Return the deadline of a new task: its type's, and never past the record of its person."""
+    own = deadline_for(task_type, now)
+    return min(own, word.record.expires) if word.record else own

@@ -119,6 +119,31 @@ def written(rule: str) -> str:
         ('IT regex.match(input.action.id, "")', "error", "regex.match", "literal"),
         ('IT substring("x", -1, 1) == ""', "error", "substring", "negative"),
         ("IT unknown_function(1)", "error", "unknown_function", ""),
+        ('IT input.context.audience == "extern"', "error", "`input.context.audience` is never", "`external`"),
+        ('IT input.context.audience != "extern"', "error", "`input.context.audience` is never", "`external`"),
+        ('IT not "extern" in input.context.audiences', "error", "never contains", "`external`"),
+        ('IT input.context.tier in {"operator", "autonomus"}', "error", "autonomus", "`autonomous`"),
+        ('IT input.context.flow.destination == "untrused"', "error", "untrused", "`untrusted`"),
+        ('IT input.principal.environment == "producton"', "warning", "producton", "`production`"),
+        (
+            'IT { input.context.tier == "assistant"; input.context.tier_level >= 3 }',
+            "error",
+            "never applies: no value of `input.context.tier`",
+            "one body",
+        ),
+        (
+            "IT { input.context.cleared; not input.context.cleared }",
+            "error",
+            "never applies: no value of `input.context.cleared`",
+            "one body",
+        ),
+        (
+            "IT { input.context.tier_level > 1; input.context.tier_level < 2 }",
+            "error",
+            "never applies",
+            "one body",
+        ),
+        ("IT false", "warning", "never applies", "remove"),
         ("IT {", "error", "unexpected", "rego"),
     ],
 )
@@ -138,6 +163,9 @@ def test_a_problem_names_its_place_and_the_way_out(
     "rule",
     [
         'IT { input.action.id == "contracts/read"; input.context.args.path == "" }',
+        # What goes through a variable, a helper or `with` may hold.
+        "IT { input.context.cleared; some x in [1, 2]; x == 3; not x == 3 }",
+        'IT { input.context.tier == "assistant" with input as {}; input.context.tier == "operator" }',
         'IT { input.action.id in {"contracts/read"}; input.context.args.path == "" }',
         "IT input.context.tier_level / 2 > 1",
         'IT regex.match("^contracts/", input.action.id)',
@@ -241,7 +269,7 @@ def test_the_digest_of_a_rule_follows_its_helpers_and_its_notes_and_nothing_else
 
 def test_a_bundle_needs_no_program() -> None:
     """What was built elsewhere loads where `opa` is not installed, with the same rules."""
-    text = ALL + 'forbid contains "it" if input.context.tier_level > 9'
+    text = ALL + 'forbid contains "it" if input.context.tier_level > 2'
     built = engine().bundle(source(text, FILE), TOOLS, [SUMMARISE])
     without = RegoPolicies(program=OpaProgram("/nowhere/opa"))
     assert without.check([built], TOOLS, [SUMMARISE]) == []

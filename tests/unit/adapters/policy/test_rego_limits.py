@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import stat
 import tarfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import wasmtime
 
 from remit.adapters.policy.rego import RegoPolicies
 from remit.adapters.policy.rego.machine import Machine, Trapped
@@ -217,6 +219,25 @@ def test_an_answer_without_an_end_refuses() -> None:
     )
     with pytest.raises(Trapped, match="without an end"):
         machine.evaluate(b"{}")
+
+
+def test_a_program_that_is_compiled_already_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies are loaded again whenever an agent changes; each load has its own memory."""
+    wasm = program('[{"result":"compiled once"}]')
+    made: list[bytes] = []
+    compiling = wasmtime.Module
+
+    def compiled(engine: wasmtime.Engine, text: bytes) -> wasmtime.Module:
+        made.append(text)
+        return compiling(engine, text)
+
+    monkeypatch.setattr(wasmtime, "Module", compiled)
+    first = Machine(wasm)
+    second = Machine(wasm)
+    assert made == [wasm]
+    del first
+    gc.collect()
+    assert second.evaluate(b"{}") == msgspec.json.encode([{"result": "compiled once"}])
 
 
 def test_a_program_that_calls_the_host_does_not_load() -> None:

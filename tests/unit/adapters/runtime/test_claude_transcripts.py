@@ -78,3 +78,35 @@ def test_headless_prompts_count_as_the_persons_where_that_was_chosen(tmp_path: P
         transcript(tmp_path, entry("go", promptSource="sdk")), "p1", "go"
     )
     assert origin_by_marks(marks, headless=True) is WordsOrigin.HUMAN
+
+
+def answered(name: str, output: int, **usage: Any) -> str:
+    """Return a line of a message of the model."""
+    told = {"input_tokens": 3, "output_tokens": output, **usage}
+    return json.dumps({"type": "assistant", "message": {"id": name, "model": "m-1", "usage": told}})
+
+
+def test_the_model_calls_of_a_transcript_are_its_messages(tmp_path: Path) -> None:
+    """A message stands in several lines, of which the last has its final counts; caches were read, too."""
+    path = transcript(
+        tmp_path,
+        entry("go", **TYPED),
+        answered("msg_1", 1),
+        answered("msg_1", 20, cache_read_input_tokens=1000, cache_creation_input_tokens=None),
+        answered("msg_2", 5),
+        "{",
+        answered("msg_3", -1),
+        json.dumps({"type": "assistant", "message": {"id": "msg_4"}}),
+    )
+    calls = ClaudeTranscripts(tmp_path).usage(path)
+    assert [(one.span, one.model, one.input_tokens, one.output_tokens) for one in calls] == [
+        ("claude-code/msg_1", "m-1", 1003, 20),
+        ("claude-code/msg_2", "m-1", 3, 5),
+    ]
+
+
+def test_model_calls_elsewhere_do_not_count(tmp_path: Path) -> None:
+    """A file outside of the client's folder states nothing."""
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    elsewhere.write_text(answered("msg_1", 5), encoding="utf-8")
+    assert ClaudeTranscripts(tmp_path).usage(str(elsewhere)) == []

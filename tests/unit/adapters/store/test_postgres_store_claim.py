@@ -43,7 +43,7 @@ def events(*indexes: int) -> list[Any]:
 def batch(claim: StoreClaim, index: int = 3) -> Sequence[Statement]:
     """Two events, of a task that has a row of counters and of one that has none, and a node."""
     counters = [TENANT, "task_one", 9, 0, 0, index, TENANT, "task_two", 1, 0, 0, index + 1]
-    return whole(claim, events(index, index + 1), counters, [TENANT, 8, index, b"node"])
+    return whole(claim, events(index, index + 1), counters, [], [TENANT, 8, index, b"node"])
 
 
 class Writing:
@@ -131,16 +131,18 @@ async def test_a_turn_that_is_the_known_one_takes_everything(
     assert taken(aside)
     nodes = [TENANT, 8, 9, b"node"]
     counters = [TENANT, "task_three", 1, 0, 0, 5]
+    history = [TENANT, "task_three", "", "sent", "", "", 1, 0]
     some: list[tuple[list[Any], ...]] = [
-        ([], [], []),
-        (events(5), [], []),
-        (events(6), [], nodes),
-        (events(7), counters, []),
+        ([], [], [], []),
+        (events(5), [], [], []),
+        (events(6), [], history, nodes),
+        (events(7), counters, history, []),
     ]
     for turn, rows in enumerate(some, 8):
         assert on_record(await writing.sent(whole(claim._replace(turn=turn, taker="me"), *rows)))
     turns, found, counted, grown = map(len, all_of(aside))
     assert (turns, found, counted, grown) == (1, 5, 3, 2)
+    assert aside.execute("select amount from history").fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
         index = 10 * turn
         answers = await asyncio.gather(
             *(
-                one.sent(whole(claim, events(index, index + 1), [], [TENANT, 8, index, b"%d" % number]))
+                one.sent(whole(claim, events(index, index + 1), [], [], [TENANT, 8, index, b"%d" % number]))
                 for number, (one, claim) in enumerate(zip(writers, claims, strict=True))
             )
         )
@@ -237,12 +239,12 @@ async def test_of_many_who_want_one_turn_one_takes_it(dial: Dial, aside: Postgre
 @pytest.mark.parametrize(
     ("rows", "state"),
     [
-        ((events(3, 3), [], []), b"23505"),
-        ((events(3, 100), [TENANT, "task_two", 1, 0, 0, 3], []), b"23505"),
-        ((events(3), [TENANT, "task_one", 9, 0, 0, 3] * 2, []), b"21000"),
-        ((events(3), [TENANT, "task_two", 1, 0, 0, 3], [TENANT, 8, 100, b"node"]), b"23505"),
-        ((events(3), [TENANT, "zero \0", 1, 0, 0, 3], []), b"22021"),
-        ((events(3), [TENANT, "task_two", None, 0, 0, 3], []), b"23502"),
+        ((events(3, 3), [], [], []), b"23505"),
+        ((events(3, 100), [TENANT, "task_two", 1, 0, 0, 3], [], []), b"23505"),
+        ((events(3), [TENANT, "task_one", 9, 0, 0, 3] * 2, [], []), b"21000"),
+        ((events(3), [TENANT, "task_two", 1, 0, 0, 3], [], [TENANT, 8, 100, b"node"]), b"23505"),
+        ((events(3), [TENANT, "zero \0", 1, 0, 0, 3], [], []), b"22021"),
+        ((events(3), [TENANT, "task_two", None, 0, 0, 3], [], []), b"23502"),
     ],
     ids=["event twice", "event there", "counters twice", "node there", "no text", "null"],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from remit.core.tasks.ceiling import AuthorityCeiling, AuthorityCeilings, CutBy
 from remit.core.tasks.grant import GrantTemplate
 from remit.core.tasks.plan import tools_of
 from remit.core.tasks.task import TaskState
@@ -301,6 +302,7 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         task = await world.services.tasks.tasks.get((await code_behind(world, done.answer["code"])).task)
         assert [grant.tool for grant in task.grants] == ["contracts/read"]
         assert tools_of(task.plan) == ("contracts/read",)
+        assert [(one.bound, one.tool) for one in task.cuts] == [(CutBy.REQUEST, "changes/deploy")]
         nothing = await lena.get(address(authorization_details=details("write")))
         assert "You cannot permit any task to Notebook" in nothing.text
         for wrong in (
@@ -310,6 +312,27 @@ async def test_an_application_asks_for_some_tools_alone(tmp_path: Path) -> None:
         ):
             told = await lena.get(address(authorization_details=wrong))
             assert told.answer["error"] == "invalid_authorization_details"
+
+
+async def test_nothing_is_offered_that_a_ceiling_takes(tmp_path: Path) -> None:
+    """The page shows what the task will hold; a type of which nothing is left is not offered."""
+    both = (GrantTemplate("contracts/read", other_arguments=True), GrantTemplate("changes/deploy"))
+    async with page_world(tmp_path, upstreams={"contracts": None, "changes": None}) as (world, _):
+        bundle = pages_bundle()
+        wide = msgspec.structs.replace(bundle.task_types["deploy-change"], grants=both, parameters={})
+        types = {"deploy-change": wide}
+        lena = Browsing(world)
+        await lena.sign_in("lena")
+        for number, tools in enumerate((("contracts/read",), ())):
+            ceilings = AuthorityCeilings(people={"lena": AuthorityCeiling(tools=tools)})
+            bounded = msgspec.structs.replace(
+                bundle, task_types=types, ceilings=ceilings, digest=f"sha256:bounded-{number}"
+            )
+            await world.services.policies.apply(bounded, by="remit")
+            page = await lena.get(address(task_type="deploy-change"))
+            assert "changes/deploy" not in page.text
+            assert ("contracts/read" in page.text) == bool(tools)
+            assert ("You cannot permit any task to Notebook" in page.text) == (not tools)
 
 
 async def test_an_application_asks_for_one_upstream_alone(tmp_path: Path) -> None:

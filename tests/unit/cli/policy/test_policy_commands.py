@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`remit policy test`, `diff` and `check` answer from files alone, for people and for pipelines."""
+"""`remit policy test`, `diff`, `prove` and `check` answer from files alone, for people and for pipelines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from remit.adapters.policy.cedar.proof.symbolic_compiler import PROGRAM
 from remit.cli.main import run
+from remit.cli.policy.policy_files import given
 from remit.config.scaffold import scaffold
+from tests.servers import cedar_program
 
 RULE = (
     '@id("own/quiet")\n@reason("notes rest")\n'
@@ -78,6 +81,50 @@ def test_two_folders_are_compared_and_what_permits_more_fails_a_pipeline(
     assert "This change permits more than before." in said
 
 
+def test_a_change_is_proven_or_refuted_from_two_folders(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the exact call, and an exit code for a pipeline; the way back is proven."""
+    cedar_program.installed()
+    strict = tmp_path / "strict"
+    shutil.copytree(folder, strict)
+    (strict / "policies" / "50-own.cedar").write_text(f"{RULE};\n")
+    only = ("--tool", "notes/write_note")
+    assert run(["policy", "prove", str(strict), str(folder), *only]) == 2
+    said = capsys.readouterr().out
+    for part in (
+        "refuted notes/write_note",
+        "audience",
+        "before",
+        "refused",
+        "permitted by `base/granted-calls`",
+    ):
+        assert part in said
+    assert run(["policy", "prove", str(folder), str(strict), *only, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {one["verdict"] for one in found["answers"]} == {"proven"}
+    assert found["cedar"] >= "4.14"
+    assert run(["policy", "diff", str(strict), str(folder)]) == 0
+    assert "questions refuted" in capsys.readouterr().out
+
+
+def test_without_the_analyzer_a_proof_says_how_to_install_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And `diff` says what it can say without it."""
+    monkeypatch.setenv(PROGRAM, "/nowhere/cedar")
+    assert run(["policy", "prove", str(folder), str(folder)]) == 2
+    assert "make proof" in capsys.readouterr().err
+    assert run(["policy", "diff", str(folder), str(folder)]) == 0
+
+
+def test_one_statement_is_proven_at_a_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of them would need two answers."""
+    given = ["--errors", "--guardrail", "base/granted-calls"]
+    assert run(["policy", "prove", str(folder), str(folder), *given]) == 2
+    assert "one after the other" in capsys.readouterr().err
+
+
 def test_a_misspelt_word_is_told_with_file_and_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The check of the files exits 2."""
     (folder / "policies" / "50-own.cedar").write_text(f'{RULE}\nwhen {{ context.audience == "extern" }};\n')
@@ -85,3 +132,28 @@ def test_a_misspelt_word_is_told_with_file_and_line(folder: Path, capsys: pytest
     said = capsys.readouterr().out
     assert "policies/50-own.cedar:4" in said
     assert "did you mean `external`?" in said
+
+
+def test_counters_are_compared_sent_and_checked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shorter window may permit more, and a misspelt counter is told with the nearest one."""
+    rule = f"{RULE} when {{ context.history.reads > 3 }};\n"
+    (folder / "policies" / "50-own.cedar").write_text(rule)
+    history = folder / "policies" / "history.yaml"
+    history.write_text("counters: {reads: {count: calls, tools: [notes/read_note], within: 1h}}\n")
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "policies" / "history.yaml").write_text(history.read_text().replace("1h", "1m"))
+    assert run(["policy", "diff", str(folder), str(other), "--fail-wider"]) == 2
+    said = capsys.readouterr().out
+    assert "counter reads  may permit more" in said
+    assert "differs in window_s, and starts again" in said
+    sent = given(folder)
+    assert sent["history"][0]["window_s"] == 3600
+    assert [one["file"] for one in sent["policies"]][-1] == "policies/50-own.cedar"
+    (folder / "policies" / "50-own.cedar").write_text(rule.replace("reads", "raeds"))
+    assert remit(folder, "check") == 2
+    said = capsys.readouterr().out
+    assert "`context.history.raeds` does not exist" in said
+    assert "did you mean `reads`?" in said

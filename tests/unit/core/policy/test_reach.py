@@ -11,16 +11,8 @@ import pytest
 
 from remit.core.label import Audience, Label, Trust
 from remit.core.policy.bundle import PolicySource
-from remit.core.policy.reach import (
-    GRANT,
-    Openness,
-    PathKind,
-    ReachPath,
-    ReachSurvey,
-    RepairKind,
-    StepKind,
-    remedies,
-)
+from remit.core.policy.reach import GRANT, Openness, PathKind, ReachPath, ReachSurvey, StepKind
+from remit.core.policy.reach.remediation import RepairKind, remedies
 from remit.core.tools.constraint import EmailDomain
 from remit.core.tools.tool import Effect, FieldLabel, Variant
 from tests.samples.reach import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay's way for HTTP APIs, before a peer that records what reaches it."""
+"""The relay's ways for HTTP APIs and reports of model calls, before a peer that records what reaches it."""
 
 import asyncio
 import json
@@ -18,6 +18,7 @@ from remit.sdk.wire import Gateway
 from tests.samples.purse import Purse
 
 Json = Any
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
 @dataclass
@@ -142,4 +143,61 @@ async def test_a_header_given_twice_and_a_strange_method_stop_here(
         assert (answer.status, answer.content_type) == (400, "application/problem+json")
     async with client.options(f"{relay.api_url}/crm/x") as answer:
         assert answer.status == 405
+    assert peer.seen == []
+
+
+async def test_a_report_is_passed_on_with_the_token_of_the_task(
+    peer: Peer, relay: Relay, client: aiohttp.ClientSession
+) -> None:
+    """Byte for byte, and of the program's headers only the encoding."""
+    own = {**PROTOBUF, "Authorization": "Bearer child", "Remit-Task": "x", "X-Tenant": "a"}
+    async with client.post(relay.usage_url, data=b"\x0a\x00", headers=own) as answer:
+        assert (answer.status, await answer.json(content_type=None)) == (200, {})
+    ((method, target, headers, body),) = peer.seen
+    assert (method, target, body) == ("POST", "/api/v1/otlp/v1/traces", b"\x0a\x00")
+    assert headers["authorization"] == "Bearer t1"
+    assert headers["content-type"] == "application/x-protobuf"
+    assert headers["remit-task"] == "tsk_1"
+    assert "x-tenant" not in headers
+
+
+async def test_a_report_after_a_refused_token_is_sent_with_the_next(
+    peer: Peer, relay: Relay, client: aiohttp.ClientSession
+) -> None:
+    """A report counts once, so it may be sent again; the gateway's own refusals reach the exporter."""
+    peer.answers = [(401, {}, {}), (200, {}, {}), (429, {}, {"Retry-After": "7", "Set-Cookie": "a=b"})]
+    async with client.post(relay.usage_url, data=b"", headers=PROTOBUF) as answer:
+        assert answer.status == 200
+    assert [headers["authorization"] for _, _, headers, _ in peer.seen] == ["Bearer t1", "Bearer t2"]
+    async with client.post(relay.usage_url, data=b"", headers=PROTOBUF) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "headers", "status"),
+    [
+        ("GET", "", {}, 405),
+        ("POST", "", {"Content-Encoding": "gzip"}, 415),
+        ("POST", "/..", {}, 404),
+        ("POST", "/x", {}, 404),
+        ("POST", "secret", {}, 404),
+        ("POST", "", {"Origin": "http://evil.example"}, 403),
+    ],
+)
+async def test_what_is_no_report_stops_here(
+    peer: Peer,
+    relay: Relay,
+    client: aiohttp.ClientSession,
+    method: str,
+    change: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    """No other path of the management interface can be reached."""
+    url = relay.usage_url + change
+    if change == "secret":
+        url = relay.usage_url.replace(relay.usage_url.split("/")[3], "a" * 32)
+    async with client.request(method, url, data=b"{}", headers=PROTOBUF | headers) as answer:
+        assert answer.status == status
     assert peer.seen == []

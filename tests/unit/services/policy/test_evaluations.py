@@ -19,6 +19,7 @@ class ByName:
 
     served: ClassVar[Literal[False]] = False
     digest = "sha256:by-name"
+    history: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         """Nothing was asked yet."""
@@ -31,6 +32,14 @@ class ByName:
     def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
         """None."""
         return frozenset()
+
+    def without(self, rules: frozenset[str]) -> "ByName":
+        """It has no rules."""
+        return self
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Any]:
+        """None."""
+        return {}
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Answer with the name."""
@@ -62,6 +71,7 @@ async def test_a_policy_server_is_waited_for() -> None:
     class Server:
         served: ClassVar[Literal[True]] = True
         digest = "sha256:served"
+        history: frozenset[str] = frozenset()
 
         def __init__(self) -> None:
             self.may_answer = asyncio.Event()

@@ -7,11 +7,14 @@ import msgspec
 import pytest
 
 from remit.adapters.policy.cedar import CedarPolicies
+from remit.adapters.policy.rego import RegoPolicies
 from remit.core.label import Audience
 from remit.core.policy.bundle import Bundle
+from remit.core.tasks.history import CountOf, HistoryCounter
 from remit.core.tools.tool import Tool
 from remit.services.policy.policy_changes import PolicyChange, changes, widest
 from tests.samples.policy_requests import CLERK, READ, SUMMARISE, TOOLS, source
+from tests.servers import opa_server
 
 SCOPE = "(principal, action, resource)"
 FORBID = f'@id("r") @reason("why") forbid {SCOPE} when {{ context.flow.tainted }};'
@@ -58,6 +61,141 @@ def test_what_may_permit_more_is_marked(before: str, after: str, kind: str, wide
     (change,) = compared(before, after)
     assert (change.kind, change.wider) == (kind, wider)
     assert change.words
+
+
+REDACTS = f'@redact("iban, owner") @step_up {PERMIT}'
+NARROW = "unless { context.cleared };"
+BOUNDED = ASKS.replace("@otherwise", '@bounded("5") @bounded_high_risk("2") @otherwise')
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wider", "words"),
+    [
+        (REDACTS, PERMIT, "yes", "permits; `redact:iban`, `redact:owner`, `step_up` no longer demanded"),
+        (REDACTS, REDACTS.replace(", owner", ""), "yes", "permits; `redact:owner` no longer demanded"),
+        (REDACTS, REDACTS.replace("@step_up ", ""), "yes", "permits; `step_up` no longer demanded"),
+        (
+            REDACTS,
+            REDACTS.replace("@step_up", '@notify("security")'),
+            "yes",
+            "permits; `step_up` no longer demanded; `notify:security` newly demanded",
+        ),
+        (PERMIT, f"@require_reason {PERMIT}", "no", "permits; `require_reason` newly demanded"),
+        (
+            REDACTS,
+            REDACTS.replace("};", f"}} {NARROW}"),
+            "maybe",
+            "permits; one condition more, so it applies to fewer calls",
+        ),
+        (
+            REDACTS.replace("};", f"}} {NARROW}"),
+            PERMIT.replace("};", f"}} {NARROW}").replace("why", "because"),
+            "yes",
+            "permits; `redact:iban`, `redact:owner`, `step_up` no longer demanded",
+        ),
+        (REDACTS, FORBID, "maybe", "permits -> refuses"),
+        (REDACTS, ASKS, "maybe", "permits -> asks an approver"),
+        (
+            BOUNDED,
+            BOUNDED.replace('"5"', '"50"'),
+            "yes",
+            "asks an approver; one approval permits 50 calls at most, not 5",
+        ),
+        (
+            ASKS,
+            ASKS.replace("@otherwise", '@bounded_high_risk("2") @otherwise'),
+            "yes",
+            "asks an approver; one approval permits 2 high-risk calls at most, not 1",
+        ),
+        (
+            BOUNDED,
+            BOUNDED.replace('"5"', '"3"').replace('@bounded_high_risk("2") ', ""),
+            "no",
+            (
+                "asks an approver; one approval permits 3 calls at most, not 5; "
+                "one approval permits 1 high-risk calls at most, not 2"
+            ),
+        ),
+        (BOUNDED, FORBID, "no", "asks an approver -> refuses"),
+    ],
+)
+def test_an_obligation_that_is_gone_and_a_wider_approval_permit_more(
+    before: str, after: str, wider: str, words: str
+) -> None:
+    """They are part of what a rule says, unlike its reason."""
+    (change,) = compared(before, after)
+    assert (change.kind, change.wider, change.words) == ("changed", wider, words)
+
+
+def test_a_permit_that_is_gone_takes_its_obligations_with_it() -> None:
+    """Another permit, without them, may permit the same calls."""
+    (change,) = compared(REDACTS, "")
+    assert (change.kind, change.wider) == ("removed", "maybe")
+    assert change.words.endswith("another permit may not demand `redact:iban`, `redact:owner`, `step_up`")
+    names = [(one.kind, one.name) for one in compared(REDACTS, PERMIT.replace('"r"', '"s"'))]
+    assert names == [("added", "s"), ("removed", "r")]
+
+
+REGO_PERMIT = """package remit
+# METADATA
+# custom:
+#   redact: iban
+#   reason: why
+permit contains "p" if input.context.flow.tainted
+"""
+REGO_ASKS = """package remit
+# METADATA
+# custom:
+#   otherwise: approval
+#   bounded: 5
+forbid contains "r" if input.context.flow.tainted
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "wider"),
+    [
+        (REGO_PERMIT, REGO_PERMIT.replace("#   redact: iban\n", ""), "changed", "yes"),
+        (REGO_PERMIT, REGO_PERMIT.replace("iban", "iban, owner"), "changed", "no"),
+        (REGO_PERMIT, REGO_PERMIT.replace("why", "because"), "reworded", "no"),
+        (REGO_PERMIT, REGO_PERMIT.replace("input.context.flow.tainted", "true"), "changed", "maybe"),
+        (REGO_ASKS, REGO_ASKS.replace("5", "50"), "changed", "yes"),
+        (REGO_ASKS, REGO_ASKS.replace("5", "2"), "changed", "no"),
+        (
+            REGO_ASKS,
+            REGO_ASKS.replace("#   otherwise: approval\n#   bounded: 5", "#   reason: no"),
+            "changed",
+            "no",
+        ),
+        (REGO_ASKS, REGO_ASKS.replace("tainted", "full"), "changed", "maybe"),
+    ],
+)
+def test_changes_of_rego_are_marked_alike(before: str, after: str, kind: str, wider: str) -> None:
+    """A rule in Rego is one body, so any other condition may permit more."""
+    engine = RegoPolicies(program=opa_server.program())
+    old, new = (
+        engine.load(source(text, "policies/test.rego"), TOOLS, [SUMMARISE], [CLERK])
+        for text in (before, after)
+    )
+    assert not old.served
+    assert not new.served
+    (change,) = changes(Bundle(), Bundle(), old.rules(), new.rules())
+    assert (change.kind, change.wider) == (kind, wider)
+
+
+def test_rules_of_rego_are_one_only_with_one_body() -> None:
+    """A rule that is gone and another that comes are no new name."""
+    engine = RegoPolicies(program=opa_server.program())
+    one, other = (
+        engine.load(
+            source(f'package remit\nforbid contains "{text}\n', "p/t.rego"), TOOLS, [SUMMARISE], [CLERK]
+        )
+        for text in ('a" if input.context.flow.tainted', 'b" if input.context.flow.full')
+    )
+    assert not one.served
+    assert not other.served
+    found = changes(Bundle(), Bundle(), one.rules(), other.rules())
+    assert [(each.kind, each.wider) for each in found] == [("removed", "yes"), ("added", "no")]
 
 
 def test_a_condition_that_can_err_refuses_and_its_end_may_permit_more() -> None:
@@ -125,3 +263,21 @@ def test_other_clearances_may_permit_more() -> None:
     classes = msgspec.structs.replace(Bundle().classes, clearance={"external": "restricted"})
     (change,) = changes(Bundle(), Bundle(classes=classes), [], [])
     assert (change.of, change.wider) == ("classes", "maybe")
+
+
+def test_a_counter_that_changes_may_permit_more() -> None:
+    """A new one, or one that is gone, is read by no rule that stays as it is."""
+    one = HistoryCounter(name="sent", of=CountOf.CALLS, window_s=3600)
+
+    def found(before: tuple[HistoryCounter, ...], after: tuple[HistoryCounter, ...]) -> PolicyChange:
+        (change,) = changes(Bundle(history=before), Bundle(history=after), (), ())
+        return change
+
+    assert [found((), (one,)).wider, found((one,), ()).wider] == ["no", "no"]
+    shorter = found((one,), (msgspec.structs.replace(one, window_s=60),))
+    assert (shorter.of, shorter.name, shorter.wider, shorter.fields) == (
+        "counter", "sent", "maybe", ("window_s",)
+    )  # fmt: skip
+    assert shorter.words == "differs in window_s, and starts again"
+    fewer = found((msgspec.structs.replace(one, this_call=True),), (one,))
+    assert (fewer.wider, fewer.words) == ("maybe", "differs in this_call")

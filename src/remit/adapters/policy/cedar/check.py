@@ -20,7 +20,8 @@ from remit.adapters.policy.cedar.rule_reachability import never_applies, unbound
 from remit.adapters.policy.cedar.schema import GROUPS, forms, groups_of, schema_text
 from remit.adapters.policy.cedar.type_text import cedar_type
 from remit.adapters.policy.cedar.words import misspelt
-from remit.adapters.policy.facts import NO_RECORD, context_shape
+from remit.adapters.policy.facts import NO_CLAIMS, NO_HISTORY, NO_RECORD, context_shape
+from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.types import Path, Shape, prune
 from remit.core.identity.principals import Agent
 from remit.core.label import Classes
@@ -37,7 +38,7 @@ _NO_ACTION = "unable to find an applicable action"
 class CheckInput(msgspec.Struct, frozen=True):
     """The names that policies may use. `params` are the intent parameters of all task types, `facts` those of
     records, `words` the words of each fact that has a limited number of them, `groups` the groups that the
-    configuration declares.
+    configuration declares, `posture` what is known about agents.
 
     `agents` may be empty; then names of agents and groups are not checked.
     """
@@ -49,6 +50,8 @@ class CheckInput(msgspec.Struct, frozen=True):
     facts: Shape = NO_RECORD
     words: dict[str, Words] = {}
     groups: tuple[str, ...] = ()
+    history: Shape = NO_HISTORY
+    posture: Shape = NO_CLAIMS
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -85,10 +88,15 @@ def problems_of(rules: Sequence[CedarRule], world: CheckInput) -> list[Problem]:
             ]
         if not found:  # else the finding says more
             found = list(never_applies(rule, conditions, [tool for tool, _ in met]))
+            found += [
+                rule.problem(text, at="@redact", severity="warning", remediation=way)
+                for text, way in unredactable(rule.obligations, [tool for tool, _ in met])
+            ]
         out += found
         if all(problem.severity != "error" for problem in found):
             sound.append(rule)
-    schema = schema_text(shapes.apart(sound), world.params, world.classes, world.facts)
+    apart = shapes.apart(sound)
+    schema = schema_text(apart, world.params, world.classes, world.facts, world.history, world.posture)
     return out + list(_types(sound, schema))
 
 
@@ -147,8 +155,9 @@ class Shapes:
     """The context types of all tools, and the tools that a rule can match."""
 
     def __init__(self, world: CheckInput) -> None:
-        self.bare = context_shape(Tool(upstream="", name=""), world.params, world.facts)
-        self._shapes = [(tool, context_shape(tool, world.params, world.facts)) for tool in world.tools]
+        known = (world.params, world.facts, world.history, world.posture)
+        self.bare = context_shape(Tool(upstream="", name=""), *known)
+        self._shapes = [(tool, context_shape(tool, *known)) for tool in world.tools]
         self._contexts = [(form, shape) for tool, shape in self._shapes for form in forms(tool)]
 
         self._met: dict[tuple[Scope, Scope], list[tuple[Tool, Shape]]] = {}

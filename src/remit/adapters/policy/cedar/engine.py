@@ -19,16 +19,38 @@ import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.check import CheckInput, CheckResult, examined, validate_alone
+from remit.adapters.policy.cedar.counters import problems_of_counters
 from remit.adapters.policy.cedar.flat_arguments import can_be_flat, flat_shape, flattened
 from remit.adapters.policy.cedar.index import RuleIndex, principal_closure, resource_closure
+from remit.adapters.policy.cedar.proof import CedarProver
 from remit.adapters.policy.cedar.rule import CedarRule, policy_set
+from remit.adapters.policy.cedar.rule_facts import facts_read, literals_compared
 from remit.adapters.policy.cedar.rule_groups import KEPT, Found, Kept, Part, Stand, readers, steady
 from remit.adapters.policy.cedar.rule_parts import rule_parts
 from remit.adapters.policy.cedar.schema import schema_of_one, schema_text
 from remit.adapters.policy.cedar.words import FLOW_WORDS
-from remit.adapters.policy.facts import Facts, context_shape, parameters, record_facts
+from remit.adapters.policy.facts import (
+    NO_CLAIMS,
+    Facts,
+    context_shape,
+    history_read,
+    history_shape,
+    parameters,
+    posture,
+    record_facts,
+    written,
+)
 from remit.adapters.policy.load import raise_first, with_plan
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
+from remit.adapters.policy.rule_facts import plain, values_at
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
 from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
@@ -36,6 +58,7 @@ from remit.core.identity.principals import Agent
 from remit.core.json_value import Json
 from remit.core.label import Classes, Label
 from remit.core.policy.vocabulary import DeclaredNames, vocabulary
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem, RuleInForce
@@ -67,15 +90,22 @@ class CedarPolicies:
         """Take the organisation's data classes, whose order policies can query, and its declared names."""
         self._classes = classes or Classes()
         self._declared = declared
+        self._posture = posture(declared.claims if declared else {})
         self._text_limit = text_limit
         self._examine = examine
         self._check = check or examine
         self._aside = aside or examine
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the Cedar schema of the registered tools."""
-        known = with_plan(tools)
-        return schema_text(known, parameters(task_types), self._classes, record_facts(known))
+        known, history = with_plan(tools), history_shape(counters)
+        params, records = parameters(task_types), record_facts(known)
+        return schema_text(known, params, self._classes, records, history, self._posture)
 
     def check(
         self,
@@ -83,12 +113,18 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems. With `agents`, an unknown name of an agent or group is a warning."""
-        return self._check(sources, self._world(tools, task_types, agents)).problems
+        found = self._check(sources, self._world(tools, task_types, agents, counters)).problems
+        return [*found, *problems_of_counters(counters, tools)]
 
     def _world(
-        self, tools: Sequence[Tool], task_types: Sequence[TaskType], agents: Sequence[Agent]
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter],
     ) -> CheckInput:
         known = with_plan(tools)
         words = vocabulary(
@@ -96,7 +132,14 @@ class CedarPolicies:
         )
         groups = self._declared.groups if self._declared else ()
         params, records = parameters(task_types), record_facts(known)
-        return CheckInput(known, params, self._classes, agents, records, words, groups)
+        history = history_shape(counters)
+        return CheckInput(
+            known, params, self._classes, agents, records, words, groups, history, self._posture
+        )
+
+    def prover(self) -> CedarProver:
+        """Return what proves statements about policies for these data classes and names."""
+        return CedarProver(lambda one: self._world(one.tools, one.task_types, (), one.counters), self._aside)
 
     def load(
         self,
@@ -104,6 +147,7 @@ class CedarPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> CedarLoaded:
@@ -111,12 +155,12 @@ class CedarPolicies:
 
         Agents are read from each request.
         """
-        world = self._world(tools, task_types, agents)
+        world = self._world(tools, task_types, agents, counters)
         found = (self._aside if aside else self._examine)(sources, world)
-        raise_first(found.problems)
-        facts = Facts(self._classes, task_types, self._text_limit)
-        schema = self.schema(tools, task_types)
-        return CedarLoaded(found.rules, world.tools, facts, world.params, schema)
+        raise_first([*found.problems, *problems_of_counters(counters, tools)])
+        facts = Facts(self._classes, task_types, self._text_limit, counters)
+        schema = self.schema(tools, task_types, counters)
+        return CedarLoaded(found.rules, world.tools, facts, world.params, schema, world.posture)
 
 
 Form = tuple[str, str, str, Label]
@@ -157,15 +201,24 @@ class CedarLoaded:
     served: ClassVar[Literal[False]] = False
 
     def __init__(
-        self, rules: Sequence[CedarRule], tools: Sequence[Tool], facts: Facts, params: Shape, schema: str
+        self,
+        rules: Sequence[CedarRule],
+        tools: Sequence[Tool],
+        facts: Facts,
+        params: Shape,
+        schema: str,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked."""
         self._rules = tuple(rules)
         self._tools = {tool.id: tool for tool in tools}
         self._facts = facts
         self._params = params
+        self._schema = schema
+        self._posture = known_posture
         self._record = record_facts(tools)
         self._index = RuleIndex(self._rules)
+        self.history = history_read((path for rule in rules for path in rule.reads.paths), facts.history)
         self._sets: RecentAnswers[tuple[bool, tuple[int, ...]], tuple[Any, Any]] = RecentAnswers(512)
         self._kits: RecentAnswers[tuple[Form, tuple[int, ...]], _Kit] = RecentAnswers(2048)
         self._places: RecentAnswers[tuple[str, str, Form], _Place] = RecentAnswers(8192)
@@ -182,9 +235,32 @@ class CedarLoaded:
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
                 *rule_parts(rule.policy),
+                facts_read(rule),
+                literals_compared(rule),
+                rule.obligations,
+                (rule.bounded, rule.bounded_high_risk),
             )
             for rule in self._rules
         ]
+
+    def without(self, rules: frozenset[str]) -> CedarLoaded:
+        """Return these policies without some rules; see the port."""
+        kept = [rule for rule in self._rules if rule.ref.id not in rules]
+        return CedarLoaded(kept, list(self._tools.values()), self._facts, self._params, self._schema)
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request; see the port."""
+        one = next(each for each in self._rules if each.ref.id == rule)
+        agent, tool = request.agent, request.tool
+        try:
+            document = {
+                "context": self._facts.context(self._read_by(tool, [one]), request, plain),
+                "principal": {**self._facts.agent(agent), "groups": list(agent.groups)},
+                "resource": self._facts.tool(tool),
+            }
+            return values_at(msgspec.json.decode(written(document)), facts_read(one))
+        except TypeMismatch:
+            return {}
 
     def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool by an agent; see the port."""
@@ -288,7 +364,8 @@ class CedarLoaded:
     def _read_by(self, tool: Tool, rules: Sequence[CedarRule]) -> Shape:
         """Return the type of the context that these rules read."""
         paths: set[Path] = {path for rule in rules for path in rule.reads.paths}
-        return prune(context_shape(tool, self._params, self._record), paths)
+        shape = context_shape(tool, self._params, self._record, self._facts.history, self._posture)
+        return prune(shape, paths)
 
 
 def _schema(tool: Tool, shape: Shape, rules: Sequence[CedarRule]) -> str:
@@ -307,7 +384,12 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         if (answer := place.permitted.get(found.permits)) is not None:
             return answer
         spoken = [by_id[name] for name in sorted(found.permits)]
-        answer = PolicyAnswer(permits=references(spoken), reasons=reasons_of(spoken, place.tool))
+        answer = PolicyAnswer(
+            permits=references(spoken),
+            reasons=reasons_of(spoken, place.tool),
+            obligations=demanded(spoken),
+            asking=stepping(spoken),
+        )
         return place.permitted.put(found.permits, answer)
     spoken = [by_id[name] for name in sorted(found.forbids)]
     forbids = [rule for rule in spoken if not rule.waivable]
@@ -331,6 +413,8 @@ def _answer(place: _Place, heard: Sequence[tuple[Stand, Found, dict[str, Json]]]
         waivable=references(waivable),
         reasons=reasons,
         errors=errors,
+        obligations=demanded(permits),
+        asking=stepping(permits),
         flow=flow_read((rule.ref.id, rule.reads.paths) for rule in forbids or waivable),
         most_calls=min((rule.bounded for rule in waivable), default=0),
         most_high_risk=min((rule.bounded_high_risk for rule in waivable), default=0),

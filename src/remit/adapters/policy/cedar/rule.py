@@ -15,11 +15,12 @@ import msgspec
 
 from remit.adapters.policy.cedar.policy_text import PolicyPart, depth_of, nearest, pieces
 from remit.adapters.policy.cedar.reads import Reads, Uid, of_policy
+from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
 from remit.ports.policy import PolicySource, Problem
 
-ANNOTATIONS = ("id", "reason", "remediation", "otherwise", "bounded", "bounded_high_risk")
+ANNOTATIONS = ("id", "reason", "remediation", "otherwise", "bounded", "bounded_high_risk", *OBLIGATIONS)
 # Ids appear in evidence, approvals and command lines: a restricted alphabet, so that ids that look alike are
 # equal.
 MAX_RULES = 10_000
@@ -62,7 +63,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     """One policy. `policy` is its JSON form in Cedar, `text` the original source.
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
-    of those with a high risk; 0: just the one.
+    of those with a high risk; 0: just the one. `obligations` are what a permit demands.
     """
 
     ref: RuleRef
@@ -75,6 +76,7 @@ class CedarRule(msgspec.Struct, frozen=True, kw_only=True):
     remediation: str
     bounded: int = 0
     bounded_high_risk: int = 0
+    obligations: tuple[str, ...] = ()
     policy: Json
     principal: Scope
     action: Scope
@@ -184,6 +186,9 @@ def _parsed(
     if asking := _asking_fault(notes, permits=policy["effect"] == "permit"):
         wrong(*asking, rule=rule_id)
         return None
+    if demanding := obligation_fault(notes, permits=policy["effect"] == "permit"):
+        wrong(*demanding, rule=rule_id)
+        return None
     try:
         policy_set({rule_id: policy})
     except ValueError:
@@ -228,6 +233,7 @@ def _rule(
         remediation=notes.get("remediation") or "",
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
+        obligations=obligations_in(notes),
         policy=policy,
         principal=principal,
         action=action,

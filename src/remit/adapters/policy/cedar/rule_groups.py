@@ -24,7 +24,7 @@ import msgspec
 from remit.adapters.policy.cache import RecentAnswers
 from remit.adapters.policy.cedar.flat_arguments import with_flat
 from remit.adapters.policy.cedar.rule import CedarRule
-from remit.adapters.policy.facts import Facts, provenance_of, written
+from remit.adapters.policy.facts import Facts, high_risk_of, provenance_of, written
 from remit.adapters.policy.types import Kind, Shape
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.json_value import Json
@@ -51,6 +51,8 @@ STEADY = frozenset(
         "destination_trust",
         "provenance",
         "task",
+        "scoped",
+        "high_risk",
     }
 )
 #: Cached results of the steady part for one place: about one for each label and task type.
@@ -120,7 +122,9 @@ class Last(msgspec.Struct, frozen=True):
             and mine.principal == other.principal
             and mine.crossings == other.crossings
             and mine.max_crossings == other.max_crossings
+            and mine.unscoped == other.unscoped
             and mine.flow.facts == other.flow.facts
+            and ("high_risk" not in read or high_risk_of(mine) == high_risk_of(other))
             and ("provenance" not in read or provenance_of(mine) == provenance_of(other))
         )
 

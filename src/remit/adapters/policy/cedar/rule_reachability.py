@@ -26,7 +26,7 @@ def never_applies(rule: CedarRule, conditions: Conditions, met: Sequence[Tool]) 
     clash = conditions.impossible(rule.policy, _scoped(rule.action))
     if clash is not None:
         yield rule.problem(
-            f"this rule never applies: {_contradict(clash)}",
+            f"this rule never applies: {contradicted(clash)}",
             at=_first(rule, clash),
             # A rule that says `false` is off, as its author knows.
             severity="error" if clash else "warning",
@@ -39,7 +39,7 @@ def never_applies(rule: CedarRule, conditions: Conditions, met: Sequence[Tool]) 
     if (last := found[-1]) is not None and None not in found:
         tools = _list(dict.fromkeys(tool.id for tool in met))
         yield rule.problem(
-            f"this rule never applies to {tools}: {_contradict(last)}",
+            f"this rule never applies to {tools}: {contradicted(last)}",
             at=_first(rule, last),
             severity="warning",
             remediation="compare its conditions with the descriptions of these tools in `tools/`",
@@ -113,7 +113,8 @@ def _facts(tool: Tool) -> dict[str, frozenset[Json]]:
     return facts
 
 
-def _contradict(clash: Sequence[str]) -> str:
+def contradicted(clash: Sequence[str]) -> str:
+    """Return in words which facts contradict each other."""
     named = [f"`{one}`" for one in clash if not one.startswith("{")]
     return f"no value of {_list(named)} meets its conditions" if named else "its conditions never hold"
 

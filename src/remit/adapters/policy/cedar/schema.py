@@ -7,7 +7,18 @@ from collections.abc import Iterable, Sequence
 
 from remit.adapters.policy.cedar.policy_text import attribute, quoted
 from remit.adapters.policy.cedar.type_text import cedar_type
-from remit.adapters.policy.facts import AGENT, FLOW, LABEL, NO_RECORD, TOOL, context_shape
+from remit.adapters.policy.facts import (
+    AGENT,
+    BUDGET,
+    ENVIRONMENT,
+    FLOW,
+    LABEL,
+    NO_CLAIMS,
+    NO_HISTORY,
+    NO_RECORD,
+    TOOL,
+    context_shape,
+)
 from remit.adapters.policy.types import Kind, Shape
 from remit.core.identity.workload import Assurance
 from remit.core.label import Classes
@@ -61,11 +72,19 @@ def schema_of_one(tool: Tool, context: Shape, named: Iterable[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes, facts: Shape = NO_RECORD) -> str:
+def schema_text(
+    tools: Sequence[Tool],
+    params: Shape,
+    classes: Classes,
+    facts: Shape = NO_RECORD,
+    history: Shape = NO_HISTORY,
+    known_posture: Shape = NO_CLAIMS,
+) -> str:
     """Return the whole schema, for people, for `check`, and for storage with the policy bundle.
 
-    `params` are the intent parameters of all task types, `facts` those of records. A tool whose arguments are
-    not known yet (no `inputSchema` was received) has an action that applies to nothing.
+    `params` are the intent parameters of all task types, `facts` those of records, `history` the counters,
+    `known_posture` what is known about agents. A tool whose arguments are not known yet (no `inputSchema` was
+    received) has an action that applies to nothing.
     """
     lines = [
         "// generated from the registered tools and task types; changes made here are lost",
@@ -81,10 +100,14 @@ def schema_text(tools: Sequence[Tool], params: Shape, classes: Classes, facts: S
         f"type Params = {cedar_type(params)};",
         *_hidden("record", facts),
         f"type Facts = {cedar_type(facts)};",
+        f"type History = {cedar_type(history)};",
         f"type Task = {_named_record(_task_shape(params), {'params': 'Params'})};",
+        f"type Environment = {cedar_type(ENVIRONMENT)};",
+        f"type Posture = {cedar_type(known_posture)};",
+        f"type Budget = {cedar_type(BUDGET)};",
     ]
     for tool in sorted(tools, key=lambda one: one.id):
-        lines += ["", *_action(tool, params, facts)]
+        lines += ["", *_action(tool, context_shape(tool, params, facts, history, known_posture))]
     return "\n".join(lines) + "\n"
 
 
@@ -92,13 +115,12 @@ def _task_shape(params: Shape) -> Shape:
     return context_shape(Tool(upstream="", name=""), params).fields["task"]
 
 
-def _action(tool: Tool, params: Shape, facts: Shape) -> list[str]:
+def _action(tool: Tool, context: Shape) -> list[str]:
     if not tool.input_schema:
         return [
             f"// the arguments of {quoted(tool.id)} are unknown until its upstream is connected",
             f"action {quoted(tool.id)} in {_parents(*forms(tool))};",
         ]
-    context = context_shape(tool, params, facts)
     return [
         *_hidden("args", context.fields["args"]),
         f"action {quoted(tool.id)} in {_parents(*forms(tool))} appliesTo {{",
@@ -109,7 +131,17 @@ def _action(tool: Tool, params: Shape, facts: Shape) -> list[str]:
     ]
 
 
-_NAMED = {"label": "Label", "task_label": "Label", "flow": "Flow", "record": "Facts", "task": "Task"}
+_NAMED = {
+    "label": "Label",
+    "task_label": "Label",
+    "flow": "Flow",
+    "record": "Facts",
+    "task": "Task",
+    "history": "History",
+    "environment": "Environment",
+    "posture": "Posture",
+    "budget": "Budget",
+}
 
 
 def _named_record(shape: Shape, names: dict[str, str]) -> str:

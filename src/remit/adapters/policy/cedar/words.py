@@ -40,7 +40,7 @@ FLOW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "context.destination_trust": _PROVENANCES,
 }
 #: Facts that are sets of words.
-_SETS: Final = ("arg_names", "audiences", "categories", "zones")
+_SETS: Final = ("arg_names", "audiences", "categories", "zones", "windows", "findings")
 _PROVENANCE: Final = Words("a provenance", tuple(Provenance))
 
 
@@ -52,7 +52,7 @@ def misspelt(rule: CedarRule, words: Mapping[str, Words], met: Sequence[Tool]) -
     said: set[tuple[str, str]] = set()
     for condition in rule.policy.get("conditions", []):
         for one in comparisons(condition.get("body")):
-            known = _words(one, words, met)
+            known = words_of(one, words, met)
             fact = ".".join(one.fact)
             if known is None or (fact, one.word) in said:
                 continue
@@ -60,7 +60,7 @@ def misspelt(rule: CedarRule, words: Mapping[str, Words], met: Sequence[Tool]) -
             yield from _misfit(rule, one, fact, known)
 
 
-def _words(one: Comparison, words: Mapping[str, Words], met: Sequence[Tool]) -> Words | None:
+def words_of(one: Comparison, words: Mapping[str, Words], met: Sequence[Tool]) -> Words | None:
     """Return the words that a compared fact can be; None if it can be any."""
     head = one.fact[:2]
     if head == ("context", "provenance"):
@@ -108,27 +108,33 @@ def _listed(one: Comparison, met: Sequence[Tool]) -> Words | None:
 
 
 def _misfit(rule: CedarRule, one: Comparison, fact: str, known: Words) -> Iterator[Problem]:
+    if (found := verdict_on(one, fact, known)) is not None:
+        severity, text, way = found
+        yield rule.problem(text, at=_at(rule, one), severity=severity, remediation=way)
+
+
+def verdict_on(one: Comparison, fact: str, known: Words) -> tuple[str, str, str] | None:
+    """Return severity, text and remediation for a word that `fact` is never; None for a good word."""
     if known.free and one.word.startswith(known.free):
-        return
+        return None
     if one.pattern:
         if (
             known.grows
             or any(re.fullmatch(one.pattern, word, re.DOTALL) for word in known.words)
             or not known.words
         ):
-            return
+            return None
         text = f"`{fact}` is never like `{one.word}`"
     elif one.word in known.words:
-        return
+        return None
     else:
         verb = "never contains" if one.fact[-1] in _SETS else "is never"
         text = f"`{fact}` {verb} {quoted(one.word)}, which is not {known.what}"
     if known.closed:
-        yield rule.problem(text, at=_at(rule, one), remediation=nearest(one.word, known.words))
-    elif close := difflib.get_close_matches(one.word, known.words, n=1, cutoff=0.75):
-        text = f"{quoted(one.word)} is not known as {known.what}"
-        way = f"did you mean `{close[0]}`?"
-        yield rule.problem(text, at=_at(rule, one), severity="warning", remediation=way)
+        return "error", text, nearest(one.word, known.words)
+    if close := difflib.get_close_matches(one.word, known.words, n=1, cutoff=0.75):
+        return "warning", f"{quoted(one.word)} is not known as {known.what}", f"did you mean `{close[0]}`?"
+    return None
 
 
 def _at(rule: CedarRule, one: Comparison) -> str:

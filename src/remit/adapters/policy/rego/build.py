@@ -6,13 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from remit.adapters.policy.cedar.conditions import Conditions
 from remit.adapters.policy.rego.builtins import problems_of_calls
 from remit.adapters.policy.rego.bundle import DECISION, DECISION_MODULE, manifest, revision_of
 from remit.adapters.policy.rego.program import UNREADABLE, OpaFailed, OpaFolder, OpaProgram
 from remit.adapters.policy.rego.reads import problems_of_reads
-from remit.adapters.policy.rego.rules import RegoRule, rules_of
-from remit.adapters.policy.rego.syntax import ParsedFile, definitions
+from remit.adapters.policy.rego.rules import RegoRule, ids_of, rules_of
+from remit.adapters.policy.rego.syntax import Definition, ParsedFile, definitions
+from remit.adapters.policy.rego.words import bodies_that_never_hold, problems_of_words
 from remit.adapters.policy.types import Shape
+from remit.core.policy.vocabulary import Words
+from remit.core.tools.tool import Tool
 from remit.ports.policy import PolicySource, Problem
 
 _SCHEMA: Final = "remit-schema.json"
@@ -21,11 +25,16 @@ _TESTS: Final = "_test.rego"
 
 
 class KnownInputs(NamedTuple):
-    """What rules can read: the type of `input` by tool, that of a call of no tool, and the schema as text."""
+    """What rules can read: the type of `input` by tool, that of a call of no tool, and the schema as text.
+
+    `words` are the words of each fact that has a limited number of them.
+    """
 
     by_tool: Mapping[str, Shape]
     bare: Shape
     schema: str
+    tools: Sequence[Tool] = ()
+    words: Mapping[str, Words] = {}
 
 
 class ExaminedRego(NamedTuple):
@@ -71,12 +80,25 @@ def _examined(
     problems += found
     if not _wrong(problems):
         problems += problems_of_reads(rules, inputs.by_tool, inputs.bare)
+    if not _wrong(problems):
+        problems += _comparisons(known, rules, inputs)
     if in_process:
         problems += problems_of_calls(known)
     if not _wrong(problems) and sources:
         folder.write(_SCHEMA, inputs.schema)
         problems += _named(folder.check("--schema", _SCHEMA, *(one.file for one in sources)), rules)
     return ExaminedRego(rules, problems)
+
+
+def _comparisons(
+    known: Sequence[Definition], rules: Sequence[RegoRule], inputs: KnownInputs
+) -> Iterator[Problem]:
+    ids = ids_of(known)
+    tools = {one.ref.id: [tool for tool in inputs.tools if tool.id in (one.tools or ())] for one in rules}
+    found = list(problems_of_words(known, ids, {**tools, "": inputs.tools}, inputs.words))
+    yield from found
+    if not _wrong(found):  # else the finding says more
+        yield from bodies_that_never_hold(known, ids, Conditions(inputs.words))
 
 
 def built(

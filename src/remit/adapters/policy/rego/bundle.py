@@ -18,7 +18,7 @@ from remit.core.canonical import digest
 from remit.core.errors import ConfigInvalid
 from remit.ports.policy import PolicySource
 
-FORMAT: Final = "remit-rego/1"
+FORMAT: Final = "remit-rego/2"
 ENDING: Final = ".tar.gz"
 WASM: Final = "/policy.wasm"
 MAX_BYTES: Final = 64 << 20

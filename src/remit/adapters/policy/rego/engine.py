@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, parameters, record_facts
+from remit.adapters.policy.cedar.counters import problems_of_counters
+from remit.adapters.policy.cedar.words import FLOW_WORDS
+from remit.adapters.policy.facts import Facts, history_shape, parameters, posture, record_facts
 from remit.adapters.policy.load import raise_first, with_plan
+from remit.adapters.policy.obligation_notes import unredactable
 from remit.adapters.policy.rego.build import KnownInputs, built, examined
 from remit.adapters.policy.rego.bundle import ENDING, BuiltPolicies, opened, revision_of
 from remit.adapters.policy.rego.input_schema import input_shape, schema_text
@@ -30,7 +34,10 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.errors import ConfigInvalid
 from remit.core.identity.principals import Agent
+from remit.core.json_value import Json
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import DeclaredNames, vocabulary
+from remit.core.tasks.history import HistoryCounter
 from remit.core.tasks.task import TaskType
 from remit.core.tools.tool import Tool
 from remit.ports.policy import LoadedPolicy, PolicySource, Problem, RuleInForce, ServedPolicy
@@ -40,6 +47,8 @@ TEXT_LIMIT: Final = 64 * 1024
 #: no other source, so the same input has the same result.
 KEPT: Final = 1024
 MAX_KEPT_BYTES: Final = 4096
+#: Built policies that are kept: those in force, and those that are compared or shadowed.
+KEPT_BUILT: Final = 4
 _SIMPLER: Final = "write the rules more simply: an evaluation has limits of time and memory"
 
 
@@ -65,19 +74,28 @@ class RegoPolicies:
         text_limit: int = TEXT_LIMIT,
         fuel: int = MAX_FUEL,
         in_process: bool = True,
+        declared: DeclaredNames | None = None,
     ) -> None:
-        """Take the organisation's data classes, whose order policies can query, and the program `opa`."""
+        """Take the data classes, whose order policies can query, the program `opa`, and declared names."""
+        self._declared = declared
+        self._posture = posture(declared.claims if declared else {})
         self.in_process = in_process
         self._classes = classes or Classes()
         self._program = program or OpaProgram()
         self._text_limit = text_limit
         self._fuel = fuel
-        #: The last policies with their key: they are loaded again whenever an agent changes.
-        self._built: tuple[str, BuiltPolicies] | None = None
+        #: Policies built last, by what they were built from: they are loaded again whenever an agent changes.
+        self._built: RecentAnswers[str, BuiltPolicies] = RecentAnswers(KEPT_BUILT)
+        self._lock = threading.Lock()
 
-    def schema(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> str:
+    def schema(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+    ) -> str:
         """Return the JSON Schema of `input`."""
-        return self._inputs(tools, task_types).schema
+        return self._inputs(tools, task_types, counters).schema
 
     def check(
         self,
@@ -85,15 +103,18 @@ class RegoPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent] = (),
+        counters: Sequence[HistoryCounter] = (),
     ) -> list[Problem]:
         """Return the problems."""
-        inputs = self._inputs(tools, task_types)
+        inputs = self._inputs(tools, task_types, counters, agents)
         bundles = [one for one in sources if one.file.endswith(ENDING)]
         try:
             if bundles:
                 self._opened(bundles, sources, inputs)
-                return []
-            return examined(self._program, sources, inputs, in_process=self.in_process).problems
+                return problems_of_counters(counters, tools)
+            found = examined(self._program, sources, inputs, in_process=self.in_process)
+            unmet = _unredactable(found.rules, with_plan(tools))
+            return [*found.problems, *unmet, *problems_of_counters(counters, tools)]
         except ConfigInvalid as fault:
             return [Problem("error", fault.message, fault.file, fault.line, remediation=fault.remediation)]
 
@@ -103,6 +124,7 @@ class RegoPolicies:
         tools: Sequence[Tool],
         task_types: Sequence[TaskType],
         agents: Sequence[Agent],
+        counters: Sequence[HistoryCounter] = (),
         *,
         aside: bool = False,
     ) -> LoadedPolicy | ServedPolicy:
@@ -110,19 +132,25 @@ class RegoPolicies:
 
         Agents are read from each request. Each load has its own processes, so none delays another (`aside`).
         """
-        inputs = self._inputs(tools, task_types)
+        raise_first(problems_of_counters(counters, tools))
+        inputs = self._inputs(tools, task_types, counters, agents)
         policies = self._policies(sources, inputs)
         known = with_plan(tools)
         params, records = parameters(task_types), record_facts(known)
-        facts = Facts(self._classes, task_types, self._text_limit)
-        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records)
+        facts = Facts(self._classes, task_types, self._text_limit, counters)
+        questions = RegoQuestions(policies.rules, known, inputs, facts, params, records, self._posture)
         return self._loaded(policies, questions, inputs.schema)
 
     def bundle(
-        self, sources: Sequence[PolicySource], tools: Sequence[Tool], task_types: Sequence[TaskType]
+        self,
+        sources: Sequence[PolicySource],
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
     ) -> PolicySource:
         """Return the bundle of policies, built with `opa`; raise `ConfigInvalid` with the first error."""
-        found = examined(self._program, sources, self._inputs(tools, task_types), in_process=self.in_process)
+        inputs = self._inputs(tools, task_types, counters)
+        found = examined(self._program, sources, inputs, in_process=self.in_process)
         raise_first(found.problems)
         return self._bundle(sources, found.rules)
 
@@ -134,9 +162,12 @@ class RegoPolicies:
         return PolicySource("policies" + ENDING, base64.b64encode(content).decode())
 
     def _policies(self, sources: Sequence[PolicySource], inputs: KnownInputs) -> BuiltPolicies:
-        key = revision_of(sources) + inputs.schema
-        if self._built is not None and self._built[0] == key:
-            return self._built[1]
+        closed = {fact: one for fact, one in inputs.words.items() if one.closed}
+        key = revision_of(sources) + inputs.schema + repr(closed)
+        with self._lock:
+            known = self._built.get(key)
+        if known is not None:
+            return known
         bundles = [one for one in sources if one.file.endswith(ENDING)]
         if bundles:
             policies = self._opened(bundles, sources, inputs)
@@ -144,8 +175,8 @@ class RegoPolicies:
             found = examined(self._program, sources, inputs, in_process=self.in_process)
             raise_first(found.problems)
             policies = opened(self._bundle(sources, found.rules))
-        self._built = (key, policies)
-        return policies
+        with self._lock:
+            return self._built.put(key, policies)
 
     def _opened(
         self, bundles: Sequence[PolicySource], sources: Sequence[PolicySource], inputs: KnownInputs
@@ -172,13 +203,23 @@ class RegoPolicies:
         key = hashlib.sha256(policies.wasm).hexdigest()
         return RegoLoaded(questions, Machine(policies.wasm, fuel=self._fuel), _digest(policies, schema, key))
 
-    def _inputs(self, tools: Sequence[Tool], task_types: Sequence[TaskType]) -> KnownInputs:
-        known = with_plan(tools)
-        params, records = parameters(task_types), record_facts(known)
+    def _inputs(
+        self,
+        tools: Sequence[Tool],
+        task_types: Sequence[TaskType],
+        counters: Sequence[HistoryCounter] = (),
+        agents: Sequence[Agent] = (),
+    ) -> KnownInputs:
+        known, history = with_plan(tools), history_shape(counters)
+        read = (parameters(task_types), record_facts(known), history, self._posture)
         return KnownInputs(
-            {tool.id: input_shape(tool, params, records) for tool in known},
-            input_shape(Tool(upstream="", name=""), params, records),
-            schema_text(known, params, records),
+            {tool.id: input_shape(tool, *read) for tool in known},
+            input_shape(Tool(upstream="", name=""), *read),
+            schema_text(known, *read),
+            known,
+            vocabulary(
+                known, task_types, self._classes, agents=agents, declared=self._declared, flow=FLOW_WORDS
+            ),
         )
 
 
@@ -187,11 +228,20 @@ class RegoLoaded:
 
     served: ClassVar[Literal[False]] = False
 
-    def __init__(self, questions: RegoQuestions, machine: Machine, digest: str) -> None:
-        """Take compiled policies."""
+    def __init__(
+        self,
+        questions: RegoQuestions,
+        machine: Machine,
+        digest: str,
+        *,
+        left_out: frozenset[str] = frozenset(),
+    ) -> None:
+        """Take compiled policies; `left_out` are rules of the program that do not count."""
+        self._left_out = left_out
         self._questions = questions
         self._machine = machine
         self._known: RecentAnswers[bytes, RegoAnswer] = RecentAnswers(KEPT)
+        self.history = questions.history
         self.digest = digest
 
     def rules(self) -> Sequence[RuleInForce]:
@@ -201,6 +251,20 @@ class RegoLoaded:
     def applicable(self, tool: Tool, agent: Agent) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool by any agent."""
         return self._questions.applicable(tool)
+
+    def without(self, rules: frozenset[str]) -> RegoLoaded:
+        """Return these policies without some rules; see the port.
+
+        The program stays as it is: what it says of these rules is left out. So a rule that reads the set of
+        permits or forbids itself still sees them there.
+        """
+        return RegoLoaded(
+            self._questions.without(rules), self._machine, self.digest, left_out=self._left_out | rules
+        )
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request; see the port."""
+        return self._questions.facts(request, rule)
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Decide one request without I/O; see the port."""
@@ -216,9 +280,19 @@ class RegoLoaded:
             return refused(f"the policies could not be evaluated: {fault}", _SIMPLER)
         except (msgspec.DecodeError, ValueError):
             return refused("the policies gave no complete answer", "check them with `remit policy check`")
+        result = found.result
+        if self._left_out:
+            result = RegoAnswer(result.permit - self._left_out, result.forbid - self._left_out)
         if len(document) <= MAX_KEPT_BYTES:
-            self._known.put(document, found.result)
-        return self._questions.answer(request.tool, found.result)
+            self._known.put(document, result)
+        return self._questions.answer(request.tool, result)
+
+
+def _unredactable(rules: Sequence[RegoRule], tools: Sequence[Tool]) -> Iterator[Problem]:
+    for rule in rules:
+        met = [tool for tool in tools if rule.tools is None or tool.id in rule.tools]
+        for text, way in unredactable(rule.obligations, met):
+            yield rule.problem(text, severity="warning", remediation=way)
 
 
 def _digest(policies: BuiltPolicies, schema: str, program: str) -> str:

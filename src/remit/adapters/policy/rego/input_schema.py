@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from remit.adapters.policy.facts import AGENT, TOOL, context_shape
+from remit.adapters.policy.facts import AGENT, NO_CLAIMS, NO_HISTORY, TOOL, context_shape
 from remit.adapters.policy.types import STRING, STRINGS, Kind, Shape, record
 from remit.core.json_value import Json
 from remit.core.tools.tool import Tool
@@ -26,11 +26,16 @@ _SIMPLE: Final = {
 }
 
 
-def input_shape(tool: Tool, params: Shape, facts: Shape) -> Shape:
+def input_shape(
+    tool: Tool,
+    params: Shape,
+    facts: Shape,
+    history: Shape = NO_HISTORY,
+    known_posture: Shape = NO_CLAIMS,
+) -> Shape:
     """Return the type of `input` for calls of one tool."""
-    return record(
-        principal=_PRINCIPAL, action=ACTION, resource=_RESOURCE, context=context_shape(tool, params, facts)
-    )
+    context = context_shape(tool, params, facts, history, known_posture)
+    return record(principal=_PRINCIPAL, action=ACTION, resource=_RESOURCE, context=context)
 
 
 def joined(shapes: Sequence[Shape]) -> Shape:
@@ -54,16 +59,21 @@ def joined(shapes: Sequence[Shape]) -> Shape:
     )
 
 
-def schema_text(tools: Sequence[Tool], params: Shape, facts: Shape) -> str:
+def schema_text(
+    tools: Sequence[Tool],
+    params: Shape,
+    facts: Shape,
+    history: Shape = NO_HISTORY,
+    known_posture: Shape = NO_CLAIMS,
+) -> str:
     """Return the JSON Schema, for people, for `opa check --schema`, and for storage with the policies.
 
     The arguments of each tool are below `$defs`, and those of all tools are the type of `context.args`. An
     argument that has several types is readable where a rule compares `input.action.id` first.
     """
     ordered = sorted(tools, key=lambda one: one.id)
-    shapes = [input_shape(tool, params, facts) for tool in ordered] or [
-        input_shape(Tool(upstream="", name=""), params, facts)
-    ]
+    known = (params, facts, history, known_posture)
+    shapes = [input_shape(tool, *known) for tool in ordered or [Tool(upstream="", name="")]]
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "description": "generated from the registered tools and task types; changes made here are lost",

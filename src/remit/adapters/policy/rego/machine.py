@@ -8,6 +8,7 @@ nothing outside.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,6 +24,8 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 #: Instructions of one evaluation: a few tenths of a second at most. The default guardrails need about 1/1000.
 MAX_FUEL: Final = 200_000_000
 _CHUNK: Final = 4096
+#: Compiled programs that are kept: policies are loaded again whenever an agent or a tool changes.
+KEPT: Final = 4
 _INSTALL: Final = "install remit with the extra `rego`: `pip install 'remit[rego]'`"
 
 
@@ -30,33 +33,50 @@ class Trapped(Exception):
     """Raised where an evaluation fails; the text never quotes values of the call."""
 
 
-class Machine:
-    """One compiled policy. Not safe to use from several threads at once."""
+class _Program:
+    """A compiled Wasm program; several machines may run it."""
 
-    def __init__(
-        self, wasm: bytes, *, fuel: int = MAX_FUEL, pages: int = MAX_PAGES, data: bytes = b"{}"
-    ) -> None:
-        """Compile; raise `ConfigInvalid` for a program that is not a policy, or needs functions of a host."""
+    def __init__(self, wasm: bytes) -> None:
         try:
             import wasmtime
         except ImportError:
             raise ConfigInvalid(
                 "Rego in process needs `wasmtime`, which is not installed", remediation=_INSTALL
             ) from None
-        self._lib: Any = wasmtime
+        self.lib: Any = wasmtime
+        config = wasmtime.Config()
+        config.consume_fuel = True
+        self.engine = wasmtime.Engine(config)
+        try:
+            self.module = wasmtime.Module(self.engine, wasm)
+        except wasmtime.WasmtimeError:
+            raise ConfigInvalid("the policy is not a Wasm program", remediation=_REBUILD) from None
+        # Closed in this order, and before the interpreter takes the library apart.
+        weakref.finalize(self, _close, [self.module, self.engine])
+
+
+@functools.lru_cache(KEPT)
+def _compiled(wasm: bytes) -> _Program:
+    return _Program(wasm)
+
+
+class Machine:
+    """One policy, ready to evaluate. Not safe to use from several threads at once."""
+
+    def __init__(
+        self, wasm: bytes, *, fuel: int = MAX_FUEL, pages: int = MAX_PAGES, data: bytes = b"{}"
+    ) -> None:
+        """Compile, unless the same program is compiled already.
+
+        Raises `ConfigInvalid` for a program that is not a policy, or needs functions of a host.
+        """
+        self._program = _compiled(wasm)
+        self._lib = self._program.lib
         self._fuel = fuel
         self._pages = pages
         self._data = data
-        config = wasmtime.Config()
-        config.consume_fuel = True
-        engine = wasmtime.Engine(config)
-        try:
-            self._module = wasmtime.Module(engine, wasm)
-        except wasmtime.WasmtimeError:
-            raise ConfigInvalid("the policy is not a Wasm program", remediation=_REBUILD) from None
-        self._engine = engine
-        #: Closed in this order, and before the interpreter takes the library apart.
-        self._held: list[Any] = [self._module, engine]
+        #: Closed before its program.
+        self._held: list[Any] = []
         weakref.finalize(self, _close, self._held)
         self._instance: _Instance | None = None
         missing = sorted(self._started().host_functions)
@@ -87,11 +107,11 @@ class Machine:
     def _started(self) -> _Instance:
         try:
             self._instance = _Instance(
-                self._lib, self._engine, self._module, self._pages, self._data, self._fuel
+                self._lib, self._program.engine, self._program.module, self._pages, self._data, self._fuel
             )
         except (self._lib.WasmtimeError, self._lib.Trap, Trapped, LookupError, StopIteration, TypeError):
             raise ConfigInvalid("the Wasm program is not an OPA policy", remediation=_REBUILD) from None
-        self._held[:-2] = [self._instance.store]
+        self._held[:] = [self._instance.store]
         return self._instance
 
 

@@ -8,13 +8,22 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from remit.adapters.policy.cache import RecentAnswers
-from remit.adapters.policy.facts import Facts, written
+from remit.adapters.policy.facts import NO_CLAIMS, Facts, history_read, written
 from remit.adapters.policy.rego.build import KnownInputs
 from remit.adapters.policy.rego.input_schema import input_shape
 from remit.adapters.policy.rego.reads import problems_of_reads
 from remit.adapters.policy.rego.rules import RegoRule
-from remit.adapters.policy.rule_report import NO_PERMIT, flow_read, reasons_of, references, refused
-from remit.adapters.policy.types import Kind, Path, Shape, TypeMismatch, prune
+from remit.adapters.policy.rule_facts import dotted, plain, values_at
+from remit.adapters.policy.rule_report import (
+    NO_PERMIT,
+    demanded,
+    flow_read,
+    reasons_of,
+    references,
+    refused,
+    stepping,
+)
+from remit.adapters.policy.types import Path, Shape, TypeMismatch, prune
 from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer, RuleRef
 from remit.core.identity.principals import Agent
@@ -32,11 +41,6 @@ class RegoAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     permit: frozenset[str]
     forbid: frozenset[str]
-
-
-def plain(kind: Kind, text: str) -> Json:
-    """Write a decimal as a number and a point in time as text."""
-    return msgspec.Raw(text.encode()) if kind is Kind.DECIMAL else text
 
 
 class _Prepared(msgspec.Struct, frozen=True):
@@ -66,6 +70,7 @@ class RegoQuestions:
         facts: Facts,
         params: Shape,
         records: Shape,
+        known_posture: Shape = NO_CLAIMS,
     ) -> None:
         """Take rules that have been checked against these tools."""
         self._rules = tuple(rules)
@@ -75,6 +80,10 @@ class RegoQuestions:
         self._facts = facts
         self._params = params
         self._records = records
+        read = (path for rule in rules for path in _of_context(rule))
+        #: The names in the history that rules read.
+        self.history = history_read(read, facts.history)
+        self._posture = known_posture
         self._prepared: RecentAnswers[tuple[str, str, str], _Prepared] = RecentAnswers(_KEPT)
         self._heads: RecentAnswers[tuple[str, str, str, str, str], _Head] = RecentAnswers(_KEPT)
 
@@ -87,6 +96,11 @@ class RegoQuestions:
                 rule.text,
                 "permits" if rule.permits else "asks" if rule.waivable else "refuses",
                 rule.reason,
+                conditions=(rule.body,),
+                reads=dotted(path for path, _, _ in rule.reads),
+                compared=rule.compared,
+                obligations=rule.obligations,
+                bounds=(rule.bounded, rule.bounded_high_risk),
             )
             for rule in self._rules
         ]
@@ -94,6 +108,21 @@ class RegoQuestions:
     def applicable(self, tool: Tool) -> frozenset[RuleRef]:
         """Return the rules that can match a call of a tool; a rule's digest covers its helpers."""
         return frozenset(rule.ref for rule in self._rules if rule.tools is None or tool.id in rule.tools)
+
+    def without(self, rules: frozenset[str]) -> RegoQuestions:
+        """Return the questions without some rules."""
+        kept = [rule for rule in self._rules if rule.ref.id not in rules]
+        known = list(self._known.values())
+        return RegoQuestions(kept, known, self._inputs, self._facts, self._params, self._records)
+
+    def facts(self, request: AccessRequest, rule: str) -> dict[str, Json]:
+        """Return the values of the facts that a rule reads of a request."""
+        document = self.document(request)
+        if isinstance(document, PolicyAnswer):
+            return {}
+        return values_at(
+            msgspec.json.decode(document), dotted(path for path, _, _ in self._by_id[rule].reads)
+        )
 
     def document(self, request: AccessRequest) -> bytes | PolicyAnswer:
         """Return `input` for a request, or the refusal of a request that does not fit."""
@@ -126,7 +155,12 @@ class RegoQuestions:
         if not all(rule.permits for rule in permits) or any(rule.permits for rule in spoken):
             return refused("the policies mistake a permit for a forbid", _REBUILD)
         if not spoken:
-            return PolicyAnswer(permits=references(permits), reasons=reasons_of(permits, tool))
+            return PolicyAnswer(
+                permits=references(permits),
+                reasons=reasons_of(permits, tool),
+                obligations=demanded(permits),
+                asking=stepping(permits),
+            )
         forbids = [rule for rule in spoken if not rule.waivable]
         waivable = [rule for rule in spoken if rule.waivable]
         unpermitted = not forbids and not permits
@@ -135,6 +169,8 @@ class RegoQuestions:
             permits=() if forbids else references(permits),
             forbids=references(forbids),
             waivable=references(waivable),
+            obligations=() if forbids else demanded(permits),
+            asking=() if forbids else stepping(permits),
             reasons=(NO_PERMIT,) if unpermitted else reasons_of(forbids + waivable, tool),
             flow=flow_read((rule.ref.id, _of_context(rule)) for rule in forbids or waivable),
             most_calls=min((rule.bounded for rule in waivable), default=0),
@@ -146,7 +182,7 @@ class RegoQuestions:
         found = self._prepared.get(key)
         if found is not None and (found.tool is tool or found.tool == tool):
             return found
-        whole = input_shape(tool, self._params, self._records)
+        whole = input_shape(tool, self._params, self._records, self._facts.history, self._posture)
         paths: set[Path] = {
             path
             for rule in self._rules

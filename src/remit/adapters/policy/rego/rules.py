@@ -14,7 +14,9 @@ import msgspec
 
 from remit.adapters.policy.cedar.policy_text import nearest
 from remit.adapters.policy.cedar.rule import MAX_BOUNDED
+from remit.adapters.policy.obligation_notes import OBLIGATIONS, obligation_fault, obligations_in
 from remit.adapters.policy.rego.syntax import Definition, FunctionCall, Names, called, closure
+from remit.adapters.policy.rego.words import literals_compared
 from remit.core.canonical import digest
 from remit.core.decisions.decision import RuleRef
 from remit.core.json_value import Json
@@ -22,7 +24,7 @@ from remit.ports.policy import Problem
 
 PACKAGE: Names = ("remit",)
 DECIDING = ("permit", "forbid")
-ANNOTATIONS = ("reason", "remediation", "otherwise", "bounded", "bounded_high_risk")
+ANNOTATIONS = ("reason", "remediation", "otherwise", "bounded", "bounded_high_risk", *OBLIGATIONS)
 BOUNDS = ("bounded", "bounded_high_risk")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,127}\Z")
 _FORM = 'write `forbid contains "some/id" if { ... }` or `permit contains "some/id" if { ... }`'
@@ -32,9 +34,10 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule. `text` is the source with the helpers and imports that it uses.
 
     `bounded` and `bounded_high_risk` are the most calls that one approval may permit, of ordinary tools and
-    of those with a high risk; 0: just the one. `reads` are the paths below `input`, of the helpers, too, each
-    with the file and line of its first mention. `tools`
-    are the tools that the rule is for, or `None` if it compares no tool in each of its bodies.
+    of those with a high risk; 0: just the one. `obligations` are what a permit demands. `reads` are the paths
+    below `input`, of the helpers, too, each with the file and line of its first mention, and `compared` the
+    literals that facts are compared with. `tools` are the tools that the rule is for, or `None` if it
+    compares no tool in each of its bodies. `body` is the digest of its bodies and helpers, without notes.
     """
 
     ref: RuleRef
@@ -47,8 +50,11 @@ class RegoRule(msgspec.Struct, frozen=True, kw_only=True):
     remediation: str
     bounded: int = 0
     bounded_high_risk: int = 0
+    obligations: tuple[str, ...] = ()
     reads: tuple[tuple[Names, str, int], ...]
+    compared: tuple[tuple[str, Json], ...] = ()
     tools: frozenset[str] | None
+    body: str
 
     def problem(
         self, text: str, *, file: str = "", line: int = 0, severity: str = "error", remediation: str = ""
@@ -130,9 +136,11 @@ def _notes(rule_id: str, one: Definition) -> Iterator[Problem]:
             asks = one.facts.get("otherwise") == "approval"
             if not asks or type(value) is not int or not 2 <= value <= MAX_BOUNDED:
                 yield Problem("error", text, one.file, one.line, rule_id, way)
-        elif not isinstance(value, str):
+        elif name not in OBLIGATIONS and not isinstance(value, str):
             text, way = f"`{name}` is not a text", "put it in quotes"
             yield Problem("error", text, one.file, one.line, rule_id, way)
+    if demanding := obligation_fault(one.facts, permits=one.name == "permit"):
+        yield Problem("error", demanding[0], one.file, one.line, rule_id, demanding[1])
 
 
 def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition]) -> RegoRule:
@@ -160,8 +168,17 @@ def _rule(rule_id: str, bodies: Sequence[Definition], known: Sequence[Definition
         remediation=str(notes.get("remediation", "")),
         bounded=_number(notes.get("bounded")),
         bounded_high_risk=_number(notes.get("bounded_high_risk")),
+        obligations=obligations_in(notes),
         reads=tuple((path, *place) for path, place in sorted(reads.items())),
+        compared=tuple(
+            dict.fromkeys(
+                (".".join(each.fact), each.value)
+                for one in (*bodies, *used)
+                for each in literals_compared(one)
+            )
+        ),
         tools=frozenset().union(*(one for one in scopes if one)) if None not in scopes else None,
+        body=digest(trees),
     )
 
 
@@ -209,6 +226,15 @@ def _tools(body: Definition) -> frozenset[str] | None:
 def _is_tool(term: Json) -> bool:
     names = [part.get("value") for part in term["value"]] if term.get("type") == "ref" else []
     return names in (["input", "action", "id"], ["input", "resource", "id"])
+
+
+def ids_of(known: Sequence[Definition]) -> dict[int, str]:
+    """Return the ids of rules by the numbers of the definitions that are their bodies."""
+    return {
+        number: str(one.tree["head"]["key"]["value"])
+        for number, one in enumerate(known)
+        if one.package == PACKAGE and one.name in DECIDING and not list(_form(one))
+    }
 
 
 def calls_of(known: Sequence[Definition]) -> Iterator[tuple[Definition, FunctionCall]]:

@@ -24,6 +24,7 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.decision import PolicyAnswer
 from remit.core.errors import KeyUnavailable
 from remit.core.label import Classes
+from remit.core.policy.vocabulary import DeclaredNames
 from remit.ports.policy import LoadedPolicy, RuleInForce, ServedPolicy
 
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -134,10 +135,15 @@ class OpaPolicies(RegoPolicies):
     """Checks Rego policies here, and has a server decide by them (`remit.ports.policy.PolicyEngine`)."""
 
     def __init__(
-        self, server: OpaServer, *, classes: Classes | None = None, program: OpaProgram | None = None
+        self,
+        server: OpaServer,
+        *,
+        classes: Classes | None = None,
+        program: OpaProgram | None = None,
+        declared: DeclaredNames | None = None,
     ) -> None:
         """Take the server; for the rest see `RegoPolicies`."""
-        super().__init__(classes=classes, program=program, in_process=False)
+        super().__init__(classes=classes, program=program, in_process=False, declared=declared)
         self._server = server
 
     def _loaded(
@@ -159,6 +165,7 @@ class RegoServed:
         self._server = server
         self._revision = revision
         self.digest = digest
+        self.history = questions.history
 
     def rules(self) -> Sequence[RuleInForce]:
         """Return every rule."""

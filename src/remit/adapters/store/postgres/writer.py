@@ -176,14 +176,15 @@ class PostgresWriter(GroupWriter):
 
     def _statements_of(self, tenant: str) -> Sequence[Statement]:
         """Return the statements that write the checked batch; empty if its outcome could not be looked up."""
-        rows, counters = self._ledger.rows, self._ledger.counters()
-        if counters and not rows:
+        rows, counters, history = self._ledger.rows, self._ledger.counters(), self._ledger.history()
+        if (counters or history) and not rows:
             return ()
         self._sent = (tenant, first_of(rows))
         # INVARIANT: a buried replica has no live row, and commits nothing.
         me = self._incarnation if tenant == self._member else ""
         claim = StoreClaim(tenant, self._turns[tenant], self._incarnation, me, self._takers[tenant])
-        return whole(claim, rows, counters, [one for node in self._ledger.grow() for one in node])
+        nodes = [one for node in self._ledger.grow() for one in node]
+        return whole(claim, rows, counters, history, nodes)
 
     def _begin_again(self, answer: Heard) -> None:
         """Handle a batch that was sent as one statement and is not committed, or whose outcome is unknown."""

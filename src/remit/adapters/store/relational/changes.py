@@ -32,6 +32,7 @@ from remit.ports.store.changes import (
     CheckFence,
     CheckUnlocked,
     CheckValue,
+    CountHistory,
     PutApproval,
     PutClosure,
     PutCredential,
@@ -54,7 +55,7 @@ ASSERTION_GRACE = timedelta(hours=1)
 #: A session or a code is kept this long past its expiry.
 CREDENTIAL_GRACE = timedelta(hours=1)
 
-IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget, HoldTask})
+IN_MEMORY = frozenset({CheckFence, CheckUnlocked, TakeBudget, CountHistory, HoldTask})
 """Changes that need no SQL except to read a row that is not in memory yet."""
 
 
@@ -106,6 +107,7 @@ class Changes:
             CheckUnlocked: self._check_unlocked,
             CheckValue: self._check_value,
             TakeBudget: self._take_budget,
+            CountHistory: self._count_history,
             UseApproval: self._consume_approval,
             PutTask: self._put_task,
             PutDelegation: self._put_delegation,
@@ -196,6 +198,11 @@ class Changes:
         for key, new in taken:
             memory.put_counter(key, new)
 
+    def _count_history(self, _: str, change: CountHistory, __: dict[str, int]) -> None:
+        for one in change.entries:
+            row = (change.tenant, change.family, *one[:4])
+            self._memory.count_history(row, one.amount, one.at_ms)
+
     def _consume_approval(self, tenant: str, change: UseApproval, _: dict[str, int]) -> None:
         row = self._sql.execute(
             "select body from approvals where tenant = ? and id = ?", (tenant, change.id)
@@ -264,6 +271,8 @@ class Changes:
         )
         if done.rowcount == 0:
             raise Conflict(f"task `{task.id}` is no longer {change.expected.value}")
+        if task.state.ended and not task.lineage:
+            self._sql.execute("delete from history where tenant = ? and family = ?", (task.tenant, task.id))
 
     def _raise_label(self, tenant: str, change: RaiseLabel, _: dict[str, int]) -> None:
         done = self._sql.execute(

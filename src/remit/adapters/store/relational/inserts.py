@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from remit.adapters.store.relational.sql import Sql, replacing
+from remit.core.tasks.history import MOST
 
 #: Rows in one statement. Larger statements gain nothing, and each size is another statement to prepare and
 #: keep.
@@ -29,6 +30,17 @@ COUNTERS: Final = Table(
     "counters",
     ("text", "text", "int", "int", "int", "int"),
     replacing("tenant, task", "calls", "effectful_calls", "result_bytes", "last_event"),
+)
+#: `core.tasks.history.merged`, as SQL.
+HISTORY: Final = Table(
+    "history",
+    ("text", "text", "text", "text", "text", "text", "int", "int"),
+    " on conflict (tenant, family, task, counter, same, part) do update set"
+    " amount = case when excluded.at > history.at then excluded.amount"
+    " when excluded.at < history.at then history.amount"
+    f" when history.amount > {MOST} - excluded.amount then {MOST}"
+    " else history.amount + excluded.amount end,"
+    " at = case when excluded.at > history.at then excluded.at else history.at end",
 )
 NODES: Final = Table("nodes", ("text", "int", "int", "bytes"))
 

@@ -14,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-from remit.adapters.store.relational.inserts import COUNTERS, EVENTS, PUT_NODE, Insert, ManyValues
+from remit.adapters.store.relational.inserts import (
+    COUNTERS,
+    EVENTS,
+    HISTORY,
+    PUT_NODE,
+    Insert,
+    ManyValues,
+)
 from remit.adapters.store.relational.memory import Counter, Memory
 from remit.adapters.store.relational.merkle_nodes import frontier, stored_size, tenants
 from remit.adapters.store.relational.sql import Sql
@@ -273,6 +280,8 @@ class LogWriter:
             self._insert(self._sql, EVENTS, self._rows)
         if counters := self.counters():
             self._insert(self._sql, COUNTERS, counters)
+        if history := self.history():
+            self._insert(self._sql, HISTORY, history)
         for node in self.grow():
             execute(PUT_NODE, node)
         return len(self._rows) // _EVENT_COLUMNS
@@ -289,6 +298,13 @@ class LogWriter:
         for key in self._memory.changed:
             one = counters[key]
             flat += (*key, one.calls, one.effectful_calls, one.result_bytes, one.last_event)
+        return flat
+
+    def history(self) -> list[Any]:
+        """Return the batch's rows of `HISTORY`, as one flat list."""
+        flat: list[Any] = []
+        for key, kept in self._memory.history.items():
+            flat += (*key, *kept)
         return flat
 
     def grow(self) -> list[tuple[str, int, int, bytes]]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.adapters.store.relational.sql import Sql
+from remit.core.tasks.history import merged
 
 #: A name within a tenant: a scope, a task, a subject.
 Key = tuple[str, str]
@@ -60,6 +61,8 @@ class Memory:
         self.locks: set[Key] = set()
         self.counters: dict[Key, Counter] = {}
         self.changed: dict[Key, None] = {}
+        #: What the pending batch adds to histories: amount and time, by the key of the row.
+        self.history: dict[tuple[str, ...], tuple[int, int]] = {}
         self._undo: list[tuple[Any, Any, Any]] = []
         self._raised: list[tuple[str, str, int]] = []
         #: Revoked ids, as of the last commit.
@@ -106,6 +109,7 @@ class Memory:
         self._undo.clear()
         self._raised.clear()
         self.changed.clear()
+        self.history.clear()
         if len(self.counters) > MAX_COUNTERS:
             for key in list(self.counters)[: MAX_COUNTERS // 2]:
                 del self.counters[key]
@@ -114,6 +118,7 @@ class Memory:
         """Return to the state before the batch, which could not be committed."""
         self.back_to((0, 0, 0))
         self.changed.clear()
+        self.history.clear()
 
     def learn(self, tenant: str, fences: Iterable[tuple[str, int, bool]], withdrawn: Iterable[str]) -> None:
         """Learn what another writer has committed of a tenant, before a batch; drop the tenant's counters.
@@ -143,6 +148,12 @@ class Memory:
     def _show(self, tenant: str, scope: str, epoch: int) -> None:
         live = self.live.setdefault(tenant, {})
         live[scope] = max(epoch, live.get(scope, 0))
+
+    def count_history(self, key: tuple[str, ...], amount: int, at_ms: int) -> None:
+        """Add to a row of a history."""
+        old = self.history.get(key)
+        self._undo.append((self.history, key, old))
+        self.history[key] = merged(old, amount, at_ms)
 
     def change(self, place: dict[Key, Any], key: Key, new: Any) -> None:
         """Change a value in another object's dictionary, so that it is undone together with the batch."""

@@ -25,6 +25,7 @@ from remit.core.identity.principals import Person
 from remit.core.label import Label
 from remit.core.sealing import Openings
 from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task
 from remit.ports.store.changes import Credential, Pin
 from remit.ports.store.log import (
@@ -184,6 +185,15 @@ def usage(connection: Sql, tenant: str, id: str) -> Usage:
         (tenant, id),
     ).fetchone()
     return Usage(*row) if row else Usage()
+
+
+def history(connection: Sql, tenant: str, family: str, limit: int) -> list[HistoryEntry]:
+    """Return the latest entries of a family's history."""
+    query = (
+        "select task, counter, same, part, amount, at from history where tenant = ? and family = ?"
+        " order by at desc limit ?"
+    )
+    return [HistoryEntry(*row) for row in connection.execute(query, (tenant, family, limit))]
 
 
 def said(connection: Sql, opener: SealOpener, kind: type[R], tenant: str, id: str) -> R | None:

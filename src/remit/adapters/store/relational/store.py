@@ -33,6 +33,7 @@ from remit.core.json_value import Json
 from remit.core.oauth.one_time_code import OneTimeCode
 from remit.core.oauth.refresh_token import RefreshToken, TokenFamily
 from remit.core.tasks.delegation_record import Delegation
+from remit.core.tasks.history import HistoryEntry
 from remit.core.tasks.task import Task, TaskState
 from remit.ports.store.changes import Credential, Pin
 from remit.ports.store.log import Entry, EventSearch, FoundEvents, TalliedCalls
@@ -191,6 +192,10 @@ class RelationalStore:
     async def usage(self, tenant: str, task: str) -> Usage:
         """Return what a task and its descendants have used."""
         return await self._pool.run(reads.usage, tenant, task)
+
+    async def history(self, tenant: str, family: str, *, limit: int) -> list[HistoryEntry]:
+        """Return the latest entries of a family's history."""
+        return await self._pool.run(reads.history, tenant, family, limit)
 
     async def approval(self, tenant: str, id: str) -> Approval | None:
         """Return an approval."""

@@ -203,6 +203,14 @@ MIGRATIONS: tuple[str, ...] = (
     create index approvals_in_plain on approvals (tenant) where sealed is null;
     create index delegations_in_plain on delegations (tenant) where sealed is null;
     """,
+    # What counters keep of the calls of a family of tasks, until its root task ends (`core.tasks.history`).
+    """
+    create table history (
+        tenant text not null, family text not null, task text not null, counter text not null,
+        same text not null, part text not null, amount integer not null, at integer not null,
+        primary key (tenant, family, task, counter, same, part)
+    ) strict, without rowid;
+    """,
 )
 
 VERSION = len(MIGRATIONS)

@@ -44,6 +44,7 @@ class DecisionMade(EventBody, kw_only=True):
     asked_with: Annotated[str, "what binds its own token: `dpop`, `mtls`, or `bearer` if it is unbound"] = ""
     valid_until: Annotated[str, "expiry of a permit for an enforcement point"] = ""
     bundle: Annotated[str, "digest of the policy bundle that decided"]
+    obligations: Annotated[list[str], "what the permit demands beside the call"] = []
     follows: Annotated[str, "the decision on the call that this input continues"] = ""
     number: Annotated[int, "number of this call among the task's permitted calls, from 1"] = 0
     flow: Annotated[
@@ -59,17 +60,29 @@ class DecisionMade(EventBody, kw_only=True):
     facts: Annotated[
         dict[str, Json],
         "what policies could read and no other event says: `flow`, where it is not as usual, `categories`, "
-        "`untrusted` and `zones` of the task's label, `crossings`, a digest of the agent's facts, and its "
-        "state if it is not `active`; with them the call can be decided again under other policies",
+        "`untrusted` and `zones` of the task's label, `crossings`, `history`, a digest of the agent's facts, "
+        "and its state if it is not `active`; with them the call can be decided again under other policies",
     ] = {}
     arguments: Annotated[Json, Sealed("the call's arguments; very large arguments as a digest")]
     record_facts: Annotated[
         dict[str, Json], Sealed("facts of the person's record that policies could read", "record")
     ] = {}
     reason_texts: Annotated[list[str], Sealed("the reasons in words", "reasons")] = []
+    remedies: Annotated[list[str], Sealed("what would help, for each reason", "remedies")] = []
+    stated_reason: Annotated[str, Sealed("why the agent makes the call, in its own words")] = ""
     rest_resources: Annotated[
         list[str], Sealed("the resources that the calls in `rest` wrote to, in order", "rest")
     ] = []
+
+
+class NotificationDue(EventBody, kw_only=True):
+    """A permit demands that an addressee is notified of the call; the notification follows."""
+
+    KIND = EventKind.NOTIFICATION_DUE
+    addressee: Annotated[str, "its name under `notify`"]
+    tool: ToolName
+    task_type: Annotated[str, "the type of the task"]
+    rules: Annotated[list[str], "the rules that permit the call"]
 
 
 class RefusalsCounted(EventBody, kw_only=True):

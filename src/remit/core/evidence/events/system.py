@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from remit.core.evidence.event import EventBody, EventKind, Sealed
-from remit.core.evidence.events.fields import By, Reason
+from remit.core.evidence.events.fields import By, Reason, ToolName
 from remit.core.keys.own_keys import KeyKind
 
 
@@ -62,6 +62,64 @@ class BundleProposed(EventBody, kw_only=True):
     by: By
 
 
+class ShadowStarted(EventBody, kw_only=True):
+    """A candidate decides beside the policies in force, without effect, until it is stopped."""
+
+    KIND = EventKind.SHADOW_STARTED
+    shadow: Annotated[str, "its id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    bundle: Annotated[str, "digest of the policy bundle in force"]
+    rules: Annotated[int, "the candidate's rules"]
+    share: Annotated[int, "percent of one core that it may use on each replica"]
+    reason: Reason = ""
+    by: By
+
+
+class ShadowDiffered(EventBody, kw_only=True):
+    """A candidate would have decided a call differently; the call was answered by the policies in force."""
+
+    KIND = EventKind.SHADOW_DIFFERED
+    shadow: Annotated[str, "the shadow's id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    bundle: Annotated[str, "digest of the policy bundle that decided"]
+    tool: ToolName
+    before: Annotated[str, "what was decided"]
+    after: Annotated[str, "what the candidate says"]
+    rules: Annotated[list[str], "the candidate's deciding rules"] = []
+
+
+class ShadowStopped(EventBody, kw_only=True):
+    """A candidate was stopped."""
+
+    KIND = EventKind.SHADOW_STOPPED
+    shadow: Annotated[str, "its id"]
+    candidate: Annotated[str, "digest of the candidate's policies"]
+    calls: Annotated[int, "calls that were decided meanwhile"]
+    shadowed: Annotated[int, "those of them that the candidate decided too"]
+    differing: Annotated[int, "those that it decided differently"]
+    more_permissive: Annotated[int, "those to which it permits more"]
+    reason: Reason = ""
+    by: By
+
+
+class PolicyProven(EventBody, kw_only=True):
+    """A statement about policies was proven, refuted or left open for every possible call of the tools."""
+
+    KIND = EventKind.POLICY_PROVEN
+    bundle: Annotated[str, "the digest of the bundle in question, or of the policies that were sent"]
+    before: Annotated[str, "the digest of the bundle that it was compared with"]
+    verdict: Annotated[str, "`proven`, `refuted` or `undecided`: of all answers together"]
+    proven: Annotated[int, "answers that hold for every possible call"]
+    refuted: Annotated[int, "answers with a call for which the statement does not hold"]
+    undecided: Annotated[int, "answers that prove nothing"]
+    guardrail: Annotated[str, "the rule that had to bound everything"] = ""
+    reached_by: Annotated[tuple[str, ...], "the only agents and groups that may reach the tools"] = ()
+    tools: Annotated[tuple[str, ...], "the tools; left out: all that the change can touch"] = ()
+    cedar: Annotated[str, "the version of Cedar's symbolic compiler"]
+    solver: Annotated[str, "the version of the solver"]
+    by: By
+
+
 class KeyRotated(EventBody, kw_only=True):
     """Another key of remit signs, or wraps, from now on."""
 
@@ -92,4 +150,23 @@ class SubjectForgotten(EventBody, kw_only=True):
 
     KIND = EventKind.SUBJECT_FORGOTTEN
     reason: Reason = ""
+    by: By
+
+
+class ChangeFrozen(EventBody, kw_only=True):
+    """A person declared a change freeze; policies read that one is in force."""
+
+    KIND = EventKind.CHANGE_FROZEN
+    freeze: Annotated[str, "its id"]
+    until: Annotated[str, "when it ends, unless a person lifts it before"]
+    reason: Reason
+    by: By
+
+
+class FreezeLifted(EventBody, kw_only=True):
+    """A person ended a change freeze before its time."""
+
+    KIND = EventKind.FREEZE_LIFTED
+    freeze: Annotated[str, "its id"]
+    reason: Reason
     by: By

@@ -103,3 +103,18 @@ class TaskEnded(EventBody, kw_only=True):
     reason: Reason
     cause: Annotated[Cause, "the reason, one of a closed set"]
     by: By
+
+
+class ModelUsed(EventBody, kw_only=True):
+    """An agent reported a model call of its task; nothing but its word says that the numbers are right."""
+
+    KIND = EventKind.MODEL_USED
+    model: Annotated[str, "the model's name"]
+    input_tokens: Annotated[int, "tokens that the model read"]
+    output_tokens: Annotated[int, "tokens that the model wrote"]
+    span: Annotated[str, "trace id and span id of the report"]
+    cached_tokens: Annotated[int | UnsetType, "of those that it read: from a cache"] = UNSET
+    cache_write_tokens: Annotated[int | UnsetType, "of those that it read: put into a cache"] = UNSET
+    cost: Annotated[int | UnsetType, "in millionths of `currency`, where models have prices"] = UNSET
+    currency: Annotated[str | UnsetType, "of the table of prices"] = UNSET
+    priced_as: Annotated[str | UnsetType, "entry of that table; empty: no entry, the highest prices"] = UNSET

@@ -29,6 +29,7 @@ from remit.core.tools.tool import FieldLabel, Tool, WithheldBy
 NOTES: Final = {
     WithheldBy.TOOL: "(withheld by remit, because the tool's description withholds this field)",
     WithheldBy.TASK: "(withheld by remit, because tasks of this type do not see this field)",
+    WithheldBy.POLICY: "(withheld by remit, because a policy redacts this field)",
 }
 REPEATS: Final = "(withheld by remit, because a withheld field has this value)"
 HOLDS: Final = "(withheld by remit, because this text may hold a withheld field)"

@@ -11,6 +11,8 @@ already refuse it or ask a person.
 The result is an upper bound. Unknowns count as the worst case: the author of data that a task reads can
 choose every destination that a grant leaves free. Reach does not follow an agent's memory from one task to
 the next, nor two tools that reach one thing under two names, unless one credential opens both upstreams.
+
+`remediation` has the changes that break a path; it loads a library for graphs, which few need.
 """
 
 from remit.core.policy.reach.credential import (
@@ -37,7 +39,6 @@ from remit.core.policy.reach.model import (
     StepKind,
     Waypoint,
 )
-from remit.core.policy.reach.remediation import Remedy, Repair, RepairKind, remedies, together
 from remit.core.policy.reach.report import ReachSurvey, ToxicTask
 
 __all__ = [
@@ -58,15 +59,10 @@ __all__ = [
     "ReachGraph",
     "ReachPath",
     "ReachSurvey",
-    "Remedy",
-    "Repair",
-    "RepairKind",
     "Runner",
     "StaticCall",
     "StepKind",
     "ToxicTask",
     "Waypoint",
     "reach_graph",
-    "remedies",
-    "together",
 ]

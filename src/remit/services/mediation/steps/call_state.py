@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.decision import Decision
 from remit.core.decisions.mediation import Step
 from remit.core.label import Classes, Label
 from remit.core.tools.tool import Tool
 from remit.ports.broker import UpstreamCredential
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import Take
 from remit.ports.upstream import Call, Exchange
 from remit.services.decisions.call_events import ended_by
 from remit.services.mediation.call import RequestedCall, wire_call
@@ -35,11 +36,13 @@ class CallState:
         self.withheld: dict[str, None] = {}
         #: What ended the call, where that was not its answer.
         self.ended_by = ""
+        #: What was decided and recorded, for the candidate that is shadowed.
+        self.recorded: tuple[AccessRequest, Decision] | None = None
         self._waited = False
         # What `let_go` gives back, as far as the call has come.
         self.live: LiveTask | None = None
         self.approval_turn: asyncio.Lock | None = None
-        self.reserved: tuple[TakeBudget, ...] = ()
+        self.reserved: tuple[Take, ...] = ()
         self.in_flight: LiveCall | None = None
         self.credential: UpstreamCredential | None = None
         self.exchange: Exchange | None = None
@@ -74,6 +77,8 @@ class CallState:
             self.live.open_calls -= 1
             if self.in_flight is not None:
                 self.live.in_hand.discard(self.in_flight)
+        if self.recorded is not None:
+            self.deps.shadow.offer(*self.recorded)
 
     async def take_approval_turn(self, turn: asyncio.Lock) -> None:
         """Wait until no other call of the task asks for an approval, or takes from a bounded one."""

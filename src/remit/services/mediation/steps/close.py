@@ -27,6 +27,8 @@ async def close_call(call: CallState, recorded: RecordedCall, outcome: CallOutco
     )
     if held is not None:
         events = ()
-    changes: tuple[Change, ...] = (take,) if live.bounds_bytes else ()
+    counted = deps.authorizer.histories.ended(recorded.request, live, outcome)
+    changes: tuple[Change, ...] = (take, *counted) if live.bounds_bytes else counted
+    changes += live.worked(recorded.request.tool.id, outcome)
     if changes or events:
         deps.late.write(Unit(changes, events))

@@ -10,8 +10,9 @@ import msgspec
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
-from remit.ports.store.changes import TakeBudget
+from remit.ports.store.changes import Take
 from remit.ports.store.units import Unit
+from remit.services.decisions.obligations import redacted
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.describe import DescribedCall
 from remit.services.tasks.live_tasks import LiveTask
@@ -25,7 +26,7 @@ class RuledCall(DecidedCall, frozen=True):
     """A decided call with what step 5 commits for it: what a permit takes, or what asks a person."""
 
     live: LiveTask
-    takes: tuple[TakeBudget, ...]
+    takes: tuple[Take, ...]
     approval: Approval | None
     asking: Unit
 
@@ -42,8 +43,9 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
         await call.take_approval_turn(approvals.turn(request.task.id))
         ruling = await call.deps.authorizer.decide(request, live)
         call.reserved = ruling.takes
-    decision = ruling.decision
+    decision, request = ruling.decision, ruling.request
     if decision.outcome is not _DEFER or decision.observed:
+        request = redacted(request, decision)
         return RuledCall(request, decision, live, ruling.takes, ruling.approval, _NO_UNIT)
     await call.take_approval_turn(approvals.turn(request.task.id))
     approval, asking = await approvals.asking(request, decision)

@@ -30,6 +30,9 @@ async def describe_call(call: CallState, bound: BoundTask) -> DescribedCall:
         bound.claims.principal, bound.live, asked.upstream, asked.name, asked.arguments, call.now
     )
     request = await deps.observer.turns.take(steps)
+    if asked.reason:
+        request = msgspec.structs.replace(request, stated_reason=asked.reason)
     if asked.follows is not None:
         request = msgspec.structs.replace(request, follows=asked.follows.decision)
+    request = await deps.surroundings.seen(request, bound.live, asked.origin)
     return DescribedCall(bound, await deps.stored_labels.seen(request))

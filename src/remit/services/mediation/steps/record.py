@@ -6,9 +6,11 @@ from __future__ import annotations
 from remit.core.decisions.decision import Outcome, overtaken
 from remit.core.decisions.mediation import DecidedCall
 from remit.core.errors import Conflict
+from remit.ports.store.changes import CountHistory
 from remit.ports.store.units import Unit
 from remit.services.decisions.approvals import use_of
 from remit.services.decisions.call_events import decision_event, sanitized
+from remit.services.decisions.obligations import due_notifications
 from remit.services.flow.observation import rising
 from remit.services.mediation.steps.call_state import CallState
 from remit.services.mediation.steps.decide import RuledCall
@@ -16,7 +18,7 @@ from remit.services.tasks.calls_in_flight import LiveCall
 from remit.services.tasks.live_tasks import LiveTask
 
 # A name of the module, not of the class: a member is found through its metaclass, ten times as slowly.
-_PERMIT = Outcome.PERMIT
+_PERMIT, _DENY = Outcome.PERMIT, Outcome.DENY
 
 
 class RecordedCall(DecidedCall, frozen=True):
@@ -29,8 +31,14 @@ class RecordedCall(DecidedCall, frozen=True):
 
 async def record_refusal(call: CallState, ruled: RuledCall) -> None:
     """Record why a call does not proceed, and ask a person where it waits for one."""
-    await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking)
+    counted = tuple(one for one in ruled.takes if isinstance(one, CountHistory))
+    if not counted and ruled.decision.outcome is _DENY:
+        counted = call.deps.authorizer.histories.refused(ruled.request, ruled.live)
+    await call.deps.refusals.record(decision_event(ruled.request, ruled.decision), ruled.asking, counted)
+    call.recorded = (ruled.request, ruled.decision)
     call.end_approval_turn()
+    if ruled.takes:
+        call.settle(taken=True)
 
 
 async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
@@ -51,6 +59,7 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
     number = live.calls
     events = (
         decision_event(request, decision, number),
+        *due_notifications(request, decision),
         *rise.events,
         *sanitized(request, decision.id),
     )
@@ -68,8 +77,10 @@ async def record_permit(call: CallState, ruled: RuledCall) -> RecordedCall:
         rise.lost()
         if isinstance(lost, Conflict):
             # A fence, an ancestor's budget or another use of the approval came first: that is recorded too.
-            await deps.store.commit(Unit(events=(decision_event(request, overtaken(decision, lost)),)))
+            refused = deps.authorizer.histories.refused(request, live)
+            await deps.store.commit(Unit(refused, (decision_event(request, overtaken(decision, lost)),)))
         raise
+    call.recorded = (request, decision)
     call.end_approval_turn()
     # Commits return in the order in which they were submitted, and labels only rise.
     live.kept_label = label
