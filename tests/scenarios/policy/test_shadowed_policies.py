@@ -158,7 +158,6 @@ class Failing:
 
     served = False
     digest = ""
-    history: frozenset[str] = frozenset()
 
     def evaluate(self, request: AccessRequest) -> PolicyAnswer:
         """Fail as no engine should."""
