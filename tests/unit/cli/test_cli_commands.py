@@ -329,8 +329,9 @@ def test_bounds_are_given_only_where_the_screen_offers_them(services: Remit, tas
     confirm = ("--confirm", one["call"])
     said = services("approve", one["id"], "--times", "5", *confirm, by="omar")
     assert (said.code, "offers just this once" in said.err) == (2, True)
-    for wrong in (("--within", "30m"), ("--times", "0")):
+    for wrong in (("--narrow", "text=y"), ("--narrow", "text"), ("--times", "0")):
         assert services("approve", one["id"], *wrong, *confirm, by="omar").code == 2
+    assert services("approve", one["id"], "--within", "9h", *confirm, by="omar").code == 1
     assert services.ask("approvals", "--task", task, by="omar")["items"] == [one]
     assert services("approve", one["id"], *confirm, by="omar").code == 0
     piped = services("deny", one["id"], by="omar")

@@ -16,6 +16,7 @@ from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
+from remit.core.json_value import Json
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
@@ -46,7 +47,8 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
 
     `call` is the digest of the call that the human was shown: with another call, there is no answer. A `most`
     above 1 permits so many calls as the approval's `offer` describes them, `until` a moment (without: as long
-    as offered).
+    as offered). `narrow` permits less than was asked: it has a narrower value for each argument that changes,
+    of those in the approval's `narrowable`. The answer is then the approval of the narrower call.
     """
 
     approve: bool
@@ -54,6 +56,7 @@ class ApprovalAnswer(Body, frozen=True, kw_only=True):
     call: str = ""
     most: int = 1
     until: Moment | None = None
+    narrow: dict[str, Json] = {}
 
 
 class ApprovalWithdrawal(Body, frozen=True, kw_only=True):
@@ -107,6 +110,7 @@ async def answered(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
         call=answer.call,
         most=answer.most,
         until=answer.until,
+        narrow=answer.narrow,
         session=await errand.rooms.identity.authenticator.session_of(errand.secret),
     )
     return approval_view(done)
@@ -185,8 +189,8 @@ ENDPOINTS = (
     Endpoint(
         method="POST",
         path="/api/v1/approvals/{approval}",
-        summary="Approve or deny one exact call, once, or within the bounds that are offered; never one's "
-        "own request",
+        summary="Approve or deny one exact call, once, or within the bounds that are offered, or less than "
+        "was asked; never one's own request",
         serve=answered,
         people=Duty.APPROVE,
         takes=ApprovalAnswer,

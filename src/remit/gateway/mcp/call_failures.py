@@ -33,6 +33,9 @@ from remit.gateway.mcp.messages import (
 #: The member of `_meta` that carries the values.
 META: Final = "remit/failure"
 
+#: The member of `_meta` that asks for a narrower call to be made, and that tells in a result that it was.
+NARROWED: Final = "remit/narrowed"
+
 #: Codes that stay JSON-RPC errors in answers to `tools/call`.
 _OF_PROTOCOL: Final = HOP_CODES | {METHOD_NOT_FOUND, UNAUTHENTICATED, CANCELLED}
 
@@ -60,7 +63,7 @@ def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> b
     task: its values are in `_meta` alone.
     """
     told: dict[str, Json] = {
-        "status": _UNKNOWN if fault.code == _UNKNOWN else _WAYS.get(fault.rpc_code, "failed"),
+        "status": _status(fault),
         "tool": tool,
         "message": fault.message,
         **members_of_fault(fault),
@@ -77,6 +80,12 @@ def failed_call(fault: WireFault, tool: str, *, modern: bool, schema: bool) -> b
     return orjson.dumps(result)
 
 
+def _status(fault: WireFault) -> str:
+    if "instead" in fault.data:
+        return "narrowed"
+    return _UNKNOWN if fault.code == _UNKNOWN else _WAYS.get(fault.rpc_code, "failed")
+
+
 def failure_text(told: dict[str, Json]) -> str:
     """Return the text for a model: what happened, why, and what would help."""
     lines = [_first_line(told)]
@@ -86,6 +95,8 @@ def failure_text(told: dict[str, Json]) -> str:
         lines.append(outcome)
     if told["status"] == "waiting":
         lines.append(_how_to_wait(told))
+    elif told["status"] == "narrowed":
+        lines += _instead(told["tool"], told["instead"])
     elif remediation := told.get("remediation"):
         lines.append(f"What would help: {remediation}.")
     if told["status"] == "refused":
@@ -102,6 +113,8 @@ def _first_line(told: dict[str, Json]) -> str:
     match told["status"]:
         case "refused":
             return f"remit refused this call of `{tool}`: {message}{_rule_of(told)}."
+        case "narrowed":
+            return f"remit did not make this call of `{tool}`: {message}{_rule_of(told)}."
         case "waiting":
             return f"This call of `{tool}` waits for a person's approval: {message}{_rule_of(told)}."
         case "task-ended":
@@ -116,6 +129,16 @@ def _first_line(told: dict[str, Json]) -> str:
 def _rule_of(told: dict[str, Json]) -> str:
     rule = told.get("rule")
     return f" (rule `{rule}`)" if rule else ""
+
+
+def _instead(tool: Json, instead: dict[str, Json]) -> list[str]:
+    """Return how to make the call that a person has permitted instead."""
+    arguments = orjson.dumps(instead["arguments"]).decode()
+    return [
+        f"Permitted instead, once, before {instead['expires']}: `{tool}` with exactly these arguments:",
+        arguments,
+        "Make that call if it still serves your task; the wider call stays refused.",
+    ]
 
 
 def _how_to_wait(told: dict[str, Json]) -> str:

@@ -10,7 +10,7 @@ answer is a refusal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
@@ -19,12 +19,15 @@ from remit.core.decisions.access_request import AccessRequest
 from remit.core.decisions.approval import Approval, ApprovalState
 from remit.core.decisions.bounded_approval import scope_of
 from remit.core.decisions.decision import Decision
+from remit.core.decisions.narrowing import narrowable
 from remit.core.decisions.obligations import STEP_UP
-from remit.core.errors import Busy, Conflict, Forbidden, NotFound
+from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
 from remit.core.identity.principals import Person
 from remit.core.ids import ID_BYTES, make_id
+from remit.core.json_value import Json
+from remit.core.tasks.task import Task
 from remit.ports.runtime import Clock, Entropy
 from remit.ports.store.approvals import ApprovalStore
 from remit.ports.store.changes import Credential, PutApproval, UseApproval
@@ -127,6 +130,7 @@ class Approvals:
             questioned=decision.questioned,
             offer=decision.offer,
             step_up=STEP_UP in decision.obligations,
+            narrowable=narrowable(request),
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -187,13 +191,16 @@ class Approvals:
         call: str = "",
         most: int = 1,
         until: datetime | None = None,
+        narrow: Mapping[str, Json] | None = None,
         session: Credential | None = None,
     ) -> Approval:
         """Record a person's answer; raise `Forbidden`, `Conflict` or `Malformed` if it is not admissible.
 
         `call` is the digest of the call that the person was shown; empty: not stated. The answer permits at
-        most so many calls `until` a moment; None: the end of what the question offers. `session` is the
-        person's, by which a question that needs a fresh sign-in is judged.
+        most so many calls `until` a moment; None: the end of what the question offers. With `narrow` (values
+        by argument) it permits the call with these arguments, in place of the one that was asked; the
+        approval that is returned is the one of the narrower call. `session` is the person's, by which a
+        question that needs a fresh sign-in is judged.
         """
         now = self._clock.now()
         found = await self.get(approval_id)
@@ -201,7 +208,20 @@ class Approvals:
             raise Conflict(
                 "the digest does not match the call", code="digest-mismatch", remediation="review it again"
             )
-        answered = found.answered(person, approve, now, comment, most=most, until=until)
+        if narrow and (not approve or most > 1):
+            raise Malformed(
+                "a narrowed answer approves one call",
+                code="not-offered",
+                remediation="approve without `most`, or leave `narrow` out",
+            )
+        narrower: Approval | None = None
+        if narrow:
+            made = make_id("apr", self._entropy.bytes(ID_BYTES))
+            answered, narrower = found.answered_with_less(
+                person, narrow, now, id=made, comment=comment, until=until
+            )
+        else:
+            answered = found.answered(person, approve, now, comment, most=most, until=until)
         if approve and found.step_up and not _signed_in_just_now(session, now):
             raise Forbidden(
                 "this approval needs a sign-in with a passkey in the last five minutes",
@@ -216,9 +236,13 @@ class Approvals:
                 remediation="ask another approver, or remove the sign-in methods made with the code "
                 "(`remit person ways`)",
             )
-        event = self._decided(answered, answered.state.value, person, now)
-        await self._store.commit(Unit((PutApproval(answered, expected=ApprovalState.PENDING),), (event,)))
-        return answered
+        event = self._decided(answered, answered.state.value, person, now, narrower)
+        changes = [PutApproval(answered, expected=ApprovalState.PENDING)]
+        if narrower is not None:
+            _check_granted(narrower, task)
+            changes.append(PutApproval(narrower))
+        await self._store.commit(Unit(tuple(changes), (event,)))
+        return narrower or answered
 
     async def withdraw(self, approval_id: str, person: Person, *, comment: str = "") -> Approval:
         """Withdraw an approval that was given and is not used up; any approver may.
@@ -234,7 +258,9 @@ class Approvals:
             await self._store.commit(Unit((PutApproval(gone, expected=ApprovalState.APPROVED),), (event,)))
         return gone
 
-    def _decided(self, approval: Approval, state: str, person: Person, now: datetime) -> Event:
+    def _decided(
+        self, approval: Approval, state: str, person: Person, now: datetime, narrower: Approval | None = None
+    ) -> Event:
         """Return the event of what a person decided about an approval."""
         decided = ApprovalDecided(
             approval=approval.id,
@@ -249,6 +275,10 @@ class Approvals:
             decided.until = timestamp(approval.bounds.until)
             decided.same = list(approval.offer.same)
             decided.used = approval.used
+        if narrower is not None:
+            decided.instead = narrower.id
+            decided.instead_call = narrower.call
+            decided.narrowed = list(narrower.narrowed)
         return Event.of(
             decided,
             at=now,
@@ -285,6 +315,18 @@ class Approvals:
         if approval.state in open_states and self._clock.now() >= approval.expires:
             return approval.expired(approval.expires)
         return approval
+
+
+def _check_granted(narrower: Approval, task: Task | None) -> None:
+    """Refuse an answer that its task's grants would refuse; the agent could do nothing with it."""
+    grants = [one for one in task.grants if one.tool == narrower.tool] if task is not None else []
+    faults = [one.permits(narrower.arguments) for one in grants]
+    if faults and all(faults):
+        raise Malformed(
+            f"the task does not permit the narrower call: {faults[0][0].reason}",
+            code="not-granted",
+            remediation=faults[0][0].remediation or "narrow it otherwise, or refuse the call",
+        )
 
 
 def _signed_in_just_now(session: Credential | None, now: datetime) -> bool:

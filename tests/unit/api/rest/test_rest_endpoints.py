@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from remit.core.decisions.bounds import BoundedOffer
+from remit.core.decisions.narrowing import NarrowedBy
 from remit.core.errors import ConfigInvalid
 from remit.core.evidence.checkpoint import VerifierKey
 from remit.core.evidence.event import timestamp
@@ -146,6 +147,28 @@ async def test_an_approval_is_answered_once_by_an_approver(world: ServiceWorld) 
     assert again.status == 409
     pending = await world.ask("GET", "/api/v1/approvals?state=pending", by=ada)
     assert pending.json["items"] == []
+
+
+async def test_an_approver_permits_less_than_was_asked(world: ServiceWorld) -> None:
+    """The answer is the approval of the narrower call, and the question names it; nothing wider is taken."""
+    task = await world.open(await world.session("lena"))
+    asked = an_approval(
+        "apr_one",
+        task=task,
+        arguments={"amount": 5000, "text": "rent"},
+        narrowable={"amount": NarrowedBy.LOWER},
+    )
+    await world.services.store.commit(Unit((PutApproval(asked),)))
+    ada, path = await world.session("ada"), "/api/v1/approvals/apr_one"
+    assert (await world.ask("GET", path, by=ada)).json["narrowable"] == {"amount": "lower"}
+    for values, code in (({"amount": 6000}, "not-narrower"), ({"text": "x"}, "not-narrowable")):
+        told = await world.ask("POST", path, {"approve": True, "narrow": values}, by=ada)
+        assert (told.status, told.json["code"]) == (400, code)
+    given = (await world.ask("POST", path, {"approve": True, "narrow": {"amount": 500}}, by=ada)).json
+    assert (given["state"], given["narrows"], given["narrowed"]) == ("approved", "apr_one", ["amount"])
+    assert given["arguments"] == {"amount": 500, "text": "rent"}
+    question = (await world.ask("GET", path, by=ada)).json
+    assert (question["state"], question["instead"]) == ("narrowed", given["id"])
 
 
 async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld) -> None:

@@ -162,7 +162,7 @@ class ApprovalDecided(EventBody, kw_only=True):
 
     KIND = EventKind.APPROVAL_DECIDED
     approval: Annotated[str, "the approval's id"]
-    state: Annotated[str, "`approved`, `denied` or `withdrawn`"]
+    state: Annotated[str, "`approved`, `denied`, `narrowed` or `withdrawn`"]
     call: Annotated[str, "digest over task, tool and arguments"]
     tool: ToolName
     by: By
@@ -170,4 +170,7 @@ class ApprovalDecided(EventBody, kw_only=True):
     until: Annotated[str, "of a bounded approval: its end"] = ""
     same: Annotated[list[str], "of a bounded approval: the arguments that stay as shown"] = []
     used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
+    instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
+    instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""
+    narrowed: Annotated[list[str], "of a narrowed question: the arguments that the approver narrowed"] = []
     comment: Annotated[str, Sealed("the approver's comment")]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of people that count for a deferred call: an approval, a denial, or a narrower call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.bounded_approval import covers
+from remit.core.decisions.bounds import NarrowerCall
+from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
+from remit.core.decisions.narrowing import settled
+from remit.core.label import Classes
+from remit.core.tools.constraint import shown
+from remit.ports.store.approvals import ApprovalStore
+from remit.ports.store.principals import PrincipalStore
+
+MAX_BOUNDED = 200
+"""Most unused approvals of a task among which a bounded one is looked for; the newest count."""
+
+
+class AnswerRooms(ApprovalStore, PrincipalStore, Protocol):
+    """The store interfaces that keep answers, and the people who gave them."""
+
+
+class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval with the rules that it waives; or why the question is not asked again; or neither."""
+
+    approval: Approval | None = None
+    waived: frozenset[RuleRef] = frozenset()
+    refusal: Reason | None = None
+    instead: NarrowerCall | None = None
+
+
+_NONE = StandingAnswer()
+
+
+class StandingAnswers:
+    """Finds the answer that people have given to a call."""
+
+    def __init__(self, store: AnswerRooms, tenant: str) -> None:
+        """Take the store."""
+        self._store = store
+        self._tenant = tenant
+
+    async def to(
+        self, request: AccessRequest, answer: PolicyAnswer, rules: tuple[RuleRef, ...], classes: Classes
+    ) -> StandingAnswer:
+        """Return what people have answered to a call that these rules defer.
+
+        A usable approval is one of exactly this call, or a bounded one that covers it.
+        """
+        found = await self._of_call(request, ApprovalState.APPROVED)
+        exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
+        if (given := await self._standing(exact, request, answer, rules)) is not _NONE:
+            return given
+        # INVARIANT: who has answered this very call with no, or with less, is not overruled by a wider answer
+        if (refused := await self._refused(request, rules)) is not _NONE:
+            return refused
+        found = await self._store.approvals(
+            self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
+        )
+        covering = [
+            one
+            for one in found
+            if one.bounds is not None
+            and one.offer is not None
+            and one.tool == request.tool.id
+            and one.is_live(request.now)
+            and covers(one.offer, request, classes)
+        ]
+        return await self._standing(covering, request, answer, rules)
+
+    async def _of_call(self, request: AccessRequest, state: ApprovalState) -> list[Approval]:
+        return await self._store.approvals(
+            self._tenant, task=request.task.id, call=request.call_digest, state=state
+        )
+
+    async def _standing(
+        self,
+        found: Iterable[Approval],
+        request: AccessRequest,
+        answer: PolicyAnswer,
+        rules: tuple[RuleRef, ...],
+    ) -> StandingAnswer:
+        """Return the first approval that waives these rules, and whose approver may still approve."""
+        wanted = frozenset(rules)
+        for approval in found:
+            waived = frozenset(approval.rules)
+            if approval.narrowed:
+                waived |= settled(approval.narrowed, request, answer)
+            if waived >= wanted:
+                person = await self._store.person(self._tenant, approval.decided_by)
+                if person is not None and may_approve(person):
+                    return StandingAnswer(approval=approval, waived=waived)
+        return _NONE
+
+    async def _refused(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> StandingAnswer:
+        """Return why not to ask again, where a person has answered this exact call under these exact rules
+        with no, or with less.
+
+        Such an answer counts for as long as the question would have been open; repeated questions cannot wear
+        people down.
+        """
+        wanted = frozenset(rules)
+        for state in (ApprovalState.DENIED, ApprovalState.NARROWED):
+            for one in await self._of_call(request, state):
+                if request.now < one.expires and frozenset(one.rules) >= wanted:
+                    if state is ApprovalState.NARROWED:
+                        return await self._narrowed(one, request)
+                    return StandingAnswer(refusal=_refusal(one, "denied", "a person has denied this call"))
+        return _NONE
+
+    async def _narrowed(self, question: Approval, request: AccessRequest) -> StandingAnswer:
+        """Return what was permitted instead of a call, as long as it still can be called."""
+        given = await self._store.approval(self._tenant, question.instead)
+        if given is None or not given.is_live(request.now):
+            text = "a person has permitted less than this call, and that approval is used up or over"
+            return StandingAnswer(refusal=_refusal(question, "narrowed", text))
+        less = " and ".join(f"`{shown(name)}`" for name in given.narrowed)
+        return StandingAnswer(
+            refusal=Reason(
+                code="narrowed",
+                text=f"a person has permitted less than this call: a narrower {less}",
+                rule=f"approval {given.id}",
+                remediation="call again with exactly the arguments that were permitted",
+            ),
+            instead=NarrowerCall(
+                approval=given.id,
+                arguments=given.arguments,
+                changed=given.narrowed,
+                expires=given.expires,
+            ),
+        )
+
+
+def _refusal(question: Approval, code: str, text: str) -> Reason:
+    until = question.expires.isoformat(timespec="seconds")
+    return Reason(
+        code=code,
+        text=text,
+        rule=f"approval {question.id}",
+        remediation=f"it can be requested again after {until}",
+    )
