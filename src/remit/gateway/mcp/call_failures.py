@@ -116,7 +116,8 @@ def _first_line(told: dict[str, Json]) -> str:
         case "narrowed":
             return f"remit did not make this call of `{tool}`: {message}{_rule_of(told)}."
         case "waiting":
-            return f"This call of `{tool}` waits for a person's approval: {message}{_rule_of(told)}."
+            waits = "is not decided yet; it waits for a person's approval"
+            return f"This call of `{tool}` {waits}: {message}{_rule_of(told)}."
         case "task-ended":
             return f"This task has ended, and no call is possible in it any more: {message}."
         case status if status == _UNKNOWN:
@@ -145,6 +146,6 @@ def _how_to_wait(told: dict[str, Json]) -> str:
     until = f" before {told['expires']}" if told.get("expires") else ""
     return (
         f"To get it permitted: an approver runs `remit approve {told.get('approval')}`{until}. "
-        "Then make the same call again, unchanged. Until then the call waits, and calling again asks no "
-        "second question; go on with other work meanwhile."
+        "Then make the same call again, unchanged. Calling again before the answer asks no second question; "
+        "go on with other work meanwhile. Without an answer by then, the call is refused."
     )

@@ -28,15 +28,19 @@ class AnswerRooms(ApprovalStore, PrincipalStore, Protocol):
 
 
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An approval with the rules that it waives; or why the question is not asked again; or neither."""
+    """An approval with the rules that it waives; or why the question is not asked again; or neither.
+
+    `lapsed` is a question that ended without an answer, which the agent has not been told yet.
+    """
 
     approval: Approval | None = None
     waived: frozenset[RuleRef] = frozenset()
     refusal: Reason | None = None
     instead: NarrowerCall | None = None
+    lapsed: Approval | None = None
 
 
-_NONE = StandingAnswer()
+NO_ANSWER = StandingAnswer()
 
 
 class StandingAnswers:
@@ -56,10 +60,10 @@ class StandingAnswers:
         """
         found = await self._of_call(request, ApprovalState.APPROVED)
         exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
-        if (given := await self._standing(exact, request, answer, rules)) is not _NONE:
+        if (given := await self._standing(exact, request, answer, rules)) is not NO_ANSWER:
             return given
         # INVARIANT: who has answered this very call with no, or with less, is not overruled by a wider answer
-        if (refused := await self._refused(request, rules)) is not _NONE:
+        if (refused := await self._refused(request, rules)) is not NO_ANSWER:
             return refused
         found = await self._store.approvals(
             self._tenant, task=request.task.id, state=ApprovalState.APPROVED, limit=MAX_BOUNDED
@@ -97,7 +101,7 @@ class StandingAnswers:
                 person = await self._store.person(self._tenant, approval.decided_by)
                 if person is not None and may_approve(person):
                     return StandingAnswer(approval=approval, waived=waived)
-        return _NONE
+        return NO_ANSWER
 
     async def _refused(self, request: AccessRequest, rules: tuple[RuleRef, ...]) -> StandingAnswer:
         """Return why not to ask again, where a person has answered this exact call under these exact rules
@@ -113,7 +117,21 @@ class StandingAnswers:
                     if state is ApprovalState.NARROWED:
                         return await self._narrowed(one, request)
                     return StandingAnswer(refusal=_refusal(one, "denied", "a person has denied this call"))
-        return _NONE
+        return await self._lapsed(request, wanted)
+
+    async def _lapsed(self, request: AccessRequest, wanted: frozenset[RuleRef]) -> StandingAnswer:
+        """Return that the question about this call is over without an answer; the agent is told that once."""
+        for one in await self._of_call(request, ApprovalState.PENDING):
+            if one.expires <= request.now and frozenset(one.rules) >= wanted:
+                until = one.expires.isoformat(timespec="seconds")
+                reason = Reason(
+                    code="unanswered",
+                    text=f"no person has answered by {until}, so this call is refused",
+                    rule=f"approval {one.id}",
+                    remediation="tell your person that no one answered; the next call asks again",
+                )
+                return StandingAnswer(refusal=reason, lapsed=one)
+        return NO_ANSWER
 
     async def _narrowed(self, question: Approval, request: AccessRequest) -> StandingAnswer:
         """Return what was permitted instead of a call, as long as it still can be called."""

@@ -10,6 +10,7 @@ answer is a refusal.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -39,6 +40,8 @@ from remit.services.separation.sign_in_methods import is_behind
 #: The sign-in method that shows that the person is there (WebAuthn with user verification), and its age.
 STRONG: Final = "passkey"
 FRESH: Final = timedelta(minutes=5)
+#: Seconds between two looks at a question whose answer another process may record.
+LOOK_S: Final = 2.0
 #: Limit of open questions of one task, so that people are not flooded.
 MAX_PENDING = 20
 #: Limit of approvals in one state that are listed.
@@ -76,6 +79,8 @@ class Approvals:
         self._tenant = tenant
         self._ttl_s = ttl_s
         self._second_person = second_person
+        # An event exists for as long as a call waits for it.
+        self._heard: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
         # A lock exists for as long as a task holds it or waits for it.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -151,6 +156,25 @@ class Approvals:
         )
         return approval, Unit((PutApproval(approval),), (event,))
 
+    def lapsing(self, question: Approval, request: AccessRequest) -> Unit:
+        """Return what must be committed when a question is over without an answer: its end, recorded once.
+
+        The caller holds the task's `turn`.
+        """
+        over = question.expired(question.expires)
+        lapsed = ApprovalDecided(
+            approval=over.id, state=over.state.value, call=over.call, tool=over.tool, by="", comment=""
+        )
+        event = Event.of(
+            lapsed,
+            at=request.now,
+            tenant=self._tenant,
+            task=over.task,
+            agent=over.agent,
+            subject=request.task.subject,
+        )
+        return Unit((PutApproval(over, expected=ApprovalState.PENDING),), (event,))
+
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, as expired if its time is over; raise `NotFound`."""
         found = await self.find(approval_id)
@@ -164,6 +188,28 @@ class Approvals:
         """Return an approval, as expired if its time is over; `None` if there is none."""
         found = await self._store.approval(self._tenant, approval_id)
         return self._current(found) if found else None
+
+    async def settled(self, approval_id: str, wait_s: float) -> Approval | None:
+        """Return an approval once it is no longer pending, or after so many seconds as it stands.
+
+        An answer that is given in this process is heard at once; one that another replica has recorded, or
+        the end of the task, within `LOOK_S`.
+        """
+        until_s = self._clock.boot_s() + wait_s
+        heard = self._heard.setdefault(approval_id, asyncio.Event())
+        while True:
+            found = await self.find(approval_id)
+            left_s = until_s - self._clock.boot_s()
+            if found is None or found.state is not ApprovalState.PENDING or left_s <= 0:
+                return found
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, LOOK_S)):
+                    await heard.wait()
+
+    def _tell(self, approval_id: str) -> None:
+        """Wake those who wait for an answer."""
+        if (heard := self._heard.get(approval_id)) is not None:
+            heard.set()
 
     async def waiting(self) -> int:
         """Return the number of pending approvals."""
@@ -242,6 +288,7 @@ class Approvals:
             _check_granted(narrower, task)
             changes.append(PutApproval(narrower))
         await self._store.commit(Unit(tuple(changes), (event,)))
+        self._tell(approval_id)
         return narrower or answered
 
     async def withdraw(self, approval_id: str, person: Person, *, comment: str = "") -> Approval:

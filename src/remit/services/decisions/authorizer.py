@@ -57,7 +57,7 @@ from remit.core.tools.tool import (
 )
 from remit.ports.runtime import Entropy, OwnFiles
 from remit.ports.store.changes import Take
-from remit.services.decisions.approval_lookups import AnswerRooms, StandingAnswers
+from remit.services.decisions.approval_lookups import NO_ANSWER, AnswerRooms, StandingAnswers
 from remit.services.decisions.decision_reasons import (
     argument_reasons,
     own_files,
@@ -93,13 +93,15 @@ _ONESELF = Audience("self")
 class Ruling(msgspec.Struct, frozen=True):
     """A decision, together with the budget and the approval that step 5 must take for it.
 
-    `request` has the history that was considered. `takes` of a refusal is only what history counts.
+    `request` has the history that was considered. `takes` of a refusal is only what history counts. `lapsed`
+    is a question that ended without an answer, and is recorded as ended with this refusal.
     """
 
     decision: Decision
     request: AccessRequest
     takes: tuple[Take, ...] = ()
     approval: Approval | None = None
+    lapsed: Approval | None = None
 
 
 _COUNTED_PERMIT = frozenset({CountedOutcome.PERMITTED})
@@ -244,17 +246,17 @@ class Authorizer:
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         answer = await self.evaluations.of(applied.policy, request)
-        approval, waived, instead = None, _NO_RULES, None
-        outcome, rules = weigh(answer, waived)
+        found = NO_ANSWER
+        outcome, rules = weigh(answer, _NO_RULES)
         if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
             found = await self._answers.to(request, answer, rules, applied.bundle.classes)
-            approval, waived, instead = found.approval, found.waived, found.instead
-            if approval is not None:
-                outcome, rules = weigh(answer, waived)
+            if found.approval is not None:
+                outcome, rules = weigh(answer, found.waived)
             elif found.refusal is not None:
                 outcome, reasons = _DENY, [found.refusal]
+        approval = found.approval
         if outcome is _PERMIT and (lacking := unmet(request, answer.obligations, approval, self._addressees)):
             outcome = _DENY
             reasons += lacking
@@ -285,7 +287,7 @@ class Authorizer:
             outcome=outcome,
             reasons=tuple(reasons),
             rules=rules,
-            waived=tuple(sorted(waived)) if approval and outcome is _PERMIT else (),
+            waived=tuple(sorted(found.waived)) if approval and outcome is _PERMIT else (),
             approval=approval.id if approval and outcome is _PERMIT else "",
             obligations=answer.obligations if outcome is not _DENY else (),
             bundle=applied.digest,
@@ -295,10 +297,10 @@ class Authorizer:
             if outcome is _DEFER and not answer.asking
             else None,
             approval_left=approval.left - 1 if approval and approval.bounds and outcome is _PERMIT else None,
-            instead=instead if outcome is _DENY else None,
+            instead=found.instead if outcome is _DENY else None,
         )
         takes += self.histories.holding(request, live, _counted_as(decision), applied)
-        return Ruling(decision, request, takes, approval if decision.approval else None)
+        return Ruling(decision, request, takes, approval if decision.approval else None, found.lapsed)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Return the grant that permits the call, or the reasons outside policy that refuse it."""

@@ -24,6 +24,7 @@ from typing import Final
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
+from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Decision, Outcome, Reason
 from remit.core.errors import Forbidden
 from remit.core.evidence.event import Event
@@ -127,7 +128,7 @@ class Plans:
             # The calls under an extension count against budgets, not the extension itself.
             live.settle(ruling.takes, taken=False)
             if ruling.decision.outcome is not Outcome.PERMIT:
-                refused = await self._refuse(live, request, ruling.decision)
+                refused = await self._refuse(live, request, ruling.decision, ruling.lapsed)
                 self._shadow.offer(request, ruling.decision)
                 return refused
             extension = await self._extend(live, request, ruling, entries, by)
@@ -196,8 +197,10 @@ class Plans:
             id=make_id("dec", self._entropy.bytes(ID_BYTES)), outcome=Outcome.DENY, reasons=(reason,)
         )
 
-    async def _refuse(self, live: LiveTask, request: AccessRequest, decision: Decision) -> Extension:
-        asking = Unit()
+    async def _refuse(
+        self, live: LiveTask, request: AccessRequest, decision: Decision, lapsed: Approval | None = None
+    ) -> Extension:
+        asking = Unit() if lapsed is None else self._approvals.lapsing(lapsed, request)
         if decision.outcome is Outcome.DEFER:
             # A rule's objection names only the first untrusted call; the approver of an extension sees all of
             # them.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The management endpoints do what they describe, for the callers that they name, and record it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -169,6 +170,36 @@ async def test_an_approver_permits_less_than_was_asked(world: ServiceWorld) -> N
     assert given["arguments"] == {"amount": 500, "text": "rent"}
     question = (await world.ask("GET", path, by=ada)).json
     assert (question["state"], question["instead"]) == ("narrowed", given["id"])
+
+
+async def test_an_agent_waits_for_the_answer_to_a_question_of_its_task(world: ServiceWorld) -> None:
+    """It hears the answer while it waits, and nothing of another task or of what people said."""
+    task = await world.open(await world.session("lena"))
+    other = await world.open(await world.session("lena"))
+    asked = an_approval(
+        "apr_one",
+        task=task,
+        arguments={"amount": 5000},
+        expires=START + timedelta(minutes=10),
+        narrowable={"amount": NarrowedBy.LOWER},
+    )
+    await world.services.store.commit(Unit((PutApproval(asked),)))
+    ada = await world.session("ada")
+    token = (await world.task_token(task)).json["access_token"]
+    path = f"/api/v1/tasks/{task}/approvals/apr_one"
+    waiting = (await world.ask("GET", path, by=token)).json
+    assert (waiting["state"], waiting["left"], waiting["instead"]) == ("pending", 0, None)
+    narrow = {"approve": True, "narrow": {"amount": 500}, "comment": "the deposit"}
+    heard, _ = await asyncio.gather(
+        world.ask("GET", f"{path}?wait_s=60", by=token),
+        world.ask("POST", "/api/v1/approvals/apr_one", narrow, by=ada),
+    )
+    assert (heard.json["state"], heard.json["instead"]) == ("narrowed", {"amount": 500})
+    assert set(heard.json) == {"approval", "state", "expires", "left", "instead"}
+    assert (await world.ask("GET", f"{path}?wait_s=600", by=token)).status == 400
+    elsewhere = (await world.task_token(other)).json["access_token"]
+    for wrong in (path, f"/api/v1/tasks/{other}/approvals/apr_one", path.replace("apr_one", "apr_none")):
+        assert (await world.ask("GET", wrong, by=elsewhere)).status == 404
 
 
 async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld) -> None:

@@ -158,11 +158,11 @@ class ApprovalRequested(EventBody, kw_only=True):
 
 
 class ApprovalDecided(EventBody, kw_only=True):
-    """A human answered, or withdrew an answer."""
+    """A human answered, or withdrew an answer; or a question ended without one."""
 
     KIND = EventKind.APPROVAL_DECIDED
     approval: Annotated[str, "the approval's id"]
-    state: Annotated[str, "`approved`, `denied`, `narrowed` or `withdrawn`"]
+    state: Annotated[str, "`approved`, `denied`, `narrowed`, `withdrawn`, or `expired` without an answer"]
     call: Annotated[str, "digest over task, tool and arguments"]
     tool: ToolName
     by: By
