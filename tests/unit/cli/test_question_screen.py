@@ -48,6 +48,7 @@ def question(number: int, to: str, **changes: Json) -> Json:
         "instead": "",
         "narrows": "",
         "narrowed": [],
+        "overtaken": "",
     }
     return known | changes
 

@@ -238,7 +238,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     with a passkey may approve. `narrowable` are the arguments that an answer may narrow: an amount by a
     `lower` one, a list by `fewer` elements, a path by one `below`. A narrowed question names the approval of
     the narrower call in `instead`; that approval names the question in `narrows`, and the changed arguments
-    in `narrowed`.
+    in `narrowed`. `overtaken` (`rules`, `provenance`) says why remit withdrew an expired one.
     """
 
     id: str
@@ -265,6 +265,7 @@ class ApprovalView(View, frozen=True, kw_only=True):
     instead: str
     narrows: str
     narrowed: tuple[str, ...]
+    overtaken: str
 
 
 class ClosureView(View, frozen=True, kw_only=True):
@@ -444,6 +445,7 @@ def approval_view(approval: Approval) -> ApprovalView:
             label=offer.label.facts,
         ),
         "most": approval.bounds.most if approval.bounds else 1,
+        "overtaken": approval.overtaken.value if approval.overtaken else "",
         "narrowable": {name: how.value for name, how in approval.narrowable.items()},
     }
     kept = (name for name in ApprovalView.__struct_fields__ if name not in computed)

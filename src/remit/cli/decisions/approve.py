@@ -103,6 +103,7 @@ def _watch(client: Client) -> None:
                 terminal.copyable(f"  remit approve {one['id']}", style="dim")
             else:
                 by = f" by {one['decided_by']}" if one["decided_by"] else ""
+                by += f", withdrawn: other {one['overtaken']}" if one["overtaken"] else ""
                 terminal.say(terminal.text(one["id"], "dim"), "  ", terminal.state(one["state"]), by)
 
 

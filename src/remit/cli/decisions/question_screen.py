@@ -129,11 +129,19 @@ def _less(one: Json) -> Iterator[Row]:
     if one["state"] == "pending" and one["narrowable"]:
         ways = [f"--narrow {plain(name)}={_LESS[how]}" for name, how in one["narrowable"].items()]
         yield "or less", Text("\n").join([*(Text(way, "bold") for way in ways)])
+    if one["overtaken"]:
+        yield "withdrawn", _OVERTAKEN[one["overtaken"]]
     if one["instead"]:
         yield "permits", f"only the narrower call of {one['instead']}"
     if one["narrows"]:
         names = ", ".join(f"`{bare(plain(name))}`" for name in one["narrowed"])
         yield "narrows", f"{names} of the call that {one['narrows']} asked about"
+
+
+_OVERTAKEN = {
+    "rules": "by remit: the rules that ask are other ones now",
+    "provenance": "by remit: other sources of its values are known now",
+}
 
 
 def _rules(one: Json) -> Iterator[Row]:

@@ -39,6 +39,13 @@ class ApprovalState(enum.StrEnum):
     CONSUMED = "consumed"
 
 
+class OvertakenBy(enum.StrEnum):
+    """What has changed since a person was shown a question, so that its answer counts no more."""
+
+    RULES = "rules"
+    PROVENANCE = "provenance"
+
+
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a human's answer, and the answer.
 
@@ -50,7 +57,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     number of calls that it has permitted. `step_up`: only a person who has just signed in with a passkey may
     approve. `narrowable` are the arguments that an answer may narrow. `instead` of a narrowed question is the
     approval that permits the narrower call; `narrows` of that approval is the question, and `narrowed` names
-    the arguments whose values its approver wrote.
+    the arguments whose values its approver wrote. `provenance` is the digest of the known sources of the
+    values in question. `overtaken` says why remit has withdrawn it, if it has.
     """
 
     tenant: str
@@ -79,6 +87,13 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     instead: str = ""
     narrows: str = ""
     narrowed: tuple[str, ...] = ()
+    provenance: str = ""
+    overtaken: OvertakenBy | None = None
+
+    @property
+    def asked_about(self) -> tuple[str, ...]:
+        """The arguments whose values are in question, and were written by no approver."""
+        return tuple(sorted({one.argument for one in self.questioned} - set(self.narrowed)))
 
     @property
     def subject(self) -> str:

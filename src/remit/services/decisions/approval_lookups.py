@@ -9,11 +9,12 @@ from typing import Protocol
 import msgspec
 
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval, ApprovalState, may_approve
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy, may_approve
 from remit.core.decisions.bounded_approval import covers
 from remit.core.decisions.bounds import NarrowerCall
 from remit.core.decisions.decision import PolicyAnswer, Reason, RuleRef
 from remit.core.decisions.narrowing import settled
+from remit.core.decisions.value_sources import provenance_of
 from remit.core.label import Classes
 from remit.core.tools.constraint import shown
 from remit.ports.store.approvals import ApprovalStore
@@ -30,7 +31,8 @@ class AnswerRooms(ApprovalStore, PrincipalStore, Protocol):
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An approval with the rules that it waives; or why the question is not asked again; or neither.
 
-    `lapsed` is a question that ended without an answer, which the agent has not been told yet.
+    `lapsed` is a question that ended without an answer, which the agent has not been told yet. `overtaken`
+    are approvals of this call that rest on something else than the decision does now.
     """
 
     approval: Approval | None = None
@@ -38,6 +40,7 @@ class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Reason | None = None
     instead: NarrowerCall | None = None
     lapsed: Approval | None = None
+    overtaken: tuple[tuple[Approval, OvertakenBy], ...] = ()
 
 
 NO_ANSWER = StandingAnswer()
@@ -60,6 +63,9 @@ class StandingAnswers:
         """
         found = await self._of_call(request, ApprovalState.APPROVED)
         exact = [one for one in found if one.usable_for(request.call_digest, request.now)]
+        overtaken = _overtaken(exact, request, answer, rules)
+        gone = {one.id for one, _ in overtaken}
+        exact = [one for one in exact if one.id not in gone]
         if (given := await self._standing(exact, request, answer, rules)) is not NO_ANSWER:
             return given
         # INVARIANT: who has answered this very call with no, or with less, is not overruled by a wider answer
@@ -77,7 +83,8 @@ class StandingAnswers:
             and one.is_live(request.now)
             and covers(one.offer, request, classes)
         ]
-        return await self._standing(covering, request, answer, rules)
+        found_one = await self._standing(covering, request, answer, rules)
+        return found_one if found_one is not NO_ANSWER else StandingAnswer(overtaken=overtaken)
 
     async def _of_call(self, request: AccessRequest, state: ApprovalState) -> list[Approval]:
         return await self._store.approvals(
@@ -94,9 +101,7 @@ class StandingAnswers:
         """Return the first approval that waives these rules, and whose approver may still approve."""
         wanted = frozenset(rules)
         for approval in found:
-            waived = frozenset(approval.rules)
-            if approval.narrowed:
-                waived |= settled(approval.narrowed, request, answer)
+            waived = _waived(approval, request, answer)
             if waived >= wanted:
                 person = await self._store.person(self._tenant, approval.decided_by)
                 if person is not None and may_approve(person):
@@ -154,6 +159,24 @@ class StandingAnswers:
                 expires=given.expires,
             ),
         )
+
+
+def _waived(approval: Approval, request: AccessRequest, answer: PolicyAnswer) -> frozenset[RuleRef]:
+    rules = frozenset(approval.rules)
+    return rules | settled(approval.narrowed, request, answer) if approval.narrowed else rules
+
+
+def _overtaken(
+    found: Iterable[Approval], request: AccessRequest, answer: PolicyAnswer, rules: tuple[RuleRef, ...]
+) -> tuple[tuple[Approval, OvertakenBy], ...]:
+    """Return the approvals of a call that show other rules, or another provenance, than the call has now."""
+    out: list[tuple[Approval, OvertakenBy]] = []
+    for one in found:
+        if not _waived(one, request, answer) >= frozenset(rules):
+            out.append((one, OvertakenBy.RULES))
+        elif one.provenance != provenance_of(request, one.asked_about):
+            out.append((one, OvertakenBy.PROVENANCE))
+    return tuple(out)
 
 
 def _refusal(question: Approval, code: str, text: str) -> Reason:

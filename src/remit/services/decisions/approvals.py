@@ -13,15 +13,18 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.approval import Approval, ApprovalState, OvertakenBy
 from remit.core.decisions.bounded_approval import scope_of
-from remit.core.decisions.decision import Decision
+from remit.core.decisions.decision import Decision, Reason
 from remit.core.decisions.narrowing import narrowable
 from remit.core.decisions.obligations import STEP_UP
+from remit.core.decisions.value_sources import provenance_of
 from remit.core.errors import Busy, Conflict, Forbidden, Malformed, NotFound
 from remit.core.evidence.event import Event, timestamp
 from remit.core.evidence.events.decisions import ApprovalDecided, ApprovalRequested
@@ -56,6 +59,29 @@ def use_of(approval: Approval, request: AccessRequest, now: datetime) -> UseAppr
     if approval.usable_for(call, now):
         return UseApproval(approval.id, call, now)
     return UseApproval(approval.id, call, now, scope=scope_of(request), used=approval.used)
+
+
+class AskedQuestion(NamedTuple):
+    """A decision that waits for people, with its approval, and what must be committed for it."""
+
+    decision: Decision
+    unit: Unit
+
+
+_CHANGED: Final = {
+    OvertakenBy.RULES: "the rules that ask are other ones now",
+    OvertakenBy.PROVENANCE: "other sources of its values are known now",
+}
+
+
+def _asks_the_same(one: Approval, request: AccessRequest, decision: Decision, provenance: str) -> bool:
+    """Return whether an open question shows what a new one would show."""
+    return (
+        one.call == request.call_digest
+        and frozenset(one.rules) == frozenset(decision.rules)
+        and one.step_up >= (STEP_UP in decision.obligations)
+        and one.provenance == provenance
+    )
 
 
 class _Rooms(ApprovalStore, TasksAndSignIn, Protocol):
@@ -95,28 +121,68 @@ class Approvals:
             found = self._turns[task_id] = asyncio.Lock()
         return found
 
-    async def asking(self, request: AccessRequest, decision: Decision) -> tuple[Approval, Unit]:
-        """Return the approval that a deferred call waits for, and what must be committed for it.
+    async def asking(
+        self,
+        request: AccessRequest,
+        decision: Decision,
+        overtaken: Sequence[tuple[Approval, OvertakenBy]] = (),
+    ) -> AskedQuestion:
+        """Return the decision with the approval that a deferred call waits for, and what must be committed.
 
-        The same call under the same rules asks only one question, however often it is tried. The caller holds
-        the task's `turn`.
+        The same call under the same rules, with the same provenance, asks only one question, however often it
+        is tried. What was asked or approved on other grounds is withdrawn: the `overtaken` approvals, and
+        open questions about the same call. The caller holds the task's `turn`.
         """
+        provenance = provenance_of(request, sorted({one.argument for one in decision.questioned}))
         pending = await self._store.approvals(
             self._tenant, task=request.task.id, state=ApprovalState.PENDING, limit=MAX_PENDING + 1
         )
         live = [one for one in pending if request.now < one.expires]
-        for one in live:
-            if (
-                one.call == request.call_digest
-                and frozenset(one.rules) == frozenset(decision.rules)
-                and one.step_up >= (STEP_UP in decision.obligations)
-            ):
-                return one, Unit()
-        if len(live) >= MAX_PENDING:
-            raise Busy(
-                f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
-                remediation="wait for answers",
+        same = next((one for one in live if _asks_the_same(one, request, decision, provenance)), None)
+        gone = [
+            (one, OvertakenBy.PROVENANCE if set(one.rules) == set(decision.rules) else OvertakenBy.RULES)
+            for one in live
+            if one is not same and one.call == request.call_digest
+        ]
+        for one, why in overtaken:
+            known = await self._store.approval(self._tenant, one.id)
+            gone += [(known, why)] if known is not None and known.is_live(request.now) else []
+        unit, reasons = self._overtaken(gone, request)
+        decision = msgspec.structs.replace(decision, reasons=(*decision.reasons, *reasons))
+        if same is None:
+            if sum(1 for one in live if all(one is not each for each, _ in gone)) >= MAX_PENDING:
+                raise Busy(
+                    f"task `{request.task.id}` has {MAX_PENDING} pending approvals",
+                    remediation="wait for answers",
+                )
+            same, asked = self._question(request, decision, provenance)
+            unit = Unit((*unit.changes, *asked.changes), (*unit.events, *asked.events))
+        return AskedQuestion(msgspec.structs.replace(decision, approval=same.id), unit)
+
+    def _overtaken(
+        self, gone: Sequence[tuple[Approval, OvertakenBy]], request: AccessRequest
+    ) -> tuple[Unit, list[Reason]]:
+        """Return what withdraws approvals and questions that rest on other grounds, and the reasons."""
+        changes: list[PutApproval] = []
+        events: list[Event] = []
+        reasons: list[Reason] = []
+        for one, why in gone:
+            over = msgspec.structs.replace(one.expired(request.now), overtaken=why)
+            changes.append(PutApproval(over, expected=one.state))
+            events.append(self._ended(over, "withdrawn", request))
+            what = "answer" if one.state is ApprovalState.APPROVED else "question"
+            reasons.append(
+                Reason(
+                    code="approval-withdrawn",
+                    text=f"the {what} `{one.id}` about this call is withdrawn, because {_CHANGED[why]}",
+                    rule=f"approval {one.id}",
+                    remediation="wait for the answer to the new question",
+                )
             )
+        return Unit(tuple(changes), tuple(events)), reasons
+
+    def _question(self, request: AccessRequest, decision: Decision, provenance: str) -> tuple[Approval, Unit]:
+        """Return a new question, and what must be committed for it."""
         approval = Approval(
             tenant=self._tenant,
             id=make_id("apr", self._entropy.bytes(ID_BYTES)),
@@ -136,6 +202,7 @@ class Approvals:
             offer=decision.offer,
             step_up=STEP_UP in decision.obligations,
             narrowable=narrowable(request),
+            provenance=provenance,
             requested=request.now,
             expires=min(request.now + timedelta(seconds=self._ttl_s), request.task.deadline),
         )
@@ -162,18 +229,28 @@ class Approvals:
         The caller holds the task's `turn`.
         """
         over = question.expired(question.expires)
-        lapsed = ApprovalDecided(
-            approval=over.id, state=over.state.value, call=over.call, tool=over.tool, by="", comment=""
+        event = self._ended(over, over.state.value, request)
+        return Unit((PutApproval(over, expected=ApprovalState.PENDING),), (event,))
+
+    def _ended(self, over: Approval, state: str, request: AccessRequest) -> Event:
+        """Return the event of an approval that ended without a person."""
+        ended = ApprovalDecided(
+            approval=over.id,
+            state=state,
+            call=over.call,
+            tool=over.tool,
+            by="",
+            comment="",
+            overtaken=over.overtaken.value if over.overtaken else "",
         )
-        event = Event.of(
-            lapsed,
+        return Event.of(
+            ended,
             at=request.now,
             tenant=self._tenant,
             task=over.task,
             agent=over.agent,
             subject=request.task.subject,
         )
-        return Unit((PutApproval(over, expected=ApprovalState.PENDING),), (event,))
 
     async def get(self, approval_id: str) -> Approval:
         """Return an approval, as expired if its time is over; raise `NotFound`."""

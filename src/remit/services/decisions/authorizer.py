@@ -24,7 +24,7 @@ import msgspec
 
 from remit.core.cooperative_steps import Steps
 from remit.core.decisions.access_request import AccessRequest
-from remit.core.decisions.approval import Approval
+from remit.core.decisions.approval import Approval, OvertakenBy
 from remit.core.decisions.bounded_approval import offered
 from remit.core.decisions.decision import Decision, Outcome, PolicyAnswer, Reason, RuleRef, weigh
 from remit.core.decisions.question import QuestionedValue
@@ -94,7 +94,8 @@ class Ruling(msgspec.Struct, frozen=True):
     """A decision, together with the budget and the approval that step 5 must take for it.
 
     `request` has the history that was considered. `takes` of a refusal is only what history counts. `lapsed`
-    is a question that ended without an answer, and is recorded as ended with this refusal.
+    is a question that ended without an answer, and is recorded as ended with this refusal. `overtaken` are
+    approvals that rest on something else, and are withdrawn with the new question.
     """
 
     decision: Decision
@@ -102,6 +103,7 @@ class Ruling(msgspec.Struct, frozen=True):
     takes: tuple[Take, ...] = ()
     approval: Approval | None = None
     lapsed: Approval | None = None
+    overtaken: tuple[tuple[Approval, OvertakenBy], ...] = ()
 
 
 _COUNTED_PERMIT = frozenset({CountedOutcome.PERMITTED})
@@ -246,8 +248,7 @@ class Authorizer:
         grant, reasons = (None, [*own]) if own else self._refusals(request)
         reasons += self._unseen(request, live)
         answer = await self.evaluations.of(applied.policy, request)
-        found = NO_ANSWER
-        outcome, rules = weigh(answer, _NO_RULES)
+        found, (outcome, rules) = NO_ANSWER, weigh(answer, _NO_RULES)
         if reasons:
             outcome = _DENY
         elif outcome is _DEFER:
@@ -300,7 +301,8 @@ class Authorizer:
             instead=found.instead if outcome is _DENY else None,
         )
         takes += self.histories.holding(request, live, _counted_as(decision), applied)
-        return Ruling(decision, request, takes, approval if decision.approval else None, found.lapsed)
+        used = approval if decision.approval else None
+        return Ruling(decision, request, takes, used, found.lapsed, found.overtaken)
 
     def _refusals(self, request: AccessRequest) -> tuple[Grant | None, list[Reason]]:
         """Return the grant that permits the call, or the reasons outside policy that refuse it."""

@@ -170,6 +170,9 @@ class ApprovalDecided(EventBody, kw_only=True):
     until: Annotated[str, "of a bounded approval: its end"] = ""
     same: Annotated[list[str], "of a bounded approval: the arguments that stay as shown"] = []
     used: Annotated[int, "of a bounded approval: the calls that it has permitted so far"] = 0
+    overtaken: Annotated[
+        str, "of one that remit has withdrawn: `rules` or `provenance`, which are not those that were shown"
+    ] = ""
     instead: Annotated[str, "of a narrowed question: the approval of the narrower call"] = ""
     instead_call: Annotated[str, "of a narrowed question: the digest of the narrower call"] = ""
     narrowed: Annotated[list[str], "of a narrowed question: the arguments that the approver narrowed"] = []

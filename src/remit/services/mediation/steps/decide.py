@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from remit.core.decisions.approval import Approval
 from remit.core.decisions.decision import Outcome
 from remit.core.decisions.mediation import DecidedCall
@@ -56,6 +54,5 @@ async def decide_call(call: CallState, described: DescribedCall) -> RuledCall:
         request = redacted(request, decision)
         return RuledCall(request, decision, live, ruling.takes, ruling.approval, asking)
     await call.take_approval_turn(approvals.turn(request.task.id))
-    approval, asking = await approvals.asking(request, decision)
-    decision = msgspec.structs.replace(decision, approval=approval.id)
-    return RuledCall(request, decision, live, (), None, asking)
+    asked = await approvals.asking(request, decision, ruling.overtaken)
+    return RuledCall(request, asked.decision, live, (), None, asked.unit)
