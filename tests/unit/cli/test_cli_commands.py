@@ -346,6 +346,23 @@ def test_an_agent_with_the_sdk_hears_an_answer_while_it_waits(services: Remit, t
     assert asyncio.run(work()) == ["pending", "approved"]
 
 
+def test_people_see_how_questions_are_answered(services: Remit, task: str) -> None:
+    """As a page and as JSON; a question for just this once has no preview."""
+    assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "counted"}))
+    (one,) = services.ask("approvals", "--task", task, by="omar")["items"]
+    assert services("deny", one["id"], "--confirm", one["call"], by="omar").code == 0
+    found = services.ask("approvals", "stats", by="omar")
+    assert found["denied"] >= 1
+    assert found["questions"] == found["answered"] + found["open"] + found["expired"]
+    assert {"effects/financial"} <= {rule["rule"] for rule in found["rules"]}
+    shown = services("approvals", "stats", by="omar").out
+    assert "effects/financial" in shown
+    assert "answered in under 2 seconds" in shown
+    assert services.ask("approvals", "stats", "--limit", "1", by="omar")["questions"] <= 1
+    told = services("approvals", "alike", one["id"], by="omar")
+    assert (told.code, "offers just this once" in told.err) == (2, True)
+
+
 def test_bounds_are_given_only_where_the_screen_offers_them(services: Remit, task: str) -> None:
     """A question about money is answered just once, and nothing is answered by mistake."""
     assert own_failure(services.call(task, "write_note", {"name": "shopping", "text": "x"}))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from starlette.responses import StreamingResponse
@@ -14,12 +15,15 @@ from remit.api.http_messages import HEADERS
 from remit.api.rest.representations import ApprovalView, Moment, approval_view
 from remit.api.rest.route import Body, Endpoint, Items, RestRequest
 from remit.core.decisions.approval import Approval, ApprovalState
+from remit.core.decisions.question_report import QuestionFigures
 from remit.core.errors import NotFound, Unauthenticated
 from remit.core.identity.principals import Person
 from remit.core.json_value import Json
 from remit.services.decisions.assembly import DecisionServices
 from remit.services.identity.assembly import IdentityServices
 from remit.services.identity.permissions import Duty, may, see_approval
+from remit.services.inspection.assembly import InspectionServices
+from remit.services.inspection.question_reports import MOST, USUAL, AlikeQuestions
 from remit.services.tasks.assembly import TaskServices
 
 #: Number of polls of the store between two keep-alive messages to a watcher.
@@ -33,6 +37,13 @@ class ApprovalRooms:
     tasks: TaskServices
     decisions: DecisionServices
     identity: IdentityServices
+    inspection: InspectionServices
+
+
+class EventLimit(Body, frozen=True, kw_only=True):
+    """How many events are read, the newest ones."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = USUAL
 
 
 class ApprovalFilter(Body, frozen=True, kw_only=True):
@@ -125,6 +136,17 @@ async def withdrawn(errand: RestRequest[ApprovalRooms]) -> ApprovalView:
     )
 
 
+async def stats(errand: RestRequest[ApprovalRooms]) -> QuestionFigures:
+    """Return the figures of questions to people."""
+    return await errand.rooms.inspection.questions.figures(errand.query.limit)
+
+
+async def alike(errand: RestRequest[ApprovalRooms]) -> AlikeQuestions:
+    """Return the recorded questions that an answer with the offered bounds would have spared."""
+    approval = await _one(errand)
+    return await errand.rooms.inspection.questions.alike(approval.id, errand.query.limit)
+
+
 async def watched(errand: RestRequest[ApprovalRooms]) -> StreamingResponse:
     """Stream each new and each changed approval, for as long as the session lives."""
     return StreamingResponse(_changes(errand), media_type="text/event-stream", headers=HEADERS)
@@ -177,6 +199,25 @@ ENDPOINTS = (
         people=Duty.OWN,
         gives=ApprovalView,
         media="text/event-stream",
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/approvals/stats",
+        summary="Count questions to people in the evidence: how they were answered, how fast, and which rule "
+        "asked",
+        serve=stats,
+        people=Duty.OVERSEE,
+        asks=EventLimit,
+        gives=QuestionFigures,
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/approvals/{approval}/alike",
+        summary="Count the recorded questions that an answer with the offered bounds would have spared",
+        serve=alike,
+        people=Duty.APPROVE,
+        asks=EventLimit,
+        gives=AlikeQuestions,
     ),
     Endpoint(
         method="GET",

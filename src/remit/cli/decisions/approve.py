@@ -13,6 +13,7 @@ from rich.text import Text
 from remit.cli.decisions.confirmation import confirmed
 from remit.cli.decisions.narrowing_options import narrower_values
 from remit.cli.decisions.question_screen import show, together, until
+from remit.cli.decisions.question_text import alike_line, show_figures
 from remit.cli.exit_codes import UsageFault
 from remit.cli.output import terminal
 from remit.cli.parser import Several, Switch, seconds, verb
@@ -59,6 +60,44 @@ def approvals(*, watch: Switch = False, state: Wanted = "pending", task: str | N
         empty="no pending approvals" if state == "pending" else "none",
     )
     _invite(groups)
+
+
+@approvals_app.command(name="stats")
+def stats(*, limit: int = 10_000) -> None:
+    """Count questions in the evidence: how fast and how they were answered, and which rules ask.
+
+    For example, see after a week whether people still read what they approve, and which rule asks too often.
+
+    Parameters
+    ----------
+    limit
+        Look at this many recorded decisions, questions and answers, the newest first.
+    """
+    found = connect().get("approvals", "stats", limit=limit)
+    if terminal.is_json():
+        terminal.answer(found)
+    else:
+        show_figures(found)
+
+
+@approvals_app.command(name="alike")
+def alike(id: str, /, *, limit: int = 10_000) -> None:
+    """Count recorded questions like an open one, which the bounds that it offers would have spared.
+
+    For example, see before `remit approve --times 10` what else such answers would have let pass.
+
+    Parameters
+    ----------
+    id
+        The approval's id, from `remit approvals`.
+    limit
+        Look at this many recorded decisions, the newest first.
+    """
+    found = connect().get("approvals", id, "alike", limit=limit)
+    if terminal.is_json():
+        terminal.answer(found)
+    else:
+        terminal.say(alike_line(found))
 
 
 def _row(one: Json) -> tuple[object, ...]:
@@ -199,6 +238,8 @@ def _answer(
         _check_together(asked)
     if not terminal.is_json():
         show(asked)
+        if len(asked) == 1 and approve and asked[0]["offer"] and asked[0]["state"] == "pending":
+            terminal.say(alike_line(client.get("approvals", asked[0]["id"], "alike")), style="dim")
         _show_less(asked[0], less)
         _remind(client, asked, "approve" if approve else "deny")
     if asked[0]["state"] == "pending" and not _confirmed(asked, given, approve=approve, bounds=bounds):

@@ -33,10 +33,11 @@ def narrower_values(question: Json, given: Sequence[str]) -> dict[str, Json]:
 def _value(question: Json, name: str, values: list[str]) -> Json:
     how = question["narrowable"].get(name)
     if how is None:
-        known = ", ".join(f"`{plain(one)}`" for one in question["narrowable"]) or "none of its arguments"
+        known = ", ".join(f"`{plain(one)}`" for one in question["narrowable"])
+        other = f"narrow {known}" if known else "approve it as it is"
         raise UsageFault(
             f"this question does not let `{plain(name)}` be narrowed",
-            remediation=f"narrow {known}, or refuse the call with `remit deny`",
+            remediation=f"{other}, or refuse it with `remit deny`",
         )
     if how == "fewer":
         return _staying(name, question["arguments"][name], values)

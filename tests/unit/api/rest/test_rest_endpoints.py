@@ -202,6 +202,22 @@ async def test_an_agent_waits_for_the_answer_to_a_question_of_its_task(world: Se
         assert (await world.ask("GET", wrong, by=elsewhere)).status == 404
 
 
+async def test_figures_of_questions_are_for_those_who_oversee(world: ServiceWorld) -> None:
+    """Every role reads the figures, approvers see what is like a question, and no one else does."""
+    task = await world.open(await world.session("lena"))
+    await world.services.store.commit(Unit((PutApproval(an_approval("apr_one", task=task)),)))
+    ada, root, lena = [await world.session(name) for name in ("ada", "root", "lena")]
+    stats, alike = "/api/v1/approvals/stats", "/api/v1/approvals/apr_one/alike"
+    for by in (ada, root):
+        told = await world.ask("GET", f"{stats}?limit=10", by=by)
+        assert (told.status, told.json["questions"], told.json["rules"]) == (200, 0, [])
+    assert (await world.ask("GET", stats, by=lena)).status == 403
+    assert (await world.ask("GET", f"{stats}?limit=0", by=ada)).status == 400
+    assert (await world.ask("GET", alike, by=root)).status == 403
+    once = await world.ask("GET", alike, by=ada)
+    assert (once.status, once.json["code"]) == (404, "not-offered")
+
+
 async def test_bounds_are_answered_as_offered_and_withdrawn(world: ServiceWorld) -> None:
     """More than the offer is refused, without an offer there are no bounds, and an approver withdraws."""
     task = await world.open(await world.session("lena"))
