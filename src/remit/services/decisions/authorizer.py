@@ -112,6 +112,10 @@ _COUNTED_REFUSED = frozenset({CountedOutcome.REFUSED})
 _NOT_COUNTED: frozenset[CountedOutcome] = frozenset()
 
 
+def _spent(error: BudgetExhausted) -> Reason:
+    return Reason(code=error.code, text=error.message, remediation=error.remediation, rule="task budget")
+
+
 def _counted_as(decision: Decision) -> frozenset[CountedOutcome]:
     """Return as what a decided call counts; a question to people does not count."""
     if decision.proceeds:
@@ -279,11 +283,7 @@ class Authorizer:
                 takes = budgets
             except BudgetExhausted as error:
                 outcome = _DENY
-                reasons.append(
-                    Reason(
-                        code=error.code, text=error.message, remediation=error.remediation, rule="task budget"
-                    )
-                )
+                reasons.append(_spent(error))
         decision = Decision(
             id=make_id("dec", self._entropy.bytes(ID_BYTES)),
             outcome=outcome,
